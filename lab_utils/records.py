@@ -1,0 +1,183 @@
+"""Frozen results that travel between the layers: recordings, labels, traces, commits and scores.
+
+Times are float seconds from the start of the recording; spans are arrays of shape=(n, 2) with
+`[start, end)` rows in time order. Probabilities lie in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .timeline import SAMPLE_RATE_HZ, Floats, Ints
+
+Pcm = NDArray[np.int16]
+LabelKind = Literal["hold", "shift", "cut_off", "backchannel"]
+LABEL_KINDS: tuple[LabelKind, ...] = ("hold", "shift", "cut_off", "backchannel")
+Speaker = Literal["user", "agent"]
+
+
+@dataclass(frozen=True)
+class Ipu:
+    """An inter-pausal unit: one stretch of one speaker's speech."""
+
+    speaker: Speaker
+    start_s: float
+    end_s: float
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Word:
+    """One spoken word."""
+
+    speaker: Speaker
+    start_s: float
+    end_s: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Label:
+    """A judgement on the user's channel (terms: `hold`, `shift`, `cut_off`, `backchannel`).
+
+    A hold or cut_off is the silence between two IPUs of one user turn. A shift begins at the true end of the
+    user's turn and ends where the agent starts (both equal if the agent started earlier). A backchannel is
+    the user's short speech itself. `confidence` is 1 for labels that are known, less for estimated ones.
+    """
+
+    kind: LabelKind
+    start_s: float
+    end_s: float
+    confidence: float = 1.0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """All that is known about who speaks when in one recording."""
+
+    duration_s: float
+    ipus: tuple[Ipu, ...]
+    labels: tuple[Label, ...]
+    words: tuple[Word, ...] = ()
+    source: str = ""
+    """Where they come from, for example "construction" or "two channels"."""
+
+    def spans(self, speaker: Speaker) -> Floats:
+        """The IPUs of one speaker, shape=(n, 2)."""
+        return as_spans([(ipu.start_s, ipu.end_s) for ipu in self.ipus if ipu.speaker == speaker])
+
+    def of_kind(self, kind: LabelKind) -> Floats:
+        """The spans with one label, shape=(n, 2)."""
+        return as_spans([(label.start_s, label.end_s) for label in self.labels if label.kind == kind])
+
+
+def as_spans(pairs: list[tuple[float, float]]) -> Floats:
+    """Pairs of seconds as an array of shape=(n, 2), also for n = 0."""
+    return np.array(pairs, dtype=np.float64).reshape(-1, 2)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One conversation at 16 kHz: the user's channel and, if recorded, the agent's."""
+
+    name: str
+    path: str
+    user: Pcm
+    """shape=(samples,)"""
+    agent: Pcm | None
+    """shape=(samples,), aligned with `user`; None for a user-only recording."""
+    sha256: str
+    """Of the two channels' 16 kHz samples: the same audio in another container has the same hash."""
+    labels: Labels | None = None
+    notes: tuple[str, ...] = ()
+    """What loading had to mend or guess, in plain words."""
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.user) / SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True)
+class VadTrace:
+    """Speech probability of every window of one recording at one phase."""
+
+    model: str
+    phase_samples: int
+    probabilities: Floats
+    """shape=(windows,); for silero with LiveKit's exponential smoothing."""
+
+
+@dataclass(frozen=True)
+class EotTrace:
+    """End-of-turn probabilities by the audio heard: samples `[start, end)` of the stream.
+
+    Sorted by `(end, start)`; `end - start` is at most 19,200 samples (1.2 s).
+    """
+
+    starts: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    ends: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    probabilities: Floats = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def keys(self) -> Ints:
+        """`eot_keys` of the entries, ascending; shape=(n,)."""
+        return eot_keys(self.starts, self.ends)
+
+    def merged(self, other: EotTrace) -> EotTrace:
+        """Both traces' entries; where both have one, this trace's stays."""
+        starts = np.concatenate((self.starts, other.starts))
+        ends = np.concatenate((self.ends, other.ends))
+        _, first = np.unique(eot_keys(starts, ends), return_index=True)
+        probabilities = np.concatenate((self.probabilities, other.probabilities))
+        return EotTrace(starts[first], ends[first], probabilities[first])
+
+
+def eot_keys(starts: Ints, ends: Ints) -> Ints:
+    """One integer per span of audio, ordered by end, then by length; shape=(n,)."""
+    return ends * 32_768 + (ends - starts)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A labelled recording with all that a replay needs; no audio. One entry per phase."""
+
+    name: str
+    path: str
+    sha256: str
+    duration_s: float
+    labels: Labels
+    vad: Mapping[str, tuple[VadTrace, ...]]
+    """VAD model name → one trace per phase."""
+    eot: tuple[EotTrace, ...]
+    """One per phase."""
+    tail_s: float
+    """Silence added after the recording, so that its last turn can be committed."""
+
+    @property
+    def phases(self) -> int:
+        return len(self.eot)
+
+
+Cause = Literal["detector", "max_delay", "vad", "late_transcript"]
+CAUSES: tuple[Cause, ...] = ("detector", "max_delay", "vad", "late_transcript")
+
+
+@dataclass(frozen=True)
+class Commits:
+    """The moments at which the agent decides that the user's turn is over, under one setting.
+
+    `cause`: `detector` (it accepted the end), `max_delay` (it did not, and the longest wait ran out), `vad`
+    (no prediction: silence alone), `late_transcript` (a final transcript that came after a commit).
+    """
+
+    time_s: Floats
+    """shape=(n,), ascending"""
+    cause: tuple[Cause, ...]
+    probability: Floats
+    """shape=(n,); NaN without a prediction"""

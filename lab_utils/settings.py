@@ -1,0 +1,199 @@
+"""Frozen, validated settings of the turn-taking pipeline, with LiveKit Agents 1.8.9's names and defaults.
+
+What a user chooses lies in `VadSettings`, `DetectorSettings`, `EndpointingSettings`, `InterruptionSettings`
+and `PreemptiveSettings`; what a replay must assume about the surroundings lies in `Conditions`. All
+durations and delays are seconds. Vary a setting with `Settings.replace(min_delay=0.4)`, by knob name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Threshold = Annotated[float, Field(gt=0.0, le=1.0)]
+Seconds = Annotated[float, Field(ge=0.0, le=60.0, allow_inf_nan=False)]
+
+ENGLISH_UNLIKELY_THRESHOLD = 0.36
+"""v1-mini's own threshold for English (livekit/agents/inference/eot/languages.py)."""
+
+STREAMING_DETECTOR_MIN_SILENCE_S = 0.25
+"""AgentSession refuses a VAD with less silence than this beside an audio turn detector."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class VadSettings(_Frozen):
+    """Voice activity: which model, and the state machine that turns its probabilities into speech."""
+
+    model: Literal["silero", "livekit"] = "livekit"
+    activation_threshold: Threshold = 0.5
+    deactivation_threshold: Threshold | None = None
+    """None stands for LiveKit's own rule, `activation_threshold` - 0.15 but at least 0.01."""
+    min_speech_duration: Seconds = 0.05
+    min_silence_duration: Seconds = 0.25
+
+    @property
+    def deactivation(self) -> float:
+        """The deactivation threshold in force."""
+        if self.deactivation_threshold is not None:
+            return self.deactivation_threshold
+        return default_deactivation(self.activation_threshold)
+
+
+def default_deactivation(activation_threshold: float) -> float:
+    """LiveKit's deactivation threshold where none is given (inference/vad.py, silero/vad.py)."""
+    return max(activation_threshold - 0.15, 0.01)
+
+
+class DetectorSettings(_Frozen):
+    """End of turn: plain VAD, or the on-device audio model v1-mini with its threshold."""
+
+    model: Literal["vad", "v1-mini"] = "v1-mini"
+    unlikely_threshold: Probability = ENGLISH_UNLIKELY_THRESHOLD
+
+
+class EndpointingSettings(_Frozen):
+    """How long the agent waits after the last speech; `max_delay` only if the detector says "unlikely"."""
+
+    mode: Literal["fixed", "dynamic"] = "fixed"
+    min_delay: Seconds = 0.3
+    max_delay: Seconds = 2.5
+    alpha: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
+
+
+class InterruptionSettings(_Frozen):
+    """When the user's speech stops the agent."""
+
+    enabled: bool = True
+    min_duration: Seconds = 0.5
+    min_words: Annotated[int, Field(ge=0)] = 0
+    resume_false_interruption: bool = True
+    false_interruption_timeout: Seconds | None = 2.0
+
+
+class PreemptiveSettings(_Frozen):
+    """Whether the reply is prepared before the turn is over."""
+
+    enabled: bool = True
+    preemptive_tts: bool = False
+    max_speech_duration: Seconds = 10.0
+    max_retries: Annotated[int, Field(ge=0)] = 3
+
+
+class Conditions(_Frozen):
+    """What a replay assumes and no profile can set."""
+
+    transcription_delay: Seconds = 0.0
+    """From the end of speech to the final transcript; 0 means: before the VAD's end of speech."""
+    prediction_delay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """From the request of an end-of-turn prediction to its answer."""
+    frame_duration: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
+    """Length of the audio frames that reach the agent (LiveKit's RoomIO: 50 ms)."""
+
+
+KNOBS: dict[str, tuple[str, str]] = {
+    "vad": ("vad", "model"),
+    "detector": ("detector", "model"),
+    "endpointing_mode": ("endpointing", "mode"),
+    "activation_threshold": ("vad", "activation_threshold"),
+    "deactivation_threshold": ("vad", "deactivation_threshold"),
+    "min_speech_duration": ("vad", "min_speech_duration"),
+    "min_silence_duration": ("vad", "min_silence_duration"),
+    "min_delay": ("endpointing", "min_delay"),
+    "max_delay": ("endpointing", "max_delay"),
+    "unlikely_threshold": ("detector", "unlikely_threshold"),
+    "transcription_delay": ("conditions", "transcription_delay"),
+}
+"""Flat knob name (grid files, sweep tables, sliders) → (group, field) of `Settings`."""
+
+
+class Settings(_Frozen):
+    """Everything that decides when a turn is over; `Settings()` is what `AgentSession` does by default."""
+
+    vad: VadSettings = VadSettings()
+    detector: DetectorSettings = DetectorSettings()
+    endpointing: EndpointingSettings = EndpointingSettings()
+    interruption: InterruptionSettings = InterruptionSettings()
+    preemptive: PreemptiveSettings = PreemptiveSettings()
+    conditions: Conditions = Conditions()
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.endpointing.min_delay > self.endpointing.max_delay:
+            raise ValueError(
+                f"min_delay ({self.endpointing.min_delay} s) is above max_delay ({self.endpointing.max_delay} s); "
+                "raise max_delay or lower min_delay"
+            )
+        silence = self.vad.min_silence_duration
+        if self.detector.model == "v1-mini" and silence < STREAMING_DETECTOR_MIN_SILENCE_S:
+            raise ValueError(
+                f"min_silence_duration ({silence} s) is below {STREAMING_DETECTOR_MIN_SILENCE_S} s, the least that "
+                "AgentSession accepts with v1-mini; raise it, or use detector vad"
+            )
+        return self
+
+    @classmethod
+    def from_knobs(cls, knobs: Mapping[str, Any]) -> Settings:
+        """Settings from flat knob names; what is missing (or NaN) is LiveKit's default for the parts named.
+
+        Raises ValueError naming the knob that is unknown, of the wrong type or impossible.
+        """
+        given = {name: value for name, value in knobs.items() if value == value and value is not None}
+        unknown = sorted(set(given) - set(KNOBS))
+        if unknown:
+            raise ValueError(f"unknown knob {unknown[0]!r}; knobs are {', '.join(KNOBS)}")
+        return livekit_defaults(given.get("vad", "livekit"), given.get("detector", "v1-mini")).replace(**given)
+
+    def replace(self, **knobs: Any) -> Settings:
+        """A copy with some knobs (flat names) changed; raises ValueError as `from_knobs` does."""
+        values: dict[str, Any] = self.model_dump()
+        for name, value in knobs.items():
+            if name not in KNOBS:
+                raise ValueError(f"unknown knob {name!r}; knobs are {', '.join(KNOBS)}")
+            group, field = KNOBS[name]
+            values[group][field] = value
+        return parse_settings(values)
+
+    def knobs(self) -> dict[str, Any]:
+        """Flat knob names and values, in the order of `KNOBS`."""
+        return {name: getattr(getattr(self, group), field) for name, (group, field) in KNOBS.items()}
+
+
+def livekit_defaults(vad: str = "livekit", detector: str = "v1-mini") -> Settings:
+    """What LiveKit Agents 1.8.9 does for these parts when nothing is set (min_delay, max_delay, silence)."""
+    streaming = detector == "v1-mini"
+    return parse_settings(
+        {
+            "vad": {"model": vad, "min_silence_duration": 0.55 if vad == "silero" else 0.25},
+            "detector": {"model": detector},
+            "endpointing": {"min_delay": 0.3 if streaming else 0.5, "max_delay": 2.5 if streaming else 3.0},
+        }
+    )
+
+
+def parse_settings(values: Mapping[str, Any]) -> Settings:
+    """`Settings` from nested plain values; ValueError names the key, what came and what was expected."""
+    try:
+        return Settings.model_validate(dict(values), strict=False)
+    except ValidationError as error:
+        raise ValueError(describe(error)) from None
+
+
+def describe(error: ValidationError) -> str:
+    """A validation error as one line: each key, what came, what was expected."""
+    lines = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"])
+        message = item["msg"].removeprefix("Value error, ")
+        if not where:
+            lines.append(message)
+        elif item["type"] == "extra_forbidden":
+            lines.append(f"{where}: unknown key; remove it or correct its spelling")
+        else:
+            lines.append(f"{where}: {message}, got {item['input']!r}")
+    return "; ".join(lines)

@@ -1,0 +1,59 @@
+"""Seconds, samples and voice-activity windows, and the moments at which audio reaches the agent.
+
+Conventions: a *recording* time is seconds from the first sample of the recording. A *stream* time is
+seconds from the first sample the agent hears: the recording may be preceded by `phase_samples` of silence
+(less than one window), so stream time = recording time + phase. LiveKit's voice-activity detectors work
+on windows of 512 samples at 16 kHz; a window is judged when the last frame it needs has arrived.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+SAMPLE_RATE_HZ = 16_000
+WINDOW_SAMPLES = 512
+WINDOW_S = WINDOW_SAMPLES / SAMPLE_RATE_HZ
+
+
+def phase_offsets(phases: int) -> list[int]:
+    """Offsets in samples that spread `phases` replays evenly over one window; the first is 0."""
+    if not 1 <= phases <= WINDOW_SAMPLES:
+        raise ValueError(f"phases must be from 1 to {WINDOW_SAMPLES}, got {phases}")
+    return [WINDOW_SAMPLES * k // phases for k in range(phases)]
+
+
+def accumulated_s(n_windows: int) -> Floats:
+    """Durations of 0…`n_windows` windows, added up one by one as LiveKit does; shape=(n_windows + 1,).
+
+    `sum of k windows >= 0.256` depends on the rounding of that very sum, hence no multiplication.
+    """
+    return np.concatenate(([0.0], np.cumsum(np.full(n_windows, WINDOW_S))))
+
+
+def windows_to_reach(duration_s: float) -> int:
+    """Least number (at least 1) of consecutive windows whose accumulated duration is >= `duration_s`."""
+    sums = accumulated_s(int(duration_s / WINDOW_S) + 2)
+    return max(1, int(np.searchsorted(sums, duration_s)))
+
+
+def arrival_samples(windows: Ints, frame_samples: int) -> Ints:
+    """Stream sample at which each window can be judged: the end of the frame that completes it."""
+    ends = (windows + 1) * WINDOW_SAMPLES
+    return -(-ends // frame_samples) * frame_samples
+
+
+def frame_samples(frame_s: float) -> int:
+    """Samples in one frame of `frame_s` seconds."""
+    n = round(frame_s * SAMPLE_RATE_HZ)
+    if n < 1:
+        raise ValueError(f"frame_s must be at least one sample, got {frame_s} s")
+    return n
+
+
+def to_samples(time_s: float) -> int:
+    """The sample nearest to `time_s`."""
+    return round(time_s * SAMPLE_RATE_HZ)
