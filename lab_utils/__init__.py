@@ -1,6 +1,6 @@
 """Tune the turn-taking and response latency of LiveKit voice agents, offline.
 
-The path of the data, one module each: recordings (`corpus`, `audio`) -> traces (`vad`, `detectors`, `transcripts`, `tracing`)
+The path of the data: recordings (`corpus`, `audio`) -> traces (`vad`, `detectors`, `transcripts`, `tracing`)
 -> `replay` -> `metrics` -> `sweep` -> `profile`. Importing this package loads none of them.
 """
 

@@ -1,4 +1,4 @@
-"""Test-wide settings: hypothesis profiles. `HYPOTHESIS_PROFILE=thorough make test` searches longer, with new random examples."""
+"""Test-wide settings: hypothesis profiles (`HYPOTHESIS_PROFILE=thorough make test` searches longer)."""
 
 import os
 
