@@ -1,0 +1,271 @@
+"""Commits of many settings at once: (pauses, end-of-turn probabilities, settings) → decisions. Pure.
+
+Goal: the moments at which `AgentSession` (livekit-agents 1.8.9) commits the user's turn, exactly.
+Conventions: stream times in seconds, infinity for "no commit"; arrays are (pauses, settings).
+Definition (audio_recognition.py:1559-1925):
+
+    commit = max(trigger, prediction, last speaking time + delay), unless speech resumes before
+
+where the delay is `min_delay`, or `max_delay` if the detector's p < threshold. The trigger is END_OF_SPEECH,
+or a final transcript that comes after it; neither counts while the turn has no transcript. A commit empties
+the detector's audio buffer, so a prediction soon after it hears less than 1.2 s.
+
+`early_decisions` serves transcripts that are there by END_OF_SPEECH: a setting then chooses, pause by pause,
+between two delays, so commit times are computed once for each distinct delay and shared by all settings.
+`late_decisions` steps through the events of one recording, all settings side by side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..records import EotTrace, eot_keys
+from ..timeline import SAMPLE_RATE_HZ, Floats, Ints
+from .pauses import Pauses
+
+BUFFER_SAMPLES = 19_200
+"""The detector hears the last 1.2 s (inference/eot/transports.py)."""
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Delays:
+    """The settings of one block that share a VAD, a detector and a transcription delay; shape=(settings,)."""
+
+    threshold: Floats
+    """p below it means "unlikely"; minus infinity without a detector."""
+    columns: Floats
+    """Distinct delays of the block, shape=(columns,) or, where they are learned, (pauses, columns)."""
+    min_column: Ints
+    """Column of each setting's delay after an accepted end, shape=(settings,)."""
+    max_column: Ints
+    """Column of each setting's delay after an unlikely end."""
+
+    def __len__(self) -> int:
+        return len(self.threshold)
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What every setting does in every pause."""
+
+    commit_s: Floats
+    """shape=(pauses, columns): when a pause is committed if that column's delay applies."""
+    accepted: Bools
+    """shape=(pauses, settings): the end of turn was not unlikely, so `min_column` applies."""
+    min_column: Ints
+    max_column: Ints
+    probability: Floats
+    """shape=(pauses, settings) or (pauses, 1); NaN without a detector."""
+    late_s: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    """shape=(pauses, settings): commits caused by each pause's transcript after the pause was committed."""
+
+    def committed_s(self) -> Floats:
+        """The commit of every pause under every setting; shape=(pauses, settings)."""
+        return np.where(self.accepted, self.commit_s[:, self.min_column], self.commit_s[:, self.max_column])
+
+
+class MissingPredictions(Exception):
+    """Raised when a replay needs predictions that the trace does not hold: `starts` and `ends` in samples."""
+
+    def __init__(self, keys: set[tuple[int, int]]) -> None:
+        super().__init__(f"{len(keys)} end-of-turn predictions are not in the trace; trace the recording for them")
+        ordered = np.array(sorted(keys), dtype=np.int64).reshape(-1, 2)
+        self.starts, self.ends = ordered[:, 0], ordered[:, 1]
+
+
+class _Predictions:
+    """Look-up of an `EotTrace` that remembers what was missing."""
+
+    def __init__(self, trace: EotTrace) -> None:
+        self._keys, self._p = trace.keys, trace.probabilities
+        self._missing: set[tuple[int, int]] = set()
+
+    def __call__(self, starts: Ints, ends: Ints) -> Floats:
+        keys = eot_keys(starts, ends)
+        if len(self._keys) == 0:
+            found = np.zeros(len(keys), dtype=np.bool_)
+            p = np.full(len(keys), np.nan)
+        else:
+            place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+            found = self._keys[place] == keys
+            p = np.where(found, self._p[place], np.nan)
+        if not found.all():
+            self._missing.update(zip(starts[~found].tolist(), ends[~found].tolist(), strict=True))
+        return p
+
+    def check(self) -> None:
+        """Raise MissingPredictions if a look-up failed."""
+        if self._missing:
+            raise MissingPredictions(self._missing)
+
+
+def flush_samples(commit_s: Floats, frame_samples: int) -> Ints:
+    """Samples that had reached the detector when a commit emptied its buffer; -1 without a commit."""
+    at = np.where(np.isfinite(commit_s), commit_s, -1.0) * (SAMPLE_RATE_HZ / frame_samples)
+    return np.where(at < 0, -1, np.floor(at + 1e-6).astype(np.int64) * frame_samples)
+
+
+def early_decisions(
+    pauses: Pauses, eot: EotTrace | None, delays: Delays, prediction_delay: float, frame_samples: int
+) -> Decisions:
+    """Decisions where every transcript is there by END_OF_SPEECH; `eot` is None for plain VAD.
+
+    Raises MissingPredictions with all predictions that are needed and not in `eot`.
+    """
+    columns = delays.columns if delays.columns.ndim == 2 else delays.columns[None, :]
+    trigger_s = pauses.end_of_speech_s
+    if eot is not None:
+        trigger_s = np.maximum(trigger_s, pauses.predict_s + prediction_delay)
+    commit_s = np.maximum(trigger_s[:, None], pauses.last_speaking_s[:, None] + columns)
+    commit_s = np.where(commit_s < pauses.resume_s[:, None], commit_s, np.inf)
+    if eot is None:
+        shape = (len(pauses), len(delays))
+        return Decisions(
+            commit_s, np.ones(shape, np.bool_), delays.min_column, delays.max_column, np.full((len(pauses), 1), np.nan)
+        )
+    predictions = _Predictions(eot)
+    starts = np.maximum(pauses.predict_sample - BUFFER_SAMPLES, 0)
+    flushed = flush_samples(commit_s, frame_samples)
+    shortened = _shortened(pauses, flushed, starts)
+    full = np.full(len(pauses), np.nan)
+    whole = np.ones(len(pauses), np.bool_)
+    whole[shortened] = False
+    full[whole] = predictions(starts[whole], pauses.predict_sample[whole])
+    probability = np.repeat(full[:, None], len(delays), axis=1) if shortened else full[:, None]
+    accepted = full[:, None] >= delays.threshold[None, :]
+    for j in shortened:
+        start = np.full(len(delays), starts[j])
+        for i in range(j - 1, -1, -1):
+            if pauses.resume_s[i] * SAMPLE_RATE_HZ <= starts[j]:
+                break
+            if flushed[i].max() > starts[j]:
+                before = np.where(accepted[i], flushed[i][delays.min_column], flushed[i][delays.max_column])
+                np.maximum(start, before, out=start)
+        distinct, of_setting = np.unique(start, return_inverse=True)
+        probability[j] = predictions(distinct, np.full(len(distinct), pauses.predict_sample[j]))[of_setting]
+        accepted[j] = probability[j] >= delays.threshold
+    predictions.check()
+    return Decisions(commit_s, accepted, delays.min_column, delays.max_column, probability)
+
+
+def _shortened(pauses: Pauses, flushed: Ints, starts: Ints) -> list[int]:
+    """Pauses whose prediction may hear less than 1.2 s, because a commit may come shortly before."""
+    latest_flush = np.maximum.accumulate(flushed.max(axis=1)) if len(pauses) else np.zeros(0)
+    return (np.flatnonzero(latest_flush[:-1] > starts[1:]) + 1).tolist()
+
+
+def late_decisions(
+    pauses: Pauses,
+    eot: EotTrace | None,
+    delays: Delays,
+    transcription_delay: float,
+    prediction_delay: float,
+    frame_samples: int,
+) -> Decisions:
+    """Decisions where transcripts may come after END_OF_SPEECH, by stepping through the events.
+
+    Every stretch of speech gives one final transcript, `transcription_delay` seconds after its last speaking
+    time, but never before its own START_OF_SPEECH. Raises MissingPredictions as `early_decisions` does.
+    """
+    shape = (len(pauses), len(delays))
+    columns = np.broadcast_to(delays.columns, (len(pauses), delays.columns.shape[-1]))
+    run = _LateRun(np.full(shape, np.inf), np.full(shape, np.inf), np.ones(shape, np.bool_), np.full(shape, np.nan))
+    predictions = _Predictions(eot) if eot is not None else None
+    pause = -1
+    speaking = False
+    settings = np.arange(len(delays))
+    for at_s, event, i in _events(pauses, transcription_delay):
+        run.commit_before(at_s, pause, frame_samples)
+        if event == _RESUME:
+            speaking = True
+            run.pending_s[:] = np.inf
+            continue
+        if event == _BLIP:
+            run.last_speaking_s[:] = at_s
+            continue
+        if event == _TRANSCRIPT:
+            run.transcribed[:] = True
+            if speaking or pause < 0:
+                continue
+            run.last_speaking_s = np.where(np.isnan(run.last_speaking_s), at_s, run.last_speaking_s)
+            trigger = np.ones(len(delays), np.bool_)
+        else:
+            pause, speaking = i, False
+            run.last_speaking_s[:] = pauses.last_speaking_s[i]
+            run.predicted[:] = predictions is not None
+            if predictions is not None:
+                start = np.maximum(run.flushed, max(0, int(pauses.predict_sample[i]) - BUFFER_SAMPLES))
+                distinct, of_setting = np.unique(start, return_inverse=True)
+                ends = np.full(len(distinct), pauses.predict_sample[i])
+                run.probability[i] = predictions(distinct, ends)[of_setting]
+                run.accepted[i] = run.probability[i] >= delays.threshold
+            trigger = run.transcribed
+        likely = run.accepted[pause] | ~run.predicted
+        column = np.where(likely, delays.min_column, delays.max_column)
+        commit_s = np.maximum(at_s, run.last_speaking_s + columns[pause, column])
+        ready_s = pauses.predict_s[pause] + prediction_delay
+        commit_s = np.where(run.predicted, np.maximum(commit_s, ready_s), commit_s)
+        run.pending_s[trigger] = commit_s[trigger]
+        run.pending_last_speaking_s[trigger] = run.last_speaking_s[trigger]
+        run.pending_transcript = i
+    run.commit_before(float(pauses.resume_s[-1]) if len(pauses) else 0.0, pause, frame_samples)
+    if predictions is not None:
+        predictions.check()
+    return Decisions(run.commit_s, run.accepted, settings, settings, run.probability, run.late_s)
+
+
+_RESUME, _END, _BLIP, _TRANSCRIPT = range(4)
+
+
+def _events(pauses: Pauses, transcription_delay: float) -> list[tuple[float, int, int]]:
+    """(stream time, what, pause index) in order; what shares a time keeps the order of its windows."""
+    of_pause = np.searchsorted(pauses.end_of_speech_s, pauses.blip_s, side="right") - 1
+    events = [(float(t), int(i), _BLIP) for t, i in zip(pauses.blip_s, of_pause, strict=True)]
+    for i in range(len(pauses)):
+        started_s, heard_s = float(pauses.start_of_speech_s[i]), float(pauses.last_speaking_s[i])
+        events.append((started_s, i, _RESUME))
+        events.append((float(pauses.end_of_speech_s[i]), i, _END))
+        events.append((max(heard_s + transcription_delay, started_s), len(pauses) + i, _TRANSCRIPT))
+    end_s = float(pauses.resume_s[-1]) if len(pauses) else 0.0
+    return [(t, what, order % len(pauses)) for t, order, what in sorted(events) if t < end_s]
+
+
+@dataclass
+class _LateRun:
+    """The state of every setting while `late_decisions` walks through the events; shape=(settings,)."""
+
+    commit_s: Floats
+    late_s: Floats
+    accepted: Bools
+    probability: Floats
+    pending_transcript: int = -1
+
+    def __post_init__(self) -> None:
+        n = self.commit_s.shape[1]
+        self.transcribed = np.zeros(n, np.bool_)
+        self.predicted = np.zeros(n, np.bool_)
+        self.pending_s = np.full(n, np.inf)
+        self.last_speaking_s = np.full(n, np.nan)
+        self.pending_last_speaking_s = np.full(n, np.nan)
+        self.flushed = np.full(n, -1, dtype=np.int64)
+
+    def commit_before(self, at_s: float, pause: int, frame_samples: int) -> None:
+        """Commit what waits and is due before `at_s`."""
+        due = self.pending_s < at_s
+        if not due.any():
+            return
+        first = due & np.isinf(self.commit_s[pause])
+        self.commit_s[pause, first] = self.pending_s[first]
+        later = due & ~first
+        self.late_s[self.pending_transcript, later] = self.pending_s[later]
+        self.flushed[due] = flush_samples(self.pending_s[due], frame_samples)
+        self.transcribed[due] = False
+        self.predicted[due] = False
+        forget = due & (self.last_speaking_s == self.pending_last_speaking_s)
+        self.last_speaking_s[forget] = np.nan
+        self.pending_s[due] = np.inf
