@@ -1,0 +1,270 @@
+"""Sweeps: a table of settings and traced recordings → false-boundary rate against latency, and the choice.
+
+Goal: score every setting of a grid, find the Pareto frontier, choose under a budget, and report the choice on
+recordings it was not chosen on.
+Conventions: a result table has the knob columns of `grid` and the metric columns of `metrics.summarize`; rates in
+[0, 1], latencies in seconds. Work is done block by block, so memory does not grow with the grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from tqdm.auto import tqdm
+
+from . import grid as grids
+from .metrics import LATENCIES, RATES, Intervals, Tally, attribute, bootstrap, intervals, pareto_frontier, summarize, tally
+from .records import Traced
+from .replay import Block, Pauses, agent_turns, blocks_of, decide, find_pauses, replay
+from .settings import Conditions, Settings, VadSettings
+from .timeline import SAMPLE_RATE_HZ, Floats, Ints, frame_samples
+
+BLOCK_SETTINGS = 2048
+MOST_FOLDS = 10
+MISSED_TOLERANCE = 0.02
+"""A setting may miss this much more of the turns than the best one; missing turns must not look like speed."""
+
+Latency = Literal["latency_mean", "latency_p50", "latency_p90", "latency_p95"]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Traced recordings, made ready for scoring."""
+
+    recordings: tuple[Traced, ...]
+    marks: tuple[Intervals, ...]
+    """The labels of each recording as intervals."""
+    agents: tuple[Floats, ...]
+    """The agent's turns of each recording, shape=(n, 2)."""
+
+    @classmethod
+    def of(cls, recordings: Sequence[Traced]) -> Corpus:
+        marks = tuple(intervals(r.labels, r.tail_s) for r in recordings)
+        return cls(tuple(recordings), marks, tuple(agent_turns(r.labels) for r in recordings))
+
+    def pauses(self, vad: VadSettings, frame_duration: float) -> list[list[Pauses]]:
+        """The VAD's pauses of each recording and phase."""
+        frame = frame_samples(frame_duration)
+        return [[find_pauses(trace, vad, frame) for trace in r.vad[vad.model]] for r in self.recordings]
+
+    def score(self, block: Block, pauses: Sequence[Sequence[Pauses]]) -> list[list[Tally]]:
+        """A block's tallies, for each recording and phase. Raises MissingPredictions."""
+        tallies = []
+        for recording, marks, agent, of_recording in zip(self.recordings, self.marks, self.agents, pauses, strict=True):
+            row = []
+            for phase, found in enumerate(of_recording):
+                offset_s = recording.vad[block.vad.model][phase].phase_samples / SAMPLE_RATE_HZ
+                decisions = decide(found, recording.eot[phase], agent + offset_s, block)
+                row.append(tally(decisions, found, marks, offset_s))
+            tallies.append(row)
+        return tallies
+
+    def summary(self, tallies: Sequence[Sequence[Tally]], only: Sequence[int] | None = None) -> dict[str, Floats]:
+        """Metrics pooled over phases and all, or only some, recordings."""
+        chosen = range(len(self.recordings)) if only is None else only
+        flat = [(t, self.marks[r]) for r in chosen for t in tallies[r]]
+        return summarize([t for t, _ in flat], [m for _, m in flat])
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A scored table of settings; rows of `folds` belong to the same rows of `table`."""
+
+    table: pd.DataFrame
+    folds: tuple[tuple[int, ...], ...]
+    """Recordings left out in each fold."""
+    without: tuple[pd.DataFrame, ...]
+    """Metrics of every setting on the recordings of the other folds."""
+
+
+def sweep(
+    corpus: Corpus, table: pd.DataFrame, conditions: Conditions | None = None, *, jobs: int = 1, quiet: bool = False
+) -> Sweep:
+    """Score every row of a table of settings (`grid.expand`). Raises MissingPredictions if traces lack some.
+
+    `jobs` > 1 shares the blocks among that many processes.
+    """
+    conditions = conditions or Conditions()
+    folds = make_folds(len(corpus.recordings))
+    groups = _by_vad(blocks_of(table, conditions, BLOCK_SETTINGS))
+    work = (delayed(_score_group)(corpus, group, folds) for group in groups)
+    parts: list[tuple[Ints, list[pd.DataFrame]]] = []
+    with tqdm(total=len(table), desc="sweeping", unit="setting", disable=quiet) as bar:
+        for group in Parallel(n_jobs=jobs, return_as="generator_unordered")(work):
+            for rows, frames in group:
+                parts.append((rows, frames))
+                bar.update(len(rows))
+    rows = np.concatenate([rows for rows, _ in parts])
+    order = np.argsort(rows)
+    scored = [
+        pd.concat([frames[k] for _, frames in parts], ignore_index=True).iloc[order].reset_index(drop=True)
+        for k in range(len(folds) + 1)
+    ]
+    return Sweep(pd.concat([table.reset_index(drop=True), scored[0]], axis=1), folds, tuple(scored[1:]))
+
+
+def make_folds(n_recordings: int) -> tuple[tuple[int, ...], ...]:
+    """Recordings split for cross-validation: one by one up to ten, else in ten folds; none for fewer than two."""
+    if n_recordings < 2:
+        return ()
+    n = min(n_recordings, MOST_FOLDS)
+    return tuple(tuple(range(k, n_recordings, n)) for k in range(n))
+
+
+def _by_vad(blocks: Iterator[tuple[Ints, Block]]) -> list[list[tuple[Ints, Block]]]:
+    """Blocks that share a VAD and a frame, together: they share the pauses."""
+    groups: dict[tuple[VadSettings, float], list[tuple[Ints, Block]]] = {}
+    for rows, block in blocks:
+        groups.setdefault((block.vad, block.conditions.frame_duration), []).append((rows, block))
+    return list(groups.values())
+
+
+def _score_group(
+    corpus: Corpus, group: list[tuple[Ints, Block]], folds: Sequence[Sequence[int]]
+) -> list[tuple[Ints, list[pd.DataFrame]]]:
+    first = group[0][1]
+    pauses = corpus.pauses(first.vad, first.conditions.frame_duration)
+    everyone = range(len(corpus.recordings))
+    results = []
+    for rows, block in group:
+        tallies = corpus.score(block, pauses)
+        kept = [None, *([r for r in everyone if r not in fold] for fold in folds)]
+        results.append((rows, [pd.DataFrame(corpus.summary(tallies, only)) for only in kept]))
+    return results
+
+
+def score_one(corpus: Corpus, settings: Settings, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """One setting with its uncertainty: a frame indexed by metric with columns value, low, high and n.
+
+    `n` is what the figure rests on: holds, turns, or committed turns averaged over phases.
+    """
+    block = Block.of(settings)
+    tallies = corpus.score(block, corpus.pauses(block.vad, block.conditions.frame_duration))
+    summary = corpus.summary(tallies)
+    frame = bootstrap(tallies, corpus.marks, resamples, seed)
+    frame.insert(0, "value", [float(summary[name][0]) for name in frame.index])
+    n_holds, n_turns = counts(corpus)["holds"], counts(corpus)["turns"]
+    committed = n_turns * (1 - summary["missed_rate"][0]) if n_turns else 0
+    n = {name: n_turns for name in RATES} | {name: round(committed) for name in LATENCIES}
+    frame["n"] = [n_holds if name == "false_boundary_rate" else n[name] for name in frame.index]
+    return frame
+
+
+def counts(corpus: Corpus) -> dict[str, int]:
+    """What the labels hold: scored and unscored holds, user turns, cut-off pauses, backchannels."""
+    names = {"hold": "holds", "unscored_hold": "unscored_holds", "cut_off": "cut_offs", "backchannel": "backchannels"}
+    from .metrics import INTERVAL_NAMES
+
+    found = {plural: sum(m.count(INTERVAL_NAMES.index(name)) for m in corpus.marks) for name, plural in names.items()}
+    return found | {"turns": sum(m.n_turns for m in corpus.marks)}
+
+
+def eligible(table: pd.DataFrame) -> pd.Series:
+    """Settings that miss hardly more turns than the best one."""
+    return table["missed_rate"] <= table["missed_rate"].min() + MISSED_TOLERANCE
+
+
+def frontier(table: pd.DataFrame, latency: Latency = "latency_mean") -> list[int]:
+    """Rows of the Pareto frontier of false-boundary rate and latency among eligible settings."""
+    rows = np.flatnonzero(eligible(table))
+    part = table.iloc[rows]
+    best = pareto_frontier(part["false_boundary_rate"].to_numpy(), part[latency].to_numpy())
+    return [int(row) for row in rows[best]]
+
+
+class NoneWithinBudget(ValueError):
+    """No setting meets the budget; the message tells how close one comes."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What must hold (`limit`), and what is then made least (`least`)."""
+
+    limit: str
+    most: float
+    least: str
+
+    @classmethod
+    def false_boundary_rate(cls, most: float, latency: Latency = "latency_mean") -> Budget:
+        """Least latency with at most this rate per hold."""
+        return cls("false_boundary_rate", most, latency)
+
+    @classmethod
+    def latency_p95(cls, most_s: float) -> Budget:
+        """Least false-boundary rate with at most this 95th percentile of latency."""
+        return cls("latency_p95", most_s, "false_boundary_rate")
+
+    def __str__(self) -> str:
+        return f"least {self.least} with {self.limit} <= {self.most:g}"
+
+
+def choose(table: pd.DataFrame, budget: Budget) -> int:
+    """The row that meets a budget best; ties break by rate, mean latency, p95, then the first row.
+
+    Raises NoneWithinBudget.
+    """
+    rows = table[eligible(table) & table[budget.limit].notna() & table[budget.least].notna()]
+    within = rows[rows[budget.limit] <= budget.most + 1e-12]
+    if within.empty:
+        nearest = f"{rows[budget.limit].min():.3f}" if len(rows) else "none was scored"
+        raise NoneWithinBudget(
+            f"no setting has {budget.limit} <= {budget.most:g}; the least in this grid is {nearest}. "
+            "Allow more, or widen the grid"
+        )
+    keys = list(dict.fromkeys([budget.least, "false_boundary_rate", "latency_mean", "latency_p95"]))
+    return int(within.sort_values(keys, kind="stable").index[0])
+
+
+def held_out(corpus: Corpus, result: Sweep, budget: Budget, conditions: Conditions | None = None) -> dict[str, float]:
+    """The budget's choice judged on recordings it was not chosen on: metrics pooled over the folds.
+
+    In each fold a setting is chosen on the other recordings and scored on the fold's own. NaN where there are fewer
+    than two recordings; a fold without a choice within the budget takes the setting nearest to it.
+    """
+    knobs = result.table[[c for c in result.table.columns if c in grids.KNOBS]]
+    tallies: list[Tally] = []
+    marks: list[Intervals] = []
+    for fold, metrics in zip(result.folds, result.without, strict=True):
+        table = pd.concat([knobs, metrics], axis=1)
+        try:
+            row = choose(table, budget)
+        except NoneWithinBudget:
+            row = int(table[budget.limit].idxmin()) if table[budget.limit].notna().any() else 0
+        part = Corpus.of([corpus.recordings[r] for r in fold])
+        settings = with_conditions(grids.settings_of(knobs.iloc[row].to_dict()), conditions)
+        block = Block.of(settings)
+        for of_recording, mark in zip(
+            part.score(block, part.pauses(block.vad, block.conditions.frame_duration)), part.marks, strict=True
+        ):
+            tallies += of_recording
+            marks += [mark] * len(of_recording)
+    if not tallies:
+        return {name: float("nan") for name in (*RATES, *LATENCIES)}
+    return {name: float(values[0]) for name, values in summarize(tallies, marks).items()}
+
+
+def with_conditions(settings: Settings, conditions: Conditions | None) -> Settings:
+    """Settings under other conditions; the transcription delay is a knob and stays."""
+    if conditions is None:
+        return settings
+    delay = settings.conditions.transcription_delay
+    return settings.model_copy(update={"conditions": conditions.model_copy(update={"transcription_delay": delay})})
+
+
+def commits_table(corpus: Corpus, settings: dict[int, Settings]) -> pd.DataFrame:
+    """Every commit of some settings: recording, phase, setting, then the columns of `metrics.attribute`."""
+    frames = []
+    for number, chosen in settings.items():
+        for recording, marks in zip(corpus.recordings, corpus.marks, strict=True):
+            for phase in range(recording.phases):
+                frame = attribute(replay(recording, chosen, phase), marks)
+                frame.insert(0, "setting", number)
+                frame.insert(0, "phase", phase)
+                frame.insert(0, "recording", recording.name)
+                frames.append(frame)
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

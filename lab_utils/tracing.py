@@ -1,0 +1,210 @@
+"""Traces of recordings: VAD and end-of-turn probabilities at every phase, cached on disk.
+
+Tracing is the slow step and the only one that needs audio and models; everything after it is arithmetic. A trace
+depends on the audio, the model and its version, so that is its address in the cache: nothing goes stale, and a
+damaged entry is computed again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from joblib import Parallel, delayed
+from platformdirs import user_cache_path
+from tqdm.auto import tqdm
+
+from .corpus.two_channel import label_with_confidence
+from .detectors import v1_mini
+from .records import EotTrace, Labels, Pcm, Recording, Traced, VadTrace
+from .replay import Block, MissingPredictions, Pauses, agent_turns, decide, find_pauses
+from .settings import VadSettings
+from .timeline import SAMPLE_RATE_HZ, WINDOW_SAMPLES, Floats, Ints, frame_samples, phase_offsets
+from .vad import VAD_MODELS, model_version, speech_probabilities
+
+log = logging.getLogger(__name__)
+
+TAIL_S = 8.0
+"""Silence after the recording: the last turn's wait must not be cut short by the end of the file."""
+
+LABEL_VAD = VadSettings(min_speech_duration=0.1, min_silence_duration=0.2)
+"""How speech is found for labels; LiveKit's unsmoothed VAD, whose edges lie closest to the true ones."""
+LABEL_THRESHOLDS = (0.35, 0.5, 0.65)
+"""Labels are estimated at each; their agreement is a label's confidence."""
+
+
+def default_cache() -> Path:
+    """Where traces are kept: `$LAB_CACHE`, or the user's cache folder."""
+    return Path(os.environ.get("LAB_CACHE") or user_cache_path("livekit-turn-lab"))
+
+
+@dataclass(frozen=True)
+class TraceCache:
+    """Arrays on disk by address; written under a temporary name and renamed, checked on reading."""
+
+    folder: Path
+
+    def load(self, address: str, names: Sequence[str]) -> list[np.ndarray] | None:
+        """The arrays stored at an address, or None if there is no intact entry."""
+        path = self._path(address)
+        try:
+            with np.load(path, allow_pickle=False) as entry:
+                arrays = [entry[name] for name in names]
+        except FileNotFoundError:
+            return None
+        except (BadZipFile, OSError, ValueError, KeyError, EOFError) as error:
+            log.warning("damaged cache entry %s (%s); computing it again", path, error)
+            return None
+        if any(array.ndim != 1 or array.shape != arrays[0].shape for array in arrays):
+            log.warning("cache entry %s has arrays of unequal length; computing it again", path)
+            return None
+        return arrays
+
+    def store(self, address: str, **arrays: np.ndarray) -> None:
+        """Keep arrays at an address."""
+        path = self._path(address)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
+            np.savez_compressed(part, **arrays)  # type: ignore[arg-type]
+        os.replace(part.name, path)
+
+    def _path(self, address: str) -> Path:
+        return self.folder / address[:2] / f"{address}.npz"
+
+
+def stream_of(pcm: Pcm, phase_samples: int, tail_s: float = TAIL_S) -> Pcm:
+    """What the agent hears: the phase's silence, the recording, and the silence after it."""
+    tail = np.zeros(round(tail_s * SAMPLE_RATE_HZ), dtype=np.int16)
+    return np.concatenate((np.zeros(phase_samples, dtype=np.int16), pcm, tail))
+
+
+@dataclass(frozen=True)
+class Tracer:
+    """Makes traces, reading and filling a cache. Holds no model and no audio, so it can be sent to a worker."""
+
+    cache: TraceCache
+    tail_s: float = TAIL_S
+
+    def vad(self, recording: Recording, model: str, offsets: Sequence[int]) -> tuple[VadTrace, ...]:
+        """One trace per phase offset."""
+        addresses = [f"{recording.sha256}-{model_version(model)}-{offset}-{self.tail_s:g}" for offset in offsets]
+        found: dict[int, Floats] = {}
+        for offset, address in zip(offsets, addresses, strict=True):
+            entry = self.cache.load(address, ["probabilities"])
+            if entry is not None:
+                found[offset] = entry[0]
+        missing = [offset for offset in offsets if offset not in found]
+        computed = speech_probabilities(model, [stream_of(recording.user, o, self.tail_s) for o in missing])
+        for offset, probabilities in zip(missing, computed, strict=True):
+            found[offset] = probabilities
+            self.cache.store(addresses[list(offsets).index(offset)], probabilities=probabilities)
+        return tuple(VadTrace(model, offset, found[offset]) for offset in offsets)
+
+    def cached_predictions(self, sha256: str, offset: int) -> EotTrace:
+        """The end-of-turn predictions at hand for one phase."""
+        entry = self.cache.load(self._eot_address(sha256, offset), ["starts", "ends", "probabilities"])
+        return EotTrace(*entry) if entry is not None else EotTrace()
+
+    def predict(self, recording: Recording, offset: int, known: EotTrace, starts: Ints, ends: Ints) -> EotTrace:
+        """`known` with more predictions, which are also kept in the cache."""
+        stream = stream_of(recording.user, offset, self.tail_s)
+        more = known.merged(v1_mini.end_of_turn_probabilities(stream, starts, ends))
+        address = self._eot_address(recording.sha256, offset)
+        self.cache.store(address, starts=more.starts, ends=more.ends, probabilities=more.probabilities)
+        return more
+
+    def _eot_address(self, sha256: str, offset: int) -> str:
+        return f"{sha256}-v1-mini-{v1_mini.model_version()}-{offset}"
+
+    def trace(self, recording: Recording, phases: int, vads: Iterable[str] = VAD_MODELS) -> Traced:
+        """VAD traces and labels of a recording, with the predictions at hand."""
+        offsets = phase_offsets(phases)
+        return Traced(
+            name=recording.name,
+            path=recording.path,
+            sha256=recording.sha256,
+            duration_s=recording.duration_s,
+            labels=recording.labels or self.estimate_labels(recording),
+            vad={model: self.vad(recording, model, offsets) for model in vads},
+            eot=tuple(self.cached_predictions(recording.sha256, offset) for offset in offsets),
+            tail_s=self.tail_s,
+        )
+
+    def estimate_labels(self, recording: Recording) -> Labels:
+        """Labels from the speech in the two channels. Raises ValueError without an agent channel."""
+        if recording.agent is None:
+            raise ValueError(
+                f"{recording.path}: has neither labels nor an agent channel, so holds cannot be told from ends of turn; "
+                f"add a label file {Path(recording.path).stem}.labels.json or the agent's channel"
+            )
+        variants = []
+        agent_only = replace(recording, user=recording.agent, sha256=f"{recording.sha256}-agent")
+        channels = [self.vad(channel, "livekit", [0])[0] for channel in (recording, agent_only)]
+        for threshold in LABEL_THRESHOLDS:
+            vad = LABEL_VAD.model_copy(update={"activation_threshold": threshold})
+            variants.append(tuple(_speech_spans(trace, vad, recording.duration_s) for trace in channels))
+        return label_with_confidence(variants, recording.duration_s)
+
+    def complete(self, recording: Recording, traced: Traced, blocks: Sequence[Block]) -> Traced:
+        """The trace with every prediction that the blocks' settings lead to."""
+        eot = list(traced.eot)
+        for phase, offset in enumerate(phase_offsets(traced.phases)):
+            agent = agent_turns(traced.labels) + offset / SAMPLE_RATE_HZ
+            segmented: dict[tuple[VadSettings, float], Pauses] = {}
+            for block in blocks:
+                if block.detector == "vad":
+                    continue
+                key = (block.vad, block.conditions.frame_duration)
+                if key not in segmented:
+                    trace = traced.vad[block.vad.model][phase]
+                    segmented[key] = find_pauses(trace, block.vad, frame_samples(block.conditions.frame_duration))
+                while True:
+                    try:
+                        decide(segmented[key], eot[phase], agent, block)
+                        break
+                    except MissingPredictions as missing:
+                        eot[phase] = self.predict(recording, offset, eot[phase], missing.starts, missing.ends)
+        return replace(traced, eot=tuple(eot))
+
+
+def _speech_spans(trace: VadTrace, vad: VadSettings, duration_s: float) -> Floats:
+    """Where a trace has speech, shape=(n, 2); the moments themselves, not their arrival."""
+    pauses = find_pauses(trace, vad, WINDOW_SAMPLES)
+    return np.minimum(np.stack((pauses.speech_start_s, pauses.last_speaking_s), axis=1), duration_s)
+
+
+def trace_recordings(
+    recordings: Sequence[Recording],
+    blocks: Sequence[Block],
+    *,
+    phases: int = 4,
+    cache: Path | None = None,
+    jobs: int = 2,
+    quiet: bool = False,
+) -> Iterator[Traced | ValueError]:
+    """Trace recordings in worker processes, in order, with all predictions that the blocks' settings need.
+
+    A recording that cannot be traced gives the error in its place, so that one bad file does not stop the others.
+    """
+    tracer = Tracer(TraceCache(cache or default_cache()))
+    work = (delayed(_trace_one)(tracer, recording, blocks, phases) for recording in recordings)
+    with tqdm(total=len(recordings), desc="tracing", unit="recording", disable=quiet) as bar:
+        for result in Parallel(n_jobs=min(jobs, max(1, len(recordings))), return_as="generator")(work):
+            bar.update()
+            yield result
+
+
+def _trace_one(
+    tracer: Tracer, recording: Recording, blocks: Sequence[Block], phases: int
+) -> Traced | ValueError:
+    try:
+        vads = sorted({block.vad.model for block in blocks})
+        return tracer.complete(recording, tracer.trace(recording, phases, vads), blocks)
+    except ValueError as error:
+        return error
