@@ -22,8 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from .records import Commits, Labels
-from .replay import Decisions, Pauses
+from .records import Commits, Decisions, Labels, Pauses
 from .timeline import Floats, Ints
 
 Counts = NDArray[np.int64]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .timeline import SAMPLE_RATE_HZ, Floats, Ints
 
 Pcm = NDArray[np.int16]
+Bools = NDArray[np.bool_]
 LabelKind = Literal["hold", "shift", "cut_off", "backchannel"]
 LABEL_KINDS: tuple[LabelKind, ...] = ("hold", "shift", "cut_off", "backchannel")
 Speaker = Literal["user", "agent"]
@@ -158,10 +159,59 @@ class Traced:
     """One per phase."""
     tail_s: float
     """Silence added after the recording, so that its last turn can be committed."""
+    notes: tuple[str, ...] = ()
+    """What loading had to mend or guess."""
 
     @property
     def phases(self) -> int:
         return len(self.eot)
+
+
+@dataclass(frozen=True)
+class Pauses:
+    """All arrays have shape=(pauses,) but `blip_s`; seconds of stream time."""
+
+    speech_start_s: Floats
+    """Where the speech before the pause began, as LiveKit estimates it at START_OF_SPEECH."""
+    start_of_speech_s: Floats
+    """Arrival of that START_OF_SPEECH."""
+    last_speaking_s: Floats
+    end_of_speech_s: Floats
+    """Arrival of END_OF_SPEECH."""
+    resume_s: Floats
+    """Arrival of the next START_OF_SPEECH, which cancels what waits; for the last pause the stream's end."""
+    predict_sample: Ints
+    """Stream sample at which the prediction is requested: the end of the audio it hears; 0 if never."""
+    blip_s: Floats
+    """shape=(blips,): moments inside pauses at which speech too short for START_OF_SPEECH moves the last
+    speaking time (audio_recognition.py:1481)."""
+
+    def __len__(self) -> int:
+        return len(self.end_of_speech_s)
+
+    @property
+    def predict_s(self) -> Floats:
+        return self.predict_sample / SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What every setting does in every pause."""
+
+    commit_s: Floats
+    """shape=(pauses, columns): when a pause is committed if that column's delay applies."""
+    accepted: Bools
+    """shape=(pauses, settings): the end of turn was not unlikely, so `min_column` applies."""
+    min_column: Ints
+    max_column: Ints
+    probability: Floats
+    """shape=(pauses, settings) or (pauses, 1); NaN without a detector."""
+    late_s: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    """shape=(pauses, settings): commits caused by each pause's transcript after the pause was committed."""
+
+    def committed_s(self) -> Floats:
+        """The commit of every pause under every setting; shape=(pauses, settings)."""
+        return np.where(self.accepted, self.commit_s[:, self.min_column], self.commit_s[:, self.max_column])
 
 
 Cause = Literal["detector", "max_delay", "vad", "late_transcript"]

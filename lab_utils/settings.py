@@ -126,14 +126,14 @@ class Settings(_Frozen):
     def _possible(self) -> Self:
         if self.endpointing.min_delay > self.endpointing.max_delay:
             raise ValueError(
-                f"min_delay ({self.endpointing.min_delay} s) is above max_delay ({self.endpointing.max_delay} s); "
-                "raise max_delay or lower min_delay"
+                f"min_delay ({self.endpointing.min_delay} s) is above max_delay "
+                f"({self.endpointing.max_delay} s); raise max_delay or lower min_delay"
             )
         silence = self.vad.min_silence_duration
         if self.detector.model == "v1-mini" and silence < STREAMING_DETECTOR_MIN_SILENCE_S:
             raise ValueError(
-                f"min_silence_duration ({silence} s) is below {STREAMING_DETECTOR_MIN_SILENCE_S} s, the least that "
-                "AgentSession accepts with v1-mini; raise it, or use detector vad"
+                f"min_silence_duration ({silence} s) is below {STREAMING_DETECTOR_MIN_SILENCE_S} s, the least "
+                "that AgentSession accepts with v1-mini; raise it, or use detector vad"
             )
         return self
 

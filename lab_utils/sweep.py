@@ -18,9 +18,23 @@ from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from . import grid as grids
-from .metrics import LATENCIES, RATES, Intervals, Tally, attribute, bootstrap, intervals, pareto_frontier, summarize, tally
-from .records import Traced
-from .replay import Block, Pauses, agent_turns, blocks_of, decide, find_pauses, replay
+from .metrics import (
+    BACKCHANNEL,
+    CUT_OFF,
+    HOLD,
+    LATENCIES,
+    LONG_HOLD,
+    Intervals,
+    Tally,
+    attribute,
+    bootstrap,
+    intervals,
+    pareto_frontier,
+    summarize,
+    tally,
+)
+from .records import Pauses, Traced
+from .replay import Block, agent_turns, blocks_of, decide, find_pauses, replay
 from .settings import Conditions, Settings, VadSettings
 from .timeline import SAMPLE_RATE_HZ, Floats, Ints, frame_samples
 
@@ -139,28 +153,37 @@ def _score_group(
 
 
 def score_one(corpus: Corpus, settings: Settings, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """One setting with its uncertainty: a frame indexed by metric with columns value, low, high and n.
-
-    `n` is what the figure rests on: holds, turns, or committed turns averaged over phases.
-    """
+    """One setting's figures with their uncertainty (see `figures`)."""
     block = Block.of(settings)
     tallies = corpus.score(block, corpus.pauses(block.vad, block.conditions.frame_duration))
-    summary = corpus.summary(tallies)
-    frame = bootstrap(tallies, corpus.marks, resamples, seed)
+    return figures(tallies, corpus.marks, resamples=resamples, seed=seed)
+
+
+def figures(
+    tallies: Sequence[Sequence[Tally]], marks: Sequence[Intervals], *, resamples: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """A frame indexed by metric with columns value, low, high (95 %, by recording) and n.
+
+    `tallies[r]`: recording r's, one per phase, of a single setting. `n` is what a figure rests on: scored holds,
+    user turns, or for latencies committed turns, averaged over phases.
+    """
+    pooled = [(t, mark) for row, mark in zip(tallies, marks, strict=True) for t in row]
+    summary = summarize([t for t, _ in pooled], [m for _, m in pooled])
+    frame = bootstrap(tallies, marks, resamples, seed)
     frame.insert(0, "value", [float(summary[name][0]) for name in frame.index])
-    n_holds, n_turns = counts(corpus)["holds"], counts(corpus)["turns"]
-    committed = n_turns * (1 - summary["missed_rate"][0]) if n_turns else 0
-    n = {name: n_turns for name in RATES} | {name: round(committed) for name in LATENCIES}
-    frame["n"] = [n_holds if name == "false_boundary_rate" else n[name] for name in frame.index]
+    n_holds, n_turns = sum(m.count(HOLD) for m in marks), sum(m.n_turns for m in marks)
+    committed = round(n_turns * (1 - summary["missed_rate"][0])) if n_turns else 0
+    frame["n"] = [
+        n_holds if name == "false_boundary_rate" else committed if name in LATENCIES else n_turns
+        for name in frame.index
+    ]
     return frame
 
 
 def counts(corpus: Corpus) -> dict[str, int]:
     """What the labels hold: scored and unscored holds, user turns, cut-off pauses, backchannels."""
-    names = {"hold": "holds", "unscored_hold": "unscored_holds", "cut_off": "cut_offs", "backchannel": "backchannels"}
-    from .metrics import INTERVAL_NAMES
-
-    found = {plural: sum(m.count(INTERVAL_NAMES.index(name)) for m in corpus.marks) for name, plural in names.items()}
+    kinds = {"holds": HOLD, "unscored_holds": LONG_HOLD, "cut_offs": CUT_OFF, "backchannels": BACKCHANNEL}
+    found = {name: sum(m.count(kind) for m in corpus.marks) for name, kind in kinds.items()}
     return found | {"turns": sum(m.n_turns for m in corpus.marks)}
 
 
@@ -220,32 +243,31 @@ def choose(table: pd.DataFrame, budget: Budget) -> int:
     return int(within.sort_values(keys, kind="stable").index[0])
 
 
-def held_out(corpus: Corpus, result: Sweep, budget: Budget, conditions: Conditions | None = None) -> dict[str, float]:
-    """The budget's choice judged on recordings it was not chosen on: metrics pooled over the folds.
+def held_out(corpus: Corpus, result: Sweep, budget: Budget, conditions: Conditions | None = None) -> pd.DataFrame | None:
+    """The budget's choice judged on recordings it was not chosen on (see `figures`); None for one recording.
 
-    In each fold a setting is chosen on the other recordings and scored on the fold's own. NaN where there are fewer
-    than two recordings; a fold without a choice within the budget takes the setting nearest to it.
+    In each fold a setting is chosen on the other recordings and scored on the fold's own; where none is within the
+    budget, the one nearest to it is taken.
     """
-    knobs = result.table[[c for c in result.table.columns if c in grids.KNOBS]]
-    tallies: list[Tally] = []
+    knobs = result.table[list(grids.KNOBS)]
+    tallies: list[list[Tally]] = []
     marks: list[Intervals] = []
     for fold, metrics in zip(result.folds, result.without, strict=True):
-        table = pd.concat([knobs, metrics], axis=1)
-        try:
-            row = choose(table, budget)
-        except NoneWithinBudget:
-            row = int(table[budget.limit].idxmin()) if table[budget.limit].notna().any() else 0
+        row = choose_or_nearest(pd.concat([knobs, metrics], axis=1), budget)
+        block = Block.of(with_conditions(grids.settings_of(knobs.iloc[row].to_dict()), conditions))
         part = Corpus.of([corpus.recordings[r] for r in fold])
-        settings = with_conditions(grids.settings_of(knobs.iloc[row].to_dict()), conditions)
-        block = Block.of(settings)
-        for of_recording, mark in zip(
-            part.score(block, part.pauses(block.vad, block.conditions.frame_duration)), part.marks, strict=True
-        ):
-            tallies += of_recording
-            marks += [mark] * len(of_recording)
-    if not tallies:
-        return {name: float("nan") for name in (*RATES, *LATENCIES)}
-    return {name: float(values[0]) for name, values in summarize(tallies, marks).items()}
+        tallies += part.score(block, part.pauses(block.vad, block.conditions.frame_duration))
+        marks += part.marks
+    return figures(tallies, marks) if tallies else None
+
+
+def choose_or_nearest(table: pd.DataFrame, budget: Budget) -> int:
+    """`choose`, or the eligible row nearest to the budget if none is within it."""
+    try:
+        return choose(table, budget)
+    except NoneWithinBudget:
+        distance = table.loc[eligible(table), budget.limit]
+        return int(distance.idxmin()) if distance.notna().any() else 0
 
 
 def with_conditions(settings: Settings, conditions: Conditions | None) -> Settings:

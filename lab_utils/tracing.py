@@ -20,10 +20,11 @@ from joblib import Parallel, delayed
 from platformdirs import user_cache_path
 from tqdm.auto import tqdm
 
+from .corpus.files import RecordingFiles, load_recording
 from .corpus.two_channel import label_with_confidence
 from .detectors import v1_mini
-from .records import EotTrace, Labels, Pcm, Recording, Traced, VadTrace
-from .replay import Block, MissingPredictions, Pauses, agent_turns, decide, find_pauses
+from .records import EotTrace, Labels, Pauses, Pcm, Recording, Traced, VadTrace
+from .replay import Block, MissingPredictions, agent_turns, decide, find_pauses
 from .settings import VadSettings
 from .timeline import SAMPLE_RATE_HZ, WINDOW_SAMPLES, Floats, Ints, frame_samples, phase_offsets
 from .vad import VAD_MODELS, model_version, speech_probabilities
@@ -134,6 +135,7 @@ class Tracer:
             vad={model: self.vad(recording, model, offsets) for model in vads},
             eot=tuple(self.cached_predictions(recording.sha256, offset) for offset in offsets),
             tail_s=self.tail_s,
+            notes=recording.notes,
         )
 
     def estimate_labels(self, recording: Recording) -> Labels:
@@ -180,7 +182,7 @@ def _speech_spans(trace: VadTrace, vad: VadSettings, duration_s: float) -> Float
 
 
 def trace_recordings(
-    recordings: Sequence[Recording],
+    files: Sequence[RecordingFiles],
     blocks: Sequence[Block],
     *,
     phases: int = 4,
@@ -188,22 +190,22 @@ def trace_recordings(
     jobs: int = 2,
     quiet: bool = False,
 ) -> Iterator[Traced | ValueError]:
-    """Trace recordings in worker processes, in order, with all predictions that the blocks' settings need.
+    """Load and trace recordings in worker processes, in order, with all predictions that the blocks lead to.
 
-    A recording that cannot be traced gives the error in its place, so that one bad file does not stop the others.
+    A recording that cannot be loaded or traced gives the error in its place, so that one bad file does not stop
+    the others. Only the traces come back: the audio of all recordings is never in memory at once.
     """
     tracer = Tracer(TraceCache(cache or default_cache()))
-    work = (delayed(_trace_one)(tracer, recording, blocks, phases) for recording in recordings)
-    with tqdm(total=len(recordings), desc="tracing", unit="recording", disable=quiet) as bar:
-        for result in Parallel(n_jobs=min(jobs, max(1, len(recordings))), return_as="generator")(work):
+    work = (delayed(_trace_one)(tracer, one, blocks, phases) for one in files)
+    with tqdm(total=len(files), desc="tracing", unit="recording", disable=quiet) as bar:
+        for result in Parallel(n_jobs=min(jobs, max(1, len(files))), return_as="generator")(work):
             bar.update()
             yield result
 
 
-def _trace_one(
-    tracer: Tracer, recording: Recording, blocks: Sequence[Block], phases: int
-) -> Traced | ValueError:
+def _trace_one(tracer: Tracer, files: RecordingFiles, blocks: Sequence[Block], phases: int) -> Traced | ValueError:
     try:
+        recording = load_recording(files)
         vads = sorted({block.vad.model for block in blocks})
         return tracer.complete(recording, tracer.trace(recording, phases, vads), blocks)
     except ValueError as error:

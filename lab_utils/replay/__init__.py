@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..records import CAUSES, Cause, Commits, EotTrace, Labels, Traced
+from ..records import CAUSES, Cause, Commits, Decisions, EotTrace, Labels, Pauses, Traced
 from ..settings import Settings
 from ..timeline import SAMPLE_RATE_HZ, Floats, frame_samples
 from .block import Block, blocks_of
-from .decisions import Decisions, MissingPredictions, early_decisions, late_decisions
-from .pauses import Pauses, find_pauses
+from .decisions import MissingPredictions, early_decisions, late_decisions
+from .pauses import find_pauses
 
 __all__ = [
     "Block",
-    "Decisions",
     "MissingPredictions",
-    "Pauses",
     "agent_turns",
     "blocks_of",
     "commits_of",

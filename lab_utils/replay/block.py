@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..records import Pauses
 from ..settings import Conditions, EndpointingSettings, Settings, VadSettings
 from ..timeline import Floats, Ints
 from .decisions import Delays
 from .endpointing import learned_min_delays
-from .pauses import Pauses
 
 
 @dataclass(frozen=True)

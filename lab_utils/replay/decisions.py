@@ -17,19 +17,15 @@ between two delays, so commit times are computed once for each distinct delay an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..records import EotTrace, eot_keys
+from ..records import Bools, Decisions, EotTrace, Pauses, eot_keys
 from ..timeline import SAMPLE_RATE_HZ, Floats, Ints
-from .pauses import Pauses
 
 BUFFER_SAMPLES = 19_200
 """The detector hears the last 1.2 s (inference/eot/transports.py)."""
-
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -47,26 +43,6 @@ class Delays:
 
     def __len__(self) -> int:
         return len(self.threshold)
-
-
-@dataclass(frozen=True)
-class Decisions:
-    """What every setting does in every pause."""
-
-    commit_s: Floats
-    """shape=(pauses, columns): when a pause is committed if that column's delay applies."""
-    accepted: Bools
-    """shape=(pauses, settings): the end of turn was not unlikely, so `min_column` applies."""
-    min_column: Ints
-    max_column: Ints
-    probability: Floats
-    """shape=(pauses, settings) or (pauses, 1); NaN without a detector."""
-    late_s: Floats = field(default_factory=lambda: np.zeros((0, 0)))
-    """shape=(pauses, settings): commits caused by each pause's transcript after the pause was committed."""
-
-    def committed_s(self) -> Floats:
-        """The commit of every pause under every setting; shape=(pauses, settings)."""
-        return np.where(self.accepted, self.commit_s[:, self.min_column], self.commit_s[:, self.max_column])
 
 
 class MissingPredictions(Exception):

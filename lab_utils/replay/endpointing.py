@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..records import Pauses
 from ..timeline import Floats
-from .pauses import Pauses
 
 LEADING_SILENCE_GRACE_S = 1e-3
 """An utterance overtaken by the agent is taken to have ended this long before the agent spoke."""

@@ -10,43 +10,14 @@ END_OF_SPEECH's time less its accumulated silence (livekit/agents/voice/audio_re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from ..records import VadTrace
+from ..records import Pauses, VadTrace
 from ..settings import VadSettings
 from ..timeline import SAMPLE_RATE_HZ, Floats, Ints, accumulated_s, arrival_samples, windows_to_reach
 
 PREDICTION_SILENCE_S = 0.2
 """Silence that must have been counted before a prediction is requested (inference/eot/base.py)."""
-
-
-@dataclass(frozen=True)
-class Pauses:
-    """All arrays have shape=(pauses,) but `blip_s`; seconds of stream time."""
-
-    speech_start_s: Floats
-    """Where the speech before the pause began, as LiveKit estimates it at START_OF_SPEECH."""
-    start_of_speech_s: Floats
-    """Arrival of that START_OF_SPEECH."""
-    last_speaking_s: Floats
-    end_of_speech_s: Floats
-    """Arrival of END_OF_SPEECH."""
-    resume_s: Floats
-    """Arrival of the next START_OF_SPEECH, which cancels what waits; for the last pause the stream's end."""
-    predict_sample: Ints
-    """Stream sample at which the prediction is requested: the end of the audio it hears; 0 if never."""
-    blip_s: Floats
-    """shape=(blips,): moments inside pauses at which speech too short for START_OF_SPEECH moves the last
-    speaking time (audio_recognition.py:1481)."""
-
-    def __len__(self) -> int:
-        return len(self.end_of_speech_s)
-
-    @property
-    def predict_s(self) -> Floats:
-        return self.predict_sample / SAMPLE_RATE_HZ
 
 
 def find_pauses(trace: VadTrace, vad: VadSettings, frame_samples: int) -> Pauses:

@@ -1,0 +1,212 @@
+"""The command line `lab`: demo, sweep, export. Results on stdout, progress on stderr.
+
+Exit codes: 0 done; 1 bad input or a budget nobody meets; 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from . import grid as grids
+from . import profile, report
+from .settings import Conditions
+from .sweep import Budget
+
+app = typer.Typer(
+    help="Tune turn-taking and latency of LiveKit voice agents, offline.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+SAMPLES = Path(__file__).resolve().parent.parent / "audio_samples"
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder that receives the results.")]
+Phases = Annotated[int, typer.Option(min=1, max=512, help="Audio phases within one VAD window to average over.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Worker processes for tracing.")]
+Cache = Annotated[Path | None, typer.Option(help="Folder for cached traces (default: the user's cache).")]
+FrameMs = Annotated[float, typer.Option(min=1, max=1000, help="Length of the audio frames the agent gets, in ms.")]
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Bad input ends in one line on stderr and exit code 1."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        print(f"lab: error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def demo(
+    out: Out = Path("out/demo"),
+    phases: Phases = 4,
+    jobs: Jobs = 2,
+    cache: Cache = None,
+    as_json: Json = False,
+) -> None:
+    """Run the main job on the project's own sample conversations."""
+    with _errors():
+        if not SAMPLES.is_dir():
+            raise ValueError(f"{SAMPLES}: no sample conversations here; run this from a clone, or use 'lab sweep PATH'")
+        _sweep([SAMPLES], None, out, Conditions(), phases, jobs, cache, as_json, ("caller", "agent"))
+
+
+@app.command()
+def sweep(
+    paths: Annotated[list[Path], typer.Argument(help="Recordings, or folders of recordings.", show_default=False)],
+    grid: Annotated[Path | None, typer.Option(help="YAML file: knob name -> list of values.")] = None,
+    out: Out = Path("out/sweep"),
+    phases: Phases = 4,
+    jobs: Jobs = 2,
+    cache: Cache = None,
+    frame_ms: FrameMs = 50.0,
+    user: Annotated[str, typer.Option(help="Name of the user's channel in pairs of mono files.")] = "caller",
+    agent: Annotated[str, typer.Option(help="Name of the agent's channel.")] = "agent",
+    as_json: Json = False,
+) -> None:
+    """Score a grid of settings on recordings and choose one."""
+    with _errors():
+        conditions = Conditions(frame_duration=frame_ms / 1000)
+        _sweep(paths, grid, out, conditions, phases, jobs, cache, as_json, (user, agent))
+
+
+def _sweep(
+    paths: list[Path],
+    grid: Path | None,
+    out: Path,
+    conditions: Conditions,
+    phases: int,
+    jobs: int,
+    cache: Path | None,
+    as_json: bool,
+    channels: tuple[str, str],
+) -> None:
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out}: is a file; give a folder with --out")
+    table, impossible = grids.expand(grids.read_grid(grid) if grid else grids.DEFAULT_GRID)
+    study = report.run_study(
+        paths,
+        table,
+        impossible=impossible,
+        conditions=conditions,
+        phases=phases,
+        jobs=jobs,
+        cache=cache,
+        channels=channels,
+    )
+    choice = report.choose_settings(study, nearest=True)
+    summary = report.write_report(study, choice, out, out.resolve().name, dt.date.today())
+    for item in study.skipped:
+        print(f"lab: skipped: {item.reason}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(summary | {"out": str(out)}))
+    else:
+        _print_summary(summary, out)
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="A folder made by 'lab sweep' or 'lab demo'.", show_default=False)],
+    name: Annotated[str, typer.Option(help="Name of the profile.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Profile file to write.")],
+    max_false_boundary_rate: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Least mean latency with at most this rate per hold.")
+    ] = None,
+    max_latency_p95: Annotated[
+        float | None, typer.Option(min=0, help="Least false-boundary rate with at most this p95 latency, in s.")
+    ] = None,
+    snippet: Annotated[bool, typer.Option(help="Also print the Python to paste into an agent.")] = False,
+    jobs: Jobs = 2,
+    cache: Cache = None,
+    as_json: Json = False,
+) -> None:
+    """Choose a setting under a budget and write it as a profile that AgentSession takes."""
+    if (max_false_boundary_rate is None) == (max_latency_p95 is None):
+        raise typer.BadParameter("give either --max-false-boundary-rate or --max-latency-p95")
+    with _errors():
+        if max_false_boundary_rate is not None:
+            budget = Budget.false_boundary_rate(max_false_boundary_rate)
+        else:
+            budget = Budget.latency_p95(max_latency_p95 or 0.0)
+        study = report.reopen_study(folder, jobs=jobs, cache=cache)
+        choice = report.choose_settings(study, budget)
+        made = report.make_profile(study, choice, name, dt.date.today())
+        output.parent.mkdir(parents=True, exist_ok=True)
+        profile.save_profile(made, output)
+        if as_json:
+            answer: dict[str, Any] = {"profile": str(output), **report.summary_of(study, choice)}
+            print(json.dumps(answer | ({"snippet": made.snippet()} if snippet else {})))
+        else:
+            _print_summary(report.summary_of(study, choice), None)
+            print(f"profile: {output}")
+            if snippet:
+                print(made.snippet(), end="")
+
+
+def _print_summary(summary: dict[str, Any], out: Path | None) -> None:
+    console = Console()
+    n = summary["counts"]
+    console.print(
+        f"{len(summary['recordings'])} recordings, {n['holds']} holds, {n['turns']} ends of turn, "
+        f"{n['backchannels']} backchannels, {n['cut_offs']} cut-off pauses; {summary['settings']} settings, "
+        f"{summary['phases']} phases"
+    )
+    if summary["skipped"]:
+        console.print(f"[bold]{len(summary['skipped'])} skipped[/bold], see summary.json")
+    table = Table(title="False boundaries against latency (95 % interval by recording)")
+    table.add_column("figure")
+    columns = [("LiveKit's defaults", summary["defaults"]["figures"]), ("chosen", summary["chosen"]["figures"])]
+    if summary["held_out"]:
+        columns.append(("chosen, held out", summary["held_out"]))
+    for title, _ in columns:
+        table.add_column(title, justify="right")
+    for name, label, scale, unit in _ROWS:
+        table.add_row(label, *(_cell(figures[name], scale, unit) for _, figures in columns))
+    console.print(table)
+    knobs = summary["chosen"]["settings"]
+    idle = {"deactivation_threshold"} | ({"max_delay", "unlikely_threshold"} if knobs["detector"] == "vad" else set())
+    console.print("chosen: " + ", ".join(f"{k} {v}" for k, v in knobs.items() if k not in idle), highlight=False)
+    budget = summary["budget"]
+    if not budget["met"]:
+        console.print(f"[bold]No setting has {budget['limit']} <= {budget['most']:g}; this is the nearest.[/bold]")
+    if out is not None:
+        console.print(f"results: {out}/ (summary.json, sweep.parquet, commits.parquet, tradeoff.png, profile.yaml)")
+
+
+_ROWS = (
+    ("false_boundary_rate", "false boundaries per hold", 100, "%"),
+    ("false_boundary_rate_per_turn", "false boundaries per turn", 100, "%"),
+    ("latency_mean", "latency, mean", 1000, "ms"),
+    ("latency_p50", "latency, p50", 1000, "ms"),
+    ("latency_p90", "latency, p90", 1000, "ms"),
+    ("latency_p95", "latency, p95", 1000, "ms"),
+    ("timeout_rate", "ended by max_delay", 100, "%"),
+    ("missed_rate", "missed ends of turn", 100, "%"),
+)
+
+
+def _cell(figure: dict[str, Any], scale: float, unit: str) -> str:
+    if figure["value"] is None:
+        return "–"
+    digits = 1 if unit == "%" else 0
+    text = f"{figure['value'] * scale:.{digits}f} {unit}"
+    if figure["low"] is not None:
+        text += f" ({figure['low'] * scale:.{digits}f}–{figure['high'] * scale:.{digits}f})"
+    return f"{text}, n={figure['n']}"
+
+
+if __name__ == "__main__":
+    app()

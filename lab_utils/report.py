@@ -1,0 +1,340 @@
+"""The main job from end to end: recordings and a grid → a scored sweep, the choice, and a folder of results.
+
+`run_study` measures, `choose_settings` decides under a budget, `write_report` writes the folder; command line and
+notebooks call the same three.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure as MplFigure
+
+from . import grid as grids
+from . import plots, profile
+from .audio import BadRecording
+from .corpus.files import RecordingFiles, find_recordings, load_recording, with_distinct_names
+from .records import Recording, Traced
+from .replay import blocks_of
+from .settings import Conditions, Settings
+from .sweep import (
+    Budget,
+    Corpus,
+    Sweep,
+    choose,
+    choose_or_nearest,
+    commits_table,
+    counts,
+    frontier,
+    held_out,
+    score_one,
+    sweep,
+    with_conditions,
+)
+from .tracing import trace_recordings
+
+DEFAULT_BUDGET = Budget.false_boundary_rate(0.10)
+LIVEKIT_DEFAULT = -1
+"""Number of LiveKit's own defaults in `commits.parquet`; the others are rows of `sweep.parquet`."""
+ALL_COMMITS_UP_TO = 100
+"""Grids of up to so many settings have the commits of each in `commits.parquet`."""
+SUMMARY_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A recording that could not be used, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """What was measured: every setting of a grid on every usable recording."""
+
+    files: tuple[RecordingFiles, ...]
+    corpus: Corpus
+    skipped: tuple[Skipped, ...]
+    conditions: Conditions
+    phases: int
+    result: Sweep
+    impossible: int
+    """Combinations of the grid that AgentSession would refuse."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per setting: knobs, then metrics."""
+        return self.result.table
+
+    @property
+    def defaults(self) -> Settings:
+        """What AgentSession does by itself, under the study's conditions."""
+        return Settings(conditions=self.conditions)
+
+    def settings(self, row: int) -> Settings:
+        """The settings of one row of the table."""
+        return with_conditions(grids.settings_of(self.table.loc[row].to_dict()), self.conditions)
+
+    def load(self, number: int) -> Recording:
+        """The audio of one recording."""
+        return load_recording(self.files[number])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The setting chosen under a budget, beside LiveKit's defaults; frames as `sweep.figures`."""
+
+    budget: Budget
+    row: int
+    settings: Settings
+    within_budget: bool
+    chosen: pd.DataFrame
+    defaults: pd.DataFrame
+    held_out: pd.DataFrame | None
+
+
+def run_study(
+    paths: Sequence[str | Path],
+    table: pd.DataFrame | None = None,
+    *,
+    impossible: int = 0,
+    conditions: Conditions | None = None,
+    phases: int = 4,
+    jobs: int = 2,
+    cache: Path | None = None,
+    quiet: bool = False,
+    channels: tuple[str, str] = ("caller", "agent"),
+) -> Study:
+    """Find, load and trace recordings, and score every setting of a table (default: `grid.DEFAULT_GRID`).
+
+    A recording that cannot be used is skipped and listed; if none is left, BadRecording says why.
+    """
+    conditions = conditions or Conditions()
+    if table is None:
+        table, impossible = grids.expand(grids.DEFAULT_GRID)
+    if table["transcription_delay"].nunique() == 1:
+        delay = float(table["transcription_delay"].iloc[0])
+        conditions = conditions.model_copy(update={"transcription_delay": delay})
+    found: list[RecordingFiles] = []
+    skipped: list[Skipped] = []
+    for path in paths:
+        try:
+            found += find_recordings(path, user=channels[0], agent=channels[1])
+        except BadRecording as error:
+            skipped.append(Skipped(str(path), str(error)))
+    found = with_distinct_names(found)
+    defaults = pd.concat([table, grids.row_of(Settings(conditions=conditions))], ignore_index=True)
+    blocks = [block for _, block in blocks_of(defaults, conditions, len(defaults))]
+    usable: list[tuple[RecordingFiles, Traced]] = []
+    traces = trace_recordings(found, blocks, phases=phases, cache=cache, jobs=jobs, quiet=quiet)
+    for files, traced in zip(found, traces, strict=True):
+        if isinstance(traced, ValueError):
+            skipped.append(Skipped(str(files.user), str(traced)))
+        else:
+            usable.append((files, traced))
+    if not usable:
+        raise BadRecording("; ".join(item.reason for item in skipped) or "no recordings given; name a file or folder")
+    corpus = Corpus.of([traced for _, traced in usable])
+    result = sweep(corpus, table, conditions, quiet=quiet)
+    return Study(tuple(f for f, _ in usable), corpus, tuple(skipped), conditions, phases, result, impossible)
+
+
+def choose_settings(study: Study, budget: Budget = DEFAULT_BUDGET, *, nearest: bool = False) -> Choice:
+    """The setting that meets a budget best, with its figures and those of the defaults.
+
+    Raises NoneWithinBudget if none does, or takes the nearest one if `nearest`.
+    """
+    row = choose_or_nearest(study.table, budget) if nearest else choose(study.table, budget)
+    settings = study.settings(row)
+    return Choice(
+        budget=budget,
+        row=row,
+        settings=settings,
+        within_budget=bool(study.table.loc[row, budget.limit] <= budget.most + 1e-12),
+        chosen=score_one(study.corpus, settings),
+        defaults=score_one(study.corpus, study.defaults),
+        held_out=held_out(study.corpus, study.result, budget, study.conditions),
+    )
+
+
+def make_profile(study: Study, choice: Choice, name: str, date: dt.date) -> profile.Profile:
+    """The choice as a profile with its evidence."""
+    n = counts(study.corpus)
+    sources = sorted({r.labels.source or "unknown" for r in study.corpus.recordings})
+    evidence = profile.Evidence(
+        date=date,
+        budget=str(choice.budget) + ("" if choice.within_budget else " (none met it; the nearest)"),
+        recordings=tuple(
+            profile.EvidenceRecording(name=r.name, sha256=r.sha256, duration_s=round(r.duration_s, 3))
+            for r in study.corpus.recordings
+        ),
+        n_holds=n["holds"],
+        n_turns=n["turns"],
+        phases=study.phases,
+        conditions=choice.settings.conditions,
+        chosen=_profile_figures(choice.chosen),
+        defaults=_profile_figures(choice.defaults),
+        held_out=None if choice.held_out is None else _profile_figures(choice.held_out),
+        note=f"labels from: {', '.join(sources)}",
+    )
+    return profile.Profile(name=name, settings=choice.settings, evidence=evidence)
+
+
+def _profile_figures(frame: pd.DataFrame) -> profile.Figures:
+    return profile.Figures.model_validate({name: dict(row) for name, row in _plain(frame).items()})
+
+
+def _plain(frame: pd.DataFrame | None) -> dict[str, dict[str, Any]]:
+    """A frame of figures as plain values, None for NaN."""
+    if frame is None:
+        return {}
+    return {
+        str(name): {
+            "value": _number(row["value"]),
+            "low": _number(row["low"]),
+            "high": _number(row["high"]),
+            "n": int(row["n"]),
+        }
+        for name, row in frame.iterrows()
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if value != value else float(value)
+
+
+def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
+    """All headline results as plain values."""
+    best = frontier(study.table)
+    return {
+        "format": "sweep-summary",
+        "version": SUMMARY_VERSION,
+        "recordings": [
+            {
+                "name": r.name,
+                "path": r.path,
+                "sha256": r.sha256,
+                "duration_s": round(r.duration_s, 3),
+                "labels": r.labels.source,
+                "notes": list(r.notes),
+            }
+            for r in study.corpus.recordings
+        ],
+        "skipped": [{"path": item.path, "reason": item.reason} for item in study.skipped],
+        "counts": counts(study.corpus),
+        "phases": study.phases,
+        "conditions": study.conditions.model_dump(),
+        "settings": len(study.table),
+        "impossible_settings": study.impossible,
+        "budget": {
+            "limit": choice.budget.limit,
+            "most": choice.budget.most,
+            "least": choice.budget.least,
+            "met": choice.within_budget,
+        },
+        "defaults": {"settings": study.defaults.knobs(), "figures": _plain(choice.defaults)},
+        "chosen": {"row": choice.row, "settings": choice.settings.knobs(), "figures": _plain(choice.chosen)},
+        "held_out": _plain(choice.held_out) or None,
+        "frontier": [
+            {
+                "row": row,
+                "false_boundary_rate": _number(study.table.loc[row, "false_boundary_rate"]),
+                "latency_mean": _number(study.table.loc[row, "latency_mean"]),
+                "latency_p95": _number(study.table.loc[row, "latency_p95"]),
+            }
+            for row in best
+        ],
+    }
+
+
+def write_report(study: Study, choice: Choice, folder: Path, name: str, date: dt.date) -> dict[str, Any]:
+    """Write summary.json, sweep.parquet, commits.parquet, tradeoff.png and profile.yaml; returns the summary.
+
+    All files are made in a temporary folder beside it and moved in together, so that a failure leaves what was there.
+    """
+    summary = summary_of(study, choice)
+    rows = range(len(study.table)) if len(study.table) <= ALL_COMMITS_UP_TO else {choice.row, *frontier(study.table)}
+    commits = commits_table(
+        study.corpus, {LIVEKIT_DEFAULT: study.defaults} | {row: study.settings(row) for row in sorted(rows)}
+    )
+    figure = tradeoff_figure(study, choice)
+    writers: Mapping[str, Callable[[Path], object]] = {
+        "sweep.parquet": study.table.to_parquet,
+        "commits.parquet": commits.to_parquet,
+        "tradeoff.png": lambda path: figure.savefig(path, dpi=150),
+        "profile.yaml": lambda path: profile.save_profile(make_profile(study, choice, name, date), path),
+        "summary.json": lambda path: path.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8"),
+    }
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        for file_name, write in writers.items():
+            write(part / file_name)
+        folder.mkdir(exist_ok=True)
+        for file_name in writers:
+            os.replace(part / file_name, folder / file_name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return summary
+
+
+def tradeoff_figure(study: Study, choice: Choice) -> MplFigure:
+    """The sweep as a picture: all settings, the frontier, the defaults, the choice and plain VAD."""
+    return plots.tradeoff_figure(
+        study.table,
+        frontier(study.table),
+        defaults=choice.defaults,
+        chosen=choice.chosen,
+        counts=counts(study.corpus) | {"recordings": len(study.corpus.recordings)},
+    )
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """The summary of a results folder. Raises ValueError naming the file and what is wrong with it."""
+    path = folder / "summary.json"
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file; give a folder made by 'lab sweep' or 'lab demo'") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: not readable ({error}); run 'lab sweep' again") from None
+    if not isinstance(summary, dict) or summary.get("version") != SUMMARY_VERSION:
+        raise ValueError(f"{path}: not a summary of this version ({SUMMARY_VERSION}); run 'lab sweep' again")
+    return summary
+
+
+def reopen_study(folder: Path, *, jobs: int = 2, cache: Path | None = None, quiet: bool = False) -> Study:
+    """The study of a results folder, measured again from its recordings and the cached traces.
+
+    Raises ValueError if a recording is gone or its audio has changed since.
+    """
+    summary = read_summary(folder)
+    try:
+        table = pd.read_parquet(folder / "sweep.parquet")[list(grids.KNOBS)]
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{folder / 'sweep.parquet'}: not readable ({error}); run 'lab sweep' again") from None
+    recorded = {item["sha256"]: item["path"] for item in summary["recordings"]}
+    study = run_study(
+        list(recorded.values()),
+        table,
+        impossible=summary["impossible_settings"],
+        conditions=Conditions.model_validate(summary["conditions"]),
+        phases=summary["phases"],
+        jobs=jobs,
+        cache=cache,
+        quiet=quiet,
+    )
+    for sha256, path in recorded.items():
+        if sha256 not in {r.sha256 for r in study.corpus.recordings}:
+            raise ValueError(f"{path}: missing, unusable or changed since the sweep; run 'lab sweep' again")
+    return study
