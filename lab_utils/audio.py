@@ -1,0 +1,258 @@
+"""Audio files in and out: any rate and bit depth comes in, everything inside is 16 kHz int16.
+
+Conventions: float samples lie in [-1, 1], shape=(samples, channels). int16 = round(float * 32768), clipped to
+[-32768, 32767]: a 16 kHz PCM_16 file passes through unchanged, bit for bit. Files are written under a
+temporary name and then renamed, so that a file is either whole or not there.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, Self
+from uuid import uuid4
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from .records import Pcm
+from .timeline import SAMPLE_RATE_HZ
+
+Samples = NDArray[np.float32]
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+FORMATS = "WAV, FLAC, OGG or MP3"
+MIN_RATE_HZ = 8_000
+MAX_CHANNELS = 2
+BLOCK_FRAMES = 1 << 18
+RESAMPLE_QUALITY = "VHQ"
+
+_AUDIO_MAGIC = (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
+_STREAMED_BYTES = 0x7FFF_0000
+"""A WAV header that promises this much or more was written by a stream, before the length was known."""
+_TRUNCATION_TOLERANCE_S = 0.1
+_COPY_AGAIN = "copy or export it again"
+
+
+class BadRecording(ValueError):
+    """A recording that can't be used; the message is one line: file: finding; remedy."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.splitlines()))
+
+    @classmethod
+    def of(cls, path: str | Path, finding: str, remedy: str) -> Self:
+        """The exception that says what is wrong with the file `path` and what to do about it."""
+        return cls(f"{path}: {finding}; {remedy}")
+
+
+def read_audio(path: str | Path) -> tuple[Samples, int]:
+    """All samples of a file, shape=(samples, channels), and its rate in Hz.
+
+    Raises BadRecording for a file that is missing, empty, not audio, cut off, damaged or without samples,
+    or has NaN or infinite samples, more than two channels or a rate below 8 kHz.
+    """
+    with _opened(Path(path)) as file:
+        return np.concatenate(list(_blocks(Path(path), file))), int(file.samplerate)
+
+
+def read_pcm16k(path: str | Path) -> Pcm:
+    """A file's samples at 16 kHz, int16, shape=(samples, channels).
+
+    The same as `to_pcm16k(*read_audio(path))`, block by block: an hour at 48 kHz takes no gigabyte of floats.
+    Raises BadRecording as `read_audio` does.
+    """
+    with _opened(Path(path)) as file:
+        blocks = _blocks(Path(path), file)
+        if file.samplerate != SAMPLE_RATE_HZ:
+            blocks = _resampled(blocks, file.samplerate, file.channels)
+        pcm = np.concatenate([_quantised(block) for block in blocks])
+    if not len(pcm):
+        raise BadRecording.of(path, "holds less than one sample at 16 kHz", "use a recording with speech")
+    return pcm
+
+
+def to_pcm16k(x: NDArray[np.floating[Any]], rate_hz: float) -> Pcm:
+    """Float samples of shape=(n,) or (n, channels) as 16 kHz int16 of shape=(m,) or (m, channels)."""
+    if rate_hz != SAMPLE_RATE_HZ:
+        x = soxr.resample(x, rate_hz, SAMPLE_RATE_HZ, quality=RESAMPLE_QUALITY)
+    return _quantised(x)
+
+
+def channel_count(path: str | Path) -> int | None:
+    """Channels according to the file's header; None if it can't be read (`read_audio` says why)."""
+    try:
+        return int(soundfile.info(str(path)).channels)
+    except (soundfile.LibsndfileError, OSError, TypeError):
+        return None
+
+
+def write_flac(path: str | Path, pcm: Pcm, rate_hz: int = SAMPLE_RATE_HZ) -> None:
+    """Write int16 samples of shape=(n,) or (n, channels) as 16-bit FLAC, whole or not at all."""
+    _write(path, pcm, rate_hz, "FLAC")
+
+
+def write_wav(path: str | Path, pcm: Pcm, rate_hz: int = SAMPLE_RATE_HZ) -> None:
+    """Write int16 samples of shape=(n,) or (n, channels) as 16-bit WAV, whole or not at all."""
+    _write(path, pcm, rate_hz, "WAV")
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path`, renamed to it when the block ends well and removed if it doesn't."""
+    target = Path(path)
+    temporary = target.with_name(f".{uuid4().hex}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write(path: str | Path, pcm: Pcm, rate_hz: int, container: Literal["FLAC", "WAV"]) -> None:
+    if pcm.dtype != np.int16:
+        raise ValueError(f"expected int16 samples, got {pcm.dtype}; convert them with to_pcm16k")
+    with replacing(path) as temporary:
+        soundfile.write(str(temporary), pcm, rate_hz, format=container, subtype="PCM_16")
+
+
+def _quantised(x: NDArray[np.floating[Any]]) -> Pcm:
+    pcm: Pcm = np.clip(np.rint(x * 32_768.0), -32_768, 32_767).astype(np.int16)
+    return pcm
+
+
+def _resampled(blocks: Iterator[Samples], rate_hz: int, channels: int) -> Iterator[Samples]:
+    stream = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, channels, dtype="float32", quality=RESAMPLE_QUALITY)
+    for block in blocks:
+        yield stream.resample_chunk(block)
+    yield stream.resample_chunk(np.zeros((0, channels), np.float32), last=True)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
+    """The file, known to have samples, one or two channels and a sufficient rate."""
+    _check_readable(path)
+    try:
+        file = soundfile.SoundFile(str(path))
+    except (soundfile.LibsndfileError, TypeError) as error:
+        raise _not_audio(path, error) from None
+    with file:
+        if file.channels > MAX_CHANNELS:
+            finding = f"has {file.channels} channels, expected 1 (user) or 2 (user left, agent right)"
+            raise BadRecording.of(path, finding, "export the two speakers' channels only")
+        if file.samplerate < MIN_RATE_HZ:
+            finding = f"is sampled at {file.samplerate} Hz, expected at least {MIN_RATE_HZ} Hz"
+            raise BadRecording.of(path, finding, "use the original recording")
+        if not file.frames:
+            raise BadRecording.of(path, "holds no audio (zero samples)", "record or export it again")
+        _check_whole(path, file)
+        yield file
+
+
+def _blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Samples]:
+    """The samples in blocks of shape=(frames, channels), all finite; BadRecording where that fails."""
+    done = 0
+    while True:
+        try:
+            block = file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            at = f"is cut off or damaged after {done / file.samplerate:.1f} s at the earliest"
+            raise BadRecording.of(path, f"{at} ({error.error_string})", _COPY_AGAIN) from None
+        if not len(block):
+            break
+        bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
+        if len(bad):
+            at_s = (done + bad[0]) / file.samplerate
+            finding = f"has a NaN or infinite sample at {at_s:.3f} s"
+            raise BadRecording.of(path, finding, "export it again as 16-bit PCM")
+        done += len(block)
+        yield block
+    length_known = file.frames < 1 << 60
+    missing_s = (file.frames - done) / file.samplerate
+    if length_known and missing_s > _TRUNCATION_TOLERANCE_S:
+        raise _cut_off(path, missing_s)
+    if not done:
+        raise BadRecording.of(path, "holds no audio (zero samples)", "record or export it again")
+
+
+def _check_readable(path: Path) -> None:
+    if path.is_dir():
+        raise BadRecording.of(path, "is a folder", f"expected one audio file ({FORMATS})")
+    if not path.exists():
+        raise BadRecording.of(path, "no such file", "check the path and its spelling")
+    if not path.is_file():
+        raise BadRecording.of(path, "is not a regular file", f"expected one audio file ({FORMATS})")
+    try:
+        head = _head(path, 1)
+    except OSError as error:
+        raise BadRecording.of(path, f"can't be read ({error.strerror})", "check its permissions") from None
+    if not head:
+        raise BadRecording.of(path, "is empty (0 bytes)", "copy or record it again")
+
+
+def _not_audio(path: Path, error: Exception) -> BadRecording:
+    head = _head(path, 512)
+    if head.startswith(_AUDIO_MAGIC):
+        why = getattr(error, "error_string", str(error)).rstrip(".")
+        return BadRecording.of(path, f"is damaged, cut off or without samples ({why})", _COPY_AGAIN)
+    if _is_text(head):
+        return BadRecording.of(path, "not an audio file (starts with text)", f"expected {FORMATS}")
+    remedy = f"expected {FORMATS}; convert it, for example with ffmpeg -i FILE FILE.wav"
+    return BadRecording.of(path, "not an audio file of a known format", remedy)
+
+
+def _head(path: Path, n_bytes: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(n_bytes)
+
+
+def _is_text(head: bytes) -> bool:
+    text = head.decode("utf-8", errors="ignore")
+    printable = sum(character.isprintable() or character.isspace() for character in text)
+    return len(text) > 0.9 * len(head) and printable == len(text)
+
+
+def _cut_off(path: Path, missing_s: float) -> BadRecording:
+    return BadRecording.of(path, f"is cut off: the last {missing_s:.1f} s are missing", _COPY_AGAIN)
+
+
+def _check_whole(path: Path, file: soundfile.SoundFile) -> None:
+    """Raises BadRecording for a WAV or OGG file shorter than it says; libsndfile reads those in silence."""
+    if file.format in ("WAV", "WAVEX"):
+        bytes_per_s = path.stat().st_size / file.frames * file.samplerate
+        missing_s = _missing_wav_bytes(path) / bytes_per_s
+        if missing_s > 0.01:
+            raise _cut_off(path, missing_s)
+    elif file.format == "OGG" and _last_ogg_page_is_cut(path):
+        raise BadRecording.of(path, "is cut off: its last page is incomplete", _COPY_AGAIN)
+
+
+def _missing_wav_bytes(path: Path) -> int:
+    """Bytes of samples that a WAV header promises and the file lacks (0 where the header can't know)."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        order = {b"RIFF": "<", b"RIFX": ">"}.get(file.read(4))
+        file.seek(12)
+        while order and len(header := file.read(8)) == 8:
+            name, length = struct.unpack(f"{order}4sI", header)
+            if name == b"data":
+                return 0 if length >= _STREAMED_BYTES else max(0, file.tell() + length - size)
+            file.seek(length + length % 2, os.SEEK_CUR)
+    return 0
+
+
+def _last_ogg_page_is_cut(path: Path) -> bool:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - (1 << 17)))  # a page has at most 65,307 bytes
+        tail = file.read()
+    page = tail[max(0, tail.rfind(b"OggS")) :]
+    if len(page) < 27:
+        return True
+    segments = page[26]
+    return len(page) < 27 + segments + sum(page[27 : 27 + segments])

@@ -1,0 +1,1 @@
+"""Recordings and labels: audio files, the project's label files, labels from two channels."""
