@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from .records import Commits, Decisions, Labels, Pauses
+from .records import Bools, Commits, Decisions, Labels, Pauses
 from .timeline import Floats, Ints
 
 Counts = NDArray[np.int64]
@@ -95,8 +95,7 @@ class Tally:
 
 def tally(decisions: Decisions, pauses: Pauses, marks: Intervals, offset_s: float) -> Tally:
     """Score every setting's commits on one recording; `offset_s` is stream time less recording time."""
-    commit_s = decisions.commit_s - offset_s
-    accepted, n_settings = decisions.accepted, decisions.accepted.shape[1]
+    commit_s, accepted = decisions.commit_s - offset_s, decisions.accepted
     begin_s, end_s = pauses.end_of_speech_s - offset_s, pauses.resume_s - offset_s
     if len(decisions.late_s):
         late_s = decisions.late_s - offset_s
@@ -119,16 +118,23 @@ def tally(decisions: Decisions, pauses: Pauses, marks: Intervals, offset_s: floa
     complete = before_end & (marks.turn[place] < marks.n_turns)
 
     delay_s = np.where(inside[ends], commit_s[slot[ends]] - start_s[ends], np.inf)
-    by_detector, by_timeout = _first(
-        delay_s, accepted[slot[ends]], decisions, marks.turn[interval[ends]], marks.n_turns, n_settings
+    latency_s, timed_out = _first(
+        np.where(
+            accepted[slot[ends]],
+            np.take(delay_s, decisions.min_column, axis=1),
+            np.take(delay_s, decisions.max_column, axis=1),
+        ),
+        ~accepted[slot[ends]],
+        marks.turn[interval[ends]],
+        marks.n_turns,
     )
     return Tally(
         holds_cut=_groups_hit(hits, place, kind == HOLD),
         turns_cut=_groups_hit(hits, marks.turn[place], complete),
         cut_offs_hit=_groups_hit(hits, place, kind == CUT_OFF),
         backchannels_hit=_groups_hit(hits, place, kind == BACKCHANNEL),
-        timeouts=np.count_nonzero(by_timeout < by_detector, axis=0),
-        latency_s=np.minimum(by_detector, by_timeout),
+        timeouts=np.count_nonzero(timed_out, axis=0),
+        latency_s=latency_s,
     )
 
 
@@ -140,7 +146,7 @@ def _cells(begin_s: Floats, end_s: Floats, marks: Intervals) -> tuple[Ints, Ints
     return slot, np.arange(len(slot)) - np.repeat(np.cumsum(n) - n, n) + np.repeat(first, n)
 
 
-def _groups_hit(hits: NDArray[np.bool_], group: Ints, used: NDArray[np.bool_]) -> Counts:
+def _groups_hit(hits: Bools, group: Ints, used: Bools) -> Counts:
     """How many groups have a hit among their used rows; shape=(settings,)."""
     rows = np.flatnonzero(used)
     if not len(rows):
@@ -153,22 +159,21 @@ def _groups_hit(hits: NDArray[np.bool_], group: Ints, used: NDArray[np.bool_]) -
     return np.count_nonzero(chosen, axis=0)
 
 
-def _first(
-    delay_s: Floats, accepted: NDArray[np.bool_], decisions: Decisions, turn: Ints, n_turns: int, n_settings: int
-) -> tuple[Floats, Floats]:
-    """First commit after each end of turn by an accepted end and by `max_delay`; each (turns, settings)."""
-    by_detector = np.full((n_turns, n_settings), np.inf)
-    by_timeout = np.full((n_turns, n_settings), np.inf)
-    rank = np.zeros(len(turn), dtype=np.int64)  # of each row among the rows of its turn
+def _first(delay_s: Floats, by_timeout: Bools, turn: Ints, n_turns: int) -> tuple[Floats, Bools]:
+    """The first commit after each end of turn, and whether `max_delay` caused it; each (turns, settings).
+
+    `delay_s` and `by_timeout` have a row for each pause that can commit a turn, in time order; `turn` says which.
+    """
+    first_s = np.full((n_turns, delay_s.shape[1]), np.inf)
+    timed_out = np.zeros(first_s.shape, dtype=np.bool_)
     order = np.argsort(turn, kind="stable")
-    rank[order] = np.arange(len(turn)) - np.searchsorted(turn[order], turn[order])
-    for r in range(int(rank.max()) + 1 if len(rank) else 0):
-        rows = np.flatnonzero(rank == r)
-        yes = np.where(accepted[rows], np.take(delay_s[rows], decisions.min_column, axis=1), np.inf)
-        no = np.where(accepted[rows], np.inf, np.take(delay_s[rows], decisions.max_column, axis=1))
-        by_detector[turn[rows]] = np.minimum(by_detector[turn[rows]], yes)
-        by_timeout[turn[rows]] = np.minimum(by_timeout[turn[rows]], no)
-    return by_detector, by_timeout
+    rank = np.arange(len(turn)) - np.searchsorted(turn[order], turn[order])
+    for r in range(int(rank.max(initial=-1)) + 1):
+        rows = order[rank == r]
+        earlier = delay_s[rows] < first_s[turn[rows]]
+        first_s[turn[rows]] = np.where(earlier, delay_s[rows], first_s[turn[rows]])
+        timed_out[turn[rows]] = np.where(earlier, by_timeout[rows], timed_out[turn[rows]])
+    return first_s, timed_out
 
 
 def summarize(tallies: Sequence[Tally], marks: Sequence[Intervals]) -> dict[str, Floats]:
@@ -180,7 +185,7 @@ def summarize(tallies: Sequence[Tally], marks: Sequence[Intervals]) -> dict[str,
     n_holds = sum(m.count(HOLD) for m in marks)
     n_turns = sum(m.n_turns for m in marks)
     latency_s = np.concatenate([t.latency_s for t in tallies])
-    ordered = np.sort(latency_s.T, axis=1)
+    ordered = np.sort(np.ascontiguousarray(latency_s.T), axis=1)
     committed = np.count_nonzero(np.isfinite(ordered), axis=1)
     finite = np.where(np.isfinite(ordered), ordered, 0.0)
     rates = {

@@ -67,8 +67,10 @@ def blocks_of(table: pd.DataFrame, conditions: Conditions, most: int) -> Iterato
     """Cut a table of settings (`grid.complete`) into blocks of at most `most` rows, with their row numbers.
 
     `conditions` gives what the table does not hold. Idle knobs (NaN) take the value of a knob that is in force.
+    Rows are ordered by threshold first: neighbours then mostly decide alike, which numpy selects much faster.
     """
-    row_numbers = np.arange(len(table))
+    table = table.reset_index(drop=True).sort_values(["unlikely_threshold", "min_delay", "max_delay"], kind="stable")
+    row_numbers = table.index.to_numpy()
     for knobs, rows in table.groupby(_VAD_KNOBS + _OTHER_KNOBS, sort=False).indices.items():
         vad, activation, deactivation, speech, silence, detector, mode, delay = knobs
         settings = VadSettings(
@@ -80,7 +82,7 @@ def blocks_of(table: pd.DataFrame, conditions: Conditions, most: int) -> Iterato
         )
         for first in range(0, len(rows), most):
             part = row_numbers[rows[first : first + most]]
-            chosen = table.iloc[part]
+            chosen = table.loc[part]
             min_delay = chosen["min_delay"].to_numpy(np.float64)
             yield part, Block(
                 vad=settings,

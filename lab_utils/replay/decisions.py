@@ -114,16 +114,20 @@ def early_decisions(
     full[whole] = predictions(starts[whole], pauses.predict_sample[whole])
     probability = np.repeat(full[:, None], len(delays), axis=1) if shortened else full[:, None]
     accepted = full[:, None] >= delays.threshold[None, :]
+    latest = flushed.max(axis=1, initial=-1)
     for j in shortened:
-        start = np.full(len(delays), starts[j])
-        for i in range(j - 1, -1, -1):
-            if pauses.resume_s[i] * SAMPLE_RATE_HZ <= starts[j]:
-                break
-            if flushed[i].max() > starts[j]:
-                before = np.where(accepted[i], flushed[i][delays.min_column], flushed[i][delays.max_column])
-                np.maximum(start, before, out=start)
-        distinct, of_setting = np.unique(start, return_inverse=True)
-        probability[j] = predictions(distinct, np.full(len(distinct), pauses.predict_sample[j]))[of_setting]
+        emptied = np.flatnonzero(latest[:j] > starts[j])
+        possible = np.unique(np.append(flushed[emptied], starts[j]))
+        possible = possible[possible >= starts[j]]
+        which = np.zeros(len(delays), dtype=np.int64)  # of the possible starts, for each setting: the latest
+        for i in emptied:
+            place = np.searchsorted(possible, np.maximum(flushed[i], starts[j]))
+            before = np.where(accepted[i], place[delays.min_column], place[delays.max_column])
+            np.maximum(which, before, out=which)
+        used = np.flatnonzero(np.bincount(which, minlength=len(possible)))
+        p = np.full(len(possible), np.nan)
+        p[used] = predictions(possible[used], np.full(len(used), pauses.predict_sample[j]))
+        probability[j] = p[which]
         accepted[j] = probability[j] >= delays.threshold
     predictions.check()
     return Decisions(commit_s, accepted, delays.min_column, delays.max_column, probability)
