@@ -1,14 +1,15 @@
 """Turn-taking metrics: commits against labels.
 
-Goal: false-boundary rates, latency, timeouts and missed turns of many settings at once, pooled over recordings and
-audio phases, with bootstrap intervals by recording.
+Goal: false-boundary rates, latency, timeouts and missed turns of many settings at once, pooled over
+recordings and audio phases, with bootstrap intervals by recording.
 Conventions: seconds of recording time; arrays are (labelled intervals, settings); infinity for "no commit".
 Definitions (after livekit/eot-bench and the README's glossary):
-- false boundary: a commit inside a hold, before the user resumes. Rate per hold: holds with a commit / holds of
-  0.2-5.0 s. Rate per turn: user turns with a commit before their true end, in a hold or in speech / user turns.
+- false boundary: a commit inside a hold, before the user resumes. Rate per hold: holds with a commit / holds
+  of 0.2-5.0 s. Rate per turn: user turns with a commit before their true end, in a hold of any length or in
+  speech / user turns.
 - latency of an end of turn: first commit after the true end of speech, before any further speech of the user.
-- timeout: an end of turn committed by `max_delay`. Missed: no commit before the user's next speech or the end of the
-  recording (plus the silence added to it).
+- timeout: an end of turn committed by `max_delay`. Missed: no commit before the user's next speech or the end
+  of the recording (plus the silence added to it).
 - pauses labelled `cut_off` are counted apart and enter no rate; so are backchannels that a commit follows.
 """
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -53,7 +55,10 @@ class Intervals:
 
 
 def intervals(
-    labels: Labels, tail_s: float = 0.0, shortest_hold_s: float = SHORTEST_HOLD_S, longest_hold_s: float = LONGEST_HOLD_S
+    labels: Labels,
+    tail_s: float = 0.0,
+    shortest_hold_s: float = SHORTEST_HOLD_S,
+    longest_hold_s: float = LONGEST_HOLD_S,
 ) -> Intervals:
     """Labels as intervals; `tail_s` is the silence that was added after the recording."""
     rows: list[tuple[float, float, int]] = []
@@ -63,7 +68,7 @@ def intervals(
     for start_s, end_s in backchannels:
         is_backchannel |= (user[:, 0] < end_s) & (user[:, 1] > start_s)
     end_of_all_s = labels.duration_s + tail_s
-    user_starts = np.sort(np.concatenate((user[:, 0], backchannels[:, 0])))
+    user_starts = np.sort(np.concatenate((user[~is_backchannel, 0], backchannels[:, 0])))
     for start_s, end_s in labels.of_kind("hold"):
         scored = shortest_hold_s <= round(end_s - start_s, 9) <= longest_hold_s
         rows.append((start_s, end_s, HOLD if scored else LONG_HOLD))
@@ -72,12 +77,13 @@ def intervals(
     turn_ends = labels.of_kind("shift")[:, 0]
     for kind, begins in ((END_OF_TURN, turn_ends), (BACKCHANNEL, backchannels[:, 0])):
         for start_s in begins:
-            later = user_starts[user_starts > start_s] if kind == BACKCHANNEL else user_starts[user_starts >= start_s]
+            side: Literal["left", "right"] = "right" if kind == BACKCHANNEL else "left"
+            later = user_starts[np.searchsorted(user_starts, start_s, side=side) :]
             rows.append((start_s, float(later[0]) if len(later) else end_of_all_s, kind))
-    table = np.array(sorted(rows), dtype=np.float64).reshape(-1, 3)
-    kind = table[:, 2].astype(np.int64)
-    turn = np.searchsorted(turn_ends, table[:, 0], side="left").astype(np.int64)
-    return Intervals(table[:, 0], table[:, 1], kind, turn, len(turn_ends))
+    starts, ends, kinds = np.array(sorted(rows), dtype=np.float64).reshape(-1, 3).T
+    ends[:-1] = np.minimum(ends[:-1], starts[1:])  # rounded labels may overlap a little
+    turn = np.searchsorted(turn_ends, starts, side="left").astype(np.int64)
+    return Intervals(starts, ends, kinds.astype(np.int64), turn, len(turn_ends))
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,8 @@ def tally(decisions: Decisions, pauses: Pauses, marks: Intervals, offset_s: floa
         finite = np.where(np.isfinite(late_s), late_s, -np.inf).max(axis=1)
         commit_s = np.concatenate((commit_s, late_s))
         accepted = np.concatenate((accepted, np.ones_like(decisions.late_s, dtype=np.bool_)))
-        begin_s, end_s = np.concatenate((begin_s, begin_s)), np.concatenate((end_s, np.nextafter(finite, np.inf)))
+        begin_s = np.concatenate((begin_s, begin_s))
+        end_s = np.concatenate((end_s, np.nextafter(finite, np.inf)))
     slot, interval = _cells(begin_s, end_s, marks)
     start_s = marks.start_s[interval, None]
     inside = (commit_s[slot] >= start_s) & (commit_s[slot] < marks.end_s[interval, None])
@@ -152,17 +159,18 @@ def _groups_hit(hits: Bools, group: Ints, used: Bools) -> Counts:
     if not len(rows):
         return np.zeros(hits.shape[1], dtype=np.int64)
     names, of_row = np.unique(group[rows], return_inverse=True)
-    chosen = hits[rows].view(np.int8)
+    chosen = hits[rows]
     if len(names) < len(rows):
-        member = csr_array((np.ones(len(rows), np.int8), (of_row, np.arange(len(rows)))), shape=(len(names), len(rows)))
-        chosen = member @ chosen
-    return np.count_nonzero(chosen, axis=0)
+        shape = (len(names), len(rows))
+        member = csr_array((np.ones(len(rows), np.bool_), (of_row, np.arange(len(rows)))), shape=shape)
+        chosen = member @ chosen  # of booleans: any, not a sum
+    return np.asarray(np.count_nonzero(chosen, axis=0))
 
 
 def _first(delay_s: Floats, by_timeout: Bools, turn: Ints, n_turns: int) -> tuple[Floats, Bools]:
     """The first commit after each end of turn, and whether `max_delay` caused it; each (turns, settings).
 
-    `delay_s` and `by_timeout` have a row for each pause that can commit a turn, in time order; `turn` says which.
+    `delay_s` and `by_timeout` have a row for each pause that can commit a turn; `turn` says which.
     """
     first_s = np.full((n_turns, delay_s.shape[1]), np.inf)
     timed_out = np.zeros(first_s.shape, dtype=np.bool_)
@@ -179,8 +187,8 @@ def _first(delay_s: Floats, by_timeout: Bools, turn: Ints, n_turns: int) -> tupl
 def summarize(tallies: Sequence[Tally], marks: Sequence[Intervals]) -> dict[str, Floats]:
     """Rates and latencies of a block of settings over recordings and phases, each of shape=(settings,).
 
-    One tally and one set of intervals per recording and phase: phases are averaged by pooling. A rate without a
-    denominator, and a latency without a committed turn, is NaN.
+    One tally and one set of intervals per recording and phase: phases are averaged by pooling. A rate without
+    a denominator, and a latency without a committed turn, is NaN.
     """
     n_holds = sum(m.count(HOLD) for m in marks)
     n_turns = sum(m.n_turns for m in marks)
@@ -193,7 +201,9 @@ def summarize(tallies: Sequence[Tally], marks: Sequence[Intervals]) -> dict[str,
         "false_boundary_rate_per_turn": _ratio(_total(tallies, "turns_cut"), n_turns),
         "timeout_rate": _ratio(_total(tallies, "timeouts"), n_turns),
         "missed_rate": _ratio(n_turns - committed, n_turns),
-        "backchannel_rate": _ratio(_total(tallies, "backchannels_hit"), sum(m.count(BACKCHANNEL) for m in marks)),
+        "backchannel_rate": _ratio(
+            _total(tallies, "backchannels_hit"), sum(m.count(BACKCHANNEL) for m in marks)
+        ),
         "cut_offs_hit": _total(tallies, "cut_offs_hit").astype(np.float64),
     }
     mean_s = np.where(committed > 0, finite.sum(axis=1) / np.maximum(committed, 1), np.nan)
@@ -204,7 +214,7 @@ def summarize(tallies: Sequence[Tally], marks: Sequence[Intervals]) -> dict[str,
 
 
 def _total(tallies: Sequence[Tally], name: str) -> Counts:
-    return np.sum([getattr(t, name) for t in tallies], axis=0)
+    return np.asarray(np.sum([getattr(t, name) for t in tallies], axis=0))
 
 
 def _ratio(count: Counts, n: int) -> Floats:
@@ -212,7 +222,7 @@ def _ratio(count: Counts, n: int) -> Floats:
 
 
 def _percentile(ordered: Floats, n: Counts, q: float) -> Floats:
-    """Percentile of the first `n` values of each sorted row, linearly interpolated as numpy's; shape=(rows,)."""
+    """Percentile of the first `n` values of each sorted row, interpolated as numpy does; shape=(rows,)."""
     if not ordered.shape[1]:
         return np.full(len(ordered), np.nan)
     place = np.maximum(n - 1, 0) * (q / 100)
@@ -226,16 +236,19 @@ def _percentile(ordered: Floats, n: Counts, q: float) -> Floats:
 def bootstrap(
     tallies: Sequence[Sequence[Tally]], marks: Sequence[Intervals], resamples: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """95 % intervals of one setting by resampling whole recordings, for pauses of one call are not independent.
+    """95 % intervals of one setting, by resampling whole recordings: pauses of a call are not independent.
 
-    `tallies[r]`: recording r's tallies, one per phase, of a single setting. Returns a frame indexed by metric with
-    columns `low`, `high`; NaN throughout with fewer than two recordings. Seeded, hence reproducible.
+    `tallies[r]`: recording r's tallies, one per phase, of a single setting. Returns a frame indexed by metric
+    with columns `low`, `high`; NaN throughout with fewer than two recordings, and for a metric that no
+    resample has a value of. Seeded, hence reproducible.
     """
     names = [*RATES, *LATENCIES]
     if len(tallies) < 2:
         return pd.DataFrame(np.nan, index=names, columns=["low", "high"])
     cuts = np.array([[_total(t, n)[0] for n in ("holds_cut", "turns_cut", "timeouts")] for t in tallies])
-    n_of = np.array([[m.count(HOLD) * len(t), m.n_turns * len(t)] for m, t in zip(marks, tallies, strict=True)])
+    n_of = np.array(
+        [[m.count(HOLD) * len(t), m.n_turns * len(t)] for m, t in zip(marks, tallies, strict=True)]
+    )
     latency = [np.concatenate([t.latency_s[:, 0] for t in of]) for of in tallies]
     missed = np.array([np.count_nonzero(np.isinf(values)) for values in latency])
     seen = [values[np.isfinite(values)] for values in latency]
@@ -251,28 +264,35 @@ def bootstrap(
         pooled = np.concatenate([seen[r] for r in draw])
         if len(pooled):
             values[row, len(RATES) :] = [pooled.mean(), *np.percentile(pooled, PERCENTILES)]
-    low, high = np.nanpercentile(values, [2.5, 97.5], axis=0) if np.isfinite(values).any() else (np.nan, np.nan)
-    return pd.DataFrame({"low": low, "high": high}, index=names)
+    limits = np.full((len(names), 2), np.nan)
+    known = np.isfinite(values).any(axis=0)
+    limits[known] = np.nanpercentile(values[:, known], [2.5, 97.5], axis=0).T
+    return pd.DataFrame(limits, index=names, columns=["low", "high"])
 
 
 def pareto_frontier(rate: Floats, latency_s: Floats) -> Ints:
-    """Rows that no other row beats in both: ascending rate, strictly descending latency; NaN rows are left out."""
+    """Rows that no other row beats: ascending rate, strictly descending latency.
+
+    Rows with a NaN are left out; of equal rows the first is taken.
+    """
     usable = np.flatnonzero(np.isfinite(rate) & np.isfinite(latency_s))
     order = usable[np.lexsort((usable, latency_s[usable], rate[usable]))]
-    best_before = np.concatenate(([np.inf], np.minimum.accumulate(latency_s[order])[:-1])) if len(order) else order
+    best_before = np.minimum.accumulate(np.append(np.inf, latency_s[order]))[:-1]
     return order[latency_s[order] < best_before]
 
 
 def attribute(commits: Commits, marks: Intervals) -> pd.DataFrame:
     """What each commit of one setting means: one row per commit.
 
-    Columns: commit_s, cause, probability, label (an interval name, or "other"), label_start_s, latency_s (of the
-    first commit of an end of turn, else NaN) and false_boundary (in a scored hold or in speech before the end of a turn).
+    Columns: commit_s, cause, probability, label (an interval name, or "other"), label_start_s, latency_s (of
+    the first commit of an end of turn, else NaN) and false_boundary (in a scored hold, or in speech before
+    the end of a turn).
     """
     place = np.searchsorted(marks.start_s, commits.time_s, side="right") - 1
     inside = (place >= 0) & (commits.time_s < np.append(marks.end_s, -np.inf)[place])
     kind = np.where(inside, np.append(marks.kind, 0)[place], -1)
     start_s = np.where(inside, np.append(marks.start_s, np.nan)[place], np.nan)
+    in_turn = np.append(marks.turn, marks.n_turns)[place] < marks.n_turns
     ends = kind == END_OF_TURN
     first = ends & ~pd.Series(np.where(ends, place, -1 - np.arange(len(place)))).duplicated().to_numpy()
     return pd.DataFrame(
@@ -283,6 +303,6 @@ def attribute(commits: Commits, marks: Intervals) -> pd.DataFrame:
             "label": [INTERVAL_NAMES[k] if k >= 0 else "other" for k in kind],
             "label_start_s": start_s,
             "latency_s": np.where(first, commits.time_s - start_s, np.nan),
-            "false_boundary": (kind == HOLD) | (kind == SPEECH),
+            "false_boundary": (kind == HOLD) | ((kind == SPEECH) & in_turn),
         }
     )

@@ -118,7 +118,7 @@ class VadTrace:
 class EotTrace:
     """End-of-turn probabilities by the audio heard: samples `[start, end)` of the stream.
 
-    Sorted by `(end, start)`; `end - start` is at most 19,200 samples (1.2 s).
+    Sorted by end, then by length (`eot_keys`); `end - start` is at most 19,200 samples (1.2 s).
     """
 
     starts: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))

@@ -7,6 +7,7 @@ durations and delays are seconds. Vary a setting with `Settings.replace(min_dela
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -24,7 +25,7 @@ STREAMING_DETECTOR_MIN_SILENCE_S = 0.25
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class VadSettings(_Frozen):
@@ -91,7 +92,7 @@ class Conditions(_Frozen):
     transcription_delay: Seconds = 0.0
     """From the end of speech to the final transcript; 0 means: before the VAD's end of speech."""
     prediction_delay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.04
-    """From the request of an end-of-turn prediction to its answer; v1-mini takes 25-40 ms on a 2-core machine."""
+    """From the request of an end-of-turn prediction to its answer; v1-mini takes 25-40 ms on two cores."""
     frame_duration: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
     """Length of the audio frames that reach the agent (LiveKit's RoomIO: 50 ms)."""
 
@@ -110,6 +111,8 @@ KNOBS: dict[str, tuple[str, str]] = {
     "transcription_delay": ("conditions", "transcription_delay"),
 }
 """Flat knob name (grid files, sweep tables, sliders) → (group, field) of `Settings`."""
+
+_KNOB_OF = {f"{group}.{field}": name for name, (group, field) in KNOBS.items()}
 
 
 class Settings(_Frozen):
@@ -132,8 +135,8 @@ class Settings(_Frozen):
         silence = self.vad.min_silence_duration
         if self.detector.model == "v1-mini" and silence < STREAMING_DETECTOR_MIN_SILENCE_S:
             raise ValueError(
-                f"min_silence_duration ({silence} s) is below {STREAMING_DETECTOR_MIN_SILENCE_S} s, the least "
-                "that AgentSession accepts with v1-mini; raise it, or use detector vad"
+                f"min_silence_duration ({silence} s) is below {STREAMING_DETECTOR_MIN_SILENCE_S} s, the "
+                "least that AgentSession accepts with v1-mini; raise it, or use detector vad"
             )
         return self
 
@@ -147,7 +150,9 @@ class Settings(_Frozen):
         unknown = sorted(set(given) - set(KNOBS))
         if unknown:
             raise ValueError(f"unknown knob {unknown[0]!r}; knobs are {', '.join(KNOBS)}")
-        return livekit_defaults(given.get("vad", "livekit"), given.get("detector", "v1-mini")).replace(**given)
+        return livekit_defaults(given.get("vad", "livekit"), given.get("detector", "v1-mini")).replace(
+            **given
+        )
 
     def replace(self, **knobs: Any) -> Settings:
         """A copy with some knobs (flat names) changed; raises ValueError as `from_knobs` does."""
@@ -157,7 +162,10 @@ class Settings(_Frozen):
                 raise ValueError(f"unknown knob {name!r}; knobs are {', '.join(KNOBS)}")
             group, field = KNOBS[name]
             values[group][field] = value
-        return parse_settings(values)
+        try:
+            return Settings.model_validate(values)
+        except ValidationError as error:
+            raise ValueError(describe(error, _KNOB_OF)) from None
 
     def knobs(self) -> dict[str, Any]:
         """Flat knob names and values, in the order of `KNOBS`."""
@@ -179,21 +187,22 @@ def livekit_defaults(vad: str = "livekit", detector: str = "v1-mini") -> Setting
 def parse_settings(values: Mapping[str, Any]) -> Settings:
     """`Settings` from nested plain values; ValueError names the key, what came and what was expected."""
     try:
-        return Settings.model_validate(dict(values), strict=False)
+        return Settings.model_validate(dict(values))
     except ValidationError as error:
         raise ValueError(describe(error)) from None
 
 
-def describe(error: ValidationError) -> str:
-    """A validation error as one line: each key, what came, what was expected."""
+def describe(error: ValidationError, names: Mapping[str, str] | None = None) -> str:
+    """A validation error as one line: each key (by its name in `names`), what came, what was expected."""
     lines = []
     for item in error.errors():
         where = ".".join(str(part) for part in item["loc"])
+        where = (names or {}).get(where, where)
         message = item["msg"].removeprefix("Value error, ")
         if not where:
             lines.append(message)
         elif item["type"] == "extra_forbidden":
             lines.append(f"{where}: unknown key; remove it or correct its spelling")
         else:
-            lines.append(f"{where}: {message}, got {item['input']!r}")
+            lines.append(f"{where}: {message}, got {reprlib.repr(item['input'])}")
     return "; ".join(lines)

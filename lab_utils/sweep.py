@@ -2,14 +2,15 @@
 
 Goal: score every setting of a grid, find the Pareto frontier, choose under a budget, and report the choice on
 recordings it was not chosen on.
-Conventions: a result table has the knob columns of `grid` and the metric columns of `metrics.summarize`; rates in
-[0, 1], latencies in seconds. Work is done block by block, so memory does not grow with the grid.
+Conventions: a result table has the knob columns of `grid` and the metric columns of `metrics.summarize`;
+rates in [0, 1], latencies in seconds. Work is done block by block: beside the results, memory does not grow
+with the grid.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -35,13 +36,13 @@ from .metrics import (
 )
 from .records import Pauses, Traced
 from .replay import Block, agent_turns, blocks_of, decide, find_pauses, replay
-from .settings import Conditions, Settings, VadSettings
+from .settings import KNOBS, Conditions, Settings, VadSettings
 from .timeline import SAMPLE_RATE_HZ, Floats, Ints, frame_samples
 
 BLOCK_SETTINGS = 2048
 MOST_FOLDS = 10
 MISSED_TOLERANCE = 0.02
-"""A setting may miss this much more of the turns than the best one; missing turns must not look like speed."""
+"""A setting may miss this much more of the turns than the best one: missed turns must not look like speed."""
 
 Latency = Literal["latency_mean", "latency_p50", "latency_p90", "latency_p95"]
 
@@ -69,7 +70,9 @@ class Corpus:
     def score(self, block: Block, pauses: Sequence[Sequence[Pauses]]) -> list[list[Tally]]:
         """A block's tallies, for each recording and phase. Raises MissingPredictions."""
         tallies = []
-        for recording, marks, agent, of_recording in zip(self.recordings, self.marks, self.agents, pauses, strict=True):
+        for recording, marks, agent, of_recording in zip(
+            self.recordings, self.marks, self.agents, pauses, strict=True
+        ):
             row = []
             for phase, found in enumerate(of_recording):
                 offset_s = recording.vad[block.vad.model][phase].phase_samples / SAMPLE_RATE_HZ
@@ -78,7 +81,9 @@ class Corpus:
             tallies.append(row)
         return tallies
 
-    def summary(self, tallies: Sequence[Sequence[Tally]], only: Sequence[int] | None = None) -> dict[str, Floats]:
+    def summary(
+        self, tallies: Sequence[Sequence[Tally]], only: Sequence[int] | None = None
+    ) -> dict[str, Floats]:
         """Metrics pooled over phases and all, or only some, recordings."""
         chosen = range(len(self.recordings)) if only is None else only
         flat = [(t, self.marks[r]) for r in chosen for t in tallies[r]]
@@ -97,7 +102,12 @@ class Sweep:
 
 
 def sweep(
-    corpus: Corpus, table: pd.DataFrame, conditions: Conditions | None = None, *, jobs: int = 1, quiet: bool = False
+    corpus: Corpus,
+    table: pd.DataFrame,
+    conditions: Conditions | None = None,
+    *,
+    jobs: int = 1,
+    quiet: bool = False,
 ) -> Sweep:
     """Score every row of a table of settings (`grid.expand`). Raises MissingPredictions if traces lack some.
 
@@ -123,7 +133,7 @@ def sweep(
 
 
 def make_folds(n_recordings: int) -> tuple[tuple[int, ...], ...]:
-    """Recordings split for cross-validation: one by one up to ten, else in ten folds; none for fewer than two."""
+    """Recordings split for cross-validation: one by one up to ten, else in ten folds; none if under two."""
     if n_recordings < 2:
         return ()
     n = min(n_recordings, MOST_FOLDS)
@@ -164,8 +174,8 @@ def figures(
 ) -> pd.DataFrame:
     """A frame indexed by metric with columns value, low, high (95 %, by recording) and n.
 
-    `tallies[r]`: recording r's, one per phase, of a single setting. `n` is what a figure rests on: scored holds,
-    user turns, or for latencies committed turns, averaged over phases.
+    `tallies[r]`: recording r's, one per phase, of a single setting. `n` is what a figure rests on: scored
+    holds, user turns, or for latencies committed turns, averaged over phases.
     """
     pooled = [(t, mark) for row, mark in zip(tallies, marks, strict=True) for t in row]
     summary = summarize([t for t, _ in pooled], [m for _, m in pooled])
@@ -189,7 +199,8 @@ def counts(corpus: Corpus) -> dict[str, int]:
 
 def eligible(table: pd.DataFrame) -> pd.Series:
     """Settings that miss hardly more turns than the best one."""
-    return table["missed_rate"] <= table["missed_rate"].min() + MISSED_TOLERANCE
+    missed = table["missed_rate"].astype(np.float64)
+    return missed <= missed.min() + MISSED_TOLERANCE
 
 
 def frontier(table: pd.DataFrame, latency: Latency = "latency_mean") -> list[int]:
@@ -243,18 +254,22 @@ def choose(table: pd.DataFrame, budget: Budget) -> int:
     return int(within.sort_values(keys, kind="stable").index[0])
 
 
-def held_out(corpus: Corpus, result: Sweep, budget: Budget, conditions: Conditions | None = None) -> pd.DataFrame | None:
+def held_out(
+    corpus: Corpus, result: Sweep, budget: Budget, conditions: Conditions | None = None
+) -> pd.DataFrame | None:
     """The budget's choice judged on recordings it was not chosen on (see `figures`); None for one recording.
 
-    In each fold a setting is chosen on the other recordings and scored on the fold's own; where none is within the
-    budget, the one nearest to it is taken.
+    In each fold a setting is chosen on the other recordings and scored on the fold's own; where none is
+    within the budget, the nearest is taken.
     """
-    knobs = result.table[list(grids.KNOBS)]
+    knobs = result.table[list(KNOBS)]
     tallies: list[list[Tally]] = []
     marks: list[Intervals] = []
     for fold, metrics in zip(result.folds, result.without, strict=True):
         row = choose_or_nearest(pd.concat([knobs, metrics], axis=1), budget)
-        block = Block.of(with_conditions(grids.settings_of(knobs.iloc[row].to_dict()), conditions))
+        block = Block.of(
+            with_conditions(grids.settings_of(dict(zip(KNOBS, knobs.iloc[row], strict=True))), conditions)
+        )
         part = Corpus.of([corpus.recordings[r] for r in fold])
         tallies += part.score(block, part.pauses(block.vad, block.conditions.frame_duration))
         marks += part.marks
@@ -262,12 +277,13 @@ def held_out(corpus: Corpus, result: Sweep, budget: Budget, conditions: Conditio
 
 
 def choose_or_nearest(table: pd.DataFrame, budget: Budget) -> int:
-    """`choose`, or the eligible row nearest to the budget if none is within it."""
+    """`choose`, or the best of the eligible rows nearest to the budget; the first row if none was scored."""
     try:
         return choose(table, budget)
     except NoneWithinBudget:
-        distance = table.loc[eligible(table), budget.limit]
-        return int(distance.idxmin()) if distance.notna().any() else 0
+        scored = eligible(table) & table[budget.least].notna()
+        nearest = float(table.loc[scored, budget.limit].min())
+        return choose(table, replace(budget, most=nearest)) if nearest == nearest else 0
 
 
 def with_conditions(settings: Settings, conditions: Conditions | None) -> Settings:
@@ -275,7 +291,9 @@ def with_conditions(settings: Settings, conditions: Conditions | None) -> Settin
     if conditions is None:
         return settings
     delay = settings.conditions.transcription_delay
-    return settings.model_copy(update={"conditions": conditions.model_copy(update={"transcription_delay": delay})})
+    return settings.model_copy(
+        update={"conditions": conditions.model_copy(update={"transcription_delay": delay})}
+    )
 
 
 def commits_table(corpus: Corpus, settings: dict[int, Settings]) -> pd.DataFrame:

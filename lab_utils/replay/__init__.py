@@ -39,7 +39,9 @@ def decide(pauses: Pauses, eot: EotTrace, agent: Floats, block: Block) -> Decisi
     heard = eot if block.detector == "v1-mini" else None
     if np.all(pauses.last_speaking_s + conditions.transcription_delay <= pauses.end_of_speech_s):
         return early_decisions(pauses, heard, delays, conditions.prediction_delay, frame)
-    return late_decisions(pauses, heard, delays, conditions.transcription_delay, conditions.prediction_delay, frame)
+    return late_decisions(
+        pauses, heard, delays, conditions.transcription_delay, conditions.prediction_delay, frame
+    )
 
 
 def agent_turns(labels: Labels) -> Floats:

@@ -59,38 +59,45 @@ class Block:
         return Delays(self.threshold, columns, min_column, max_column)
 
 
-_VAD_KNOBS = ["vad", "activation_threshold", "deactivation_threshold", "min_speech_duration", "min_silence_duration"]
+_VAD_KNOBS = [
+    "vad",
+    "activation_threshold",
+    "deactivation_threshold",
+    "min_speech_duration",
+    "min_silence_duration",
+]
 _OTHER_KNOBS = ["detector", "endpointing_mode", "transcription_delay"]
 
 
 def blocks_of(table: pd.DataFrame, conditions: Conditions, most: int) -> Iterator[tuple[Ints, Block]]:
     """Cut a table of settings (`grid.complete`) into blocks of at most `most` rows, with their row numbers.
 
-    `conditions` gives what the table does not hold. Idle knobs (NaN) take the value of a knob that is in force.
+    `conditions` gives what the table does not hold. Idle knobs (NaN) take the value of a knob in force.
     Rows are ordered by threshold first: neighbours then mostly decide alike, which numpy selects much faster.
     """
-    table = table.reset_index(drop=True).sort_values(["unlikely_threshold", "min_delay", "max_delay"], kind="stable")
+    by = ["unlikely_threshold", "min_delay", "max_delay"]
+    table = table.reset_index(drop=True).sort_values(by, kind="stable")
     row_numbers = table.index.to_numpy()
-    for knobs, rows in table.groupby(_VAD_KNOBS + _OTHER_KNOBS, sort=False).indices.items():
-        vad, activation, deactivation, speech, silence, detector, mode, delay = knobs
-        settings = VadSettings(
-            model=vad,
-            activation_threshold=activation,
-            deactivation_threshold=deactivation,
-            min_speech_duration=speech,
-            min_silence_duration=silence,
-        )
+    for rows in table.groupby(_VAD_KNOBS + _OTHER_KNOBS, sort=False).indices.values():
+        shared = table.iloc[rows[0]].to_dict()
+        names = {"model": shared["vad"]} | {name: shared[name] for name in _VAD_KNOBS[1:]}
+        settings = VadSettings.model_validate(names)
         for first in range(0, len(rows), most):
             part = row_numbers[rows[first : first + most]]
             chosen = table.loc[part]
             min_delay = chosen["min_delay"].to_numpy(np.float64)
-            yield part, Block(
-                vad=settings,
-                detector=str(detector),
-                endpointing_mode=str(mode),
-                alpha=EndpointingSettings().alpha,
-                conditions=conditions.model_copy(update={"transcription_delay": float(delay)}),
-                threshold=chosen["unlikely_threshold"].fillna(0.0).to_numpy(np.float64),
-                min_delay=min_delay,
-                max_delay=chosen["max_delay"].fillna(chosen["min_delay"]).to_numpy(np.float64),
+            yield (
+                part,
+                Block(
+                    vad=settings,
+                    detector=str(shared["detector"]),
+                    endpointing_mode=str(shared["endpointing_mode"]),
+                    alpha=EndpointingSettings().alpha,
+                    conditions=conditions.model_copy(
+                        update={"transcription_delay": float(shared["transcription_delay"])}
+                    ),
+                    threshold=chosen["unlikely_threshold"].fillna(0.0).to_numpy(np.float64),
+                    min_delay=min_delay,
+                    max_delay=chosen["max_delay"].fillna(chosen["min_delay"]).to_numpy(np.float64),
+                ),
             )

@@ -49,9 +49,12 @@ class MissingPredictions(Exception):
     """Raised when a replay needs predictions that the trace does not hold: `starts` and `ends` in samples."""
 
     def __init__(self, keys: set[tuple[int, int]]) -> None:
-        super().__init__(f"{len(keys)} end-of-turn predictions are not in the trace; trace the recording for them")
+        super().__init__(keys)  # so that it can be sent from a worker process
         ordered = np.array(sorted(keys), dtype=np.int64).reshape(-1, 2)
         self.starts, self.ends = ordered[:, 0], ordered[:, 1]
+
+    def __str__(self) -> str:
+        return f"{len(self.ends)} end-of-turn predictions are not in the trace; trace the recording for them"
 
 
 class _Predictions:
@@ -102,7 +105,11 @@ def early_decisions(
     if eot is None:
         shape = (len(pauses), len(delays))
         return Decisions(
-            commit_s, np.ones(shape, np.bool_), delays.min_column, delays.max_column, np.full((len(pauses), 1), np.nan)
+            commit_s,
+            np.ones(shape, np.bool_),
+            delays.min_column,
+            delays.max_column,
+            np.full((len(pauses), 1), np.nan),
         )
     predictions = _Predictions(eot)
     starts = np.maximum(pauses.predict_sample - BUFFER_SAMPLES, 0)
@@ -154,7 +161,9 @@ def late_decisions(
     """
     shape = (len(pauses), len(delays))
     columns = np.broadcast_to(delays.columns, (len(pauses), delays.columns.shape[-1]))
-    run = _LateRun(np.full(shape, np.inf), np.full(shape, np.inf), np.ones(shape, np.bool_), np.full(shape, np.nan))
+    run = _LateRun(
+        np.full(shape, np.inf), np.full(shape, np.inf), np.ones(shape, np.bool_), np.full(shape, np.nan)
+    )
     predictions = _Predictions(eot) if eot is not None else None
     pause = -1
     speaking = False

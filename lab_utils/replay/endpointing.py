@@ -91,7 +91,8 @@ def _user_ends(
     pause_s = max(0.0, started - ended) if started is not None and ended is not None else 0.0
     agent_in_between = state.agent_started_s is not None
     if state.overlapping or (agent_in_between and state.agent_ended_s is None):
-        turn_s = max(0.0, state.agent_started_s - ended) if agent_in_between and ended is not None else 0.0
+        agent_s = state.agent_started_s
+        turn_s = max(0.0, agent_s - ended) if agent_s is not None and ended is not None else 0.0
         interruption_s = abs(pause_s - turn_s) if started is not None and agent_in_between else 0.0
         now = np.minimum(learned, max_delay)
         learns = (interruption_s > 0) & (interruption_s <= now) & (turn_s > 0) & (turn_s <= max_delay)

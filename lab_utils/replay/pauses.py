@@ -23,7 +23,8 @@ PREDICTION_SILENCE_S = 0.2
 def find_pauses(trace: VadTrace, vad: VadSettings, frame_samples: int) -> Pauses:
     """Run the VAD state machine over a trace whose audio arrives in frames of `frame_samples`."""
     p = trace.probabilities
-    n_speech, n_silence = windows_to_reach(vad.min_speech_duration), windows_to_reach(vad.min_silence_duration)
+    n_speech = windows_to_reach(vad.min_speech_duration)
+    n_silence = windows_to_reach(vad.min_silence_duration)
     active = p >= vad.activation_threshold
     starts = np.flatnonzero(_run_length(active) == n_speech)
     ends = np.flatnonzero(_run_length(~(active | (p > vad.deactivation))) == n_silence)
@@ -79,4 +80,4 @@ def _blips(active: np.ndarray, arrival_s: Floats, start_of: Ints, end_of: Ints) 
     candidates = np.flatnonzero(active[:-1]) + 1 if len(active) else np.zeros(0, dtype=np.int64)
     ended = np.searchsorted(end_of, candidates - 1)  # END_OF_SPEECH events before the active window
     started = np.searchsorted(start_of, candidates)  # START_OF_SPEECH events before this window
-    return arrival_s[candidates[(ended == started) & (ended > 0)]]
+    return np.asarray(arrival_s[candidates[(ended == started) & (ended > 0)]])
