@@ -158,12 +158,13 @@ def _groups_hit(hits: Bools, group: Ints, used: Bools) -> Counts:
     rows = np.flatnonzero(used)
     if not len(rows):
         return np.zeros(hits.shape[1], dtype=np.int64)
-    names, of_row = np.unique(group[rows], return_inverse=True)
-    chosen = hits[rows]
+    names, of_row, sizes = np.unique(group[rows], return_inverse=True, return_counts=True)
+    chosen = hits[rows].view(np.int8)
     if len(names) < len(rows):
+        sums = np.int8 if sizes.max() < 128 else np.int32  # the smaller is faster, but must not overflow
         shape = (len(names), len(rows))
-        member = csr_array((np.ones(len(rows), np.bool_), (of_row, np.arange(len(rows)))), shape=shape)
-        chosen = member @ chosen  # of booleans: any, not a sum
+        member = csr_array((np.ones(len(rows), sums), (of_row, np.arange(len(rows)))), shape=shape)
+        chosen = member @ chosen.astype(sums, copy=False)
     return np.asarray(np.count_nonzero(chosen, axis=0))
 
 
