@@ -1,0 +1,146 @@
+"""What the notebooks call, so that they stay thin: measure, look, listen, tune, export.
+
+Each function takes and gives records of the layers below. Pictures come back as images that any Jupyter can
+show, with no matplotlib backend chosen.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from IPython.display import HTML, Audio, Image
+
+from . import grid as grids
+from . import plots
+from .metrics import attribute
+from .profile import save_profile
+from .replay import Block, MissingPredictions, replay
+from .report import Choice, Study, make_profile, run_study, tradeoff_figure
+from .settings import Settings
+from .sweep import Corpus, score_one
+from .tracing import TraceCache, Tracer, default_cache
+from .widgets.tuner import Tuner, numbers_html, wav_excerpt
+
+IMAGE_DPI = 160
+"""Drawn finer than shown, for sharp text on any screen."""
+
+
+def measure(
+    path: str | Path,
+    *,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    phases: int = 4,
+    jobs: int = 2,
+    cache: Path | None = None,
+    channels: tuple[str, str] = ("caller", "agent"),
+) -> Study:
+    """Load and trace the recordings in a file or folder and score a grid of settings, with progress bars.
+
+    Says which recordings were skipped, and why. Traces are cached: a second run takes seconds.
+    """
+    table, impossible = grids.expand(grids.DEFAULT_GRID if grid is None else grid)
+    study = run_study(
+        [path], table, impossible=impossible, phases=phases, jobs=jobs, cache=cache, channels=channels
+    )
+    for item in study.skipped:
+        print(f"skipped: {item.reason}")
+    return study
+
+
+def overview(study: Study) -> pd.DataFrame:
+    """One row per recording: its length, what its labels hold, where they come from."""
+    rows = [
+        {
+            "recording": recording.name,
+            "seconds": round(recording.duration_s, 1),
+            "holds": len(recording.labels.of_kind("hold")),
+            "ends of turn": len(recording.labels.of_kind("shift")),
+            "backchannels": len(recording.labels.of_kind("backchannel")),
+            "cut off": len(recording.labels.of_kind("cut_off")),
+            "labels from": recording.labels.source,
+            "notes": "; ".join(recording.notes),
+        }
+        for recording in study.corpus.recordings
+    ]
+    return pd.DataFrame(rows)
+
+
+def look(
+    study: Study, number: int = 0, settings: Settings | None = None, span: tuple[float, float] | None = None
+) -> Image:
+    """The timeline of one recording, or of a span of seconds; `settings`: LiveKit's defaults if not given."""
+    settings = settings or study.defaults
+    commits = attribute(replay(study.corpus.recordings[number], settings), study.corpus.marks[number])
+    traced = study.corpus.recordings[number]
+    return _image(plots.timeline_figure(study.load(number), traced, commits, settings, span=span))
+
+
+def listen(study: Study, number: int, span: Sequence[float], around_s: float = 2.0) -> Audio:
+    """A player for a span of one recording and some seconds around it: user left, agent right."""
+    start_s, end_s = span
+    excerpt = wav_excerpt(study.load(number), (start_s - around_s, end_s + around_s))
+    return Audio(data=excerpt)
+
+
+def tradeoff(study: Study, choice: Choice) -> Image:
+    """All settings of the sweep, the frontier, LiveKit's defaults and the choice."""
+    return _image(tradeoff_figure(study, choice))
+
+
+def numbers(choice: Choice) -> HTML:
+    """The choice beside LiveKit's defaults, and on recordings it was not chosen on."""
+    columns = {"LiveKit's defaults": choice.defaults, "chosen": choice.chosen}
+    if choice.held_out is not None:
+        columns["chosen, held out"] = choice.held_out
+    return HTML(numbers_html(columns))
+
+
+def tuner(study: Study, choice: Choice | None = None, cache: Path | None = None) -> Tuner:
+    """Sliders that start at LiveKit's defaults; what they need beyond the traces is computed and cached."""
+    presets = {"LiveKit's defaults": study.defaults}
+    return Tuner(
+        study.corpus,
+        study.result,
+        study.load,
+        defaults=choice.defaults if choice else score_one(study.corpus, study.defaults),
+        start=study.defaults,
+        chosen=choice.chosen if choice else None,
+        presets=presets | ({"Chosen setting": choice.settings} if choice else {}),
+        complete=Completer(study, Tracer(TraceCache(cache or default_cache()))),
+    )
+
+
+@dataclass(frozen=True)
+class Completer:
+    """Adds to a study's traces the predictions that a setting leads to; loads the audio that it needs."""
+
+    study: Study
+    tracer: Tracer
+
+    def __call__(self, corpus: Corpus, settings: Settings) -> Corpus:
+        traced = list(corpus.recordings)
+        for number, recording in enumerate(traced):
+            try:
+                for phase in range(recording.phases):
+                    replay(recording, settings, phase)
+            except MissingPredictions:
+                audio = self.study.load(number)
+                traced[number] = self.tracer.complete(audio, recording, [Block.of(settings)])
+        return Corpus.of(traced)
+
+
+def export(study: Study, choice: Choice, name: str, path: str | Path) -> Path:
+    """Write the choice and its evidence as a profile, making the folder if need be; returns the file."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_profile(make_profile(study, choice, name, dt.date.today()), target)
+    return target
+
+
+def _image(figure: Any) -> Image:
+    return Image(data=plots.png(figure, IMAGE_DPI), width=round(figure.get_size_inches()[0] * plots.DPI))

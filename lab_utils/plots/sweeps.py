@@ -1,0 +1,175 @@
+"""The trade-off of a sweep: false-boundary rate against latency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from ..sweep import Latency, eligible, frontier
+from .ink import BLACK, BLUE, GREEN, LIGHT_GREY, PURPLE, VERMILLION, YELLOW, Layers, blank_figure, counted
+
+RATE_LABEL = "false boundaries per hold (%)"
+LATENCY_LABELS: dict[Latency, str] = {
+    "latency_mean": "mean latency of an end of turn (s)",
+    "latency_p50": "median latency of an end of turn (s)",
+    "latency_p90": "90th percentile of latency (s)",
+    "latency_p95": "95th percentile of latency (s)",
+}
+RATE_TICKS = (0, 1, 5, 10, 20, 30, 40, 60, 80, 100)
+
+
+def tradeoff(
+    ax: Axes,
+    table: pd.DataFrame,
+    frontier_rows: Sequence[int],
+    *,
+    defaults: pd.DataFrame,
+    chosen: pd.DataFrame | None = None,
+    latency: Latency = "latency_mean",
+    counts: Mapping[str, int] | None = None,
+) -> dict[str, Artist]:
+    """Latency (x, s) against false-boundary rate per hold (y, %, square-root scale) of a sweep's settings.
+
+    `table`: `Sweep.table`; `frontier_rows`: `sweep.frontier`; `defaults`, `chosen`: `sweep.score_one` of
+    LiveKit's defaults and of the chosen setting; `counts`: for the title (recordings, holds, turns).
+    """
+    rate_scale(ax)
+    usable = eligible(table)
+    artists: dict[str, Artist] = {}
+    for name, part, marker, text in (
+        ("settings", table[usable], "o", "settings tried"),
+        ("missing", table[~usable], "+", "settings that miss too many turns"),
+    ):
+        if len(part):
+            size, width = (5, 0.0) if marker == "o" else (12, 0.6)
+            rate = 100 * part["false_boundary_rate"]
+            artists[name] = ax.scatter(
+                part[latency],
+                rate,
+                s=size,
+                color=LIGHT_GREY,
+                marker=marker,
+                linewidths=width,
+                rasterized=True,
+            )
+            artists[name].set_label(f"{text} (n = {len(part):,})")
+    baseline = _vad_only(table, latency)
+    for name, rows, colour, marker, text in (
+        ("baseline", baseline, PURPLE, "s", "best with VAD alone"),
+        ("frontier", frontier_rows, BLUE, "o", "best of all (Pareto frontier)"),
+    ):
+        best = table.iloc[list(rows)].sort_values(latency)
+        (artists[name],) = ax.plot(
+            best[latency],
+            100 * best["false_boundary_rate"],
+            drawstyle="steps-post",
+            color=colour,
+            linewidth=1.4,
+            marker=marker,
+            markersize=4,
+            label=text,
+        )
+    artists["defaults"] = mark(ax, defaults, VERMILLION, "D", "LiveKit's defaults", latency)
+    if chosen is not None:
+        artists["chosen"] = mark(ax, chosen, GREEN, "*", "chosen setting", latency)
+    shown = [*frontier_rows, *baseline]
+    edges = [f.loc[latency, ["value", "high"]].max() for f in (defaults, chosen) if f is not None]
+    ax.set_xlim(0, 1.12 * np.nanmax([*table[latency].iloc[shown], *edges, 0.5]))
+    ax.set_xlabel(LATENCY_LABELS[latency])
+    ax.set_ylabel(RATE_LABEL)
+    ax.grid(color="#E6E6E6", linewidth=0.7)
+    ax.set_axisbelow(True)
+    ax.set_title("; ".join(counted(counts)), loc="left", fontsize=10)
+    artists["legend"] = ax.legend(loc="upper right", fontsize=9, framealpha=0.95)
+    return artists
+
+
+def rate_scale(ax: Axes) -> None:
+    """A y axis of per cents that gives the low rates, where one chooses, more room."""
+    ax.set_yscale("function", functions=(lambda y: np.sqrt(np.maximum(y, 0)), np.square))
+    ax.set_ylim(0, 102)
+    ax.yaxis.set_major_locator(FixedLocator(RATE_TICKS))
+    ax.yaxis.set_minor_locator(NullLocator())
+
+
+def mark(
+    ax: Axes, figures: pd.DataFrame, colour: str, marker: str, text: str, latency: Latency = "latency_mean"
+) -> Line2D:
+    """One setting as a big marker, with error bars where the frame has a 95 % interval."""
+    rate, delay = (figures.loc[name].to_dict() for name in ("false_boundary_rate", str(latency)))
+    x, y = delay["value"], 100 * rate["value"]
+    with_interval = bool(np.isfinite([rate["low"], rate["high"], delay["low"], delay["high"]]).all())
+    if with_interval:
+        text += " (95 % interval)"
+        ax.plot([delay["low"], delay["high"]], [y, y], color=colour, linewidth=1.6, zorder=4)
+        ax.plot([x, x], [100 * rate["low"], 100 * rate["high"]], color=colour, linewidth=1.6, zorder=4)
+    return point(ax, x, y, colour, marker, text)
+
+
+def point(ax: Axes, x: float, y: float, colour: str, marker: str, text: str) -> Line2D:
+    """A big marker."""
+    (drawn,) = ax.plot([x], [y], linestyle="", marker=marker, color=colour, zorder=5, label=text)
+    drawn.set_markersize(16 if marker == "*" else 10)
+    drawn.set_markeredgecolor(BLACK)
+    return drawn
+
+
+def _vad_only(table: pd.DataFrame, latency: Latency) -> list[int]:
+    """The frontier's rows among the settings without a detector."""
+    rows = np.flatnonzero(table["detector"] == "vad")
+    return [int(row) for row in rows[frontier(table.iloc[rows], latency)]]
+
+
+def tradeoff_figure(
+    table: pd.DataFrame,
+    frontier_rows: Sequence[int],
+    *,
+    defaults: pd.DataFrame,
+    chosen: pd.DataFrame | None = None,
+    latency: Latency = "latency_mean",
+    counts: Mapping[str, int] | None = None,
+    size_in: tuple[float, float] = (8.0, 5.0),
+) -> Figure:
+    """`tradeoff` on a figure of its own."""
+    figure = blank_figure(size_in)
+    ax = figure.subplots()
+    tradeoff(ax, table, frontier_rows, defaults=defaults, chosen=chosen, latency=latency, counts=counts)
+    return figure
+
+
+class LiveTradeoff:
+    """A trade-off on which one setting moves; what else it shows is drawn once."""
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        frontier_rows: Sequence[int],
+        *,
+        defaults: pd.DataFrame,
+        chosen: pd.DataFrame | None = None,
+        counts: Mapping[str, int] | None = None,
+        size_in: tuple[float, float] = (6.4, 5.6),
+        dpi: int = 130,
+    ) -> None:
+        figure = blank_figure(size_in, dpi)
+        self.ax = figure.subplots()
+        tradeoff(self.ax, table, frontier_rows, defaults=defaults, chosen=chosen, counts=counts)
+        self.marker = point(self.ax, 0, 0, YELLOW, "o", "now")
+        self.marker.set_clip_on(False)
+        self.ax.legend(loc="upper right", fontsize=9, framealpha=0.95)
+        self._layers = Layers(figure, [self.marker])
+
+    def png(self, now: pd.DataFrame) -> bytes:
+        """The picture with the setting whose figures are `now`; one out of sight is shown at the edge."""
+        right = self.ax.get_xlim()[1]
+        delay = now["value"]["latency_mean"]
+        self.marker.set_data([min(delay, right)], [100 * now["value"]["false_boundary_rate"]])
+        self.marker.set_marker("o" if delay <= right else ">")
+        return self._layers.png([self.marker])
