@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 
 import numpy as np
 from livekit.agents.voice.endpointing import BaseEndpointing, DynamicEndpointing
 
-from lab_utils.records import Commits, Traced
+from lab_utils.records import Commits, Ipu, Label, Labels, Traced
 from lab_utils.replay import agent_turns
 from lab_utils.settings import Settings
 
@@ -86,7 +87,12 @@ def replay(traced: Traced, settings: Settings, phase: int = 0) -> Commits:
                 delay, cause = endpointing.max_delay, "max_delay"
         if state["committed_in_pause"]:
             cause = "late_transcript"
-        state["pending"] = {"at": max(ready, state["lst"] + delay), "lst": state["lst"], "cause": cause, "p": p}
+        state["pending"] = {
+            "at": max(ready, state["lst"] + delay),
+            "lst": state["lst"],
+            "cause": cause,
+            "p": p,
+        }
 
     for t, _, _, kind, payload in events:
         if t >= stream_end:
@@ -128,3 +134,173 @@ def replay(traced: Traced, settings: Settings, phase: int = 0) -> Commits:
     fire(math.inf)
     times, causes, probabilities = zip(*out, strict=True) if out else ((), (), ())
     return Commits(np.array(times), causes, np.array(probabilities))
+
+
+# --- metrics, from the definitions at the head of lab_utils/metrics.py ----------------------------
+
+
+@dataclass
+class Score:
+    """What one setting's commits do to one recording (at one phase)."""
+
+    holds: int = 0
+    holds_cut: int = 0
+    turns: int = 0
+    turns_cut: int = 0
+    timeouts: int = 0
+    missed: int = 0
+    latencies_s: list[float] = field(default_factory=list)
+    cut_offs_hit: int = 0
+    backchannels: int = 0
+    backchannels_hit: int = 0
+
+
+def is_scored(hold: Label) -> bool:
+    return 0.2 <= round(hold.end_s - hold.start_s, 9) <= 5.0
+
+
+def turn_speech(labels: Labels) -> list[Ipu]:
+    """The user's IPUs that are no backchannels."""
+    short = [label for label in labels.labels if label.kind == "backchannel"]
+    return [
+        ipu
+        for ipu in labels.ipus
+        if ipu.speaker == "user" and not any(ipu.start_s < b.end_s and ipu.end_s > b.start_s for b in short)
+    ]
+
+
+def speech_after(labels: Labels, time_s: float, tail_s: float, *, strictly: bool = False) -> float:
+    """Start of the user's next speech of any kind; the end of the padded recording if there is none."""
+    starts = [ipu.start_s for ipu in labels.ipus if ipu.speaker == "user"]
+    later = [s for s in starts if s > time_s or (s == time_s and not strictly)]
+    return min(later, default=labels.duration_s + tail_s)
+
+
+def score(labels: Labels, commits: Commits, tail_s: float) -> Score:
+    out = Score()
+    times = [float(t) for t in commits.time_s]
+    true_ends = [label.start_s for label in labels.labels if label.kind == "shift"]
+    for label in labels.labels:
+        hit = any(label.start_s <= t < label.end_s for t in times)
+        if label.kind == "hold" and is_scored(label):
+            out.holds += 1
+            out.holds_cut += hit
+        if label.kind == "cut_off":
+            out.cut_offs_hit += hit
+        if label.kind == "backchannel":
+            end_s = speech_after(labels, label.start_s, tail_s, strictly=True)
+            out.backchannels += 1
+            out.backchannels_hit += any(label.start_s <= t < end_s for t in times)
+    previous_s = -math.inf
+    for true_end_s in true_ends:
+        out.turns += 1
+        inside = [(x.start_s, x.end_s) for x in labels.labels if x.kind == "hold"]
+        inside += [(ipu.start_s, ipu.end_s) for ipu in turn_speech(labels)]
+        own = [(a, b) for a, b in inside if previous_s < a < true_end_s]
+        out.turns_cut += any(a <= t < b for t in times for a, b in own)
+        previous_s = true_end_s
+        until_s = speech_after(labels, true_end_s, tail_s)
+        for t, cause in zip(times, commits.cause, strict=True):
+            if true_end_s <= t < until_s:
+                out.latencies_s.append(t - true_end_s)
+                out.timeouts += cause == "max_delay"
+                break
+        else:
+            out.missed += 1
+    return out
+
+
+def summary(scores: list[Score]) -> dict[str, float]:
+    """Rates and latencies pooled over recordings and phases."""
+
+    def rate(count: int, n: int) -> float:
+        return count / n if n else math.nan
+
+    turns = sum(s.turns for s in scores)
+    latencies_s = [t for s in scores for t in s.latencies_s]
+    out = {
+        "false_boundary_rate": rate(sum(s.holds_cut for s in scores), sum(s.holds for s in scores)),
+        "false_boundary_rate_per_turn": rate(sum(s.turns_cut for s in scores), turns),
+        "timeout_rate": rate(sum(s.timeouts for s in scores), turns),
+        "missed_rate": rate(sum(s.missed for s in scores), turns),
+        "backchannel_rate": rate(
+            sum(s.backchannels_hit for s in scores), sum(s.backchannels for s in scores)
+        ),
+        "cut_offs_hit": float(sum(s.cut_offs_hit for s in scores)),
+        "latency_mean": float(np.mean(latencies_s)) if latencies_s else math.nan,
+    }
+    for q in (50, 90, 95):
+        out[f"latency_p{q}"] = float(np.percentile(latencies_s, q)) if latencies_s else math.nan
+    return out
+
+
+def attribute(labels: Labels, commits: Commits, tail_s: float) -> list[dict[str, object]]:
+    """What each commit means, by looking at one label after the other."""
+    true_ends = [label.start_s for label in labels.labels if label.kind == "shift"]
+    spans = [(x.start_s, x.end_s, "speech") for x in turn_speech(labels)]
+    for label in labels.labels:
+        if label.kind == "hold":
+            spans.append((label.start_s, label.end_s, "hold" if is_scored(label) else "unscored_hold"))
+        elif label.kind == "cut_off":
+            spans.append((label.start_s, label.end_s, "cut_off"))
+        elif label.kind == "shift":
+            spans.append((label.start_s, speech_after(labels, label.start_s, tail_s), "end_of_turn"))
+        else:
+            end_s = speech_after(labels, label.start_s, tail_s, strictly=True)
+            spans.append((label.start_s, end_s, "backchannel"))
+    answered: set[float] = set()
+    rows: list[dict[str, object]] = []
+    for t in commits.time_s:
+        start_s, kind = math.nan, "other"
+        for a, b, name in spans:
+            if a <= t < b:
+                start_s, kind = a, name
+        first = kind == "end_of_turn" and start_s not in answered
+        answered.add(start_s)
+        false = kind == "hold" or (kind == "speech" and any(end > start_s for end in true_ends))
+        rows.append(
+            {
+                "label": kind,
+                "label_start_s": start_s,
+                "latency_s": t - start_s if first else math.nan,
+                "false_boundary": false,
+            }
+        )
+    return rows
+
+
+def pareto(rate: list[float], latency_s: list[float]) -> list[int]:
+    """Rows that no other row beats or precedes as an equal, by rate."""
+    rows = [i for i in range(len(rate)) if math.isfinite(rate[i]) and math.isfinite(latency_s[i])]
+    best = []
+    for i in rows:
+        beaten = False
+        for j in rows:
+            no_worse = rate[j] <= rate[i] and latency_s[j] <= latency_s[i]
+            equal = rate[j] == rate[i] and latency_s[j] == latency_s[i]
+            beaten |= no_worse and (j < i if equal else True) and j != i
+        if not beaten:
+            best.append(i)
+    return sorted(best, key=lambda i: rate[i])
+
+
+def choose(rows: list[dict[str, float]], limit: str, most: float, least: str) -> int | None:
+    """The row within the budget that comes before every other one; None if none is within it."""
+    missed = [row["missed_rate"] for row in rows if not math.isnan(row["missed_rate"])]
+    if not missed:
+        return None
+    within = [
+        i
+        for i, row in enumerate(rows)
+        if row["missed_rate"] <= min(missed) + 0.02
+        and row[limit] <= most + 1e-12
+        and not math.isnan(row[least])
+    ]
+
+    def key(i: int) -> tuple[float, ...]:
+        return (*(rows[i][n] for n in (least, "false_boundary_rate", "latency_mean", "latency_p95")), i)
+
+    for i in within:
+        if all(key(i) <= key(j) for j in within):
+            return i
+    return None

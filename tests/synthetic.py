@@ -1,0 +1,212 @@
+"""Conversations made up for tests: scripts of turns → labels, voice-activity traces and predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from hypothesis import strategies as st
+
+from lab_utils.records import EotTrace, Ipu, Label, Labels, Traced, VadTrace
+from lab_utils.replay import Block, MissingPredictions, agent_turns, decide, find_pauses
+from lab_utils.settings import Settings
+from lab_utils.timeline import SAMPLE_RATE_HZ, WINDOW_S, WINDOW_SAMPLES, frame_samples
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A user's turn and the agent's reply, in seconds."""
+
+    speech: tuple[float, ...]
+    """Durations of the user's IPUs."""
+    pauses: tuple[tuple[float, str], ...]
+    """(duration, "hold" or "cut_off") between them."""
+    gap: float = 0.5
+    """From the user's end to the agent's start; negative: the agent starts earlier."""
+    reply: float = 1.5
+    """Duration of the agent's reply; 0: none, so the turn has no labelled end."""
+    backchannel: bool = False
+    """The user says "mm-hm" in the middle of the reply, if it is long enough."""
+    rest: float = 0.5
+    """From the agent's end to the user's next turn; negative: the user starts earlier."""
+
+
+def labels_of(turns: Sequence[Turn], lead_s: float = 0.5, rest_s: float = 1.0) -> Labels:
+    """The labels of a script, consistent by construction."""
+    ipus: list[Ipu] = []
+    labels: list[Label] = []
+    t = lead_s
+    for turn in turns:
+        for k, speech_s in enumerate(turn.speech):
+            start, t = t, round(t + speech_s, 3)
+            ipus.append(Ipu("user", start, t))
+            if k < len(turn.pauses):
+                pause_s, kind = turn.pauses[k]
+                begin, t = t, round(t + pause_s, 3)
+                labels.append(Label(kind, begin, t))
+                if kind == "cut_off":
+                    ipus.append(
+                        Ipu("agent", round(begin + 0.3 * pause_s, 3), round(begin + 0.7 * pause_s, 3))
+                    )
+        if not turn.reply:
+            t = round(t + abs(turn.rest), 3)
+            continue
+        replies = round(t + max(turn.gap, -0.8 * turn.speech[-1]), 3)
+        labels.append(Label("shift", t, max(t, replies)))
+        end = round(max(t, replies) + turn.reply, 3)
+        ipus.append(Ipu("agent", replies, end))
+        earliest = max(t, replies)
+        if turn.backchannel and turn.reply >= 1.5:
+            start = round(end - 1.0, 3)
+            earliest = round(start + 0.3, 3)
+            labels.append(Label("backchannel", start, earliest))
+            ipus.append(Ipu("user", start, earliest))
+        t = round(max(end + turn.rest, earliest + 0.05), 3)
+    last = max([t, *(ipu.end_s for ipu in ipus)])
+    ipus.sort(key=lambda ipu: ipu.start_s)
+    labels.sort(key=lambda label: label.start_s)
+    return Labels(round(last + rest_s, 3), tuple(ipus), tuple(labels), source="construction")
+
+
+def windows_of(
+    labels: Labels, tail_s: float, phase_samples: int, seed: int, noise: float = 0.1
+) -> np.ndarray:
+    """Speech probabilities that follow the user's IPUs, with a decay after each and some doubtful windows."""
+    rng = np.random.default_rng(seed)
+    n = int((labels.duration_s + tail_s) * SAMPLE_RATE_HZ + phase_samples) // WINDOW_SAMPLES
+    middle_s = (np.arange(n) + 0.5) * WINDOW_S - phase_samples / SAMPLE_RATE_HZ
+    p = np.full(n, 0.03)
+    for start, end in labels.spans("user"):
+        p[(middle_s >= start) & (middle_s < end)] = 0.95
+        p[(middle_s >= end) & (middle_s < end + 0.06)] = 0.6
+    doubtful = rng.random(n) < noise
+    p[doubtful] = rng.choice([0.2, 0.4, 0.6, 0.9], size=int(doubtful.sum()))
+    return p
+
+
+def traced_of(
+    labels: Labels,
+    *,
+    name: str = "x",
+    seed: int = 0,
+    offsets: Sequence[int] = (0,),
+    vads: Iterable[str] = ("livekit",),
+    tail_s: float = 4.0,
+    noise: float = 0.1,
+) -> Traced:
+    """A recording with random traces of each VAD model at each phase, and no predictions yet."""
+    vad = {
+        model: tuple(
+            VadTrace(model, offset, windows_of(labels, tail_s, offset, seed + 31 * k, noise))
+            for offset in offsets
+        )
+        for k, model in enumerate(vads)
+    }
+    eot = tuple(EotTrace() for _ in offsets)
+    return Traced(name, f"{name}.wav", "0" * 64, labels.duration_s, labels, vad, eot, tail_s)
+
+
+def probability_of(start: int, end: int) -> float:
+    """A stand-in detector: a fixed pseudo-random number for each stretch of audio."""
+    return (start * 7919 + end * 104_729) % 10_007 / 10_006
+
+
+def predicted(missing: MissingPredictions) -> EotTrace:
+    """The stand-in detector's answers to what was missing."""
+    p = [probability_of(int(a), int(b)) for a, b in zip(missing.starts, missing.ends, strict=True)]
+    return EotTrace(missing.starts, missing.ends, np.array(p))
+
+
+def complete(recording: Traced, blocks: Iterable[Block]) -> Traced:
+    """The recording with every prediction that the blocks lead to, at every phase."""
+    eot = list(recording.eot)
+    for block in blocks:
+        frame = frame_samples(block.conditions.frame_duration)
+        for phase, trace in enumerate(recording.vad[block.vad.model]):
+            pauses = find_pauses(trace, block.vad, frame)
+            agent = agent_turns(recording.labels) + trace.phase_samples / SAMPLE_RATE_HZ
+            while True:
+                try:
+                    decide(pauses, eot[phase], agent, block)
+                    break
+                except MissingPredictions as missing:
+                    eot[phase] = eot[phase].merged(predicted(missing))
+    return replace(recording, eot=tuple(eot))
+
+
+def block_of(settings: Sequence[Settings]) -> Block:
+    """Settings that differ in threshold and delays only, as one block."""
+    return replace(
+        Block.of(settings[0]),
+        threshold=np.array([s.detector.unlikely_threshold for s in settings]),
+        min_delay=np.array([s.endpointing.min_delay for s in settings]),
+        max_delay=np.array([s.endpointing.max_delay for s in settings]),
+    )
+
+
+def with_conditions(settings: Settings, **values: float) -> Settings:
+    """Settings with other `Conditions`."""
+    return settings.model_copy(update={"conditions": settings.conditions.model_copy(update=values)})
+
+
+# --- hypothesis -----------------------------------------------------------------------------------
+
+
+@st.composite
+def conversations(draw: st.DrawFn, max_turns: int = 4) -> Labels:
+    """Labels with holds of all lengths, cut-offs, backchannels, overlaps, and perhaps without any turn."""
+    turns = []
+    for _ in range(draw(st.integers(0, max_turns))):
+        n = draw(st.integers(1, 4))
+        seconds = st.sampled_from([0.1, 0.3, 0.6, 1.2])
+        pause = st.sampled_from([0.1, 0.19, 0.2, 0.35, 0.5, 0.8, 1.3, 2.0, 5.0, 5.4])
+        turns.append(
+            Turn(
+                speech=tuple(draw(seconds) for _ in range(n)),
+                pauses=tuple(
+                    (draw(pause), draw(st.sampled_from(["hold", "hold", "hold", "cut_off"])))
+                    for _ in range(n - 1)
+                ),
+                gap=draw(st.sampled_from([-0.3, 0.0, 0.2, 1.0, 2.5])),
+                reply=draw(st.sampled_from([0.0, 0.4, 1.0, 2.0, 3.0])),
+                backchannel=draw(st.booleans()),
+                rest=draw(st.sampled_from([-0.6, 0.0, 0.3, 1.0])),
+            )
+        )
+    return labels_of(turns)
+
+
+@st.composite
+def settings_strategy(draw: st.DrawFn) -> Settings:
+    detector = draw(st.sampled_from(["vad", "v1-mini"]))
+    silences = [0.25, 0.3, 0.55] if detector == "v1-mini" else [0.0, 0.1, 0.5]
+    min_delay = draw(st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.8]))
+    settings = Settings().replace(
+        detector=detector,
+        activation_threshold=draw(st.sampled_from([0.3, 0.5, 0.7])),
+        deactivation_threshold=draw(st.sampled_from([None, 0.2, 0.45])),
+        min_speech_duration=draw(st.sampled_from([0.0, 0.05, 0.1, 0.2])),
+        min_silence_duration=draw(st.sampled_from(silences)),
+        min_delay=min_delay,
+        max_delay=min_delay + draw(st.sampled_from([0.0, 0.5, 1.7])),
+        endpointing_mode=draw(st.sampled_from(["fixed", "dynamic"])),
+        unlikely_threshold=draw(st.sampled_from([0.0, 0.36, 0.7])),
+        transcription_delay=draw(st.sampled_from([0.0, 0.05, 0.27, 0.4, 0.9, 2.0])),
+    )
+    return with_conditions(
+        settings,
+        frame_duration=draw(st.sampled_from([0.01, 0.02, 0.032, 0.05])),
+        prediction_delay=draw(st.sampled_from([0.0, 0.04, 0.3])),
+    )
+
+
+@st.composite
+def settings_of_one_block(draw: st.DrawFn) -> list[Settings]:
+    """Settings that differ in threshold and delays only."""
+    base = draw(settings_strategy())
+    delays = st.tuples(
+        st.sampled_from([0.1, 0.4, 0.8]), st.sampled_from([0.0, 0.6, 1.5]), st.sampled_from([0.2, 0.6])
+    )
+    changes = draw(st.lists(delays, min_size=1, max_size=6))
+    return [base.replace(min_delay=a, max_delay=a + b, unlikely_threshold=p) for a, b, p in changes]
