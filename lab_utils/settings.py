@@ -150,9 +150,8 @@ class Settings(_Frozen):
         unknown = sorted(set(given) - set(KNOBS))
         if unknown:
             raise ValueError(f"unknown knob {unknown[0]!r}; knobs are {', '.join(KNOBS)}")
-        return livekit_defaults(given.get("vad", "livekit"), given.get("detector", "v1-mini")).replace(
-            **given
-        )
+        parts = Settings().replace(**{name: given[name] for name in ("vad", "detector") if name in given})
+        return livekit_defaults(parts.vad.model, parts.detector.model).replace(**given)
 
     def replace(self, **knobs: Any) -> Settings:
         """A copy with some knobs (flat names) changed; raises ValueError as `from_knobs` does."""
