@@ -29,14 +29,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+ENOUGH_RECORDINGS = 5
+"""With fewer, the summary says how little the figures rest on."""
 SAMPLES = Path(__file__).resolve().parent.parent / "audio_samples"
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder that receives the results.")]
-Phases = Annotated[int, typer.Option(min=1, max=512, help="Audio phases within one VAD window to average over.")]
+Phases = Annotated[int, typer.Option(min=1, max=512, help="Audio phases to average over.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Worker processes for tracing.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder for cached traces (default: the user's cache).")]
-FrameMs = Annotated[float, typer.Option(min=1, max=1000, help="Length of the audio frames the agent gets, in ms.")]
+FrameMs = Annotated[float, typer.Option(min=1, max=1000, help="Length of the agent's audio frames, in ms.")]
 
 
 @contextmanager
@@ -60,13 +62,14 @@ def demo(
     """Run the main job on the project's own sample conversations."""
     with _errors():
         if not SAMPLES.is_dir():
-            raise ValueError(f"{SAMPLES}: no sample conversations here; run this from a clone, or use 'lab sweep PATH'")
+            remedy = "run this from a clone, or use 'lab sweep PATH'"
+            raise ValueError(f"{SAMPLES}: no sample conversations here; {remedy}")
         _sweep([SAMPLES], None, out, Conditions(), phases, jobs, cache, as_json, ("caller", "agent"))
 
 
 @app.command()
 def sweep(
-    paths: Annotated[list[Path], typer.Argument(help="Recordings, or folders of recordings.", show_default=False)],
+    paths: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.", show_default=False)],
     grid: Annotated[Path | None, typer.Option(help="YAML file: knob name -> list of values.")] = None,
     out: Out = Path("out/sweep"),
     phases: Phases = 4,
@@ -119,14 +122,14 @@ def _sweep(
 
 @app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(help="A folder made by 'lab sweep' or 'lab demo'.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(help="Made by 'lab sweep' or 'lab demo'.", show_default=False)],
     name: Annotated[str, typer.Option(help="Name of the profile.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Profile file to write.")],
     max_false_boundary_rate: Annotated[
         float | None, typer.Option(min=0, max=1, help="Least mean latency with at most this rate per hold.")
     ] = None,
     max_latency_p95: Annotated[
-        float | None, typer.Option(min=0, help="Least false-boundary rate with at most this p95 latency, in s.")
+        float | None, typer.Option(min=0, help="Least false-boundary rate with at most this p95 latency (s).")
     ] = None,
     snippet: Annotated[bool, typer.Option(help="Also print the Python to paste into an agent.")] = False,
     jobs: Jobs = 2,
@@ -160,7 +163,7 @@ def _print_summary(summary: dict[str, Any], out: Path | None) -> None:
     console = Console()
     n = summary["counts"]
     console.print(
-        f"{len(summary['recordings'])} recordings, {n['holds']} holds, {n['turns']} ends of turn, "
+        f"{len(summary['recordings'])} recording(s), {n['holds']} holds, {n['turns']} ends of turn, "
         f"{n['backchannels']} backchannels, {n['cut_offs']} cut-off pauses; {summary['settings']} settings, "
         f"{summary['phases']} phases"
     )
@@ -168,7 +171,10 @@ def _print_summary(summary: dict[str, Any], out: Path | None) -> None:
         console.print(f"[bold]{len(summary['skipped'])} skipped[/bold], see summary.json")
     table = Table(title="False boundaries against latency (95 % interval by recording)")
     table.add_column("figure")
-    columns = [("LiveKit's defaults", summary["defaults"]["figures"]), ("chosen", summary["chosen"]["figures"])]
+    columns = [
+        ("LiveKit's defaults", summary["defaults"]["figures"]),
+        ("chosen", summary["chosen"]["figures"]),
+    ]
     if summary["held_out"]:
         columns.append(("chosen, held out", summary["held_out"]))
     for title, _ in columns:
@@ -176,14 +182,20 @@ def _print_summary(summary: dict[str, Any], out: Path | None) -> None:
     for name, label, scale, unit in _ROWS:
         table.add_row(label, *(_cell(figures[name], scale, unit) for _, figures in columns))
     console.print(table)
+    few = len(summary["recordings"])
+    if few < ENOUGH_RECORDINGS:
+        rest = "no interval and no held-out check" if few == 1 else "intervals and held-out figures are rough"
+        console.print(f"[bold]Only {few} recording{'s' * (few > 1)}: {rest}. Bring more calls.[/bold]")
     knobs = summary["chosen"]["settings"]
-    idle = {"deactivation_threshold"} | ({"max_delay", "unlikely_threshold"} if knobs["detector"] == "vad" else set())
-    console.print("chosen: " + ", ".join(f"{k} {v}" for k, v in knobs.items() if k not in idle), highlight=False)
+    idle = {"max_delay", "unlikely_threshold"} if knobs["detector"] == "vad" else set()
+    shown = [f"{name} {value}" for name, value in knobs.items() if value is not None and name not in idle]
+    console.print("chosen: " + ", ".join(shown), highlight=False)
     budget = summary["budget"]
     if not budget["met"]:
-        console.print(f"[bold]No setting has {budget['limit']} <= {budget['most']:g}; this is the nearest.[/bold]")
+        wanted = f"{budget['limit']} <= {budget['most']:g}"
+        console.print(f"[bold]No setting has {wanted}; this is the nearest.[/bold]")
     if out is not None:
-        console.print(f"results: {out}/ (summary.json, sweep.parquet, commits.parquet, tradeoff.png, profile.yaml)")
+        console.print(f"results: {out}/: {', '.join(report.FILES)}", highlight=False)
 
 
 _ROWS = (

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -265,9 +265,8 @@ def bootstrap(
         pooled = np.concatenate([seen[r] for r in draw])
         if len(pooled):
             values[row, len(RATES) :] = [pooled.mean(), *np.percentile(pooled, PERCENTILES)]
-    limits = np.full((len(names), 2), np.nan)
-    known = np.isfinite(values).any(axis=0)
-    limits[known] = np.nanpercentile(values[:, known], [2.5, 97.5], axis=0).T
+    known = [column[np.isfinite(column)] for column in values.T]
+    limits = [np.percentile(column, [2.5, 97.5]) if len(column) else [np.nan, np.nan] for column in known]
     return pd.DataFrame(limits, index=names, columns=["low", "high"])
 
 
@@ -283,9 +282,14 @@ def pareto_frontier(rate: Floats, latency_s: Floats) -> Ints:
 
 
 def attribute(commits: Commits, marks: Intervals) -> pd.DataFrame:
-    """What each commit of one setting means: one row per commit.
+    """What each commit of one setting means: one row per commit (columns: see `attributes`)."""
+    return pd.DataFrame(attributes(commits, marks))
 
-    Columns: commit_s, cause, probability, label (an interval name, or "other"), label_start_s, latency_s (of
+
+def attributes(commits: Commits, marks: Intervals) -> dict[str, NDArray[Any]]:
+    """What each commit of one setting means, as columns of shape=(commits,).
+
+    commit_s, cause, probability, label (an interval name, or "other"), label_start_s, latency_s (of
     the first commit of an end of turn, else NaN) and false_boundary (in a scored hold, or in speech before
     the end of a turn).
     """
@@ -296,14 +300,12 @@ def attribute(commits: Commits, marks: Intervals) -> pd.DataFrame:
     in_turn = np.append(marks.turn, marks.n_turns)[place] < marks.n_turns
     ends = kind == END_OF_TURN
     first = ends & ~pd.Series(np.where(ends, place, -1 - np.arange(len(place)))).duplicated().to_numpy()
-    return pd.DataFrame(
-        {
-            "commit_s": commits.time_s,
-            "cause": list(commits.cause),
-            "probability": commits.probability,
-            "label": [INTERVAL_NAMES[k] if k >= 0 else "other" for k in kind],
-            "label_start_s": start_s,
-            "latency_s": np.where(first, commits.time_s - start_s, np.nan),
-            "false_boundary": (kind == HOLD) | ((kind == SPEECH) & in_turn),
-        }
-    )
+    return {
+        "commit_s": commits.time_s,
+        "cause": np.array(commits.cause, dtype=object),
+        "probability": commits.probability,
+        "label": np.array([*INTERVAL_NAMES, "other"], dtype=object)[kind],
+        "label_start_s": start_s,
+        "latency_s": np.where(first, commits.time_s - start_s, np.nan),
+        "false_boundary": (kind == HOLD) | ((kind == SPEECH) & in_turn),
+    }

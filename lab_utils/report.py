@@ -1,7 +1,7 @@
 """The main job from end to end: recordings and a grid → a scored sweep, the choice, and a folder of results.
 
-`run_study` measures, `choose_settings` decides under a budget, `write_report` writes the folder; command line and
-notebooks call the same three.
+`run_study` measures, `choose_settings` decides under a budget, `write_report` writes the folder; command line
+and notebooks call the same three.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from .audio import BadRecording
 from .corpus.files import RecordingFiles, find_recordings, load_recording, with_distinct_names
 from .records import Recording, Traced
 from .replay import blocks_of
-from .settings import Conditions, Settings
+from .settings import KNOBS, Conditions, Settings
 from .sweep import (
     Budget,
     Corpus,
@@ -48,6 +48,7 @@ LIVEKIT_DEFAULT = -1
 ALL_COMMITS_UP_TO = 100
 """Grids of up to so many settings have the commits of each in `commits.parquet`."""
 SUMMARY_VERSION = 1
+FILES = ("summary.json", "sweep.parquet", "commits.parquet", "tradeoff.png", "profile.yaml")
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ class Study:
 
     def settings(self, row: int) -> Settings:
         """The settings of one row of the table."""
-        return with_conditions(grids.settings_of(self.table.loc[row].to_dict()), self.conditions)
+        knobs = {name: self.table[name][row] for name in KNOBS}
+        return with_conditions(grids.settings_of(knobs), self.conditions)
 
     def load(self, number: int) -> Recording:
         """The audio of one recording."""
@@ -143,7 +145,8 @@ def run_study(
         else:
             usable.append((files, traced))
     if not usable:
-        raise BadRecording("; ".join(item.reason for item in skipped) or "no recordings given; name a file or folder")
+        reasons = "; ".join(item.reason for item in skipped)
+        raise BadRecording(reasons or "no recordings given; name a file or a folder")
     corpus = Corpus.of([traced for _, traced in usable])
     result = sweep(corpus, table, conditions, quiet=quiet)
     return Study(tuple(f for f, _ in usable), corpus, tuple(skipped), conditions, phases, result, impossible)
@@ -160,7 +163,7 @@ def choose_settings(study: Study, budget: Budget = DEFAULT_BUDGET, *, nearest: b
         budget=budget,
         row=row,
         settings=settings,
-        within_budget=bool(study.table.loc[row, budget.limit] <= budget.most + 1e-12),
+        within_budget=bool(budget.met(study.table)[row]),
         chosen=score_one(study.corpus, settings),
         defaults=score_one(study.corpus, study.defaults),
         held_out=held_out(study.corpus, study.result, budget, study.conditions),
@@ -198,19 +201,10 @@ def _plain(frame: pd.DataFrame | None) -> dict[str, dict[str, Any]]:
     """A frame of figures as plain values, None for NaN."""
     if frame is None:
         return {}
+    figures = frame[["value", "low", "high"]].astype(object).where(frame.notna(), None)
     return {
-        str(name): {
-            "value": _number(row["value"]),
-            "low": _number(row["low"]),
-            "high": _number(row["high"]),
-            "n": int(row["n"]),
-        }
-        for name, row in frame.iterrows()
+        str(name): {**figures.loc[name].to_dict(), "n": int(frame.loc[name, "n"])} for name in frame.index
     }
-
-
-def _number(value: float) -> float | None:
-    return None if value != value else float(value)
 
 
 def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
@@ -245,43 +239,39 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
         "defaults": {"settings": study.defaults.knobs(), "figures": _plain(choice.defaults)},
         "chosen": {"row": choice.row, "settings": choice.settings.knobs(), "figures": _plain(choice.chosen)},
         "held_out": _plain(choice.held_out) or None,
-        "frontier": [
-            {
-                "row": row,
-                "false_boundary_rate": _number(study.table.loc[row, "false_boundary_rate"]),
-                "latency_mean": _number(study.table.loc[row, "latency_mean"]),
-                "latency_p95": _number(study.table.loc[row, "latency_p95"]),
-            }
-            for row in best
-        ],
+        "frontier": study.table.loc[best, ["false_boundary_rate", "latency_mean", "latency_p95"]]
+        .assign(row=best)
+        .to_dict("records"),
     }
 
 
 def write_report(study: Study, choice: Choice, folder: Path, name: str, date: dt.date) -> dict[str, Any]:
     """Write summary.json, sweep.parquet, commits.parquet, tradeoff.png and profile.yaml; returns the summary.
 
-    All files are made in a temporary folder beside it and moved in together, so that a failure leaves what was there.
+    All are made in a temporary folder beside it and moved in together: a failure leaves what was there.
     """
     summary = summary_of(study, choice)
-    rows = range(len(study.table)) if len(study.table) <= ALL_COMMITS_UP_TO else {choice.row, *frontier(study.table)}
+    every = len(study.table) <= ALL_COMMITS_UP_TO
+    rows = range(len(study.table)) if every else {choice.row, *frontier(study.table)}
     commits = commits_table(
         study.corpus, {LIVEKIT_DEFAULT: study.defaults} | {row: study.settings(row) for row in sorted(rows)}
     )
     figure = tradeoff_figure(study, choice)
-    writers: Mapping[str, Callable[[Path], object]] = {
-        "sweep.parquet": study.table.to_parquet,
-        "commits.parquet": commits.to_parquet,
-        "tradeoff.png": lambda path: figure.savefig(path, dpi=150),
-        "profile.yaml": lambda path: profile.save_profile(make_profile(study, choice, name, date), path),
-        "summary.json": lambda path: path.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8"),
-    }
+    made = make_profile(study, choice, name, date)
+    writers: tuple[Callable[[Path], object], ...] = (
+        lambda path: path.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8"),
+        study.table.to_parquet,
+        commits.to_parquet,
+        lambda path: figure.savefig(path, dpi=150),
+        lambda path: profile.save_profile(made, path),
+    )
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        for file_name, write in writers.items():
+        for file_name, write in zip(FILES, writers, strict=True):
             write(part / file_name)
         folder.mkdir(exist_ok=True)
-        for file_name in writers:
+        for file_name in FILES:
             os.replace(part / file_name, folder / file_name)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -320,9 +310,10 @@ def reopen_study(folder: Path, *, jobs: int = 2, cache: Path | None = None, quie
     """
     summary = read_summary(folder)
     try:
-        table = pd.read_parquet(folder / "sweep.parquet")[list(grids.KNOBS)]
+        table = pd.read_parquet(folder / "sweep.parquet")[list(KNOBS)]
     except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{folder / 'sweep.parquet'}: not readable ({error}); run 'lab sweep' again") from None
+        path = folder / "sweep.parquet"
+        raise ValueError(f"{path}: not readable ({error}); run 'lab sweep' again") from None
     recorded = {item["sha256"]: item["path"] for item in summary["recordings"]}
     study = run_study(
         list(recorded.values()),

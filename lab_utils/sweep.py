@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from . import grid as grids
@@ -27,15 +28,15 @@ from .metrics import (
     LONG_HOLD,
     Intervals,
     Tally,
-    attribute,
+    attributes,
     bootstrap,
     intervals,
     pareto_frontier,
     summarize,
     tally,
 )
-from .records import Pauses, Traced
-from .replay import Block, agent_turns, blocks_of, decide, find_pauses, replay
+from .records import Decisions, Pauses, Traced
+from .replay import Block, agent_turns, blocks_of, commits_of, decide, find_pauses
 from .settings import KNOBS, Conditions, Settings, VadSettings
 from .timeline import SAMPLE_RATE_HZ, Floats, Ints, frame_samples
 
@@ -67,18 +68,23 @@ class Corpus:
         frame = frame_samples(frame_duration)
         return [[find_pauses(trace, vad, frame) for trace in r.vad[vad.model]] for r in self.recordings]
 
+    def decisions(
+        self, block: Block, pauses: Sequence[Sequence[Pauses]]
+    ) -> Iterator[tuple[int, int, Decisions, float]]:
+        """Recording, phase, the block's decisions there, and stream time less recording time.
+
+        Raises MissingPredictions.
+        """
+        for r, (recording, agent) in enumerate(zip(self.recordings, self.agents, strict=True)):
+            for phase, found in enumerate(pauses[r]):
+                offset_s = recording.vad[block.vad.model][phase].phase_samples / SAMPLE_RATE_HZ
+                yield r, phase, decide(found, recording.eot[phase], agent + offset_s, block), offset_s
+
     def score(self, block: Block, pauses: Sequence[Sequence[Pauses]]) -> list[list[Tally]]:
         """A block's tallies, for each recording and phase. Raises MissingPredictions."""
-        tallies = []
-        for recording, marks, agent, of_recording in zip(
-            self.recordings, self.marks, self.agents, pauses, strict=True
-        ):
-            row = []
-            for phase, found in enumerate(of_recording):
-                offset_s = recording.vad[block.vad.model][phase].phase_samples / SAMPLE_RATE_HZ
-                decisions = decide(found, recording.eot[phase], agent + offset_s, block)
-                row.append(tally(decisions, found, marks, offset_s))
-            tallies.append(row)
+        tallies: list[list[Tally]] = [[] for _ in self.recordings]
+        for r, phase, decided, offset_s in self.decisions(block, pauses):
+            tallies[r].append(tally(decided, pauses[r][phase], self.marks[r], offset_s))
         return tallies
 
     def summary(
@@ -233,6 +239,10 @@ class Budget:
         """Least false-boundary rate with at most this 95th percentile of latency."""
         return cls("latency_p95", most_s, "false_boundary_rate")
 
+    def met(self, table: pd.DataFrame) -> pd.Series:
+        """Which rows are within the budget."""
+        return table[self.limit] <= self.most + 1e-12
+
     def __str__(self) -> str:
         return f"least {self.least} with {self.limit} <= {self.most:g}"
 
@@ -243,7 +253,7 @@ def choose(table: pd.DataFrame, budget: Budget) -> int:
     Raises NoneWithinBudget.
     """
     rows = table[eligible(table) & table[budget.limit].notna() & table[budget.least].notna()]
-    within = rows[rows[budget.limit] <= budget.most + 1e-12]
+    within = rows[budget.met(rows)]
     if within.empty:
         nearest = f"{rows[budget.limit].min():.3f}" if len(rows) else "none was scored"
         raise NoneWithinBudget(
@@ -297,14 +307,29 @@ def with_conditions(settings: Settings, conditions: Conditions | None) -> Settin
 
 
 def commits_table(corpus: Corpus, settings: dict[int, Settings]) -> pd.DataFrame:
-    """Every commit of some settings: recording, phase, setting, then the columns of `metrics.attribute`."""
-    frames = []
-    for number, chosen in settings.items():
-        for recording, marks in zip(corpus.recordings, corpus.marks, strict=True):
-            for phase in range(recording.phases):
-                frame = attribute(replay(recording, chosen, phase), marks)
-                frame.insert(0, "setting", number)
-                frame.insert(0, "phase", phase)
-                frame.insert(0, "recording", recording.name)
-                frames.append(frame)
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    """Every commit of some settings that share their conditions.
+
+    Columns: setting (the key), recording, phase, then those of `metrics.attributes`; rows in that order.
+    """
+    numbers = np.array(list(settings))
+    table = grids.complete(pd.DataFrame([one.knobs() for one in settings.values()]))
+    conditions = next(iter(settings.values())).conditions
+    parts: list[tuple[int, int, int, dict[str, NDArray[Any]]]] = []
+    for group in _by_vad(blocks_of(table, conditions, BLOCK_SETTINGS)):
+        pauses = corpus.pauses(group[0][1].vad, conditions.frame_duration)
+        for rows, block in group:
+            for r, phase, decided, offset_s in corpus.decisions(block, pauses):
+                for k, number in enumerate(numbers[rows]):
+                    commits = commits_of(decided, k, block.detector, offset_s)
+                    parts.append((int(number), r, phase, attributes(commits, corpus.marks[r])))
+    parts.sort(key=lambda part: part[:3])
+    n = [len(columns["commit_s"]) for *_, columns in parts]
+    names = np.array([recording.name for recording in corpus.recordings], dtype=object)
+    keys = {
+        "setting": np.repeat([number for number, *_ in parts], n),
+        "recording": np.repeat(names[[r for _, r, *_ in parts]], n),
+        "phase": np.repeat([phase for _, _, phase, _ in parts], n),
+    }
+    return pd.DataFrame(
+        keys | {name: np.concatenate([columns[name] for *_, columns in parts]) for name in parts[0][3]}
+    )

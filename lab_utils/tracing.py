@@ -1,8 +1,8 @@
 """Traces of recordings: VAD and end-of-turn probabilities at every phase, cached on disk.
 
-Tracing is the slow step and the only one that needs audio and models; everything after it is arithmetic. A trace
-depends on the audio, the model and its version, so that is its address in the cache: nothing goes stale, and a
-damaged entry is computed again.
+Tracing is the slow step and the only one that needs audio and models; everything after it is arithmetic.
+A trace depends on the audio, the model and its version, so that is its address in the cache: nothing goes
+stale, and a damaged entry is computed again.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from joblib import Parallel, delayed
 from platformdirs import user_cache_path
 from tqdm.auto import tqdm
 
+from .audio import BadRecording
 from .corpus.files import RecordingFiles, load_recording
 from .corpus.two_channel import label_with_confidence
 from .detectors import v1_mini
@@ -87,14 +88,15 @@ def stream_of(pcm: Pcm, phase_samples: int, tail_s: float = TAIL_S) -> Pcm:
 
 @dataclass(frozen=True)
 class Tracer:
-    """Makes traces, reading and filling a cache. Holds no model and no audio, so it can be sent to a worker."""
+    """Makes traces, reading and filling a cache. Holds no model and no audio: it can be sent to a worker."""
 
     cache: TraceCache
     tail_s: float = TAIL_S
 
     def vad(self, recording: Recording, model: str, offsets: Sequence[int]) -> tuple[VadTrace, ...]:
         """One trace per phase offset."""
-        addresses = [f"{recording.sha256}-{model_version(model)}-{offset}-{self.tail_s:g}" for offset in offsets]
+        name = f"{recording.sha256}-{model_version(model)}"
+        addresses = [f"{name}-{offset}-{self.tail_s:g}" for offset in offsets]
         found: dict[int, Floats] = {}
         for offset, address in zip(offsets, addresses, strict=True):
             entry = self.cache.load(address, ["probabilities"])
@@ -112,7 +114,9 @@ class Tracer:
         entry = self.cache.load(self._eot_address(sha256, offset), ["starts", "ends", "probabilities"])
         return EotTrace(*entry) if entry is not None else EotTrace()
 
-    def predict(self, recording: Recording, offset: int, known: EotTrace, starts: Ints, ends: Ints) -> EotTrace:
+    def predict(
+        self, recording: Recording, offset: int, known: EotTrace, starts: Ints, ends: Ints
+    ) -> EotTrace:
         """`known` with more predictions, which are also kept in the cache."""
         stream = stream_of(recording.user, offset, self.tail_s)
         more = known.merged(v1_mini.end_of_turn_probabilities(stream, starts, ends))
@@ -139,18 +143,20 @@ class Tracer:
         )
 
     def estimate_labels(self, recording: Recording) -> Labels:
-        """Labels from the speech in the two channels. Raises ValueError without an agent channel."""
+        """Labels from the speech in the two channels. Raises BadRecording without an agent channel."""
         if recording.agent is None:
-            raise ValueError(
-                f"{recording.path}: has neither labels nor an agent channel, so holds cannot be told from ends of turn; "
-                f"add a label file {Path(recording.path).stem}.labels.json or the agent's channel"
+            raise BadRecording.of(
+                recording.path,
+                "has neither labels nor an agent channel, so holds cannot be told from ends of turn",
+                f"add a label file {Path(recording.path).stem}.labels.json, or the agent's channel",
             )
-        variants = []
         agent_only = replace(recording, user=recording.agent, sha256=f"{recording.sha256}-agent")
-        channels = [self.vad(channel, "livekit", [0])[0] for channel in (recording, agent_only)]
+        user, agent = (self.vad(channel, "livekit", [0])[0] for channel in (recording, agent_only))
+        variants = []
         for threshold in LABEL_THRESHOLDS:
             vad = LABEL_VAD.model_copy(update={"activation_threshold": threshold})
-            variants.append(tuple(_speech_spans(trace, vad, recording.duration_s) for trace in channels))
+            spans = [_speech_spans(trace, vad, recording.duration_s) for trace in (user, agent)]
+            variants.append((spans[0], spans[1]))
         return label_with_confidence(variants, recording.duration_s)
 
     def complete(self, recording: Recording, traced: Traced, blocks: Sequence[Block]) -> Traced:
@@ -165,7 +171,8 @@ class Tracer:
                 key = (block.vad, block.conditions.frame_duration)
                 if key not in segmented:
                     trace = traced.vad[block.vad.model][phase]
-                    segmented[key] = find_pauses(trace, block.vad, frame_samples(block.conditions.frame_duration))
+                    frame = frame_samples(block.conditions.frame_duration)
+                    segmented[key] = find_pauses(trace, block.vad, frame)
                 while True:
                     try:
                         decide(segmented[key], eot[phase], agent, block)
@@ -190,10 +197,10 @@ def trace_recordings(
     jobs: int = 2,
     quiet: bool = False,
 ) -> Iterator[Traced | ValueError]:
-    """Load and trace recordings in worker processes, in order, with all predictions that the blocks lead to.
+    """Load and trace recordings in worker processes, in order, with all predictions the blocks lead to.
 
-    A recording that cannot be loaded or traced gives the error in its place, so that one bad file does not stop
-    the others. Only the traces come back: the audio of all recordings is never in memory at once.
+    A recording that cannot be loaded or traced gives the error in its place, so that one bad file does not
+    stop the others. Only the traces come back: the audio of all recordings is never in memory at once.
     """
     tracer = Tracer(TraceCache(cache or default_cache()))
     work = (delayed(_trace_one)(tracer, one, blocks, phases) for one in files)
@@ -203,7 +210,9 @@ def trace_recordings(
             yield result
 
 
-def _trace_one(tracer: Tracer, files: RecordingFiles, blocks: Sequence[Block], phases: int) -> Traced | ValueError:
+def _trace_one(
+    tracer: Tracer, files: RecordingFiles, blocks: Sequence[Block], phases: int
+) -> Traced | ValueError:
     try:
         recording = load_recording(files)
         vads = sorted({block.vad.model for block in blocks})

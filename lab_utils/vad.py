@@ -1,9 +1,9 @@
 """Voice-activity traces: the speech probability of every 32 ms window, by the models LiveKit uses.
 
-Goal: the very numbers that `livekit.plugins.silero.VAD` and `livekit.agents.inference.VAD` (1.8.9) compute, which
-depend on the audio alone: durations and thresholds re-segment the same trace.
-Conventions: int16 mono audio at 16 kHz, windows of 512 samples from the first sample on; a last incomplete window
-is left out.
+Goal: the very numbers that `livekit.plugins.silero.VAD` and `livekit.agents.inference.VAD` (1.8.9) compute,
+which depend on the audio alone: durations and thresholds re-segment the same trace.
+Conventions: int16 mono audio at 16 kHz, windows of 512 samples from the first sample on; a last incomplete
+window is left out.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """LiveKit's on-device audio turn detector, v1-mini (for use with LiveKit Agents only).
 
-Goal: the very probabilities `inference.TurnDetector(version="v1-mini")` (1.8.9) gives for the audio in its buffer.
+Goal: the very probabilities that `inference.TurnDetector(version="v1-mini")` (1.8.9) gives for the audio in
+its buffer.
 Conventions: int16 mono audio at 16 kHz; at most 19,200 samples (1.2 s), shorter audio is padded by the model.
 """
 

@@ -1,0 +1,179 @@
+"""Benchmarks as JSON on stdout (`make bench`): every fast path beside its slow twin or real time, in one run.
+
+The corpus is the project's samples, traced by the real models and strung together to one hour. End-of-turn
+predictions of the long recording are seeded random numbers: they steer the replay, their values don't change
+its cost.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import naive
+import numpy as np
+
+from lab_utils import grid, sweep
+from lab_utils.corpus.files import find_recordings, load_recording
+from lab_utils.detectors import v1_mini
+from lab_utils.records import EotTrace, Ipu, Label, Labels, Recording, Traced, VadTrace
+from lab_utils.replay import Block, MissingPredictions, agent_turns, blocks_of, decide, find_pauses
+from lab_utils.settings import Conditions, Settings
+from lab_utils.timeline import WINDOW_S, frame_samples
+from lab_utils.tracing import TraceCache, Tracer, stream_of
+from lab_utils.vad import speech_probabilities
+
+SAMPLES = Path(__file__).resolve().parent.parent / "audio_samples"
+HOUR_S = 3600.0
+GRID = {
+    "vad": ["livekit", "silero"],
+    "min_silence_duration": [0.25, 0.4, 0.55],
+    "min_delay": [round(0.04 * k, 2) for k in range(31)],
+    "max_delay": [round(1.2 + 0.1 * k, 1) for k in range(28)],
+    "unlikely_threshold": [round(0.05 + 0.012 * k, 3) for k in range(50)],
+}
+
+
+def main() -> None:
+    progress("tracing the samples")
+    recordings = [load_recording(files) for files in find_recordings(SAMPLES)]
+    with tempfile.TemporaryDirectory() as folder:
+        tracer = Tracer(TraceCache(Path(folder)))
+        hour = one_hour([tracer.trace(recording, phases=1) for recording in recordings])
+    table, _ = grid.expand(GRID)
+    hour = replace(hour, eot=(predictions(hour, table),))
+    corpus = sweep.Corpus.of([hour])
+    hours = hour.duration_s / HOUR_S
+    progress("sweeping")
+    results = {
+        "corpus": {"hours": round(hours, 3), **sweep.counts(corpus)},
+        "sweep": bench_sweep(corpus, table, hour, hours),
+        "slider": bench_slider(corpus),
+    }
+    progress("tracing")
+    results["tracing"] = bench_tracing(recordings)
+    json.dump(results, sys.stdout, indent=1)
+    print()
+
+
+def progress(step: str) -> None:
+    print(f"bench: {step}", file=sys.stderr)
+
+
+def one_hour(traced: list[Traced]) -> Traced:
+    """Recordings strung together, again and again, to one hour."""
+    vad: dict[str, list[np.ndarray]] = {model: [] for model in traced[0].vad}
+    ipus: list[Ipu] = []
+    labels: list[Label] = []
+    offset_s, k = 0.0, 0
+    while offset_s < HOUR_S:
+        one = traced[k % len(traced)]
+        for model, traces in one.vad.items():
+            vad[model].append(traces[0].probabilities)
+        ipus += [replace(i, start_s=i.start_s + offset_s, end_s=i.end_s + offset_s) for i in one.labels.ipus]
+        labels += [
+            replace(x, start_s=x.start_s + offset_s, end_s=x.end_s + offset_s) for x in one.labels.labels
+        ]
+        offset_s += len(one.vad["livekit"][0].probabilities) * WINDOW_S
+        k += 1
+    joined = {model: (VadTrace(model, 0, np.concatenate(parts)),) for model, parts in vad.items()}
+    return Traced(
+        "hour",
+        "",
+        "",
+        offset_s,
+        Labels(offset_s, tuple(ipus), tuple(labels)),
+        joined,
+        (EotTrace(),),
+        tail_s=0.0,
+    )
+
+
+def predictions(hour: Traced, table) -> EotTrace:
+    """Random numbers for every prediction the table's settings lead to."""
+    eot, random, agent = EotTrace(), np.random.default_rng(0), agent_turns(hour.labels)
+    blocks = [block for _, block in blocks_of(table, Conditions(), len(table))] + [Block.of(Settings())]
+    for block in blocks:
+        frame = frame_samples(block.conditions.frame_duration)
+        pauses = find_pauses(hour.vad[block.vad.model][0], block.vad, frame)
+        while True:
+            try:
+                decide(pauses, eot, agent, block)
+                break
+            except MissingPredictions as missing:
+                more = EotTrace(missing.starts, missing.ends, random.random(len(missing.ends)))
+                eot = eot.merged(more)
+    return eot
+
+
+def seconds(work: Callable[[], object], repeats: int = 3) -> float:
+    """Least wall-clock time of some repeats, after one to warm up."""
+    work()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def bench_sweep(corpus: sweep.Corpus, table, hour: Traced, hours: float) -> dict[str, float]:
+    """Settings x recording-hours per second, on one and two processes, and of the event-by-event twin."""
+    one = seconds(lambda: sweep.sweep(corpus, table, jobs=1, quiet=True))
+    two = seconds(lambda: sweep.sweep(corpus, table, jobs=2, quiet=True))
+    some = [grid.settings_of(row) for row in table.sample(5, random_state=0).to_dict("records")]
+    start = time.perf_counter()
+    for settings in some:
+        naive.replay(hour, settings)
+    twin = (time.perf_counter() - start) / len(some)
+    rates = {
+        "1 process": len(table) * hours / one,
+        "2 processes": len(table) * hours / two,
+        "twin": hours / twin,
+    }
+    return {
+        "settings": len(table),
+        **{f"setting_hours_per_s, {name}": round(rate, 1) for name, rate in rates.items()},
+        "times_faster_than_twin, 1 process": round(rates["1 process"] / rates["twin"]),
+    }
+
+
+def bench_slider(corpus: sweep.Corpus) -> dict[str, float]:
+    """What one slider move computes: one setting, segmented and scored anew."""
+    block = Block.of(Settings())
+
+    def move() -> None:
+        corpus.summary(corpus.score(block, corpus.pauses(block.vad, block.conditions.frame_duration)))
+
+    return {"ms_per_move": round(1000 * seconds(move, repeats=10), 2)}
+
+
+def bench_tracing(recordings: list[Recording]) -> dict[str, float]:
+    """Models on one core: times real time, and milliseconds per end-of-turn prediction."""
+    duration_s = sum(r.duration_s for r in recordings[:4])
+    streams = [stream_of(r.user, 0, 0.0) for r in recordings[:4]]
+    ends = np.arange(19_200, len(streams[0]), 16_000)
+    times = []
+    for end in ends:
+        start = time.perf_counter()
+        v1_mini.end_of_turn_probabilities(streams[0], np.array([end - 19_200]), np.array([end]))
+        times.append(time.perf_counter() - start)
+    return {
+        "silero_times_real_time": round(
+            duration_s / seconds(lambda: speech_probabilities("silero", streams), 1)
+        ),
+        "livekit_times_real_time": round(
+            duration_s / seconds(lambda: speech_probabilities("livekit", streams), 1)
+        ),
+        "v1_mini_ms_per_prediction": round(1000 * statistics.median(times), 1),
+    }
+
+
+if __name__ == "__main__":
+    main()

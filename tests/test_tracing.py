@@ -1,0 +1,135 @@
+"""Traces: cached exactly, mended when damaged, and asked of the models where AgentSession would ask."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lab_utils import tracing
+from lab_utils.audio import BadRecording, write_wav
+from lab_utils.corpus.files import find_recordings, load_recording
+from lab_utils.detectors import v1_mini
+from lab_utils.records import Recording
+from lab_utils.replay import Block, MissingPredictions, replay
+from lab_utils.settings import Settings
+from lab_utils.tracing import TraceCache, Tracer, stream_of, trace_recordings
+
+SAMPLES = Path(__file__).resolve().parent.parent / "audio_samples"
+
+
+@pytest.fixture(scope="module")
+def excerpt() -> Recording:
+    """The first 12 seconds of a sample call, with no label file: two channels only."""
+    recording = load_recording(find_recordings(SAMPLES)[0])
+    assert recording.agent is not None
+    n = 12 * 16_000
+    return replace(recording, user=recording.user[:n], agent=recording.agent[:n], labels=None)
+
+
+@pytest.fixture
+def tracer(tmp_path: Path) -> Tracer:
+    return Tracer(TraceCache(tmp_path / "cache"), tail_s=2.0)
+
+
+def forbid(*_: object, **__: object) -> None:
+    raise AssertionError("a model was asked although the answer is in the cache")
+
+
+def test_a_second_trace_comes_from_the_cache_and_is_equal(tracer, excerpt, monkeypatch) -> None:
+    blocks = [Block.of(Settings())]
+    first = tracer.complete(excerpt, tracer.trace(excerpt, phases=2), blocks)
+    monkeypatch.setattr(tracing, "speech_probabilities", lambda model, streams: forbid() if streams else [])
+    monkeypatch.setattr(v1_mini, "end_of_turn_probabilities", forbid)
+    second = tracer.complete(excerpt, tracer.trace(excerpt, phases=2), blocks)
+    for model, traces in first.vad.items():
+        for a, b in zip(traces, second.vad[model], strict=True):
+            np.testing.assert_array_equal(a.probabilities, b.probabilities)
+    assert len(first.eot[0].ends) > 0
+    for a, b in zip(first.eot, second.eot, strict=True):
+        np.testing.assert_array_equal(a.keys, b.keys)
+        np.testing.assert_array_equal(a.probabilities, b.probabilities)
+
+
+@pytest.mark.parametrize("damage", ["cut off", "overwritten", "emptied", "one bit"])
+def test_a_damaged_cache_entry_is_computed_again(tracer, excerpt, damage, caplog) -> None:
+    (whole,) = tracer.vad(excerpt, "livekit", [0])
+    (path,) = tracer.cache.folder.rglob("*.npz")
+    content = bytearray(path.read_bytes())
+    if damage == "one bit":
+        content[len(content) // 2] ^= 1
+    path.write_bytes(
+        {"cut off": content[: len(content) // 2], "overwritten": b"x" * 100, "emptied": b""}.get(
+            damage, content
+        )
+    )
+    (again,) = tracer.vad(excerpt, "livekit", [0])
+    np.testing.assert_array_equal(whole.probabilities, again.probabilities)
+    assert "damaged cache entry" in caplog.text
+    (mended,) = tracer.vad(excerpt, "livekit", [0])
+    np.testing.assert_array_equal(whole.probabilities, mended.probabilities)
+
+
+def test_other_audio_another_phase_and_another_model_have_addresses_of_their_own(tracer, excerpt) -> None:
+    tracer.vad(excerpt, "livekit", [0, 128])
+    tracer.vad(excerpt, "silero", [0])
+    tracer.vad(replace(excerpt, sha256="0" * 64), "livekit", [0])
+    assert len(list(tracer.cache.folder.rglob("*.npz"))) == 4
+
+
+def test_a_phase_shifts_the_audio_within_a_window_and_nothing_else(excerpt) -> None:
+    stream = stream_of(excerpt.user, 128, tail_s=1.0)
+    assert not stream[:128].any()
+    assert not stream[-16_000:].any()
+    np.testing.assert_array_equal(stream[128:-16_000], excerpt.user)
+
+
+def test_predictions_are_the_models_own_for_the_audio_in_the_buffer(tracer, excerpt) -> None:
+    from livekit.local_inference import EOT
+
+    traced = tracer.complete(excerpt, tracer.trace(excerpt, phases=1), [Block.of(Settings())])
+    stream = stream_of(excerpt.user, 0, tracer.tail_s)
+    with EOT() as model:
+        for start, end, p in zip(
+            traced.eot[0].starts, traced.eot[0].ends, traced.eot[0].probabilities, strict=True
+        ):
+            assert 0 < end - start <= 19_200
+            assert model.predict(np.ascontiguousarray(stream[start:end])) == pytest.approx(p, abs=1e-6)
+
+
+def test_a_completed_trace_serves_the_replay_and_a_bare_one_says_what_is_missing(tracer, excerpt) -> None:
+    bare = tracer.trace(excerpt, phases=1)
+    with pytest.raises(MissingPredictions):
+        replay(bare, Settings())
+    assert len(replay(tracer.complete(excerpt, bare, [Block.of(Settings())]), Settings()).time_s) > 0
+
+
+def test_recordings_without_labels_get_them_from_the_two_channels(tracer, excerpt) -> None:
+    labels = tracer.trace(excerpt, phases=1).labels
+    assert labels.source == "two channels"
+    truth = load_recording(find_recordings(SAMPLES)[0]).labels
+    assert truth is not None
+    ends = truth.of_kind("shift")[:, 0]
+    for end in ends[ends < 10.0]:
+        assert np.min(np.abs(labels.of_kind("shift")[:, 0] - end)) < 0.2
+
+
+def test_a_user_only_recording_without_labels_is_refused_with_a_remedy(tracer, excerpt) -> None:
+    with pytest.raises(BadRecording, match=r"neither labels nor an agent channel.*add a label file"):
+        tracer.trace(replace(excerpt, agent=None), phases=1)
+
+
+def test_one_bad_recording_does_not_stop_the_others(tmp_path, excerpt) -> None:
+    folder = tmp_path / "calls"
+    folder.mkdir()
+    write_wav(folder / "good.wav", np.stack((excerpt.user, excerpt.agent), axis=1))
+    (folder / "bad.wav").write_text("no audio at all")
+    files = find_recordings(folder)
+    blocks = [Block.of(Settings())]
+    bad, good = trace_recordings(files, blocks, phases=1, cache=tmp_path / "cache", jobs=1, quiet=True)
+    assert isinstance(bad, BadRecording)
+    assert "bad.wav" in str(bad)
+    assert not isinstance(good, ValueError)
+    assert good.name == "good"
