@@ -1,0 +1,123 @@
+"""Learned delays against LiveKit's own `DynamicEndpointing`, many pairs at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from livekit.agents.voice.endpointing import DynamicEndpointing
+
+from lab_utils.records import Pauses
+from lab_utils.replay.endpointing import learned_min_delays
+
+PAIRS = st.lists(
+    st.tuples(st.sampled_from([0.0, 0.1, 0.3, 0.8]), st.sampled_from([0.0, 0.4, 1.2, 3.0])),
+    min_size=1,
+    max_size=5,
+).map(lambda pairs: (np.array([a for a, _ in pairs]), np.array([a + b for a, b in pairs])))
+
+
+def pauses_of(utterances: list[tuple[float, float, float, float]]) -> Pauses:
+    """From rows (speech start, START_OF_SPEECH, last speech, END_OF_SPEECH)."""
+    table = np.array(utterances, dtype=float).reshape(-1, 4)
+    return Pauses(
+        speech_start_s=table[:, 0],
+        start_of_speech_s=table[:, 1],
+        last_speaking_s=table[:, 2],
+        end_of_speech_s=table[:, 3],
+        resume_s=np.append(table[1:, 1], np.inf)[: len(table)],
+        predict_sample=np.zeros(len(table), dtype=np.int64),
+        blip_s=np.zeros(0),
+    )
+
+
+def livekits(pauses: Pauses, agent: np.ndarray, min_delay: float, max_delay: float, alpha: float):
+    """LiveKit's object told of one event after the other; its `min_delay` at each END_OF_SPEECH."""
+    endpointing = DynamicEndpointing(min_delay=min_delay, max_delay=max_delay, alpha=alpha)
+    events = []
+    for start, end in agent.tolist():
+        events += [(start, 1, "agent starts", start), (end, 0, "agent ends", end)]
+    for i in range(len(pauses)):
+        events.append((pauses.start_of_speech_s[i], 3, "user starts", pauses.speech_start_s[i]))
+        events.append((pauses.end_of_speech_s[i], 2, "user ends", pauses.last_speaking_s[i]))
+    learned, agent_speaks = [], False
+    for _, _, event, about_s in sorted(events):
+        if event == "agent starts":
+            agent_speaks = True
+            endpointing.on_start_of_agent_speech(started_at=about_s)
+        elif event == "agent ends":
+            agent_speaks = False
+            endpointing.on_end_of_agent_speech(ended_at=about_s)
+        elif event == "user starts":
+            endpointing.on_start_of_speech(started_at=about_s, overlapping=agent_speaks)
+        else:
+            endpointing.on_end_of_speech(ended_at=about_s)
+            learned.append(endpointing.min_delay)
+    return learned
+
+
+@st.composite
+def utterances(draw: st.DrawFn) -> list[tuple[float, float, float, float]]:
+    """Pauses from 10 ms to some seconds, on a grid of 10 ms that the agent's times share: ties happen."""
+    rows, t = [], 0
+    for _ in range(draw(st.integers(0, 8))):
+        t += draw(st.integers(1, 250))
+        heard = t + draw(st.integers(0, 20))
+        ended = heard + draw(st.integers(1, 150))
+        told = ended + draw(st.integers(1, 60))
+        rows.append((t / 100, heard / 100, ended / 100, told / 100))
+        t = told
+    return rows
+
+
+agents = st.lists(st.integers(0, 2000), max_size=12, unique=True).map(
+    lambda edges: np.array(sorted(edges)[: len(edges) // 2 * 2], dtype=float).reshape(-1, 2) / 100
+)
+
+
+@given(utterances(), agents, PAIRS, st.sampled_from([0.1, 0.5, 0.9, 1.0]))
+def test_learned_delays_are_those_of_livekits_object(utterances, agent, pairs, alpha):
+    pauses = pauses_of(utterances)
+    table = learned_min_delays(pauses, agent, *pairs, alpha)
+    assert table.shape == (len(pauses), len(pairs[0]))
+    for k, (low, high) in enumerate(zip(*pairs, strict=True)):
+        np.testing.assert_array_equal(table[:, k], livekits(pauses, agent, float(low), float(high), alpha))
+
+
+NOBODY = np.zeros((0, 2))
+LOW, HIGH = np.array([0.3]), np.array([2.0])
+
+
+def test_a_pause_without_the_agent_pulls_the_delay_towards_it():
+    """0.9 of the old delay and 0.1 of the pause of 1.3 s."""
+    pauses = pauses_of([(0.0, 0.1, 1.0, 1.3), (2.3, 2.4, 3.0, 3.3)])
+    learned = learned_min_delays(pauses, NOBODY, LOW, HIGH, 0.9)
+    np.testing.assert_allclose(learned[:, 0], [0.3, 0.9 * 0.3 + 0.1 * 1.3])
+
+
+def test_a_pause_across_an_agents_turn_teaches_nothing():
+    pauses = pauses_of([(0.0, 0.1, 1.0, 1.3), (2.3, 2.4, 3.0, 3.3)])
+    learned = learned_min_delays(pauses, np.array([[1.5, 2.2]]), LOW, HIGH, 0.9)
+    assert learned[:, 0].tolist() == [0.3, 0.3]
+
+
+def test_an_agent_interrupted_at_once_teaches_the_pause_it_cut_short():
+    """The user goes on 0.2 s after the agent began and while it speaks: the pause of 1.0 s was a hold."""
+    pauses = pauses_of([(0.0, 0.1, 1.0, 1.3), (2.0, 2.1, 3.0, 3.3)])
+    learned = learned_min_delays(pauses, np.array([[1.8, 5.0]]), LOW, HIGH, 0.9)
+    np.testing.assert_allclose(learned[:, 0], [0.3, 0.9 * 0.3 + 0.1 * 1.0])
+
+
+@pytest.mark.parametrize("pause_s", [0.01, 50.0])
+def test_the_learned_delay_stays_between_the_two_delays(pause_s):
+    rows = [(k * 100.0, k * 100.0, k * 100.0 + 100.0 - pause_s, k * 100.0 + 99.99) for k in range(30)]
+    learned = learned_min_delays(pauses_of(rows), NOBODY, LOW, HIGH, 0.5)
+    assert np.all((learned >= 0.3) & (learned <= 2.0))
+    assert learned[-1, 0] == (0.3 if pause_s < 0.3 else 2.0)
+
+
+def test_what_is_learned_leaves_the_given_delays_alone():
+    low = LOW.copy()
+    learned_min_delays(pauses_of([(0.0, 0.1, 1.0, 1.3), (2.3, 2.4, 3.0, 3.3)]), NOBODY, low, HIGH, 0.9)
+    assert low.tolist() == LOW.tolist()
