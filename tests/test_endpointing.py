@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hypothesis
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from lab_utils.records import Pauses
 from lab_utils.replay.endpointing import learned_min_delays
 
 PAIRS = st.lists(
-    st.tuples(st.sampled_from([0.0, 0.1, 0.3, 0.8]), st.sampled_from([0.0, 0.4, 1.2, 3.0])),
+    st.tuples(st.sampled_from([0.0, 0.125, 0.3, 0.75]), st.sampled_from([0.0, 0.25, 1.2, 3.0])),
     min_size=1,
     max_size=5,
 ).map(lambda pairs: (np.array([a for a, _ in pairs]), np.array([a + b for a, b in pairs])))
@@ -57,28 +58,29 @@ def livekits(pauses: Pauses, agent: np.ndarray, min_delay: float, max_delay: flo
     return learned
 
 
+TICKS = 2048
+"""Times are whole ticks of a binary fraction of a second, so that sums and differences are exact."""
+some_ticks = st.one_of(st.integers(1, 5), st.sampled_from([256, 512, 1024]), st.integers(1, 5000))
+
+
 @st.composite
-def utterances(draw: st.DrawFn) -> list[tuple[float, float, float, float]]:
-    """Pauses from 10 ms to some seconds, on a grid of 10 ms that the agent's times share: ties happen."""
+def conversations(draw: st.DrawFn) -> tuple[Pauses, np.ndarray]:
+    """The user's utterances, and an agent whose turns begin and end around them or anywhere."""
     rows, t = [], 0
     for _ in range(draw(st.integers(0, 8))):
-        t += draw(st.integers(1, 250))
-        heard = t + draw(st.integers(0, 20))
-        ended = heard + draw(st.integers(1, 150))
-        told = ended + draw(st.integers(1, 60))
-        rows.append((t / 100, heard / 100, ended / 100, told / 100))
-        t = told
-    return rows
+        row = [t := t + draw(some_ticks) for _ in range(4)]
+        rows.append(tuple(ticks / TICKS for ticks in row))
+    moments = [round(x * TICKS) for row in rows for x in row] or [0]
+    near = st.tuples(st.sampled_from(moments), st.one_of(st.integers(-5, 5), some_ticks)).map(sum)
+    edges = sorted(draw(st.sets(near.filter(lambda tick: tick >= 0), max_size=12)))
+    agent = np.array(edges[: len(edges) // 2 * 2], dtype=float).reshape(-1, 2) / TICKS
+    return pauses_of(rows), agent
 
 
-agents = st.lists(st.integers(0, 2000), max_size=12, unique=True).map(
-    lambda edges: np.array(sorted(edges)[: len(edges) // 2 * 2], dtype=float).reshape(-1, 2) / 100
-)
-
-
-@given(utterances(), agents, PAIRS, st.sampled_from([0.1, 0.5, 0.9, 1.0]))
-def test_learned_delays_are_those_of_livekits_object(utterances, agent, pairs, alpha):
-    pauses = pauses_of(utterances)
+@given(conversations(), PAIRS, st.sampled_from([0.1, 0.5, 0.9, 1.0]))
+@hypothesis.settings(max_examples=5 * hypothesis.settings().max_examples)
+def test_learned_delays_are_those_of_livekits_object(conversation, pairs, alpha):
+    pauses, agent = conversation
     table = learned_min_delays(pauses, agent, *pairs, alpha)
     assert table.shape == (len(pauses), len(pairs[0]))
     for k, (low, high) in enumerate(zip(*pairs, strict=True)):

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import (
+    PROBABILITIES,
     block_of,
     complete,
     probability_of,
@@ -60,7 +61,8 @@ MANY = 5 * hypothesis.settings().max_examples
 def speech_traces(draw: st.DrawFn) -> list[float]:
     """Alternating stretches of loud, doubtful and silent windows, with single-window blips."""
     level = st.sampled_from([0.05, 0.05, 0.4, 0.6, 0.95, 0.95])
-    runs = draw(st.lists(st.tuples(level, st.integers(1, 40)), min_size=1, max_size=40))
+    lengths = st.sampled_from([1, 1, 2, 3, 6, 8, 9, 10, 12, 14, 20, 40])
+    runs = draw(st.lists(st.tuples(level, lengths), min_size=1, max_size=40))
     return [p for p, n in runs for _ in range(n)] + [0.0] * 20
 
 
@@ -211,9 +213,11 @@ def test_delays_count_from_the_last_speech_and_are_not_added_to_the_silence(min_
     [(0.49, 2.5, "max_delay"), (0.5, 0.3, "detector"), (0.51, 0.3, "detector"), (0.0, 2.5, "max_delay")],
 )
 def test_only_a_probability_strictly_below_the_threshold_is_unlikely(p, delay_s, cause):
-    found = commits(SPEECH + LONG_SILENCE, DETECTOR, p)
-    assert_commits(found, (LAST_S + delay_s, cause))
-    assert found.probability.tolist() == [p]
+    for transcription_delay in (0.0, 0.28):  # there at END_OF_SPEECH, or a little later
+        settings = DETECTOR.replace(transcription_delay=transcription_delay)
+        found = commits(SPEECH + LONG_SILENCE, settings, p)
+        assert_commits(found, (LAST_S + delay_s, cause))
+        assert found.probability.tolist() == [p]
 
 
 def test_a_threshold_of_zero_accepts_every_end():
@@ -257,6 +261,17 @@ def test_speech_before_the_delay_is_over_cancels_the_commit():
     assert (len(hold) + 2) * WINDOW_S < 0.5
     found = commits(SPEECH + hold + SPEECH + LONG_SILENCE, PLAIN)
     assert_commits(found, (LAST_S * 2 + len(hold) * WINDOW_S + 0.5, "vad"))
+
+
+@pytest.mark.parametrize("transcription_delay", [0.0, 0.4])
+def test_a_commit_due_just_when_speech_is_noticed_is_cancelled(transcription_delay):
+    """Two windows after 14 of silence, START_OF_SPEECH comes at LST + 0.512 s, to the last bit."""
+    windows = SPEECH + [0.0] * 14 + SPEECH + LONG_SILENCE
+    pauses = find_pauses(traced(windows).vad["livekit"][0], PLAIN.vad, 512)
+    delay_s = 0.512
+    assert pauses.last_speaking_s[0] + delay_s == pauses.resume_s[0]
+    found = commits(windows, PLAIN.replace(min_delay=delay_s, transcription_delay=transcription_delay))
+    assert_commits(found, (LAST_S * 2 + 14 * WINDOW_S + delay_s, "vad"))
 
 
 def test_speech_is_noticed_only_when_it_has_lasted_so_a_commit_may_fall_into_it():
@@ -356,6 +371,17 @@ def test_a_transcript_after_the_commit_starts_a_turn_of_its_own_without_a_predic
     assert np.isnan(found.probability[1])
 
 
+def test_a_blip_before_the_commit_is_the_last_speech_of_a_transcript_after_it():
+    """A commit forgets its own last speaking time only; a window of speech since then has moved it."""
+    settings = DETECTOR.replace(transcription_delay=0.6, min_delay=0.4)
+    last_s = (25 + 10 + 6) * WINDOW_S
+    windows = [*SPEECH, *[0.0] * 10, *[1.0] * 6, *[0.0] * 8, 1.0, *LONG_SILENCE]
+    blip_s = last_s + 10 * WINDOW_S  # told with the window after it
+    assert last_s + 8 * WINDOW_S < blip_s < last_s + 0.4
+    found = commits(windows, settings, 0.9)
+    assert_commits(found, (last_s + 0.4, "detector"), (blip_s + 0.4, "late_transcript"))
+
+
 # --- what surrounds the speech ----------------------------------------------------------------------
 
 
@@ -392,6 +418,10 @@ def test_agent_speech_is_one_turn_until_the_user_speaks():
         Ipu("agent", 6.0, 7.0),
     )
     assert agent_turns(Labels(10.0, ipus, ())).tolist() == [[1.0, 3.0], [4.5, 7.0]]
+    overlap = (Ipu("agent", 1.0, 3.0), Ipu("user", 2.5, 3.5), Ipu("agent", 4.0, 5.0))
+    assert agent_turns(Labels(10.0, overlap, ())).tolist() == [[1.0, 3.0], [4.0, 5.0]]
+    during = (Ipu("agent", 1.0, 3.0), Ipu("user", 2.0, 2.3), Ipu("agent", 4.0, 5.0))
+    assert agent_turns(Labels(10.0, during, ())).tolist() == [[1.0, 5.0]]
     assert agent_turns(Labels(10.0, (), ())).shape == (0, 2)
 
 
@@ -407,5 +437,4 @@ def test_dynamic_endpointing_waits_longer_after_it_has_seen_a_pause():
 
 def test_the_stand_in_detector_gives_probabilities_of_all_sizes():
     """The random traces above would be idle if it always said the same."""
-    p = [probability_of(k * 512, k * 512 + 19_200) for k in range(200)]
-    assert min(p) < 0.1 < 0.9 < max(p) <= 1.0
+    assert {probability_of(k * 512, k * 512 + 19_200) for k in range(200)} == set(PROBABILITIES)
