@@ -195,23 +195,70 @@ class Pauses:
 
 
 @dataclass(frozen=True)
-class Decisions:
-    """What every setting does in every pause."""
+class Shortened:
+    """A pause whose prediction may hear less than 1.2 s: a commit may empty the buffer shortly before it."""
 
-    commit_s: Floats
-    """shape=(pauses, columns): when a pause is committed if that column's delay applies."""
-    accepted: Bools
-    """shape=(pauses, settings): the end of turn was not unlikely, so `min_column` applies."""
-    min_column: Ints
-    max_column: Ints
+    pause: int
+    emptied: Ints
+    """Earlier pauses whose commit can do so, shape=(k,)."""
+    start: Ints
+    """Which start of the audio their commits lead to: shape=(k, columns), places in `probability`."""
     probability: Floats
-    """shape=(pauses, settings) or (pauses, 1); NaN without a detector."""
+    """By start, ascending, shape=(starts,); the latest start counts. NaN where no setting leads to it."""
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What every setting of a block does in every pause.
+
+    Whether an end of turn is accepted depends on the setting's threshold alone, but for the few pauses that
+    are neither `accepted` nor `rejected` at a threshold: there it depends on the delays too (`Shortened`).
+    """
+
+    accepted_s: Floats
+    """shape=(pauses, columns): the commit if the end is accepted and that column's delay applies."""
+    rejected_s: Floats
+    """shape=(pauses, columns): the commit if the end is unlikely."""
+    threshold: Floats
+    """The distinct thresholds, shape=(levels,)."""
+    accepted: Bools
+    """shape=(pauses, levels)"""
+    rejected: Bools
+    """shape=(pauses, levels)"""
+    level: Ints
+    """Each setting's threshold, shape=(settings,)."""
+    min_column: Ints
+    """Each setting's column of `accepted_s`."""
+    max_column: Ints
+    """Each setting's column of `rejected_s`."""
+    probability: Floats
+    """shape=(pauses, 1), or (pauses, settings); NaN without a detector, and for what `shortened` holds."""
+    shortened: tuple[Shortened, ...] = ()
     late_s: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     """shape=(pauses, settings): commits caused by each pause's transcript after the pause was committed."""
 
-    def committed_s(self) -> Floats:
-        """The commit of every pause under every setting; shape=(pauses, settings)."""
-        return np.where(self.accepted, self.commit_s[:, self.min_column], self.commit_s[:, self.max_column])
+    def __len__(self) -> int:
+        return len(self.level)
+
+    def resolve(self, settings: Ints, wanted: Bools) -> dict[int, tuple[Bools, Floats]]:
+        """Shortened pauses under some settings: pause -> (accepted, probability), each shape=(settings,).
+
+        `wanted` says which pauses, shape=(pauses,); those they depend on are resolved on the way.
+        """
+        level = self.level[settings]
+        min_column, max_column = self.min_column[settings], self.max_column[settings]
+        sure = np.all((self.accepted | self.rejected)[:, np.unique(level)], axis=1)
+        resolved: dict[int, tuple[Bools, Floats]] = {}
+        for one in self.shortened:
+            if sure[one.pause] and not wanted[one.pause]:
+                continue
+            which = np.zeros(len(settings), dtype=np.int64)
+            for i, start in zip(one.emptied.tolist(), one.start, strict=True):
+                yes = resolved[i][0] if i in resolved else self.accepted[i, level]
+                np.maximum(which, np.where(yes, start[min_column], start[max_column]), out=which)
+            p = one.probability[which]
+            resolved[one.pause] = (p >= self.threshold[level], p)
+        return resolved
 
 
 Cause = Literal["detector", "max_delay", "vad", "late_transcript"]

@@ -40,7 +40,8 @@ from .replay import Block, agent_turns, blocks_of, commits_of, decide, find_paus
 from .settings import KNOBS, Conditions, Settings, VadSettings
 from .timeline import SAMPLE_RATE_HZ, Floats, Ints, frame_samples
 
-BLOCK_SETTINGS = 2048
+BLOCK_LATENCIES = 16_000_000
+"""Latencies (settings x ends of turn x phases) held at once: it bounds memory to some hundred megabytes."""
 MOST_FOLDS = 10
 MISSED_TOLERANCE = 0.02
 """A setting may miss this much more of the turns than the best one: missed turns must not look like speed."""
@@ -121,7 +122,7 @@ def sweep(
     """
     conditions = conditions or Conditions()
     folds = make_folds(len(corpus.recordings))
-    groups = _by_vad(blocks_of(table, conditions, BLOCK_SETTINGS))
+    groups = _by_vad(blocks_of(table, conditions, _block_size(corpus)))
     work = (delayed(_score_group)(corpus, group, folds) for group in groups)
     parts: list[tuple[Ints, list[pd.DataFrame]]] = []
     with tqdm(total=len(table), desc="sweeping", unit="setting", disable=quiet) as bar:
@@ -144,6 +145,12 @@ def make_folds(n_recordings: int) -> tuple[tuple[int, ...], ...]:
         return ()
     n = min(n_recordings, MOST_FOLDS)
     return tuple(tuple(range(k, n_recordings, n)) for k in range(n))
+
+
+def _block_size(corpus: Corpus) -> int:
+    """Most settings to score at once."""
+    latencies = sum(m.n_turns * r.phases for r, m in zip(corpus.recordings, corpus.marks, strict=True))
+    return max(1, BLOCK_LATENCIES // max(1, latencies))
 
 
 def _by_vad(blocks: Iterator[tuple[Ints, Block]]) -> list[list[tuple[Ints, Block]]]:
@@ -315,7 +322,7 @@ def commits_table(corpus: Corpus, settings: dict[int, Settings]) -> pd.DataFrame
     table = grids.complete(pd.DataFrame([one.knobs() for one in settings.values()]))
     conditions = next(iter(settings.values())).conditions
     parts: list[tuple[int, int, int, dict[str, NDArray[Any]]]] = []
-    for group in _by_vad(blocks_of(table, conditions, BLOCK_SETTINGS)):
+    for group in _by_vad(blocks_of(table, conditions, _block_size(corpus))):
         pauses = corpus.pauses(group[0][1].vad, conditions.frame_duration)
         for rows, block in group:
             for r, phase, decided, offset_s in corpus.decisions(block, pauses):

@@ -1,8 +1,7 @@
 """Benchmarks as JSON on stdout (`make bench`): every fast path beside its slow twin or real time, in one run.
 
 The corpus is the project's samples, traced by the real models and strung together to one hour. End-of-turn
-predictions of the long recording are seeded random numbers: they steer the replay, their values don't change
-its cost.
+predictions of the long recording are seeded random numbers (see `predictions`).
 """
 
 from __future__ import annotations
@@ -96,8 +95,13 @@ def one_hour(traced: list[Traced]) -> Traced:
 
 
 def predictions(hour: Traced, table) -> EotTrace:
-    """Random numbers for every prediction the table's settings lead to."""
+    """Random numbers for every prediction the table's settings lead to.
+
+    Audio that ends at the same moment but starts later, after a commit, gets nearly the same: on the samples
+    v1-mini's differ by a median of 0.009, 90 % by less than 0.064.
+    """
     eot, random, agent = EotTrace(), np.random.default_rng(0), agent_turns(hour.labels)
+    of_end: dict[int, float] = {}
     blocks = [block for _, block in blocks_of(table, Conditions(), len(table))] + [Block.of(Settings())]
     for block in blocks:
         frame = frame_samples(block.conditions.frame_duration)
@@ -107,8 +111,9 @@ def predictions(hour: Traced, table) -> EotTrace:
                 decide(pauses, eot, agent, block)
                 break
             except MissingPredictions as missing:
-                more = EotTrace(missing.starts, missing.ends, random.random(len(missing.ends)))
-                eot = eot.merged(more)
+                p = np.array([of_end.setdefault(end, random.random()) for end in missing.ends.tolist()])
+                p = np.clip(p + random.laplace(0, 0.015, len(p)), 0, 1)
+                eot = eot.merged(EotTrace(missing.starts, missing.ends, p))
     return eot
 
 

@@ -268,7 +268,15 @@ def test_a_turn_cut_very_often_counts_once(n):
     )
     column = np.zeros(1, dtype=np.int64)
     decisions = Decisions(
-        moments[:, None] + 0.5, np.ones((n, 1), np.bool_), column, column, np.full((n, 1), np.nan)
+        accepted_s=moments[:, None] + 0.5,
+        rejected_s=moments[:, None] + 0.5,
+        threshold=np.zeros(1),
+        accepted=np.ones((n, 1), np.bool_),
+        rejected=np.zeros((n, 1), np.bool_),
+        level=column,
+        min_column=column,
+        max_column=column,
+        probability=np.full((n, 1), np.nan),
     )
     found = tally(decisions, pauses, intervals(labels), 0.0)
     assert (found.turns_cut[0], found.holds_cut[0]) == (1, n)

@@ -70,14 +70,19 @@ def replay(traced: Traced, settings: Settings, phase: int = 0) -> Commits:
 
 def commits_of(decisions: Decisions, setting: int, detector: str, offset_s: float) -> Commits:
     """The commits of one setting of a block, in recording time (stream time less `offset_s`)."""
-    accepted = decisions.accepted[:, setting]
-    columns = np.where(accepted, decisions.min_column[setting], decisions.max_column[setting])
-    times = decisions.commit_s[np.arange(len(columns)), columns]
-    probability = decisions.probability[:, min(setting, decisions.probability.shape[1] - 1)]
+    level = decisions.level[setting]
+    accepted, rejected = decisions.accepted[:, level].copy(), decisions.rejected[:, level].copy()
+    probability = decisions.probability[:, min(setting, decisions.probability.shape[1] - 1)].copy()
+    every = np.ones(len(accepted), np.bool_)
+    for pause, (yes, p) in decisions.resolve(np.array([setting]), every).items():
+        accepted[pause], rejected[pause], probability[pause] = yes[0], not yes[0], p[0]
+    accepted_s = np.where(accepted, decisions.accepted_s[:, decisions.min_column[setting]], np.inf)
+    rejected_s = np.where(rejected, decisions.rejected_s[:, decisions.max_column[setting]], np.inf)
+    times = np.minimum(accepted_s, rejected_s)
     if detector == "vad":
         causes = np.full(len(times), CAUSES.index("vad"))
     else:
-        causes = np.where(accepted, CAUSES.index("detector"), CAUSES.index("max_delay"))
+        causes = np.where(rejected_s < accepted_s, CAUSES.index("max_delay"), CAUSES.index("detector"))
     if len(decisions.late_s):
         late = decisions.late_s[:, setting]
         times = np.concatenate((times, late))

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..records import Bools, Decisions, EotTrace, Pauses, eot_keys
+from ..records import Bools, Decisions, EotTrace, Pauses, Shortened, eot_keys
 from ..timeline import SAMPLE_RATE_HZ, Floats, Ints
 
 BUFFER_SAMPLES = 19_200
@@ -102,42 +102,53 @@ def early_decisions(
         trigger_s = np.maximum(trigger_s, pauses.predict_s + prediction_delay)
     commit_s = np.maximum(trigger_s[:, None], pauses.last_speaking_s[:, None] + columns)
     commit_s = np.where(commit_s < pauses.resume_s[:, None], commit_s, np.inf)
-    if eot is None:
-        shape = (len(pauses), len(delays))
-        return Decisions(
-            commit_s,
-            np.ones(shape, np.bool_),
-            delays.min_column,
-            delays.max_column,
-            np.full((len(pauses), 1), np.nan),
-        )
-    predictions = _Predictions(eot)
-    starts = np.maximum(pauses.predict_sample - BUFFER_SAMPLES, 0)
-    flushed = flush_samples(commit_s, frame_samples)
-    shortened = _shortened(pauses, flushed, starts)
+    threshold, level = np.unique(delays.threshold, return_inverse=True)
+    accepted = np.ones((len(pauses), len(threshold)), np.bool_)
+    rejected = np.zeros_like(accepted)
     full = np.full(len(pauses), np.nan)
-    whole = np.ones(len(pauses), np.bool_)
-    whole[shortened] = False
-    full[whole] = predictions(starts[whole], pauses.predict_sample[whole])
-    probability = np.repeat(full[:, None], len(delays), axis=1) if shortened else full[:, None]
-    accepted = full[:, None] >= delays.threshold[None, :]
-    latest = flushed.max(axis=1, initial=-1)
-    for j in shortened:
-        emptied = np.flatnonzero(latest[:j] > starts[j])
-        possible = np.unique(np.append(flushed[emptied], starts[j]))
-        possible = possible[possible >= starts[j]]
-        which = np.zeros(len(delays), dtype=np.int64)  # of the possible starts, for each setting: the latest
-        for i in emptied:
-            place = np.searchsorted(possible, np.maximum(flushed[i], starts[j]))
-            before = np.where(accepted[i], place[delays.min_column], place[delays.max_column])
-            np.maximum(which, before, out=which)
-        used = np.flatnonzero(np.bincount(which, minlength=len(possible)))
-        p = np.full(len(possible), np.nan)
-        p[used] = predictions(possible[used], np.full(len(used), pauses.predict_sample[j]))
-        probability[j] = p[which]
-        accepted[j] = probability[j] >= delays.threshold
-    predictions.check()
-    return Decisions(commit_s, accepted, delays.min_column, delays.max_column, probability)
+    shortened: list[Shortened] = []
+    if eot is not None:
+        predictions = _Predictions(eot)
+        starts = np.maximum(pauses.predict_sample - BUFFER_SAMPLES, 0)
+        flushed = flush_samples(commit_s, frame_samples)
+        numbers = _shortened(pauses, flushed, starts)
+        whole = np.ones(len(pauses), np.bool_)
+        whole[numbers] = False
+        full[whole] = predictions(starts[whole], pauses.predict_sample[whole])
+        accepted = full[:, None] >= threshold
+        rejected = ~accepted  # a missing prediction counts as unlikely until it is there
+        has_min, has_max = np.zeros((2, len(threshold), columns.shape[1]), np.bool_)
+        has_min[level, delays.min_column] = has_max[level, delays.max_column] = True
+        latest = flushed.max(axis=1, initial=-1)
+        for j in numbers:
+            emptied = np.flatnonzero(latest[:j] > starts[j])
+            heard = np.maximum(flushed[emptied], starts[j])
+            possible, start = np.unique(np.append(heard, starts[j]), return_inverse=True)
+            start = start[:-1].reshape(heard.shape)
+            leads = np.zeros((len(threshold), len(possible)), np.bool_)
+            for i, of_column in zip(emptied, start, strict=True):
+                taken = (~rejected[i][:, None] & has_min) | (~accepted[i][:, None] & has_max)
+                at, column = np.nonzero(taken)
+                leads[at, of_column[column]] = True
+            p = np.full(len(possible), np.nan)
+            used = np.flatnonzero(leads.any(axis=0))
+            p[used] = predictions(possible[used], np.full(len(used), pauses.predict_sample[j]))
+            accepted[j] = np.where(leads, p, np.inf).min(axis=1) >= threshold
+            rejected[j] = np.where(leads & ~np.isnan(p), p, -np.inf).max(axis=1) < threshold
+            shortened.append(Shortened(int(j), emptied, start, p))
+        predictions.check()
+    return Decisions(
+        accepted_s=commit_s,
+        rejected_s=commit_s,
+        threshold=threshold,
+        accepted=accepted,
+        rejected=rejected,
+        level=level,
+        min_column=delays.min_column,
+        max_column=delays.max_column,
+        probability=full[:, None],
+        shortened=tuple(shortened),
+    )
 
 
 def _shortened(pauses: Pauses, flushed: Ints, starts: Ints) -> list[int]:
@@ -205,7 +216,18 @@ def late_decisions(
     run.commit_before(float(pauses.resume_s[-1]) if len(pauses) else 0.0, pause, frame_samples)
     if predictions is not None:
         predictions.check()
-    return Decisions(run.commit_s, run.accepted, settings, settings, run.probability, run.late_s)
+    return Decisions(
+        accepted_s=np.where(run.accepted, run.commit_s, np.inf),
+        rejected_s=np.where(run.accepted, np.inf, run.commit_s),
+        threshold=np.zeros(1),
+        accepted=np.ones((len(pauses), 1), np.bool_),
+        rejected=np.ones((len(pauses), 1), np.bool_),
+        level=np.zeros(len(delays), dtype=np.int64),
+        min_column=settings,
+        max_column=settings,
+        probability=run.probability,
+        late_s=run.late_s,
+    )
 
 
 _RESUME, _END, _BLIP, _TRANSCRIPT = range(4)
