@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from IPython.display import HTML, Audio, Image
 
 from . import grid as grids
 from . import plots
-from .metrics import attribute
+from .metrics import LONGEST_HOLD_S, attribute
 from .profile import save_profile
-from .replay import Block, MissingPredictions, replay
+from .records import LabelKind, Traced
+from .replay import Block, replay
 from .report import Choice, Study, make_profile, run_study, tradeoff_figure
 from .settings import Settings
-from .sweep import Corpus, score_one
+from .sweep import score_one
 from .tracing import TraceCache, Tracer, default_cache
 from .widgets.tuner import Tuner, numbers_html, wav_excerpt
 
@@ -70,6 +71,22 @@ def overview(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def example(study: Study, kind: LabelKind) -> tuple[int, tuple[float, float]]:
+    """Number of a recording and span in seconds: the longest pause with this label, but at most 5 s.
+
+    Raises ValueError if there is none.
+    """
+    found = [
+        (number, (float(start_s), float(end_s)))
+        for number, recording in enumerate(study.corpus.recordings)
+        for start_s, end_s in recording.labels.of_kind(kind)
+        if end_s - start_s <= LONGEST_HOLD_S
+    ]
+    if not found:
+        raise ValueError(f"no recording of this study has a {kind} of at most {LONGEST_HOLD_S:g} s")
+    return max(found, key=lambda item: item[1][1] - item[1][0])
+
+
 def look(
     study: Study, number: int = 0, settings: Settings | None = None, span: tuple[float, float] | None = None
 ) -> Image:
@@ -92,12 +109,12 @@ def tradeoff(study: Study, choice: Choice) -> Image:
     return _image(tradeoff_figure(study, choice))
 
 
-def numbers(choice: Choice) -> HTML:
+def numbers(study: Study, choice: Choice) -> HTML:
     """The choice beside LiveKit's defaults, and on recordings it was not chosen on."""
     columns = {"LiveKit's defaults": choice.defaults, "chosen": choice.chosen}
     if choice.held_out is not None:
         columns["chosen, held out"] = choice.held_out
-    return HTML(numbers_html(columns))
+    return HTML(numbers_html(columns, study.phases))
 
 
 def tuner(study: Study, choice: Choice | None = None, cache: Path | None = None) -> Tuner:
@@ -117,28 +134,31 @@ def tuner(study: Study, choice: Choice | None = None, cache: Path | None = None)
 
 @dataclass(frozen=True)
 class Completer:
-    """Adds to a study's traces the predictions that a setting leads to; loads the audio that it needs."""
+    """Adds to the trace of a study's recording the predictions that a setting leads to."""
 
     study: Study
     tracer: Tracer
 
-    def __call__(self, corpus: Corpus, settings: Settings) -> Corpus:
-        traced = list(corpus.recordings)
-        for number, recording in enumerate(traced):
-            try:
-                for phase in range(recording.phases):
-                    replay(recording, settings, phase)
-            except MissingPredictions:
-                audio = self.study.load(number)
-                traced[number] = self.tracer.complete(audio, recording, [Block.of(settings)])
-        return Corpus.of(traced)
+    def __call__(self, number: int, traced: Traced, settings: Settings) -> Traced:
+        return self.tracer.complete(self.study.load(number), traced, [Block.of(settings)])
 
 
-def export(study: Study, choice: Choice, name: str, path: str | Path) -> Path:
-    """Write the choice and its evidence as a profile, making the folder if need be; returns the file."""
+def export(study: Study, choice: Choice, name: str, path: str | Path, tuned: Tuner | None = None) -> Path:
+    """Write a profile with its evidence, making the folder if need be; returns the file.
+
+    The profile holds the choice, or with `tuned` what the tuner's controls last said.
+    """
+    if tuned is not None:
+        tuned.settle()
+        figures = score_one(tuned.scorer.corpus, tuned.settings)
+        choice = replace(choice, settings=tuned.settings, chosen=figures, held_out=None)
+    made = make_profile(study, choice, name, dt.date.today())
+    if tuned is not None and made.evidence is not None:
+        by_hand = made.evidence.model_copy(update={"budget": "set by hand in the tuner"})
+        made = made.model_copy(update={"evidence": by_hand})
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    save_profile(make_profile(study, choice, name, dt.date.today()), target)
+    save_profile(made, target)
     return target
 
 

@@ -43,27 +43,19 @@ def tradeoff(
     rate_scale(ax)
     usable = eligible(table)
     artists: dict[str, Artist] = {}
-    for name, part, marker, text in (
-        ("settings", table[usable], "o", "settings tried"),
-        ("missing", table[~usable], "+", "settings that miss too many turns"),
+    for name, part, marker, size, width, colour, text in (
+        ("settings", table[usable], "o", 5, 0.0, LIGHT_GREY, "settings tried"),
+        ("missing", table[~usable], "x", 8, 0.5, "#EFC9A8", "miss too many turns"),
     ):
         if len(part):
-            size, width = (5, 0.0) if marker == "o" else (12, 0.6)
-            rate = 100 * part["false_boundary_rate"]
-            artists[name] = ax.scatter(
-                part[latency],
-                rate,
-                s=size,
-                color=LIGHT_GREY,
-                marker=marker,
-                linewidths=width,
-                rasterized=True,
-            )
+            x, y = part[latency], 100 * part["false_boundary_rate"]
+            artists[name] = ax.scatter(x, y, s=size, color=colour, marker=marker, linewidths=width)
+            artists[name].set(rasterized=True, zorder=1.0 if name == "settings" else 0.9)
             artists[name].set_label(f"{text} (n = {len(part):,})")
     baseline = _vad_only(table, latency)
     for name, rows, colour, marker, text in (
         ("baseline", baseline, PURPLE, "s", "best with VAD alone"),
-        ("frontier", frontier_rows, BLUE, "o", "best of all (Pareto frontier)"),
+        ("frontier", frontier_rows, BLUE, "o", "best of all (frontier)"),
     ):
         best = table.iloc[list(rows)].sort_values(latency)
         (artists[name],) = ax.plot(
@@ -155,8 +147,8 @@ class LiveTradeoff:
         defaults: pd.DataFrame,
         chosen: pd.DataFrame | None = None,
         counts: Mapping[str, int] | None = None,
-        size_in: tuple[float, float] = (6.4, 5.6),
-        dpi: int = 130,
+        size_in: tuple[float, float] = (5.4, 5.0),
+        dpi: int = 150,
     ) -> None:
         figure = blank_figure(size_in, dpi)
         self.ax = figure.subplots()
@@ -170,6 +162,6 @@ class LiveTradeoff:
         """The picture with the setting whose figures are `now`; one out of sight is shown at the edge."""
         right = self.ax.get_xlim()[1]
         delay = now["value"]["latency_mean"]
-        self.marker.set_data([min(delay, right)], [100 * now["value"]["false_boundary_rate"]])
+        self.marker.set_data([min(delay, 0.985 * right)], [100 * now["value"]["false_boundary_rate"]])
         self.marker.set_marker("o" if delay <= right else ">")
         return self._layers.png([self.marker])

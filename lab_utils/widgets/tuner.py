@@ -1,11 +1,12 @@
 """The tuner: controls beside the trade-off, the numbers, one recording's timeline, and its failures to hear.
 
-`Scorer` computes what a setting does; `Tuner` wires controls, scorer and pictures (`plots`) together. Numbers
-are averages over all audio phases; timeline and list of false boundaries show phase 0.
+`Tuner` wires `Controls` (widgets ↔ settings), `Scorer` (settings → figures) and pictures (`plots`) together.
+Numbers are averages over all audio phases; timeline and list of false boundaries show phase 0.
 """
 
 from __future__ import annotations
 
+import asyncio
 import wave
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -18,13 +19,14 @@ import numpy as np
 import pandas as pd
 
 from .. import plots
-from ..metrics import attribute
-from ..records import Pauses, Recording
-from ..replay import Block, MissingPredictions, replay
-from ..settings import Settings, VadSettings
-from ..sweep import Corpus, Sweep, counts, figures, frontier
+from ..records import Recording
+from ..settings import Settings
+from ..sweep import Corpus, Sweep, counts, frontier
 from ..timeline import SAMPLE_RATE_HZ, to_samples
 from .controls import MENUS, SLIDERS, Controls
+from .scorer import Complete, Scorer
+
+BUSY, WRONG = "#0072B2", "#D55E00"
 
 LEAD_S, TRAIL_S = 2.0, 1.5
 """A false boundary is heard from so long before the commit to so long after."""
@@ -32,8 +34,8 @@ CONTEXT_S = 8.0
 """A false boundary is shown with so much on either side."""
 
 ROWS: tuple[tuple[str, str], ...] = (
-    ("false_boundary_rate", "false boundaries per hold"),
-    ("false_boundary_rate_per_turn", "false boundaries per turn"),
+    ("false_boundary_rate", "false boundaries / hold"),
+    ("false_boundary_rate_per_turn", "false boundaries / turn"),
     ("latency_mean", "latency, mean"),
     ("latency_p50", "latency, p50"),
     ("latency_p95", "latency, p95"),
@@ -41,47 +43,20 @@ ROWS: tuple[tuple[str, str], ...] = (
     ("missed_rate", "missed ends of turn"),
 )
 
-Complete = Callable[[Corpus, Settings], Corpus]
-"""Adds the predictions that a setting leads to."""
+REST_S = 0.4
+"""Missing predictions are computed once the controls have rested so long."""
+STEP_S = 0.02
+"""Pause between two recordings, in which the kernel hears a slider that moves again."""
 
 
-class Scorer:
-    """What any setting does on a corpus; predictions that are missing are asked for once, by `complete`."""
-
-    def __init__(
-        self,
-        corpus: Corpus,
-        complete: Complete | None = None,
-        waiting: Callable[[int], None] = lambda n: None,
-    ) -> None:
-        """`waiting` is told how many predictions are missing in the first recording that lacks some."""
-        self.corpus = corpus
-        self._complete, self._waiting = complete, waiting
-        self._pauses: dict[tuple[VadSettings, float], list[list[Pauses]]] = {}
-
-    def figures(self, settings: Settings) -> pd.DataFrame:
-        """A frame as `sweep.figures`, without intervals: those take too long for a slider."""
-        try:
-            return self._figures(settings)
-        except MissingPredictions as missing:
-            if self._complete is None:
-                raise
-            self._waiting(len(missing.starts))
-            self.corpus = self._complete(self.corpus, settings)
-            return self._figures(settings)
-
-    def commits(self, number: int, settings: Settings) -> pd.DataFrame:
-        """What each commit on one recording means, at phase 0; after `figures`."""
-        return attribute(replay(self.corpus.recordings[number], settings), self.corpus.marks[number])
-
-    def _figures(self, settings: Settings) -> pd.DataFrame:
-        block = Block.of(settings)
-        key = (block.vad, block.conditions.frame_duration)
-        if key not in self._pauses:
-            self._pauses = dict(list(self._pauses.items())[-15:])
-            self._pauses[key] = self.corpus.pauses(*key)
-        tallies = self.corpus.score(block, self._pauses[key])
-        return figures(tallies, self.corpus.marks, resamples=1)[["value", "n"]]
+def on_loop(delay_s: float, call: Callable[[], None]) -> Callable[[], None]:
+    """Call later on the running event loop, or at once if there is none; returns what cancels it."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        call()
+        return lambda: None
+    return loop.call_later(delay_s, call).cancel
 
 
 class Tuner:
@@ -98,14 +73,17 @@ class Tuner:
         chosen: pd.DataFrame | None = None,
         presets: Mapping[str, Settings] | None = None,
         complete: Complete | None = None,
+        later: Callable[[float, Callable[[], None]], Callable[[], None]] = on_loop,
     ) -> None:
         """`defaults`, `chosen`: `sweep.score_one` of LiveKit's defaults and of the chosen setting."""
-        self.scorer = Scorer(corpus, complete, self._computing)
+        self.scorer = Scorer(corpus, complete)
+        self._later, self._cancel = later, _nothing
         self._load = lru_cache(maxsize=2)(load)
-        self._compared = {"LiveKit's defaults": defaults} | ({} if chosen is None else {"chosen": chosen})
+        self._compared = {"defaults": defaults} | ({} if chosen is None else {"chosen": chosen})
         start = start or Settings()
         self.controls = Controls(start, self._show, self._refuse, presets)
-        self._settings = start
+        self._scored = self.scorer.score(start)
+        self._phases = corpus.recordings[0].phases
         self._tradeoff = plots.LiveTradeoff(
             result.table,
             frontier(result.table),
@@ -116,13 +94,21 @@ class Tuner:
         self._timeline: plots.LiveTimeline | None = None
         self._timeline_key: object = None
         self._commits = pd.DataFrame()
+        self._silent = False
         self._make_widgets()
         self._choose_recording()
 
     @property
     def settings(self) -> Settings:
         """The last possible setting."""
-        return self._settings
+        return self._scored.settings
+
+    def settle(self) -> None:
+        """Compute at once whatever the present setting's figures still lack."""
+        self._cancel()
+        while self.scorer.complete_next(self.settings) is not None:
+            pass
+        self._show(self.settings)
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
@@ -146,59 +132,76 @@ class Tuner:
         self.span.layout = {"flex": "1 1 300px"}
         self.whole = w.Button(description="Show all", icon="arrows-h", layout={"width": "auto"})
         self.failures = w.Select(rows=6, layout={"width": "60%", "min_width": "380px"})
-        self.audio = w.Audio(
-            format="wav", autoplay=True, loop=False, layout={"width": "300px", "height": "40px"}
-        )
+        silence = _wav(np.zeros((SAMPLE_RATE_HZ // 10, 2)))  # a player without audio is an error to a browser
+        self.audio = w.Audio(value=silence, format="wav", autoplay=False, loop=False)
+        self.audio.layout = {"width": "320px", "height": "44px"}
         self.recording.observe(lambda _: self._choose_recording(), "value")
+        self.span.observe(lambda _: self._zoom(), "value")
         self.whole.on_click(lambda _: self._show_all())
         self.failures.observe(lambda _: self._choose_failure(), "value")
         left = w.VBox([self.controls.box, self.status, self.numbers], layout={"flex": "1 1 400px"})
         right = w.VBox([self.tradeoff], layout={"flex": "1 1 460px"})
         self.failures_title = w.HTML()
-        player = w.VBox([w.HTML("Choose one to see and hear it:"), self.audio])
         self.box = w.VBox(
             [
                 w.HBox([left, right], layout={"flex_flow": "row wrap", "align_items": "flex-start"}),
                 w.HBox([self.recording, self.span, self.whole], layout={"flex_flow": "row wrap"}),
                 self.timeline,
                 self.failures_title,
-                w.HBox([self.failures, player], layout={"flex_flow": "row wrap"}),
+                w.HBox([self.failures, self.audio], layout={"flex_flow": "row wrap"}),
             ]
         )
 
     def _show(self, settings: Settings) -> None:
-        """Redraw everything for a setting."""
-        try:
-            now = self.scorer.figures(settings)
-        except MissingPredictions as missing:  # and nobody to compute them
-            return self._refuse(str(missing))
-        self._settings = settings
-        self.numbers.value = numbers_html({"now": now, **self._compared})
-        self.tradeoff.value = self._tradeoff.png(now)
-        self._commits = self.scorer.commits(self.recording.value, settings)
+        """Redraw everything for a setting; what is guessed is computed later."""
+        self._cancel()
+        self._scored = self.scorer.score(settings)
+        self.numbers.value = numbers_html({"now": self._scored.figures, **self._compared}, self._phases)
+        self.tradeoff.value = self._tradeoff.png(self._scored.figures)
+        self._commits = self._scored.commits(self.recording.value)
         self._list_failures()
         self._draw_timeline()
-        self._say(_without_control(settings))
+        if self._scored.exact:
+            self._say(_without_control(settings))
+        elif self.scorer.can_complete:
+            self._say("Approximate; computing the missing end-of-turn predictions …", BUSY)
+            self._cancel = self._later(REST_S, self._complete_one)
+        else:
+            self._say("Approximate: some end-of-turn predictions are not in the traces.", BUSY)
+
+    def _complete_one(self) -> None:
+        try:
+            number = self.scorer.complete_next(self.settings)
+        except (OSError, ValueError) as error:  # the audio is gone, say
+            return self._say(
+                f"Approximate; cannot compute the missing end-of-turn predictions: {error}", WRONG
+            )
+        if number is None:
+            self._show(self.settings)
+        else:
+            of = len(self.scorer.corpus.recordings)
+            self._say(
+                f"Approximate; computing end-of-turn predictions: {number + 1} of {of} recordings …", BUSY
+            )
+            self._cancel = self._later(STEP_S, self._complete_one)
 
     def _refuse(self, reason: str) -> None:
-        self._say(f"Not possible: {reason}. The pictures show the last possible setting.", "#D55E00")
-
-    def _computing(self, n_missing: int) -> None:
-        self._say(f"Computing end-of-turn predictions ({n_missing} or more) …", "#0072B2")
+        self._cancel()
+        self._say(f"Not possible: {reason}. The pictures show the last possible setting.", WRONG)
 
     def _say(self, text: str, colour: str = "inherit") -> None:
         self.status.value = (
-            f'<div style="color:{colour};line-height:1.35;min-height:2.7em">{escape(text)}</div>'
+            f'<div style="color:{colour};line-height:1.35;min-height:1.4em">{escape(text)}</div>'
         )
 
     def _choose_recording(self) -> None:
         duration_s = self.scorer.corpus.recordings[self.recording.value].duration_s
-        self.span.unobserve_all("value")
+        self._silent = True
         self.span.value = (0.0, 0.0)
         self.span.max = duration_s
         self.span.value = (0.0, duration_s)
-        self.span.observe(lambda _: self._draw_timeline(), "value")
-        self._show(self._settings)
+        self._silent = False
+        self._show(self.settings)
 
     def _show_all(self) -> None:
         self.failures.value = None
@@ -209,23 +212,27 @@ class Tuner:
         options = [(_describe(row), row["commit_s"]) for row in false.to_dict("records")]
         if options != list(self.failures.options):
             kept = self.failures.value
-            self.failures.unobserve_all("value")
+            self._silent = True
             self.failures.options = options
             self.failures.value = kept if kept in [value for _, value in options] else None
-            self.failures.observe(lambda _: self._choose_failure(), "value")
+            self._silent = False
         n = len(options)
-        self.failures_title.value = (
-            f"<b>{n} false {'boundary' if n == 1 else 'boundaries'} in this recording</b>"
-        )
+        title = f"<b>{n} false {'boundary' if n == 1 else 'boundaries'} in this recording.</b>"
+        self.failures_title.value = title + (" Choose one to see and hear it:" if n else "")
 
     def _choose_failure(self) -> None:
         at_s = self.failures.value
-        if at_s is not None:
+        if at_s is not None and not self._silent:
             self.span.value = (max(self.span.min, at_s - CONTEXT_S), min(self.span.max, at_s + CONTEXT_S))
+            self.audio.autoplay = True
             self.audio.value = wav_excerpt(self._load(self.recording.value), (at_s - LEAD_S, at_s + TRAIL_S))
 
+    def _zoom(self) -> None:
+        if not self._silent:
+            self._draw_timeline()
+
     def _draw_timeline(self) -> None:
-        number, settings, span = self.recording.value, self._settings, self.span.value
+        number, settings, span = self.recording.value, self.settings, self.span.value
         vad = settings.vad
         key = (number, span, vad.model, vad.activation_threshold, vad.deactivation, settings.detector.model)
         if self._timeline is None or key != self._timeline_key:
@@ -235,11 +242,18 @@ class Tuner:
         self.timeline.value = self._timeline.png(self._commits, settings)
 
 
+def _nothing() -> None:
+    pass
+
+
 def wav_excerpt(recording: Recording, span: tuple[float, float]) -> bytes:
     """A stretch of a recording as a WAV file: user left, agent right (the user on both sides if alone)."""
     first, last = (min(max(0, to_samples(t)), len(recording.user)) for t in span)
     agent = recording.user if recording.agent is None else recording.agent
-    stereo = np.stack((recording.user[first:last], agent[first:last]), axis=1)
+    return _wav(np.stack((recording.user[first:last], agent[first:last]), axis=1))
+
+
+def _wav(stereo: np.ndarray) -> bytes:
     buffer = BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(2)
@@ -249,17 +263,22 @@ def wav_excerpt(recording: Recording, span: tuple[float, float]) -> bytes:
     return buffer.getvalue()
 
 
-def numbers_html(columns: Mapping[str, pd.DataFrame]) -> str:
-    """Figures of several settings side by side, each with the n it rests on."""
-    heads = "".join(f"<th style='padding:1px 6px;text-align:right'>{escape(name)}</th>" for name in columns)
-    lines = [f"<tr><th></th>{heads}<th style='padding:1px 6px;text-align:right'>n</th></tr>"]
+def numbers_html(columns: Mapping[str, pd.DataFrame], phases: int) -> str:
+    """Figures of several settings side by side, each with the n it rests on; averages over `phases`."""
+    cell = "style='padding:1px 0 1px 14px;text-align:right;white-space:nowrap'"
+    heads = "".join(f"<th {cell}>{escape(name)}</th>" for name in (*columns, "n"))
+    lines = [f"<tr><th></th>{heads}</tr>"]
     for metric, text in ROWS:
         cells = [_number(metric, frame["value"][metric]) for frame in columns.values()]
         numbers = [int(frame["n"][metric]) for frame in columns.values()]
         cells.append(str(numbers[0]) if len(set(numbers)) == 1 else "/".join(map(str, numbers)))
-        row = "".join(f"<td style='padding:1px 6px;text-align:right'>{cell}</td>" for cell in cells)
-        lines.append(f"<tr><td style='padding:1px 6px 1px 0'>{text}</td>{row}</tr>")
-    return f"<table style='line-height:1.4;border-collapse:collapse'>{''.join(lines)}</table>"
+        row = "".join(f"<td {cell}>{text}</td>" for text in cells)
+        lines.append(
+            f"<tr><td style='padding:1px 0;text-align:left;white-space:nowrap'>{text}</td>{row}</tr>"
+        )
+    table = f"<table style='line-height:1.4;border-collapse:collapse'>{''.join(lines)}</table>"
+    note = "Averages over " + (f"{phases} audio phases." if phases > 1 else "one audio phase.")
+    return f"{table}<small>{note}</small>"
 
 
 def _number(metric: str, value: float) -> str:

@@ -1,0 +1,118 @@
+"""What any setting does, fast enough for a slider: exactly where all predictions are traced, else by a guess.
+
+A setting that no sweep has tried may commit at another moment, and the detector then hears the next pause
+from another start. Such a prediction is not in the traces. `Scorer.score` takes the nearest one that is, and
+says so; `Scorer.complete_next` has the missing ones computed, one recording at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from ..metrics import attribute
+from ..records import EotTrace, Pauses, Traced, eot_keys
+from ..replay import Block, MissingPredictions, replay
+from ..settings import Settings, VadSettings
+from ..sweep import Corpus, figures
+from ..timeline import Ints
+
+Complete = Callable[[int, Traced, Settings], Traced]
+"""The trace of a recording (by number) with the predictions that a setting leads to."""
+
+KEPT = 16
+"""Segmentations kept; moving a delay or the threshold needs no new one."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One setting's figures (as `sweep.figures`, without intervals) and what they were computed from."""
+
+    settings: Settings
+    figures: pd.DataFrame
+    corpus: Corpus
+    exact: bool
+
+    def commits(self, number: int) -> pd.DataFrame:
+        """What each commit on one recording means, at phase 0 (`metrics.attribute`)."""
+        return attribute(replay(self.corpus.recordings[number], self.settings), self.corpus.marks[number])
+
+
+class Scorer:
+    """Scores settings on a corpus, which `complete` lets grow by predictions."""
+
+    def __init__(self, corpus: Corpus, complete: Complete | None = None) -> None:
+        self.corpus = corpus
+        self._complete = complete
+        self._pauses: dict[tuple[VadSettings, float], list[list[Pauses]]] = {}
+
+    @property
+    def can_complete(self) -> bool:
+        """Whether missing predictions can be computed."""
+        return self._complete is not None
+
+    def score(self, settings: Settings) -> Scored:
+        """Figures of a setting, exact or by a guess."""
+        try:
+            return Scored(settings, self._figures(self.corpus, settings), self.corpus, True)
+        except MissingPredictions:
+            guessed = replace(
+                self.corpus, recordings=tuple(guess(traced, settings) for traced in self.corpus.recordings)
+            )
+            return Scored(settings, self._figures(guessed, settings), guessed, False)
+
+    def complete_next(self, settings: Settings) -> int | None:
+        """Complete the first recording that lacks predictions; returns its number, or None if none does."""
+        for number, traced in enumerate(self.corpus.recordings):
+            if self._complete is not None and lacks_predictions(traced, settings):
+                recordings = list(self.corpus.recordings)
+                recordings[number] = self._complete(number, traced, settings)
+                self.corpus = replace(self.corpus, recordings=tuple(recordings))
+                return number
+        return None
+
+    def _figures(self, corpus: Corpus, settings: Settings) -> pd.DataFrame:
+        block = Block.of(settings)
+        key = (block.vad, block.conditions.frame_duration)
+        if key not in self._pauses:
+            self._pauses = dict(list(self._pauses.items())[1 - KEPT :])
+            self._pauses[key] = corpus.pauses(*key)
+        tallies = corpus.score(block, self._pauses[key])
+        return figures(tallies, corpus.marks, resamples=1)[["value", "n"]]
+
+
+def lacks_predictions(traced: Traced, settings: Settings) -> bool:
+    """Whether a replay of this setting needs predictions that are not traced."""
+    try:
+        for phase in range(traced.phases):
+            replay(traced, settings, phase)
+    except MissingPredictions:
+        return True
+    return False
+
+
+def guess(traced: Traced, settings: Settings) -> Traced:
+    """The trace with each missing prediction taken from its neighbour: the same end if there is one."""
+    eot = list(traced.eot)
+    for phase in range(traced.phases):
+        while True:
+            try:
+                replay(replace(traced, eot=tuple(eot)), settings, phase)
+                break
+            except MissingPredictions as missing:
+                eot[phase] = eot[phase].merged(_nearest(eot[phase], missing.starts, missing.ends))
+    return replace(traced, eot=tuple(eot))
+
+
+def _nearest(known: EotTrace, starts: Ints, ends: Ints) -> EotTrace:
+    """Entries for these spans with the probability of the known entry of the nearest key, or 0.5."""
+    if not len(known.keys):
+        return EotTrace(starts, ends, np.full(len(starts), 0.5))
+    keys = eot_keys(starts, ends)
+    right = np.minimum(np.searchsorted(known.keys, keys), len(known.keys) - 1)
+    left = np.maximum(right - 1, 0)
+    nearer = np.where(keys - known.keys[left] < known.keys[right] - keys, left, right)
+    return EotTrace(starts, ends, known.probabilities[nearer])

@@ -1,0 +1,78 @@
+"""Every notebook runs, is thin, and carries no outputs (house rule 11)."""
+
+from __future__ import annotations
+
+import ast
+import fcntl
+import os
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from lab_utils.report import run_study
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+MOST_LINES = 60
+
+
+def kernel_environment(cache: Path) -> dict[str, str]:
+    """For a kernel that finds this clone's package, this Python and the traces."""
+    path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH")) if part)
+    binaries = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    return os.environ | {"LAB_CACHE": str(cache), "PYTHONPATH": path, "PATH": binaries}
+
+
+@pytest.fixture(scope="session")
+def samples_cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str = "master") -> Path:
+    """Traces of the samples, made once for all test processes: in $LAB_CACHE, or in the session's folder."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    cache = Path(os.environ.get("LAB_CACHE") or shared / "lab-cache")
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / ".samples.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run_study([ROOT / "audio_samples"], cache=cache, quiet=True)
+    return cache
+
+
+def code_cells(path: Path) -> list[nbformat.NotebookNode]:
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def test_there_are_notebooks() -> None:
+    assert NOTEBOOKS
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+class TestNotebook:
+    def test_is_thin(self, path: Path) -> None:
+        lines = [line for cell in code_cells(path) for line in cell.source.splitlines() if line.strip()]
+        assert len(lines) <= MOST_LINES
+        tree = ast.parse("\n".join(cell.source for cell in code_cells(path)))
+        definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+        assert not [node for node in ast.walk(tree) if isinstance(node, definitions)]
+
+    def test_ends_in_its_only_assertion(self, path: Path) -> None:
+        tree = ast.parse("\n".join(cell.source for cell in code_cells(path)))
+        assert isinstance(tree.body[-1], ast.Assert)
+        assert sum(isinstance(node, ast.Assert) for node in ast.walk(tree)) == 1
+
+    def test_has_no_outputs(self, path: Path) -> None:
+        assert all(not cell.outputs and cell.execution_count is None for cell in code_cells(path))
+
+    def test_names_the_kernel_that_every_installation_has(self, path: Path) -> None:
+        assert nbformat.read(path, as_version=4).metadata.kernelspec.name == "python3"
+
+    @pytest.mark.slow
+    def test_runs(self, path: Path, samples_cache: Path, tmp_path: Path) -> None:
+        work = tmp_path / "notebooks"
+        work.mkdir()
+        (tmp_path / "audio_samples").symlink_to(ROOT / "audio_samples")
+        notebook = nbformat.read(path, as_version=4)
+        client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(work)}})
+        client.execute(env=kernel_environment(samples_cache))
+        assert (tmp_path / "out").is_dir()
