@@ -131,7 +131,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(call make_venv,.venv); \
 	echo "make: installing requirements.lock into .venv (about 1.6 GB; minutes the first time)" >&2; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock >&2 && \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e . >&2
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e . >&2 && \
+	$(BIN)/jupyter labextension disable --level=sys_prefix "@jupyterlab/apputils-extension:announcements" >&2
 	@touch $@
 
 $(SAMPLES_STAMP): audio_samples/requirements.txt
