@@ -208,8 +208,7 @@ def settings_strategy(draw: st.DrawFn) -> Settings:
 def settings_of_one_block(draw: st.DrawFn) -> list[Settings]:
     """Settings that differ in threshold and delays only."""
     base = draw(settings_strategy())
-    delays = st.tuples(
-        st.sampled_from([0.1, 0.4, 0.8]), st.sampled_from([0.0, 0.6, 1.5]), st.sampled_from([0.2, 0.6])
-    )
-    changes = draw(st.lists(delays, min_size=1, max_size=6))
+    low, more = st.sampled_from([0.1, 0.3, 0.4, 0.8]), st.sampled_from([0.0, 0.2, 0.6, 1.5])
+    changes = st.tuples(low, more, st.sampled_from([0.0, 0.2, 0.36, 0.6, 0.95]))
+    changes = draw(st.lists(changes, min_size=1, max_size=12))
     return [base.replace(min_delay=a, max_delay=a + b, unlikely_threshold=p) for a, b, p in changes]
