@@ -240,15 +240,15 @@ class Decisions:
     def __len__(self) -> int:
         return len(self.level)
 
-    def resolve(self, settings: Ints, wanted: Bools) -> dict[int, tuple[Bools, Floats]]:
-        """Shortened pauses under some settings: pause -> (accepted, probability), each shape=(settings,).
+    def resolve(self, settings: Ints, wanted: Bools) -> dict[int, tuple[Bools, Ints]]:
+        """Shortened pauses under some settings: pause -> (accepted, start), each shape=(settings,).
 
         `wanted` says which pauses, shape=(pauses,); those they depend on are resolved on the way.
         """
         level = self.level[settings]
         min_column, max_column = self.min_column[settings], self.max_column[settings]
         sure = np.all((self.accepted | self.rejected)[:, np.unique(level)], axis=1)
-        resolved: dict[int, tuple[Bools, Floats]] = {}
+        resolved: dict[int, tuple[Bools, Ints]] = {}
         for one in self.shortened:
             if sure[one.pause] and not wanted[one.pause]:
                 continue
@@ -256,8 +256,7 @@ class Decisions:
             for i, start in zip(one.emptied.tolist(), one.start, strict=True):
                 yes = resolved[i][0] if i in resolved else self.accepted[i, level]
                 np.maximum(which, np.where(yes, start[min_column], start[max_column]), out=which)
-            p = one.probability[which]
-            resolved[one.pause] = (p >= self.threshold[level], p)
+            resolved[one.pause] = (one.probability[which] >= self.threshold[level], which)
         return resolved
 
 

@@ -74,8 +74,11 @@ def commits_of(decisions: Decisions, setting: int, detector: str, offset_s: floa
     accepted, rejected = decisions.accepted[:, level].copy(), decisions.rejected[:, level].copy()
     probability = decisions.probability[:, min(setting, decisions.probability.shape[1] - 1)].copy()
     every = np.ones(len(accepted), np.bool_)
-    for pause, (yes, p) in decisions.resolve(np.array([setting]), every).items():
-        accepted[pause], rejected[pause], probability[pause] = yes[0], not yes[0], p[0]
+    resolved = decisions.resolve(np.array([setting]), every)
+    for one in decisions.shortened:
+        yes, start = resolved[one.pause]
+        accepted[one.pause], rejected[one.pause] = yes[0], not yes[0]
+        probability[one.pause] = one.probability[start[0]]
     accepted_s = np.where(accepted, decisions.accepted_s[:, decisions.min_column[setting]], np.inf)
     rejected_s = np.where(rejected, decisions.rejected_s[:, decisions.max_column[setting]], np.inf)
     times = np.minimum(accepted_s, rejected_s)

@@ -64,17 +64,19 @@ class _Predictions:
         self._keys, self._p = trace.keys, trace.probabilities
         self._missing: set[tuple[int, int]] = set()
 
-    def __call__(self, starts: Ints, ends: Ints) -> Floats:
+    def known(self, starts: Ints, ends: Ints) -> Floats:
+        """Probabilities, NaN where there is none."""
         keys = eot_keys(starts, ends)
         if len(self._keys) == 0:
-            found = np.zeros(len(keys), dtype=np.bool_)
-            p = np.full(len(keys), np.nan)
-        else:
-            place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-            found = self._keys[place] == keys
-            p = np.where(found, self._p[place], np.nan)
-        if not found.all():
-            self._missing.update(zip(starts[~found].tolist(), ends[~found].tolist(), strict=True))
+            return np.full(len(keys), np.nan)
+        place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        return np.where(self._keys[place] == keys, self._p[place], np.nan)
+
+    def needed(self, starts: Ints, ends: Ints) -> Floats:
+        """Probabilities that a decision hangs on; what is missing is remembered."""
+        p = self.known(starts, ends)
+        missing = np.isnan(p)
+        self._missing.update(zip(starts[missing].tolist(), ends[missing].tolist(), strict=True))
         return p
 
     def check(self) -> None:
@@ -107,14 +109,15 @@ def early_decisions(
     rejected = np.zeros_like(accepted)
     full = np.full(len(pauses), np.nan)
     shortened: list[Shortened] = []
-    if eot is not None:
-        predictions = _Predictions(eot)
+    lacking: dict[int, Ints] = {}
+    predictions = _Predictions(eot) if eot is not None else None
+    if predictions is not None:
         starts = np.maximum(pauses.predict_sample - BUFFER_SAMPLES, 0)
         flushed = flush_samples(commit_s, frame_samples)
         numbers = _shortened(pauses, flushed, starts)
         whole = np.ones(len(pauses), np.bool_)
         whole[numbers] = False
-        full[whole] = predictions(starts[whole], pauses.predict_sample[whole])
+        full[whole] = predictions.needed(starts[whole], pauses.predict_sample[whole])
         accepted = full[:, None] >= threshold
         rejected = ~accepted  # a missing prediction counts as unlikely until it is there
         has_min, has_max = np.zeros((2, len(threshold), columns.shape[1]), np.bool_)
@@ -132,12 +135,13 @@ def early_decisions(
                 leads[at, of_column[column]] = True
             p = np.full(len(possible), np.nan)
             used = np.flatnonzero(leads.any(axis=0))
-            p[used] = predictions(possible[used], np.full(len(used), pauses.predict_sample[j]))
+            p[used] = predictions.known(possible[used], np.full(len(used), pauses.predict_sample[j]))
+            if np.isnan(p[used]).any():
+                lacking[int(j)] = possible
             accepted[j] = np.where(leads, p, np.inf).min(axis=1) >= threshold
-            rejected[j] = np.where(leads & ~np.isnan(p), p, -np.inf).max(axis=1) < threshold
+            rejected[j] = np.where(leads, p, -np.inf).max(axis=1) < threshold
             shortened.append(Shortened(int(j), emptied, start, p))
-        predictions.check()
-    return Decisions(
+    decisions = Decisions(
         accepted_s=commit_s,
         rejected_s=commit_s,
         threshold=threshold,
@@ -149,6 +153,22 @@ def early_decisions(
         probability=full[:, None],
         shortened=tuple(shortened),
     )
+    if predictions is not None:
+        _need_what_settings_hear(decisions, predictions, lacking, pauses)
+        predictions.check()
+    return decisions
+
+
+def _need_what_settings_hear(
+    decisions: Decisions, predictions: _Predictions, lacking: dict[int, Ints], pauses: Pauses
+) -> None:
+    """Ask for those of the lacking predictions that a setting really comes to."""
+    wanted = np.zeros(len(pauses), np.bool_)
+    wanted[list(lacking)] = True
+    for pause, (_, start) in decisions.resolve(np.arange(len(decisions)), wanted).items():
+        if pause in lacking:
+            heard = lacking[pause][np.unique(start)]
+            predictions.needed(heard, np.full(len(heard), pauses.predict_sample[pause]))
 
 
 def _shortened(pauses: Pauses, flushed: Ints, starts: Ints) -> list[int]:
@@ -202,7 +222,7 @@ def late_decisions(
                 start = np.maximum(run.flushed, max(0, int(pauses.predict_sample[i]) - BUFFER_SAMPLES))
                 distinct, of_setting = np.unique(start, return_inverse=True)
                 ends = np.full(len(distinct), pauses.predict_sample[i])
-                run.probability[i] = predictions(distinct, ends)[of_setting]
+                run.probability[i] = predictions.needed(distinct, ends)[of_setting]
                 run.accepted[i] = run.probability[i] >= delays.threshold
             trigger = run.transcribed
         likely = run.accepted[pause] | ~run.predicted
