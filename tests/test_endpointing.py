@@ -111,6 +111,31 @@ def test_an_agent_interrupted_at_once_teaches_the_pause_it_cut_short():
     np.testing.assert_allclose(learned[:, 0], [0.3, 0.9 * 0.3 + 0.1 * 1.0])
 
 
+TICK = 1 / 1024
+
+
+@pytest.mark.parametrize(
+    ("agent_s", "resumes_s", "learns"),
+    [
+        (1.5, 1.5 + 0.25, True),
+        (1.5, 1.5 + 0.25 + TICK, False),
+        (1.0 + 2.0, 3.125, True),
+        (1.0 + 2.0 + TICK, 3.125, False),
+        (1.0, 1.125, False),
+    ],
+)
+def test_an_interruption_teaches_if_it_comes_within_min_delay_and_its_turn_within_max_delay(
+    agent_s, resumes_s, learns
+):
+    """0.25 s and 2.0 s, both included; binary fractions, so the sums are exact."""
+    pauses = pauses_of([(0.0, 0.1, 1.0, 1.0 + TICK), (resumes_s, resumes_s + TICK, 4.0, 4.3)])
+    agent = np.array([[agent_s, 8.0]])
+    learned = learned_min_delays(pauses, agent, np.array([0.25]), HIGH, 0.9)[:, 0]
+    expected = 0.9 * 0.25 + 0.1 * (resumes_s - 1.0) if learns else 0.25
+    np.testing.assert_allclose(learned, [0.25, expected])
+    assert learned.tolist() == livekits(pauses, agent, 0.25, 2.0, 0.9)
+
+
 @pytest.mark.parametrize("pause_s", [0.01, 50.0])
 def test_the_learned_delay_stays_between_the_two_delays(pause_s):
     rows = [(k * 100.0, k * 100.0, k * 100.0 + 100.0 - pause_s, k * 100.0 + 99.99) for k in range(30)]

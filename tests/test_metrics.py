@@ -251,25 +251,23 @@ def test_intervals_are_disjoint_and_in_order(labels):
     assert np.all(marks.end_s[:-1] <= marks.start_s[1:])
 
 
-@pytest.mark.parametrize("n", [3, 127, 128, 256, 512])
-def test_a_turn_cut_very_often_counts_once(n):
-    """256 hits of one turn must not add up to none in a byte."""
-    holds = tuple(Label("hold", float(k), k + 0.9) for k in range(n))
-    labels = Labels(n + 10.0, (), (*holds, Label("shift", n + 1.0, n + 1.0)))
-    moments = np.arange(n, dtype=float)
+def tally_at(times_s, labels: Labels) -> Tally:
+    """One setting that commits at these times, each in a pause of its own."""
+    times_s = np.asarray(times_s, dtype=float)
+    n = len(times_s)
     pauses = Pauses(
-        speech_start_s=moments,
-        start_of_speech_s=moments,
-        last_speaking_s=moments,
-        end_of_speech_s=moments,
-        resume_s=moments + 1.0,
+        speech_start_s=times_s,
+        start_of_speech_s=times_s,
+        last_speaking_s=times_s,
+        end_of_speech_s=times_s,
+        resume_s=np.nextafter(times_s, np.inf),
         predict_sample=np.zeros(n, dtype=np.int64),
         blip_s=np.zeros(0),
     )
     column = np.zeros(1, dtype=np.int64)
     decisions = Decisions(
-        accepted_s=moments[:, None] + 0.5,
-        rejected_s=moments[:, None] + 0.5,
+        accepted_s=times_s[:, None],
+        rejected_s=times_s[:, None],
         threshold=np.zeros(1),
         accepted=np.ones((n, 1), np.bool_),
         rejected=np.zeros((n, 1), np.bool_),
@@ -278,7 +276,48 @@ def test_a_turn_cut_very_often_counts_once(n):
         max_column=column,
         probability=np.full((n, 1), np.nan),
     )
-    found = tally(decisions, pauses, intervals(labels), 0.0)
+    return tally(decisions, pauses, intervals(labels), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("time_s", "holds", "turns", "cut_offs", "backchannels", "latencies_s"),
+    [
+        (0.9, 0, 0, 0, 0, []),
+        (1.0, 0, 1, 0, 0, []),
+        (2.0, 1, 1, 0, 0, []),
+        (2.5, 0, 1, 0, 0, []),
+        (3.0, 0, 0, 0, 0, [0.0]),
+        (5.0, 0, 0, 0, 1, []),
+        (8.0, 0, 1, 0, 0, []),
+        (9.0, 0, 0, 1, 0, []),
+        (10.0, 0, 1, 0, 0, []),
+        (11.0, 0, 0, 0, 0, [0.0]),
+        (15.0, 0, 0, 0, 0, []),
+    ],
+)
+def test_intervals_include_their_start_and_not_their_end(
+    time_s, holds, turns, cut_offs, backchannels, latencies_s
+):
+    found = tally_at([time_s], CALL)
+    assert found.holds_cut.tolist() == [holds]
+    assert found.turns_cut.tolist() == [turns]
+    assert found.cut_offs_hit.tolist() == [cut_offs]
+    assert found.backchannels_hit.tolist() == [backchannels]
+    assert found.latency_s[np.isfinite(found.latency_s)].tolist() == latencies_s
+
+
+def test_speech_that_begins_just_at_an_end_of_turn_leaves_no_time_for_a_commit():
+    labels = Labels(9.0, (Ipu("user", 1.0, 2.0), Ipu("user", 2.0, 3.0)), (Label("shift", 2.0, 2.0),))
+    assert np.isinf(tally_at([2.0, 3.5], labels).latency_s).all()
+    assert naive.score(labels, commits_at(2.0, 3.5), 0.0).missed == 1
+
+
+@pytest.mark.parametrize("n", [3, 127, 128, 256, 512])
+def test_a_turn_cut_very_often_counts_once(n):
+    """256 hits of one turn must not add up to none in a byte."""
+    holds = tuple(Label("hold", float(k), k + 0.9) for k in range(n))
+    labels = Labels(n + 10.0, (), (*holds, Label("shift", n + 1.0, n + 1.0)))
+    found = tally_at(np.arange(n) + 0.5, labels)
     assert (found.turns_cut[0], found.holds_cut[0]) == (1, n)
 
 
