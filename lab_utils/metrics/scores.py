@@ -13,6 +13,8 @@ from .tally import Counts, Tally
 
 PERCENTILES = (50, 90, 95)
 LATENCIES = ("latency_mean", *(f"latency_p{q}" for q in PERCENTILES))
+CHUNK = 1024
+"""Settings whose latencies are sorted at once: few enough to stay in the processor's cache."""
 RATES = ("false_boundary_rate", "false_boundary_rate_per_turn", "timeout_rate", "missed_rate")
 
 
@@ -24,10 +26,9 @@ def summarize(tallies: Sequence[Tally], marks: Sequence[Intervals]) -> dict[str,
     """
     n_holds = sum(m.count(HOLD) for m in marks)
     n_turns = sum(m.n_turns for m in marks)
-    latency_s = np.concatenate([t.latency_s.T for t in tallies], axis=1)
-    latency_s.sort(axis=1)
-    committed = np.count_nonzero(latency_s < np.inf, axis=1)
-    sum_s = np.sum(latency_s, axis=1, where=latency_s < np.inf)
+    n_settings = len(tallies[0].timeouts)
+    parts = [_latencies(tallies, slice(k, k + CHUNK)) for k in range(0, n_settings, CHUNK)]
+    committed, *figures = (np.concatenate(part) for part in zip(*parts, strict=True))
     rates = {
         "false_boundary_rate": _ratio(_total(tallies, "holds_cut"), n_holds),
         "false_boundary_rate_per_turn": _ratio(_total(tallies, "turns_cut"), n_turns),
@@ -38,11 +39,21 @@ def summarize(tallies: Sequence[Tally], marks: Sequence[Intervals]) -> dict[str,
         ),
         "cut_offs_hit": _total(tallies, "cut_offs_hit").astype(np.float64),
     }
+    return rates | dict(zip(LATENCIES, figures, strict=True))
+
+
+def _latencies(tallies: Sequence[Tally], settings: slice) -> list[Floats]:
+    """Committed turns, mean latency and percentiles of some settings, each of shape=(settings,)."""
+    latency_s = np.concatenate([t.latency_s.T[settings] for t in tallies], axis=1)
+    latency_s.sort(axis=1)
+    sum_s = latency_s.sum(axis=1)
+    committed = np.full(len(latency_s), latency_s.shape[1])
+    missing = np.flatnonzero(np.isinf(sum_s))
+    seen = latency_s[missing] < np.inf
+    sum_s[missing] = np.sum(latency_s[missing], axis=1, where=seen)
+    committed[missing] = np.count_nonzero(seen, axis=1)
     mean_s = np.where(committed > 0, sum_s / np.maximum(committed, 1), np.nan)
-    latencies = {"latency_mean": mean_s}
-    for q in PERCENTILES:
-        latencies[f"latency_p{q}"] = _percentile(latency_s, committed, q)
-    return rates | latencies
+    return [committed, mean_s, *(_percentile(latency_s, committed, q) for q in PERCENTILES)]
 
 
 def _total(tallies: Sequence[Tally], name: str) -> Counts:
