@@ -258,9 +258,9 @@ def tally_at(times_s, labels: Labels) -> Tally:
     pauses = Pauses(
         speech_start_s=times_s,
         start_of_speech_s=times_s,
-        last_speaking_s=times_s,
-        end_of_speech_s=times_s,
-        resume_s=np.nextafter(times_s, np.inf),
+        last_speaking_s=times_s - 0.02,
+        end_of_speech_s=times_s - 0.01,
+        resume_s=times_s + 0.01,
         predict_sample=np.zeros(n, dtype=np.int64),
         blip_s=np.zeros(0),
     )
