@@ -299,7 +299,7 @@ def test_missing_turns_does_not_win():
     [
         (
             Budget.false_boundary_rate(0.01),
-            r"no setting has false_boundary_rate <= 0\.01; the least in this grid is 0\.020\. Allow more, or",
+            r"no setting has false_boundary_rate <= 0\.01; the least in this grid is 0\.020\. .*widen",
         ),
         (Budget.latency_p95(0.5), r"no setting has latency_p95 <= 0\.5; the least in this grid is 0\.900"),
     ],
