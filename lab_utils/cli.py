@@ -97,8 +97,7 @@ def _sweep(
     as_json: bool,
     channels: tuple[str, str],
 ) -> None:
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out}: is a file; give a folder with --out")
+    report.check_folder(out)
     table, impossible = grids.expand(grids.read_grid(grid) if grid else grids.DEFAULT_GRID)
     study = report.run_study(
         paths,
@@ -144,6 +143,8 @@ def export(
             budget = Budget.false_boundary_rate(max_false_boundary_rate)
         else:
             budget = Budget.latency_p95(max_latency_p95 or 0.0)
+        if output.is_dir():
+            raise ValueError(f"{output}: is a folder; name a file with -o")
         study = report.reopen_study(folder, jobs=jobs, cache=cache)
         choice = report.choose_settings(study, budget)
         made = report.make_profile(study, choice, name, dt.date.today())

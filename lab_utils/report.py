@@ -23,6 +23,7 @@ from . import grid as grids
 from . import plots, profile
 from .audio import BadRecording
 from .corpus.files import RecordingFiles, find_recordings, load_recording, with_distinct_names
+from .corpus.label_file import SUFFIX as LABEL_SUFFIX
 from .records import Recording, Traced
 from .replay import blocks_of
 from .settings import KNOBS, Conditions, Settings
@@ -48,6 +49,8 @@ LIVEKIT_DEFAULT = -1
 ALL_COMMITS_UP_TO = 100
 """Grids of up to so many settings have the commits of each in `commits.parquet`."""
 SUMMARY_VERSION = 1
+TRACED_AT_ONCE = 20_000
+"""Settings whose predictions are looked for at once; it bounds memory."""
 FILES = ("summary.json", "sweep.parquet", "commits.parquet", "tradeoff.png", "profile.yaml")
 
 
@@ -69,6 +72,8 @@ class Study:
     conditions: Conditions
     phases: int
     result: Sweep
+    channels: tuple[str, str]
+    """Names of the user's and the agent's channel in pairs of mono files."""
     impossible: int
     """Combinations of the grid that AgentSession would refuse."""
 
@@ -130,26 +135,34 @@ def run_study(
     found: list[RecordingFiles] = []
     skipped: list[Skipped] = []
     for path in paths:
+        if str(path).endswith(LABEL_SUFFIX):
+            continue  # comes with its recording, when a shell has listed a folder
         try:
             found += find_recordings(path, user=channels[0], agent=channels[1])
         except BadRecording as error:
             skipped.append(Skipped(str(path), str(error)))
     found = with_distinct_names(found)
     defaults = pd.concat([table, grids.row_of(Settings(conditions=conditions))], ignore_index=True)
-    blocks = [block for _, block in blocks_of(defaults, conditions, len(defaults))]
+    blocks = [block for _, block in blocks_of(defaults, conditions, TRACED_AT_ONCE)]
     usable: list[tuple[RecordingFiles, Traced]] = []
+    first: dict[str, Path] = {}
     traces = trace_recordings(found, blocks, phases=phases, cache=cache, jobs=jobs, quiet=quiet)
     for files, traced in zip(found, traces, strict=True):
         if isinstance(traced, ValueError):
             skipped.append(Skipped(str(files.user), str(traced)))
+        elif traced.sha256 in first:
+            reason = f"{files.user}: the same audio as {first[traced.sha256]}; counted once"
+            skipped.append(Skipped(str(files.user), reason))
         else:
+            first[traced.sha256] = files.user
             usable.append((files, traced))
     if not usable:
         reasons = "; ".join(item.reason for item in skipped)
         raise BadRecording(reasons or "no recordings given; name a file or a folder")
     corpus = Corpus.of([traced for _, traced in usable])
     result = sweep(corpus, table, conditions, quiet=quiet)
-    return Study(tuple(f for f, _ in usable), corpus, tuple(skipped), conditions, phases, result, impossible)
+    used = tuple(one for one, _ in usable)
+    return Study(used, corpus, tuple(skipped), conditions, phases, result, channels, impossible)
 
 
 def choose_settings(study: Study, budget: Budget = DEFAULT_BUDGET, *, nearest: bool = False) -> Choice:
@@ -157,15 +170,22 @@ def choose_settings(study: Study, budget: Budget = DEFAULT_BUDGET, *, nearest: b
 
     Raises NoneWithinBudget if none does, or takes the nearest one if `nearest`.
     """
+    n = counts(study.corpus)
+    if not (n["holds"] and n["turns"]):
+        raise ValueError(
+            f"the recordings have {n['holds']} holds and {n['turns']} ends of turn: nothing to choose by; "
+            "check that the second channel is the agent's, or add label files"
+        )
     row = choose_or_nearest(study.table, budget) if nearest else choose(study.table, budget)
     settings = study.settings(row)
+    delay = settings.conditions.transcription_delay
     return Choice(
         budget=budget,
         row=row,
         settings=settings,
         within_budget=bool(budget.met(study.table)[row]),
         chosen=score_one(study.corpus, settings),
-        defaults=score_one(study.corpus, study.defaults),
+        defaults=score_one(study.corpus, study.defaults.replace(transcription_delay=delay)),
         held_out=held_out(study.corpus, study.result, budget, study.conditions),
     )
 
@@ -216,7 +236,7 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
         "recordings": [
             {
                 "name": r.name,
-                "path": r.path,
+                "path": str(Path(r.path).absolute()),
                 "sha256": r.sha256,
                 "duration_s": round(r.duration_s, 3),
                 "labels": r.labels.source,
@@ -227,6 +247,7 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
         "skipped": [{"path": item.path, "reason": item.reason} for item in study.skipped],
         "counts": counts(study.corpus),
         "phases": study.phases,
+        "channels": list(study.channels),
         "conditions": study.conditions.model_dump(),
         "settings": len(study.table),
         "impossible_settings": study.impossible,
@@ -266,7 +287,7 @@ def write_report(study: Study, choice: Choice, folder: Path, name: str, date: dt
         lambda path: profile.save_profile(made, path),
     )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    part = Path(tempfile.mkdtemp(prefix=".part.", dir=folder if folder.is_dir() else folder.parent))
     try:
         for file_name, write in zip(FILES, writers, strict=True):
             write(part / file_name)
@@ -276,6 +297,15 @@ def write_report(study: Study, choice: Choice, folder: Path, name: str, date: dt
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return summary
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ValueError if results could not be written to a folder; before the work, not after it."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder}: is a file; give a folder with --out")
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    if not os.access(existing, os.W_OK):
+        raise ValueError(f"{folder}: {existing} can't be written to; give another folder with --out")
 
 
 def tradeoff_figure(study: Study, choice: Choice) -> MplFigure:
@@ -321,6 +351,7 @@ def reopen_study(folder: Path, *, jobs: int = 2, cache: Path | None = None, quie
         impossible=summary["impossible_settings"],
         conditions=Conditions.model_validate(summary["conditions"]),
         phases=summary["phases"],
+        channels=(summary["channels"][0], summary["channels"][1]),
         jobs=jobs,
         cache=cache,
         quiet=quiet,

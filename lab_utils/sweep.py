@@ -263,9 +263,11 @@ def choose(table: pd.DataFrame, budget: Budget) -> int:
     within = rows[budget.met(rows)]
     if within.empty:
         nearest = f"{rows[budget.limit].min():.3f}" if len(rows) else "none was scored"
+        others = int((budget.met(table) & ~eligible(table)).sum())
         raise NoneWithinBudget(
             f"no setting has {budget.limit} <= {budget.most:g}; the least in this grid is {nearest}. "
             "Allow more, or widen the grid"
+            + (f" ({others} settings reach it but miss more ends of turn)" if others else "")
         )
     keys = list(dict.fromkeys([budget.least, "false_boundary_rate", "latency_mean", "latency_p95"]))
     return int(within.sort_values(keys, kind="stable").index[0])

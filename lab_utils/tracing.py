@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from joblib import Parallel, delayed
 from platformdirs import user_cache_path
 from tqdm.auto import tqdm
 
-from .audio import BadRecording
+from .audio import BadRecording, replacing
 from .corpus.files import RecordingFiles, load_recording
 from .corpus.two_channel import label_with_confidence
 from .detectors import v1_mini
@@ -60,7 +60,7 @@ class TraceCache:
                 arrays = [entry[name] for name in names]
         except FileNotFoundError:
             return None
-        except (BadZipFile, OSError, ValueError, KeyError, EOFError) as error:
+        except (BadZipFile, zlib.error, OSError, ValueError, KeyError, EOFError, RuntimeError) as error:
             log.warning("damaged cache entry %s (%s); computing it again", path, error)
             return None
         if any(array.ndim != 1 or array.shape != arrays[0].shape for array in arrays):
@@ -71,10 +71,13 @@ class TraceCache:
     def store(self, address: str, **arrays: np.ndarray) -> None:
         """Keep arrays at an address."""
         path = self._path(address)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
-            np.savez_compressed(part, **arrays)  # type: ignore[arg-type]
-        os.replace(part.name, path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as part, open(part, "wb") as file:
+                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        except OSError as error:
+            remedy = "free some space, or give another folder with --cache or $LAB_CACHE"
+            raise ValueError(f"{self.folder}: traces can't be kept ({error.strerror}); {remedy}") from None
 
     def _path(self, address: str) -> Path:
         return self.folder / address[:2] / f"{address}.npz"

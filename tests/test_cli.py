@@ -175,6 +175,51 @@ def test_changed_audio_is_noticed_on_export(calls, cache, tmp_path) -> None:
     assert "changed since the sweep" in result.stderr
 
 
+def test_export_works_from_another_directory_and_with_other_channel_names(
+    cache, tmp_path, monkeypatch
+) -> None:
+    audio, rate = soundfile.read(next(SAMPLES.glob("01*.flac")), dtype="int16")
+    (tmp_path / "in").mkdir()
+    soundfile.write(tmp_path / "in" / "c1_cust.wav", audio[:, 0], rate)
+    soundfile.write(tmp_path / "in" / "c1_bot.wav", audio[:, 1], rate)
+    (tmp_path / "grid.yaml").write_text("min_delay: [0.3, 0.8]")
+    monkeypatch.chdir(tmp_path)
+    names = ["--user", "cust", "--agent", "bot"]
+    common = ["--jobs", 1, "--cache", cache]
+    swept = lab("sweep", "in", "--grid", "grid.yaml", "--out", "out", "--phases", 1, *names, *common)
+    assert swept.exit_code == 0, swept.stderr
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    exported = lab("export", "../out", "--max-latency-p95", 9, "--name", "x", "-o", "p.yaml", *common)
+    assert exported.exit_code == 0, exported.stderr
+
+
+def test_the_same_audio_twice_is_counted_once(calls, cache, tmp_path) -> None:
+    folder = tmp_path / "calls"
+    folder.mkdir()
+    for name in ("a", "b"):
+        for path in calls.glob("01*"):
+            shutil.copy(path, folder / path.name.replace("01_table_booking", name))
+    grid = ["--grid", calls / "grid.yaml"]
+    result = lab("sweep", folder, *grid, "--out", tmp_path / "out", "--phases", 1, "--cache", cache, "--json")
+    assert result.exit_code == 0, result.stderr
+    summary = json.loads(result.stdout)
+    assert [item["name"] for item in summary["recordings"]] == ["a"]
+    assert "the same audio as" in summary["skipped"][0]["reason"]
+
+
+def test_without_an_end_of_turn_nothing_is_chosen(calls, cache, tmp_path) -> None:
+    audio, rate = soundfile.read(next(calls.glob("01*.flac")), dtype="int16")
+    soundfile.write(tmp_path / "mono.wav", np.stack((audio[:, 0], audio[:, 0]), axis=1), rate)
+    grid = ["--grid", calls / "grid.yaml"]
+    result = lab(
+        "sweep", tmp_path / "mono.wav", *grid, "--out", tmp_path / "out", "--phases", 1, "--cache", cache
+    )
+    assert result.exit_code == 1
+    assert "0 ends of turn" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_bad_recording_among_good_ones_is_skipped_and_reported(calls, cache, tmp_path) -> None:
     folder = tmp_path / "calls"
     shutil.copytree(calls, folder)

@@ -72,6 +72,26 @@ def test_a_damaged_cache_entry_is_computed_again(tracer, excerpt, damage, caplog
     np.testing.assert_array_equal(whole.probabilities, mended.probabilities)
 
 
+def test_no_flipped_bit_in_a_cache_entry_stops_the_work(tracer, excerpt) -> None:
+    (whole,) = tracer.vad(excerpt, "livekit", [0])
+    (path,) = tracer.cache.folder.rglob("*.npz")
+    content = path.read_bytes()
+    address = path.stem
+    for place in range(0, len(content), max(1, len(content) // 300)):
+        flipped = bytearray(content)
+        flipped[place] ^= 4
+        path.write_bytes(flipped)
+        found = tracer.cache.load(address, ["probabilities"])
+        if found is not None:
+            np.testing.assert_array_equal(found[0], whole.probabilities)
+
+
+def test_a_cache_that_cannot_be_written_is_an_error_with_a_remedy(excerpt, tmp_path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(ValueError, match=r"traces can't be kept .*--cache"):
+        Tracer(TraceCache(tmp_path / "file")).vad(excerpt, "livekit", [0])
+
+
 def test_other_audio_another_phase_and_another_model_have_addresses_of_their_own(tracer, excerpt) -> None:
     tracer.vad(excerpt, "livekit", [0, 128])
     tracer.vad(excerpt, "silero", [0])
