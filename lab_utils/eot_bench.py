@@ -22,7 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from .records import Bools, EotTrace, Pauses, Traced, eot_keys
+from .records import BUFFER_SAMPLES, Bools, EotTrace, Pauses, Traced, eot_keys
 from .timeline import SAMPLE_RATE_HZ, Floats, Ints
 
 Limits = tuple[float, float]
@@ -36,7 +36,6 @@ FINE_VAD_DELAYS = tuple(k / 100 for k in range(20, 501))  # of eot-bench's publi
 CUTOFF_BUDGETS = (0.02, 0.05, 0.10)
 SPAN_COLUMNS = ("recording", "duration_s", "is_hold", "score_point_s", "p")
 TIES = ("mean_latency", "false_cutoff_rate", "timeout_rate", "timeout", "action_delay", "threshold")
-BUFFER_SAMPLES = 19_200  # v1-mini hears the last 1.2 s (livekit/agents/inference/eot/transports.py)
 
 
 def counted(spans: pd.DataFrame, limits_s: Limits = HOLD_LIMITS_S) -> pd.DataFrame:

@@ -114,11 +114,15 @@ class VadTrace:
     """shape=(windows,); for silero with LiveKit's exponential smoothing."""
 
 
+BUFFER_SAMPLES = 19_200
+"""The detector hears the last 1.2 s (livekit/agents/inference/eot/transports.py)."""
+
+
 @dataclass(frozen=True)
 class EotTrace:
     """End-of-turn probabilities by the audio heard: samples `[start, end)` of the stream.
 
-    Sorted by end, then by length (`eot_keys`); `end - start` is at most 19,200 samples (1.2 s).
+    Sorted by end, then by length (`eot_keys`); `end - start` is at most `BUFFER_SAMPLES`.
     """
 
     starts: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))

@@ -21,11 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..records import Bools, Decisions, EotTrace, Pauses, Shortened, eot_keys
+from ..records import BUFFER_SAMPLES, Bools, Decisions, EotTrace, Pauses, Shortened, eot_keys
 from ..timeline import SAMPLE_RATE_HZ, Floats, Ints
-
-BUFFER_SAMPLES = 19_200
-"""The detector hears the last 1.2 s (inference/eot/transports.py)."""
 
 
 @dataclass(frozen=True)
