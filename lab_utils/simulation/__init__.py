@@ -1,0 +1,1 @@
+"""The real AgentSession offline: on recordings, without room or network, under a virtual clock."""
