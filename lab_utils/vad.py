@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .records import Pcm
-from .timeline import WINDOW_SAMPLES, Floats
+from .timeline import SAMPLE_RATE_HZ, WINDOW_SAMPLES, Floats
 
 VAD_MODELS = ("livekit", "silero")
 SILERO_SMOOTHING = 0.35
@@ -77,3 +78,29 @@ def smooth(probabilities: Floats) -> Floats:
     """LiveKit's exponential smoothing of Silero's probabilities; shape=(n,) in and out."""
     past, new = SILERO_SMOOTHING, 1 - SILERO_SMOOTHING
     return np.array(list(accumulate(probabilities.tolist(), lambda f, p: past * f + new * p)))
+
+
+class WindowModel:
+    """A VAD model that judges window by window, as `speech_probabilities` does whole streams."""
+
+    def __init__(self, model: str) -> None:
+        self._silero: Any = None
+        if model == "silero":
+            from livekit.plugins.silero import onnx_model
+
+            session = onnx_model.new_inference_session(force_cpu=True)
+            self._silero = onnx_model.OnnxModel(onnx_session=session, sample_rate=SAMPLE_RATE_HZ)
+            self._smoothed: float | None = None
+        else:
+            from livekit.local_inference import VAD
+
+            self._native = VAD()
+
+    def predict(self, window: Pcm) -> float:
+        """Speech probability of the next window, shape=(512,)."""
+        if self._silero is None:
+            return float(self._native.predict(window))
+        raw = float(self._silero(np.divide(window, np.iinfo(np.int16).max, dtype=np.float32)))
+        past, new = SILERO_SMOOTHING, 1 - SILERO_SMOOTHING
+        self._smoothed = raw if self._smoothed is None else past * self._smoothed + new * raw
+        return self._smoothed

@@ -1,0 +1,96 @@
+"""What one offline session is asked to do: plain data that can be sent to a worker process.
+
+Doesn't import LiveKit, which a worker may load only after its clock is installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..records import EotTrace, Recording, SessionMode, SttEvent, VadTrace
+from ..settings import Settings
+
+if TYPE_CHECKING:
+    from livekit.agents import Agent, llm, stt, tts
+
+    from .stt import SttTiming
+
+
+class HasSettings(Protocol):
+    """A profile, for instance."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+
+@dataclass(frozen=True)
+class SessionTraces:
+    """Traces of the very stream that a session hears (`tracing.stream_of`), so that no model need run."""
+
+    vad: VadTrace
+    eot: EotTrace
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a session that doesn't end by itself is ended; seconds."""
+
+    virtual_s: float = 120.0
+    """Session time beyond the recording's length; a reactive call may take three times its length more."""
+    real_s: float = 600.0
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class SessionJob:
+    """One run of an agent on a recording.
+
+    `agent`, `stt`, `llm` and `tts` are called without arguments inside the session's loop (a class, a
+    function, a `functools.partial`); None stands for a plain agent and for the scripted parts.
+    """
+
+    recording: Recording
+    settings: Settings
+    agent: Callable[[], Agent] | None = None
+    stt: Callable[[], stt.STT] | None = None
+    llm: Callable[[], llm.LLM] | None = None
+    tts: Callable[[], tts.TTS] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments of `AgentSession`, such as `max_tool_steps` or `aec_warmup_duration`."""
+    seed: int = 0
+    mode: SessionMode = "open_loop"
+    phase_samples: int = 0
+    """Silence before the recording, less than one VAD window."""
+    tail_s: float = 8.0
+    """Silence after the recording, so that its last turn can be committed."""
+    stt_timing: SttTiming | None = None
+    """How the scripted STT hears the words of the labels."""
+    transcripts: Sequence[SttEvent] | None = None
+    """What the scripted STT says instead, in recording time (open loop only)."""
+    traces: SessionTraces | None = None
+    """Used in open loop; without, LiveKit's models compute as they go."""
+    real_time: bool = False
+    """Run un-patched on the wall clock."""
+    limits: Limits = DEFAULT_LIMITS
+    keep_audio: bool = True
+    """Whether the log holds what was heard."""
+
+    def __post_init__(self) -> None:
+        name = self.recording.name
+        labels = self.recording.labels
+        if self.mode == "reactive" and (labels is None or not len(labels.spans("agent"))):
+            raise ValueError(
+                f"{name}: a reactive caller needs to know when the recorded agent spoke; add a label file or "
+                "the agent's channel, or run it in open loop"
+            )
+        if self.mode == "reactive" and self.transcripts is not None:
+            raise ValueError(f"{name}: transcripts with fixed times can be given in open loop only")
+        if labels is None and self.stt is None and self.transcripts is None:
+            raise ValueError(
+                f"{name}: the scripted STT needs labels to know when the user speaks; add a label file, "
+                "or bring an STT of your own"
+            )

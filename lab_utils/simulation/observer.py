@@ -1,0 +1,217 @@
+"""What happens in a session, noted from outside.
+
+Sources: LiveKit's public events, its plugins' metrics, and the hooks of `AgentActivity` for what LiveKit 1.8.9
+announces nowhere (speech as the VAD hears it, predictions, commits).
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from livekit.agents import AgentSession
+from livekit.agents.metrics import LLMMetrics, TTSMetrics
+from livekit.agents.voice.agent_activity import AgentActivity
+
+from ..records import STAGES, Reply, SessionEvent, SessionEventKind
+
+
+class Observer:
+    """Collects a session's events; times are `time.time()` until `events` puts them on another axis."""
+
+    def __init__(self) -> None:
+        self._noted: list[tuple[float, SessionEventKind, dict[str, Any]]] = []
+        self._replies: list[Reply] = []
+        self._user_stages: dict[str, float] = {}
+        self._user_text = ""
+        self._commit_at: float | None = None
+        self._speech_ended = False
+        self._trigger = ""
+        self._prediction: tuple[float, float] | None = None
+        self._watched: list[Any] = []
+
+    def note(self, kind: SessionEventKind, at: float | None = None, **data: Any) -> None:
+        """Note an event that happens now, or happened at `at`."""
+        self._noted.append((time.time() if at is None else at, kind, data))
+
+    def events(self, origin: float) -> tuple[SessionEvent, ...]:
+        """All events in order, in seconds from the moment `origin`; to the nanosecond."""
+        ordered = sorted(self._noted, key=lambda noted: noted[0])
+        return tuple(
+            SessionEvent(round(at - origin, 9), kind, _plain(data, origin)) for at, kind, data in ordered
+        )
+
+    def replies(self, origin: float) -> tuple[Reply, ...]:
+        """The agent's answers in order, their commits in seconds from the moment `origin`."""
+        return tuple(
+            reply if reply.commit_s is None else replace(reply, commit_s=round(reply.commit_s - origin, 9))
+            for reply in self._replies
+        )
+
+    @contextmanager
+    def watching(self, session: AgentSession[Any]) -> Iterator[None]:
+        """Note what happens in a session, and in whatever agents take over in it."""
+        session.on("user_input_transcribed", self._on_transcript)
+        session.on("agent_state_changed", lambda event: self.note("agent_state", state=event.new_state))
+        session.on("speech_created", lambda event: self.note("speech_created", source=event.source))
+        session.on(
+            "agent_false_interruption", lambda event: self.note("false_interruption", resumed=event.resumed)
+        )
+        session.on("error", self._on_error)
+        session.on("close", lambda event: self.note("closed", reason=event.reason.value))
+        session.on("conversation_item_added", self._on_item)
+        session.on("tool_execution_updated", self._on_tool)
+        hooks = {
+            "on_start_of_speech": self._on_start_of_speech,
+            "on_end_of_speech": self._on_end_of_speech,
+            "on_final_transcript": self._on_final_transcript,
+            "on_eot_prediction": self._on_prediction,
+            "on_end_of_turn": self._on_end_of_turn,
+            "on_preemptive_generation": self._on_preemptive_generation,
+        }
+        with _hooked(session, hooks):
+            yield
+
+    def watch_plugin(self, plugin: Any) -> None:
+        """Note the calls of an LLM or TTS from its metrics."""
+        if plugin is not None and all(plugin is not other for other in self._watched):
+            self._watched.append(plugin)
+            plugin.on("metrics_collected", self._on_metrics)
+
+    def _on_transcript(self, event: Any) -> None:
+        self.note("transcript", final=event.is_final, text=event.transcript)
+
+    def _on_error(self, event: Any) -> None:
+        cause = getattr(event.error, "error", event.error)
+        self.note(
+            "error",
+            source=getattr(event.error, "type", type(event.source).__name__),
+            error=f"{type(cause).__name__}: {cause}",
+            recoverable=bool(getattr(event.error, "recoverable", False)),
+        )
+
+    def _on_tool(self, event: Any) -> None:
+        update = event.update
+        if update.type == "tool_call_started":
+            call = update.function_call
+            self.note("tool_starts", name=call.name, arguments=call.arguments)
+        elif update.type == "tool_call_ended":
+            self.note("tool_ends", status=update.status, message=update.message or "")
+
+    def _on_metrics(self, metrics: Any) -> None:
+        if isinstance(metrics, LLMMetrics):
+            started = metrics.timestamp - metrics.duration
+            self.note("llm_starts", started)
+            if metrics.ttft >= 0:
+                self.note("llm_first_token", started + metrics.ttft)
+            tokens = {"completion_tokens": metrics.completion_tokens, "prompt_tokens": metrics.prompt_tokens}
+            self.note("llm_ends", metrics.timestamp, cancelled=metrics.cancelled, **tokens)
+        elif isinstance(metrics, TTSMetrics):
+            started = metrics.timestamp - metrics.duration
+            self.note("tts_starts", started, characters=metrics.characters_count)
+            if metrics.ttfb >= 0:
+                self.note("tts_first_audio", started + metrics.ttfb)
+            self.note(
+                "tts_ends", metrics.timestamp, cancelled=metrics.cancelled, audio_s=metrics.audio_duration
+            )
+
+    def _on_item(self, event: Any) -> None:
+        item = event.item
+        if item.type != "message":
+            return
+        stages = {
+            name: round(float(item.metrics[name]), 9) for name in STAGES if name in (item.metrics or {})
+        }
+        if item.role == "user":
+            self._user_stages, self._user_text = stages, item.text_content or ""
+        elif item.role == "assistant":
+            self._replies.append(
+                Reply(
+                    commit_s=self._commit_at,
+                    user_text=self._user_text,
+                    agent_text=item.text_content or "",
+                    interrupted=item.interrupted,
+                    stages=self._user_stages | stages,
+                )
+            )
+            self._user_stages, self._user_text, self._commit_at = {}, "", None
+
+    def _on_start_of_speech(self, ev: Any, speech_start_time: float) -> None:
+        self._prediction = None
+        self.note("user_starts", source="vad" if ev else "stt", began_at=speech_start_time)
+
+    def _on_end_of_speech(self, ev: Any) -> None:
+        self._trigger = "vad" if ev else "stt"
+        self._speech_ended = True
+        silence_s = {"silence_s": round(ev.silence_duration, 9)} if ev else {}
+        self.note("user_ends", source=self._trigger, **silence_s)
+
+    def _on_final_transcript(self, ev: Any, **_: Any) -> None:
+        if ev.alternatives and ev.alternatives[0].text:
+            self._trigger = "final"
+
+    def _on_prediction(self, ev: Any) -> None:
+        self._prediction = (ev.probability, ev.threshold)
+        self.note("prediction", probability=ev.probability, threshold=ev.threshold)
+
+    def _on_end_of_turn(self, info: Any) -> None:
+        last_speaking = info.metrics.stopped_speaking_at
+        self._commit_at = time.time()
+        self.note(
+            "commit",
+            cause=self._cause(),
+            text=info.new_transcript,
+            last_speaking_at=last_speaking,
+            probability=self._prediction[0] if self._prediction else None,
+        )
+        self._prediction, self._speech_ended = None, False
+
+    def _cause(self) -> str:
+        """In the terms of `records.Commits`."""
+        if self._trigger == "stt":
+            return "stt"
+        if self._prediction is not None:
+            probability, threshold = self._prediction
+            return "detector" if probability >= threshold else "max_delay"
+        return "vad" if self._speech_ended else "late_transcript"
+
+    def _on_preemptive_generation(self, info: Any) -> None:
+        self.note("preemptive", text=info.new_transcript)
+
+
+def _plain(data: dict[str, Any], origin: float) -> dict[str, Any]:
+    """Moments (`…_at`) as seconds from `origin` (`…_s`)."""
+    plain = {}
+    for name, value in data.items():
+        if name.endswith("_at"):
+            plain[name.removesuffix("_at") + "_s"] = None if value is None else round(value - origin, 9)
+        else:
+            plain[name] = value
+    return plain
+
+
+@contextmanager
+def _hooked(session: AgentSession[Any], hooks: dict[str, Callable[..., None]]) -> Iterator[None]:
+    """Call each hook before the method of `AgentActivity` of that name, in the activities of one session."""
+    originals = {name: getattr(AgentActivity, name) for name in hooks}
+
+    def hooked(name: str) -> Callable[..., Any]:
+        @functools.wraps(originals[name])
+        def call(activity: Any, *args: Any, **kwargs: Any) -> Any:
+            if activity._session is session:
+                hooks[name](*args, **kwargs)
+            return originals[name](activity, *args, **kwargs)
+
+        return call
+
+    for name in hooks:
+        setattr(AgentActivity, name, hooked(name))
+    try:
+        yield
+    finally:
+        for name, original in originals.items():
+            setattr(AgentActivity, name, original)
