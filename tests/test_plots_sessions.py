@@ -84,6 +84,14 @@ class TestSessionTimeline:
         np.testing.assert_allclose(extents(artists["tool_works"]), [[t["llm"] - 0.7, t["llm"]]])
         assert "tool_waits" not in artists
 
+    def test_a_run_without_an_end_lasts_to_the_next_one(self):
+        kept = tuple(event for event in LOG.events if event.kind != "tts_ends")
+        _, artists = draw(replace(LOG, events=kept))
+        times = [e.times() for e in SCRIPT]
+        ends = [times[1]["sends"], times[2]["sends"], LOG.duration_s]
+        expected = [[t["audio"], end] for t, end in zip(times, ends, strict=True)]
+        np.testing.assert_allclose(extents(artists["TTS_works"]), expected)
+
     def test_playouts_pauses_and_interruptions_lie_where_they_happened(self):
         _, artists = draw()
         times = [e.times() for e in SCRIPT]
@@ -163,6 +171,7 @@ class TestSessionFigure:
         assert [ax.get_xlim() for ax in figure.axes[::2]] == [(30.0 * k, 30.0 * k + 30) for k in range(4)]
         assert [ax.get_title(loc="left") for ax in figure.axes[2:4]] == ["a", "b"]
         assert len(plots.session_figure(long, span_s=(0, 20)).axes) == 1
+        assert len(plots.session_figure(long, span_s=(0, 20), row_s=5.0).axes) == 4
 
     def test_a_failure_is_in_the_title_and_red(self):
         failed = replace(LOG, failure="RuntimeError: the LLM gave up", mode="reactive", clock="real")
@@ -255,9 +264,18 @@ class TestStageBars:
     def test_a_reply_never_heard_has_a_name_and_no_bar(self):
         unheard = replace(LOG.replies[0], stages={"end_of_turn_delay": 0.6, "transcription_delay": 0.3})
         _, artists, _ = self.bars(replace(LOG, replies=(unheard, *LOG.replies[1:])))
-        assert artists["text_0"].get_text() == "not heard"
+        assert (
+            artists["text_0"].get_text()
+            == "no total (not reported: on_user_turn_completed, LLM, TTS, playback)"
+        )
         assert [p.get_y() for p in artists["end_of_turn_delay"].patches] == pytest.approx([0.64, 1.64])
         assert len(at(artists["final"])) == 2
+
+    def test_what_livekit_did_not_report_is_named(self):
+        stages = {name: value for name, value in LOG.replies[0].stages.items() if name != "llm_node_ttft"}
+        _, artists, _ = self.bars(replace(LOG, replies=(replace(LOG.replies[0], stages=stages),)))
+        assert artists["text_0"].get_text() == "1.30 (not reported: LLM)"
+        assert "llm_node_ttft" not in artists
 
     def test_none_or_many_replies(self):
         ax, artists, _ = self.bars(session_of([], 5.0))

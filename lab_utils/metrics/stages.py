@@ -66,7 +66,8 @@ def stage_table(log: SessionLog) -> pd.DataFrame:
     Columns: reply (its place in `log.replies`), commit_s, interrupted, transcription_delay, `ADDED`
     (LiveKit's own figures), other, saved, e2e_latency, `visible_*` for each of `ADDED` (the part of it that
     is not `saved`) and missing (the names of stages without a figure, joined by spaces). `other`, `saved` and
-    `visible_*` are NaN without `e2e_latency`, which a reply lacks that was interrupted before it was heard.
+    `visible_*` are NaN without `e2e_latency`, which a reply lacks that was interrupted before it was
+    heard, or whose turn has no last speaking time of its own (AR:104-118), as after a late transcript.
     """
     runs = {name: activities(log, kind) for name, kind in _EVENTS.items()}
     rows = [_row(k, reply, runs) for k, reply in enumerate(log.replies) if reply.commit_s is not None]

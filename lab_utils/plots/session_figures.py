@@ -58,7 +58,7 @@ def session_figure(
 ) -> Figure:
     """`session_timeline` of one or several sessions of a recording, stacked on a common time axis.
 
-    `names` head them ("LiveKit's defaults", …). More than a minute is broken into rows of `row_s` seconds.
+    `names` head them ("LiveKit's defaults", …). More than two rows of `row_s` seconds are broken into rows.
     """
     pairs = named(logs, names)
     span_s = span_s or (0.0, max(log.duration_s for log, _ in pairs))
@@ -81,13 +81,13 @@ def session_figure(
     return figure
 
 
-def time_rows(span_s: Span, row_s: float = 30.0, longest_s: float = 60.0) -> list[Span]:
-    """The span itself if short enough to read, else rows of equal length; the last may reach beyond it."""
+def time_rows(span_s: Span, row_s: float = 30.0) -> list[Span]:
+    """The span itself up to two rows' length, else rows of `row_s`; the last may reach beyond it."""
     if not span_s[1] > span_s[0]:
         raise ValueError(f"span_s is {span_s}; expected (start, end) in seconds with the end after the start")
     if row_s <= 0:
         raise ValueError(f"row_s is {row_s}; expected seconds above 0")
-    if span_s[1] - span_s[0] <= longest_s:
+    if span_s[1] - span_s[0] <= 2 * row_s:
         return [span_s]
     starts = np.arange(span_s[0], span_s[1] - 1e-9, row_s).tolist()
     return [(start_s, start_s + row_s) for start_s in starts]

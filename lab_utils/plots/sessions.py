@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -142,10 +143,18 @@ def predictions(ax: Axes, log: SessionLog, span: Span) -> dict[str, Artist]:
 
 
 def model_runs(ax: Axes, log: SessionLog, span: Span) -> dict[str, Artist]:
-    """LLM, TTS and tools at work: pale until the first token or audio, full from there on."""
+    """LLM, TTS and tools at work: pale until the first token or audio, full from there on.
+
+    A run whose end was not recorded is drawn up to the next one.
+    """
     artists: dict[str, Artist] = {}
     for lane, starts, colour in RUN_LANES:
         runs = activities(log, starts)
+        until_s = [*(run.start_s for run in runs[1:]), np.nan]
+        runs = tuple(
+            replace(run, end_s=next_s) if np.isnan(run.end_s) else run
+            for run, next_s in zip(runs, until_s, strict=False)
+        )
         waits = [run.waiting_s for run in runs]
         works = [run.working_s for run in runs if run.working_s is not None]
         for name, spans, alpha in ((f"{lane}_waits", waits, 0.4), (f"{lane}_works", works, 1.0)):

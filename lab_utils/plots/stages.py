@@ -95,10 +95,7 @@ def _totals(ax: Axes, table: pd.DataFrame, rows: np.ndarray) -> dict[str, Drawn]
             linestyle="--",
         )
     if len(table) <= TEXT_ROWS:
-        texts = [
-            (f"{t:.2f}" + (f" ({s:.2f} saved)" if s >= 0.005 else "")) if known else "not heard"
-            for t, s, known in zip(total, saved, heard, strict=True)
-        ]
+        texts = [_words(*one) for one in zip(total, saved, table["missing"], strict=True)]
         ends = np.where(heard, total + np.where(less, saved, 0.0), 0.0)
         for row, x, text, known in zip(rows, ends, texts, heard, strict=True):
             artists[f"text_{row:.0f}"] = ax.annotate(
@@ -107,6 +104,18 @@ def _totals(ax: Axes, table: pd.DataFrame, rows: np.ndarray) -> dict[str, Drawn]
                 bbox={"facecolor": "white", "alpha": 0.85, "linewidth": 0, "pad": 0.6},
             )  # fmt: skip
     return artists
+
+
+def _words(total_s: float, saved_s: float, missing: str) -> str:
+    """What stands beside a bar: the total, what was saved, and which stages LiveKit did not report."""
+    notes = [f"{saved_s:.2f} saved"] if saved_s >= 0.005 else []
+    if missing:
+        notes.append(
+            "not reported: " + ", ".join(STAGE_NAMES[name].split(",")[0] for name in missing.split())
+        )
+    return ("no total" if np.isnan(total_s) else f"{total_s:.2f}") + (
+        f" ({'; '.join(notes)})" if notes else ""
+    )
 
 
 def _percentiles(ax: Axes, table: pd.DataFrame) -> dict[str, Drawn]:
