@@ -29,9 +29,12 @@ from .intervals import (
     intervals,
 )
 from .scores import LATENCIES, PERCENTILES, RATES, bootstrap, pareto_frontier, summarize
+from .session_spans import Activity, Playout, activities, playouts, session_commits
+from .stages import ADDED, VISIBLE, stage_summary, stage_table, visible
 from .tally import Tally, tally
 
 __all__ = [
+    "ADDED",
     "BACKCHANNEL",
     "CUT_OFF",
     "END_OF_TURN",
@@ -44,13 +47,22 @@ __all__ = [
     "RATES",
     "SHORTEST_HOLD_S",
     "SPEECH",
+    "VISIBLE",
+    "Activity",
     "Intervals",
+    "Playout",
     "Tally",
+    "activities",
     "attribute",
     "attributes",
     "bootstrap",
     "intervals",
     "pareto_frontier",
+    "playouts",
+    "session_commits",
+    "stage_summary",
+    "stage_table",
     "summarize",
     "tally",
+    "visible",
 ]

@@ -1,4 +1,4 @@
-"""Pictures of records: the trade-off of a sweep, and the timeline of one recording.
+"""Pictures of records: the trade-off of a sweep, the timeline of a recording, sessions and their latencies.
 
 A primitive (`tradeoff`, `mark`, `timeline`, …) draws on given axes and returns its artists; a composer
 (`*_figure`) makes the figure, without pyplot, so that no backend or style is touched. Figures are sized to be
@@ -17,6 +17,9 @@ from .recordings import (
     timeline_legend,
     timeline_title,
 )
+from .session_figures import session_figure, session_legend, session_title, time_rows
+from .sessions import session_timeline
+from .stages import latency_figure, stage_bars, stage_legend
 from .sweeps import LiveTradeoff, mark, tradeoff, tradeoff_figure
 
 __all__ = [
@@ -28,8 +31,16 @@ __all__ = [
     "blank_figure",
     "decisions",
     "envelope",
+    "latency_figure",
     "mark",
     "png",
+    "session_figure",
+    "session_legend",
+    "session_timeline",
+    "session_title",
+    "stage_bars",
+    "stage_legend",
+    "time_rows",
     "timeline",
     "timeline_axes",
     "timeline_figure",

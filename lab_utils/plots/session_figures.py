@@ -1,0 +1,153 @@
+"""Figures of sessions: timelines of one or several runs, stacked, with title and legend."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from ..metrics import session_commits
+from ..records import Labels, SessionLog
+from .ink import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION, YELLOW, blank_figure
+from .recordings import LABEL_COLOURS, LABEL_NAMES, Span
+from .sessions import CAUSE_MARKERS, CAUSE_NAMES, SHADED, session_timeline
+
+
+def session_title(
+    log: SessionLog, name: str = "", commits: pd.DataFrame | None = None, width: int = 120
+) -> str:
+    """Recording, mode and clock; with `commits` also their number; and why the run failed, if it did."""
+    mode = {"open_loop": "open loop", "reactive": "reactive"}[log.mode]
+    parts = [": ".join(filter(None, (name, log.recording))), mode, f"{log.clock} clock"]
+    if commits is not None:
+        n, n_false = len(commits), int(commits["false_boundary"].sum())
+        parts.append(f"{n} commit{'' if n == 1 else 's'}")
+        if "label" in commits:
+            parts.append(f"{n_false} false boundar{'y' if n_false == 1 else 'ies'}")
+    if log.failure:
+        parts.append("FAILED: " + textwrap.shorten(log.failure, 140, placeholder="…"))
+    return "\n".join(textwrap.wrap("; ".join(parts), width))
+
+
+def named(
+    logs: SessionLog | Sequence[SessionLog], names: Sequence[str] | None
+) -> list[tuple[SessionLog, str]]:
+    """Each log with its name, "" where none are given."""
+    several = [logs] if isinstance(logs, SessionLog) else list(logs)
+    if not several:
+        raise ValueError("no session to draw; expected at least one SessionLog")
+    if names is not None and len(names) != len(several):
+        raise ValueError(f"{len(names)} names for {len(several)} sessions; give one name per session")
+    return list(zip(several, names if names is not None else [""] * len(several), strict=True))
+
+
+def session_figure(
+    logs: SessionLog | Sequence[SessionLog],
+    span_s: Span | None = None,
+    labels: Labels | None = None,
+    names: Sequence[str] | None = None,
+    row_s: float = 30.0,
+    width_in: float = 10.0,
+) -> Figure:
+    """`session_timeline` of one or several sessions of a recording, stacked on a common time axis.
+
+    `names` head them ("LiveKit's defaults", …). More than two rows of `row_s` seconds are broken into rows.
+    """
+    pairs = named(logs, names)
+    span_s = span_s or (0.0, max(log.duration_s for log, _ in pairs))
+    spans = time_rows(span_s, row_s)
+    figure = blank_figure((width_in, 1.1 + 2.7 * len(spans) * len(pairs)))
+    axes = figure.subplots(len(spans) * len(pairs), 1, squeeze=False)[:, 0]
+    drawn: dict[str, Artist] = {}
+    for k, (log, name) in enumerate(pairs):
+        commits = session_commits(log, labels)
+        for row, span in enumerate(spans):
+            ax = axes[row * len(pairs) + k]
+            drawn = session_timeline(ax, log, commits, labels, span) | drawn
+            title = session_title(log, name, commits) if row == 0 else name
+            ax.set_title(
+                title, loc="left", fontsize=10, color=VERMILLION if log.failure and row == 0 else BLACK
+            )
+            ax.tick_params(labelbottom=k == len(pairs) - 1, labelsize=9)
+    axes[-1].set_xlabel("time (s)")
+    session_legend(figure, drawn)
+    return figure
+
+
+def time_rows(span_s: Span, row_s: float = 30.0) -> list[Span]:
+    """The span itself up to two rows' length, else rows of `row_s`; the last may reach beyond it."""
+    if not span_s[1] > span_s[0]:
+        raise ValueError(f"span_s is {span_s}; expected (start, end) in seconds with the end after the start")
+    if row_s <= 0:
+        raise ValueError(f"row_s is {row_s}; expected seconds above 0")
+    if span_s[1] - span_s[0] <= 2 * row_s:
+        return [span_s]
+    starts = np.arange(span_s[0], span_s[1] - 1e-9, row_s).tolist()
+    return [(start_s, start_s + row_s) for start_s in starts]
+
+
+def session_legend(figure: Figure, drawn: dict[str, Artist]) -> Artist:
+    """What colours and markers mean, of those that occur, in one strip below the axes."""
+    handles: list[tuple[str, Any]] = [
+        *((kind, Patch(color=LABEL_COLOURS[kind], alpha=0.28, label=LABEL_NAMES[kind])) for kind in SHADED),
+        ("vad_speech", Line2D([], [], color=BLUE, linewidth=3, label="VAD hears speech")),
+        ("interim", _stroke("interim transcript", "#333333", 6, 0.8)),
+        ("final", _stroke("final transcript", "#333333", 11, 1.8)),
+        ("predictions", _dot("end-of-turn probability", "o", ORANGE, edge=BLACK)),
+        ("threshold", Line2D([], [], color=BLACK, linewidth=1.2, label="threshold")),
+        *(
+            (f"commit_{cause}", _dot(f"commit: {CAUSE_NAMES[cause]}", m, BLACK))
+            for cause, m in CAUSE_MARKERS.items()
+        ),
+        (
+            "false",
+            Line2D([], [], color=VERMILLION, linestyle="--", label="false boundary"),
+        ),
+        *(
+            (name, Patch(facecolor=colour, edgecolor=colour, alpha=alpha, label=text))
+            for name, colour, alpha, text in (
+                ("LLM_waits", PURPLE, 0.4, "LLM, to first token"),
+                ("LLM_works", PURPLE, 1.0, "LLM writes"),
+                ("TTS_waits", GREEN, 0.4, "TTS, to first audio"),
+                ("TTS_works", GREEN, 1.0, "TTS synthesises"),
+                ("tool_works", YELLOW, 1.0, "tool"),
+            )
+        ),
+        ("playouts", Line2D([], [], color=BLACK, linewidth=3, label="playout")),
+        ("pauses", Patch(facecolor="white", edgecolor=BLACK, hatch="//////", label="playout paused")),
+        ("interrupted", _dot("interrupted", "X", VERMILLION)),
+        ("errors", _dot("error or limit", "*", VERMILLION)),
+    ]
+    occur = {*drawn, *(name.replace("false_", "commit_") for name in drawn)}
+    if any(name.startswith("false_") for name in drawn):
+        occur.add("false")
+    shown = [handle for name, handle in handles if name in occur]
+    return figure.legend(
+        handles=shown, loc="outside lower center", ncols=5, fontsize=8.5, columnspacing=1.4, frameon=False
+    )
+
+
+def _dot(text: str, marker: str, colour: str, edge: str | None = None) -> Line2D:
+    return Line2D(
+        [],
+        [],
+        linestyle="",
+        marker=marker,
+        markersize=7,
+        color=colour,
+        markeredgecolor=edge or colour,
+        label=text,
+    )
+
+
+def _stroke(text: str, colour: str, size: float, width: float) -> Line2D:
+    return Line2D(
+        [], [], linestyle="", marker="|", markersize=size, color=colour, markeredgewidth=width, label=text
+    )
