@@ -326,6 +326,7 @@ SessionEventKind = Literal[
     "caller_starts",
     "caller_ends",
     "error",
+    "warning",
     "limit",
     "audio_ends",
     "closed",

@@ -132,7 +132,7 @@ def test_traced_detector_answers_what_livekits_answers(stream, flush_at_s):
 
     async def both():
         ours = Feed()
-        traced = TracedTurnDetector(settings, trace, ours, 0.001)
+        traced = TracedTurnDetector(settings, trace, stream, ours, 0.001)
         real = inference.TurnDetector(version="v1-mini", unlikely_threshold=0.4)
         assert await traced.stream().unlikely_threshold(None) == 0.4
         return await answers(traced, ours), await answers(real, Feed())
@@ -145,7 +145,7 @@ def test_traced_detector_answers_what_livekits_answers(stream, flush_at_s):
 def test_untraced_prediction_is_computed(stream):
     async def ask():
         feed = Feed()
-        detector = TracedTurnDetector(DetectorSettings(), EotTrace(), feed, 0.0).stream()
+        detector = TracedTurnDetector(DetectorSettings(), EotTrace(), stream, feed, 0.0).stream()
         for frame in frames(stream[:32_000], 800):
             feed.position += 800
             detector.push_audio(frame)

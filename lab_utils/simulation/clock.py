@@ -131,7 +131,8 @@ class _Selector(selectors.DefaultSelector):
     idle: Callable[[float | None], None]
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        events = super().select(0)
+        # While callbacks are ready, I/O can wait: it comes from other threads, at no moment of this clock.
+        events = super().select(0) if timeout != 0 else []
         if not events:
             self.idle(timeout)
         return events
@@ -208,7 +209,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self.call_soon_threadsafe(lambda: None)
 
     def _idle(self, timeout: float | None) -> None:
-        """Called when no I/O is ready; `timeout` is 0 while callbacks are, None without any timer."""
+        """Called without I/O to handle; `timeout` is 0 while callbacks are ready, None without any timer."""
         if timeout == 0:
             self._spins += 1
             if self._spins % SPINS_BETWEEN_CHECKS == 0 and real_monotonic() - self._moved_at > self._stall_s:

@@ -8,6 +8,7 @@ VAD has been flushed, or a new agent has opened a stream in the middle), the mod
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,9 @@ from livekit.agents import inference
 from livekit.agents import vad as lk_vad
 from livekit.agents.inference.eot.base import _BaseStreamingTurnDetectorStream
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
+from livekit.agents.utils import aio
 
+from ..detectors.v1_mini import end_of_turn_probabilities
 from ..records import BUFFER_SAMPLES, EotTrace, Pcm, VadTrace, eot_keys
 from ..settings import DetectorSettings, VadSettings
 from ..timeline import WINDOW_S, WINDOW_SAMPLES
@@ -71,7 +74,23 @@ class TracedVAD(lk_vad.VAD):
 
 
 class _TracedVADStream(lk_vad.VADStream):
+    """Sends VADEvents without audio, and no VADMetrics, which would measure an inference that isn't done."""
+
     _vad: TracedVAD
+
+    def __init__(self, vad: TracedVAD) -> None:
+        # The base class would also start a task that counts each event for the metrics.
+        self._vad = vad
+        self._input_ch = aio.Chan()
+        self._event_ch = aio.Chan()
+        self._event_aiter = self._event_ch
+        self._task = asyncio.create_task(self._main_task())
+        self._task.add_done_callback(lambda _: self._event_ch.close())
+
+    async def aclose(self) -> None:
+        self._input_ch.close()
+        await aio.cancel_and_wait(self._task)
+        self._event_ch.close()
 
     async def _main_task(self) -> None:
         origin: int | None = None
@@ -169,65 +188,83 @@ class _SpeechMachine:
 
 
 class TracedTurnDetector(inference.TurnDetector):
-    """v1-mini whose predictions come from a trace, `delay_s` seconds after they are asked for."""
+    """v1-mini whose predictions come from a trace of `pcm`, `delay_s` seconds after they are asked for.
+
+    `pcm`: the input's samples, shape=(n,); a prediction that the trace lacks is computed from them.
+    """
 
     def __init__(
-        self, settings: DetectorSettings, trace: EotTrace, position: Position, delay_s: float
+        self, settings: DetectorSettings, trace: EotTrace, pcm: Pcm, position: Position, delay_s: float
     ) -> None:
         super().__init__(**detector_arguments(settings))
         self._known = dict(zip(trace.keys.tolist(), trace.probabilities.tolist(), strict=True))
-        self._position, self._delay_s = position, delay_s
+        self.pcm, self.position, self.delay_s = pcm, position, delay_s
 
     def stream(
         self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> _BaseStreamingTurnDetectorStream:
-        stream = super().stream(conn_options=conn_options)
-        transport = _TracedTransport(stream._transport, self._known, self._position, self._delay_s)
-        transport.attach(stream)
-        stream._transport = transport
-        return stream
+        return _TracedPredictions(self)
+
+    def probability(self, start: int, end: int) -> float:
+        """End-of-turn probability of the samples `[start, end)` of the input."""
+        key = int(eot_keys(np.array([start]), np.array([end]))[0])
+        if key not in self._known:
+            more = end_of_turn_probabilities(self.pcm, np.array([start]), np.array([end]))
+            self._known[key] = float(more.probabilities[0])
+        return self._known[key]
 
 
-class _TracedTransport:
-    """LiveKit's local transport, which keeps the audio, with looked-up answers."""
+class _TracedPredictions(_BaseStreamingTurnDetectorStream):
+    """Counts the audio instead of keeping it: which samples LiveKit's buffer would hold is all that matters."""
 
-    def __init__(self, local: Any, known: dict[int, float], position: Position, delay_s: float) -> None:
-        self._local, self._known, self._position, self._delay_s = local, known, position, delay_s
-        self._end: int | None = None
-        self._start = 0
+    _detector: TracedTurnDetector
 
-    @property
-    def session_id(self) -> str | None:
-        return None
+    def __init__(self, detector: TracedTurnDetector) -> None:
+        self._start: int | None = None  # of the audio since the last flush
+        self._end = 0
+        transport = _Lookup()
+        super().__init__(
+            detector=detector,
+            opts=detector._opts,
+            transport=transport,
+            model=detector.model,
+            local_fallback=False,
+        )
+        transport.asked = self._look_up
 
-    def attach(self, stream: _BaseStreamingTurnDetectorStream) -> None:
-        self._stream = stream
-        self._local.attach(stream)
-
-    def push_frame(self, frame: rtc.AudioFrame) -> None:
-        if self._end is None:
-            self._start = self._end = self._position() - frame.samples_per_channel
+    def push_audio(self, frame: rtc.AudioFrame) -> None:
+        if self._start is None:
+            self._start = self._end = self._detector.position() - frame.samples_per_channel
         self._end += frame.samples_per_channel
-        self._local.push_frame(frame)
 
-    def flush(self) -> None:
-        self._start = self._end or 0
-        self._local.flush()
+    def flush(self, reason: str | None = None) -> None:
+        if self._start is not None:
+            self._start = self._end
+        self.cancel_inference()
+
+    def _look_up(self, request_id: str) -> None:
+        start = max(self._start or 0, self._end - BUFFER_SAMPLES)
+        p, delay_s = self._detector.probability(start, self._end), self._detector.delay_s
+        answer = functools.partial(self._resolve_prediction, request_id, p, inference_duration=delay_s)
+        asyncio.get_running_loop().call_later(delay_s, answer)
+
+
+class _Lookup:
+    """The transport of a stream that needs none."""
+
+    session_id = None
+    asked: Callable[[str], None]
+
+    def attach(self, stream: Any) -> None: ...
+
+    def push_frame(self, frame: rtc.AudioFrame) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def detach(self) -> None: ...
 
     def run_inference(self, request_id: str) -> None:
-        end = self._end or 0
-        start = max(self._start, end - BUFFER_SAMPLES)
-        key = int(eot_keys(np.array([start]), np.array([end]))[0])
-        p = self._known.get(key)
-        if p is None:
-            p = self._known[key] = float(self._local._eot.predict(self._local._buf.read()))
-        asyncio.get_running_loop().call_later(
-            self._delay_s,
-            lambda: self._stream._resolve_prediction(request_id, p, inference_duration=self._delay_s),
-        )
-
-    def detach(self) -> None:
-        self._local.detach()
+        self.asked(request_id)
 
     async def run(self) -> None:
-        await self._stream._drain_audio_channel()
+        await asyncio.get_running_loop().create_future()  # until the stream is closed

@@ -1,19 +1,20 @@
 """What happens in a session, noted from outside.
 
-Sources: LiveKit's public events, its plugins' metrics, and the hooks of `AgentActivity` for what LiveKit 1.8.9
+Sources: LiveKit's public events, its plugins' metrics, and hooks of `AgentActivity` for what LiveKit 1.8.9
 announces nowhere (speech as the VAD hears it, predictions, commits).
 """
 
 from __future__ import annotations
 
 import functools
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from livekit.agents import AgentSession
+from livekit.agents import Agent, AgentSession, llm, tts
 from livekit.agents.metrics import LLMMetrics, TTSMetrics
 from livekit.agents.voice.agent_activity import AgentActivity
 
@@ -53,11 +54,12 @@ class Observer:
         )
 
     @contextmanager
-    def watching(self, session: AgentSession[Any]) -> Iterator[None]:
-        """Note what happens in a session, and in whatever agents take over in it."""
+    def watching(self, session: AgentSession[Any], agent: Agent) -> Iterator[None]:
+        """Note what happens in a session that starts with `agent`, also when other agents take over."""
+        self._watch_plugins(session, agent)
         session.on("user_input_transcribed", self._on_transcript)
         session.on("agent_state_changed", lambda event: self.note("agent_state", state=event.new_state))
-        session.on("speech_created", lambda event: self.note("speech_created", source=event.source))
+        session.on("speech_created", lambda event: self._on_speech_created(session, event))
         session.on(
             "agent_false_interruption", lambda event: self.note("false_interruption", resumed=event.resumed)
         )
@@ -76,11 +78,26 @@ class Observer:
         with _hooked(session, hooks):
             yield
 
-    def watch_plugin(self, plugin: Any) -> None:
-        """Note the calls of an LLM or TTS from its metrics."""
-        if plugin is not None and all(plugin is not other for other in self._watched):
-            self._watched.append(plugin)
-            plugin.on("metrics_collected", self._on_metrics)
+    @contextmanager
+    def log_records(self) -> Iterator[None]:
+        """Note the errors and warnings that LiveKit only logs, such as those of an agent's own methods."""
+        handler = _Notes(self)
+        logger = logging.getLogger("livekit")
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+
+    def _watch_plugins(self, session: AgentSession[Any], agent: Agent) -> None:
+        for plugin in (session.llm, session.tts, agent.llm, agent.tts):
+            if isinstance(plugin, (llm.LLM, tts.TTS)) and all(plugin is not other for other in self._watched):
+                self._watched.append(plugin)
+                plugin.on("metrics_collected", self._on_metrics)
+
+    def _on_speech_created(self, session: AgentSession[Any], event: Any) -> None:
+        self._watch_plugins(session, session.current_agent)
+        self.note("speech_created", source=event.source)
 
     def _on_transcript(self, event: Any) -> None:
         self.note("transcript", final=event.is_final, text=event.transcript)
@@ -181,6 +198,21 @@ class Observer:
 
     def _on_preemptive_generation(self, info: Any) -> None:
         self.note("preemptive", text=info.new_transcript)
+
+
+class _Notes(logging.Handler):
+    """Hands log records of LiveKit on to an observer."""
+
+    def __init__(self, observer: Observer) -> None:
+        super().__init__(logging.WARNING)
+        self._observer = observer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if record.exc_info and record.exc_info[1] is not None:
+            message += f": {type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
+        kind: SessionEventKind = "error" if record.levelno >= logging.ERROR else "warning"
+        self._observer.note(kind, source="log", error=message)
 
 
 def _plain(data: dict[str, Any], origin: float) -> dict[str, Any]:

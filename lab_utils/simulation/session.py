@@ -11,24 +11,27 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
-from livekit.agents import Agent, AgentSession
+from livekit.agents import Agent, AgentSession, inference
 from livekit.agents.testing import fake_job_context
 from livekit.local_inference import EOT
 
-from ..records import Pcm, SessionLog
-from ..timeline import frame_samples
+from ..records import Pcm, SessionEventKind, SessionLog
+from ..timeline import SAMPLE_RATE_HZ, frame_samples
 from . import clock
-from .audio_io import AudioSource, Playout, RecordingInput, mix
-from .caller import OPEN_LOOP_CAVEATS, REACTIVE_CAVEATS, ReactiveCaller
+from .audio_io import AudioSource, Playout, RecordingInput, Stream, mix
+from .caller import OPEN_LOOP_CAVEATS, REACTIVE_CAVEATS, CallerTurn, ReactiveCaller
+from .delays import rng_for
 from .job import SessionJob
 from .llm import ScriptedLLM
+from .models import TracedTurnDetector, TracedVAD, detector_arguments, livekit_vad
 from .observer import Observer
 from .stt import ScriptedSTT
+from .stt_plan import SttTiming, plan_events, words_of
 from .tts import ScriptedTTS
 
 INSTRUCTIONS = "You are a helpful voice assistant on the phone. Answer briefly."
@@ -91,8 +94,8 @@ class _Session:
         self.observer = Observer()
         self._failure = ""
         self._report: dict[str, Any] = {}
-        self._origin: float | None = None
-        self._closed_at: float | None = None
+        self._started_at: float | None = None  # time.time() of the stream's first sample
+        self._duration_s = 0.0
         self._heard: Pcm = np.zeros((0, 2), dtype=np.int16)
 
     def cost_s(self, function: Callable[..., Any]) -> float:
@@ -122,33 +125,29 @@ class _Session:
 
     async def _run(self, context: Any) -> None:
         job = self.job
-        source, caller = self._source()
-        audio_in = RecordingInput(source, frame_samples(job.settings.conditions.frame_duration))
-        audio_out = Playout(self._on_playout(caller, audio_in))
+        frame = frame_samples(job.settings.conditions.frame_duration)
+        source = self._source(frame)
+        caller = source if isinstance(source, ReactiveCaller) else None
+        audio_in = RecordingInput(source, frame, on_start=lambda: self._starts(audio_in))
+        audio_out = Playout(on_event=lambda kind, data: self._plays(kind, data, caller))
+        self._stt = job.stt() if job.stt else ScriptedSTT(job.stt_timing)
         agent = job.agent() if job.agent else Agent(instructions=INSTRUCTIONS)
-        speech_to_text = job.stt() if job.stt else ScriptedSTT(job.stt_timing)
         session: AgentSession[Any] = AgentSession(
-            stt=speech_to_text,
+            stt=self._stt,
             llm=job.llm() if job.llm else ScriptedLLM(seed=job.seed),
             tts=job.tts() if job.tts else ScriptedTTS(seed=job.seed),
-            **self._turn_taking(audio_in),
+            **self._turn_taking(lambda: len(audio_in.sent) * frame),
             **{"session_close_transcript_timeout": 0.0, **job.options},
         )
         session.input.audio, session.output.audio = audio_in, audio_out
         closed = asyncio.Event()
         session.on("close", lambda _: closed.set())
-        audio_in.on_start(lambda: self._tell_transcripts(speech_to_text, audio_in))
         with self.observer.watching(session, agent):
             try:
                 await session.start(agent, record=False)
-                waits = [asyncio.ensure_future(event.wait()) for event in (audio_in.ended, closed)]
-                try:
-                    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    for wait in waits:
-                        wait.cancel()
+                await _first_of(audio_in.ended, closed)
                 if closed.is_set():
-                    self.fail("the session closed itself")
+                    self.fail("the session closed itself before the recording ended")
                 self.observer.note("audio_ends")
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LAST_WORDS_S):
@@ -156,10 +155,125 @@ class _Session:
                             await speech.wait_for_playout()
             finally:
                 await session.aclose()
-                self._closed_at = time.time()
-                self._origin = audio_in.started_at
-                self._heard = mix(audio_in, audio_out)
+                self._duration_s = time.time() - (audio_in.started_at or time.time())
+                if job.keep_audio and audio_in.started_at is not None:
+                    self._heard = mix(audio_in.samples(), audio_out.heard, audio_in.started_at)
                 report = context.make_session_report(session).to_dict()
                 self._report = json.loads(json.dumps(report, default=str))
 
-    def _source(self) -> tuple[AudioSource, ReactiveCaller | None]: ...
+    def _source(self, frame: int) -> AudioSource:
+        job = self.job
+        if job.mode == "open_loop":
+            return Stream(self._stream_pcm(), frame)
+        assert job.recording.labels is not None
+        limit_s = 3 * job.recording.duration_s + job.tail_s
+        return ReactiveCaller(
+            job.recording,
+            job.recording.labels,
+            frame,
+            tail_s=job.tail_s,
+            limit_s=limit_s,
+            on_turn=self._caller_speaks,
+        )
+
+    def _stream_pcm(self) -> Pcm:
+        silence = np.zeros(self.job.phase_samples, dtype=np.int16)
+        tail = np.zeros(round(self.job.tail_s * SAMPLE_RATE_HZ), dtype=np.int16)
+        return np.concatenate((silence, self.job.recording.user, tail))
+
+    def _turn_taking(self, position: Callable[[], int]) -> dict[str, Any]:
+        """`vad` and `turn_handling` of AgentSession: traced where the audio is known beforehand."""
+        settings, traces = self.job.settings, self.job.traces
+        traced = traces is not None and self.job.mode == "open_loop"
+        detection: Any = settings.detector.model
+        if detection == "v1-mini" and traces is not None and traced:
+            delay_s = settings.conditions.prediction_delay
+            detection = TracedTurnDetector(
+                settings.detector, traces.eot, self._stream_pcm(), position, delay_s
+            )
+        elif detection == "v1-mini":
+            detection = inference.TurnDetector(**detector_arguments(settings.detector))
+        # Somebody else's STT may take the audio of the VAD's events, which a trace doesn't have.
+        own_stt = isinstance(self._stt, ScriptedSTT)
+        return {
+            "vad": TracedVAD(settings.vad, traces.vad, position)
+            if traces is not None and traced and own_stt
+            else livekit_vad(settings.vad),
+            "turn_handling": {
+                "turn_detection": detection,
+                "endpointing": settings.endpointing.model_dump(),
+                # "adaptive" needs LiveKit's cloud
+                "interruption": settings.interruption.model_dump() | {"mode": "vad"},
+                "preemptive_generation": settings.preemptive.model_dump(),
+            },
+        }
+
+    def _starts(self, audio_in: RecordingInput) -> None:
+        """Sample 0 is being spoken: what is known about the call's words has its place in time now."""
+        job = self.job
+        assert audio_in.started_at is not None
+        self._started_at = audio_in.started_at
+        if not isinstance(self._stt, ScriptedSTT) or job.mode == "reactive":
+            return
+        events = job.transcripts
+        if events is None:
+            assert job.recording.labels is not None
+            words = words_of(job.recording.labels)
+            events = plan_events(words, job.stt_timing or SttTiming(), rng_for(job.seed, "stt"))
+        self._stt.hear(events, self._started_at + job.phase_samples / SAMPLE_RATE_HZ)
+
+    def _caller_speaks(self, turn: CallerTurn, start_s: float) -> None:
+        """A reactive caller begins a turn at a stream second."""
+        assert self._started_at is not None
+        assert self.job.recording.labels is not None
+        shift = self._started_at + start_s - turn.start_s
+        self.observer.note("caller_starts", self._started_at + start_s, turn=turn.kind)
+        self.observer.note("caller_ends", shift + turn.end_s)
+        if isinstance(self._stt, ScriptedSTT):
+            said = [
+                word
+                for word in words_of(self.job.recording.labels)
+                if turn.start_s <= (word.start_s + word.end_s) / 2 <= turn.end_s
+            ]
+            rng = rng_for(self.job.seed, f"stt {turn.start_s:.3f}")
+            self._stt.hear(plan_events(said, self.job.stt_timing or SttTiming(), rng), shift)
+
+    def _plays(self, kind: SessionEventKind, data: Mapping[str, Any], caller: ReactiveCaller | None) -> None:
+        self.observer.note(kind, **data)
+        if caller is not None and self._started_at is not None:
+            at_s = time.time() - self._started_at
+            if kind == "playout_starts":
+                caller.agent_started(at_s)
+            elif kind == "playout_ends":
+                caller.agent_finished(at_s, interrupted=data["interrupted"])
+
+    def log(self) -> SessionLog:
+        """What happened, on the recording's time axis (reactive: from the first sample of the stream)."""
+        job = self.job
+        origin = (self._started_at or 0.0) + job.phase_samples / SAMPLE_RATE_HZ
+        return SessionLog(
+            recording=job.recording.name,
+            sha256=job.recording.sha256,
+            settings=job.settings,
+            mode=job.mode,
+            clock="real" if job.real_time else "virtual",
+            seed=job.seed,
+            phase_samples=job.phase_samples,
+            duration_s=round(self._duration_s, 9),
+            events=self.observer.events(origin),
+            replies=self.observer.replies(origin),
+            heard=self._heard,
+            report=self._report,
+            caveats=CAVEATS[job.mode],
+            failure=self._failure,
+        )
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    """Wait until one of the events is set."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
