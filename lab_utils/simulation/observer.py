@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from livekit.agents import Agent, AgentSession, llm, tts
@@ -34,6 +35,7 @@ class Observer:
         self._trigger = ""
         self._prediction: tuple[float, float] | None = None
         self._watched: list[Any] = []
+        self._calls = count(1)
 
     def note(self, kind: SessionEventKind, at: float | None = None, **data: Any) -> None:
         """Note an event that happens now, or happened at `at`."""

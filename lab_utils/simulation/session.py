@@ -16,13 +16,14 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
-from livekit.agents import Agent, AgentSession, inference
+from livekit.agents import AgentSession, inference
 from livekit.agents.testing import fake_job_context
 from livekit.local_inference import EOT
 
 from ..records import Pcm, SessionEventKind, SessionLog
 from ..timeline import SAMPLE_RATE_HZ, frame_samples
 from . import clock
+from .agents import PlainAgent, speaks_first
 from .audio_io import AudioSource, Playout, RecordingInput, Stream, mix
 from .caller import OPEN_LOOP_CAVEATS, REACTIVE_CAVEATS, CallerTurn, ReactiveCaller
 from .delays import rng_for
@@ -34,7 +35,6 @@ from .stt import ScriptedSTT
 from .stt_plan import SttTiming, plan_events, words_of
 from .tts import ScriptedTTS
 
-INSTRUCTIONS = "You are a helpful voice assistant on the phone. Answer briefly."
 LAST_WORDS_S = 30.0
 """The agent may finish what it is saying for so long after the audio has ended."""
 CAVEATS = {"open_loop": OPEN_LOOP_CAVEATS, "reactive": REACTIVE_CAVEATS}
@@ -131,7 +131,7 @@ class _Session:
         audio_in = RecordingInput(source, frame, on_start=lambda: self._starts(audio_in))
         audio_out = Playout(on_event=lambda kind, data: self._plays(kind, data, caller))
         self._stt = job.stt() if job.stt else ScriptedSTT(job.stt_timing)
-        agent = job.agent() if job.agent else Agent(instructions=INSTRUCTIONS)
+        agent = job.agent() if job.agent else PlainAgent(speaks_first(job.recording))
         session: AgentSession[Any] = AgentSession(
             stt=self._stt,
             llm=job.llm() if job.llm else ScriptedLLM(seed=job.seed),

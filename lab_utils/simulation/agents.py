@@ -1,7 +1,4 @@
-"""An agent that says what the recorded one said, when it said it, and answers nothing.
-
-With it a session's agent has the timing that a replay of dynamic endpointing assumes.
-"""
+"""The agents that a session is run with where the user brings none."""
 
 from __future__ import annotations
 
@@ -18,10 +15,34 @@ from ..replay import agent_turns
 from ..timeline import SAMPLE_RATE_HZ, Floats, to_samples
 
 
-class RecordedAgent(Agent):
-    """Speaks the recorded agent's turns, uninterruptible, from an audio input that has a `started_at`.
+INSTRUCTIONS = "You are a helpful voice assistant on the phone. Answer briefly."
+GREETING = "Hello, how can I help you?"
 
-    The session must not discard audio meanwhile (`discard_audio_if_uninterruptible`), so that the STT hears on.
+
+class PlainAgent(Agent):
+    """Answers what the LLM says; greets first where the recorded agent did."""
+
+    def __init__(self, greets: bool) -> None:
+        super().__init__(instructions=INSTRUCTIONS)
+        self._greets = greets
+
+    async def on_enter(self) -> None:
+        if self._greets:
+            self.session.say(GREETING)
+
+
+def speaks_first(recording: Recording) -> bool:
+    """Whether the recorded agent speaks before the user does."""
+    if recording.labels is None:
+        return False
+    agent, user = recording.labels.spans("agent"), recording.labels.spans("user")
+    return bool(len(agent)) and (not len(user) or agent[0, 0] < user[0, 0])
+
+
+class RecordedAgent(Agent):
+    """Says what the recorded agent said, when it said it, uninterruptible, and answers nothing.
+
+    With it a session's agent has the timing that a replay of dynamic endpointing assumes.
     """
 
     def __init__(self, recording: Recording, phase_samples: int = 0) -> None:
