@@ -142,14 +142,19 @@ def test_source_is_asked_when_the_frame_is_due_and_once_per_number() -> None:
     assert asked == [(0, 0.05), (1, 0.1), (2, 0.15), (3, 0.2)]
 
 
-def test_source_with_wrong_frames_is_named() -> None:
+def test_source_with_wrong_frames_is_named_and_ends_the_input() -> None:
     async def main() -> None:
-        await RecordingInput(Stream(ramp(0, 800), 400), 800).__anext__()
+        source = RecordingInput(Stream(ramp(0, 800), 400), 800)
+        with pytest.raises(
+            ValueError, match=r"expected 800 int16 samples a frame, got int16 of shape \(400,\)"
+        ):
+            await source.__anext__()
+        assert source.ended.is_set()
+        assert isinstance(source.failure, ValueError)
+        with pytest.raises(StopAsyncIteration):
+            await source.__anext__()
 
-    with pytest.raises(
-        ValueError, match=r"frames of 800 int16 samples, the source gave int16 of shape \(400,\)"
-    ):
-        virtually(main)
+    virtually(main)
 
 
 def test_input_in_real_time() -> None:

@@ -198,13 +198,16 @@ class Agent:
     def starts(self) -> list[float]:
         return [round(spoken.start_s, 6) for spoken in self.caller.spoken]
 
-    def check_audio(self) -> None:
-        """Every turn sounds as in the recording; everything else is room tone."""
+    def check_audio(self, faded_s: float = 0.0) -> None:
+        """Every turn, but for its beginning, sounds as in the recording; everything else is room tone."""
+        faded = round(faded_s * RATE)
         rest = np.ones(len(self.stream), dtype=bool)
         for turn, start_s, _ in self.caller.spoken:
             lo, hi = round(turn.start_s * RATE), round(turn.end_s * RATE)
             at = round(start_s * RATE)
-            np.testing.assert_array_equal(self.stream[at : at + hi - lo], self.recording.user[lo:hi])
+            np.testing.assert_array_equal(
+                self.stream[at + faded : at + hi - lo], self.recording.user[lo + faded : hi]
+            )
             rest[at : at + hi - lo] = False
         assert (
             np.abs(self.stream[rest].astype(int)).max() <= 40
@@ -343,7 +346,7 @@ def test_any_agent_hears_every_turn_whole_and_in_order(
         if turn.kind == "answer" and cue == "agent":
             assert min(start_s - end_s for end_s in ends if end_s <= start_s) >= 0
             assert any(start_s - end_s >= turn.offset_s - 1 / RATE for end_s in ends)
-    session.check_audio()
+    session.check_audio(faded_s=caller.FADE_S)  # a turn without padding fades in over its own speech
 
 
 # ---------------------------------------------------------------- room tone

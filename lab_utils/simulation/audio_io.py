@@ -74,7 +74,9 @@ class RecordingInput(io.AudioInput):
         self.started_at: float | None = None
         """`time.time()` of sample 0; None until the agent listens."""
         self.ended = asyncio.Event()
-        """Set when the source has ended, one frame after its last frame."""
+        """Set when the source has ended, one frame after its last frame, or failed."""
+        self.failure: Exception | None = None
+        """What the source raised. AgentSession would only stop listening, and its owner wait for ever."""
         self.sent: list[Pcm] = []
         """The frames delivered so far."""
         self._source, self._frame_samples, self._on_start = source, frame_samples, on_start
@@ -89,17 +91,24 @@ class RecordingInput(io.AudioInput):
         due_s = self._start_s + (len(self.sent) + 1) * self._frame_samples / SAMPLE_RATE_HZ
         if due_s > loop.time():
             await _until(loop, due_s)
-        samples = None if self.ended.is_set() else self._source.frame(len(self.sent))
+        samples = None if self.ended.is_set() else self._next()
         if samples is None:
             self.ended.set()
             raise StopAsyncIteration
-        if samples.shape != (self._frame_samples,) or samples.dtype != np.int16:
-            found = f"{samples.dtype} of shape {samples.shape}"
-            raise ValueError(
-                f"expected frames of {self._frame_samples} int16 samples, the source gave {found}"
-            )
         self.sent.append(samples)
         return rtc.AudioFrame(samples.tobytes(), SAMPLE_RATE_HZ, 1, self._frame_samples)
+
+    def _next(self) -> Pcm | None:
+        try:
+            samples = self._source.frame(len(self.sent))
+            if samples is not None and (samples.shape != (self._frame_samples,) or samples.dtype != np.int16):
+                found = f"{samples.dtype} of shape {samples.shape}"
+                raise ValueError(f"expected {self._frame_samples} int16 samples a frame, got {found}")
+        except Exception as error:
+            self.failure = error
+            self.ended.set()
+            raise
+        return samples
 
     def samples(self) -> Pcm:
         """Everything delivered so far, shape=(n,)."""

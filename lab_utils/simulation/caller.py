@@ -83,8 +83,9 @@ class ReactiveCaller(AudioSource):
 
     A turn is cut out with up to 0.2 s of the recording around it and faded into the room tone. Its first
     speech lies at its due moment, to the sample: a frame is composed at its end, when what happened within
-    it has been told. A cue told later than that, or due earlier than its padding, costs padding first and
-    then moves the turn to the start of the frame being composed. A turn whose padding has begun isn't
+    it has been told. A turn whose cue comes less than its padding before it loses padding, and with no
+    padding fades in over its first 10 ms; one whose moment has passed begins with the frame being composed,
+    so a cue told in time is never answered late. A turn whose padding has begun isn't
     postponed any more; that is when `on_turn` is called, with the stream second of its first speech: from
     0.2 s before that second to one frame after it.
 
