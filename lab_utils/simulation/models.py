@@ -215,7 +215,7 @@ class TracedTurnDetector(inference.TurnDetector):
 
 
 class _TracedPredictions(_BaseStreamingTurnDetectorStream):
-    """Counts the audio instead of keeping it: which samples LiveKit's buffer would hold is all that matters."""
+    """Counts the audio instead of keeping it: all that matters is which samples LiveKit's buffer holds."""
 
     _detector: TracedTurnDetector
 

@@ -30,7 +30,8 @@ class Observer:
         self._replies: list[Reply] = []
         self._user_stages: dict[str, float] = {}
         self._user_text = ""
-        self._commit_at: float | None = None
+        self._commit_at: float | None = None  # the last commit
+        self._answered_at: float | None = None  # the commit that the last user message comes from
         self._speech_ended = False
         self._trigger = ""
         self._prediction: tuple[float, float] | None = None
@@ -147,17 +148,18 @@ class Observer:
         }
         if item.role == "user":
             self._user_stages, self._user_text = stages, item.text_content or ""
+            self._answered_at = self._commit_at
         elif item.role == "assistant":
             self._replies.append(
                 Reply(
-                    commit_s=self._commit_at,
+                    commit_s=self._answered_at,
                     user_text=self._user_text,
                     agent_text=item.text_content or "",
                     interrupted=item.interrupted,
                     stages=self._user_stages | stages,
                 )
             )
-            self._user_stages, self._user_text, self._commit_at = {}, "", None
+            self._user_stages, self._user_text, self._answered_at = {}, "", None
 
     def _on_start_of_speech(self, ev: Any, speech_start_time: float) -> None:
         self._prediction = None

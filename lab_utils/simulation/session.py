@@ -6,7 +6,6 @@ On a virtual clock, `clock.install()` must have been called before LiveKit was i
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import signal
 import threading
@@ -18,7 +17,9 @@ from typing import Any
 import numpy as np
 from livekit.agents import AgentSession, inference
 from livekit.agents.testing import fake_job_context
+from livekit.agents.voice.transcription import TranscriptSynchronizer
 from livekit.local_inference import EOT
+from pydantic_core import to_jsonable_python
 
 from ..records import Pcm, SessionEventKind, SessionLog
 from ..timeline import SAMPLE_RATE_HZ, frame_samples
@@ -139,13 +140,19 @@ class _Session:
             **self._turn_taking(lambda: len(audio_in.sent) * frame),
             **{"session_close_transcript_timeout": 0.0, **job.options},
         )
-        session.input.audio, session.output.audio = audio_in, audio_out
+        session.input.audio = audio_in
+        # As RoomIO does it: of an interrupted reply, only what it has said goes into the chat.
+        synchronizer = TranscriptSynchronizer(next_in_chain_audio=audio_out, next_in_chain_text=None)
+        session.output.audio = synchronizer.audio_output
+        session.output.transcription = synchronizer.text_output
         closed = asyncio.Event()
         session.on("close", lambda _: closed.set())
         with self.observer.watching(session, agent):
             try:
                 await session.start(agent, record=False)
                 await _first_of(audio_in.ended, closed)
+                if audio_in.failure is not None:
+                    raise audio_in.failure
                 if closed.is_set():
                     self.fail("the session closed itself before the recording ended")
                 self.observer.note("audio_ends")
@@ -155,11 +162,12 @@ class _Session:
                             await speech.wait_for_playout()
             finally:
                 await session.aclose()
+                await synchronizer.aclose()
                 self._duration_s = time.time() - (audio_in.started_at or time.time())
                 if job.keep_audio and audio_in.started_at is not None:
                     self._heard = mix(audio_in.samples(), audio_out.heard, audio_in.started_at)
                 report = context.make_session_report(session).to_dict()
-                self._report = json.loads(json.dumps(report, default=str))
+                self._report = to_jsonable_python(report, fallback=str)
 
     def _source(self, frame: int) -> AudioSource:
         job = self.job
@@ -250,7 +258,7 @@ class _Session:
     def log(self) -> SessionLog:
         """What happened, on the recording's time axis (reactive: from the first sample of the stream)."""
         job = self.job
-        origin = (self._started_at or 0.0) + job.phase_samples / SAMPLE_RATE_HZ
+        origin = float((self._started_at or 0.0) + job.phase_samples / SAMPLE_RATE_HZ)
         return SessionLog(
             recording=job.recording.name,
             sha256=job.recording.sha256,

@@ -5,8 +5,10 @@ That is also what makes them run from a notebook, whose own event loop is runnin
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -102,10 +104,18 @@ def _prepare(path: list[str]) -> None:
     sys.path[:] = path
 
 
-def _run_one(job: SessionJob, folder: Path | None) -> SessionLog:
+@cache
+def _runner() -> Callable[[SessionJob], SessionLog]:
+    """The session module, loaded once a process."""
     from .session import run
 
-    log = run(job)
+    gc.collect()
+    gc.freeze()  # half a million objects of LiveKit that no later collection need look at
+    return run
+
+
+def _run_one(job: SessionJob, folder: Path | None) -> SessionLog:
+    log = _runner()(job)
     if folder is not None:
         save_session(log, folder)
     return log

@@ -1,0 +1,232 @@
+"""Replay against session: the proof that a replay's commits are those of the real `AgentSession`.
+
+`draw_cases` draws settings over the whole knob space; each is replayed and run as a session on a recording,
+with the same transcripts, and the two lists of commits must agree in number, time and cause.
+
+What is not compared, and counted: commits at or after the end of the audio, which the end of a session brings
+forward. Assumed by the replay, and so arranged in the session: with dynamic endpointing the agent is the
+recorded one, uninterrupted (`RecordedAgent`); with fixed endpointing it is any agent, since nothing an agent
+does moves a commit.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from .corpus.files import RecordingFiles, load_recording
+from .records import Cause, Commits, Recording, SessionLog, SttEvent, Traced
+from .replay import Block, find_pauses, replay, stt_events
+from .replay.stt_events import transcripts_of
+from .settings import Settings, parse_settings
+from .simulation.delays import Delay, rng_for
+from .simulation.job import SessionJob, SessionTraces
+from .simulation.stt_plan import SttTiming, plan_events, words_of
+from .simulation.workers import in_workers
+from .timeline import SAMPLE_RATE_HZ, frame_samples
+from .tracing import TraceCache, Tracer, default_cache
+
+TOLERANCE_S = 1e-3
+PHASES = 4
+FRAMES_MS = (10, 20, 32, 50)
+LIVE_SHARE = 0.1
+"""Of the cases so many run LiveKit's own models instead of reading traces."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One setting to be proven on one recording."""
+
+    number: int
+    recording: int
+    settings: Settings
+    phase: int
+    from_words: bool
+    """Whether the STT sends what it would for the labels' words, instead of what a sweep assumes."""
+    live: bool
+    """Whether LiveKit's own VAD and turn detector run, instead of traces."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One commit, as far as the two sides can be compared."""
+
+    time_s: float
+    cause: Cause
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Both sides of one case."""
+
+    case: Case
+    recording: str
+    replayed: tuple[Moment, ...]
+    session: tuple[Moment, ...]
+    excluded: int
+    """Commits of the session at or after the end of the audio."""
+    failure: str = ""
+
+    @property
+    def largest_error_s(self) -> float:
+        """Between commits of the same place in both lists; infinite if their numbers differ."""
+        if len(self.replayed) != len(self.session):
+            return float("inf")
+        pairs = zip(self.replayed, self.session, strict=True)
+        return max((abs(a.time_s - b.time_s) for a, b in pairs), default=0.0)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether number, times (within `TOLERANCE_S`) and causes are the same."""
+        causes = [m.cause for m in self.replayed] == [m.cause for m in self.session]
+        return not self.failure and causes and self.largest_error_s <= TOLERANCE_S
+
+
+def draw_cases(count: int, recordings: int, seed: int = 0) -> list[Case]:
+    """`count` cases over the whole knob space, spread over the recordings and in their order."""
+    cases = []
+    for number in range(count):
+        rng = rng_for(seed, f"case {number}")
+        settings = _draw_settings(rng)
+        cases.append(
+            Case(
+                number=number,
+                recording=number % recordings,
+                settings=settings,
+                phase=int(rng.integers(PHASES)),
+                from_words=bool(rng.random() < 0.5),
+                live=bool(rng.random() < LIVE_SHARE),
+            )
+        )
+    return sorted(cases, key=lambda case: (case.recording, case.number))
+
+
+def _draw_settings(rng: np.random.Generator) -> Settings:
+    """Any setting AgentSession accepts, to the millisecond; a third of the delays is the defaults' or 0."""
+
+    def between(low: float, high: float) -> float:
+        return round(float(rng.uniform(low, high)), 3)
+
+    detector = str(rng.choice(["vad", "stt", "v1-mini"], p=[0.3, 0.3, 0.4]))
+    activation = between(0.25, 0.75)
+    min_delay = float(rng.choice([0.0, 0.3, 0.5, between(0.0, 1.2), between(0.0, 1.2)]))
+    return parse_settings(
+        {
+            "vad": {
+                "model": str(rng.choice(["livekit", "silero"])),
+                "activation_threshold": activation,
+                "deactivation_threshold": None if rng.random() < 0.5 else between(0.05, activation),
+                "min_speech_duration": between(0.03, 0.25),
+                "min_silence_duration": between(0.25 if detector == "v1-mini" else 0.08, 1.0),
+            },
+            "detector": {"model": detector, "unlikely_threshold": between(0.05, 0.8)},
+            "endpointing": {
+                "mode": str(rng.choice(["fixed", "dynamic"], p=[0.7, 0.3])),
+                "min_delay": min_delay,
+                "max_delay": round(min_delay + between(0.0, 2.5), 3),
+                "alpha": between(0.5, 0.99),
+            },
+            "conditions": {
+                "transcription_delay": 0.0 if rng.random() < 0.3 else between(0.05, 1.8),
+                "stt_silence": between(0.15, 1.0),
+                "prediction_delay": float(rng.choice([0.0, 0.04, between(0.0, 0.3)])),
+                "frame_duration": float(rng.choice(FRAMES_MS)) / 1000,
+            },
+        }
+    )
+
+
+def verify(
+    files: Sequence[RecordingFiles],
+    cases: Sequence[Case],
+    *,
+    cache: Path | None = None,
+    processes: int = 2,
+) -> Iterator[Outcome | Exception]:
+    """The outcome of each case, in order; an exception where a recording can't be used."""
+    folder = cache or default_cache()
+    arguments = ((files[case.recording], case, folder) for case in cases)
+    return in_workers(verify_case, arguments, processes)
+
+
+def verify_case(files: RecordingFiles, case: Case, cache: Path) -> Outcome:
+    """Replay one case and run it as a session; in a process with a virtual clock."""
+    from .simulation.agents import RecordedAgent
+    from .simulation.session import run
+
+    recording, base, tracer = _prepared(files, cache)
+    settings = case.settings
+    events = transcripts(case, base)
+    traced = tracer.complete(recording, _one_phase(base, case), [Block.of(settings)], events)
+    replayed = replay(traced, settings, 0, events)
+    vad = traced.vad[settings.vad.model][0]
+    recorded = functools.partial(RecordedAgent, recording, vad.phase_samples)
+    job = SessionJob(
+        recording=recording,
+        settings=settings,
+        agent=recorded if settings.endpointing.mode == "dynamic" else None,
+        options={"aec_warmup_duration": None},
+        seed=case.number,
+        phase_samples=vad.phase_samples,
+        tail_s=tracer.tail_s,
+        transcripts=events,
+        traces=None if case.live else SessionTraces(vad, traced.eot[0]),
+        keep_audio=False,
+    )
+    return outcome(case, recording, replayed, run(job), tracer.tail_s)
+
+
+def transcripts(case: Case, traced: Traced) -> tuple[SttEvent, ...]:
+    """What the STT of a case sends, in recording time."""
+    settings = case.settings
+    conditions = settings.conditions
+    if case.from_words:
+        timing = SttTiming(
+            final_delay=Delay(p50_s=conditions.transcription_delay, p95_s=2 * conditions.transcription_delay),
+            end_of_speech=settings.detector.model == "stt",
+            utterance_gap_s=conditions.stt_silence,
+            word_times=case.number % 2 == 0,
+        )
+        return plan_events(words_of(traced.labels), timing, rng_for(case.number, "words"))
+    if settings.detector.model == "stt":
+        return stt_events(traced.labels, conditions)
+    trace = traced.vad[settings.vad.model][case.phase]
+    pauses = find_pauses(trace, settings.vad, frame_samples(conditions.frame_duration))
+    finals = transcripts_of(pauses, conditions.transcription_delay)
+    offset_s = trace.phase_samples / SAMPLE_RATE_HZ
+    return tuple(replace(final, time_s=final.time_s - offset_s, text="…") for final in finals)
+
+
+def outcome(
+    case: Case, recording: Recording, replayed: Commits, log: SessionLog, audio_end_s: float
+) -> Outcome:
+    """Both sides' commits before the end of the audio (recording time)."""
+    commits = log.of_kind("commit")
+    session = [Moment(event.time_s, event.data["cause"]) for event in commits]
+    replay_moments = map(Moment, replayed.time_s.tolist(), replayed.cause)
+    return Outcome(
+        case=case,
+        recording=recording.name,
+        replayed=tuple(m for m in replay_moments if m.time_s < audio_end_s - TOLERANCE_S),
+        session=tuple(m for m in session if m.time_s < audio_end_s - TOLERANCE_S),
+        excluded=sum(m.time_s >= audio_end_s - TOLERANCE_S for m in session),
+        failure=log.failure,
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _prepared(files: RecordingFiles, cache: Path) -> tuple[Recording, Traced, Tracer]:
+    """A recording with labels and traces; cases come in the recordings' order."""
+    tracer = Tracer(TraceCache(cache))
+    recording = load_recording(files)
+    traced = tracer.trace(recording, PHASES)
+    return replace(recording, labels=traced.labels), traced, tracer
+
+
+def _one_phase(traced: Traced, case: Case) -> Traced:
+    vad = {model: (traces[case.phase],) for model, traces in traced.vad.items()}
+    return replace(traced, vad=vad, eot=(traced.eot[case.phase],))
