@@ -7,7 +7,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from virtual import run_virtually
+from own_process import run_virtually
 
 from lab_utils.simulation import clock
 

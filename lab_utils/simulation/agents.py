@@ -14,7 +14,6 @@ from ..records import Recording
 from ..replay import agent_turns
 from ..timeline import SAMPLE_RATE_HZ, Floats, to_samples
 
-
 INSTRUCTIONS = "You are a helpful voice assistant on the phone. Answer briefly."
 GREETING = "Hello, how can I help you?"
 

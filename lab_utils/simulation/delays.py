@@ -1,0 +1,75 @@
+"""How long a simulated part takes: log-normal delays, reproducible part by part.
+
+One shape for all stages: log-normal, given by its median and 95th percentile, the two figures that providers
+publish. `rng_for` gives every part a random stream of its own, so that one part drawing more or fewer numbers
+never shifts the delays of another: runs that differ in one setting stay comparable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from typing import Any, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from ..settings import Seconds
+
+Z95 = 1.6448536269514722
+"""The 95th percentile of the standard normal distribution."""
+
+
+class Frozen(BaseModel):
+    """Frozen, strictly validated figures of a simulated part; its ValidationError is a ValueError."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Delay(Frozen):
+    """A random delay: log-normal with median `p50_s` and 95th percentile `p95_s`; constant without a p95."""
+
+    p50_s: Seconds
+    p95_s: Seconds | None = None
+
+    def __init__(self, p50_s: float | None = None, p95_s: float | None = None, **unknown: Any) -> None:
+        super().__init__(**{"p50_s": p50_s, "p95_s": p95_s} | unknown)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.p95_s is None:
+            return self
+        if self.p95_s < self.p50_s:
+            raise ValueError(
+                f"p95_s ({self.p95_s:g} s) is below p50_s ({self.p50_s:g} s); the 95th percentile can't be "
+                "less than the median: are they swapped?"
+            )
+        if self.p50_s == 0 < self.p95_s:
+            raise ValueError(
+                f"p50_s is 0 with p95_s = {self.p95_s:g} s, which no log-normal has; give a median above 0, "
+                "or leave p95_s out"
+            )
+        return self
+
+    @property
+    def sigma(self) -> float:
+        """The standard deviation of the delay's logarithm; 0 for a constant."""
+        if self.p95_s is None or self.p95_s == self.p50_s:
+            return 0.0
+        return math.log(self.p95_s / self.p50_s) / Z95
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """One delay in seconds. Takes one number from `rng`, also if constant: what follows never shifts."""
+        return self.p50_s * math.exp(self.sigma * float(rng.standard_normal()))
+
+
+def rng_for(seed: int, part: str) -> np.random.Generator:
+    """The random stream of one part ("stt", "llm" …) of a run; independent of all other parts' streams."""
+    name = hashlib.blake2b(part.encode(), digest_size=16).digest()  # hash() differs from process to process
+    return np.random.default_rng(np.random.SeedSequence([seed, int.from_bytes(name, "big")]))
+
+
+async def sleep_until(moment_s: float) -> None:
+    """Sleep until `loop.time()` reaches `moment_s`: steps of a schedule don't add up their errors."""
+    await asyncio.sleep(max(0.0, moment_s - asyncio.get_running_loop().time()))

@@ -1,0 +1,213 @@
+"""A language model that says what a script says, at the pace of a real one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from livekit.agents import APIConnectionError, llm
+from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
+
+from .delays import Delay, rng_for, sleep_until
+
+DEFAULT_REPLIES = (
+    "Sure, I can help you with that. Could you tell me a little more?",
+    "Thank you, I have noted that down. Is there anything else I should know?",
+    "All right, that is done. What else can I do for you?",
+)
+"""What is said where no script is given: plausible in length and prosody, neutral in content."""
+TTFT = Delay(0.35)
+TOKENS_PER_S = 60.0
+
+_TOKEN = re.compile(r"\s*(?:\w{1,6}|[^\w\s]|$)")
+
+
+@dataclass(frozen=True)
+class ToolRequest:
+    """The model calls a tool instead of answering; with the tool's output in the context it says `answer`."""
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    answer: str = "I have looked that up for you: {output}."
+    """`{output}` stands for what the tool returned."""
+
+
+Reply = str | ToolRequest
+Replies = Sequence[Reply] | Callable[[llm.ChatContext], Reply]
+
+
+def tokens_of(text: str) -> list[str]:
+    """A text in word pieces of at most six letters and single punctuation marks; joined they are the text."""
+    return [token for token in _TOKEN.findall(text) if token]
+
+
+class ScriptedLLM(llm.LLM):
+    """A streaming LLM: waits a time to first token, then sends tokens at an even pace.
+
+    `replies`: the answers to the first, second, … user message of the conversation (the last one repeats), or
+    a function of the chat context. `ttft` is drawn when a call begins, so that call k of a run always has the
+    same delay, however long the calls before it took or whether they were discarded; retries of a call keep
+    its delay. `tokens_per_s` is the pace after the first token.
+
+    Faults: `never_answers` lets every call hang; `fail_after_tokens` breaks the connection after so many
+    tokens (0: instead of the first), in the first `fails` attempts or in all (None). LiveKit retries what
+    failed before the first token.
+    """
+
+    def __init__(
+        self,
+        replies: Replies = DEFAULT_REPLIES,
+        *,
+        ttft: Delay = TTFT,
+        tokens_per_s: float = TOKENS_PER_S,
+        seed: int = 0,
+        never_answers: bool = False,
+        fail_after_tokens: int | None = None,
+        fails: int | None = None,
+    ) -> None:
+        super().__init__()
+        if isinstance(replies, str):
+            raise ValueError(f"replies is one string, {replies!r}; expected a list of replies: put it in [ ]")
+        if not callable(replies) and not replies:
+            raise ValueError("replies is empty; expected at least one reply (the last one repeats)")
+        if not 0.1 <= tokens_per_s <= 100_000:
+            raise ValueError(f"tokens_per_s is {tokens_per_s}; expected 0.1 to 100000 tokens per second")
+        if fail_after_tokens is not None and fail_after_tokens < 0:
+            raise ValueError(f"fail_after_tokens is {fail_after_tokens}; expected 0 or more, or None")
+        self._replies, self._ttft, self._tokens_per_s = replies, ttft, tokens_per_s
+        self._rng = rng_for(seed, "llm")
+        self._never_answers = never_answers
+        self._fail_after_tokens, self._fails_left = fail_after_tokens, fails
+        self.calls = 0
+        """How many requests have been made, the discarded ones included."""
+
+    @property
+    def model(self) -> str:
+        """The name in LiveKit's metrics."""
+        return "scripted-llm"
+
+    @property
+    def provider(self) -> str:
+        """The provider in LiveKit's metrics."""
+        return "offline"
+
+    def chat(
+        self,
+        *,
+        chat_ctx: llm.ChatContext,
+        tools: list[llm.Tool] | None = None,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+        parallel_tool_calls: NotGivenOr[bool] = NOT_GIVEN,
+        tool_choice: NotGivenOr[llm.ToolChoice] = NOT_GIVEN,
+        extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
+    ) -> llm.LLMStream:
+        """One request. With `tool_choice="none"` a scripted tool call is answered in words."""
+        self.calls += 1
+        return _ScriptedStream(
+            self,
+            chat_ctx=chat_ctx,
+            tools=tools or [],
+            conn_options=conn_options,
+            call=self.calls,
+            ttft_s=self._ttft.sample(self._rng),
+            may_call=tool_choice != "none",
+        )
+
+    def _reply_to(self, chat_ctx: llm.ChatContext) -> Reply:
+        if callable(self._replies):
+            return self._replies(chat_ctx)
+        turn = sum(message.role == "user" for message in chat_ctx.messages())
+        return self._replies[min(max(turn, 1), len(self._replies)) - 1]
+
+    def _breaks(self) -> bool:
+        """Whether this attempt is to fail; counts it."""
+        if self._fail_after_tokens is None or self._fails_left == 0:
+            return False
+        if self._fails_left is not None:
+            self._fails_left -= 1
+        return True
+
+
+class _ScriptedStream(llm.LLMStream):
+    def __init__(
+        self,
+        script: ScriptedLLM,
+        *,
+        chat_ctx: llm.ChatContext,
+        tools: list[llm.Tool],
+        conn_options: APIConnectOptions,
+        call: int,
+        ttft_s: float,
+        may_call: bool,
+    ) -> None:
+        self._script, self._ttft_s, self._may_call = script, ttft_s, may_call
+        self._id = f"scripted-llm-{call}"
+        super().__init__(script, chat_ctx=chat_ctx, tools=tools, conn_options=conn_options)
+
+    async def _run(self) -> None:
+        script = self._script
+        first_s = asyncio.get_running_loop().time() + self._ttft_s
+        if script._never_answers:
+            await asyncio.Future()
+        reply = self._worded(script._reply_to(self._chat_ctx))
+        if isinstance(reply, ToolRequest):
+            request = llm.FunctionToolCall(
+                name=reply.name, arguments=json.dumps(dict(reply.arguments)), call_id=f"{self._id}-tool"
+            )
+            # A tool call arrives as a whole: its tokens are of no use before the last one.
+            deltas = [llm.ChoiceDelta(role="assistant", tool_calls=[request])]
+            tokens = len(tokens_of(reply.name + request.arguments))
+            first_s += tokens / script._tokens_per_s
+        else:
+            deltas = [llm.ChoiceDelta(role="assistant", content=token) for token in tokens_of(reply)]
+            tokens = len(deltas)
+        breaks_after = script._fail_after_tokens if script._breaks() else None
+        for index, delta in enumerate(deltas):
+            await sleep_until(first_s + index / script._tokens_per_s)
+            if index == breaks_after:
+                break
+            self._event_ch.send_nowait(llm.ChatChunk(id=self._id, delta=delta))
+        if breaks_after is not None:
+            sent = min(breaks_after, len(deltas))
+            # As LiveKit's plug-ins do: what has been said can't be said again.
+            raise APIConnectionError(f"the scripted failure after {sent} tokens", retryable=sent == 0)
+        self._send_usage(tokens)
+
+    def _worded(self, reply: Reply) -> Reply:
+        """The reply itself, or in words if it is a tool request that can't be made (any more)."""
+        if not isinstance(reply, ToolRequest):
+            return reply
+        output = _output_of(reply.name, self._chat_ctx)
+        if output is not None or not self._may_call:
+            return reply.answer.replace("{output}", output or "nothing")
+        known = sorted(llm.ToolContext(self._tools).function_tools)
+        if reply.name not in known:
+            raise ValueError(
+                f"the script calls the tool {reply.name!r}, but the agent has {', '.join(known) or 'none'}"
+            )
+        return reply
+
+    def _send_usage(self, tokens: int) -> None:
+        prompt = sum(
+            len(tokens_of(message.text_content))
+            for message in self._chat_ctx.messages()
+            if message.text_content
+        )
+        usage = llm.CompletionUsage(
+            completion_tokens=tokens, prompt_tokens=prompt, total_tokens=prompt + tokens
+        )
+        self._event_ch.send_nowait(llm.ChatChunk(id=self._id, usage=usage))
+
+
+def _output_of(tool: str, chat_ctx: llm.ChatContext) -> str | None:
+    """What the tool has returned since the user last spoke."""
+    for item in reversed(chat_ctx.items):
+        if item.type == "message" and item.role == "user":
+            return None
+        if item.type == "function_call_output" and item.name == tool:
+            return item.output
+    return None

@@ -1,0 +1,152 @@
+"""A speech synthesizer at the pace of a real streaming one; it says a tone or real speech (`voices`)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from livekit.agents import tokenize, tts
+from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
+from livekit.agents.utils import aio
+
+from ..timeline import SAMPLE_RATE_HZ
+from .delays import Delay, rng_for, sleep_until
+from .voices import Voice, hibari_installed, speak
+
+FIRST_AUDIO = Delay(0.2)
+SPEED = 10.0
+CHUNK_S = 0.2
+"""Audio that arrives at a time; LiveKit's frames are of this length too."""
+_BYTES = 2
+"""Of a sample."""
+
+
+class ScriptedTTS(tts.TTS):
+    """A streaming TTS: starts at the first sentence boundary of its text, as LiveKit's plug-ins do.
+
+    `first_audio` runs from the first sentence to its first audio; it is drawn when a stream is made, so that
+    stream k of a run always has the same delay. From then on audio comes `speed` times as fast as it plays;
+    a later sentence is generated when it is there and the one before it is done. Synthesis runs in a thread
+    and costs nothing on a virtual clock; in real time it is part of `first_audio` as far as it fits into it.
+
+    `voice` None takes "hibari" where hibari-tts is installed, else "tone". The default sample rate is that of
+    the session, so that nothing needs to be resampled. Fault: with `returns_nothing` no audio ever comes.
+    """
+
+    def __init__(
+        self,
+        *,
+        first_audio: Delay = FIRST_AUDIO,
+        speed: float = SPEED,
+        voice: Voice | None = None,
+        sample_rate: int = SAMPLE_RATE_HZ,
+        seed: int = 0,
+        returns_nothing: bool = False,
+    ) -> None:
+        super().__init__(
+            capabilities=tts.TTSCapabilities(streaming=True), sample_rate=sample_rate, num_channels=1
+        )
+        if not 0.1 <= speed <= 10_000:
+            raise ValueError(f"speed is {speed}; expected 0.1 to 10000 seconds of audio per second")
+        if voice == "hibari" and not hibari_installed():
+            raise ValueError("voice 'hibari' needs the package hibari-tts; install it, or choose 'tone'")
+        self._voice: Voice = voice or ("hibari" if hibari_installed() else "tone")
+        self._first_audio, self._speed = first_audio, speed
+        self._rng = rng_for(seed, "tts")
+        self._returns_nothing = returns_nothing
+        self.calls = 0
+        """How many streams have been made, the discarded ones included."""
+
+    @property
+    def model(self) -> str:
+        """The name in LiveKit's metrics."""
+        return "scripted-tts"
+
+    @property
+    def provider(self) -> str:
+        """The provider in LiveKit's metrics."""
+        return "offline"
+
+    @property
+    def voice(self) -> Voice:
+        """What is heard: "tone" or "hibari"."""
+        return self._voice
+
+    def synthesize(
+        self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
+    ) -> tts.ChunkedStream:
+        """The whole text at once."""
+        return self._synthesize_with_stream(text, conn_options=conn_options)
+
+    def stream(
+        self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
+    ) -> tts.SynthesizeStream:
+        """A stream for one reply."""
+        self.calls += 1
+        return _ScriptedStream(
+            self, conn_options, call=self.calls, delay_s=self._first_audio.sample(self._rng)
+        )
+
+
+class _ScriptedStream(tts.SynthesizeStream):
+    def __init__(
+        self, script: ScriptedTTS, conn_options: APIConnectOptions, *, call: int, delay_s: float
+    ) -> None:
+        self._script, self._delay_s = script, delay_s
+        self._id = f"scripted-tts-{call}"
+        super().__init__(tts=script, conn_options=conn_options)
+
+    async def _run(self, output_emitter: tts.AudioEmitter) -> None:
+        output_emitter.initialize(
+            request_id=self._id,
+            sample_rate=self._script.sample_rate,
+            num_channels=1,
+            mime_type="audio/pcm",
+            frame_size_ms=round(CHUNK_S * 1000),
+            stream=True,
+        )
+        output_emitter.start_segment(segment_id=self._id)
+        sentences = tokenize.blingfire.SentenceTokenizer().stream()
+        reading = asyncio.create_task(self._read(sentences))
+        try:
+            await self._speak(sentences, output_emitter)
+            await reading
+        finally:
+            await aio.cancel_and_wait(reading)
+            await sentences.aclose()
+
+    async def _read(self, sentences: tokenize.SentenceStream) -> None:
+        async for text in self._input_ch:
+            if isinstance(text, str):
+                sentences.push_text(text)
+            else:
+                sentences.flush()
+        sentences.end_input()
+
+    async def _sound(self, text: str) -> bytes:
+        voice, rate_hz = self._script.voice, self._script.sample_rate
+        if voice == "tone":
+            return speak(text, voice, rate_hz)
+        return await asyncio.to_thread(speak, text, voice, rate_hz)
+
+    async def _speak(self, sentences: tokenize.SentenceStream, output: tts.AudioEmitter) -> None:
+        script, loop = self._script, asyncio.get_running_loop()
+        chunk_bytes = round(CHUNK_S * script.sample_rate) * _BYTES
+        ready_s: float | None = None  # when the synthesizer can deliver its next chunk
+        async for sentence in sentences:
+            text = sentence.token.strip()
+            if not text:
+                continue
+            if ready_s is None:
+                self._mark_started()
+                ready_s = loop.time() + self._delay_s
+            else:
+                ready_s = max(ready_s, loop.time())
+            pcm = b"" if script._returns_nothing else await self._sound(text)
+            ready_s = max(ready_s, loop.time())  # in real time, a sentence may take longer than its delay
+            for begin in range(0, len(pcm), chunk_bytes):
+                chunk = pcm[begin : begin + chunk_bytes]
+                await sleep_until(ready_s)
+                output.push(chunk)
+                ready_s += len(chunk) / _BYTES / script.sample_rate / script._speed
+        if ready_s is not None:
+            await sleep_until(ready_s)

@@ -1,0 +1,99 @@
+"""Random delays of simulated parts."""
+
+import asyncio
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab_utils.simulation.delays import Delay, rng_for, sleep_until
+
+
+def test_half_of_the_delays_lie_below_the_median_and_19_of_20_below_the_95th_percentile() -> None:
+    rng, delay = rng_for(0, "test"), Delay(0.35, 1.2)
+    samples = np.array([delay.sample(rng) for _ in range(20_000)])
+    assert np.median(samples) == pytest.approx(0.35, rel=0.02)
+    assert np.percentile(samples, 95) == pytest.approx(1.2, rel=0.03)
+    assert np.log(samples).std() == pytest.approx(delay.sigma, rel=0.02)
+
+
+@given(p50_s=st.floats(0, 60), same_p95=st.booleans())
+def test_a_delay_without_spread_is_constant(p50_s: float, same_p95: bool) -> None:
+    delay = Delay(p50_s, p50_s if same_p95 else None)
+    assert delay.sample(rng_for(1, "test")) == p50_s
+
+
+def test_a_constant_takes_as_many_numbers_as_a_random_delay() -> None:
+    one, other = rng_for(3, "test"), rng_for(3, "test")
+    Delay(0.1).sample(one)
+    Delay(0.1, 0.4).sample(other)
+    assert one.random() == other.random()
+
+
+@pytest.mark.parametrize(
+    ("figures", "message"),
+    [
+        ((-0.1,), r"p50_s[\s\S]*greater than or equal to 0[\s\S]*-0.1"),
+        ((61.0,), r"p50_s[\s\S]*less than or equal to 60[\s\S]*61"),
+        ((float("inf"),), r"p50_s[\s\S]*inf"),
+        ((float("nan"),), r"p50_s[\s\S]*nan"),
+        ((0.5, 0.2), r"p95_s \(0.2 s\) is below p50_s \(0.5 s\)[\s\S]*swapped"),
+        ((0.0, 0.2), r"p50_s is 0 with p95_s = 0.2 s[\s\S]*median above 0"),
+        (("0.5",), r"p50_s[\s\S]*valid number[\s\S]*'0.5'"),
+        ((), r"p50_s[\s\S]*valid number[\s\S]*None"),
+    ],
+)
+def test_impossible_figures_are_refused(figures: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Delay(*figures)
+
+
+def test_plain_values_of_a_file_become_a_delay_and_unknown_keys_are_refused() -> None:
+    delay = Delay.model_validate({"p50_s": 0.35, "p95_s": 1.2})
+    assert delay == Delay(0.35, 1.2)
+    assert Delay.model_validate(delay.model_dump()) == delay
+    with pytest.raises(ValueError, match="p99_s"):
+        Delay.model_validate({"p50_s": 0.35, "p99_s": 1.2})
+
+
+def test_delays_are_frozen_and_can_be_keys() -> None:
+    assert len({Delay(0.1), Delay(0.1), Delay(0.1, 0.2)}) == 2
+    with pytest.raises(ValueError, match="frozen"):
+        Delay(0.1).p50_s = 0.2  # type: ignore[misc]
+
+
+def test_parts_and_seeds_have_streams_of_their_own() -> None:
+    streams = [tuple(rng_for(seed, part).random(4)) for seed in (0, 1) for part in ("stt", "llm", "tts", "")]
+    assert len(set(streams)) == len(streams)
+    assert tuple(rng_for(0, "stt").random(4)) == streams[0]
+
+
+def test_streams_are_the_same_in_every_process() -> None:
+    code = "from lab_utils.simulation.delays import rng_for; print(rng_for(7, 'llm').random())"
+    answers = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": hash_seed, "PYTHONPATH": "."},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for hash_seed in ("1", "2")
+    }
+    assert answers == {str(rng_for(7, "llm").random())}
+
+
+def test_a_schedule_does_not_add_up_its_errors() -> None:
+    async def scenario() -> float:
+        loop = asyncio.get_running_loop()
+        start_s = loop.time()
+        for step in range(50):
+            await sleep_until(start_s + step * 0.002)
+        await sleep_until(start_s)  # in the past: at once
+        return loop.time() - start_s
+
+    assert 0.098 <= asyncio.run(scenario()) < 0.15
