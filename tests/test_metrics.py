@@ -263,6 +263,8 @@ def tally_at(times_s, labels: Labels) -> Tally:
         resume_s=times_s + 0.01,
         predict_sample=np.zeros(n, dtype=np.int64),
         blip_s=np.zeros(0),
+        opening_s=0.0,
+        stream_end_s=1e9,
     )
     column = np.zeros(1, dtype=np.int64)
     decisions = Decisions(

@@ -30,7 +30,7 @@ Position = Callable[[], int]
 """Samples of the stream that have been sent to the session so far."""
 
 
-def vad_arguments(vad: VadSettings) -> dict[str, float]:
+def vad_arguments(vad: VadSettings) -> dict[str, Any]:
     """The keyword arguments of LiveKit's VAD classes."""
     return vad.model_dump(exclude={"model"}) | {"deactivation_threshold": vad.deactivation}
 

@@ -70,7 +70,7 @@ class Observer:
         session.on("close", lambda event: self.note("closed", reason=event.reason.value))
         session.on("conversation_item_added", self._on_item)
         session.on("tool_execution_updated", self._on_tool)
-        hooks = {
+        hooks: dict[str, Callable[..., None]] = {
             "on_start_of_speech": self._on_start_of_speech,
             "on_end_of_speech": self._on_end_of_speech,
             "on_final_transcript": self._on_final_transcript,

@@ -26,7 +26,8 @@ from ..timeline import SAMPLE_RATE_HZ, frame_samples
 from . import clock
 from .agents import PlainAgent, speaks_first
 from .audio_io import AudioSource, Playout, RecordingInput, Stream, mix
-from .caller import OPEN_LOOP_CAVEATS, REACTIVE_CAVEATS, CallerTurn, ReactiveCaller
+from .caller import OPEN_LOOP_CAVEATS, REACTIVE_CAVEATS, ReactiveCaller
+from .caller_turns import CallerTurn
 from .delays import rng_for
 from .job import SessionJob
 from .llm import ScriptedLLM
