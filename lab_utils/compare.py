@@ -177,7 +177,7 @@ def verify_case(files: RecordingFiles, case: Case, cache: Path) -> Outcome:
         traces=None if case.live else SessionTraces(vad, traced.eot[0]),
         keep_audio=False,
     )
-    return outcome(case, recording, replayed, run(job), tracer.tail_s)
+    return outcome(case, recording, replayed, run(job), recording.duration_s + tracer.tail_s)
 
 
 def transcripts(case: Case, traced: Traced) -> tuple[SttEvent, ...]:

@@ -8,6 +8,7 @@ window is left out.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import version
 from itertools import accumulate
 from typing import Any
@@ -53,9 +54,7 @@ def _livekit(stream: Pcm) -> Floats:
 
 
 def _silero(streams: list[Pcm]) -> list[Floats]:
-    from livekit.plugins.silero import onnx_model
-
-    session = onnx_model.new_inference_session(force_cpu=True)
+    session = _silero_session()
     counts = [len(stream) // WINDOW_SAMPLES for stream in streams]
     batch, n = len(streams), max(counts, default=0)
     audio = np.zeros((n, batch, WINDOW_SAMPLES), dtype=np.float32)
@@ -74,6 +73,14 @@ def _silero(streams: list[Pcm]) -> list[Floats]:
     return [smooth(raw[:count, b]) for b, count in enumerate(counts)]
 
 
+@cache
+def _silero_session() -> Any:
+    """Silero's model, loaded once a process; it keeps no state between calls."""
+    from livekit.plugins.silero import onnx_model
+
+    return onnx_model.new_inference_session(force_cpu=True)
+
+
 def smooth(probabilities: Floats) -> Floats:
     """LiveKit's exponential smoothing of Silero's probabilities; shape=(n,) in and out."""
     past, new = SILERO_SMOOTHING, 1 - SILERO_SMOOTHING
@@ -88,7 +95,7 @@ class WindowModel:
         if model == "silero":
             from livekit.plugins.silero import onnx_model
 
-            session = onnx_model.new_inference_session(force_cpu=True)
+            session = _silero_session()
             self._silero = onnx_model.OnnxModel(onnx_session=session, sample_rate=SAMPLE_RATE_HZ)
             self._smoothed: float | None = None
         else:
