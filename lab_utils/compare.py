@@ -19,15 +19,15 @@ from pathlib import Path
 import numpy as np
 
 from .corpus.files import RecordingFiles, load_recording
-from .records import Cause, Commits, Recording, SessionLog, SttEvent, Traced
-from .replay import Block, find_pauses, replay, stt_events
+from .records import Cause, Commits, Recording, SessionLog, SttEvent
+from .replay import find_pauses, replay, stt_events
 from .replay.stt_events import transcripts_of
 from .settings import Settings, parse_settings
 from .simulation.delays import Delay, rng_for
 from .simulation.job import SessionJob, SessionTraces
 from .simulation.stt_plan import SttTiming, plan_events, words_of
 from .simulation.workers import in_workers
-from .timeline import SAMPLE_RATE_HZ, frame_samples
+from .timeline import SAMPLE_RATE_HZ, frame_samples, phase_offsets
 from .tracing import TraceCache, Tracer, default_cache
 
 TOLERANCE_S = 1e-3
@@ -158,10 +158,12 @@ def verify_case(files: RecordingFiles, case: Case, cache: Path) -> Outcome:
     from .simulation.agents import RecordedAgent
     from .simulation.session import run
 
-    recording, base, tracer = _prepared(files, cache)
+    tracer = Tracer(TraceCache(cache))
+    recording = _labelled(files, tracer)
     settings = case.settings
-    events = transcripts(case, base)
-    traced = tracer.complete(recording, _one_phase(base, case), [Block.of(settings)], events)
+    offset = phase_offsets(PHASES)[case.phase]
+    events = transcripts(case, recording, tracer)
+    traced = tracer.trace_session(recording, settings, offset, events)
     replayed = replay(traced, settings, 0, events)
     vad = traced.vad[settings.vad.model][0]
     recorded = functools.partial(RecordedAgent, recording, vad.phase_samples)
@@ -180,10 +182,11 @@ def verify_case(files: RecordingFiles, case: Case, cache: Path) -> Outcome:
     return outcome(case, recording, replayed, run(job), recording.duration_s + tracer.tail_s)
 
 
-def transcripts(case: Case, traced: Traced) -> tuple[SttEvent, ...]:
+def transcripts(case: Case, recording: Recording, tracer: Tracer) -> tuple[SttEvent, ...]:
     """What the STT of a case sends, in recording time."""
     settings = case.settings
     conditions = settings.conditions
+    assert recording.labels is not None
     if case.from_words:
         timing = SttTiming(
             final_delay=Delay(p50_s=conditions.transcription_delay, p95_s=2 * conditions.transcription_delay),
@@ -191,14 +194,14 @@ def transcripts(case: Case, traced: Traced) -> tuple[SttEvent, ...]:
             utterance_gap_s=conditions.stt_silence,
             word_times=case.number % 2 == 0,
         )
-        return plan_events(words_of(traced.labels), timing, rng_for(case.number, "words"))
+        return plan_events(words_of(recording.labels), timing, rng_for(case.number, "words"))
     if settings.detector.model == "stt":
-        return stt_events(traced.labels, conditions)
-    trace = traced.vad[settings.vad.model][case.phase]
+        return stt_events(recording.labels, conditions)
+    offset = phase_offsets(PHASES)[case.phase]
+    (trace,) = tracer.vad(recording, settings.vad.model, [offset])
     pauses = find_pauses(trace, settings.vad, frame_samples(conditions.frame_duration))
     finals = transcripts_of(pauses, conditions.transcription_delay)
-    offset_s = trace.phase_samples / SAMPLE_RATE_HZ
-    return tuple(replace(final, time_s=final.time_s - offset_s, text="…") for final in finals)
+    return tuple(replace(final, time_s=final.time_s - offset / SAMPLE_RATE_HZ, text="…") for final in finals)
 
 
 def outcome(
@@ -218,15 +221,7 @@ def outcome(
     )
 
 
-@functools.lru_cache(maxsize=1)
-def _prepared(files: RecordingFiles, cache: Path) -> tuple[Recording, Traced, Tracer]:
-    """A recording with labels and traces; cases come in the recordings' order."""
-    tracer = Tracer(TraceCache(cache))
+@functools.lru_cache(maxsize=1)  # cases come in the recordings' order
+def _labelled(files: RecordingFiles, tracer: Tracer) -> Recording:
     recording = load_recording(files)
-    traced = tracer.trace(recording, PHASES)
-    return replace(recording, labels=traced.labels), traced, tracer
-
-
-def _one_phase(traced: Traced, case: Case) -> Traced:
-    vad = {model: (traces[case.phase],) for model, traces in traced.vad.items()}
-    return replace(traced, vad=vad, eot=(traced.eot[case.phase],))
+    return replace(recording, labels=recording.labels or tracer.estimate_labels(recording))

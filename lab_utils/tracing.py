@@ -26,7 +26,7 @@ from .corpus.two_channel import label_with_confidence
 from .detectors import v1_mini
 from .records import EotTrace, Labels, Pauses, Pcm, Recording, SttEvent, Traced, VadTrace
 from .replay import Block, MissingPredictions, MissingRestarts, agent_turns, decide, find_pauses, heard_by
-from .settings import VadSettings
+from .settings import Settings, VadSettings
 from .timeline import SAMPLE_RATE_HZ, WINDOW_SAMPLES, Floats, Ints, frame_samples, phase_offsets
 from .vad import VAD_MODELS, model_version, speech_probabilities
 
@@ -148,6 +148,27 @@ class Tracer:
             tail_s=self.tail_s,
             notes=recording.notes,
         )
+
+    def trace_session(
+        self,
+        recording: Recording,
+        settings: Settings,
+        phase_samples: int = 0,
+        stt: Sequence[SttEvent] | None = None,
+    ) -> Traced:
+        """All that one setting leads to on one recording at one phase offset: what a session needs."""
+        traced = Traced(
+            name=recording.name,
+            path=recording.path,
+            sha256=recording.sha256,
+            duration_s=recording.duration_s,
+            labels=recording.labels or self.estimate_labels(recording),
+            vad={settings.vad.model: self.vad(recording, settings.vad.model, [phase_samples])},
+            eot=(self.cached_predictions(recording.sha256, phase_samples),),
+            tail_s=self.tail_s,
+            notes=recording.notes,
+        )
+        return self.complete(recording, traced, [Block.of(settings)], stt)
 
     def estimate_labels(self, recording: Recording) -> Labels:
         """Labels from the speech in the two channels. Raises BadRecording without an agent channel."""

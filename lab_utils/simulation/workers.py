@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -88,6 +89,8 @@ def in_workers(
 
     An exception takes the place of its result. Whoever stops early stops the workers too.
     """
+    # loky replaces a worker that has grown by 300 MB, which two voice models and a long call can do.
+    warnings.filterwarnings("ignore", "A worker was restarted", module="loky")
     executor = ProcessPoolExecutor(processes, initializer=_prepare, initargs=(list(sys.path),))
     try:
         futures = [executor.submit(function, *some) for some in arguments]
