@@ -6,6 +6,7 @@ import time
 import pytest
 from livekit import rtc
 from livekit.agents import APIConnectionError, APIConnectOptions, stt
+from livekit.agents.voice.audio_recognition import _STTPipeline, _STTPipelineContextVar
 from virtual import on_both_clocks, on_virtual_clock
 
 from lab_utils.records import SttEvent
@@ -190,6 +191,21 @@ async def test_times_in_a_transcript_count_from_the_first_audio() -> None:
     assert speech_end.speech_end_time == pytest.approx(start_s + 1.9, abs=1e-6)
     assert script.capabilities.aligned_transcript == "chunk"
     await stream.aclose()
+
+
+@on_virtual_clock
+async def test_in_a_session_they_count_from_the_audio_that_livekit_counts_from() -> None:
+    async def stt_pump() -> float:
+        # As AudioRecognition does it, whose pipeline outlives a stream that failed.
+        pipeline = _STTPipeline.__new__(_STTPipeline)
+        pipeline.input_started_at = time.time() - 3.0
+        _STTPipelineContextVar.set(pipeline)
+        script = ScriptedSTT(SttTiming(word_times=True))
+        script.hear([SttEvent(0.5, "final", "a", 0.2, 0.4)], time.time())
+        (_, event), *_ = await listen(script, 2)
+        return event.alternatives[0].end_time
+
+    assert await asyncio.create_task(stt_pump()) == pytest.approx(3.4, abs=1e-6)
 
 
 @on_virtual_clock
