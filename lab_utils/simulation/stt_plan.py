@@ -100,7 +100,7 @@ def plan_events(words: Sequence[Word], timing: SttTiming, rng: np.random.Generat
 
 
 BETWEEN_UTTERANCES_S = 1e-3
-"""A provider's messages about two utterances don't arrive in one instant: LiveKit's tasks would race there."""
+"""A provider's messages about two utterances don't come in one instant: LiveKit's tasks would race there."""
 
 
 class _Plan:
