@@ -13,12 +13,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .timeline import SAMPLE_RATE_HZ, Floats, Ints
+from .timeline import SAMPLE_RATE_HZ, WINDOW_SAMPLES, Floats, Ints
 
 Pcm = NDArray[np.int16]
 Bools = NDArray[np.bool_]
 LabelKind = Literal["hold", "shift", "cut_off", "backchannel"]
 LABEL_KINDS: tuple[LabelKind, ...] = ("hold", "shift", "cut_off", "backchannel")
+Cause = Literal["detector", "max_delay", "vad", "stt", "late_transcript"]
+CAUSES: tuple[Cause, ...] = ("detector", "max_delay", "vad", "stt", "late_transcript")
+"""Why a commit came (`Commits`)."""
 Speaker = Literal["user", "agent"]
 
 
@@ -40,6 +43,24 @@ class Word:
     start_s: float
     end_s: float
     text: str
+
+
+SttEventKind = Literal["start_of_speech", "interim", "preflight", "final", "end_of_speech"]
+
+
+@dataclass(frozen=True)
+class SttEvent:
+    """One event of a streaming speech-to-text, on the recording's time axis."""
+
+    time_s: float
+    """When it reaches the agent."""
+    kind: SttEventKind
+    text: str = ""
+    """A final without text does nothing (audio_recognition.py:1276)."""
+    start_s: float | None = None
+    """Start of the speech it is about, if the STT tells times; a start_of_speech's `speech_start_time`."""
+    end_s: float | None = None
+    """End of the speech it is about, if the STT tells times; an end_of_speech's `speech_end_time`."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +133,13 @@ class VadTrace:
     phase_samples: int
     probabilities: Floats
     """shape=(windows,); for silero with LiveKit's exponential smoothing."""
+    restarts: Mapping[int, Floats] = field(default_factory=dict)
+    """What the VAD says if it begins anew at a stream sample, by window from there on: as many windows as
+    were asked for. In `stt` mode the speech-to-text's END_OF_SPEECH restarts a VAD that hears speech."""
+
+    def windows_from(self, origin: int) -> int:
+        """Windows from a stream sample to the end of the stream."""
+        return len(self.probabilities) - -(-origin // WINDOW_SAMPLES)
 
 
 BUFFER_SAMPLES = 19_200
@@ -187,8 +215,12 @@ class Pauses:
     predict_sample: Ints
     """Stream sample at which the prediction is requested: the end of the audio it hears; 0 if never."""
     blip_s: Floats
-    """shape=(blips,): moments inside pauses at which speech too short for START_OF_SPEECH moves the last
+    """shape=(blips,): moments in silence at which speech too short for START_OF_SPEECH moves the last
     speaking time (audio_recognition.py:1481)."""
+    opening_s: float
+    """Arrival of the first START_OF_SPEECH, whether or not it is followed by a pause; or the stream's end."""
+    stream_end_s: float
+    """Nothing is committed from then on."""
 
     def __len__(self) -> int:
         return len(self.end_of_speech_s)
@@ -239,7 +271,10 @@ class Decisions:
     """shape=(pauses, 1), or (pauses, settings); NaN without a detector, and for what `shortened` holds."""
     shortened: tuple[Shortened, ...] = ()
     late_s: Floats = field(default_factory=lambda: np.zeros((0, 0)))
-    """shape=(pauses, settings): commits caused by each pause's transcript after the pause was committed."""
+    """shape=(triggers, settings): commits that belong to no pause or come after its first, by what triggered
+    them; infinity where it led to none."""
+    late_cause: tuple[Cause, ...] = ()
+    """The cause of each trigger's commits."""
 
     def __len__(self) -> int:
         return len(self.level)
@@ -264,16 +299,15 @@ class Decisions:
         return resolved
 
 
-Cause = Literal["detector", "max_delay", "vad", "late_transcript"]
-CAUSES: tuple[Cause, ...] = ("detector", "max_delay", "vad", "late_transcript")
-
-
 @dataclass(frozen=True)
 class Commits:
     """The moments at which the agent decides that the user's turn is over, under one setting.
 
     `cause`: `detector` (it accepted the end), `max_delay` (it did not, and the longest wait ran out), `vad`
-    (no prediction: silence alone), `late_transcript` (a final transcript that came after a commit).
+    (no prediction: silence alone), `stt` (the speech-to-text's END_OF_SPEECH), `late_transcript` (a final
+    transcript that came after a commit, or before any speech that the VAD heard). In `stt` mode it is what
+    triggered the commit: `stt`, or, while the turn has been ended but not committed, `vad` (the VAD's
+    END_OF_SPEECH) or `late_transcript` (a final).
     """
 
     time_s: Floats

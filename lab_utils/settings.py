@@ -52,9 +52,9 @@ def default_deactivation(activation_threshold: float) -> float:
 
 
 class DetectorSettings(_Frozen):
-    """End of turn: plain VAD, or the on-device audio model v1-mini with its threshold."""
+    """End of turn: plain VAD, the speech-to-text's own endpointing, or the audio model v1-mini."""
 
-    model: Literal["vad", "v1-mini"] = "v1-mini"
+    model: Literal["vad", "stt", "v1-mini"] = "v1-mini"
     unlikely_threshold: Probability = ENGLISH_UNLIKELY_THRESHOLD
 
 
@@ -90,7 +90,10 @@ class Conditions(_Frozen):
     """What a replay assumes and no profile can set."""
 
     transcription_delay: Seconds = 0.0
-    """From the end of speech to the final transcript; 0 means: before the VAD's end of speech."""
+    """From the end of speech to the final transcript; 0 means: before the VAD's end of speech. In `stt`
+    mode from the STT's decision, which comes `stt_silence` after the end of speech."""
+    stt_silence: Seconds = 0.5
+    """Silence after which the STT says END_OF_SPEECH; `stt` mode only."""
     prediction_delay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.04
     """From the request of an end-of-turn prediction to its answer; v1-mini takes 25-40 ms on two cores."""
     frame_duration: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
@@ -136,7 +139,7 @@ class Settings(_Frozen):
         if self.detector.model == "v1-mini" and silence < STREAMING_DETECTOR_MIN_SILENCE_S:
             raise ValueError(
                 f"min_silence_duration ({silence} s) is below {STREAMING_DETECTOR_MIN_SILENCE_S} s, the "
-                "least that AgentSession accepts with v1-mini; raise it, or use detector vad"
+                "least that AgentSession accepts with v1-mini; raise it, or use detector vad or stt"
             )
         return self
 

@@ -36,7 +36,7 @@ from .metrics import (
     tally,
 )
 from .records import Decisions, Pauses, Traced
-from .replay import Block, agent_turns, blocks_of, commits_of, decide, find_pauses
+from .replay import Block, agent_turns, blocks_of, commits_of, decide, find_pauses, heard_by
 from .settings import KNOBS, Conditions, Settings, VadSettings
 from .timeline import SAMPLE_RATE_HZ, Floats, Ints, frame_samples
 
@@ -74,15 +74,18 @@ class Corpus:
     ) -> Iterator[tuple[int, int, Decisions, float]]:
         """Recording, phase, the block's decisions there, and stream time less recording time.
 
-        Raises MissingPredictions.
+        Raises MissingTraces.
         """
         for r, (recording, agent) in enumerate(zip(self.recordings, self.agents, strict=True)):
             for phase, found in enumerate(pauses[r]):
-                offset_s = recording.vad[block.vad.model][phase].phase_samples / SAMPLE_RATE_HZ
-                yield r, phase, decide(found, recording.eot[phase], agent + offset_s, block), offset_s
+                trace = recording.vad[block.vad.model][phase]
+                offset_s = trace.phase_samples / SAMPLE_RATE_HZ
+                stt = heard_by(block, recording.labels, offset_s)
+                decided = decide(found, recording.eot[phase], agent + offset_s, block, stt, trace)
+                yield r, phase, decided, offset_s
 
     def score(self, block: Block, pauses: Sequence[Sequence[Pauses]]) -> list[list[Tally]]:
-        """A block's tallies, for each recording and phase. Raises MissingPredictions."""
+        """A block's tallies, for each recording and phase. Raises MissingTraces."""
         tallies: list[list[Tally]] = [[] for _ in self.recordings]
         for r, phase, decided, offset_s in self.decisions(block, pauses):
             tallies[r].append(tally(decided, pauses[r][phase], self.marks[r], offset_s))
@@ -116,7 +119,7 @@ def sweep(
     jobs: int = 1,
     quiet: bool = False,
 ) -> Sweep:
-    """Score every row of a table of settings (`grid.expand`). Raises MissingPredictions if traces lack some.
+    """Score every row of a table of settings (`grid.expand`). Raises MissingTraces if traces lack some.
 
     `jobs` > 1 shares the blocks among that many processes.
     """

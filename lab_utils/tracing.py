@@ -24,8 +24,8 @@ from .audio import BadRecording, replacing
 from .corpus.files import RecordingFiles, load_recording
 from .corpus.two_channel import label_with_confidence
 from .detectors import v1_mini
-from .records import EotTrace, Labels, Pauses, Pcm, Recording, Traced, VadTrace
-from .replay import Block, MissingPredictions, agent_turns, decide, find_pauses
+from .records import EotTrace, Labels, Pauses, Pcm, Recording, SttEvent, Traced, VadTrace
+from .replay import Block, MissingPredictions, MissingRestarts, agent_turns, decide, find_pauses, heard_by
 from .settings import VadSettings
 from .timeline import SAMPLE_RATE_HZ, WINDOW_SAMPLES, Floats, Ints, frame_samples, phase_offsets
 from .vad import VAD_MODELS, model_version, speech_probabilities
@@ -39,6 +39,10 @@ LABEL_VAD = VadSettings(min_speech_duration=0.1, min_silence_duration=0.2)
 """How speech is found for labels; LiveKit's unsmoothed VAD, whose edges lie closest to the true ones."""
 LABEL_THRESHOLDS = (0.35, 0.5, 0.65)
 """Labels are estimated at each; their agreement is a label's confidence."""
+
+
+LEAST_RESTART = 256
+"""Windows (8 s) computed at least when a VAD begins anew; it is mostly restarted again before they end."""
 
 
 def default_cache() -> Path:
@@ -162,9 +166,35 @@ class Tracer:
             variants.append((spans[0], spans[1]))
         return label_with_confidence(variants, recording.duration_s)
 
-    def complete(self, recording: Recording, traced: Traced, blocks: Sequence[Block]) -> Traced:
-        """The trace with every prediction that the blocks' settings lead to."""
+    def restart(self, recording: Recording, known: VadTrace, missing: MissingRestarts) -> VadTrace:
+        """`known` with the VAD's restarts that are missing, which are also kept in the cache."""
+        stream = stream_of(recording.user, known.phase_samples, self.tail_s)
+        restarts = dict(known.restarts)
+        name = f"{recording.sha256}-{model_version(known.model)}-{known.phase_samples}-{self.tail_s:g}"
+        for origin, needed in zip(missing.origins, missing.windows, strict=True):
+            address = f"{name}-from-{origin}"
+            entry = self.cache.load(address, ["probabilities"])
+            if entry is None or len(entry[0]) < needed:
+                windows = min(max(LEAST_RESTART, 2 * needed), known.windows_from(origin))
+                audio = stream[origin : origin + windows * WINDOW_SAMPLES]
+                entry = [speech_probabilities(known.model, [audio])[0]]
+                self.cache.store(address, probabilities=entry[0])
+            restarts[origin] = entry[0]
+        return replace(known, restarts=restarts)
+
+    def complete(
+        self,
+        recording: Recording,
+        traced: Traced,
+        blocks: Sequence[Block],
+        stt: Sequence[SttEvent] | None = None,
+    ) -> Traced:
+        """The trace with every prediction, and every restart of the VAD, that the blocks' settings lead to.
+
+        `stt`: the speech-to-text's events as in `replay`.
+        """
         eot = list(traced.eot)
+        vad = {name: list(traces) for name, traces in traced.vad.items()}
         for phase, offset in enumerate(phase_offsets(traced.phases)):
             agent = agent_turns(traced.labels) + offset / SAMPLE_RATE_HZ
             segmented: dict[tuple[VadSettings, float], Pauses] = {}
@@ -172,17 +202,20 @@ class Tracer:
                 if block.detector == "vad":
                     continue
                 key = (block.vad, block.conditions.frame_duration)
+                model = block.vad.model
                 if key not in segmented:
-                    trace = traced.vad[block.vad.model][phase]
                     frame = frame_samples(block.conditions.frame_duration)
-                    segmented[key] = find_pauses(trace, block.vad, frame)
+                    segmented[key] = find_pauses(vad[model][phase], block.vad, frame)
+                heard = heard_by(block, traced.labels, offset / SAMPLE_RATE_HZ, stt)
                 while True:
                     try:
-                        decide(segmented[key], eot[phase], agent, block)
+                        decide(segmented[key], eot[phase], agent, block, heard, vad[model][phase])
                         break
                     except MissingPredictions as missing:
                         eot[phase] = self.predict(recording, offset, eot[phase], missing.starts, missing.ends)
-        return replace(traced, eot=tuple(eot))
+                    except MissingRestarts as missing:
+                        vad[model][phase] = self.restart(recording, vad[model][phase], missing)
+        return replace(traced, eot=tuple(eot), vad={name: tuple(traces) for name, traces in vad.items()})
 
 
 def _speech_spans(trace: VadTrace, vad: VadSettings, duration_s: float) -> Floats:

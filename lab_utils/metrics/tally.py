@@ -57,10 +57,12 @@ def tally(decisions: Decisions, pauses: Pauses, marks: Intervals, offset_s: floa
     if len(decisions.late_s):  # further rows, which every setting accepts
         late_s = decisions.late_s - offset_s
         latest_s = np.where(np.isfinite(late_s), late_s, -np.inf).max(axis=1)
-        begin_s, end_s = np.append(begin_s, begin_s), np.append(end_s, np.nextafter(latest_s, np.inf))
+        begin_s = np.append(begin_s, late_s.min(axis=1))
+        end_s = np.append(end_s, np.nextafter(latest_s, np.inf))
         accepted_s = np.concatenate((accepted_s, late_s))
         rejected_s = np.concatenate((rejected_s, np.full_like(late_s, np.inf)))
-        accepted, rejected = np.concatenate((accepted, accepted)), np.concatenate((rejected, rejected))
+        every = np.ones((len(late_s), accepted.shape[1]), np.bool_)
+        accepted, rejected = np.concatenate((accepted, every)), np.concatenate((rejected, every))
     slot, interval = _cells(begin_s, end_s, marks)
     ends = np.flatnonzero(marks.kind[interval] == END_OF_TURN)
     ends = ends[np.argsort(marks.turn[interval[ends]], kind="stable")]

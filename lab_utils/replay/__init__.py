@@ -1,47 +1,85 @@
 """Replay: (traces, settings) → commits, exactly as `AgentSession` would decide them. Pure.
 
 `replay` gives the commits of one setting; `decide` those of a block of settings that share a voice-activity
-detector, which is what a sweep needs. Semantics and sources: `pauses`, `decisions`, `endpointing`.
+detector, which is what a sweep needs. Semantics and sources: `pauses`, `decisions`, `late`, `stt_mode`,
+`stt_events`, `endpointing`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from ..records import CAUSES, Cause, Commits, Decisions, EotTrace, Labels, Pauses, Traced
+from ..records import CAUSES, Cause, Commits, Decisions, EotTrace, Labels, Pauses, SttEvent, Traced, VadTrace
 from ..settings import Settings
 from ..timeline import SAMPLE_RATE_HZ, Floats, frame_samples
 from .block import Block, blocks_of
-from .decisions import MissingPredictions, early_decisions, late_decisions
+from .decisions import MissingPredictions, MissingTraces, early_decisions
+from .late import late_decisions
 from .pauses import find_pauses
+from .stt_events import in_stream, stt_events, transcripts_of
+from .stt_mode import MissingRestarts, stt_decisions
 
 __all__ = [
     "Block",
     "MissingPredictions",
+    "MissingRestarts",
+    "MissingTraces",
     "agent_turns",
     "blocks_of",
     "commits_of",
     "decide",
     "find_pauses",
+    "heard_by",
     "replay",
+    "stt_events",
 ]
 
 
-def decide(pauses: Pauses, eot: EotTrace, agent: Floats, block: Block) -> Decisions:
+def decide(
+    pauses: Pauses,
+    eot: EotTrace,
+    agent: Floats,
+    block: Block,
+    stt: Sequence[SttEvent] | None = None,
+    trace: VadTrace | None = None,
+) -> Decisions:
     """What each setting of a block does in each pause (stream times).
 
-    `agent`: stream times of the agent's turns, used by dynamic endpointing only. Raises MissingPredictions if
-    `eot` lacks a prediction that is needed.
+    `agent`: stream times of the agent's turns, used by dynamic endpointing only. `stt`: events of the
+    speech-to-text at stream times, in order; None: one final per stretch of speech (see `heard_by`).
+    `stt` mode must be given them, and the `trace` of the `pauses`. Raises MissingTraces if `eot` lacks a
+    prediction, or `trace` a restart, that is needed.
     """
-    delays = block.delays(pauses, agent)
     conditions = block.conditions
     frame = frame_samples(conditions.frame_duration)
+    if block.detector == "stt":
+        if stt is None or trace is None:
+            raise ValueError("stt mode was given no events or no trace; give decide both (events: heard_by)")
+        return stt_decisions(trace, block.vad, stt, block.learners(agent), frame, len(pauses))
+    delays = block.delays(pauses, agent)
     heard = eot if block.detector == "v1-mini" else None
-    if np.all(pauses.last_speaking_s + conditions.transcription_delay <= pauses.end_of_speech_s):
-        return early_decisions(pauses, heard, delays, conditions.prediction_delay, frame)
-    return late_decisions(
-        pauses, heard, delays, conditions.transcription_delay, conditions.prediction_delay, frame
-    )
+    if stt is None:
+        if np.all(pauses.last_speaking_s + conditions.transcription_delay <= pauses.end_of_speech_s):
+            return early_decisions(pauses, heard, delays, conditions.prediction_delay, frame)
+        modelled = transcripts_of(pauses, conditions.transcription_delay)
+        return late_decisions(
+            pauses, heard, delays, modelled, conditions.prediction_delay, frame, modelled=True
+        )
+    return late_decisions(pauses, heard, delays, stt, conditions.prediction_delay, frame)
+
+
+def heard_by(
+    block: Block, labels: Labels, offset_s: float, stt: Sequence[SttEvent] | None = None
+) -> list[SttEvent] | None:
+    """The speech-to-text's events that `decide` is to be given, at stream times (`offset_s` later).
+
+    Given events `stt` (recording times) as they are; else the modelled ones in `stt` mode, none in others.
+    """
+    if stt is None and block.detector == "stt":
+        stt = stt_events(labels, block.conditions)
+    return None if stt is None else in_stream(stt, offset_s)
 
 
 def agent_turns(labels: Labels) -> Floats:
@@ -56,15 +94,20 @@ def agent_turns(labels: Labels) -> Floats:
     return np.array(turns, dtype=np.float64).reshape(-1, 2)
 
 
-def replay(traced: Traced, settings: Settings, phase: int = 0) -> Commits:
+def replay(
+    traced: Traced, settings: Settings, phase: int = 0, stt: Sequence[SttEvent] | None = None
+) -> Commits:
     """The commits of one setting on one recording, in recording time.
 
-    `phase` is the index of the trace's phase. Raises MissingPredictions if the trace lacks a prediction.
+    `phase` is the index of the trace's phase; `stt`: the speech-to-text's events in recording time, None for
+    modelled ones. Raises MissingTraces if the trace lacks a prediction or a restart of the VAD.
     """
     trace = traced.vad[settings.vad.model][phase]
     offset_s = trace.phase_samples / SAMPLE_RATE_HZ
+    block = Block.of(settings)
     pauses = find_pauses(trace, settings.vad, frame_samples(settings.conditions.frame_duration))
-    decisions = decide(pauses, traced.eot[phase], agent_turns(traced.labels) + offset_s, Block.of(settings))
+    heard = heard_by(block, traced.labels, offset_s, stt)
+    decisions = decide(pauses, traced.eot[phase], agent_turns(traced.labels) + offset_s, block, heard, trace)
     return commits_of(decisions, 0, settings.detector.model, offset_s)
 
 
@@ -89,7 +132,7 @@ def commits_of(decisions: Decisions, setting: int, detector: str, offset_s: floa
     if len(decisions.late_s):
         late = decisions.late_s[:, setting]
         times = np.concatenate((times, late))
-        causes = np.concatenate((causes, np.full(len(late), CAUSES.index("late_transcript"))))
+        causes = np.concatenate((causes, [CAUSES.index(cause) for cause in decisions.late_cause]))
         probability = np.concatenate((probability, np.full(len(late), np.nan)))
     order = np.argsort(times, kind="stable")[: np.count_nonzero(np.isfinite(times))]
     named: tuple[Cause, ...] = tuple(CAUSES[k] for k in causes[order])

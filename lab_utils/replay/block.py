@@ -12,7 +12,7 @@ from ..records import Pauses
 from ..settings import Conditions, EndpointingSettings, Settings, VadSettings
 from ..timeline import Floats, Ints
 from .decisions import Delays
-from .endpointing import learned_min_delays
+from .endpointing import Learner, learned_min_delays
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,26 @@ class Block:
             max_delay=np.array([settings.endpointing.max_delay]),
         )
 
+    def learners(self, agent: Floats) -> list[Learner]:
+        """Each setting's delays, for one walk through the events (`stt` mode)."""
+        alpha = self.alpha if self.endpointing_mode == "dynamic" else None
+        pairs = zip(self.min_delay.tolist(), self.max_delay.tolist(), strict=True)
+        return [Learner(low, high, alpha, agent) for low, high in pairs]
+
     def delays(self, pauses: Pauses, agent: Floats) -> Delays:
         """The block's distinct delays; learned ones are computed from the pauses and the agent's turns."""
         if self.endpointing_mode == "fixed":
             columns, place = np.unique(np.concatenate((self.min_delay, self.max_delay)), return_inverse=True)
             min_column, max_column = place.reshape(2, -1)
+            first = columns
         else:
             pairs, place = np.unique(np.stack((self.min_delay, self.max_delay)), axis=1, return_inverse=True)
             learned = learned_min_delays(pauses, agent, pairs[0], pairs[1], self.alpha)
             columns = np.concatenate((learned, np.broadcast_to(pairs[1], learned.shape)), axis=1)
+            first = pairs.reshape(-1)
             min_column = place.reshape(-1)
             max_column = min_column + pairs.shape[1]
-        return Delays(self.threshold, columns, min_column, max_column)
+        return Delays(self.threshold, columns, min_column, max_column, first)
 
 
 _VAD_KNOBS = [

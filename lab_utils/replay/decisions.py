@@ -11,8 +11,8 @@ or a final transcript that comes after it; neither counts while the turn has no 
 the detector's audio buffer, so a prediction soon after it hears less than 1.2 s.
 
 `early_decisions` serves transcripts that are there by END_OF_SPEECH: a setting then chooses, pause by pause,
-between two delays, so commit times are computed once for each distinct delay and shared by all settings.
-`late_decisions` steps through the events of one recording, all settings side by side.
+between two delays, so commit times are computed once for each distinct delay and shared by all settings. For
+other transcripts see `late`, for the speech-to-text's own endpointing `stt_mode`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..records import BUFFER_SAMPLES, Bools, Decisions, EotTrace, Pauses, Shortened, eot_keys
+from ..records import BUFFER_SAMPLES, Decisions, EotTrace, Pauses, Shortened, eot_keys
 from ..timeline import SAMPLE_RATE_HZ, Floats, Ints
 
 
@@ -37,12 +37,18 @@ class Delays:
     """Column of each setting's delay after an accepted end, shape=(settings,)."""
     max_column: Ints
     """Column of each setting's delay after an unlikely end."""
+    first: Floats
+    """The columns before any pause, shape=(columns,)."""
 
     def __len__(self) -> int:
         return len(self.threshold)
 
 
-class MissingPredictions(Exception):
+class MissingTraces(Exception):
+    """Raised when a replay needs what the trace does not hold: predictions, or restarts of the VAD."""
+
+
+class MissingPredictions(MissingTraces):
     """Raised when a replay needs predictions that the trace does not hold: `starts` and `ends` in samples."""
 
     def __init__(self, keys: set[tuple[int, int]]) -> None:
@@ -54,7 +60,7 @@ class MissingPredictions(Exception):
         return f"{len(self.ends)} end-of-turn predictions are not in the trace; trace the recording for them"
 
 
-class _Predictions:
+class Predictions:
     """Look-up of an `EotTrace` that remembers what was missing."""
 
     def __init__(self, trace: EotTrace) -> None:
@@ -107,7 +113,7 @@ def early_decisions(
     full = np.full(len(pauses), np.nan)
     shortened: list[Shortened] = []
     lacking: dict[int, Ints] = {}
-    predictions = _Predictions(eot) if eot is not None else None
+    predictions = Predictions(eot) if eot is not None else None
     if predictions is not None:
         starts = np.maximum(pauses.predict_sample - BUFFER_SAMPLES, 0)
         flushed = flush_samples(commit_s, frame_samples)
@@ -157,7 +163,7 @@ def early_decisions(
 
 
 def _need_what_settings_hear(
-    decisions: Decisions, predictions: _Predictions, lacking: dict[int, Ints], pauses: Pauses
+    decisions: Decisions, predictions: Predictions, lacking: dict[int, Ints], pauses: Pauses
 ) -> None:
     """Ask for those of the lacking predictions that a setting really comes to."""
     wanted = np.zeros(len(pauses), np.bool_)
@@ -172,128 +178,3 @@ def _shortened(pauses: Pauses, flushed: Ints, starts: Ints) -> list[int]:
     """Pauses whose prediction may hear less than 1.2 s, because a commit may come shortly before."""
     latest_flush = np.maximum.accumulate(flushed.max(axis=1)) if len(pauses) else np.zeros(0)
     return (np.flatnonzero(latest_flush[:-1] > starts[1:]) + 1).tolist()
-
-
-def late_decisions(
-    pauses: Pauses,
-    eot: EotTrace | None,
-    delays: Delays,
-    transcription_delay: float,
-    prediction_delay: float,
-    frame_samples: int,
-) -> Decisions:
-    """Decisions where transcripts may come after END_OF_SPEECH, by stepping through the events.
-
-    Every stretch of speech gives one final transcript, `transcription_delay` seconds after its last speaking
-    time, but never before its own START_OF_SPEECH. Raises MissingPredictions as `early_decisions` does.
-    """
-    shape = (len(pauses), len(delays))
-    columns = np.broadcast_to(delays.columns, (len(pauses), delays.columns.shape[-1]))
-    run = _LateRun(
-        np.full(shape, np.inf), np.full(shape, np.inf), np.ones(shape, np.bool_), np.full(shape, np.nan)
-    )
-    predictions = _Predictions(eot) if eot is not None else None
-    pause = -1
-    speaking = False
-    settings = np.arange(len(delays))
-    for at_s, event, i in _events(pauses, transcription_delay):
-        run.commit_before(at_s, pause, frame_samples)
-        if event == _RESUME:
-            speaking = True
-            run.pending_s[:] = np.inf
-            continue
-        if event == _BLIP:
-            run.last_speaking_s[:] = at_s
-            continue
-        if event == _TRANSCRIPT:
-            run.transcribed[:] = True
-            if speaking or pause < 0:
-                continue
-            run.last_speaking_s = np.where(np.isnan(run.last_speaking_s), at_s, run.last_speaking_s)
-            trigger = np.ones(len(delays), np.bool_)
-        else:
-            pause, speaking = i, False
-            run.last_speaking_s[:] = pauses.last_speaking_s[i]
-            run.predicted[:] = predictions is not None
-            if predictions is not None:
-                start = np.maximum(run.flushed, max(0, int(pauses.predict_sample[i]) - BUFFER_SAMPLES))
-                distinct, of_setting = np.unique(start, return_inverse=True)
-                ends = np.full(len(distinct), pauses.predict_sample[i])
-                run.probability[i] = predictions.needed(distinct, ends)[of_setting]
-                run.accepted[i] = run.probability[i] >= delays.threshold
-            trigger = run.transcribed
-        likely = run.accepted[pause] | ~run.predicted
-        column = np.where(likely, delays.min_column, delays.max_column)
-        commit_s = np.maximum(at_s, run.last_speaking_s + columns[pause, column])
-        ready_s = pauses.predict_s[pause] + prediction_delay
-        commit_s = np.where(run.predicted, np.maximum(commit_s, ready_s), commit_s)
-        run.pending_s[trigger] = commit_s[trigger]
-        run.pending_last_speaking_s[trigger] = run.last_speaking_s[trigger]
-        run.pending_transcript = i
-    run.commit_before(float(pauses.resume_s[-1]) if len(pauses) else 0.0, pause, frame_samples)
-    if predictions is not None:
-        predictions.check()
-    return Decisions(
-        accepted_s=np.where(run.accepted, run.commit_s, np.inf),
-        rejected_s=np.where(run.accepted, np.inf, run.commit_s),
-        threshold=np.zeros(1),
-        accepted=np.ones((len(pauses), 1), np.bool_),
-        rejected=np.ones((len(pauses), 1), np.bool_),
-        level=np.zeros(len(delays), dtype=np.int64),
-        min_column=settings,
-        max_column=settings,
-        probability=run.probability,
-        late_s=run.late_s,
-    )
-
-
-_RESUME, _END, _BLIP, _TRANSCRIPT = range(4)
-
-
-def _events(pauses: Pauses, transcription_delay: float) -> list[tuple[float, int, int]]:
-    """(stream time, what, pause index) in order; what shares a time keeps the order of its windows."""
-    of_pause = np.searchsorted(pauses.end_of_speech_s, pauses.blip_s, side="right") - 1
-    events = [(float(t), int(i), _BLIP) for t, i in zip(pauses.blip_s, of_pause, strict=True)]
-    for i in range(len(pauses)):
-        started_s, heard_s = float(pauses.start_of_speech_s[i]), float(pauses.last_speaking_s[i])
-        events.append((started_s, i, _RESUME))
-        events.append((float(pauses.end_of_speech_s[i]), i, _END))
-        events.append((max(heard_s + transcription_delay, started_s), len(pauses) + i, _TRANSCRIPT))
-    end_s = float(pauses.resume_s[-1]) if len(pauses) else 0.0
-    return [(t, what, order % len(pauses)) for t, order, what in sorted(events) if t < end_s]
-
-
-@dataclass
-class _LateRun:
-    """The state of every setting while `late_decisions` walks through the events; shape=(settings,)."""
-
-    commit_s: Floats
-    late_s: Floats
-    accepted: Bools
-    probability: Floats
-    pending_transcript: int = -1
-
-    def __post_init__(self) -> None:
-        n = self.commit_s.shape[1]
-        self.transcribed = np.zeros(n, np.bool_)
-        self.predicted = np.zeros(n, np.bool_)
-        self.pending_s = np.full(n, np.inf)
-        self.last_speaking_s = np.full(n, np.nan)
-        self.pending_last_speaking_s = np.full(n, np.nan)
-        self.flushed = np.full(n, -1, dtype=np.int64)
-
-    def commit_before(self, at_s: float, pause: int, frame_samples: int) -> None:
-        """Commit what waits and is due before `at_s`."""
-        due = self.pending_s < at_s
-        if not due.any():
-            return
-        first = due & np.isinf(self.commit_s[pause])
-        self.commit_s[pause, first] = self.pending_s[first]
-        later = due & ~first
-        self.late_s[self.pending_transcript, later] = self.pending_s[later]
-        self.flushed[due] = flush_samples(self.pending_s[due], frame_samples)
-        self.transcribed[due] = False
-        self.predicted[due] = False
-        forget = due & (self.last_speaking_s == self.pending_last_speaking_s)
-        self.last_speaking_s[forget] = np.nan
-        self.pending_s[due] = np.inf

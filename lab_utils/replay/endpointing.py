@@ -45,17 +45,51 @@ def learned_min_delays(
         if event == "agent starts":
             _agent_starts(state, at_s)
         elif event == "agent ends":
-            state.agent_ended_s = at_s
-            state.agent_speaking = state.overlapping = False
+            _agent_ends(state, at_s)
         elif event == "user starts":
-            if not state.overlapping:
-                state.utterance_started_s = at_s
-                state.overlapping = state.agent_speaking
-                state.speaking = True
+            _user_starts(state, at_s)
         else:
             _user_ends(state, at_s, learned, min_delay, max_delay, alpha)
             table[i] = np.minimum(learned, max_delay)
     return table
+
+
+class Learner:
+    """One setting's `min_delay` while its events are walked through in order of time (`stt` mode)."""
+
+    def __init__(self, min_delay: float, max_delay: float, alpha: float | None, agent_turns: Floats) -> None:
+        """`alpha` None: fixed endpointing, nothing is learned; `agent_turns` as in `learned_min_delays`."""
+        self._least, self._most = np.array([min_delay]), np.array([max_delay])
+        self._learned = self._least.astype(np.float64)
+        self._alpha = alpha
+        self._state = _State()
+        turns = [(float(s), "agent starts") for s, _ in agent_turns]
+        turns += [(float(e), "agent ends") for _, e in agent_turns]
+        self._to_come = sorted(turns, reverse=True) if alpha is not None else []
+
+    @property
+    def min_delay(self) -> float:
+        """The `min_delay` in force."""
+        return float(self._learned[0] if self._alpha is None else min(self._learned[0], self._most[0]))
+
+    def user_starts(self, now_s: float, about_s: float) -> None:
+        """START_OF_SPEECH comes now and tells where the speech began."""
+        self._agent_until(now_s)
+        _user_starts(self._state, about_s)
+
+    def user_ends(self, now_s: float, about_s: float) -> None:
+        """END_OF_SPEECH comes now and tells where the speech ended."""
+        self._agent_until(now_s)
+        if self._alpha is not None:
+            _user_ends(self._state, about_s, self._learned, self._least, self._most, self._alpha)
+
+    def _agent_until(self, now_s: float) -> None:
+        while self._to_come and self._to_come[-1][0] <= now_s:
+            at_s, event = self._to_come.pop()
+            if event == "agent starts":
+                _agent_starts(self._state, at_s)
+            else:
+                _agent_ends(self._state, at_s)
 
 
 def _events(pauses: Pauses, agent_turns: Floats) -> list[tuple[float, str, float, int]]:
@@ -81,6 +115,18 @@ def _agent_starts(state: _State, at_s: float) -> None:
     state.agent_started_s, state.agent_ended_s = at_s, None
     state.agent_speaking = True
     state.overlapping = state.speaking
+
+
+def _agent_ends(state: _State, at_s: float) -> None:
+    state.agent_ended_s = at_s
+    state.agent_speaking = state.overlapping = False
+
+
+def _user_starts(state: _State, at_s: float) -> None:
+    if not state.overlapping:
+        state.utterance_started_s = at_s
+        state.overlapping = state.agent_speaking
+        state.speaking = True
 
 
 def _user_ends(

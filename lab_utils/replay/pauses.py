@@ -10,9 +10,11 @@ END_OF_SPEECH's time less its accumulated silence (livekit/agents/voice/audio_re
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from ..records import Pauses, VadTrace
+from ..records import Bools, Pauses, VadTrace
 from ..settings import VadSettings
 from ..timeline import SAMPLE_RATE_HZ, Floats, Ints, accumulated_s, arrival_samples, windows_to_reach
 
@@ -25,11 +27,7 @@ def find_pauses(trace: VadTrace, vad: VadSettings, frame_samples: int) -> Pauses
     p = trace.probabilities
     n_speech = windows_to_reach(vad.min_speech_duration)
     n_silence = windows_to_reach(vad.min_silence_duration)
-    active = p >= vad.activation_threshold
-    starts = np.flatnonzero(_run_length(active) == n_speech)
-    ends = np.flatnonzero(_run_length(~(active | (p > vad.deactivation))) == n_silence)
-    start_of, end_of = _alternate(starts, ends)
-
+    active, start_of, end_of = _turning_points(p, vad, n_speech, n_silence)
     arrival_s = arrival_samples(np.arange(len(p)), frame_samples) / SAMPLE_RATE_HZ
     stream_end_s = float(arrival_s[-1]) if len(p) else 0.0
     sums = accumulated_s(max(n_speech, n_silence))
@@ -48,7 +46,61 @@ def find_pauses(trace: VadTrace, vad: VadSettings, frame_samples: int) -> Pauses
         resume_s=resume_s,
         predict_sample=predict_sample,
         blip_s=_blips(active, arrival_s, start_of, end_of),
+        opening_s=float(arrival_s[start_of[0]]) if len(start_of) else stream_end_s,
+        stream_end_s=stream_end_s,
     )
+
+
+@dataclass(frozen=True)
+class SpeechEvents:
+    """What one run of the VAD says; windows counted from its first, stream times."""
+
+    arrival_s: list[float]
+    """When each window is judged."""
+    start: list[int]
+    """Windows of START_OF_SPEECH."""
+    speech_start_s: list[float]
+    """Where that speech began, as LiveKit estimates it."""
+    end: list[int]
+    """Windows of END_OF_SPEECH."""
+    last_speaking_s: list[float]
+    """END_OF_SPEECH less its silence."""
+    heard: list[int]
+    """Windows after speech windows: they move the last speaking time to their arrival, before they may start
+    or end speech themselves (audio_recognition.py:1481)."""
+    heard_since_s: list[float]
+    """Their arrival less the speech counted by then: where speech without a START_OF_SPEECH is taken to have
+    begun."""
+
+
+def speech_events(p: Floats, vad: VadSettings, frame_samples: int, origin: int) -> SpeechEvents:
+    """Run the VAD state machine from a frame's edge `origin` (stream sample), where its model begins anew."""
+    n_speech = windows_to_reach(vad.min_speech_duration)
+    n_silence = windows_to_reach(vad.min_silence_duration)
+    active, start, end = _turning_points(p, vad, n_speech, n_silence)
+    window = np.arange(len(p))
+    arrival_s = (origin + arrival_samples(window, frame_samples)) / SAMPLE_RATE_HZ
+    speaking = np.searchsorted(start, window) > np.searchsorted(end, window)
+    run = _run_length(active | (speaking & (p > vad.deactivation)))
+    heard = np.flatnonzero(run[:-1] > 0) + 1
+    sums = accumulated_s(max(n_speech, n_silence, int(run.max(initial=0))))
+    return SpeechEvents(
+        arrival_s=arrival_s.tolist(),
+        start=start.tolist(),
+        speech_start_s=(arrival_s[start] - sums[n_speech]).tolist(),
+        end=end.tolist(),
+        last_speaking_s=(arrival_s[end] - sums[n_silence]).tolist(),
+        heard=heard.tolist(),
+        heard_since_s=(arrival_s[heard] - sums[run[heard - 1]]).tolist(),
+    )
+
+
+def _turning_points(p: Floats, vad: VadSettings, n_speech: int, n_silence: int) -> tuple[Bools, Ints, Ints]:
+    """Which windows can start speech, and the windows of START_OF_SPEECH and END_OF_SPEECH."""
+    active = p >= vad.activation_threshold
+    starts = np.flatnonzero(_run_length(active) == n_speech)
+    ends = np.flatnonzero(_run_length(~(active | (p > vad.deactivation))) == n_silence)
+    return active, *_alternate(starts, ends)
 
 
 def _run_length(mask: np.ndarray) -> Ints:
@@ -80,4 +132,4 @@ def _blips(active: np.ndarray, arrival_s: Floats, start_of: Ints, end_of: Ints) 
     candidates = np.flatnonzero(active[:-1]) + 1 if len(active) else np.zeros(0, dtype=np.int64)
     ended = np.searchsorted(end_of, candidates - 1)  # END_OF_SPEECH events before the active window
     started = np.searchsorted(start_of, candidates)  # START_OF_SPEECH events before this window
-    return np.asarray(arrival_s[candidates[(ended == started) & (ended > 0)]])
+    return np.asarray(arrival_s[candidates[ended == started]])
