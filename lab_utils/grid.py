@@ -1,8 +1,8 @@
 """Grids: knob name → list of values, and the table of settings that is their product.
 
 A table has one row per setting and a column per knob (`settings.KNOBS`). Knobs that have no effect are NaN,
-so that equal settings stand once: without a detector `unlikely_threshold`, and `max_delay` unless endpointing
-is dynamic.
+so that equal settings stand once: without v1-mini `unlikely_threshold`, and `max_delay` unless endpointing is
+dynamic.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def complete(table: pd.DataFrame) -> pd.DataFrame:
     activation = table["activation_threshold"]
     default_of = {value: default_deactivation(value) for value in activation.unique()}
     table["deactivation_threshold"] = table["deactivation_threshold"].fillna(activation.map(default_of))
-    plain = table["detector"] == "vad"
+    plain = table["detector"] != "v1-mini"
     table.loc[plain, "unlikely_threshold"] = np.nan
     table.loc[plain & (table["endpointing_mode"] == "fixed"), "max_delay"] = np.nan
     return table
@@ -129,7 +129,7 @@ def is_possible(table: pd.DataFrame) -> pd.Series:
     """Which rows AgentSession accepts."""
     ordered = ~(table["min_delay"] > table["max_delay"])
     silent_enough = table["min_silence_duration"] >= STREAMING_DETECTOR_MIN_SILENCE_S
-    return ordered & (silent_enough | (table["detector"] == "vad"))
+    return ordered & (silent_enough | (table["detector"] != "v1-mini"))
 
 
 def row_of(settings: Settings) -> pd.DataFrame:

@@ -40,7 +40,7 @@ _HEADER = """\
 """
 _COMMENTS = {
     "vad": "When the user speaks. deactivation_threshold null: activation_threshold - 0.15, at least 0.01.",
-    "detector": "End of turn: plain vad, or v1-mini; less than unlikely_threshold means: wait max_delay.",
+    "detector": "End of turn: plain vad, stt, or v1-mini (below unlikely_threshold it waits for max_delay).",
     "endpointing": "How long to wait after the last speech: min_delay, or max_delay if the end is unlikely.",
     "interruption": "When the user's speech stops the agent.",
     "preemptive": "Whether the reply is prepared before the turn is over.",
@@ -179,14 +179,16 @@ class Profile(_Frozen):
         else:
             vad = inference.VAD(**self._vad())
         detector = self._detector()
-        turn_detection = inference.TurnDetector(**detector) if detector else "vad"
+        turn_detection = inference.TurnDetector(**detector) if detector else self.settings.detector.model
         return {"vad": vad, "turn_handling": {"turn_detection": turn_detection, **self._turn_handling()}}
 
     def snippet(self) -> str:
         """Python to paste: builds the same session without this project; `stt`, `llm`, `tts` are yours."""
         silero, detector = self.settings.vad.model == "silero", self._detector()
         arguments = ", ".join(f"{name}={value!r}" for name, value in (detector or {}).items())
-        turn_detection = f"inference.TurnDetector({arguments})" if detector else "'vad'"
+        turn_detection = (
+            f"inference.TurnDetector({arguments})" if detector else repr(self.settings.detector.model)
+        )
         lines = [
             f"# Turn-taking profile {self.name!r}, measured on livekit-agents {self.livekit_agents}.",
             "# All durations and delays are in seconds.",
@@ -213,11 +215,12 @@ class Profile(_Frozen):
         return vad.model_dump(exclude={"model"}) | {"deactivation_threshold": vad.deactivation}
 
     def _detector(self) -> dict[str, Any] | None:
+        """Arguments of the turn detector; None for a mode that is told by its name, "vad" or "stt"."""
         values = self.settings.detector.model_dump()
         if values["unlikely_threshold"] == ENGLISH_UNLIKELY_THRESHOLD:
             del values["unlikely_threshold"]
         version = values.pop("model")
-        return None if version == "vad" else {"version": version, **values}
+        return {"version": version, **values} if version == "v1-mini" else None
 
     def _turn_handling(self) -> dict[str, dict[str, Any]]:
         settings = self.settings

@@ -14,7 +14,7 @@ from lab_utils.replay import Block, replay
 from lab_utils.settings import Settings
 from lab_utils.sweep import Corpus, score_one
 from lab_utils.widgets import scorer
-from lab_utils.widgets.scorer import Scorer, guess, lacks_predictions
+from lab_utils.widgets.scorer import Scorer, guess, lacks_traces
 
 SETTINGS = Settings()
 OTHER = Settings().replace(min_delay=0.55, max_delay=0.9)
@@ -45,13 +45,25 @@ def test_figures_are_those_of_the_sweep():
 def test_what_is_missing_is_guessed_then_computed_recording_by_recording():
     mine = Scorer(Corpus.of(recordings(4)), by_detector)
     exact = Corpus.of([by_detector(0, recording, OTHER) for recording in recordings(4)])
-    lacking = [k for k, recording in enumerate(recordings(4)) if lacks_predictions(recording, OTHER)]
+    lacking = [k for k, recording in enumerate(recordings(4)) if lacks_traces(recording, OTHER)]
     assert len(lacking) > 1
     assert not mine.score(OTHER).exact
     assert [mine.complete_next(OTHER) for _ in range(len(lacking) + 1)] == [*lacking, None]
     scored = mine.score(OTHER)
     assert scored.exact
     pd.testing.assert_frame_equal(scored.figures, score_one(exact, OTHER)[["value", "n"]])
+
+
+def test_a_restart_that_is_missing_is_guessed_then_computed():
+    settings = Settings().replace(detector="stt", min_silence_duration=0.9, min_delay=0.2)
+    mine = Scorer(Corpus.of(recordings()), by_detector)
+    assert not mine.score(settings).exact
+    assert [mine.complete_next(settings) for _ in range(3)] == [0, 1, None]
+    scored = mine.score(settings)
+    assert scored.exact
+    assert scored.corpus.recordings[0].vad["livekit"][0].restarts
+    exact = Corpus.of([by_detector(0, recording, settings) for recording in recordings()])
+    pd.testing.assert_frame_equal(scored.figures, score_one(exact, settings)[["value", "n"]])
 
 
 def test_a_guess_is_not_kept():
@@ -70,10 +82,10 @@ def test_commits_belong_to_the_figures():
 
 
 def test_a_guess_takes_the_prediction_of_the_same_audio_with_another_start():
-    traced = next(one for one in recordings(4) if lacks_predictions(one, OTHER))
+    traced = next(one for one in recordings(4) if lacks_traces(one, OTHER))
     guessed = guess(traced, OTHER)
-    assert lacks_predictions(traced, OTHER)
-    assert not lacks_predictions(guessed, OTHER)
+    assert lacks_traces(traced, OTHER)
+    assert not lacks_traces(guessed, OTHER)
     for before, after in zip(traced.eot, guessed.eot, strict=True):
         for k in np.flatnonzero(~np.isin(after.keys, before.keys)):
             same_end = before.probabilities[before.ends == after.ends[k]]

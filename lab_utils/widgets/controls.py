@@ -14,7 +14,11 @@ from ..settings import Settings
 
 MENUS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "vad": ("VAD", ("livekit", "silero"), "Which model hears speech."),
-    "detector": ("turn detector", ("v1-mini", "vad"), "What judges the end of a turn; vad: silence alone."),
+    "detector": (
+        "turn detector",
+        ("v1-mini", "vad", "stt"),
+        "What judges the end of a turn; vad: silence alone, stt: the speech-to-text.",
+    ),
     "endpointing_mode": ("endpointing", ("fixed", "dynamic"), "dynamic: min_delay is learned from pauses."),
 }
 """Knob → description, values, explanation."""
@@ -73,7 +77,7 @@ class Controls:
     def settings(self) -> Settings:
         """What the controls say. Raises ValueError for an impossible combination."""
         values = {name: widget.value for name, widget in self.knobs.items()}
-        if values["detector"] == "vad" and values["endpointing_mode"] == "fixed":
+        if values["detector"] != "v1-mini" and values["endpointing_mode"] == "fixed":
             values["max_delay"] = max(values["max_delay"], values["min_delay"])  # idle
         return self._base.replace(**values)
 
@@ -120,7 +124,7 @@ class Controls:
             self._changed(settings)
 
     def _dim_idle(self) -> None:
-        plain = self.knobs["detector"].value == "vad"
+        plain = self.knobs["detector"].value != "v1-mini"
         self.knobs["unlikely_threshold"].disabled = plain
         self.knobs["max_delay"].disabled = plain and self.knobs["endpointing_mode"].value == "fixed"
 

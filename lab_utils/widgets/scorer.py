@@ -2,7 +2,8 @@
 
 A setting that no sweep has tried may commit at another moment, and the detector then hears the next pause
 from another start. Such a prediction is not in the traces. `Scorer.score` takes the nearest one that is, and
-says so; `Scorer.complete_next` has the missing ones computed, one recording at a time.
+says so; `Scorer.complete_next` has the missing ones computed, one recording at a time. In `stt` mode the same
+holds for restarts of the VAD: what it said without a restart is the guess.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pandas as pd
 
 from ..metrics import attribute
 from ..records import EotTrace, Pauses, Traced, eot_keys
-from ..replay import Block, MissingPredictions, replay
+from ..replay import Block, MissingPredictions, MissingRestarts, MissingTraces, replay
 from ..settings import Settings, VadSettings
 from ..sweep import Corpus, figures
 from ..timeline import Ints
@@ -58,7 +59,7 @@ class Scorer:
         """Figures of a setting, exact or by a guess."""
         try:
             return Scored(settings, self._figures(self.corpus, settings), self.corpus, True)
-        except MissingPredictions:
+        except MissingTraces:
             guessed = replace(
                 self.corpus, recordings=tuple(guess(traced, settings) for traced in self.corpus.recordings)
             )
@@ -67,7 +68,7 @@ class Scorer:
     def complete_next(self, settings: Settings) -> int | None:
         """Complete the first recording that lacks predictions; returns its number, or None if none does."""
         for number, traced in enumerate(self.corpus.recordings):
-            if self._complete is not None and lacks_predictions(traced, settings):
+            if self._complete is not None and lacks_traces(traced, settings):
                 recordings = list(self.corpus.recordings)
                 recordings[number] = self._complete(number, traced, settings)
                 self.corpus = replace(self.corpus, recordings=tuple(recordings))
@@ -84,27 +85,33 @@ class Scorer:
         return figures(tallies, corpus.marks, resamples=1)[["value", "n"]]
 
 
-def lacks_predictions(traced: Traced, settings: Settings) -> bool:
-    """Whether a replay of this setting needs predictions that are not traced."""
+def lacks_traces(traced: Traced, settings: Settings) -> bool:
+    """Whether a replay of this setting needs predictions or restarts that are not traced."""
     try:
         for phase in range(traced.phases):
             replay(traced, settings, phase)
-    except MissingPredictions:
+    except MissingTraces:
         return True
     return False
 
 
 def guess(traced: Traced, settings: Settings) -> Traced:
-    """The trace with each missing prediction taken from its neighbour: the same end if there is one."""
+    """The trace with guesses for what is missing: predictions of the same end, if there are, or near it."""
     eot = list(traced.eot)
+    vad = {name: list(traces) for name, traces in traced.vad.items()}
     for phase in range(traced.phases):
         while True:
             try:
-                replay(replace(traced, eot=tuple(eot)), settings, phase)
+                now = {name: tuple(traces) for name, traces in vad.items()}
+                replay(replace(traced, eot=tuple(eot), vad=now), settings, phase)
                 break
             except MissingPredictions as missing:
                 eot[phase] = eot[phase].merged(_nearest(eot[phase], missing.starts, missing.ends))
-    return replace(traced, eot=tuple(eot))
+            except MissingRestarts as missing:
+                trace = vad[settings.vad.model][phase]
+                guesses = {at: trace.probabilities[-trace.windows_from(at) :] for at in missing.origins}
+                vad[settings.vad.model][phase] = replace(trace, restarts={**trace.restarts, **guesses})
+    return replace(traced, eot=tuple(eot), vad={name: tuple(traces) for name, traces in vad.items()})
 
 
 def _nearest(known: EotTrace, starts: Ints, ends: Ints) -> EotTrace:
