@@ -19,7 +19,7 @@ from pandas.io.formats.style import Styler
 
 from . import grid as grids
 from . import plots
-from .metrics import LONGEST_HOLD_S, attribute, false_boundaries, session_scores, stage_table
+from .metrics import LONGEST_HOLD_S, attribute, false_boundaries, heard_replies, session_scores
 from .profile import save_profile
 from .records import LabelKind, Labels, Traced
 from .rehearsal import Rehearsal, load_call, proof, rehearse
@@ -204,8 +204,7 @@ def telling_span(rehearsal: Rehearsal, before_s: float = 4.0, after_s: float = 6
     """
     logs = list(rehearsal.logs.values())
     first, last = (false_boundaries(log, _labels(rehearsal)) for log in (logs[0], logs[-1]))
-    replies = stage_table(logs[0])
-    heard = set(replies["commit_s"][replies["e2e_latency"].notna()])
+    heard = set(heard_replies(logs[0]))
     spans = {at_s: (max(0.0, at_s - before_s), at_s + after_s) for at_s in first.tolist()}
     shared = {
         at_s: any(start_s <= other < end_s for other in last) for at_s, (start_s, end_s) in spans.items()

@@ -23,9 +23,11 @@ def test_a_false_boundary_whose_reply_was_given_up_was_not_heard():
     assert scores["e2e_p50"] == pytest.approx(LOG.replies[0].stages["e2e_latency"])
 
 
-def test_it_was_heard_if_its_reply_has_a_latency():
+def test_it_was_heard_if_its_reply_was_played():
     early = replace(LOG.replies[0], commit_s=2.1)
     assert session_scores(replace(LOG, replies=(early, *LOG.replies)), LABELS)["heard"] == 1
+    late_transcript = replace(early, stages={"playback_latency": 0.0})  # LiveKit has no total for it
+    assert session_scores(replace(LOG, replies=(late_transcript,)), LABELS)["heard"] == 1
     given_up = replace(early, stages={"end_of_turn_delay": 0.6})
     assert session_scores(replace(LOG, replies=(given_up, *LOG.replies)), LABELS)["heard"] == 0
 

@@ -29,7 +29,7 @@ from .intervals import (
     intervals,
 )
 from .scores import LATENCIES, PERCENTILES, RATES, bootstrap, pareto_frontier, summarize
-from .session_scores import SESSION_SCORES, false_boundaries, session_scores
+from .session_scores import SESSION_SCORES, false_boundaries, heard_replies, session_scores
 from .session_spans import Activity, Playout, activities, playouts, session_commits
 from .stages import ADDED, VISIBLE, stage_summary, stage_table, visible
 from .tally import Tally, tally
@@ -59,6 +59,7 @@ __all__ = [
     "attributes",
     "bootstrap",
     "false_boundaries",
+    "heard_replies",
     "intervals",
     "pareto_frontier",
     "playouts",
