@@ -4,6 +4,7 @@ What LiveKit itself does about a fault is not judged here, only that it can be s
 """
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
@@ -112,10 +113,8 @@ class IgnoresCancelling(Plain):
 
     async def _insist(self) -> None:
         while True:
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(1)
-            except asyncio.CancelledError:
-                pass
 
 
 @where_clock_is_virtual
@@ -313,10 +312,8 @@ class Tooled(Plain):
     async def insists(self) -> str:
         """Hang, and don't let oneself be cancelled."""
         while True:
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(100)
-            except asyncio.CancelledError:
-                pass
 
     @function_tool
     async def blocks(self) -> str:

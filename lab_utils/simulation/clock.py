@@ -92,7 +92,7 @@ def _sleep(seconds: float, /) -> None:
     if clock is None:
         _REAL["sleep"](seconds)
     else:
-        clock.now_s += seconds  # a blocking sleep in the loop's thread really blocks the loop
+        clock.now_s += float(seconds)  # a blocking sleep in the loop's thread really blocks the loop
 
 
 def _uuid4() -> uuid.UUID:
@@ -277,7 +277,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             if not self._waiter.wait(self._patience_s):
                 raise Deadlock(f"nothing is left to happen, and these wait: {_waiting(self)}")
         else:
-            self._clock.now_s += timeout
+            self._clock.now_s += float(timeout)  # somebody's timer may be a numpy number
             self._moved_at = real_monotonic()
 
     def _deliver(self, job: _Job) -> None:

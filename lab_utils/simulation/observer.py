@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from livekit.agents import Agent, AgentSession, llm, tts
 from livekit.agents.metrics import LLMMetrics, TTSMetrics
 from livekit.agents.voice.agent_activity import AgentActivity
@@ -28,7 +29,8 @@ class Observer:
     """Collects a session's events; times are `time.time()` until `events` puts them on another axis."""
 
     def __init__(self) -> None:
-        self._noted: list[tuple[float, SessionEventKind, dict[str, Any]]] = []
+        # Moment, whether it was noted then and there, what.
+        self._noted: list[tuple[float, bool, SessionEventKind, dict[str, Any]]] = []
         self._replies: list[Reply] = []
         self._user_stages: dict[str, float] = {}
         self._user_text = ""
@@ -44,18 +46,21 @@ class Observer:
 
     def note(self, kind: SessionEventKind, at: float | None = None, **data: Any) -> None:
         """Note an event that happens now, or happened at `at`."""
-        self._noted.append((time.time() if at is None else at, kind, data))
+        self._noted.append((time.time() if at is None else float(at), at is None, kind, data))
 
     def events(self, origin: float) -> tuple[SessionEvent, ...]:
         """All events in order, in seconds from the moment `origin`; to the nanosecond."""
-        ordered = sorted(self._noted, key=lambda noted: noted[0])
-        return tuple(
-            SessionEvent(round(at - origin, 9), kind, _plain(data, origin)) for at, kind, data in ordered
-        )
+        events = [
+            (round(at - origin, 9), at_once, kind, _plain(data, origin))
+            for at, at_once, kind, data in self._noted
+        ]
+        # Of one moment, what plugins report afterwards comes first: playout follows the TTS's first audio.
+        events.sort(key=lambda event: event[:2])
+        return tuple(SessionEvent(time_s, kind, data) for time_s, _, kind, data in events)
 
     def last_at(self, default: float) -> float:
         """The moment of the last event."""
-        return max((at for at, _, _ in self._noted), default=default)
+        return max((at for at, *_ in self._noted), default=default)
 
     def replies(self, origin: float) -> tuple[Reply, ...]:
         """The agent's answers in order, their commits in seconds from the moment `origin`."""
@@ -251,9 +256,10 @@ def described(error: BaseException) -> str:
 
 
 def _plain(data: dict[str, Any], origin: float) -> dict[str, Any]:
-    """Moments (`…_at`) as seconds from `origin` (`…_s`)."""
+    """Moments (`…_at`) as seconds from `origin` (`…_s`), and numbers of numpy as Python's."""
     plain = {}
-    for name, value in data.items():
+    for name, given in data.items():
+        value = given.item() if isinstance(given, np.generic) else given
         if name.endswith("_at"):
             plain[name.removesuffix("_at") + "_s"] = None if value is None else round(value - origin, 9)
         else:
