@@ -439,7 +439,7 @@ class SessionLog:
     caveats: tuple[str, ...] = ()
     """What this mode can't know."""
     failure: str = ""
-    """Why the run ended before the recording did; empty if it did not."""
+    """Why the run did not come to its proper end; empty if it did."""
 
     def of_kind(self, *kinds: SessionEventKind) -> tuple[SessionEvent, ...]:
         """The events of some kinds, in order."""

@@ -1,9 +1,11 @@
 """The virtual clock: it jumps when nothing is left to do, and never while work is pending."""
 
 import asyncio
+import contextlib
 import threading
 import time
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -198,3 +200,42 @@ def test_installing_after_livekit_is_refused():
 
     with pytest.raises(RuntimeError, match="has been imported"):
         clock.install()
+
+
+def test_numpy_seconds_leave_the_clock_a_plain_float():
+    async def main():
+        await asyncio.sleep(np.float64(1.5))
+        return asyncio.get_running_loop().time()
+
+    assert type(clock.run(main)) is float
+
+
+def test_what_ignores_being_cancelled_is_abandoned():
+    async def insists():
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(1)
+
+    async def main():
+        asyncio.get_running_loop().insisting = asyncio.create_task(insists())
+        await asyncio.sleep(5)
+        return "done"
+
+    assert clock.run(main) == "done"
+
+
+def test_work_that_hangs_keeps_no_process_from_ending():
+    answer = run_virtually(
+        """
+        import asyncio, threading
+        async def hangs():
+            await asyncio.to_thread(threading.Event().wait)
+        def main():
+            try:
+                clock.run(hangs, stall_s=0.2)
+            except clock.Stalled as error:
+                return str(error)
+        """,
+        timeout_s=20,
+    )
+    assert answer == "executor work takes over 0.2 s: Event.wait"

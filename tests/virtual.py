@@ -1,6 +1,7 @@
 """Tests on the virtual clock, which must be installed before LiveKit is imported: in a process of their own.
 
-Decorate a coroutine function with `on_both_clocks` or `on_virtual_clock`. The virtual tests of a file are run
+Decorate a coroutine function with `on_both_clocks` or `on_virtual_clock`, or a function that runs loops of
+its own with `where_clock_is_virtual`. The virtual tests of a file are run
 once, in a child pytest that this module starts; each test then reports its own result from there.
 """
 
@@ -25,15 +26,25 @@ Scenario = Callable[[], Coroutine[Any, Any, None]]
 def on_virtual_clock(scenario: Scenario) -> Callable[[], None]:
     """A test of a coroutine function without arguments, run by `clock.run`."""
 
-    @pytest.mark.virtual
     @functools.wraps(scenario)
+    def run() -> None:
+        from lab_utils.simulation import clock
+
+        clock.run(scenario)
+
+    return where_clock_is_virtual(run)
+
+
+def where_clock_is_virtual(check: Callable[[], None]) -> Callable[[], None]:
+    """A test of a function without arguments, in a process whose clock is virtual in virtual loops."""
+
+    @pytest.mark.virtual
+    @functools.wraps(check)
     def test() -> None:
         if os.environ.get(CHILD):
-            from lab_utils.simulation import clock
-
-            clock.run(scenario)
+            check()
             return
-        failure = _results(inspect.getfile(scenario)).get(scenario.__name__, "the child never ran this test")
+        failure = _results(inspect.getfile(check)).get(check.__name__, "the child never ran this test")
         if failure:
             pytest.fail(failure, pytrace=False)
 

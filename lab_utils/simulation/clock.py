@@ -13,6 +13,8 @@ LiveKit draws with `uuid.uuid4` are drawn from the loop's seed in that thread, s
 from __future__ import annotations
 
 import asyncio
+import functools
+import queue
 import random
 import selectors
 import sys
@@ -21,7 +23,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -37,6 +39,10 @@ PATIENCE_S = 5.0
 STALL_S = 120.0
 """Real seconds that executor work or a spinning task may take without the clock moving on."""
 SPINS_BETWEEN_CHECKS = 10_000
+NAMED_TASKS = 5
+"""So many of the tasks that wait are named in a message."""
+FAREWELL_S = 10.0
+"""Seconds (of the loop) that tasks may take to end when they are cancelled after a run."""
 
 _REAL = {
     name: getattr(time, name)
@@ -86,7 +92,7 @@ def _sleep(seconds: float, /) -> None:
     if clock is None:
         _REAL["sleep"](seconds)
     else:
-        clock.now_s += seconds  # a blocking sleep in the loop's thread really blocks the loop
+        clock.now_s += float(seconds)  # a blocking sleep in the loop's thread really blocks the loop
 
 
 def _uuid4() -> uuid.UUID:
@@ -115,6 +121,49 @@ def install() -> None:
 def installed() -> bool:
     """Whether `install` has run in this process."""
     return time.sleep is _sleep
+
+
+class _DaemonThreads(Executor):
+    """As many threads as there is work at a time; daemons, so that work that hangs keeps no process alive."""
+
+    def __init__(self) -> None:
+        self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._threads = self._busy = 0
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        future: Future[T] = Future()
+        with self._lock:
+            self._busy += 1
+            if self._busy > self._threads:
+                self._threads += 1
+                name = f"virtual-loop-{self._threads}"
+                threading.Thread(target=self._serve, name=name, daemon=True).start()
+        self._work.put((future, functools.partial(fn, *args, **kwargs)))
+        return future
+
+    def _serve(self) -> None:
+        while (item := self._work.get()) is not None:
+            future, call = item
+            # Not a local of this loop while it waits for more work: it may hold a whole session.
+            del item
+            error, result = None, None
+            try:
+                result = call()
+            except BaseException as caught:
+                error = caught
+            with self._lock:
+                self._busy -= 1
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+            del future, call, error, result
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let idle threads end, and the others when their work does; waits for none of them."""
+        for _ in range(self._threads):
+            self._work.put(None)
 
 
 @dataclass
@@ -165,8 +214,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._waiter = _Selector()
         self._waiter.idle = self._idle
         super().__init__(self._waiter)
-        self._threads = ThreadPoolExecutor(thread_name_prefix="virtual-loop")
-        self.set_default_executor(self._threads)
+        self._threads = _DaemonThreads()
 
     def time(self) -> float:
         """Virtual seconds; the same as `time.monotonic()` in this loop's thread."""
@@ -200,9 +248,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         work.add_done_callback(self._wake)
         return answer
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        # Work that hangs must not hold up the end of the run.
-        self._threads.shutdown(wait=False, cancel_futures=True)
+    def close(self) -> None:
+        if not self.is_closed() and not self.is_running():
+            self._threads.shutdown()
+        super().close()
 
     def _wake(self, _: Future[Any]) -> None:
         if not self.is_closed():
@@ -248,13 +297,15 @@ def _answer(answer: asyncio.Future[Any], work: Future[Any]) -> None:
 
 
 def _waiting(loop: asyncio.AbstractEventLoop) -> str:
-    """The loop's unfinished tasks and the line each waits at."""
+    """The loop's unfinished tasks and the line each waits at; those outside of installed packages first."""
     found = []
     for task in asyncio.all_tasks(loop):
         frames = task.get_stack()
         where = f" at {frames[-1].f_code.co_filename}:{frames[-1].f_lineno}" if frames else ""
         found.append(f"{task.get_name()} ({getattr(task.get_coro(), '__qualname__', '?')}{where})")
-    return "; ".join(sorted(found)) or "no task"
+    found.sort(key=lambda text: ("site-packages" in text, text))
+    more = [f"{len(found) - NAMED_TASKS} more"] if len(found) > NAMED_TASKS else []
+    return "; ".join(found[:NAMED_TASKS] + more) or "no task"
 
 
 def _name(function: Callable[..., Any]) -> str:
@@ -269,5 +320,26 @@ def unwrapped(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def run(main: Callable[[], Coroutine[Any, Any, T]], **loop_options: Any) -> T:
     """Run `main()` on a new `VirtualLoop` (its options as keywords) in this thread, and clean up after it."""
-    with asyncio.Runner(loop_factory=lambda: VirtualLoop(**loop_options)) as runner:
-        return runner.run(main())
+    return run_on(VirtualLoop(**loop_options), main)
+
+
+def run_on(loop: asyncio.AbstractEventLoop, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run `main()` on a loop that is closed afterwards, within bounds that `asyncio.run` doesn't have.
+
+    Tasks that are left over are cancelled; those that ignore it for `FAREWELL_S` are abandoned. Threads that
+    still work are not waited for.
+    """
+    try:
+        return loop.run_until_complete(main())
+    finally:
+        try:
+            if left := asyncio.all_tasks(loop):
+                for task in left:
+                    task.cancel()
+                loop.run_until_complete(asyncio.wait(left, timeout=FAREWELL_S))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:
+            # What was abandoned is known: nobody needs to hear of it again when it is collected.
+            for task in asyncio.all_tasks(loop):
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+            loop.close()

@@ -5,12 +5,14 @@ Doesn't import LiveKit, which a worker may load only after its clock is installe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..records import EotTrace, Recording, SessionMode, SttEvent, VadTrace
 from ..settings import Settings
+from ..timeline import WINDOW_SAMPLES
 
 if TYPE_CHECKING:
     from livekit.agents import Agent, llm, stt, tts
@@ -40,6 +42,12 @@ class Limits:
     virtual_s: float = 120.0
     """Session time beyond the recording's length; a reactive call may take three times its length more."""
     real_s: float = 600.0
+
+    def __post_init__(self) -> None:
+        for name in ("virtual_s", "real_s"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise ValueError(f"{name} is {value}; expected a finite number of seconds above 0")
 
 
 DEFAULT_LIMITS = Limits()
@@ -81,6 +89,19 @@ class SessionJob:
 
     def __post_init__(self) -> None:
         name = self.recording.name
+        for part in ("agent", "stt", "llm", "tts"):
+            given = getattr(self, part)
+            if given is not None and not callable(given):
+                raise ValueError(
+                    f"{part} is {given!r}; expected a class or function that makes one, for it is made in "
+                    f"the session: {part}=lambda: {type(given).__name__}(...)"
+                )
+        if not 0 <= self.phase_samples < WINDOW_SAMPLES:
+            raise ValueError(
+                f"{name}: phase_samples is {self.phase_samples}; expected 0 to {WINDOW_SAMPLES - 1}"
+            )
+        if not 0 <= self.tail_s < math.inf:
+            raise ValueError(f"{name}: tail_s is {self.tail_s}; expected seconds from 0")
         labels = self.recording.labels
         if self.mode == "reactive" and (labels is None or not len(labels.spans("agent"))):
             raise ValueError(

@@ -12,21 +12,25 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import count
 from typing import Any
 
+import numpy as np
 from livekit.agents import Agent, AgentSession, llm, tts
 from livekit.agents.metrics import LLMMetrics, TTSMetrics
 from livekit.agents.voice.agent_activity import AgentActivity
 
 from ..records import STAGES, Reply, SessionEvent, SessionEventKind
 
+OUR_OWN_DOING = "a non-default turn detection threshold was provided"
+"""A warning about every session here, for a profile's threshold is always given."""
+
 
 class Observer:
     """Collects a session's events; times are `time.time()` until `events` puts them on another axis."""
 
     def __init__(self) -> None:
-        self._noted: list[tuple[float, SessionEventKind, dict[str, Any]]] = []
+        # Moment, whether it was noted then and there, what.
+        self._noted: list[tuple[float, bool, SessionEventKind, dict[str, Any]]] = []
         self._replies: list[Reply] = []
         self._user_stages: dict[str, float] = {}
         self._user_text = ""
@@ -36,18 +40,27 @@ class Observer:
         self._trigger = ""
         self._prediction: tuple[float, float] | None = None
         self._watched: list[Any] = []
-        self._calls = count(1)
+        self._tools: dict[str, str] = {}  # call id -> name of what runs
+        self.told: BaseException | None = None
+        """The last error that an `error` event was about."""
 
     def note(self, kind: SessionEventKind, at: float | None = None, **data: Any) -> None:
         """Note an event that happens now, or happened at `at`."""
-        self._noted.append((time.time() if at is None else at, kind, data))
+        self._noted.append((time.time() if at is None else float(at), at is None, kind, data))
 
     def events(self, origin: float) -> tuple[SessionEvent, ...]:
         """All events in order, in seconds from the moment `origin`; to the nanosecond."""
-        ordered = sorted(self._noted, key=lambda noted: noted[0])
-        return tuple(
-            SessionEvent(round(at - origin, 9), kind, _plain(data, origin)) for at, kind, data in ordered
-        )
+        events = [
+            (round(at - origin, 9), at_once, kind, _plain(data, origin))
+            for at, at_once, kind, data in self._noted
+        ]
+        # Of one moment, what plugins report afterwards comes first: playout follows the TTS's first audio.
+        events.sort(key=lambda event: event[:2])
+        return tuple(SessionEvent(time_s, kind, data) for time_s, _, kind, data in events)
+
+    def last_at(self, default: float) -> float:
+        """The moment of the last event."""
+        return max((at for at, *_ in self._noted), default=default)
 
     def replies(self, origin: float) -> tuple[Reply, ...]:
         """The agent's answers in order, their commits in seconds from the moment `origin`."""
@@ -55,6 +68,11 @@ class Observer:
             reply if reply.commit_s is None else replace(reply, commit_s=round(reply.commit_s - origin, 9))
             for reply in self._replies
         )
+
+    @property
+    def running_tools(self) -> list[str]:
+        """The names of tools that have been called and haven't ended, each once."""
+        return sorted(set(self._tools.values()))
 
     @contextmanager
     def watching(self, session: AgentSession[Any], agent: Agent) -> Iterator[None]:
@@ -78,8 +96,13 @@ class Observer:
             "on_end_of_turn": self._on_end_of_turn,
             "on_preemptive_generation": self._on_preemptive_generation,
         }
-        with _hooked(session, hooks):
-            yield
+        try:
+            with _hooked(session, hooks):
+                yield
+        finally:
+            # A plugin may serve other sessions after this one.
+            for plugin in self._watched:
+                plugin.off("metrics_collected", self._on_metrics)
 
     @contextmanager
     def log_records(self) -> Iterator[None]:
@@ -107,10 +130,11 @@ class Observer:
 
     def _on_error(self, event: Any) -> None:
         cause = getattr(event.error, "error", event.error)
+        self.told = cause
         self.note(
             "error",
             source=getattr(event.error, "type", type(event.source).__name__),
-            error=f"{type(cause).__name__}: {cause}",
+            error=described(cause),
             recoverable=bool(getattr(event.error, "recoverable", False)),
         )
 
@@ -118,8 +142,10 @@ class Observer:
         update = event.update
         if update.type == "tool_call_started":
             call = update.function_call
+            self._tools[call.call_id] = call.name
             self.note("tool_starts", name=call.name, arguments=call.arguments)
         elif update.type == "tool_call_ended":
+            self._tools.pop(update.call_id, None)
             self.note("tool_ends", status=update.status, message=update.message or "")
 
     def _on_metrics(self, metrics: Any) -> None:
@@ -213,16 +239,27 @@ class _Notes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
-        if record.exc_info and record.exc_info[1] is not None:
-            message += f": {type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
+        if message.startswith(OUR_OWN_DOING):
+            return
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            if self._observer.told is not None and self._observer.told in (error, error.__cause__):
+                return  # LiveKit has raised what it had already announced
+            message += f": {described(error)}"
         kind: SessionEventKind = "error" if record.levelno >= logging.ERROR else "warning"
         self._observer.note(kind, source="log", error=message)
 
 
+def described(error: BaseException) -> str:
+    """An error in one line."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
 def _plain(data: dict[str, Any], origin: float) -> dict[str, Any]:
-    """Moments (`…_at`) as seconds from `origin` (`…_s`)."""
+    """Moments (`…_at`) as seconds from `origin` (`…_s`), and numbers of numpy as Python's."""
     plain = {}
-    for name, value in data.items():
+    for name, given in data.items():
+        value = given.item() if isinstance(given, np.generic) else given
         if name.endswith("_at"):
             plain[name.removesuffix("_at") + "_s"] = None if value is None else round(value - origin, 9)
         else:

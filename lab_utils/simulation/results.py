@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -27,14 +31,32 @@ def session_folder(folder: Path, recording: str) -> Path:
 
 
 def save_session(log: SessionLog, folder: Path) -> Path:
-    """Write a log into its own folder below `folder`, each file whole or not at all; returns that folder."""
+    """Write a log into its own folder below `folder`; returns that folder.
+
+    Each file is written whole or not at all and `session.json` last, so where it is, the others are.
+    """
     own = session_folder(folder, log.recording)
     own.mkdir(parents=True, exist_ok=True)
+    values = to_dict(log)
+    (own / "session.json").unlink(missing_ok=True)  # of a run before, whose files are replaced now
     if len(log.heard):
         write_flac(own / "heard.flac", log.heard)
+    else:
+        (own / "heard.flac").unlink(missing_ok=True)
     _write_json(own / "report.json", dict(log.report))
-    _write_json(own / "session.json", to_dict(log))
+    _write_json(own / "session.json", values)
     return own
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed `save_session` may have left in a session's folder, with the folder if need be."""
+    leftovers = list(folder.glob(".*.tmp"))
+    if not (folder / "session.json").exists():
+        leftovers += [folder / "heard.flac", folder / "report.json"]
+    for leftover in leftovers:
+        leftover.unlink(missing_ok=True)
+    with suppress(OSError):  # not there, or not empty
+        folder.rmdir()
 
 
 def read_session(folder: Path) -> SessionLog:
@@ -42,6 +64,8 @@ def read_session(folder: Path) -> SessionLog:
     path = folder / "session.json"
     try:
         values = json.loads(path.read_text("utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError("expected an object")
         if values.pop("format") != FORMAT or values.pop("version") != VERSION:
             raise ValueError(f"expected format {FORMAT!r}, version {VERSION}")
         values["settings"] = parse_settings(values["settings"])
@@ -53,11 +77,19 @@ def read_session(folder: Path) -> SessionLog:
         heard = read_pcm16k(audio) if audio.exists() else np.zeros((0, 2), dtype=np.int16)
         return SessionLog(**values, report=report, heard=heard)
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: not a session log ({error}); run the session again") from None
+        finding = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"{path}: not a session log ({finding}); run the session again") from None
 
 
 def to_dict(log: SessionLog) -> dict[str, Any]:
-    """Everything but the audio and LiveKit's report, as plain values."""
+    """Everything but the audio and LiveKit's report, as plain values.
+
+    Raises ValueError for an event or reply with other values, which would not be read back as they were.
+    """
+    for event in log.events:
+        _check_plain(event.data, f"the {event.kind} event at {event.time_s:g} s")
+    for number, reply in enumerate(log.replies):
+        _check_plain(dataclasses.asdict(reply), f"reply {number}")
     names = {field.name for field in dataclasses.fields(log)} - {"heard", "report"}
     return {
         "format": FORMAT,
@@ -67,6 +99,20 @@ def to_dict(log: SessionLog) -> dict[str, Any]:
         "events": [dataclasses.asdict(event) for event in log.events],
         "replies": [dataclasses.asdict(reply) for reply in log.replies],
     }
+
+
+def _check_plain(value: Any, where: str) -> None:
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            _check_plain(part, f"{where}: {name}")
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            _check_plain(part, where)
+    elif type(value) not in (str, int, float, bool, NoneType):
+        kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        raise ValueError(f"{where} is of type {kind}; expected plain values, as of float() or .tolist()")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{where} is {value}, which JSON doesn't have; expected a finite number, or None")
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import random
+import selectors
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
-from livekit.agents import AgentSession
+from livekit.agents import AgentSession, CloseEvent
 from livekit.agents.testing import fake_job_context
 from livekit.agents.voice.transcription import TranscriptSynchronizer
 from livekit.local_inference import EOT
@@ -32,13 +35,19 @@ from .delays import rng_for
 from .job import SessionJob
 from .llm import ScriptedLLM
 from .models import TracedTurnDetector, TracedVAD, livekit_detector, livekit_vad
-from .observer import Observer
+from .observer import Observer, described
 from .stt import ScriptedSTT
 from .stt_plan import SttTiming, plan_events, words_of
 from .tts import ScriptedTTS
 
 LAST_WORDS_S = 30.0
 """The agent may finish what it is saying for so long after the audio has ended."""
+CLOSE_S = 10.0
+"""The session may take so long to close; LiveKit's worker kills a job that takes longer (`WorkerOptions.
+shutdown_process_timeout`)."""
+LOOK_AGAIN_S = 0.05
+INSIST_S = 5.0
+"""Real seconds after which a session that has reached its limit is stopped again."""
 CAVEATS = {"open_loop": OPEN_LOOP_CAVEATS, "reactive": REACTIVE_CAVEATS}
 
 
@@ -58,34 +67,46 @@ def run(job: SessionJob) -> SessionLog:
     session = _Session(job)
     try:
         with _real_time_limit(job.limits.real_s), session.observer.log_records():
-            if job.real_time:
-                asyncio.run(session.main())
-            else:
-                clock.run(session.main, seed=job.seed, cost_s=session.cost_s)
-    except RealTimeLimit:
-        session.fail(f"took more than {job.limits.real_s:g} s of real time")
+            clock.run_on(session.loop(), session.main)
+    except RealTimeLimit as limit:
+        session.fail(f"took more than {job.limits.real_s:g} s of real time{limit}")
     except (clock.Deadlock, clock.Stalled) as error:
         session.fail(str(error))
+    except (SystemExit, asyncio.CancelledError) as error:
+        session.fail(f"the agent's code ended the program: {described(error)}")
     return session.log()
 
 
 @contextmanager
 def _real_time_limit(seconds: float) -> Iterator[None]:
-    """Raise RealTimeLimit in this thread after so many real seconds (main thread on Unix only)."""
+    """Raise RealTimeLimit in this thread after so many real seconds (main thread on Unix only).
+
+    And again every few seconds, for the first one may be swallowed, or the cleaning up after it hang.
+    """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
         yield
         return
 
-    def expire(*_: Any) -> None:
-        raise RealTimeLimit
+    def expire(_: int, frame: FrameType | None) -> None:
+        raise RealTimeLimit(_place(frame))
 
     before = signal.signal(signal.SIGALRM, expire)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, INSIST_S)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def _place(frame: FrameType | None) -> str:
+    """Where the loop's thread was busy, if that was outside of the loop itself."""
+    machinery = (str(Path(asyncio.__file__).parent), selectors.__file__)
+    while frame is not None and frame.f_code.co_filename.startswith(machinery):
+        frame = frame.f_back
+    if frame is None or frame.f_code.co_filename == clock.__file__:
+        return ""
+    return f"; it was busy at {frame.f_code.co_filename}:{frame.f_lineno} ({frame.f_code.co_name})"
 
 
 class _Session:
@@ -96,9 +117,18 @@ class _Session:
         self.observer = Observer()
         self._failure = ""
         self._report: dict[str, Any] = {}
-        self._started_at: float | None = None  # time.time() of the stream's first sample
-        self._duration_s = 0.0
+        self._begun_at = 0.0  # time.time() of the session's first moment
+        self._started_at: float | None = None  # and of the stream's first sample
+        self._duration_s: float | None = None
         self._heard: Pcm = np.zeros((0, 2), dtype=np.int16)
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that this session is to run on."""
+        if self.job.real_time:
+            return asyncio.new_event_loop()
+        # Half of the limit, so that it is what hangs that is blamed, and not the limit.
+        stall_s = min(clock.STALL_S, self.job.limits.real_s / 2)
+        return clock.VirtualLoop(seed=self.job.seed, cost_s=self.cost_s, stall_s=stall_s)
 
     def cost_s(self, function: Callable[..., Any]) -> float:
         """Virtual seconds charged for executor work: a prediction by its declared delay, all else nothing."""
@@ -114,16 +144,17 @@ class _Session:
         """Start, feed, drain and close the session."""
         length_s = self.job.recording.duration_s * (3 if self.job.mode == "reactive" else 1)
         limit_s = length_s + self.job.tail_s + self.job.limits.virtual_s
+        self._begun_at = time.time()
         try:
             with fake_job_context() as context:
                 async with asyncio.timeout(limit_s):
                     await self._run(context)
         except TimeoutError:
-            self.observer.note("limit", limit_s=limit_s)
+            self.observer.note("limit", what="session", limit_s=limit_s)
             self.fail(f"did not end within {limit_s:g} s of session time")
         except Exception as error:
-            self.observer.note("error", source="session", error=f"{type(error).__name__}: {error}")
-            self.fail(f"{type(error).__name__}: {error}")
+            self.observer.note("error", source="session", error=described(error))
+            self.fail(described(error))
 
     async def _run(self, context: Any) -> None:
         job = self.job
@@ -146,29 +177,67 @@ class _Session:
         synchronizer = TranscriptSynchronizer(next_in_chain_audio=audio_out, next_in_chain_text=None)
         session.output.audio = synchronizer.audio_output
         session.output.transcription = synchronizer.text_output
-        closed = asyncio.Event()
-        session.on("close", lambda _: closed.set())
+        closed: asyncio.Future[CloseEvent] = asyncio.get_running_loop().create_future()
+        session.on("close", lambda event: _settle(closed, event))
         with self.observer.watching(session, agent):
             try:
                 await session.start(agent, record=False)
-                await _first_of(audio_in.ended, closed)
+                await _first_of(audio_in.ended.wait(), asyncio.shield(closed))
                 if audio_in.failure is not None:
                     raise audio_in.failure
-                if closed.is_set():
-                    self.fail("the session closed itself before the recording ended")
-                self.observer.note("audio_ends")
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LAST_WORDS_S):
-                        while (speech := session.current_speech) is not None:
-                            await speech.wait_for_playout()
+                if closed.done():
+                    self._closed_early(closed.result())
+                else:
+                    self.observer.note("audio_ends")
+                    await self._last_words(session)
             finally:
-                await session.aclose()
-                await synchronizer.aclose()
-                self._duration_s = time.time() - (audio_in.started_at or time.time())
+                await self._close(session, synchronizer)
+                self._duration_s = time.time() - (audio_in.started_at or self._begun_at)
                 if job.keep_audio and audio_in.started_at is not None:
                     self._heard = mix(audio_in.samples(), audio_out.heard, audio_in.started_at)
                 report = context.make_session_report(session).to_dict()
                 self._report = to_jsonable_python(report, fallback=str)
+
+    def _closed_early(self, event: CloseEvent) -> None:
+        """The session closed itself while the recording played."""
+        cause = getattr(event.error, "error", None)
+        why = described(cause) if cause is not None else event.reason.value
+        self.fail(f"the session closed itself before the recording ended: {why}")
+
+    async def _last_words(self, session: AgentSession[Any]) -> None:
+        """Let the agent finish what it is saying, unless it takes too long."""
+        try:
+            async with asyncio.timeout(LAST_WORDS_S):
+                last = None
+                while (speech := session.current_speech) is not None:
+                    if speech is last:  # it has ended, but its activity hasn't noticed or can't
+                        await asyncio.sleep(LOOK_AGAIN_S)
+                    await speech.wait_for_playout()
+                    last = speech
+        except TimeoutError:
+            # An answer that never came is no error to LiveKit, which would wait for ever.
+            self.observer.note(
+                "limit", what="last words", limit_s=LAST_WORDS_S, agent_state=session.agent_state
+            )
+
+    async def _close(self, session: AgentSession[Any], synchronizer: TranscriptSynchronizer) -> None:
+        """Close both, in bounded time: a session waits for its tools, and a tool may never end."""
+
+        async def close() -> None:
+            await session.aclose()
+            await synchronizer.aclose()
+
+        closing = asyncio.ensure_future(close())
+        # Not `wait_for`, which waits on for what ignores being cancelled.
+        await asyncio.wait({closing}, timeout=CLOSE_S)
+        if not closing.done():
+            closing.cancel()
+            self.observer.note("limit", what="closing", limit_s=CLOSE_S)
+            tools = ", ".join(self.observer.running_tools)
+            what = f"tools that don't end: {tools}" if tools else "a method of the agent doesn't end"
+            self.fail(f"the session could not be closed within {CLOSE_S:g} s: {what}")
+        elif not closing.cancelled() and (error := closing.exception()) is not None:
+            self.observer.note("error", source="closing", error=described(error))
 
     def _source(self, frame: int) -> AudioSource:
         job = self.job
@@ -251,7 +320,11 @@ class _Session:
     def log(self) -> SessionLog:
         """What happened, on the recording's time axis (reactive: from the first sample of the stream)."""
         job = self.job
-        origin = float((self._started_at or 0.0) + job.phase_samples / SAMPLE_RATE_HZ)
+        started_at = self._begun_at if self._started_at is None else self._started_at
+        duration_s = self._duration_s
+        if duration_s is None:  # it had to be abandoned
+            duration_s = max(0.0, self.observer.last_at(started_at) - started_at)
+        origin = float(started_at + job.phase_samples / SAMPLE_RATE_HZ)
         return SessionLog(
             recording=job.recording.name,
             sha256=job.recording.sha256,
@@ -260,7 +333,7 @@ class _Session:
             clock="real" if job.real_time else "virtual",
             seed=job.seed,
             phase_samples=job.phase_samples,
-            duration_s=round(self._duration_s, 9),
+            duration_s=round(duration_s, 9),
             events=self.observer.events(origin),
             replies=self.observer.replies(origin),
             heard=self._heard,
@@ -270,11 +343,16 @@ class _Session:
         )
 
 
-async def _first_of(*events: asyncio.Event) -> None:
-    """Wait until one of the events is set."""
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
+def _settle(future: asyncio.Future[Any], result: Any) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+async def _first_of(*waits: Awaitable[Any]) -> None:
+    """Wait until one of them is done."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for wait in waits:
-            wait.cancel()
+        for task in tasks:
+            task.cancel()

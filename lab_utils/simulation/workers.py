@@ -5,28 +5,52 @@ That is also what makes them run from a notebook, whose own event loop is runnin
 
 from __future__ import annotations
 
+import faulthandler
 import gc
+import os
+import re
+import signal
 import sys
+import threading
+import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import closing
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from loky import ProcessPoolExecutor
+from loky.process_executor import BrokenProcessPool
 from tqdm.auto import tqdm
 
 from ..records import Recording, SessionLog, SessionMode
 from ..settings import Settings
 from . import clock
 from .job import DEFAULT_LIMITS, HasSettings, Limits, SessionJob, SessionTraces
-from .results import save_session
+from .results import remove_leftovers, save_session, session_folder
 
 if TYPE_CHECKING:
     from livekit.agents import Agent, llm, stt, tts
 
-Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+AHEAD = 8
+"""Calls per process that are submitted before the first of them is done."""
+PARENT_CHECK_S = 0.5
+GRACE_S = 30.0
+"""Real seconds beyond its limit after which a session is ended with its process."""
+
+
+class SessionError(RuntimeError):
+    """A session could not be run; the message names its recording, and the cause is what was raised."""
+
+
+class WorkerDied(RuntimeError):
+    """A call took its process with it."""
 
 
 def run_session(
@@ -71,40 +95,126 @@ def run_session(
 def run_sessions(
     jobs: Sequence[SessionJob], *, processes: int = 2, folder: Path | None = None, quiet: bool = False
 ) -> Iterator[SessionLog | Exception]:
-    """Run sessions in worker processes; their logs in order, or the error of one that could not be run.
+    """Run sessions in worker processes; their logs in order, or a SessionError where there is none.
 
     With a `folder`, each worker saves its log there (`results.save_session`) as soon as it is done, so that
-    an interruption loses nothing that was finished.
+    an interruption loses nothing that was finished. Raises ValueError if two logs would be saved as one.
     """
-    with tqdm(total=len(jobs), desc="sessions", unit="session", disable=quiet) as bar:
-        for result in in_workers(_run_one, ((job, folder) for job in jobs), processes):
-            bar.update()
-            yield result
+    own_folders = [] if folder is None else _own_folders(jobs, folder)
+    return _run_sessions(jobs, processes, folder, own_folders, quiet)
+
+
+def _run_sessions(
+    jobs: Sequence[SessionJob], processes: int, folder: Path | None, own_folders: list[Path], quiet: bool
+) -> Iterator[SessionLog | Exception]:
+    results = in_workers(_run_one, ((job, folder) for job in jobs), processes)
+    try:
+        with closing(results), tqdm(total=len(jobs), desc="sessions", unit="session", disable=quiet) as bar:
+            for job, result in zip(jobs, results, strict=True):
+                bar.update()
+                if isinstance(result, Exception):
+                    error = SessionError(f"{job.recording.name}: {type(result).__name__}: {result}")
+                    error.__cause__ = result
+                    yield error
+                else:
+                    yield result
+    finally:
+        for own in own_folders:
+            remove_leftovers(own)
+
+
+def _own_folders(jobs: Sequence[SessionJob], folder: Path) -> list[Path]:
+    """Each job's folder. Raises ValueError if two are the same."""
+    used: dict[Path, str] = {}
+    for job in jobs:
+        name = job.recording.name
+        own = session_folder(folder, name)
+        if own in used:
+            raise ValueError(
+                f"the sessions of {used[own]!r} and {name!r} would both be saved in {own}; give the "
+                "recordings distinct names, or run them in calls with a folder each"
+            )
+        used[own] = name
+    return list(used)
 
 
 def in_workers(
     function: Callable[..., Result], arguments: Iterable[tuple[Any, ...]], processes: int
-) -> Iterator[Result | Exception]:
+) -> Generator[Result | Exception]:
     """`function(*arguments)` for each tuple, in processes with a virtual clock; results in order.
 
-    An exception takes the place of its result. Whoever stops early stops the workers too.
+    An exception takes the place of its result: also WorkerDied, of what ended its process. Whoever stops
+    early stops the workers too.
     """
     # loky replaces a worker that has grown by 300 MB, which two voice models and a long call can do.
     warnings.filterwarnings("ignore", "A worker was restarted", module="loky")
-    executor = ProcessPoolExecutor(processes, initializer=_prepare, initargs=(list(sys.path),))
+    to_come = iter(arguments)
+    under_way: deque[tuple[tuple[Any, ...], Future[Result]]] = deque()
+    executor = _executor(processes)
     try:
-        futures = [executor.submit(function, *some) for some in arguments]
-        for future in futures:
-            error = future.exception()
-            yield error if isinstance(error, Exception) else future.result()
+        while True:
+            # Not all at once: each tuple may hold a recording.
+            for some in islice(to_come, processes * AHEAD - len(under_way)):
+                under_way.append((some, _submitted(executor, function, some)))
+            if not under_way:
+                return
+            if not isinstance(under_way[0][1].exception(), BrokenProcessPool):
+                yield _result(under_way.popleft()[1])
+                continue
+            # Who did it is not known. Each that isn't done is tried once more, with nobody beside it.
+            executor.shutdown(kill_workers=True)
+            executor = _executor(1)
+            while under_way:
+                some, future = under_way.popleft()
+                if isinstance(future.exception(), BrokenProcessPool):
+                    future = _submitted(executor, function, some)
+                if isinstance(future.exception(), BrokenProcessPool):
+                    executor.shutdown(kill_workers=True)
+                    executor = _executor(1)
+                yield _result(future)
+            executor.shutdown(kill_workers=True)
+            executor = _executor(processes)
     finally:
         executor.shutdown(kill_workers=True)
 
 
-def _prepare(path: list[str]) -> None:
-    """Make a new process ready: the clock before LiveKit, and the parent's import path."""
+def _executor(processes: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(processes, initializer=_prepare, initargs=(list(sys.path), os.getpid()))
+
+
+def _submitted(
+    executor: ProcessPoolExecutor, function: Callable[..., Result], some: tuple[Any, ...]
+) -> Future[Result]:
+    try:
+        return executor.submit(function, *some)
+    except BrokenProcessPool as error:  # by a call submitted before
+        future: Future[Result] = Future()
+        future.set_exception(error)
+        return future
+
+
+def _result(future: Future[Any]) -> Any:
+    """What became of a call."""
+    error = future.exception()
+    if isinstance(error, BrokenProcessPool):
+        codes = re.search(r"exit codes of the workers are (\{.*\})", str(error))
+        return WorkerDied(f"it ended its process {codes.group(1) if codes else ''}".rstrip())
+    return error if isinstance(error, Exception) else future.result()
+
+
+def _prepare(path: list[str], parent: int) -> None:
+    """Make a new process ready: the clock before LiveKit, the parent's import path, and its end."""
     clock.install()
     sys.path[:] = path
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends its workers
+    threading.Thread(target=_end_with, args=(parent,), name="end with parent", daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent has been killed, which tells its children nothing."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_S)
+    os._exit(1)
 
 
 @cache
@@ -118,7 +228,12 @@ def _runner() -> Callable[[SessionJob], SessionLog]:
 
 
 def _run_one(job: SessionJob, folder: Path | None) -> SessionLog:
-    log = _runner()(job)
-    if folder is not None:
-        save_session(log, folder)
-    return log
+    # The last resort for code that no signal handler can stop: C that doesn't return, `except BaseException`.
+    faulthandler.dump_traceback_later(job.limits.real_s + GRACE_S, exit=True)
+    try:
+        log = _runner()(job)
+        if folder is not None:
+            save_session(log, folder)
+        return log
+    finally:
+        faulthandler.cancel_dump_traceback_later()
