@@ -92,7 +92,8 @@ def run_one(plan: Plan, files: RecordingFiles) -> Result:
     own = save_session(log, plan.out)
     assert result.stages is not None
     write_whole(own / "turns.csv", result.stages.to_csv(index=False, lineterminator="\n").encode())
-    write_whole(own / "timeline.png", plots.png(plots.session_figure(log, labels=scored)))
+    span_s = (0.0, max(log.duration_s, 1.0))  # a session that could not be started lasted no time
+    write_whole(own / "timeline.png", plots.png(plots.session_figure(log, span_s, scored)))
     write_whole(own / "latency.png", plots.png(plots.latency_figure(log)))
     return result
 
