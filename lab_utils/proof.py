@@ -119,7 +119,7 @@ def tally(outcomes: Iterable[Outcome]) -> dict[str, Any]:
         "commits": sum(len(outcome.session) for outcome in some),
         "mismatches": sum(not outcome.agrees for outcome in some),
         "largest_error_ms": round(max(errors) * 1000, 6) if errors else None,
-        "excluded": sum(outcome.excluded for outcome in some),
+        "excluded": int(sum(outcome.excluded for outcome in some)),
     }
 
 

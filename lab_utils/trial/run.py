@@ -124,7 +124,7 @@ def _results(plan: Plan, found: Sequence[RecordingFiles], jobs: int) -> Iterator
 
 
 def _written_since(path: Path, moment: float) -> bool:
-    return path.exists() and path.stat().st_mtime >= moment
+    return path.exists() and path.stat().st_mtime >= moment - 0.1  # file systems lag by some ms
 
 
 def _name(part: Part) -> str:
