@@ -58,8 +58,8 @@ def _print(proved: proof.Proof, summary: dict[str, Any]) -> None:
     console = Console()
     table = Table(title="Replay against AgentSession", box=box.SIMPLE, padding=(0, 1, 0, 0))
     for name in proof.GROUP_NAMES:
-        table.add_column(name)
-    for name in ("settings", "commits", "mismatches", "error ms"):
+        table.add_column(name, no_wrap=True)
+    for name in ("settings", "commits", "differ", "error ms"):
         table.add_column(name, justify="right", no_wrap=True)
     for group in summary["groups"]:
         table.add_row(*(group[name] for name in proof.GROUP_NAMES), *_figures(group))
