@@ -73,17 +73,24 @@ def prove(
         cases = [one for one in cases if one.number == case]
     outcomes: list[Outcome] = []
     skipped: dict[str, None] = {}
-    with tqdm(total=len(cases), desc="comparing", unit="setting", disable=quiet) as bar:
-        answers = verify(files, cases, cache=cache, processes=min(jobs, len(cases)))
-        for one, answer in zip(cases, answers, strict=True):
-            bar.update()
-            if isinstance(answer, BadRecording):
-                skipped[str(answer)] = None
-            elif isinstance(answer, Exception):
-                failure = " ".join(f"{type(answer).__name__}: {answer}".splitlines())
-                outcomes.append(Outcome(one, files[one.recording].name, (), (), 0, failure))
-            else:
-                outcomes.append(answer)
+    try:
+        with tqdm(total=len(cases), desc="comparing", unit="setting", disable=quiet) as bar:
+            answers = verify(files, cases, cache=cache, processes=min(jobs, len(cases)))
+            for one, answer in zip(cases, answers, strict=True):
+                bar.update()
+                if isinstance(answer, BadRecording):
+                    skipped[str(answer)] = None
+                elif isinstance(answer, Exception):
+                    failure = " ".join(f"{type(answer).__name__}: {answer}".splitlines())
+                    outcomes.append(Outcome(one, files[one.recording].name, (), (), 0, failure))
+                else:
+                    outcomes.append(answer)
+    except KeyboardInterrupt as interrupt:
+        wrong = [outcome.case.number for outcome in outcomes if not outcome.agrees]
+        found_wrong = f"these disagree: {wrong}" if wrong else "all agree"
+        raise KeyboardInterrupt(
+            f"{len(outcomes)} of {len(cases)} setting(s) compared, {found_wrong}"
+        ) from interrupt
     if not outcomes:
         raise BadRecording("; ".join(skipped))
     outcomes.sort(key=lambda outcome: outcome.case.number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,13 @@ def test_without_a_usable_recording_it_says_why(monkeypatch) -> None:
         proof.prove([SAMPLES / "01_table_booking.flac"], 2, quiet=True)
     with pytest.raises(BadRecording, match="no recordings given"):
         proof.prove([], 2)
+
+
+def test_an_interruption_says_what_was_found_so_far(monkeypatch) -> None:
+    def verify(files, cases, **_):
+        yield replace(SHORT, case=cases[0])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(proof, "verify", verify)
+    with pytest.raises(KeyboardInterrupt, match=r"1 of 4 setting\(s\) compared, these disagree: \[0\]"):
+        proof.prove([SAMPLES / "01_table_booking.flac"], 4, quiet=True)
