@@ -26,7 +26,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from .settings import ENGLISH_UNLIKELY_THRESHOLD, Conditions, Settings
+from .settings import Conditions, Settings
 
 FORMAT: Final = "turn-profile"
 SCHEMA_VERSION: Final = 1
@@ -175,16 +175,19 @@ class Profile(_Frozen):
         if self.settings.vad.model == "silero":
             from livekit.plugins import silero
 
-            vad = silero.VAD.load(**self._vad())
+            vad = silero.VAD.load(**self.settings.vad.arguments())
         else:
-            vad = inference.VAD(**self._vad())
-        detector = self._detector()
+            vad = inference.VAD(**self.settings.vad.arguments())
+        detector = self.settings.detector.arguments()
         turn_detection = inference.TurnDetector(**detector) if detector else self.settings.detector.model
-        return {"vad": vad, "turn_handling": {"turn_detection": turn_detection, **self._turn_handling()}}
+        return {
+            "vad": vad,
+            "turn_handling": {"turn_detection": turn_detection, **self.settings.turn_handling()},
+        }
 
     def snippet(self) -> str:
         """Python to paste: builds the same session without this project; `stt`, `llm`, `tts` are yours."""
-        silero, detector = self.settings.vad.model == "silero", self._detector()
+        silero, detector = self.settings.vad.model == "silero", self.settings.detector.arguments()
         arguments = ", ".join(f"{name}={value!r}" for name, value in (detector or {}).items())
         turn_detection = (
             f"inference.TurnDetector({arguments})" if detector else repr(self.settings.detector.model)
@@ -200,35 +203,15 @@ class Profile(_Frozen):
             "    llm=llm,",
             "    tts=tts,",
             f"    vad={'silero.VAD.load' if silero else 'inference.VAD'}(",
-            *(f"        {name}={value!r}," for name, value in self._vad().items()),
+            *(f"        {name}={value!r}," for name, value in self.settings.vad.arguments().items()),
             "    ),",
             "    turn_handling={",
             f"        'turn_detection': {turn_detection},",
-            *(f"        {name!r}: {part!r}," for name, part in self._turn_handling().items()),
+            *(f"        {name!r}: {part!r}," for name, part in self.settings.turn_handling().items()),
             "    },",
             ")",
         ]
         return "\n".join(lines) + "\n"
-
-    def _vad(self) -> dict[str, Any]:
-        vad = self.settings.vad
-        return vad.model_dump(exclude={"model"}) | {"deactivation_threshold": vad.deactivation}
-
-    def _detector(self) -> dict[str, Any] | None:
-        """Arguments of the turn detector; None for a mode that is told by its name, "vad" or "stt"."""
-        values = self.settings.detector.model_dump()
-        if values["unlikely_threshold"] == ENGLISH_UNLIKELY_THRESHOLD:
-            del values["unlikely_threshold"]
-        version = values.pop("model")
-        return {"version": version, **values} if version == "v1-mini" else None
-
-    def _turn_handling(self) -> dict[str, dict[str, Any]]:
-        settings = self.settings
-        return {
-            "endpointing": settings.endpointing.model_dump(),
-            "interruption": settings.interruption.model_dump(),
-            "preemptive_generation": settings.preemptive.model_dump(),
-        }
 
 
 _MAP, _STR = "tag:yaml.org,2002:map", "tag:yaml.org,2002:str"

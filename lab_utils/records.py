@@ -65,6 +65,33 @@ class SttEvent:
 
 
 @dataclass(frozen=True)
+class Segment:
+    """A stretch of speech or a word, by a speaker's name in the file it comes from."""
+
+    speaker: str
+    start_s: float
+    end_s: float
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """Who speaks when according to some file: segments (turns, IPUs) and words, each in order of time."""
+
+    segments: tuple[Segment, ...]
+    words: tuple[Segment, ...] = ()
+    duration_s: float | None = None
+    """Of the audio, if the file tells."""
+    source: str = ""
+    """Its format, for example "rttm"."""
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Names in order of first appearance."""
+        return tuple(dict.fromkeys(segment.speaker for segment in (*self.segments, *self.words)))
+
+
+@dataclass(frozen=True)
 class Label:
     """A judgement on the user's channel (terms: `hold`, `shift`, `cut_off`, `backchannel`).
 

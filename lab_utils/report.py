@@ -142,8 +142,13 @@ def run_study(
         except BadRecording as error:
             skipped.append(Skipped(str(path), str(error)))
     found = with_distinct_names(found)
-    defaults = pd.concat([table, grids.row_of(Settings(conditions=conditions))], ignore_index=True)
-    blocks = [block for _, block in blocks_of(defaults, conditions, TRACED_AT_ONCE)]
+    start = Settings(conditions=conditions)
+    delays = {
+        conditions.transcription_delay,
+        *table["transcription_delay"],
+    }  # the choice may have any of them
+    rows = [grids.row_of(start.replace(transcription_delay=float(delay))) for delay in sorted(delays)]
+    blocks = [block for _, block in blocks_of(pd.concat([table, *rows]), conditions, TRACED_AT_ONCE)]
     usable: list[tuple[RecordingFiles, Traced]] = []
     first: dict[str, Path] = {}
     traces = trace_recordings(found, blocks, phases=phases, cache=cache, jobs=jobs, quiet=quiet)

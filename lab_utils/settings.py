@@ -45,6 +45,10 @@ class VadSettings(_Frozen):
             return self.deactivation_threshold
         return default_deactivation(self.activation_threshold)
 
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of LiveKit's `silero.VAD.load` and `inference.VAD`."""
+        return self.model_dump(exclude={"model"}) | {"deactivation_threshold": self.deactivation}
+
 
 def default_deactivation(activation_threshold: float) -> float:
     """LiveKit's deactivation threshold where none is given (inference/vad.py, silero/vad.py)."""
@@ -56,6 +60,17 @@ class DetectorSettings(_Frozen):
 
     model: Literal["vad", "stt", "v1-mini"] = "v1-mini"
     unlikely_threshold: Probability = ENGLISH_UNLIKELY_THRESHOLD
+
+    def arguments(self) -> dict[str, Any] | None:
+        """Keyword arguments of `inference.TurnDetector`; None for a mode told by its name, "vad" or "stt".
+
+        LiveKit's English threshold isn't given: its calibration by language stays in force then.
+        """
+        if self.model != "v1-mini":
+            return None
+        threshold = {"unlikely_threshold": self.unlikely_threshold}
+        default = self.unlikely_threshold == ENGLISH_UNLIKELY_THRESHOLD
+        return {"version": self.model} | ({} if default else threshold)
 
 
 class EndpointingSettings(_Frozen):
@@ -142,6 +157,14 @@ class Settings(_Frozen):
                 "least that AgentSession accepts with v1-mini; raise it, or use detector vad or stt"
             )
         return self
+
+    def turn_handling(self) -> dict[str, dict[str, Any]]:
+        """`turn_handling` of `AgentSession`, but for its `turn_detection`."""
+        return {
+            "endpointing": self.endpointing.model_dump(),
+            "interruption": self.interruption.model_dump(),
+            "preemptive_generation": self.preemptive.model_dump(),
+        }
 
     @classmethod
     def from_knobs(cls, knobs: Mapping[str, Any]) -> Settings:

@@ -6,6 +6,7 @@ predictions of the long recording are seeded random numbers (see `predictions`).
 
 from __future__ import annotations
 
+import gc
 import json
 import statistics
 import sys
@@ -24,7 +25,12 @@ from lab_utils.detectors import v1_mini
 from lab_utils.records import EotTrace, Ipu, Label, Labels, Recording, Traced, VadTrace
 from lab_utils.replay import Block, MissingPredictions, agent_turns, blocks_of, decide, find_pauses
 from lab_utils.settings import Conditions, Settings
-from lab_utils.timeline import WINDOW_S, frame_samples
+from lab_utils.simulation import clock
+from lab_utils.simulation.delays import rng_for
+from lab_utils.simulation.job import SessionJob, SessionTraces
+from lab_utils.simulation.stt_plan import SttTiming, plan_events, words_of
+from lab_utils.simulation.workers import in_workers
+from lab_utils.timeline import SAMPLE_RATE_HZ, WINDOW_S, frame_samples
 from lab_utils.tracing import TraceCache, Tracer, stream_of
 from lab_utils.vad import speech_probabilities
 
@@ -55,6 +61,8 @@ def main() -> None:
         "sweep": bench_sweep(corpus, table, hour, hours),
         "slider": bench_slider(corpus),
     }
+    progress("running sessions")
+    results["session"] = bench_sessions(recordings)
     progress("tracing")
     results["tracing"] = bench_tracing(recordings)
     json.dump(results, sys.stdout, indent=1)
@@ -157,6 +165,53 @@ def bench_slider(corpus: sweep.Corpus) -> dict[str, float]:
         corpus.summary(corpus.score(block, corpus.pauses(block.vad, block.conditions.frame_duration)))
 
     return {"ms_per_move": round(1000 * seconds(move, repeats=10), 2)}
+
+
+def bench_sessions(recordings: list[Recording]) -> dict[str, float]:
+    """The real AgentSession on the samples, times real time, and what a first session costs to start."""
+    with tempfile.TemporaryDirectory() as folder:
+        tracer = Tracer(TraceCache(Path(folder)))
+        cached = [session_job(recording, tracer) for recording in recordings]
+    uncached = [replace(job, traces=None) for job in cached]
+    audio_s = sum(recording.duration_s for recording in recordings)
+    short = replace(cached[0].recording, user=cached[0].recording.user[: 10 * SAMPLE_RATE_HZ])
+    start = time.perf_counter()
+    list(in_workers(timed_sessions, [([replace(cached[0], recording=short, traces=None)],)], 1))
+    first_s = time.perf_counter() - start
+    wall = [replace(cached[0], recording=short, traces=None, real_time=True)]
+    (one,) = in_workers(timed_sessions, [(cached,)], 1)
+    both = list(in_workers(timed_sessions, [(cached,), (cached,)], 2))
+    (live,) = in_workers(timed_sessions, [(uncached,)], 1)
+    (real,) = in_workers(timed_sessions, [(wall, False)], 1)
+    return {
+        "times_real_time, 1 process, cached traces": round(audio_s / one, 1),
+        "times_real_time, 2 processes, cached traces": round(2 * audio_s / max(both), 1),
+        "times_real_time, 1 process, models run": round(audio_s / live, 1),
+        "times_real_time, wall clock": round((short.duration_s + cached[0].tail_s) / real, 2),
+        "first_session_s, process and imports included": round(first_s, 2),
+    }
+
+
+def session_job(recording: Recording, tracer: Tracer) -> SessionJob:
+    """A session with LiveKit's default settings and the default scripted parts."""
+    settings = Settings()
+    recording = replace(recording, labels=recording.labels or tracer.estimate_labels(recording))
+    planned = plan_events(words_of(recording.labels), SttTiming(), rng_for(0, "stt"))
+    traced = tracer.trace_session(recording, settings, 0, planned)
+    return SessionJob(recording, settings, traces=SessionTraces(traced.vad["livekit"][0], traced.eot[0]))
+
+
+def timed_sessions(jobs: list[SessionJob], warm_up: bool = True) -> float:
+    """Seconds that sessions take one after the other; runs in a worker."""
+    from lab_utils.simulation.session import run
+
+    gc.freeze()
+    if warm_up:
+        run(jobs[0])
+    start = clock.real_monotonic()
+    for job in jobs:
+        run(job)
+    return clock.real_monotonic() - start
 
 
 def bench_tracing(recordings: list[Recording]) -> dict[str, float]:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from livekit.agents.voice.endpointing import BaseEndpointing, DynamicEndpointing
 
-from lab_utils.records import Commits, Ipu, Label, Labels, Traced
-from lab_utils.replay import agent_turns
+from lab_utils.records import Commits, Ipu, Label, Labels, SttEvent, Traced
+from lab_utils.replay import agent_turns, stt_events
 from lab_utils.settings import Settings
 
 RATE = 16_000
 
 
-def replay(traced: Traced, settings: Settings, phase: int = 0) -> Commits:
+def replay(
+    traced: Traced, settings: Settings, phase: int = 0, stt: Sequence[SttEvent] | None = None
+) -> Commits:
     """Walk through the stream as audio_recognition.py does and keep a single pending commit."""
+    if settings.detector.model == "stt":
+        return replay_stt(traced, settings, phase, stt)
     trace = traced.vad[settings.vad.model][phase]
     offset_s = trace.phase_samples / RATE
     eot = traced.eot[phase]
@@ -52,8 +57,13 @@ def replay(traced: Traced, settings: Settings, phase: int = 0) -> Commits:
             if speaking and silence >= v.min_silence_duration:
                 speaking = False
                 events.append((t, 1, w + 0.5, "end", silence))
-                events.append((max(started, t - silence + c.transcription_delay), 2, w, "final", None))
+                if stt is None:
+                    final_s = max(started, t - silence + c.transcription_delay)
+                    events.append((final_s, 2, w, "transcript", SttEvent(final_s, "final", "yes")))
     stream_end = arrivals[-1] / RATE if arrivals else 0.0
+    for n, event in enumerate(sorted(stt or (), key=lambda event: event.time_s)):
+        if event.text and event.kind in ("preflight", "final"):
+            events.append((round(event.time_s + offset_s, 9), 0.5, n, "transcript", event))
     for start, end in agent_turns(traced.labels) + offset_s:
         events.append((float(start), 0, 1, "agent start", None))
         events.append((float(end), 0, 0, "agent end", None))
@@ -62,12 +72,12 @@ def replay(traced: Traced, settings: Settings, phase: int = 0) -> Commits:
     out: list[tuple[float, str, float]] = []
     state = {"speaking": False, "text": False, "lst": None, "flushed": 0, "pending": None}
     state["prediction"] = None  # (time it is ready, audio it hears)
-    state["committed_in_pause"] = False
+    state["committed_in_pause"] = True  # before any speech a transcript comes late, too
     agent_speaking = False
 
     def fire(before: float) -> None:
         task = state["pending"]
-        if task is None or not task["at"] < min(before, stream_end):
+        if task is None or not (task["at"] < min(before, stream_end) or task["at_once"]):
             return
         out.append((task["at"] - offset_s, task["cause"], task["p"]))
         state["pending"] = None
@@ -78,7 +88,7 @@ def replay(traced: Traced, settings: Settings, phase: int = 0) -> Commits:
         if state["lst"] == task["lst"]:
             state["lst"] = None
 
-    def trigger(now: float) -> None:
+    def trigger(now: float, at_once: bool = False) -> None:
         delay, cause, p, ready = endpointing.min_delay, "vad", math.nan, now
         if state["prediction"] is not None:
             ready, p = max(now, state["prediction"][0]), heard[state["prediction"][1]]
@@ -87,8 +97,10 @@ def replay(traced: Traced, settings: Settings, phase: int = 0) -> Commits:
                 delay, cause = endpointing.max_delay, "max_delay"
         if state["committed_in_pause"]:
             cause = "late_transcript"
+        at = max(ready, state["lst"] + delay)
         state["pending"] = {
-            "at": max(ready, state["lst"] + delay),
+            "at": at,
+            "at_once": at_once and at == now,
             "lst": state["lst"],
             "cause": cause,
             "p": p,
@@ -125,15 +137,139 @@ def replay(traced: Traced, settings: Settings, phase: int = 0) -> Commits:
             state["lst"] = t - payload
             if state["text"]:
                 trigger(t)
-        elif kind == "final":
-            state["text"] = True
-            if not state["speaking"]:
-                if state["lst"] is None:
-                    state["lst"] = t
-                trigger(t)
+        elif kind == "transcript":
+            if state["lst"] is None:
+                state["lst"] = word_end(payload, t, offset_s) or t
+            if payload.kind == "final":
+                state["text"] = state["text"] or payload.text != " "
+                if not state["speaking"] and state["text"]:
+                    trigger(t, at_once=stt is not None)
     fire(math.inf)
     times, causes, probabilities = zip(*out, strict=True) if out else ((), (), ())
     return Commits(np.array(times), causes, np.array(probabilities))
+
+
+def word_end(event: SttEvent, now: float, offset_s: float) -> float | None:
+    """Where a transcript says its words end, in stream time and not in the future; None if it does not."""
+    if event.end_s is None or event.end_s + offset_s <= 0:
+        return None
+    return min(event.end_s + offset_s, now)
+
+
+TICK = 1e-9
+
+
+def replay_stt(traced: Traced, settings: Settings, phase: int, stt: Sequence[SttEvent] | None) -> Commits:
+    """`turn_detection="stt"`: one frame, window or event after the other, with LiveKit's own variables."""
+    trace = traced.vad[settings.vad.model][phase]
+    offset_s = trace.phase_samples / RATE
+    frame = round(settings.conditions.frame_duration * RATE)
+    v, e = settings.vad, settings.endpointing
+    if e.mode == "dynamic":
+        endpointing = DynamicEndpointing(min_delay=e.min_delay, max_delay=e.max_delay, alpha=e.alpha)
+    else:
+        endpointing = BaseEndpointing(min_delay=e.min_delay, max_delay=e.max_delay)
+    samples = 512 * len(trace.probabilities)
+    happenings = []
+    for k in range(math.ceil(samples / frame)):
+        happenings.append(((k + 1) * frame / RATE, 2, k, "frame", min((k + 1) * frame, samples)))
+    heard = stt_events(traced.labels, settings.conditions) if stt is None else stt
+    for n, event in enumerate(sorted(heard, key=lambda event: event.time_s)):
+        happenings.append((event.time_s + offset_s, 1, n, "stt", event))
+    stream_end = max((t for t, *_ in happenings if _[0] == 2), default=0.0)
+    for start, end in agent_turns(traced.labels) + offset_s:
+        happenings += [(float(start), 0, 1, "agent", True), (float(end), 0, 0, "agent", False)]
+    # a moment is a billionth of a second; within it agent, speech-to-text, frame
+    happenings.sort(key=lambda one: (round(one[0], 9), *one[1:3]))
+
+    out: list[tuple[float, str]] = []
+    speaking = vad_speech_started = user_turn_committed = transcribed = agent_speaking = False
+    lst: float | None = None
+    speech_start: float | None = None
+    pending: dict | None = None
+    # the VAD
+    origin, window, flushed_s = 0, 0, None
+    pub_speaking, raw_speech, raw_silence = False, 0.0, 0.0
+
+    def commit(before: float) -> None:
+        nonlocal pending, transcribed, user_turn_committed, lst, speech_start, vad_speech_started
+        if pending is None or not pending["at"] < min(before, stream_end):
+            return
+        out.append((pending["at"] - offset_s, pending["cause"]))
+        if lst == pending["lst"]:
+            lst = speech_start = None
+            vad_speech_started = False
+        pending, transcribed, user_turn_committed = None, False, False
+
+    def trigger(now: float, cause: str) -> None:
+        nonlocal pending
+        if transcribed:
+            at = max(now, lst + endpointing.min_delay)
+            pending = {"at": at, "lst": lst, "cause": cause, "at_once": at == now}
+
+    for t, _, _, what, payload in happenings:
+        if what == "agent":
+            agent_speaking = payload
+            if payload:
+                endpointing.on_start_of_agent_speech(t)
+            else:
+                endpointing.on_end_of_agent_speech(t)
+            continue
+        if what == "stt" and t < stream_end:
+            commit(math.inf if pending and pending["at_once"] else t - TICK)
+            if payload.kind == "start_of_speech":
+                if speech_start is None:
+                    speech_start = t if payload.start_s is None else payload.start_s + offset_s
+                endpointing.on_start_of_speech(speech_start, overlapping=agent_speaking)
+                speaking, lst, pending = True, t, None
+            elif payload.kind == "end_of_speech":
+                if speaking:
+                    endpointing.on_end_of_speech(t)
+                if vad_speech_started:
+                    flushed_s = t
+                speaking, user_turn_committed = False, True
+                lst = t if payload.end_s is None else min(payload.end_s + offset_s, t)
+                trigger(t, "stt")
+            elif payload.text and payload.kind in ("preflight", "final"):
+                if lst is None or word_end(payload, t, offset_s) is not None:
+                    lst = word_end(payload, t, offset_s) or t
+                if payload.kind == "final":
+                    transcribed = transcribed or payload.text != " "
+                    if user_turn_committed and not speaking:
+                        trigger(t, "late_transcript")
+        if what != "frame":
+            continue
+        if flushed_s is not None and t > flushed_s + TICK:
+            origin, window, flushed_s = round(t * RATE) - frame, 0, None
+            pub_speaking, raw_speech, raw_silence = False, 0.0, 0.0
+        while origin + 512 * (window + 1) <= payload and t < stream_end:
+            commit(t + TICK)
+            p = (trace.restarts[origin] if origin else trace.probabilities)[window]
+            window += 1
+            if raw_speech > 0:
+                lst = t
+                if speech_start is None:
+                    speech_start = t - raw_speech
+            if p >= v.activation_threshold or (pub_speaking and p > v.deactivation):
+                raw_speech, raw_silence = raw_speech + 0.032, 0.0
+                if not pub_speaking and raw_speech >= v.min_speech_duration:
+                    pub_speaking = True
+                    if not vad_speech_started:
+                        speech_start, vad_speech_started = t - raw_speech, True
+                    endpointing.on_start_of_speech(t - raw_speech, overlapping=agent_speaking)
+                    speaking, pending = True, None
+            else:
+                raw_speech, raw_silence = 0.0, raw_silence + 0.032
+                if pub_speaking and raw_silence >= v.min_silence_duration:
+                    pub_speaking = False
+                    if speaking:
+                        endpointing.on_end_of_speech(t - raw_silence)
+                    vad_speech_started, speaking, lst = False, False, t - raw_silence
+                    if user_turn_committed:
+                        trigger(t, "vad")
+    commit(math.inf)
+    times, causes = zip(*out, strict=True) if out else ((), ())
+    return Commits(np.array(times), causes, np.full(len(times), np.nan))
 
 
 # --- metrics, from the definitions at the head of lab_utils/metrics.py ----------------------------

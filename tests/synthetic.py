@@ -8,8 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from hypothesis import strategies as st
 
-from lab_utils.records import EotTrace, Ipu, Label, Labels, Traced, VadTrace
-from lab_utils.replay import Block, MissingPredictions, agent_turns, decide, find_pauses
+from lab_utils.records import EotTrace, Ipu, Label, Labels, SttEvent, Traced, VadTrace
+from lab_utils.replay import (
+    Block,
+    MissingPredictions,
+    MissingRestarts,
+    agent_turns,
+    decide,
+    find_pauses,
+    heard_by,
+)
 from lab_utils.settings import Settings
 from lab_utils.timeline import SAMPLE_RATE_HZ, WINDOW_S, WINDOW_SAMPLES, frame_samples
 
@@ -121,21 +129,40 @@ def predicted(missing: MissingPredictions) -> EotTrace:
     return EotTrace(missing.starts, missing.ends, np.array(p))
 
 
-def complete(recording: Traced, blocks: Iterable[Block]) -> Traced:
-    """The recording with every prediction that the blocks lead to, at every phase."""
+def restarted(trace: VadTrace, missing: MissingRestarts) -> VadTrace:
+    """The trace with the missing restarts, just as long as asked: what was said, with some other windows."""
+    restarts = dict(trace.restarts)
+    for origin, n in zip(missing.origins, missing.windows, strict=True):
+        whole = trace.probabilities[len(trace.probabilities) - trace.windows_from(origin) :].copy()
+        rng = np.random.default_rng(origin)
+        other = rng.random(len(whole)) < 0.1
+        whole[other] = rng.choice([0.2, 0.4, 0.6, 0.9], size=int(other.sum()))
+        assert n <= len(whole)
+        restarts[origin] = whole[:n]
+    return replace(trace, restarts=restarts)
+
+
+def complete(recording: Traced, blocks: Iterable[Block], stt: Sequence[SttEvent] | None = None) -> Traced:
+    """The recording with every prediction and restart that the blocks lead to, at every phase."""
     eot = list(recording.eot)
+    vad = {name: list(traces) for name, traces in recording.vad.items()}
     for block in blocks:
         frame = frame_samples(block.conditions.frame_duration)
-        for phase, trace in enumerate(recording.vad[block.vad.model]):
+        traces = vad[block.vad.model]
+        for phase, trace in enumerate(traces):
             pauses = find_pauses(trace, block.vad, frame)
-            agent = agent_turns(recording.labels) + trace.phase_samples / SAMPLE_RATE_HZ
+            offset_s = trace.phase_samples / SAMPLE_RATE_HZ
+            agent = agent_turns(recording.labels) + offset_s
+            heard = heard_by(block, recording.labels, offset_s, stt)
             while True:
                 try:
-                    decide(pauses, eot[phase], agent, block)
+                    decide(pauses, eot[phase], agent, block, heard, traces[phase])
                     break
                 except MissingPredictions as missing:
                     eot[phase] = eot[phase].merged(predicted(missing))
-    return replace(recording, eot=tuple(eot))
+                except MissingRestarts as missing:
+                    traces[phase] = restarted(traces[phase], missing)
+    return replace(recording, eot=tuple(eot), vad={name: tuple(traces) for name, traces in vad.items()})
 
 
 def block_of(settings: Sequence[Settings]) -> Block:
@@ -182,7 +209,7 @@ def conversations(draw: st.DrawFn, max_turns: int = 4) -> Labels:
 
 @st.composite
 def settings_strategy(draw: st.DrawFn) -> Settings:
-    detector = draw(st.sampled_from(["vad", "v1-mini"]))
+    detector = draw(st.sampled_from(["vad", "stt", "v1-mini"]))
     silences = [0.25, 0.3, 0.55] if detector == "v1-mini" else [0.0, 0.1, 0.5]
     min_delay = draw(st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.8]))
     settings = Settings().replace(
@@ -201,7 +228,23 @@ def settings_strategy(draw: st.DrawFn) -> Settings:
         settings,
         frame_duration=draw(st.sampled_from([0.01, 0.02, 0.032, 0.05])),
         prediction_delay=draw(st.sampled_from([0.0, 0.04, 0.3])),
+        stt_silence=draw(st.sampled_from([0.2, 0.5, 1.0])),
     )
+
+
+@st.composite
+def stt_event_lists(draw: st.DrawFn, until_s: float) -> list[SttEvent]:
+    """Events of a speech-to-text that says anything at any time, often several things at one moment."""
+    events = []
+    t = 0.0
+    kinds = ["start_of_speech", "interim", "preflight", "final", "final", "end_of_speech", "end_of_speech"]
+    while t < until_s and len(events) < 60:
+        t += draw(st.sampled_from([0.0, 0.032, 0.05, 0.1037, 0.31, 0.55, 0.9, 1.7]))
+        times = draw(st.sampled_from([(None, None), (None, None), (-0.4, -0.2), (-0.9, 0.1), (-1.0, -0.6)]))
+        start_s, end_s = (None if one is None else t + one for one in times)
+        text = draw(st.sampled_from(["yes", "yes", "yes", "", " "]))
+        events.append(SttEvent(t, draw(st.sampled_from(kinds)), text, start_s, end_s))
+    return events
 
 
 @st.composite

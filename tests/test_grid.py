@@ -47,7 +47,7 @@ def test_livekits_defaults_lie_on_the_default_grid():
 
 lists = {
     "vad": ["livekit", "silero"],
-    "detector": ["vad", "v1-mini"],
+    "detector": ["vad", "stt", "v1-mini"],
     "endpointing_mode": ["fixed", "dynamic"],
     "activation_threshold": [0.1, 0.5, 0.6],
     "deactivation_threshold": [None, 0.3],
@@ -69,7 +69,7 @@ def test_a_grid_holds_every_possible_product_once(values):
     possible, impossible = [], []
     for product in itertools.product(*values.values()):
         knobs = dict(zip(values, product, strict=True))
-        plain = knobs.get("detector", "v1-mini") == "vad"
+        plain = knobs.get("detector", "v1-mini") != "v1-mini"
         idle = {"unlikely_threshold"} if plain else set()
         if plain and knobs.get("endpointing_mode", "fixed") == "fixed":
             idle |= {"max_delay"}
@@ -164,6 +164,8 @@ def test_a_product_too_large_for_memory_is_refused_before_it_is_made():
         ("silero", "v1-mini", 0.55, 0.3, 2.5),
         ("livekit", "vad", 0.25, 0.5, math.nan),
         ("silero", "vad", 0.55, 0.5, math.nan),
+        ("livekit", "stt", 0.25, 0.5, math.nan),
+        ("silero", "stt", 0.55, 0.5, math.nan),
     ],
 )
 def test_missing_knobs_get_livekits_defaults_for_the_parts(
@@ -278,7 +280,7 @@ BAD_FILES = [
     ("activation_threshold: [50]", "activation_threshold: .*less than or equal to 1, got 50"),
     ("vad: [webrtc]", "vad: .*'silero' or 'livekit', got 'webrtc'"),
     ("vad: [[silero]]", r"vad: .*'silero' or 'livekit', got \['silero'\]"),
-    ("detector: [1]", "detector: .*'vad' or 'v1-mini', got 1"),
+    ("detector: [1]", "detector: .*'vad', 'stt' or 'v1-mini', got 1"),
     ("endpointing_mode: [adaptive]", "endpointing_mode: .*'fixed' or 'dynamic', got 'adaptive'"),
     ("? [a]\n: [1]", "not a readable YAML file"),
     ("min_delay: [0.3", "not a readable YAML file"),

@@ -37,7 +37,7 @@ from lab_utils.metrics import (
     tally,
 )
 from lab_utils.records import Commits, Decisions, Ipu, Label, Labels, Pauses
-from lab_utils.replay import agent_turns, decide, find_pauses, replay
+from lab_utils.replay import agent_turns, decide, find_pauses, heard_by, replay
 from lab_utils.timeline import SAMPLE_RATE_HZ, frame_samples
 
 TAIL_S = 4.0
@@ -56,7 +56,8 @@ def tallies_of(labels, settings, offsets, seed):
     for trace, eot in zip(recording.vad["livekit"], recording.eot, strict=True):
         offset_s = trace.phase_samples / SAMPLE_RATE_HZ
         pauses = find_pauses(trace, block.vad, frame_samples(block.conditions.frame_duration))
-        decisions = decide(pauses, eot, agent_turns(labels) + offset_s, block)
+        heard = heard_by(block, labels, offset_s)
+        decisions = decide(pauses, eot, agent_turns(labels) + offset_s, block, heard, trace)
         tallies.append(tally(decisions, pauses, intervals(labels, TAIL_S), offset_s))
     return recording, tallies
 

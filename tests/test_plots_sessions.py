@@ -149,7 +149,9 @@ class TestSessionTimeline:
     def test_a_session_with_nothing_in_it(self):
         ax, artists = draw(session_of([], 5.0), None)
         assert set(artists) == {"caller", "agent"}
-        assert [text.get_text() for text in ax.get_yticklabels()] == list(LANES)
+        lanes = [text.get_text() for text in ax.get_yticklabels()]
+        assert lanes == [lane for lane in LANES if lane != "tool"]
+        assert "tool" in [text.get_text() for text in draw()[0].get_yticklabels()]
         silent = replace(session_of([], 5.0), heard=np.zeros((0, 2), dtype=np.int16))
         assert draw(silent, None)[1] == {}
 
@@ -163,6 +165,8 @@ class TestSessionFigure:
             "LiveKit's defaults: call-03; open loop; virtual clock; 4 commits; 1 false boundary"
         )
         assert lower.get_title(loc="left").startswith("support-line: call-03")
+        part = plots.session_figure(LOG, (0.0, 9.0), LABELS).axes[0].get_title(loc="left")
+        assert part.endswith("; whole call: 4 commits; 1 false boundary")
         assert lower.get_xlabel() == "time (s)"
 
     def test_a_long_call_is_broken_into_rows_with_the_sessions_together(self):
@@ -253,7 +257,7 @@ class TestStageBars:
         ax, _, _ = self.bars(session_of(SCRIPT, greeting=True))
         assert ax.get_xlabel() == "time after the user's last speech (s)"
         names = [text.get_text() for text in ax.get_yticklabels()]
-        assert names == ["2: at 4.6 s, interrupted", "3: at 11.2 s", "4: at 17.6 s"]
+        assert names == ["2: at 4.6 s \u2715", "3: at 11.2 s", "4: at 17.6 s"]
         bottom, top = ax.get_ylim()
         assert bottom > top
 
@@ -295,8 +299,8 @@ class TestLatencyFigure:
         assert left.get_xlim() == right.get_xlim()
         longest = (stage_table(LOG)["e2e_latency"] + stage_table(LOG)["saved"]).max()
         assert left.get_xlim()[1] > longest
-        assert left.get_title(loc="left") == "before: call-03; open loop; virtual clock"
-        assert {*STAGE_NAMES.values(), "total (e2e_latency)"} <= set(texts(figure))
+        assert left.get_title(loc="left") == "before\ncall-03; open loop; virtual clock"
+        assert {*STAGE_NAMES.values(), "total (e2e_latency)", "reply was interrupted"} <= set(texts(figure))
 
     def test_the_legend_names_what_was_saved_only_if_something_was(self):
         saved = "saved: ran during the wait"

@@ -149,7 +149,7 @@ SHARES = st.floats(0.001, 1)
 
 @st.composite
 def valid_settings(draw: st.DrawFn) -> Settings:
-    detector = draw(st.sampled_from(["vad", "v1-mini"]))
+    detector = draw(st.sampled_from(["vad", "stt", "v1-mini"]))
     delays = sorted(draw(st.tuples(SECONDS, SECONDS)))
     return parse_settings(
         {
@@ -398,13 +398,13 @@ def options(session: Any) -> dict[str, Any]:
     turn = session.options.turn_handling
     detector, vad = turn["turn_detection"], session.vad
     thresholds = None
-    if detector != "vad":
+    if not isinstance(detector, str):
         thresholds = {
             code: asyncio.run(detector.unlikely_threshold(LanguageCode(code))) for code in ("en", "de")
         }
     return {
         "vad": (vad.provider, vars(vad._opts)),
-        "detector": detector if detector == "vad" else detector.model,
+        "detector": detector if isinstance(detector, str) else detector.model,
         "thresholds": thresholds,
         **{key: dict(turn[key]) for key in ("endpointing", "interruption", "preemptive_generation")},
     }
@@ -422,6 +422,8 @@ CHOICES = {
     "silero-vad-dynamic": livekit_defaults("silero", "vad").replace(
         endpointing_mode="dynamic", min_delay=0.6
     ),
+    "livekit-stt-fixed": livekit_defaults("livekit", "stt").replace(min_delay=0.2),
+    "silero-stt-dynamic": livekit_defaults("silero", "stt").replace(endpointing_mode="dynamic"),
     "livekit-v1-mini-fixed": livekit_defaults().replace(activation_threshold=0.6, min_speech_duration=0.1),
     "livekit-v1-mini-dynamic": livekit_defaults().replace(endpointing_mode="dynamic", unlikely_threshold=0.2),
     "silero-v1-mini-fixed": livekit_defaults("silero").replace(deactivation_threshold=0.2, max_delay=1.5),
@@ -462,7 +464,8 @@ def test_a_real_session_has_the_settings(choice: str, tmp_path: Path) -> None:
         "deactivation_threshold": settings.vad.deactivation
     }
     assert {key: vad[key] for key in expected} == expected
-    assert got["detector"] == ("vad" if settings.detector.model == "vad" else "turn-detector-v1-mini")
+    v1_mini = settings.detector.model == "v1-mini"
+    assert got["detector"] == ("turn-detector-v1-mini" if v1_mini else settings.detector.model)
     if settings.detector.model == "v1-mini":
         assert got["thresholds"]["en"] == settings.detector.unlikely_threshold
     assert got["endpointing"] == settings.endpointing.model_dump()

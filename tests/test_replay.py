@@ -21,6 +21,7 @@ from synthetic import (
     probability_of,
     settings_of_one_block,
     settings_strategy,
+    stt_event_lists,
     with_conditions,
 )
 
@@ -34,6 +35,7 @@ from lab_utils.replay import (
     commits_of,
     decide,
     find_pauses,
+    heard_by,
     replay,
 )
 from lab_utils.settings import Conditions, Settings
@@ -82,6 +84,19 @@ def test_replay_agrees_with_the_event_by_event_twin(windows, settings, agent, ph
     np.testing.assert_array_equal(fast.probability, slow.probability)
 
 
+@given(speech_traces(), settings_strategy(), agent_spans(), st.sampled_from([0, 128, 300]), st.data())
+@hypothesis.settings(max_examples=MANY)
+def test_replay_of_given_events_agrees_with_the_event_by_event_twin(
+    windows, settings, agent, phase_samples, data
+):
+    stt = data.draw(stt_event_lists(len(windows) * WINDOW_S))
+    recording = complete(traced(windows, phase_samples, agent), [Block.of(settings)], stt)
+    fast, slow = replay(recording, settings, stt=stt), naive.replay(recording, settings, stt=stt)
+    np.testing.assert_allclose(fast.time_s, slow.time_s, rtol=0, atol=1e-9)
+    assert fast.cause == slow.cause
+    np.testing.assert_array_equal(fast.probability, slow.probability)
+
+
 @given(speech_traces(), settings_of_one_block(), agent_spans())
 @hypothesis.settings(max_examples=MANY)
 def test_a_block_of_settings_gives_each_setting_what_it_gets_alone(windows, settings, agent):
@@ -89,8 +104,10 @@ def test_a_block_of_settings_gives_each_setting_what_it_gets_alone(windows, sett
     block = block_of(settings)
     recording = complete(traced(windows, 0, agent), [block, *(Block.of(one) for one in settings)])
     frame = frame_samples(block.conditions.frame_duration)
-    pauses = find_pauses(recording.vad["livekit"][0], block.vad, frame)
-    decisions = decide(pauses, recording.eot[0], agent_turns(recording.labels), block)
+    trace = recording.vad["livekit"][0]
+    pauses = find_pauses(trace, block.vad, frame)
+    heard = heard_by(block, recording.labels, 0.0)
+    decisions = decide(pauses, recording.eot[0], agent_turns(recording.labels), block, heard, trace)
     for k, one in enumerate(settings):
         together, alone = commits_of(decisions, k, block.detector, 0.0), replay(recording, one)
         assert together.cause == alone.cause

@@ -41,7 +41,11 @@ def defaults_of(function) -> dict[str, object]:
 
 @pytest.mark.parametrize(
     ("detector", "theirs"),
-    [("v1-mini", turn._STREAMING_ENDPOINTING_DEFAULTS), ("vad", turn._ENDPOINTING_DEFAULTS)],
+    [
+        ("v1-mini", turn._STREAMING_ENDPOINTING_DEFAULTS),
+        ("vad", turn._ENDPOINTING_DEFAULTS),
+        ("stt", turn._ENDPOINTING_DEFAULTS),
+    ],
 )
 def test_endpointing_defaults_are_livekits_for_the_detector(detector, theirs):
     assert livekit_defaults("livekit", detector).endpointing.model_dump() == theirs
@@ -50,8 +54,9 @@ def test_endpointing_defaults_are_livekits_for_the_detector(detector, theirs):
 def test_the_endpointing_defaults_follow_the_kind_of_detector_as_in_livekit():
     streaming = turn._resolve_endpointing(None, turn_detection=inference.TurnDetector(version="v1-mini"))
     assert livekit_defaults(detector="v1-mini").endpointing.model_dump() == streaming
-    plain = turn._resolve_endpointing(None, turn_detection="vad")
-    assert livekit_defaults(detector="vad").endpointing.model_dump() == plain
+    for mode in ("vad", "stt"):
+        plain = turn._resolve_endpointing(None, turn_detection=mode)
+        assert livekit_defaults(detector=mode).endpointing.model_dump() == plain
 
 
 def test_interruption_defaults_are_livekits():
@@ -170,7 +175,7 @@ def test_settings_are_frozen_and_equal_by_value():
 BAD = [
     ("vad", "webrtc", "'silero' or 'livekit'"),
     ("vad", ["silero"], "'silero' or 'livekit'"),
-    ("detector", "v2", "'vad' or 'v1-mini'"),
+    ("detector", "v2", "'vad', 'stt' or 'v1-mini'"),
     ("endpointing_mode", "adaptive", "'fixed' or 'dynamic'"),
     ("activation_threshold", 0.0, "greater than 0"),
     ("activation_threshold", 1.1, "less than or equal to 1"),

@@ -13,9 +13,10 @@ from lab_utils.audio import BadRecording, write_wav
 from lab_utils.corpus.files import find_recordings, load_recording
 from lab_utils.detectors import v1_mini
 from lab_utils.records import Recording
-from lab_utils.replay import Block, MissingPredictions, replay
+from lab_utils.replay import Block, MissingPredictions, MissingRestarts, replay
 from lab_utils.settings import Settings
 from lab_utils.tracing import TraceCache, Tracer, stream_of, trace_recordings
+from lab_utils.vad import speech_probabilities
 
 SAMPLES = Path(__file__).resolve().parent.parent / "audio_samples"
 
@@ -124,6 +125,42 @@ def test_a_completed_trace_serves_the_replay_and_a_bare_one_says_what_is_missing
     with pytest.raises(MissingPredictions):
         replay(bare, Settings())
     assert len(replay(tracer.complete(excerpt, bare, [Block.of(Settings())]), Settings()).time_s) > 0
+
+
+STT = Settings().replace(detector="stt", min_silence_duration=1.0, min_delay=0.0)
+"""The VAD hears on when the speech-to-text says that the user has ended."""
+
+
+@pytest.mark.parametrize("model", ["livekit", "silero"])
+def test_a_restart_is_what_the_model_says_from_there_on(tracer, excerpt, model, monkeypatch) -> None:
+    settings = STT.replace(vad=model)
+    bare = tracer.trace(excerpt, phases=1)
+    with pytest.raises(MissingRestarts, match=r"restarts of the VAD are not in the trace"):
+        replay(bare, settings)
+    traced = tracer.complete(excerpt, bare, [Block.of(settings)])
+    (trace,) = traced.vad[model]
+    assert trace.restarts
+    stream = stream_of(excerpt.user, 0, tracer.tail_s)
+    for origin, said in trace.restarts.items():
+        assert origin % 800 == 0
+        (expected,) = speech_probabilities(model, [stream[origin:]])
+        np.testing.assert_array_equal(said, expected[: len(said)])
+    assert len(replay(traced, settings).time_s) > 0
+    monkeypatch.setattr(tracing, "speech_probabilities", lambda model, streams: forbid() if streams else [])
+    again = tracer.complete(excerpt, tracer.trace(excerpt, phases=1), [Block.of(settings)])
+    assert again.vad[model][0].restarts.keys() == trace.restarts.keys()
+
+
+def test_a_restart_that_is_needed_for_longer_is_computed_for_longer(tracer, excerpt) -> None:
+    (trace,) = tracer.vad(excerpt, "livekit", [0])
+    short = tracer.restart(excerpt, trace, MissingRestarts({8_000: 3}))
+    assert len(short.restarts[8_000]) == tracing.LEAST_RESTART
+    most = trace.windows_from(8_000)
+    long = tracer.restart(excerpt, short, MissingRestarts({8_000: most}))
+    assert len(long.restarts[8_000]) == most
+    np.testing.assert_array_equal(long.restarts[8_000][: tracing.LEAST_RESTART], short.restarts[8_000])
+    cached = tracer.restart(excerpt, trace, MissingRestarts({8_000: 3}))
+    np.testing.assert_array_equal(cached.restarts[8_000], long.restarts[8_000])
 
 
 def test_recordings_without_labels_get_them_from_the_two_channels(tracer, excerpt) -> None:

@@ -82,6 +82,9 @@ def test_v1_mini_needs_silence(bench: Bench):
 def test_idle_controls_are_dimmed_and_forbid_nothing(bench: Bench):
     knobs = bench.controls.knobs
     assert not knobs["max_delay"].disabled
+    bench.move("detector", "stt")
+    assert knobs["max_delay"].disabled
+    assert knobs["unlikely_threshold"].disabled
     bench.move("detector", "vad")
     assert knobs["max_delay"].disabled
     assert knobs["unlikely_threshold"].disabled

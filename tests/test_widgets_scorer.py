@@ -54,6 +54,18 @@ def test_what_is_missing_is_guessed_then_computed_recording_by_recording():
     pd.testing.assert_frame_equal(scored.figures, score_one(exact, OTHER)[["value", "n"]])
 
 
+def test_a_restart_that_is_missing_is_guessed_then_computed():
+    settings = Settings().replace(detector="stt", min_silence_duration=0.9, min_delay=0.2)
+    mine = Scorer(Corpus.of(recordings()), by_detector)
+    assert not mine.score(settings).exact
+    assert [mine.complete_next(settings) for _ in range(3)] == [0, 1, None]
+    scored = mine.score(settings)
+    assert scored.exact
+    assert scored.corpus.recordings[0].vad["livekit"][0].restarts
+    exact = Corpus.of([by_detector(0, recording, settings) for recording in recordings()])
+    pd.testing.assert_frame_equal(scored.figures, score_one(exact, settings)[["value", "n"]])
+
+
 def test_a_guess_is_not_kept():
     mine = Scorer(Corpus.of(recordings()))
     before = mine.corpus

@@ -29,6 +29,7 @@ from .intervals import (
     intervals,
 )
 from .scores import LATENCIES, PERCENTILES, RATES, bootstrap, pareto_frontier, summarize
+from .session_scores import SESSION_SCORES, false_boundaries, heard_replies, session_scores
 from .session_spans import Activity, Playout, activities, playouts, session_commits
 from .stages import ADDED, VISIBLE, stage_summary, stage_table, visible
 from .tally import Tally, tally
@@ -45,6 +46,7 @@ __all__ = [
     "LONG_HOLD",
     "PERCENTILES",
     "RATES",
+    "SESSION_SCORES",
     "SHORTEST_HOLD_S",
     "SPEECH",
     "VISIBLE",
@@ -56,10 +58,13 @@ __all__ = [
     "attribute",
     "attributes",
     "bootstrap",
+    "false_boundaries",
+    "heard_replies",
     "intervals",
     "pareto_frontier",
     "playouts",
     "session_commits",
+    "session_scores",
     "stage_summary",
     "stage_table",
     "summarize",

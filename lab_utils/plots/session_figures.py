@@ -21,14 +21,18 @@ from .sessions import CAUSE_MARKERS, CAUSE_NAMES, SHADED, session_timeline
 
 
 def session_title(
-    log: SessionLog, name: str = "", commits: pd.DataFrame | None = None, width: int = 120
+    log: SessionLog,
+    name: str = "",
+    commits: pd.DataFrame | None = None,
+    width: int = 120,
+    counted: str = "",
 ) -> str:
-    """Recording, mode and clock; with `commits` also their number; and why the run failed, if it did."""
+    """Recording, mode and clock; with `commits` their number (in what: `counted`); why the run failed."""
     mode = {"open_loop": "open loop", "reactive": "reactive"}[log.mode]
     parts = [": ".join(filter(None, (name, log.recording))), mode, f"{log.clock} clock"]
     if commits is not None:
         n, n_false = len(commits), int(commits["false_boundary"].sum())
-        parts.append(f"{n} commit{'' if n == 1 else 's'}")
+        parts.append(f"{counted}{n} commit{'' if n == 1 else 's'}")
         if "label" in commits:
             parts.append(f"{n_false} false boundar{'y' if n_false == 1 else 'ies'}")
     if log.failure:
@@ -61,6 +65,7 @@ def session_figure(
     `names` head them ("LiveKit's defaults", …). More than two rows of `row_s` seconds are broken into rows.
     """
     pairs = named(logs, names)
+    counted = "whole call: " if span_s else ""
     span_s = span_s or (0.0, max(log.duration_s for log, _ in pairs))
     spans = time_rows(span_s, row_s)
     figure = blank_figure((width_in, 1.1 + 2.7 * len(spans) * len(pairs)))
@@ -71,7 +76,7 @@ def session_figure(
         for row, span in enumerate(spans):
             ax = axes[row * len(pairs) + k]
             drawn = session_timeline(ax, log, commits, labels, span) | drawn
-            title = session_title(log, name, commits) if row == 0 else name
+            title = session_title(log, name, commits, counted=counted) if row == 0 else name
             ax.set_title(
                 title, loc="left", fontsize=10, color=VERMILLION if log.failure and row == 0 else BLACK
             )

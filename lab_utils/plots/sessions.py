@@ -57,7 +57,8 @@ def session_timeline(
     artists |= commit_marks(ax, commits, lived)
     for y in (7.7, 6.3, 4.6, 1.75):
         ax.axhline(y, color="#DDDDDD", linewidth=0.6, zorder=0.2)
-    ax.set_yticks(list(LANES.values()), list(LANES), fontsize=9)
+    lanes = [lane for lane in LANES if lane != "tool" or log.of_kind("tool_starts")]
+    ax.set_yticks([LANES[lane] for lane in lanes], lanes, fontsize=9)
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(BOTTOM, TOP)
     ax.set_xlim(*span)

@@ -38,6 +38,8 @@ TEXT_ROWS = 40
 """Totals are written out, and every reply is named, if there are no more replies than this."""
 HATCHES = {"other": "////"}
 BAR = 0.72
+CROSS = "\N{MULTIPLICATION X}"
+"""Marks a reply that was interrupted."""
 Drawn = Artist | BarContainer
 
 
@@ -138,7 +140,7 @@ def _frame(ax: Axes, table: pd.DataFrame) -> None:
     """Scales, names of the replies, grid."""
     n = len(table)
     names = [
-        f"{int(k) + 1}: at {t:.1f} s" + (", interrupted" if cut else "")
+        f"{int(k) + 1}: at {t:.1f} s" + (f" {CROSS}" if cut else "")
         for k, t, cut in zip(table["reply"], table["commit_s"], table["interrupted"], strict=True)
     ]
     step = 1 if n <= TEXT_ROWS else 5
@@ -161,23 +163,24 @@ def latency_figure(
     pairs = named(logs, names)
     tables = [stage_table(log) for log, _ in pairs]
     n = max(len(table) for table in tables)
-    size_in = size_in or (6.4 * len(pairs) if len(pairs) > 1 else 9.0, min(max(2.6, 1.6 + 0.27 * n), 12.0))
+    size_in = size_in or (5.2 * len(pairs) if len(pairs) > 1 else 9.0, min(max(2.6, 1.6 + 0.27 * n), 12.0))
     figure = blank_figure(size_in)
     axes = figure.subplots(1, len(pairs), sharex=True, squeeze=False)[0]
     drawn: dict[str, Drawn] = {}
-    width = 62 if len(pairs) > 1 else 100
+    width = 56 if len(pairs) > 1 else 100
     for ax, table, (log, name) in zip(axes, tables, pairs, strict=True):
-        bars = stage_bars(ax, table, session_title(log, name, width=width))
+        title = session_title(log, width=width)
+        bars = stage_bars(ax, table, f"{name}\n{title}" if name else title)
         drawn = bars | drawn
         if log.failure:
             ax.set_title(ax.get_title(loc="left"), loc="left", fontsize=10, pad=18, color=VERMILLION)
     ends = [(t["e2e_latency"] + t["saved"]).max() for t in tables if t["e2e_latency"].notna().any()]
-    axes[0].set_xlim(0, 1.3 * max([*ends, 0.5]))
-    stage_legend(figure, drawn)
+    axes[0].set_xlim(0, (1.3 if len(pairs) == 1 else 1.4) * max([*ends, 0.5]))
+    stage_legend(figure, drawn, interrupted=any(table["interrupted"].any() for table in tables))
     return figure
 
 
-def stage_legend(figure: Figure, drawn: dict[str, Drawn]) -> Artist:
+def stage_legend(figure: Figure, drawn: dict[str, Drawn], interrupted: bool = False) -> Artist:
     """What the colours and strokes that occur mean, in one strip below the axes."""
     handles: list[Patch | Line2D] = [
         Patch(
@@ -201,4 +204,8 @@ def stage_legend(figure: Figure, drawn: dict[str, Drawn]) -> Artist:
             handle = Line2D([], [], color=colour, linewidth=line, marker="|", markersize=size, label=text)
             handle.set(markeredgecolor=edge, markeredgewidth=1.8)
             handles.append(handle)
+    if interrupted:
+        cross = Line2D([], [], color="none", marker="x", markersize=6, label="reply was interrupted")
+        cross.set(markeredgecolor=BLACK)
+        handles.append(cross)
     return figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False)

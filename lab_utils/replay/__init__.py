@@ -63,7 +63,10 @@ def decide(
     if stt is None:
         if np.all(pauses.last_speaking_s + conditions.transcription_delay <= pauses.end_of_speech_s):
             return early_decisions(pauses, heard, delays, conditions.prediction_delay, frame)
-        stt = transcripts_of(pauses, conditions.transcription_delay)
+        modelled = transcripts_of(pauses, conditions.transcription_delay)
+        return late_decisions(
+            pauses, heard, delays, modelled, conditions.prediction_delay, frame, modelled=True
+        )
     return late_decisions(pauses, heard, delays, stt, conditions.prediction_delay, frame)
 
 

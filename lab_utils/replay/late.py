@@ -28,10 +28,14 @@ def late_decisions(
     transcripts: Sequence[SttEvent],
     prediction_delay: float,
     frame_samples: int,
+    *,
+    modelled: bool = False,
 ) -> Decisions:
     """Decisions with these events of the speech-to-text (stream times); `eot` is None for plain VAD.
 
-    Raises MissingPredictions with all predictions that are needed and not in `eot`.
+    At one moment an event comes before what the VAD says, for it takes fewer steps in the event loop, and so
+    does a commit that it causes at once; if `modelled` on what the VAD said, it comes after that. Raises
+    MissingPredictions with all predictions that are needed and not in `eot`.
     """
     shape = (len(pauses), len(delays))
     columns = np.broadcast_to(delays.columns, (len(pauses), delays.columns.shape[-1]))
@@ -45,7 +49,7 @@ def late_decisions(
     predictions = Predictions(eot) if eot is not None else None
     pause = -1
     speaking = False
-    for at_s, _, event, i in _events(pauses, transcripts):
+    for at_s, _, event, i in _events(pauses, transcripts, modelled):
         run.commit_before(at_s, pause, frame_samples)
         if event == _RESUME:
             speaking = True
@@ -83,6 +87,8 @@ def late_decisions(
         trigger = run.transcribed
         run.pending_s[trigger] = commit_s[trigger]
         run.pending_last_speaking_s[trigger] = run.last_speaking_s[trigger]
+        may_be_at_once = event == _TRANSCRIPT and not modelled
+        run.at_once[trigger] = may_be_at_once & (commit_s[trigger] == at_s)
     run.commit_before(pauses.stream_end_s, pause, frame_samples)
     if predictions is not None:
         predictions.check()
@@ -107,11 +113,14 @@ def late_decisions(
 _RESUME, _END, _BLIP, _TRANSCRIPT = range(4)
 
 
-def _events(pauses: Pauses, transcripts: Sequence[SttEvent]) -> list[tuple[float, int, int, int]]:
+def _events(
+    pauses: Pauses, transcripts: Sequence[SttEvent], modelled: bool
+) -> list[tuple[float, int, int, int]]:
     """(stream time, order, what, number of pause or transcript), in order.
 
-    What the VAD says at one time keeps the order of its windows; transcripts come after it.
+    What the VAD says at one time keeps the order of its windows.
     """
+    order = len(pauses) if modelled else -len(transcripts) - 1
     of_pause = np.searchsorted(pauses.end_of_speech_s, pauses.blip_s, side="right") - 1
     events = [(float(t), int(i), _BLIP, int(i)) for t, i in zip(pauses.blip_s, of_pause, strict=True)]
     for i, at_s in enumerate([pauses.opening_s, *pauses.resume_s.tolist()]):
@@ -120,7 +129,8 @@ def _events(pauses: Pauses, transcripts: Sequence[SttEvent]) -> list[tuple[float
         events.append((at_s, i, _END, i))
     for k, one in enumerate(transcripts):
         if one.text and one.kind in ("final", "preflight"):
-            events.append((one.time_s, len(pauses) + k, _TRANSCRIPT, k))
+            at_s = one.time_s if modelled else round(one.time_s, 9)  # asyncio's timers are as coarse
+            events.append((at_s, order + k, _TRANSCRIPT, k))
     return sorted(event for event in events if event[0] < pauses.stream_end_s)
 
 
@@ -140,13 +150,15 @@ class _Run:
         self.transcribed = np.zeros(n, np.bool_)
         self.predicted = np.zeros(n, np.bool_)
         self.pending_s = np.full(n, np.inf)
+        self.at_once = np.zeros(n, np.bool_)
+        """A transcript need not wait: its commit comes before whatever follows, at the same moment too."""
         self.last_speaking_s = np.full(n, np.nan)
         self.pending_last_speaking_s = np.full(n, np.nan)
         self.flushed = np.full(n, -1, dtype=np.int64)
 
     def commit_before(self, at_s: float, pause: int, frame_samples: int) -> None:
         """Commit what waits and is due before `at_s`."""
-        due = self.pending_s < at_s
+        due = (self.pending_s < at_s) | (self.at_once & (self.pending_s <= at_s))
         if not due.any():
             return
         later = due

@@ -20,7 +20,7 @@ What the VAD says depends on the restarts and these on the commits, hence the se
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -35,8 +35,9 @@ from .pauses import SpeechEvents, speech_events
 from .stt_events import speaking_time, tells_time
 
 TIE_S = 1e-9
-"""Moments no further apart are one, as for asyncio's timers. Then a commit comes before what the VAD says, and
-one that has waited after what the speech-to-text says; one that need not wait comes at once."""
+"""Moments no further apart are one, as for asyncio's timers. At one moment come, by the number of steps each
+takes in the event loop: what the speech-to-text says, commits, what the VAD says. A commit that need not wait
+comes before the next event of the speech-to-text."""
 
 
 class MissingRestarts(MissingTraces):
@@ -158,20 +159,20 @@ class _Walk:
 
     def commits(self, events: Sequence[SttEvent]) -> list[_Commit]:
         """All commits before the end of the stream."""
-        end_s = self.runs.end_s
         for event in events:
-            if event.time_s >= end_s:
+            if event.time_s >= self.runs.end_s:
                 break
-            self._vad_until(event.time_s)
+            self._vad_until(event.time_s - TIE_S)
+            if self.pending is not None and self.pending.time_s == self.pending.trigger_s:
+                self._commit_before(np.inf)
             self._on_stt(event)
-        self._vad_until(end_s, including=False)
+        self._vad_until(self.runs.end_s)
         return self.done
 
-    def _vad_until(self, until_s: float, *, including: bool = True) -> None:
-        """Commits and what the VAD says up to a moment at which the speech-to-text says something: a frame that
-        arrives at that moment comes first."""
+    def _vad_until(self, until_s: float) -> None:
+        """Commits and what the VAD says before a moment."""
         run = self.runs.run(self.origin, until_s)
-        last = (bisect_right if including else bisect_left)(run.arrival_s, until_s)
+        last = bisect_left(run.arrival_s, until_s)
         start, end = bisect_left(run.start, self.told), bisect_left(run.end, self.told)
         while True:
             starts = start <= end  # START_OF_SPEECH and END_OF_SPEECH take turns
@@ -179,7 +180,7 @@ class _Walk:
             if number == len(windows) or windows[number] >= last:
                 break
             at_s = run.arrival_s[windows[number]]
-            self._commit_before(at_s + TIE_S, run)
+            self._commit_before(at_s + TIE_S)
             self._hear(run, windows[number] + 1)
             if starts:
                 self._on_vad_start(at_s, run.speech_start_s[number])
@@ -187,8 +188,7 @@ class _Walk:
             else:
                 self._on_vad_end(at_s, run.last_speaking_s[number])
                 end += 1
-        waits = self.pending is not None and self.pending.time_s > self.pending.trigger_s
-        self._commit_before(until_s - TIE_S if waits else np.nextafter(until_s, np.inf), run)
+        self._commit_before(until_s)
         self._hear(run, last)
 
     def _hear(self, run: SpeechEvents, windows: int) -> None:
@@ -229,13 +229,15 @@ class _Walk:
         elif event.kind == "end_of_speech":
             if self.speaking:
                 self.learner.user_ends(at_s, at_s)
-            if self.vad_speech_started:
-                self.origin = int(flush_samples(np.array([at_s]), self.runs.frame_samples)[0])
-                self.told = 0
+            restart = self.vad_speech_started
             self.speaking = False
             self.ended = True
             self.last_speaking_s = at_s if event.end_s is None else min(event.end_s, at_s)
             self._trigger(at_s, "stt")
+            if restart:
+                self._vad_until(at_s + TIE_S)  # a frame of the same moment has got to the VAD first
+                self.origin = int(flush_samples(np.array([at_s]), self.runs.frame_samples)[0])
+                self.told = 0
         elif event.text and event.kind != "interim":
             if self.last_speaking_s is None or tells_time(event):
                 self.last_speaking_s = speaking_time(event)
@@ -250,11 +252,12 @@ class _Walk:
             due_s = max(at_s, self.last_speaking_s + self.learner.min_delay)
             self.pending = _Commit(due_s, at_s, cause, self.last_speaking_s)
 
-    def _commit_before(self, at_s: float, run: SpeechEvents) -> None:
+    def _commit_before(self, at_s: float) -> None:
         """Commit what waits and is due before a moment."""
         one = self.pending
         if one is None or one.time_s >= at_s:
             return
+        run = self.runs.run(self.origin, one.time_s)
         self._hear(run, bisect_left(run.arrival_s, one.time_s - TIE_S))
         self.done.append(one)
         self.pending = None

@@ -228,7 +228,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             if not self._waiter.wait(self._patience_s):
                 raise Deadlock(f"nothing is left to happen, and these wait: {_waiting(self)}")
         else:
-            self._clock.now_s += timeout
+            self._clock.now_s += float(timeout)  # a timer set with a numpy number must not spread it
             self._moved_at = real_monotonic()
 
     def _deliver(self, job: _Job) -> None:

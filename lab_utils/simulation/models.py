@@ -30,23 +30,19 @@ Position = Callable[[], int]
 """Samples of the stream that have been sent to the session so far."""
 
 
-def vad_arguments(vad: VadSettings) -> dict[str, Any]:
-    """The keyword arguments of LiveKit's VAD classes."""
-    return vad.model_dump(exclude={"model"}) | {"deactivation_threshold": vad.deactivation}
-
-
 def livekit_vad(vad: VadSettings) -> lk_vad.VAD:
     """LiveKit's own VAD with these settings, which computes as it goes."""
     if vad.model == "silero":
         from livekit.plugins import silero
 
-        return silero.VAD.load(**vad_arguments(vad))
-    return inference.VAD(**vad_arguments(vad))
+        return silero.VAD.load(**vad.arguments())
+    return inference.VAD(**vad.arguments())
 
 
-def detector_arguments(detector: DetectorSettings) -> dict[str, Any]:
-    """The keyword arguments of LiveKit's turn detector."""
-    return {"version": "v1-mini", "unlikely_threshold": detector.unlikely_threshold}
+def livekit_detector(detector: DetectorSettings) -> Any:
+    """`turn_detection` of AgentSession: LiveKit's own turn detector, or the name of a mode without one."""
+    arguments = detector.arguments()
+    return inference.TurnDetector(**arguments) if arguments else detector.model
 
 
 class TracedVAD(lk_vad.VAD):
@@ -196,7 +192,7 @@ class TracedTurnDetector(inference.TurnDetector):
     def __init__(
         self, settings: DetectorSettings, trace: EotTrace, pcm: Pcm, position: Position, delay_s: float
     ) -> None:
-        super().__init__(**detector_arguments(settings))
+        super().__init__(**(settings.arguments() or {}))
         self._known = dict(zip(trace.keys.tolist(), trace.probabilities.tolist(), strict=True))
         self.pcm, self.position, self.delay_s = pcm, position, delay_s
 

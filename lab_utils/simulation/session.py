@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
-from livekit.agents import AgentSession, inference
+from livekit.agents import AgentSession
 from livekit.agents.testing import fake_job_context
 from livekit.agents.voice.transcription import TranscriptSynchronizer
 from livekit.local_inference import EOT
@@ -31,7 +31,7 @@ from .caller_turns import CallerTurn
 from .delays import rng_for
 from .job import SessionJob
 from .llm import ScriptedLLM
-from .models import TracedTurnDetector, TracedVAD, detector_arguments, livekit_vad
+from .models import TracedTurnDetector, TracedVAD, livekit_detector, livekit_vad
 from .observer import Observer
 from .stt import ScriptedSTT
 from .stt_plan import SttTiming, plan_events, words_of
@@ -194,28 +194,20 @@ class _Session:
         """`vad` and `turn_handling` of AgentSession: traced where the audio is known beforehand."""
         settings, traces = self.job.settings, self.job.traces
         traced = traces is not None and self.job.mode == "open_loop"
-        detection: Any = settings.detector.model
-        if detection == "v1-mini" and traces is not None and traced:
+        if traced and traces is not None and settings.detector.model == "v1-mini":
             delay_s = settings.conditions.prediction_delay
-            detection = TracedTurnDetector(
-                settings.detector, traces.eot, self._stream_pcm(), position, delay_s
-            )
-        elif detection == "v1-mini":
-            detection = inference.TurnDetector(**detector_arguments(settings.detector))
+            pcm = self._stream_pcm()
+            detection = TracedTurnDetector(settings.detector, traces.eot, pcm, position, delay_s)
+        else:
+            detection = livekit_detector(settings.detector)
         # Somebody else's STT may take the audio of the VAD's events, which a trace doesn't have.
-        own_stt = isinstance(self._stt, ScriptedSTT)
-        return {
-            "vad": TracedVAD(settings.vad, traces.vad, position)
-            if traces is not None and traced and own_stt
-            else livekit_vad(settings.vad),
-            "turn_handling": {
-                "turn_detection": detection,
-                "endpointing": settings.endpointing.model_dump(),
-                # "adaptive" needs LiveKit's cloud
-                "interruption": settings.interruption.model_dump() | {"mode": "vad"},
-                "preemptive_generation": settings.preemptive.model_dump(),
-            },
-        }
+        if traced and traces is not None and isinstance(self._stt, ScriptedSTT):
+            vad: Any = TracedVAD(settings.vad, traces.vad, position)
+        else:
+            vad = livekit_vad(settings.vad)
+        handling = settings.turn_handling()
+        handling["interruption"]["mode"] = "vad"  # "adaptive" needs LiveKit's cloud
+        return {"vad": vad, "turn_handling": {"turn_detection": detection, **handling}}
 
     def _starts(self, audio_in: RecordingInput) -> None:
         """Sample 0 is being spoken: what is known about the call's words has its place in time now."""

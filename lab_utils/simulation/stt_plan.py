@@ -99,6 +99,10 @@ def plan_events(words: Sequence[Word], timing: SttTiming, rng: np.random.Generat
     return tuple(plan.events)
 
 
+BETWEEN_MESSAGES_S = 1e-3
+"""A provider's messages about two segments don't come in one instant: LiveKit's tasks would race there."""
+
+
 class _Plan:
     """Events in order: none is planned before the one that precedes it in the stream."""
 
@@ -122,10 +126,10 @@ class _Plan:
         start_s = segment[0].start_s
         self._utterance_start_s = start_s
         time_s = start_s + self._timing.interim_delay.sample(self._starts)
-        self._add("start_of_speech", max(time_s, self._latest_s), "", start_s, None)
+        self._add("start_of_speech", max(time_s, self._latest_s + BETWEEN_MESSAGES_S), "", start_s, None)
 
     def add_segment(self, segment: Sequence[Word]) -> None:
-        timing, floor_s = self._timing, self._latest_s
+        timing, floor_s = self._timing, self._latest_s + BETWEEN_MESSAGES_S
         start_s, end_s = segment[0].start_s, _end_s(segment)
         text = _text(segment)
         final_s = max(end_s + timing.final_delay.sample(self._finals), floor_s)

@@ -132,7 +132,7 @@ class Tuner:
         self.span.layout = {"flex": "1 1 300px"}
         self.whole = w.Button(description="Show all", icon="arrows-h", layout={"width": "auto"})
         self.failures = w.Select(rows=6, layout={"width": "60%", "min_width": "380px"})
-        silence = _wav(np.zeros((SAMPLE_RATE_HZ // 10, 2)))  # a player without audio is an error to a browser
+        silence = wav(np.zeros((SAMPLE_RATE_HZ // 10, 2)))  # a player without audio is an error to a browser
         self.audio = w.Audio(value=silence, format="wav", autoplay=False, loop=False)
         self.audio.layout = {"width": "320px", "height": "44px"}
         self.recording.observe(lambda _: self._choose_recording(), "value")
@@ -250,13 +250,14 @@ def wav_excerpt(recording: Recording, span: tuple[float, float]) -> bytes:
     """A stretch of a recording as a WAV file: user left, agent right (the user on both sides if alone)."""
     first, last = (min(max(0, to_samples(t)), len(recording.user)) for t in span)
     agent = recording.user if recording.agent is None else recording.agent
-    return _wav(np.stack((recording.user[first:last], agent[first:last]), axis=1))
+    return wav(np.stack((recording.user[first:last], agent[first:last]), axis=1))
 
 
-def _wav(stereo: np.ndarray) -> bytes:
+def wav(stereo: np.ndarray) -> bytes:
+    """16 kHz samples, shape=(n, channels), as a WAV file."""
     buffer = BytesIO()
     with wave.open(buffer, "wb") as file:
-        file.setnchannels(2)
+        file.setnchannels(stereo.shape[1])
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE_HZ)
         file.writeframes(stereo.astype("<i2").tobytes())

@@ -1,0 +1,159 @@
+"""One call under several settings, as sessions of the real `AgentSession`, and the replay's word for it.
+
+`rehearse` runs the sessions; `side_by_side` puts their commits next to those of a replay that is given the
+same traces and transcripts. With `endpointing.mode` "dynamic" the replay assumes the recorded agent, which a
+rehearsal hasn't: such sessions run, and have no replay beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from .corpus.files import find_recordings, load_recording
+from .records import Commits, Recording, SessionLog, SessionMode
+from .replay import replay
+from .settings import Settings
+from .simulation.delays import rng_for
+from .simulation.job import HasSettings, SessionJob, SessionTraces
+from .simulation.results import save_session, session_folder
+from .simulation.stt_plan import SttTiming, plan_events, words_of
+from .simulation.workers import run_sessions
+from .tracing import TAIL_S, TraceCache, Tracer, default_cache
+
+TOLERANCE_S = 1e-3
+"""Commits of replay and session that lie closer together are the same."""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """The sessions of one recording, by the name of their settings."""
+
+    recording: Recording
+    logs: Mapping[str, SessionLog]
+    replayed: Mapping[str, Commits]
+    """What a replay says, where it can: in open loop, with fixed endpointing."""
+
+
+def load_call(path: str | Path, number: int = 0, cache: Path | None = None) -> Recording:
+    """The recording in a file, or one in a folder by its number, with labels: its own or estimated ones."""
+    found = find_recordings(path)
+    if not 0 <= number < len(found):
+        raise ValueError(
+            f"{path}: has recordings 0 to {len(found) - 1}, asked for {number}; choose one of them"
+        )
+    recording = load_recording(found[number])
+    labels = recording.labels or Tracer(TraceCache(cache or default_cache())).estimate_labels(recording)
+    return replace(recording, labels=labels)
+
+
+def rehearse(
+    recording: Recording,
+    settings: Mapping[str, Settings | HasSettings],
+    *,
+    mode: SessionMode = "open_loop",
+    agent: Callable[[], Any] | None = None,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    cache: Path | None = None,
+    processes: int = 2,
+    quiet: bool = False,
+) -> Rehearsal:
+    """Run a labelled recording under several settings (or profiles), each a session in its own process.
+
+    `agent`: an `Agent` subclass, or what returns one, as in `run_session`. With a `folder` each log is kept
+    in it, below the name of its settings. What went wrong in a session is in its log; a session that
+    could not be run at all raises its error.
+    """
+    if recording.labels is None:
+        raise ValueError(f"{recording.name}: has no labels; load it with load_call")
+    if not settings:
+        raise ValueError("no settings to run; expected a name and Settings or a profile for each session")
+    tracer = Tracer(TraceCache(cache or default_cache()))
+    jobs: list[SessionJob] = []
+    replayed: dict[str, Commits] = {}
+    for name, given in tqdm(
+        settings.items(), desc="traces", unit="setting", disable=quiet or mode == "reactive"
+    ):
+        chosen = given if isinstance(given, Settings) else given.settings
+        job = SessionJob(
+            recording, chosen, agent=agent, seed=seed, mode=mode, tail_s=TAIL_S, stt_timing=stt_timing(chosen)
+        )
+        if mode == "open_loop":
+            job, commits = _traced(job, tracer)
+            if chosen.endpointing.mode == "fixed":
+                replayed[name] = commits
+        jobs.append(job)
+    logs: dict[str, SessionLog] = {}
+    results = run_sessions(jobs, processes=min(processes, len(jobs)), quiet=quiet)
+    for name, log in zip(settings, results, strict=True):
+        if isinstance(log, Exception):
+            raise log
+        logs[name] = log
+        if folder is not None:
+            save_session(log, session_folder(Path(folder), name))
+    return Rehearsal(recording, logs, replayed)
+
+
+def stt_timing(settings: Settings) -> SttTiming:
+    """The scripted STT of a rehearsal; with endpointing of its own if the settings rely on it."""
+    if settings.detector.model != "stt":
+        return SttTiming()
+    return SttTiming(end_of_speech=True, utterance_gap_s=settings.conditions.stt_silence)
+
+
+def _traced(job: SessionJob, tracer: Tracer) -> tuple[SessionJob, Commits]:
+    """An open-loop job with transcripts and traces, so that no model need run, and the replay of them."""
+    assert job.recording.labels is not None
+    assert job.stt_timing is not None
+    events = plan_events(words_of(job.recording.labels), job.stt_timing, rng_for(job.seed, "stt"))
+    traced = tracer.trace_session(job.recording, job.settings, stt=events)
+    traces = SessionTraces(traced.vad[job.settings.vad.model][0], traced.eot[0])
+    return replace(job, transcripts=events, traces=traces), replay(traced, job.settings, 0, events)
+
+
+def side_by_side(replayed: Commits, log: SessionLog, until_s: float = np.inf) -> pd.DataFrame:
+    """The commits of a replay and of a session before `until_s`, paired by their place.
+
+    Columns: replay_s, session_s, difference_ms (session - replay, to the nanosecond), replay_cause,
+    session_cause, agrees (the same cause, within `TOLERANCE_S`). What has no partner has NaN, "" and False.
+    """
+    ours = [(t, cause) for t, cause in zip(replayed.time_s.tolist(), replayed.cause, strict=True)]
+    theirs = [(event.time_s, str(event.data["cause"])) for event in log.of_kind("commit")]
+    sides = []
+    for name, moments in (("replay", ours), ("session", theirs)):
+        kept = [moment for moment in moments if moment[0] < until_s - TOLERANCE_S]
+        sides.append(pd.DataFrame(kept, columns=[f"{name}_s", f"{name}_cause"]).astype({f"{name}_s": float}))
+    table = pd.concat(sides, axis=1)
+    causes = ["replay_cause", "session_cause"]
+    table[causes] = table[causes].astype(object).where(table[causes].notna(), "")
+    difference_s = table["session_s"] - table["replay_s"]
+    same = table["replay_cause"] == table["session_cause"]
+    table["difference_ms"] = (1000 * difference_s).round(6) + 0.0
+    table["agrees"] = same & (difference_s.abs() <= TOLERANCE_S)
+    return table[["replay_s", "session_s", "difference_ms", *causes, "agrees"]]
+
+
+def proof(rehearsal: Rehearsal) -> pd.DataFrame:
+    """`side_by_side` of every session that has a replay, indexed by (setting, commit).
+
+    Commits at or after the end of the audio are left out: the end of a session brings them forward.
+    Raises ValueError if no session has a replay.
+    """
+    if not rehearsal.replayed:
+        raise ValueError(
+            "no session here has a replay: run them in open loop, with endpointing.mode fixed "
+            "(dynamic endpointing is proven with the recorded agent, by `lab verify`)"
+        )
+    until_s = rehearsal.recording.duration_s + TAIL_S
+    tables = {
+        name: side_by_side(commits, rehearsal.logs[name], until_s)
+        for name, commits in rehearsal.replayed.items()
+    }
+    return pd.concat(tables, names=["setting", "commit"])
