@@ -2,7 +2,7 @@
 #
 # PYTHON=/path/to/python   the interpreter for the virtual environments (default: the first of python3.11, python3, ... that is >= 3.11)
 # WORKERS=2                processes for the tests
-# DEMO_ARGS, LAB_ARGS, PYTEST_ARGS, SAMPLES_ARGS, LOCK_ARGS   handed on to the command
+# DEMO_ARGS, LAB_ARGS, PYTEST_ARGS, VERIFY_ARGS, SAMPLES_ARGS, LOCK_ARGS   handed on to the command
 # NOTEBOOKS_OUT=DIR        keep the executed notebooks there (default: a temporary folder, removed)
 
 SHELL := /bin/bash
@@ -16,6 +16,7 @@ WORKERS ?= 2
 DEMO_ARGS ?=
 LAB_ARGS ?=
 PYTEST_ARGS ?=
+VERIFY_ARGS ?=
 SAMPLES_ARGS ?=
 LOCK_ARGS ?=
 NOTEBOOKS_OUT ?=
@@ -24,6 +25,8 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 STAMP := .venv/.installed
 SAMPLES_STAMP := .venv-samples/.installed
+# The replay is proven on what lies here: the samples, and calls of one's own beside the clone.
+RECORDINGS = audio_samples $(wildcard ../shared/recordings)
 NOTEBOOKS = $(sort $(wildcard notebooks/*.ipynb))
 
 # $(call find_python): shell code that sets $py to a Python >= 3.11 with venv and pip, or says what is missing.
@@ -91,6 +94,9 @@ notebooks: $(STAMP)  ## execute every notebook into a temporary folder
 	  echo "executed $$notebook in $$((SECONDS - start)) s"; \
 	done
 
+verify: $(STAMP)  ## prove the replay on 300 settings (more: VERIFY_ARGS="--settings 1000 --seed 1")
+	@$(BIN)/lab verify $(RECORDINGS) --settings 300 $(VERIFY_ARGS)
+
 bench: $(STAMP)  ## print benchmark results as JSON
 	@$(BIN)/python tests/bench.py
 
@@ -141,5 +147,5 @@ $(SAMPLES_STAMP): audio_samples/requirements.txt
 	.venv-samples/bin/python -m pip install --quiet --disable-pip-version-check -r $< >&2
 	@touch $@
 
-.PHONY: demo lab venv test check check-style check-types check-imports check-notebooks notebooks bench format samples \
-        lock clean distclean help
+.PHONY: demo lab venv test check check-style check-types check-imports check-notebooks notebooks verify bench format \
+        samples lock clean distclean help

@@ -22,9 +22,9 @@ from tqdm.auto import tqdm
 
 from .audio import BadRecording, replacing
 from .corpus.files import RecordingFiles, load_recording
-from .corpus.two_channel import label_with_confidence
+from .corpus.two_channel import LIMITS, label_with_confidence, to_ipus
 from .detectors import v1_mini
-from .records import EotTrace, Labels, Pauses, Pcm, Recording, SttEvent, Traced, VadTrace
+from .records import EotTrace, Ipu, Labels, Pauses, Pcm, Recording, SttEvent, Traced, VadTrace
 from .replay import Block, MissingPredictions, MissingRestarts, agent_turns, decide, find_pauses, heard_by
 from .settings import Settings, VadSettings
 from .timeline import SAMPLE_RATE_HZ, WINDOW_SAMPLES, Floats, Ints, frame_samples, phase_offsets
@@ -186,6 +186,13 @@ class Tracer:
             spans = [_speech_spans(trace, vad, recording.duration_s) for trace in (user, agent)]
             variants.append((spans[0], spans[1]))
         return label_with_confidence(variants, recording.duration_s)
+
+    def speech_only(self, recording: Recording) -> Labels:
+        """The user's IPUs and nothing else: who speaks when, of a recording that can't be labelled."""
+        (trace,) = self.vad(recording, "livekit", [0])
+        spans = to_ipus(_speech_spans(trace, LABEL_VAD, recording.duration_s), recording.duration_s, LIMITS)
+        ipus = tuple(Ipu("user", start_s, end_s) for start_s, end_s in spans.tolist())
+        return Labels(recording.duration_s, ipus, (), source="speech of the user alone")
 
     def restart(self, recording: Recording, known: VadTrace, missing: MissingRestarts) -> VadTrace:
         """`known` with the VAD's restarts that are missing, which are also kept in the cache."""

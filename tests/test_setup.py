@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DECLARED = [Requirement(text) for text in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]]
 MAKE_TARGETS = {"demo", "lab", "venv"}  # use
-MAKE_TARGETS |= {"test", "check", "notebooks", "bench"}  # test
+MAKE_TARGETS |= {"test", "check", "notebooks", "verify", "bench"}  # test
 MAKE_TARGETS |= {"format", "samples", "lock", "clean", "distclean", "help"}  # maintain
 
 
@@ -112,6 +112,7 @@ def test_make_help_lists_every_target(arguments):
         ("test", [".venv/bin/python -m pytest -n 2"]),
         ("lab", [".venv/bin/jupyter lab", "/lab/tree/notebooks"]),
         ("check", ["ruff check", "ruff format --check", "bin/mypy", "lint-imports"]),
+        ("verify", [".venv/bin/lab verify audio_samples", "--settings 300"]),
         ("bench", [".venv/bin/python tests/bench.py"]),
         ("notebooks", ["jupyter nbconvert --to notebook --execute", "--output-dir"]),
         ("samples", [".venv-samples/bin/python audio_samples/make_samples.py"]),

@@ -178,6 +178,14 @@ def test_a_user_only_recording_without_labels_is_refused_with_a_remedy(tracer, e
         tracer.trace(replace(excerpt, agent=None), phases=1)
 
 
+def test_of_the_user_alone_the_speech_is_known_and_nothing_else(tracer, excerpt) -> None:
+    alone = tracer.speech_only(replace(excerpt, agent=None))
+    np.testing.assert_allclose(alone.spans("user"), tracer.estimate_labels(excerpt).spans("user"))
+    assert len(alone.spans("user")) > 2
+    assert not alone.labels
+    assert not len(alone.spans("agent"))
+
+
 def test_one_bad_recording_does_not_stop_the_others(tmp_path, excerpt) -> None:
     folder = tmp_path / "calls"
     folder.mkdir()

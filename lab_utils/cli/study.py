@@ -1,15 +1,10 @@
-"""The command line `lab`: demo, sweep, export. Results on stdout, progress on stderr.
-
-Exit codes: 0 done; 1 bad input or a budget nobody meets; 2 wrong usage.
-"""
+"""`lab demo`, `lab sweep`, `lab export`: from recordings to a profile."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,38 +12,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from . import grid as grids
-from . import profile, report
-from .settings import Conditions
-from .sweep import Budget
-
-app = typer.Typer(
-    help="Tune turn-taking and latency of LiveKit voice agents, offline.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+from .. import grid as grids
+from .. import profile, report
+from ..settings import Conditions
+from ..sweep import Budget
+from .common import SAMPLES, Cache, Jobs, Json, Out, Paths, UserChannel, app, ending_well
 
 ENOUGH_RECORDINGS = 5
 """With fewer, the summary says how little the figures rest on."""
-SAMPLES = Path(__file__).resolve().parent.parent / "audio_samples"
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Out = Annotated[Path, typer.Option("--out", help="Folder that receives the results.")]
 Phases = Annotated[int, typer.Option(min=1, max=512, help="Audio phases to average over.")]
-Jobs = Annotated[int, typer.Option(min=1, help="Worker processes for tracing.")]
-Cache = Annotated[Path | None, typer.Option(help="Folder for cached traces (default: the user's cache).")]
 FrameMs = Annotated[float, typer.Option(min=1, max=1000, help="Length of the agent's audio frames, in ms.")]
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    """Bad input ends in one line on stderr and exit code 1."""
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        print(f"lab: error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
 
 
 @app.command()
@@ -60,7 +34,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Run the main job on the project's own sample conversations."""
-    with _errors():
+    with ending_well():
         if not SAMPLES.is_dir():
             remedy = "run this from a clone, or use 'lab sweep PATH'"
             raise ValueError(f"{SAMPLES}: no sample conversations here; {remedy}")
@@ -69,19 +43,19 @@ def demo(
 
 @app.command()
 def sweep(
-    paths: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.", show_default=False)],
+    paths: Paths,
     grid: Annotated[Path | None, typer.Option(help="YAML file: knob name -> list of values.")] = None,
     out: Out = Path("out/sweep"),
     phases: Phases = 4,
     jobs: Jobs = 2,
     cache: Cache = None,
     frame_ms: FrameMs = 50.0,
-    user: Annotated[str, typer.Option(help="Name of the user's channel in pairs of mono files.")] = "caller",
+    user: UserChannel = "caller",
     agent: Annotated[str, typer.Option(help="Name of the agent's channel.")] = "agent",
     as_json: Json = False,
 ) -> None:
     """Score a grid of settings on recordings and choose one."""
-    with _errors():
+    with ending_well():
         conditions = Conditions(frame_duration=frame_ms / 1000)
         _sweep(paths, grid, out, conditions, phases, jobs, cache, as_json, (user, agent))
 
@@ -138,7 +112,7 @@ def export(
     """Choose a setting under a budget and write it as a profile that AgentSession takes."""
     if (max_false_boundary_rate is None) == (max_latency_p95 is None):
         raise typer.BadParameter("give either --max-false-boundary-rate or --max-latency-p95")
-    with _errors():
+    with ending_well():
         if max_false_boundary_rate is not None:
             budget = Budget.false_boundary_rate(max_false_boundary_rate)
         else:
@@ -219,7 +193,3 @@ def _cell(figure: dict[str, Any], scale: float, unit: str) -> str:
     if figure["low"] is not None:
         text += f" ({figure['low'] * scale:.{digits}f}–{figure['high'] * scale:.{digits}f})"
     return f"{text}, n={figure['n']}"
-
-
-if __name__ == "__main__":
-    app()

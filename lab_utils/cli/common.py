@@ -1,0 +1,59 @@
+"""What the commands have in common: the application, their options, how they end."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+app = typer.Typer(
+    help="Tune turn-taking and latency of LiveKit voice agents, offline.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+SAMPLES = Path(__file__).resolve().parent.parent.parent / "audio_samples"
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder that receives the results.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Worker processes.")]
+Cache = Annotated[Path | None, typer.Option(help="Folder for cached traces (default: the user's cache).")]
+Paths = Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.", show_default=False)]
+UserChannel = Annotated[
+    str, typer.Option("--user", help="Name of the user's channel in pairs of mono files.")
+]
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM; ends a command as Ctrl-C does, so that worker processes are ended too."""
+
+
+def _terminate(*_: Any) -> NoReturn:
+    raise Terminated
+
+
+@contextmanager
+def ending_well() -> Iterator[None]:
+    """Bad input ends in one line on stderr and exit code 1; Ctrl-C and SIGTERM in one line, too."""
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, _terminate) if in_main else None
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        print(f"lab: error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt as interrupt:
+        terminated = isinstance(interrupt, Terminated) or isinstance(interrupt.__cause__, Terminated)
+        how = "terminated" if terminated else "interrupted"
+        print(f"lab: {how}{': ' if str(interrupt) else ''}{interrupt}", file=sys.stderr)
+        raise typer.Exit(143 if terminated else 130) from None
+    finally:
+        if in_main:
+            signal.signal(signal.SIGTERM, before)

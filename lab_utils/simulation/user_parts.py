@@ -1,0 +1,154 @@
+"""An agent and plug-ins of the user's own, named as on a command line: "module:Class" or "agents.py:Class".
+
+To be called in a worker, after its clock is installed: the user's module imports LiveKit.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+PartKind = Literal["agent", "stt", "llm", "tts"]
+Part = str | Callable[[], Any] | None
+"""A name to be loaded, the callable itself, or None for the lab's own part."""
+
+
+class BadPart(ValueError):
+    """A part that can't be used; the message is one line: option and name: finding; remedy."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.splitlines()))
+
+    @classmethod
+    def of(cls, kind: PartKind, name: str, finding: str, remedy: str) -> BadPart:
+        """The exception that says what is wrong with a part and what to do about it."""
+        return cls(f"--{kind} {name}: {finding}; {remedy}")
+
+
+def load_parts(parts: Mapping[PartKind, Part]) -> dict[PartKind, Callable[[], Any] | None]:
+    """Each part as something to be called without arguments; None stays None. Raises BadPart."""
+    return {kind: _load(kind, part) if isinstance(part, str) else part for kind, part in parts.items()}
+
+
+def _load(kind: PartKind, name: str) -> Callable[[], Any]:
+    place, _, attribute = name.rpartition(":")
+    if not place or not attribute:
+        raise BadPart.of(kind, name, "no module and attribute", "write module:Class or path/to/file.py:Class")
+    module = _import(kind, name, place)
+    found: Any = module
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise BadPart.of(kind, name, f"{place} has no {attribute!r}", f"it has {_offers(kind, module)}")
+        found = getattr(found, part)
+    base = _base(kind)
+    article = "an" if kind != "tts" else "a"
+    wanted = f"{article} {base.__name__}"
+    remedy = f"name a subclass of {base.__name__}, or a function without arguments that returns one"
+    if isinstance(found, base):
+        raise BadPart.of(
+            kind, name, f"is {wanted} that exists already, but each session needs its own", remedy
+        )
+    if not callable(found) or (isinstance(found, type) and not issubclass(found, base)):
+        raise BadPart.of(kind, name, f"is {_described(found)}, not {wanted}", remedy)
+    needed = _needed_arguments(found)
+    if needed:
+        finding = f"needs arguments ({', '.join(needed)})"
+        raise BadPart.of(kind, name, finding, f"name a function without arguments that returns {wanted}")
+
+    def make() -> Any:
+        part = found()
+        if not isinstance(part, base):
+            raise BadPart.of(kind, name, f"returned {_described(part)}, not {wanted}", remedy)
+        return part
+
+    return make
+
+
+def _base(kind: PartKind) -> type:
+    from livekit.agents import Agent, llm, stt, tts
+
+    bases: dict[PartKind, type] = {"agent": Agent, "stt": stt.STT, "llm": llm.LLM, "tts": tts.TTS}
+    return bases[kind]
+
+
+def _import(kind: PartKind, name: str, place: str) -> ModuleType:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)  # as `python -m` does
+    try:
+        if place.endswith(".py"):
+            return _import_file(Path(place))
+        return importlib.import_module(place)
+    except FileNotFoundError as error:
+        if error.filename != place:
+            raise _import_failed(kind, name, place, error) from None
+        raise BadPart.of(kind, name, f"no file {place} in {here}", "check the path") from None
+    except ModuleNotFoundError as error:
+        if error.name is None or not (place == error.name or place.startswith(f"{error.name}.")):
+            raise _import_failed(kind, name, place, error) from None
+        remedy = "check the spelling, start lab in the folder that holds it, or give path/to/file.py:Class"
+        raise BadPart.of(kind, name, f"no module {error.name!r} here or installed", remedy) from None
+    except (Exception, SystemExit) as error:  # whatever the user's module does when it is imported
+        raise _import_failed(kind, name, place, error) from None
+
+
+def _import_failed(kind: PartKind, name: str, place: str, error: BaseException) -> BadPart:
+    finding = f"importing {place} failed with {type(error).__name__}: {error}"
+    return BadPart.of(kind, name, finding, "see that it can be imported by itself")
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise FileNotFoundError(2, "no such file", str(path))
+    for name in (path.stem, f"user_{path.stem}"):  # not in place of a library called the same
+        known = sys.modules.get(name)
+        if known is None:
+            break
+        if getattr(known, "__file__", None) == str(path.resolve()):
+            return known
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)  # the file may import what lies beside it, as a script may
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look a class's module up there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _offers(kind: PartKind, module: ModuleType) -> str:
+    """The classes in a module that would do."""
+    base = _base(kind)
+    fitting = [
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, base) and value.__module__ == module.__name__
+    ]
+    return ", ".join(fitting) or f"no subclass of {base.__name__} of its own"
+
+
+def _described(value: Any) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else f"of type {type(value).__name__}"
+
+
+def _needed_arguments(made: Callable[..., Any]) -> list[str]:
+    """Parameters without a default; none where the signature can't be told."""
+    try:
+        parameters = inspect.signature(made).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [
+        p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]

@@ -1,0 +1,131 @@
+"""Find recordings, run each in a worker process, gather what they gave."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from ..audio import BadRecording
+from ..corpus.files import RecordingFiles, find_recordings, with_distinct_names
+from ..corpus.label_file import SUFFIX as LABEL_SUFFIX
+from ..records import SessionMode
+from ..settings import Settings
+from ..simulation.job import HasSettings, Limits
+from ..simulation.results import session_folder
+from ..simulation.user_parts import BadPart, Part, PartKind
+from ..simulation.workers import in_workers
+from ..tracing import default_cache
+from .recording import FILES, Plan, Result, run_one, stt_timing
+from .summary import Trial, write_summary
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in a trial: what was finished by then is on disk."""
+
+    def __init__(self, finished: int, recordings: int, folder: Path) -> None:
+        super().__init__(f"{finished} of {recordings} recording(s) finished, in {folder}/")
+
+
+def run_trial(
+    paths: Sequence[str | Path],
+    profile: Settings | HasSettings,
+    *,
+    out: Path,
+    agent: Part = None,
+    stt: Part = None,
+    llm: Part = None,
+    tts: Part = None,
+    mode: SessionMode = "open_loop",
+    seed: int = 0,
+    real_time: bool = False,
+    limits: Limits | None = None,
+    cache: Path | None = None,
+    jobs: int = 2,
+    channels: tuple[str, str] = ("caller", "agent"),
+    quiet: bool = False,
+) -> Trial:
+    """Run an agent on each recording under a profile's settings; results in a folder of its own below `out`.
+
+    `agent`, `stt`, `llm`, `tts`: callables without arguments, or their names (`user_parts`).
+    A recording that can't be used is skipped with its reason, and one whose session fails is kept as failed;
+    the others go on. Raises BadRecording if none can be used, BadPart for an agent or plug-in that can't be,
+    and Interrupted, with the summary of what was received, on Ctrl-C.
+    """
+    settings = profile if isinstance(profile, Settings) else profile.settings
+    parts: dict[PartKind, Part] = {"agent": agent, "stt": stt, "llm": llm, "tts": tts}
+    timing = stt_timing(settings)
+    plan = Plan(
+        settings, mode, seed, real_time, limits, timing, parts, cache or default_cache(), out.absolute()
+    )
+    found, results = _find(paths, channels)
+    started_at = time.time()
+
+    def trial(interrupted: bool = False) -> Trial:
+        named = {kind: _name(part) for kind, part in parts.items() if part is not None}
+        return Trial(settings, mode, real_time, seed, named, timing, tuple(results), interrupted)
+
+    try:
+        with tqdm(total=len(found), desc="sessions", unit="recording", disable=quiet) as bar:
+            for result in _results(plan, found, jobs):
+                results.append(result)
+                bar.update()
+    except KeyboardInterrupt as interrupt:
+        folders = [session_folder(out, files.name) for files in found]
+        finished = sum(_written_since(folder / FILES[-1], started_at) for folder in folders)
+        if finished:
+            write_summary(trial(interrupted=True), out)
+        raise Interrupted(finished, len(found), out) from interrupt
+    if all(result.outcome == "skipped" for result in results):
+        reasons = "; ".join(result.reason for result in results)
+        raise BadRecording(reasons or "no recordings given; name a file or a folder")
+    write_summary(trial(), out)
+    return trial()
+
+
+def _find(
+    paths: Sequence[str | Path], channels: tuple[str, str]
+) -> tuple[list[RecordingFiles], list[Result]]:
+    """The recordings, each with a folder name of its own, and the paths that have none."""
+    found: list[RecordingFiles] = []
+    skipped: list[Result] = []
+    for path in paths:
+        if str(path).endswith(LABEL_SUFFIX):
+            continue  # comes with its recording, when a shell has listed a folder
+        try:
+            found += find_recordings(path, user=channels[0], agent=channels[1])
+        except BadRecording as error:
+            skipped.append(Result(str(path), str(path), "skipped", str(error)))
+    distinct: dict[str, RecordingFiles] = {}
+    for files in with_distinct_names(found):
+        name, number = files.name, 1
+        while session_folder(Path(), name).name.casefold() in distinct:
+            number += 1
+            name = f"{files.name}-{number}"
+        distinct[session_folder(Path(), name).name.casefold()] = replace(files, name=name)
+    return list(distinct.values()), skipped
+
+
+def _results(plan: Plan, found: Sequence[RecordingFiles], jobs: int) -> Iterator[Result]:
+    answers = in_workers(run_one, ((plan, files) for files in found), min(jobs, max(1, len(found))))
+    for files, answer in zip(found, answers, strict=True):
+        if isinstance(answer, BadPart):
+            raise answer
+        if isinstance(answer, BadRecording):
+            yield Result(files.name, str(files.user), "skipped", str(answer))
+        elif isinstance(answer, Exception):
+            reason = " ".join(f"{type(answer).__name__}: {answer}".splitlines())
+            yield Result(files.name, str(files.user), "failed", reason)
+        else:
+            yield answer
+
+
+def _written_since(path: Path, moment: float) -> bool:
+    return path.exists() and path.stat().st_mtime >= moment - 0.1  # file systems lag by some ms
+
+
+def _name(part: Part) -> str:
+    return part if isinstance(part, str) else getattr(part, "__qualname__", repr(part))
