@@ -44,7 +44,9 @@ def where_clock_is_virtual(check: Callable[[], None]) -> Callable[[], None]:
         if os.environ.get(CHILD):
             check()
             return
-        failure = _results(inspect.getfile(check)).get(check.__name__, "the child never ran this test")
+        failure = _results(inspect.getfile(inspect.unwrap(check))).get(
+            check.__name__, "the child never ran this test"
+        )
         if failure:
             pytest.fail(failure, pytrace=False)
 
