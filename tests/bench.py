@@ -6,7 +6,6 @@ predictions of the long recording are seeded random numbers (see `predictions`).
 
 from __future__ import annotations
 
-import gc
 import json
 import statistics
 import sys
@@ -205,7 +204,6 @@ def timed_sessions(jobs: list[SessionJob], warm_up: bool = True) -> float:
     """Seconds that sessions take one after the other; runs in a worker."""
     from lab_utils.simulation.session import run
 
-    gc.freeze()
     if warm_up:
         run(jobs[0])
     start = clock.real_monotonic()

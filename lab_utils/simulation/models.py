@@ -48,8 +48,16 @@ def livekit_detector(detector: DetectorSettings) -> Any:
 class TracedVAD(lk_vad.VAD):
     """A VAD whose first stream reads a trace; the trace's window k begins at sample 512 k of the input."""
 
-    def __init__(self, settings: VadSettings, trace: VadTrace, position: Position) -> None:
+    def __init__(
+        self, settings: VadSettings, trace: VadTrace, position: Position, *, silent: bool = False
+    ) -> None:
+        """`silent`: leave out the INFERENCE_DONE of windows in silence.
+
+        AgentSession does nothing with them, unless speech is also what an STT says it is, or interruptions
+        need no duration.
+        """
         super().__init__(capabilities=lk_vad.VADCapabilities(update_interval=WINDOW_S))
+        self.silent = silent
         self.settings, self.trace, self.position = settings, trace, position
         self.probabilities: list[float] = trace.probabilities.tolist()
 
@@ -122,6 +130,7 @@ class _SpeechMachine:
     def __init__(self, vad: TracedVAD, model: WindowModel | None) -> None:
         self.model = model
         self._probabilities = vad.probabilities
+        self._silent = vad.silent
         self._activation = vad.settings.activation_threshold
         self._deactivation = vad.settings.deactivation
         self._min_speech_s = vad.settings.min_speech_duration
@@ -147,7 +156,9 @@ class _SpeechMachine:
             self._speech_s += WINDOW_S
         else:
             self._silence_s += WINDOW_S
-        events = [self._event(lk_vad.VADEventType.INFERENCE_DONE, p)]
+        events = []
+        if self._speaking or self._raw_speech_s > 0 or not self._silent:
+            events.append(self._event(lk_vad.VADEventType.INFERENCE_DONE, p))
         if p >= self._activation or (self._speaking and p > self._deactivation):
             self._raw_speech_s += WINDOW_S
             self._raw_silence_s = 0.0

@@ -6,6 +6,7 @@ On a virtual clock, `clock.install()` must have been called before LiveKit was i
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import selectors
 import signal
@@ -32,6 +33,7 @@ from .audio_io import AudioSource, Playout, RecordingInput, Stream, mix
 from .caller import OPEN_LOOP_CAVEATS, REACTIVE_CAVEATS, ReactiveCaller
 from .caller_turns import CallerTurn
 from .delays import rng_for
+from .heard_text import synchronizer
 from .job import SessionJob
 from .llm import ScriptedLLM
 from .models import TracedTurnDetector, TracedVAD, livekit_detector, livekit_vad
@@ -74,7 +76,17 @@ def run(job: SessionJob) -> SessionLog:
         session.fail(str(error))
     except (SystemExit, asyncio.CancelledError) as error:
         session.fail(f"the agent's code ended the program: {described(error)}")
-    return session.log()
+    log = session.log()
+    _collect()
+    return log
+
+
+def _collect() -> None:
+    """Free a session's many cycles at once: left to themselves they scatter over an ever larger heap."""
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()  # LiveKit's half a million objects, which no later collection need look at
+    gc.collect()
 
 
 @contextmanager
@@ -164,19 +176,20 @@ class _Session:
         audio_in = RecordingInput(source, frame, on_start=lambda: self._starts(audio_in))
         audio_out = Playout(on_event=lambda kind, data: self._plays(kind, data, caller))
         self._stt = job.stt() if job.stt else ScriptedSTT(job.stt_timing)
+        speech = job.tts() if job.tts else ScriptedTTS(seed=job.seed)
         agent = job.agent() if job.agent else PlainAgent(speaks_first(job.recording))
         session: AgentSession[Any] = AgentSession(
             stt=self._stt,
             llm=job.llm() if job.llm else ScriptedLLM(seed=job.seed),
-            tts=job.tts() if job.tts else ScriptedTTS(seed=job.seed),
+            tts=speech,
             **self._turn_taking(lambda: len(audio_in.sent) * frame),
             **{"session_close_transcript_timeout": 0.0, **job.options},
         )
         session.input.audio = audio_in
-        # As RoomIO does it: of an interrupted reply, only what it has said goes into the chat.
-        synchronizer = TranscriptSynchronizer(next_in_chain_audio=audio_out, next_in_chain_text=None)
-        session.output.audio = synchronizer.audio_output
-        session.output.transcription = synchronizer.text_output
+        tone = isinstance(speech, ScriptedTTS) and speech.voice == "tone"
+        heard_text = synchronizer(audio_out, tone=tone)
+        session.output.audio = heard_text.audio_output
+        session.output.transcription = heard_text.text_output
         closed: asyncio.Future[CloseEvent] = asyncio.get_running_loop().create_future()
         session.on("close", lambda event: _settle(closed, event))
         with self.observer.watching(session, agent):
@@ -191,7 +204,7 @@ class _Session:
                     self.observer.note("audio_ends")
                     await self._last_words(session)
             finally:
-                await self._close(session, synchronizer)
+                await self._close(session, heard_text)
                 self._duration_s = time.time() - (audio_in.started_at or self._begun_at)
                 if job.keep_audio and audio_in.started_at is not None:
                     self._heard = mix(audio_in.samples(), audio_out.heard, audio_in.started_at)
@@ -220,12 +233,12 @@ class _Session:
                 "limit", what="last words", limit_s=LAST_WORDS_S, agent_state=session.agent_state
             )
 
-    async def _close(self, session: AgentSession[Any], synchronizer: TranscriptSynchronizer) -> None:
+    async def _close(self, session: AgentSession[Any], heard_text: TranscriptSynchronizer) -> None:
         """Close both, in bounded time: a session waits for its tools, and a tool may never end."""
 
         async def close() -> None:
             await session.aclose()
-            await synchronizer.aclose()
+            await heard_text.aclose()
 
         closing = asyncio.ensure_future(close())
         # Not `wait_for`, which waits on for what ignores being cancelled.
@@ -271,7 +284,8 @@ class _Session:
             detection = livekit_detector(settings.detector)
         # Somebody else's STT may take the audio of the VAD's events, which a trace doesn't have.
         if traced and traces is not None and isinstance(self._stt, ScriptedSTT):
-            vad: Any = TracedVAD(settings.vad, traces.vad, position)
+            silent = settings.detector.model != "stt" and settings.interruption.min_duration > 0
+            vad: Any = TracedVAD(settings.vad, traces.vad, position, silent=silent)
         else:
             vad = livekit_vad(settings.vad)
         handling = settings.turn_handling()
@@ -297,7 +311,8 @@ class _Session:
         assert self._started_at is not None
         assert self.job.recording.labels is not None
         shift = self._started_at + start_s - turn.start_s
-        self.observer.note("caller_starts", self._started_at + start_s, turn=turn.kind)
+        kind = "backchannel" if turn.backchannel else turn.kind
+        self.observer.note("caller_starts", self._started_at + start_s, turn=kind)
         self.observer.note("caller_ends", shift + turn.end_s)
         if isinstance(self._stt, ScriptedSTT):
             said = [

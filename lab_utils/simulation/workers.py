@@ -6,7 +6,6 @@ That is also what makes them run from a notebook, whose own event loop is runnin
 from __future__ import annotations
 
 import faulthandler
-import gc
 import os
 import re
 import signal
@@ -18,7 +17,6 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
-from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -217,21 +215,13 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-@cache
-def _runner() -> Callable[[SessionJob], SessionLog]:
-    """The session module, loaded once a process."""
+def _run_one(job: SessionJob, folder: Path | None) -> SessionLog:
     from .session import run
 
-    gc.collect()
-    gc.freeze()  # half a million objects of LiveKit that no later collection need look at
-    return run
-
-
-def _run_one(job: SessionJob, folder: Path | None) -> SessionLog:
     # The last resort for code that no signal handler can stop: C that doesn't return, `except BaseException`.
     faulthandler.dump_traceback_later(job.limits.real_s + GRACE_S, exit=True)
     try:
-        log = _runner()(job)
+        log = run(job)
         if folder is not None:
             save_session(log, folder)
         return log

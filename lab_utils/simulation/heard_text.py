@@ -1,0 +1,41 @@
+"""How much of a reply's text has been heard when it is interrupted: LiveKit's synchronizer, as in RoomIO.
+
+Of an interrupted reply only that goes into the chat, and so into the LLM's next prompt.
+"""
+
+from __future__ import annotations
+
+from livekit import rtc
+from livekit.agents.voice.io import AudioOutput
+from livekit.agents.voice.transcription import TranscriptSynchronizer
+
+
+def synchronizer(playout: AudioOutput, *, tone: bool) -> TranscriptSynchronizer:
+    """A synchronizer in front of a playout; `tone`: what plays has no syllables to count.
+
+    LiveKit estimates the speaking rate from the audio's spectrum, at a third of a session's cost. For a tone
+    its standard rate is as good, which it takes where nothing has been detected.
+    """
+    found = TranscriptSynchronizer(next_in_chain_audio=playout, next_in_chain_text=None)
+    if tone:
+        found._opts.speaking_rate_detector = _StandardRate()  # type: ignore[assignment]
+    return found
+
+
+class _StandardRate:
+    """A speaking-rate detector, and its stream, that detects nothing."""
+
+    def stream(self) -> _StandardRate:
+        return self
+
+    def push_frame(self, frame: rtc.AudioFrame) -> None: ...
+
+    def end_input(self) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+    def __aiter__(self) -> _StandardRate:
+        return self
+
+    async def __anext__(self) -> None:
+        raise StopAsyncIteration
