@@ -16,19 +16,17 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from .compare import TOLERANCE_S
 from .corpus.files import find_recordings, load_recording
-from .records import Commits, Recording, SessionLog, SessionMode
+from .records import Commits, Recording, SessionLog, SessionMode, Traced
 from .replay import replay
 from .settings import Settings
-from .simulation.delays import rng_for
+from .simulation.delays import Delay, rng_for
 from .simulation.job import HasSettings, SessionJob, SessionTraces
 from .simulation.results import save_session, session_folder
 from .simulation.stt_plan import SttTiming, plan_events, words_of
 from .simulation.workers import run_sessions
 from .tracing import TAIL_S, TraceCache, Tracer, default_cache
-
-TOLERANCE_S = 1e-3
-"""Commits of replay and session that lie closer together are the same."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +84,9 @@ def rehearse(
             recording, chosen, agent=agent, seed=seed, mode=mode, tail_s=TAIL_S, stt_timing=stt_timing(chosen)
         )
         if mode == "open_loop":
-            job, commits = _traced(job, tracer)
+            job, traced = traced_job(job, tracer)
             if chosen.endpointing.mode == "fixed":
-                replayed[name] = commits
+                replayed[name] = replay(traced, chosen, 0, job.transcripts)
         jobs.append(job)
     logs: dict[str, SessionLog] = {}
     results = run_sessions(jobs, processes=min(processes, len(jobs)), quiet=quiet)
@@ -102,20 +100,26 @@ def rehearse(
 
 
 def stt_timing(settings: Settings) -> SttTiming:
-    """The scripted STT of a rehearsal; with endpointing of its own if the settings rely on it."""
-    if settings.detector.model != "stt":
-        return SttTiming()
-    return SttTiming(end_of_speech=True, utterance_gap_s=settings.conditions.stt_silence)
+    """How the scripted STT hears: as the settings' conditions say.
+
+    A `transcription_delay` of 0, "soon enough", is a sweep's way not to ask; a session needs a figure, and
+    takes the scripted STT's own.
+    """
+    conditions = settings.conditions
+    timing = SttTiming(end_of_speech=settings.detector.model == "stt", utterance_gap_s=conditions.stt_silence)
+    if not conditions.transcription_delay:
+        return timing
+    return timing.model_copy(update={"final_delay": Delay(conditions.transcription_delay)})
 
 
-def _traced(job: SessionJob, tracer: Tracer) -> tuple[SessionJob, Commits]:
-    """An open-loop job with transcripts and traces, so that no model need run, and the replay of them."""
+def traced_job(job: SessionJob, tracer: Tracer) -> tuple[SessionJob, Traced]:
+    """An open-loop job with its transcripts and traces, so that no model need run, and what was traced."""
     assert job.recording.labels is not None
-    assert job.stt_timing is not None
-    events = plan_events(words_of(job.recording.labels), job.stt_timing, rng_for(job.seed, "stt"))
+    timing = job.stt_timing or SttTiming()
+    events = plan_events(words_of(job.recording.labels), timing, rng_for(job.seed, "stt"))
     traced = tracer.trace_session(job.recording, job.settings, stt=events)
     traces = SessionTraces(traced.vad[job.settings.vad.model][0], traced.eot[0])
-    return replace(job, transcripts=events, traces=traces), replay(traced, job.settings, 0, events)
+    return replace(job, transcripts=events, traces=traces), traced
 
 
 def side_by_side(replayed: Commits, log: SessionLog, until_s: float = np.inf) -> pd.DataFrame:

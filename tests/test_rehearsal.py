@@ -59,11 +59,14 @@ def test_the_proof_covers_every_session_with_a_replay():
         proof(Rehearsal(call_of(), {"a": LOG}, {}))
 
 
-def test_settings_that_rely_on_the_stts_endpointing_get_it():
+def test_the_scripted_stt_follows_the_conditions():
+    plain = stt_timing(Settings())
+    assert plain.final_delay.p50_s == 0.35, "0 says nothing about an STT"
+    assert not plain.end_of_speech
+    assert stt_timing(Settings().replace(transcription_delay=0.8)).final_delay.p50_s == 0.8
     settings = parse_settings({"detector": {"model": "stt"}, "conditions": {"stt_silence": 0.7}})
-    timing = stt_timing(settings)
-    assert (timing.end_of_speech, timing.utterance_gap_s) == (True, 0.7)
-    assert not stt_timing(Settings()).end_of_speech
+    by_stt = stt_timing(settings)
+    assert (by_stt.end_of_speech, by_stt.utterance_gap_s) == (True, 0.7)
 
 
 def test_wrong_calls_say_what_to_do(tmp_path):

@@ -176,13 +176,3 @@ def test_names_that_would_share_a_folder_are_told_apart(tmp_path) -> None:
         soundfile.write(tmp_path / f"{name}.wav", np.full((1600, 2), 0.1), 16_000)
     found, _ = trial_run._find([tmp_path], ("caller", "agent"))
     assert [files.name for files in found] == ["a:b", "a?b-2"]
-
-
-def test_the_scripted_stt_follows_the_conditions() -> None:
-    plain = trial.stt_timing(Settings())
-    assert plain.final_delay.p50_s == 0.35, "0 says nothing about an STT"
-    assert not plain.end_of_speech
-    assert trial.stt_timing(Settings().replace(transcription_delay=0.8)).final_delay.p50_s == 0.8
-    by_stt = trial.stt_timing(Settings().replace(detector="stt"))
-    assert by_stt.end_of_speech
-    assert by_stt.utterance_gap_s == Settings().conditions.stt_silence

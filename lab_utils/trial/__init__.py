@@ -4,7 +4,7 @@
 so that an interruption loses nothing that was finished; `summary.json` follows at the end.
 """
 
-from .recording import FILES, Outcome, Result, stt_timing
+from .recording import FILES, Outcome, Result
 from .run import Interrupted, run_trial
 from .summary import Trial, plain_latency, summary_of
 
@@ -16,6 +16,5 @@ __all__ = [
     "Trial",
     "plain_latency",
     "run_trial",
-    "stt_timing",
     "summary_of",
 ]

@@ -14,11 +14,11 @@ from ..audio import BadRecording, replacing
 from ..corpus.files import RecordingFiles, load_recording
 from ..metrics import playouts, session_commits, stage_table
 from ..records import Labels, Recording, SessionLog, SessionMode
+from ..rehearsal import traced_job
 from ..settings import Settings
-from ..simulation.delays import Delay, rng_for
-from ..simulation.job import Limits, SessionJob, SessionTraces
+from ..simulation.job import Limits, SessionJob
 from ..simulation.results import save_session
-from ..simulation.stt_plan import SttTiming, has_placeholders, plan_events, words_of
+from ..simulation.stt_plan import SttTiming, has_placeholders, words_of
 from ..simulation.user_parts import Part, PartKind, load_parts
 from ..tracing import TraceCache, Tracer
 
@@ -64,19 +64,6 @@ class Plan:
     out: Path
 
 
-def stt_timing(settings: Settings) -> SttTiming:
-    """How the scripted STT hears: as the settings' conditions say.
-
-    A `transcription_delay` of 0, "soon enough", is a sweep's way not to ask; a session needs a figure, and
-    takes the scripted STT's own.
-    """
-    conditions = settings.conditions
-    timing = SttTiming(end_of_speech=settings.detector.model == "stt", utterance_gap_s=conditions.stt_silence)
-    if not conditions.transcription_delay:
-        return timing
-    return timing.model_copy(update={"final_delay": Delay(conditions.transcription_delay)})
-
-
 def run_one(plan: Plan, files: RecordingFiles) -> Result:
     """One recording from file to results, in a process with a virtual clock."""
     from ..simulation.session import run
@@ -108,19 +95,11 @@ def _labels(recording: Recording, tracer: Tracer) -> Labels:
 def _job(
     plan: Plan, recording: Recording, tracer: Tracer, parts: Mapping[PartKind, Callable[[], Any] | None]
 ) -> SessionJob:
-    settings, labels = plan.settings, recording.labels
-    assert labels is not None
-    replays = plan.mode == "open_loop"
-    events = plan_events(words_of(labels), plan.stt_timing, rng_for(plan.seed, "stt")) if replays else None
-    traces = None
-    if replays and not plan.real_time:
-        traced = tracer.trace_session(recording, settings, stt=events)
-        traces = SessionTraces(traced.vad[settings.vad.model][0], traced.eot[0])
     limits = plan.limits or (Limits(real_s=_patience_s(recording)) if plan.real_time else Limits())
     try:
-        return SessionJob(
+        job = SessionJob(
             recording,
-            settings,
+            plan.settings,
             agent=parts["agent"],
             stt=parts["stt"],
             llm=parts["llm"],
@@ -129,13 +108,14 @@ def _job(
             mode=plan.mode,
             tail_s=tracer.tail_s,
             stt_timing=plan.stt_timing,
-            transcripts=events,
-            traces=traces,
             real_time=plan.real_time,
             limits=limits,
         )
     except ValueError as error:  # a mode that this recording doesn't allow
         raise BadRecording(str(error)) from None
+    if plan.mode == "reactive" or plan.real_time:
+        return job
+    return traced_job(job, tracer)[0]
 
 
 def _patience_s(recording: Recording) -> float:

@@ -13,13 +13,14 @@ from ..audio import BadRecording
 from ..corpus.files import RecordingFiles, find_recordings, with_distinct_names
 from ..corpus.label_file import SUFFIX as LABEL_SUFFIX
 from ..records import SessionMode
+from ..rehearsal import stt_timing
 from ..settings import Settings
 from ..simulation.job import HasSettings, Limits
 from ..simulation.results import session_folder
 from ..simulation.user_parts import BadPart, Part, PartKind
 from ..simulation.workers import in_workers
 from ..tracing import default_cache
-from .recording import FILES, Plan, Result, run_one, stt_timing
+from .recording import FILES, Plan, Result, run_one
 from .summary import Trial, write_summary
 
 
