@@ -2,15 +2,17 @@
 
 import os
 import statistics
+import time
 
+import numpy as np
 import pytest
 from calls import short_call
 
+from lab_utils.detectors import v1_mini
 from lab_utils.records import SessionLog
-from lab_utils.settings import Settings
+from lab_utils.settings import Conditions, Settings
 from lab_utils.simulation.workers import run_session
 
-MEDIAN_S = 0.015
 WORST_S = 0.015
 TRIES = 2
 """A machine under load is late, as it would be in production; it says nothing about the virtual clock."""
@@ -25,22 +27,33 @@ def differences_s(real: SessionLog, virtual: SessionLog) -> list[float]:
     return [one.time_s - other.time_s for one, other in pairs]
 
 
+def prediction_delay_s(pcm: np.ndarray) -> float:
+    """What a prediction takes here and now: the amount that the virtual clock has to be told."""
+    took = []
+    for end in range(19_200, 19_200 + 15 * 3_200, 3_200):
+        start = time.perf_counter()
+        v1_mini.end_of_turn_probabilities(pcm, np.array([end - 19_200]), np.array([end]))
+        took.append(time.perf_counter() - start)
+    return round(statistics.median(took), 3)
+
+
 @pytest.mark.slow
 def test_commits_on_the_wall_clock_are_those_on_the_virtual_one() -> None:
     recording = short_call()
-    virtual = run_session(recording, Settings())
-    assert len(virtual.of_kind("commit")) == 3
     for attempt in range(TRIES):
-        real = run_session(recording, Settings(), real_time=True)
+        settings = Settings(conditions=Conditions(prediction_delay=prediction_delay_s(recording.user)))
+        virtual = run_session(recording, settings)
+        assert len(virtual.of_kind("commit")) == 3
+        real = run_session(recording, settings, real_time=True)
         assert real.failure == ""
         assert real.clock == "real"
         late_s = differences_s(real, virtual) if commits(real) == commits(virtual) else [float("inf")]
         print(f"attempt {attempt}:", ", ".join(f"{1000 * late:.1f} ms" for late in late_s))
         if max(map(abs, late_s)) <= WORST_S:
             break
-    if max(map(abs, late_s)) > WORST_S and os.getloadavg()[0] > (os.cpu_count() or 1):
+    loaded = os.getloadavg()[0] > (os.cpu_count() or 1)
+    if max(map(abs, late_s)) > WORST_S and loaded:
         pytest.skip(
             f"the machine is loaded ({os.getloadavg()[0]:.1f}): commits up to {max(late_s):.3f} s late"
         )
-    assert statistics.median(map(abs, late_s)) <= MEDIAN_S
     assert max(map(abs, late_s)) <= WORST_S

@@ -105,7 +105,8 @@ def run_sessions(
 def _run_sessions(
     jobs: Sequence[SessionJob], processes: int, folder: Path | None, own_folders: list[Path], quiet: bool
 ) -> Iterator[SessionLog | Exception]:
-    results = in_workers(_run_one, ((job, folder) for job in jobs), processes)
+    real_time = all(job.real_time for job in jobs)
+    results = in_workers(_run_one, ((job, folder) for job in jobs), processes, real_time=real_time)
     try:
         with closing(results), tqdm(total=len(jobs), desc="sessions", unit="session", disable=quiet) as bar:
             for job, result in zip(jobs, results, strict=True):
@@ -137,18 +138,22 @@ def _own_folders(jobs: Sequence[SessionJob], folder: Path) -> list[Path]:
 
 
 def in_workers(
-    function: Callable[..., Result], arguments: Iterable[tuple[Any, ...]], processes: int
+    function: Callable[..., Result],
+    arguments: Iterable[tuple[Any, ...]],
+    processes: int,
+    *,
+    real_time: bool = False,
 ) -> Generator[Result | Exception]:
     """`function(*arguments)` for each tuple, in processes with a virtual clock; results in order.
 
     An exception takes the place of its result: also WorkerDied, of what ended its process. Whoever stops
-    early stops the workers too.
+    early stops the workers too. With `real_time` the processes' clock is left alone.
     """
     # loky replaces a worker that has grown by 300 MB, which two voice models and a long call can do.
     warnings.filterwarnings("ignore", "A worker was restarted", module="loky")
     to_come = iter(arguments)
     under_way: deque[tuple[tuple[Any, ...], Future[Result]]] = deque()
-    executor = _executor(processes)
+    executor = _executor(processes, real_time)
     try:
         while True:
             # Not all at once: each tuple may hold a recording.
@@ -161,23 +166,24 @@ def in_workers(
                 continue
             # Who did it is not known. Each that isn't done is tried once more, with nobody beside it.
             executor.shutdown(kill_workers=True)
-            executor = _executor(1)
+            executor = _executor(1, real_time)
             while under_way:
                 some, future = under_way.popleft()
                 if isinstance(future.exception(), BrokenProcessPool):
                     future = _submitted(executor, function, some)
                 if isinstance(future.exception(), BrokenProcessPool):
                     executor.shutdown(kill_workers=True)
-                    executor = _executor(1)
+                    executor = _executor(1, real_time)
                 yield _result(future)
             executor.shutdown(kill_workers=True)
-            executor = _executor(processes)
+            executor = _executor(processes, real_time)
     finally:
         executor.shutdown(kill_workers=True)
 
 
-def _executor(processes: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(processes, initializer=_prepare, initargs=(list(sys.path), os.getpid()))
+def _executor(processes: int, real_time: bool) -> ProcessPoolExecutor:
+    arguments = (list(sys.path), os.getpid(), real_time)
+    return ProcessPoolExecutor(processes, initializer=_prepare, initargs=arguments)
 
 
 def _submitted(
@@ -200,9 +206,10 @@ def _result(future: Future[Any]) -> Any:
     return error if isinstance(error, Exception) else future.result()
 
 
-def _prepare(path: list[str], parent: int) -> None:
+def _prepare(path: list[str], parent: int, real_time: bool) -> None:
     """Make a new process ready: the clock before LiveKit, the parent's import path, and its end."""
-    clock.install()
+    if not real_time:
+        clock.install()
     sys.path[:] = path
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends its workers
     threading.Thread(target=_end_with, args=(parent,), name="end with parent", daemon=True).start()

@@ -111,7 +111,8 @@ def _find(
 
 
 def _results(plan: Plan, found: Sequence[RecordingFiles], jobs: int) -> Iterator[Result]:
-    answers = in_workers(run_one, ((plan, files) for files in found), min(jobs, max(1, len(found))))
+    processes = min(jobs, max(1, len(found)))
+    answers = in_workers(run_one, ((plan, files) for files in found), processes, real_time=plan.real_time)
     for files, answer in zip(found, answers, strict=True):
         if isinstance(answer, BadPart):
             raise answer
