@@ -28,7 +28,9 @@ OUR_OWN_DOING = "a non-default turn detection threshold was provided"
 class Observer:
     """Collects a session's events; times are `time.time()` until `events` puts them on another axis."""
 
-    def __init__(self) -> None:
+    def __init__(self, detector: str) -> None:
+        """`detector`: the session's mode of turn detection, as in `DetectorSettings.model`."""
+        self._detector = detector
         # Moment, whether it was noted then and there, what.
         self._noted: list[tuple[float, bool, SessionEventKind, dict[str, Any]]] = []
         self._replies: list[Reply] = []
@@ -219,8 +221,8 @@ class Observer:
 
     def _cause(self) -> str:
         """In the terms of `records.Commits`."""
-        if self._trigger == "stt":
-            return "stt"
+        if self._detector == "stt":
+            return {"final": "late_transcript"}.get(self._trigger, self._trigger)
         if self._prediction is not None:
             probability, threshold = self._prediction
             return "detector" if probability >= threshold else "max_delay"

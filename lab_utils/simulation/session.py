@@ -126,7 +126,7 @@ class _Session:
 
     def __init__(self, job: SessionJob) -> None:
         self.job = job
-        self.observer = Observer()
+        self.observer = Observer(job.settings.detector.model)
         self._failure = ""
         self._report: dict[str, Any] = {}
         self._begun_at = 0.0  # time.time() of the session's first moment
