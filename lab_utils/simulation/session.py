@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -77,16 +78,17 @@ def run(job: SessionJob) -> SessionLog:
     except (SystemExit, asyncio.CancelledError) as error:
         session.fail(f"the agent's code ended the program: {described(error)}")
     log = session.log()
-    _collect()
+    del session
+    _set_aside_what_stays()
+    gc.collect()  # a session's many cycles, left to themselves, scatter over an ever larger heap
     return log
 
 
-def _collect() -> None:
-    """Free a session's many cycles at once: left to themselves they scatter over an ever larger heap."""
-    if not gc.get_freeze_count():
-        gc.collect()
-        gc.freeze()  # LiveKit's half a million objects, which no later collection need look at
+@cache
+def _set_aside_what_stays() -> None:
+    """Spare collections LiveKit's half a million objects; once a process."""
     gc.collect()
+    gc.freeze()
 
 
 @contextmanager
