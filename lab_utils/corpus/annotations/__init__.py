@@ -22,6 +22,9 @@ __all__ = ["FORMATS", "BadAnnotation", "Format", "read_annotation", "write_annot
 HEAD_BYTES = 1 << 20
 """Whisper's segments come after the whole text."""
 
+_SHARED = (".txt", ".json")
+"""Suffixes that say nothing about the format."""
+
 
 @dataclass(frozen=True)
 class Format:
@@ -69,7 +72,7 @@ def read_annotation(path: str | Location, format: str | None = None) -> Annotati
     for one in (*by_suffix, *others):
         if one.sniff(head):
             return one.read(location)
-    if len(by_suffix) == 1:  # it says what is wrong
+    if by_suffix and suffix not in _SHARED:  # it says what is wrong
         return by_suffix[0].read(location)
     start = short(next(iter(head_lines(head[:400])), ""))
     finding = f"is no known annotation: begins with {start}; tried {', '.join(FORMATS)}"
@@ -103,7 +106,10 @@ def write_annotation(annotation: Annotation, path: str | Location, format: str |
 
 def _location(path: str | Location) -> Location:
     if isinstance(path, str):
-        return UPath(path) if "://" in path else Path(path)
+        try:
+            return UPath(path) if "://" in path else Path(path)
+        except (ValueError, ImportError) as error:  # an unknown protocol, or one whose package is missing
+            raise BadAnnotation.at(path, f"can't be opened ({short(error)})", "check the address") from None
     return path
 
 

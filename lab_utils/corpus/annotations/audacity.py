@@ -34,8 +34,8 @@ def sniff(head: bytes) -> bool:
     lines = head_lines(head)
     if not lines or not _LINE.fullmatch(lines[0]):
         return False
-    # a third number before the text is a duration: ELAN's table without names
-    return not re.match(r"[\d.]+\t[\d.]+\t[\d.]+\t", lines[0])
+    # a third time before the text: ELAN's table, its duration or, after names that are numbers, its begin
+    return not re.match(r"[\d.]+\t[\d.]+\t[\d.:]+\t", lines[0])
 
 
 def read(path: Location) -> Annotation:

@@ -62,20 +62,24 @@ class _Columns:
 
 def sniff(head: bytes) -> bool:
     """Whether the first row is a header of ELAN's, or names followed by times that agree."""
-    lines = [line for line in head_lines(head) if not line.lstrip('"').startswith("#")]
+    lines = [line for line in head_lines(head) if not _is_media(line)]
     if not lines:
         return False
-    row = next(csv.reader([lines[0]], delimiter=_delimiter(lines[0])), [])
-    return _is_header(row) or ("\t" in lines[0] and _columns(row) is not None)
+    try:
+        row = next(csv.reader([lines[0]], _dialect(lines[0])), [])
+    except csv.Error:  # an open quote, or a cell above csv's limit
+        return False
+    layout = _columns(row) if "\t" in lines[0] else None
+    # begin, end and text alone are Audacity's
+    return _is_header(row) or (layout is not None and layout.text > 2)
 
 
 def read(path: Location) -> Annotation:
     """The annotations of all tiers. BadAnnotation."""
     text = read_text(path)
-    lines = [line for line in text.split("\n") if line.strip() and not line.lstrip('"').startswith("#")]
-    delimiter = _delimiter(lines[0]) if lines else "\t"
+    lines = [line for line in text.split("\n") if line.strip() and not _is_media(line)]
     try:
-        rows = list(csv.reader(io.StringIO("\n".join(lines)), _Comma if delimiter == "," else _Tab))
+        rows = list(csv.reader(io.StringIO("\n".join(lines)), _dialect(lines[0] if lines else "")))
     except csv.Error as error:
         raise BadAnnotation.at(path, f"is no table ({error})", "export it again") from None
     if rows and _is_header(rows[0]):
@@ -96,8 +100,12 @@ def write(record: Annotation, path: Location) -> None:
     write_text(path, "".join(lines))
 
 
-def _delimiter(line: str) -> str:
-    return "\t" if "\t" in line else ","
+def _is_media(line: str) -> bool:
+    return line.lstrip('"').startswith("#") and "\t" not in line
+
+
+def _dialect(line: str) -> type[csv.excel]:
+    return _Tab if "\t" in line else _Comma
 
 
 def _is_header(row: Sequence[str]) -> bool:

@@ -171,9 +171,7 @@ def _check_length(where: str, annotation: Annotation, duration_s: float) -> None
     remedy = "is it the annotation of this very recording?"
     own_s = annotation.duration_s
     if own_s is not None and abs(own_s - duration_s) > LENGTH_S:
-        raise BadAnnotation.at(
-            where, f"is of {own_s:g} s of audio, but this lasts {duration_s:.3f} s", remedy
-        )
+        raise BadAnnotation.at(where, f"is of {own_s:g} s of audio, not of {duration_s:.3f} s", remedy)
     last = max((*annotation.segments, *annotation.words), key=lambda one: one.end_s, default=None)
     if last is not None and last.end_s > duration_s + BEYOND_S:
         over = f"{short(last.speaker)} ends at {last.end_s:g} s, but the audio lasts {duration_s:.3f} s"

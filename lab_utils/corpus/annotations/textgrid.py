@@ -18,6 +18,7 @@ from praatio.utilities.textgrid_io import getTextgridAsStr
 
 from ...records import Annotation, Segment
 from .source import (
+    LABEL_TIER,
     NO_TEXT,
     WORDS_SUFFIX,
     BadAnnotation,
@@ -71,7 +72,8 @@ def write(record: Annotation, path: Location) -> None:
     ends_s = max(one.end_s for one in placed)
     until_s = max(ends_s, round(record.duration_s or 0.0, DECIMALS)) or 1.0  # Praat wants a length above 0
     tiers = []
-    for name in dict.fromkeys(one.speaker for one in placed):
+    names = dict.fromkeys(one.speaker for one in placed)
+    for name in sorted(names, key=lambda name: (is_words(name), name == LABEL_TIER)):
         own = [one for one in placed if one.speaker == name]
         for row in _rows([one for one in own if one.end_s > one.start_s]):
             entries = [(one.start_s, one.end_s, one.text or NO_TEXT) for one in row]
