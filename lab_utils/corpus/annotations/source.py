@@ -64,7 +64,10 @@ def read_data(path: Location) -> bytes:
     except OSError as error:
         finding = f"can't be read ({error.strerror or type(error).__name__})"
         raise BadAnnotation.at(path, finding, "check the path and its permissions") from None
-    except (ValueError, ImportError) as error:  # how fsspec refuses a protocol
+    except Exception as error:
+        # fsspec's back ends refuse a protocol or credentials with errors of their own
+        if isinstance(path, Path) and not isinstance(error, ValueError):
+            raise
         raise BadAnnotation.at(path, f"can't be opened ({short(error)})", "check the address") from None
     if not data.strip(b"\x00 \t\r\n"):
         raise BadAnnotation.at(path, "is empty", "copy or export it again")
@@ -216,8 +219,10 @@ def write_text(path: Location, text: str) -> None:
 
 def one_line(text: str) -> str:
     """Text without line breaks, tabs and control characters, single spaces between words."""
-    kept = (c for c in " ".join(text.split()) if c.isascii() or unicodedata.category(c) not in ("Cc", "Cs"))
-    return " ".join(_CONTROL.sub("", "".join(kept)).split())
+    text = " ".join(text.split())
+    if not text.isascii():
+        text = "".join(c for c in text if c.isascii() or unicodedata.category(c) not in ("Cc", "Cs"))
+    return " ".join(_CONTROL.sub("", text).split())
 
 
 def short(value: object) -> str:
