@@ -10,11 +10,13 @@ Paths may be fsspec URLs ("s3://bucket/call.wav"); `as_path` makes one of a stri
 from __future__ import annotations
 
 import os
+import shutil
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Literal, Self, cast
 from uuid import uuid4
 
@@ -45,6 +47,7 @@ _STREAMED_BYTES = 0x7FFF_0000
 _LENGTH_KNOWN = 1 << 60
 """As many frames or more stand for a length that the header doesn't tell."""
 _TRUNCATION_TOLERANCE_S = 0.1
+_COPY_BYTES = 1 << 20
 _COPY_AGAIN = "copy or export it again"
 
 
@@ -150,7 +153,11 @@ def audio_header(path: str | Path, raw: RawFormat | None = None) -> AudioHeader 
         return AudioHeader(raw.channels, raw.rate_hz)
     try:
         with ExitStack() as stack:
-            file = _handle(as_path(path), None, stack)
+            source = as_path(path)
+            if is_local(source) or source.suffix.lower() in CONTAINER_SUFFIXES:
+                file = _handle(source, None, stack)
+            else:
+                file = soundfile.SoundFile(stack.enter_context(source.open("rb")))
             return AudioHeader(int(file.channels), int(file.samplerate))
     except (soundfile.LibsndfileError, NotDecodable, OSError, TypeError, ValueError):
         return None
@@ -207,12 +214,21 @@ def _handle(path: Path, raw: RawFormat | None, stack: ExitStack) -> Any:
     """The open file, closed with `stack`: a SoundFile, or a Container that reads like one."""
     if path.suffix.lower() in CONTAINER_SUFFIXES and raw is None:
         return stack.enter_context(Container(path))
-    # libsndfile takes bytes, so that names that are not UTF-8 work; what is not local is read as a stream.
-    source = os.fsencode(path) if is_local(path) else stack.enter_context(path.open("rb"))
+    # libsndfile takes bytes, so that names that are not UTF-8 work.
+    source = os.fsencode(path if is_local(path) else stack.enter_context(_local_copy(path)))
     if raw is None:
         return stack.enter_context(soundfile.SoundFile(source))
     how = {"samplerate": raw.rate_hz, "channels": raw.channels, "subtype": _RAW_SUBTYPES[raw.encoding]}
     return stack.enter_context(soundfile.SoundFile(source, format="RAW", endian="LITTLE", **how))
+
+
+@contextmanager
+def _local_copy(path: Path) -> Iterator[Path]:
+    """A temporary copy of a remote file: libsndfile reads to and fro, which is slow over a network."""
+    with path.open("rb") as stream, NamedTemporaryFile(suffix=path.suffix) as copy:
+        shutil.copyfileobj(stream, copy, _COPY_BYTES)
+        copy.flush()
+        yield Path(copy.name)
 
 
 @contextmanager

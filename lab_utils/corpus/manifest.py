@@ -182,7 +182,9 @@ def read_manifest(path: str | Path, root: str | Path | None = None) -> Manifest:
             if file.metadata.num_rows > MAX_ROWS:
                 finding = f"lists {file.metadata.num_rows} recordings, at most {MAX_ROWS} are expected"
                 raise BadRecording.of(source, finding, "split it")
-            table = file.read(columns=list(SCHEMA.names)).to_pandas()
+            content = file.read(columns=list(SCHEMA.names))
+            content.validate(full=True)  # text that isn't UTF-8 would come out as an error much later
+            table = content.to_pandas()
         except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
             if isinstance(error, BadRecording):
                 raise
@@ -206,7 +208,7 @@ def _files(manifest: Path, root: Path, number: object, row: Mapping[Any, Any]) -
     where = f"row {number}"
 
     def bad(column: str, expected: str) -> BadRecording:
-        finding = f"{where}: {column} is {str(row[column])[:80]!r}"
+        finding = f"{where}: {column} is {row[column]!r:.80}"
         return BadRecording.of(manifest, finding, f"expected {expected}; import the folder again")
 
     def text(column: str) -> str:

@@ -3,7 +3,8 @@
 Goal: notice that user and agent are in each other's channels before anything is measured on the wrong one.
 
 Conventions: int16 samples at 16 kHz, shape=(n,); frames of 20 ms; levels in dB of full scale. A frame is
-speech if its level is within 30 dB of the channel's loud frames (their 95th percentile) and above -60 dB.
+speech if its level is above -60 dB, within 30 dB of the channel's loud frames (their 95th percentile), and
+nearer to these than to its quiet ones (10th percentile): noise on the line is no speech.
 
 An agent, above all a synthetic one, gives itself away by four signs:
 - it speaks *first* (by at least 0.3 s: it greets);
@@ -11,8 +12,9 @@ An agent, above all a synthetic one, gives itself away by four signs:
 - its loudness is more *uniform* (the standard deviation of its speech level is at least 1 dB less);
 - its pauses are *digitally silent* (half of the frames without speech are below -90 dB, the other's aren't).
 
-Three signs or more on the user's side, and none on the agent's, are worth a word. The signs are weak one by
-one: a caller may say "hello?" first, and a telephone line fills every pause with noise.
+To speak first and any other sign on the user's side, and none but evenness on the agent's, are worth a word.
+The signs are weak one by one: a caller may say "hello?" first, and a telephone line fills every pause with
+noise. Many exchanged recordings show too few; a sound one hardly ever shows them.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ from ..records import Pcm
 from ..timeline import SAMPLE_RATE_HZ, Floats
 
 FRAME_SAMPLES = 320
-SIGNS_NEEDED = 3
 _FLOOR_DB = -120.0
+_FIRST = "speaks first"
+_UNIFORM = "is more uniform in loudness"
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ def suspect_swap(user: Pcm, agent: Pcm) -> str | None:
     if one is None or two is None:
         return None
     signs = _signs(one, two)
-    if len(signs) < SIGNS_NEEDED or _signs(two, one):
+    against = set(_signs(two, one)) - {_UNIFORM}  # a noisy line sounds even, too
+    if len(signs) < 2 or signs[0] != _FIRST or against:
         return None
     return f"the user's channel behaves like an agent's: it {', '.join(signs)}"
 
@@ -52,11 +56,11 @@ def suspect_swap(user: Pcm, agent: Pcm) -> str | None:
 def _signs(agent_like: _Behaviour, other: _Behaviour) -> list[str]:
     signs = []
     if agent_like.first_s < other.first_s - 0.3:
-        signs.append("speaks first")
+        signs.append(_FIRST)
     if agent_like.speech_s > 1.1 * other.speech_s:
         signs.append("speaks longer")
     if agent_like.spread_db < other.spread_db - 1.0:
-        signs.append("is more uniform in loudness")
+        signs.append(_UNIFORM)
     if agent_like.quiet_share >= 0.5 > other.quiet_share:
         signs.append("is digitally silent in its pauses")
     return signs
@@ -67,8 +71,8 @@ def _behaviour(pcm: Pcm) -> _Behaviour | None:
     level = frame_levels_db(pcm)
     if not len(level):
         return None
-    loud = float(np.percentile(level, 95))
-    speech = (level > max(loud - 30.0, -60.0)) & (level > _FLOOR_DB)
+    quiet, loud = (float(one) for one in np.percentile(level, (10, 95)))
+    speech = level > max(loud - 30.0, (quiet + loud) / 2.0, -60.0)
     if not speech.any():
         return None
     rest = level[~speech]

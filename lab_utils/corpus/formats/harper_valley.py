@@ -1,8 +1,9 @@
 """HarperValleyBank: simulated bank calls between two people, with word times. Licence: CC BY 4.0.
 
 Layout (github.com/cricketclub/gridspace-stanford-harper-valley): `data/audio/agent/<sid>.wav` and
-`data/audio/caller/<sid>.wav`, aligned mono files of 8 kHz; `data/transcript/<sid>.json`, a list of segments with
-`speaker_role` ("agent", "caller"), `offset_ms` from the start of the recording, `transcript` (by machine), `human_transcript`, and per machine word `word_offsets_ms` (from the segment's start) and
+`data/audio/caller/<sid>.wav`, aligned mono files of 8 kHz; `data/transcript/<sid>.json`, a list of segments
+with `speaker_role` ("agent", "caller"), `offset_ms` from the start of the recording, `transcript` (by
+machine), `human_transcript`, and per machine word `word_offsets_ms` (from the segment's start) and
 `word_durations_ms`; `data/metadata/<sid>.json`. `start_ms` counts per channel and is not used: by the
 segments' time stamps it is `offset_ms` that the two channels share.
 
