@@ -10,6 +10,7 @@ Paths may be fsspec URLs ("s3://bucket/call.wav"); `as_path` makes one of a stri
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import struct
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from uuid import uuid4
 import numpy as np
 import soundfile
 import soxr
+from fsspec import available_protocols
 from numpy.typing import NDArray
 from upath import UPath
 
@@ -88,7 +90,11 @@ def as_path(path: str | Path) -> Path:
     Raises BadRecording for a URL whose file system isn't known or installed.
     """
     if not isinstance(path, str):
-        return path
+        # A command line makes Path("s3:/bucket") of s3://bucket.
+        squeezed = re.fullmatch(r"([a-z][a-z0-9]+):/([^/].*)", str(path)) if is_local(path) else None
+        if squeezed is None or squeezed[1] not in available_protocols() or path.exists():
+            return path
+        path = f"{squeezed[1]}://{squeezed[2]}"
     if "://" not in path:
         return Path(path)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from recording_fixtures import RECORDINGS, copied, one_line
+from typer.testing import CliRunner
 from upath import UPath
 
 from lab_utils.audio import BadRecording, write_wav
+from lab_utils.cli import app
 from lab_utils.corpus.files import find_recordings, load_recording
 from lab_utils.corpus.importing import import_folder, save_import
 from lab_utils.corpus.manifest import SCHEMA, Entry, is_manifest, read_manifest, write_manifest
@@ -132,7 +135,7 @@ def test_paths_out_of_the_folder_are_refused(tmp_path, hostile, column):
     if hostile == ".":
         return  # the folder itself: nothing outside
     with pytest.raises(
-        BadRecording, match=rf"m\.parquet: row 0: {column} is .*which may lie outside.*--root"
+        BadRecording, match=rf"m\.parquet: row 0: {column} is .*which may lie outside.*yourself as root"
     ):
         find_recordings(path)
 
@@ -266,3 +269,46 @@ def test_no_manifest_however_odd_raises_anything_but_bad_recording(tmp_path, dat
         find_recordings(path)
     except BadRecording as error:
         one_line(error)
+
+
+def test_the_command_line_imports_and_tells(folder):
+    result = CliRunner().invoke(app, ["import", str(folder), "--pair", "{name}_{channel:rx|tx}.wav"])
+    assert result.exit_code == 0, result.output
+    assert "12 recording(s), 1.6 min, 5 with labels; 4 skipped" in result.stdout
+    assert "  livekit_report: 1" in result.stdout
+    assert "lab: skipped: " in result.stderr
+    assert len(find_recordings(folder / "manifest.parquet")) == 12
+
+
+def test_the_command_line_speaks_json_and_says_the_root(folder, tmp_path):
+    out = tmp_path / "m.parquet"
+    result = CliRunner().invoke(app, ["import", str(folder / "ami"), "--out", str(out), "--json"])
+    answer = json.loads(result.stdout)
+    assert (answer["formats"], answer["root"]) == ({"ami": 2}, None), "the manifest lies above the recordings"
+    elsewhere = tmp_path / "lists" / "m.parquet"
+    result = CliRunner().invoke(app, ["import", str(folder / "ami"), "--out", str(elsewhere), "--json"])
+    assert json.loads(result.stdout)["root"] == str(folder / "ami")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["import", "nowhere"], ["import", ".", "--raw", "x"], ["import", ".", "--pair", "x"],
+     ["fetch", "x", "--out", "y"], ["fetch", "ami", "--out", "y", "--source", "foo://x"]],
+)  # fmt: skip
+def test_the_command_line_ends_in_one_line(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    write_wav(tmp_path / "x.wav", np.full(8_000, 99, np.int16))
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("lab: error: ")
+    assert "Traceback" not in result.output
+
+
+def test_a_url_survives_the_command_line(tmp_path):
+    remote = UPath("memory://bucket/call.wav")
+    write_wav(tmp_path / "call.wav", np.random.default_rng(0).normal(0, 3000, (8_000, 2)).astype(np.int16))
+    remote.parent.mkdir(parents=True, exist_ok=True)
+    remote.write_bytes((tmp_path / "call.wav").read_bytes())
+    (files,) = find_recordings(Path("memory://bucket"))
+    assert load_recording(files).duration_s == 0.5
+    remote.unlink()

@@ -222,7 +222,7 @@ def _files(manifest: Path, root: Path, number: object, row: Mapping[Any, Any]) -
             finding = f"{where}: {column} is {shown!r}, which may lie outside the manifest's folder"
             remedy = (
                 "expected a path relative to it without '..'; to use files elsewhere, name their folder "
-                "yourself with --root, or import it"
+                "yourself as root, or import it"
             )
             raise BadRecording.of(manifest, finding, remedy)
         return root / value
