@@ -21,7 +21,7 @@ from typing import Annotated, Literal, Protocol, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from ..audio import BadRecording, replacing
+from ..audio import BadRecording, as_path, replacing
 from ..records import Ipu, Label, LabelKind, Labels, Speaker, Word
 
 SUFFIX = ".labels.json"
@@ -113,7 +113,7 @@ def read_labels(path: str | Path) -> Labels:
 def read_label_file(path: str | Path) -> LabelFile:
     """A label file's whole content; raises BadLabels as `read_labels` does."""
     try:
-        text = Path(path).read_bytes().removeprefix(b"\xef\xbb\xbf")
+        text = as_path(path).read_bytes().removeprefix(b"\xef\xbb\xbf")
     except OSError as error:
         raise BadLabels.of(path, f"can't be read ({error.strerror})", "check the path") from None
     try:
