@@ -55,6 +55,7 @@ _FRAME = 160
 _ACTIVE_DB = 30.0
 _FULL = 32_768.0
 _CONCEALED = 3
+_LEAST_SLOW = 1 << 18
 
 
 class LineCondition(BaseModel):
@@ -75,12 +76,18 @@ class LineCondition(BaseModel):
     echo_db: float | None = Field(default=None, ge=-60.0, le=0.0)
     echo_delay_ms: float = Field(default=150.0, ge=0.0, le=1000.0)
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether it leaves a recording as it is."""
+        return str(self) == "clean"
+
     @classmethod
     def parse(cls, text: str) -> LineCondition:
         """The condition that a short text names: parts joined by "+", for example "noise:10+telephone".
 
         `clean`; `noise:SNR` (pink), `pink:SNR`, `white:SNR`, `hum:SNR`, `babble:SNR`, `street:SNR` (dB);
-        `telephone`; `loss:RATE` or `loss:RATE:BURST` (0.05:3); `jitter:MS`; `echo:DB` or `echo:DB:MS`.
+        `telephone`; `loss:RATE` or `loss:RATE:BURST` (0.05:3), `jitter:MS`, either with `:zero` at the end
+        for that concealment; `echo:DB` or `echo:DB:MS`.
         Raises ValueError naming what is not understood.
         """
         values: dict[str, Any] = {}
@@ -98,16 +105,17 @@ class LineCondition(BaseModel):
         """The text that `parse` understands."""
         parts = []
         if self.echo_db is not None:
-            parts.append(f"echo:{self.echo_db:g}:{self.echo_delay_ms:g}")
+            parts.append(f"echo:{self.echo_db:.12g}:{self.echo_delay_ms:.12g}")
         if self.noise:
-            parts.append(f"{self.noise}:{self.snr_db:g}")
+            parts.append(f"{self.noise}:{self.snr_db:.12g}")
         if self.telephone:
             parts.append("telephone")
         if self.packet_loss:
             zero = ":zero" if self.concealment == "zero" else ""
-            parts.append(f"loss:{self.packet_loss:g}:{self.burst:g}{zero}")
+            parts.append(f"loss:{self.packet_loss:.12g}:{self.burst:.12g}{zero}")
         if self.jitter_ms:
-            parts.append(f"jitter:{self.jitter_ms:g}")
+            zero = ":zero" if self.concealment == "zero" and not self.packet_loss else ""
+            parts.append(f"jitter:{self.jitter_ms:.12g}{zero}")
         return "+".join(parts) or "clean"
 
 
@@ -120,7 +128,7 @@ def _parsed(part: str, whole: str) -> dict[str, Any]:
     fields = {
         "noise": ("snr_db",),
         "loss": ("packet_loss", "burst", "concealment"),
-        "jitter": ("jitter_ms",),
+        "jitter": ("jitter_ms", "concealment"),
         "echo": ("echo_db", "echo_delay_ms"),
         "telephone": (),
         "clean": (),
@@ -135,7 +143,7 @@ def _parsed(part: str, whole: str) -> dict[str, Any]:
         raise ValueError(f"condition {whole!r}: got {part!r}, expected {expected}")
     values: dict[str, Any] = dict(zip(names[name], rest, strict=False))
     for field, value in values.items():
-        if field != "concealment" and not re.fullmatch(r"-?\d+(\.\d+)?", value):
+        if field != "concealment" and not re.fullmatch(r"-?\d+(\.\d+)?(e-\d+)?", value):
             raise ValueError(f"condition {whole!r}: {field} is {value!r}, expected a number")
     if name in kinds or name == "noise":
         values["noise"] = "pink" if name == "noise" else name
@@ -150,7 +158,7 @@ def degrade(recording: Recording, condition: LineCondition, seed: int = 0) -> Re
     Random parts depend on the seed and the recording's own samples, so that no two calls share their noise.
     Raises ValueError for an echo without an agent channel.
     """
-    if condition == CLEAN:
+    if condition.is_clean:
         return recording
     if condition.echo_db is not None and recording.agent is None:
         raise ValueError(f"{recording.path}: has no agent channel to echo; leave echo out")
@@ -210,10 +218,11 @@ def _shaped(n: int, rng: np.random.Generator, amplitude: Callable[[Floats], Floa
 
 
 def _slow(n: int, rng: np.random.Generator, below_hz: float) -> Floats:
-    """A slow random movement of deviation 1 without frequencies above `below_hz`."""
-    moved = _shaped(n, rng, lambda f: (f < below_hz).astype(np.float64))
-    spread = float(moved.std()) if n else 0.0
-    return moved / spread if spread > 0 else moved
+    """A slow random movement around 0 of deviation 1, without frequencies above `below_hz`."""
+    # Made longer than short audio: there, the little that moves within it would be blown up.
+    moved = _shaped(max(n, _LEAST_SLOW), rng, lambda f: ((f > 0) & (f < below_hz)).astype(np.float64))
+    drift: Floats = moved[:n] / moved.std()
+    return drift
 
 
 def _pink(n: int, rng: np.random.Generator) -> Floats:

@@ -23,6 +23,7 @@ from tqdm.auto import tqdm
 from .audio import BadRecording, replacing
 from .corpus.estimate import estimate_labels, estimate_speech
 from .corpus.files import RecordingFiles, load_recording
+from .degrade import CLEAN, LineCondition, degrade
 from .detectors import v1_mini
 from .records import EotTrace, Ipu, Labels, Pauses, Pcm, Recording, SttEvent, Traced, VadTrace
 from .replay import Block, MissingPredictions, MissingRestarts, agent_turns, decide, find_pauses, heard_by
@@ -244,14 +245,18 @@ def trace_recordings(
     cache: Path | None = None,
     jobs: int = 2,
     quiet: bool = False,
+    line: LineCondition = CLEAN,
+    seed: int = 0,
 ) -> Iterator[Traced | ValueError]:
     """Load and trace recordings in worker processes, in order, with all predictions the blocks lead to.
+
+    `line`: what the audio is put through before (`degrade`); labels stay those of the audio as recorded.
 
     A recording that cannot be loaded or traced gives the error in its place, so that one bad file does not
     stop the others. Only the traces come back: the audio of all recordings is never in memory at once.
     """
     tracer = Tracer(TraceCache(cache or default_cache()))
-    work = (delayed(_trace_one)(tracer, one, blocks, phases) for one in files)
+    work = (delayed(_trace_one)(tracer, one, blocks, phases, line, seed) for one in files)
     with tqdm(total=len(files), desc="tracing", unit="recording", disable=quiet) as bar:
         for result in Parallel(n_jobs=min(jobs, max(1, len(files))), return_as="generator")(work):
             bar.update()
@@ -259,10 +264,18 @@ def trace_recordings(
 
 
 def _trace_one(
-    tracer: Tracer, files: RecordingFiles, blocks: Sequence[Block], phases: int
+    tracer: Tracer,
+    files: RecordingFiles,
+    blocks: Sequence[Block],
+    phases: int,
+    line: LineCondition,
+    seed: int,
 ) -> Traced | ValueError:
     try:
         recording = load_recording(files)
+        if not line.is_clean:
+            labels = recording.labels or tracer.estimate_labels(recording)
+            recording = degrade(replace(recording, labels=labels), line, seed)
         vads = sorted({block.vad.model for block in blocks})
         return tracer.complete(recording, tracer.trace(recording, phases, vads), blocks)
     except ValueError as error:
