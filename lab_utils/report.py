@@ -54,6 +54,8 @@ ALL_COMMITS_UP_TO = 100
 SUMMARY_VERSION = 1
 TRACED_AT_ONCE = 20_000
 """Settings whose predictions are looked for at once; it bounds memory."""
+LINE_FILES = ("lines.parquet", "lines.png")
+"""Written beside the others where a choice is judged on bad lines."""
 FILES = ("summary.json", "sweep.parquet", "commits.parquet", "tradeoff.png", "profile.yaml")
 
 
@@ -317,6 +319,8 @@ def write_report(study: Study, choice: Choice, folder: Path, name: str, date: dt
         folder.mkdir(exist_ok=True)
         for file_name in FILES:
             os.replace(part / file_name, folder / file_name)
+        for file_name in LINE_FILES:  # of an earlier sweep
+            (folder / file_name).unlink(missing_ok=True)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return summary
@@ -356,9 +360,9 @@ def compare_lines(
 def write_lines(frame: pd.DataFrame, folder: Path) -> None:
     """Write lines.parquet and lines.png into a results folder."""
     figure = plots.line_figure(frame)
-    with replacing(folder / "lines.parquet") as part:
+    with replacing(folder / LINE_FILES[0]) as part:
         frame.to_parquet(part)
-    with replacing(folder / "lines.png") as part:
+    with replacing(folder / LINE_FILES[1]) as part:
         figure.savefig(part, dpi=150, format="png")
 
 

@@ -112,4 +112,6 @@ def test_the_figure_shows_each_setting_on_each_line(frame):
         assert artists[name].get_xdata().tolist() == pytest.approx(wide.loc[name, "latency_mean"].tolist())
         rates = 100 * wide.loc[name, "false_boundary_rate"]
         assert artists[name].get_ydata().tolist() == pytest.approx(rates.tolist())
-    assert {text.get_text() for text in ax.texts} == {"clean", "pink:10"}
+    assert {text.get_text() for text in ax.texts} == {"1", "2"}
+    told = {text.get_text() for text in artists["legend"].get_texts()}
+    assert told == {*SETTINGS, "1  clean", "2  pink:10"}

@@ -112,14 +112,15 @@ def _sweep(
 def _print_lines(frame: pd.DataFrame) -> None:
     """The defaults and the choice on each line."""
     table = Table(title="On bad lines")
-    for title in ("line", "setting", *(label for _, label, *_ in _ROWS)):
+    rows = [row for row in _ROWS if row[0] in _LINE_FIGURES]
+    for title in ("line", "setting", *(label for _, label, *_ in rows)):
         table.add_column(title, justify="left" if title in ("line", "setting") else "right")
     wide = frame.pivot(index=["line", "setting"], columns="metric", values="value")
     for line, name in frame[["line", "setting"]].drop_duplicates().itertuples(index=False):
         row = wide.loc[(line, name)]
         cells = [
             f"{row[key] * scale:.{1 if unit == '%' else 0}f} {unit}" if row[key] == row[key] else "–"
-            for key, _, scale, unit in _ROWS
+            for key, _, scale, unit in rows
         ]
         table.add_row(line, name, *cells)
     Console().print(table)
@@ -205,6 +206,7 @@ def _print_summary(summary: dict[str, Any], out: Path | None) -> None:
         console.print(f"results: {out}/: {', '.join(report.FILES)}", highlight=False)
 
 
+_LINE_FIGURES = ("false_boundary_rate", "latency_mean", "latency_p95", "missed_rate")
 _ROWS = (
     ("false_boundary_rate", "false boundaries per hold", 100, "%"),
     ("false_boundary_rate_per_turn", "false boundaries per turn", 100, "%"),

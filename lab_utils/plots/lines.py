@@ -18,21 +18,26 @@ def line_tradeoff(ax: Axes, frame: pd.DataFrame, *, latency: Latency = "latency_
     """Latency (x, s) against false-boundary rate per hold (y, %) of each setting on each line.
 
     `frame`: `lines.score_lines`. A setting's lines are joined in the order given, which is no time order but
-    shows how far they lie apart; each mark bears its line's name. Artists by setting, and "legend".
+    shows how far they lie apart; each mark bears its line's number, told in the legend. Artists by setting,
+    and "legend".
     """
     rate_scale(ax)
+    numbers = {line: k for k, line in enumerate(frame["line"].unique(), start=1)}
     artists: dict[str, Artist] = {}
     for k, name in enumerate(frame["setting"].unique()):
         colour, marker = _MARKS[k % len(_MARKS)]
         wide = frame[frame["setting"] == name].pivot(index="line", columns="metric", values="value")
-        wide = wide.loc[frame["line"].unique()]
+        wide = wide.loc[list(numbers)]
         x, y = wide[latency], 100 * wide["false_boundary_rate"]
         (drawn,) = ax.plot(x, y, color=colour, marker=marker, linewidth=0.8, linestyle=":", label=name)
         drawn.set_markersize(13 if marker == "*" else 8)
         artists[str(name)] = drawn
-        for line in wide.index:
+        for line, number in numbers.items():
             if x[line] == x[line]:
-                ax.annotate(line, (x[line], y[line]), xytext=(7, 4), textcoords="offset points", fontsize=8)
+                place = (x[line], y[line])
+                ax.annotate(str(number), place, xytext=(6, 4), textcoords="offset points", fontsize=8)
+    for line, number in numbers.items():
+        ax.plot([], [], linestyle="", label=f"{number}  {line}")
     ax.set_xlim(left=0)
     ax.margins(x=0.15)
     ax.set_xlabel(LATENCY_LABELS[latency])
