@@ -105,6 +105,8 @@ class Label:
     end_s: float
     confidence: float = 1.0
     reason: str = ""
+    edited: bool = False
+    """Set by a person: it wins over any estimate."""
 
 
 @dataclass(frozen=True)

@@ -351,3 +351,24 @@ def test_a_real_call_goes_the_whole_way(tmp_path, cache, calls) -> None:
     assert summary["counts"]["holds"] > 10
     assert summary["counts"]["turns"] > 5
     assert summary["held_out"] is None, "one recording has no held-out figures"
+
+
+def test_the_choice_is_judged_on_bad_lines(calls, cache, tmp_path) -> None:
+    (tmp_path / "g.yaml").write_text("detector: [vad]\nmin_delay: [0.5, 0.9]\n")
+    arguments = ("sweep", calls, "--grid", tmp_path / "g.yaml", "--phases", 1, "--cache", cache)
+    out = tmp_path / "out"
+    result = lab(*arguments, "--out", out, "--condition", "noise:10+telephone", "--json")
+    assert result.exit_code == 0, result.stderr
+    rows = json.loads(result.stdout)["lines"]
+    assert {row["line"] for row in rows} == {"clean", "pink:10+telephone"}
+    assert {row["setting"] for row in rows} == {"LiveKit's defaults", "chosen"}
+    assert (out / "lines.png").exists()
+    assert (out / "lines.parquet").exists()
+    assert lab(*arguments, "--out", out).exit_code == 0
+    assert not (out / "lines.png").exists()
+
+
+def test_an_unknown_condition_is_named_before_anything_is_traced(calls, tmp_path) -> None:
+    result = lab("sweep", calls, "--out", tmp_path / "out", "--condition", "rain:10")
+    assert result.exit_code == 1
+    assert "unknown part 'rain'" in result.stderr
