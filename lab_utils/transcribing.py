@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from .audio import BadRecording
-from .corpus.files import RecordingFiles, load_recording
+from .corpus.files import RecordingFiles, find_recordings, load_recording, with_distinct_names
 from .corpus.label_file import SUFFIX, LabelFile, read_label_file, write_label_file, write_labels
 from .records import Labels, Pcm, Recording, Speaker, Word
 from .tracing import TraceCache, Tracer, default_cache
@@ -137,6 +139,52 @@ def transcribe_recordings(
             yield result
 
 
+def transcribe_folders(
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    model: str = DEFAULT_MODEL,
+    language: str | None = None,
+    cache: Path | None = None,
+    jobs: int = 2,
+    channels: tuple[str, str] = ("caller", "agent"),
+    quiet: bool = False,
+) -> Iterator[dict[str, Any] | ValueError]:
+    """Transcribe what is in some files and folders, into label files in `out` (see `write_transcript`).
+
+    One row a recording: recording, duration_s, user_words and agent_words (Whisper's), added (to the label
+    file), labels (its path); or the error that stands in the way. Written as soon as it is known.
+    """
+    found: list[RecordingFiles] = []
+    for path in paths:
+        try:
+            found += find_recordings(path, user=channels[0], agent=channels[1])
+        except BadRecording as error:
+            yield error
+    found = with_distinct_names(found)
+    results = transcribe_recordings(
+        found, model=model, language=language, cache=cache, jobs=jobs, quiet=quiet
+    )
+    for files, result in zip(found, results, strict=True):
+        if isinstance(result, ValueError):
+            yield result
+            continue
+        try:
+            path, added = write_transcript(result, files, out)
+        except ValueError as error:
+            yield error
+            continue
+        counts = Counter(word.speaker for word in result.words)
+        yield {
+            "recording": result.name,
+            "duration_s": result.duration_s,
+            "user_words": counts["user"],
+            "agent_words": counts["agent"],
+            "added": added,
+            "labels": str(path),
+        }
+
+
 def _transcribe_one(transcriber: Transcriber, files: RecordingFiles) -> Transcript | ValueError:
     try:
         return transcriber.transcript(load_recording(files))
@@ -144,19 +192,21 @@ def _transcribe_one(transcriber: Transcriber, files: RecordingFiles) -> Transcri
         return error
 
 
-def write_transcript(transcript: Transcript, files: RecordingFiles, folder: Path) -> Path:
-    """Put a transcript into the label file `<name>.labels.json` of a folder; the file's path.
+def write_transcript(transcript: Transcript, files: RecordingFiles, folder: Path) -> tuple[Path, int]:
+    """Put a transcript into the label file `<name>.labels.json` of a folder; its path and its new words.
 
     Whoever has words or texts there keeps them: a file is never written over but only completed, and what was
     corrected in it stays. Without one it begins as a copy of the recording's own label file, if any. Raises
     BadLabels for a file that can't be read, BadRecording for a recording whose labels can't be told.
     """
     target = folder / f"{transcript.name}{SUFFIX}"
+    added = 0
     origin = target if target.exists() else files.labels
     source = transcript.labels.source.rpartition("; ")[2] if transcript.labels else ""
     if origin is not None:
         content = read_label_file(origin)
         labels = with_words(content.to_labels(), transcript.words, source)
+        added = len(labels.words) - len(content.words)
         new = LabelFile.of(labels, content.recording).model_copy(
             update={"condition": content.condition, "voices": content.voices}
         )
@@ -171,4 +221,5 @@ def write_transcript(transcript: Transcript, files: RecordingFiles, folder: Path
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_labels(transcript.labels, target)
-    return target
+        added = len(transcript.labels.words)
+    return target, added

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner, Result
 
 from lab_utils import transcribing
 from lab_utils.audio import BadRecording, write_wav
+from lab_utils.cli import app
 from lab_utils.corpus.files import find_recordings, load_recording
 from lab_utils.corpus.label_file import read_label_file, read_labels, write_labels
 from lab_utils.records import Ipu, Labels, Word
@@ -149,7 +151,8 @@ def one(calls, tmp_path, monkeypatch):
 
 def test_estimated_labels_are_written_with_the_words(one, tmp_path) -> None:
     files, transcript = one
-    path = write_transcript(transcript, files, tmp_path / "out")
+    path, added = write_transcript(transcript, files, tmp_path / "out")
+    assert added == 4
     assert path == tmp_path / "out" / "call0.labels.json"
     told = read_labels(path)
     assert len(told.words) == 4
@@ -159,12 +162,12 @@ def test_estimated_labels_are_written_with_the_words(one, tmp_path) -> None:
 
 def test_a_correction_by_hand_is_never_written_over(one, tmp_path) -> None:
     files, transcript = one
-    path = write_transcript(transcript, files, tmp_path / "out")
+    path, _ = write_transcript(transcript, files, tmp_path / "out")
     content = json.loads(path.read_text())
     content["words"][0]["text"] = "Hallo,"
     path.write_text(json.dumps(content))
     before = path.read_bytes()
-    write_transcript(transcript, files, tmp_path / "out")
+    assert write_transcript(transcript, files, tmp_path / "out") == (path, 0)
     assert path.read_bytes() == before
 
 
@@ -175,7 +178,7 @@ def test_an_imported_transcript_wins_and_the_rest_of_its_file_is_kept(one, calls
     write_labels(known, beside)
     content = json.loads(beside.read_text()) | {"condition": "noise-10dB", "voices": {"user": "me"}}
     beside.write_text(json.dumps(content))
-    path = write_transcript(transcript, replace(files, labels=beside), tmp_path / "out")
+    path, _ = write_transcript(transcript, replace(files, labels=beside), tmp_path / "out")
     told = read_label_file(path)
     assert [ipu.text for ipu in told.ipus] == ["Imported.", "Hello, naïve…"]
     assert (told.condition, told.voices) == ("noise-10dB", {"user": "me"})
@@ -188,3 +191,43 @@ def test_a_user_alone_without_labels_has_nothing_to_write_into(one, tmp_path) ->
     with pytest.raises(BadRecording, match="has no labels to put the words into; add a label file"):
         write_transcript(replace(transcript, labels=None), files, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+# --- the command
+
+
+def lab(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["transcribe", *map(str, arguments), "--jobs", "1"])
+
+
+def test_the_command_writes_label_files_and_says_what_it_skipped(calls, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(transcribing, "transcribe_channel", fake)
+    (calls / "call1.wav").write_bytes(b"RIFF")
+    options = (calls, "--out", tmp_path / "out", "--cache", tmp_path / "cache")
+    result = lab(*options, "--json")
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stdout)
+    told = [
+        (one["recording"], one["user_words"], one["agent_words"], one["added"])
+        for one in summary["recordings"]
+    ]
+    assert told == [("call0", 2, 2, 4), ("call2", 2, 2, 4)]
+    assert "call1.wav" in summary["skipped"][0]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "call0.labels.json",
+        "call2.labels.json",
+    ]
+    again = lab(*options)
+    assert "call0" in again.stdout
+    assert "lab: skipped: " in again.stderr
+
+
+def test_the_command_says_in_one_line_what_is_wrong(calls, tmp_path) -> None:
+    for arguments, message in (
+        ((tmp_path / "none",), "no such file or folder"),
+        ((calls, "--model", "huge"), "unknown model 'huge'"),
+    ):
+        result = lab(*arguments, "--out", tmp_path / "out", "--cache", tmp_path / "cache")
+        assert result.exit_code == 1
+        assert message in result.stderr
+        assert "Traceback" not in result.output
