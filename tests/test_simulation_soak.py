@@ -1,8 +1,8 @@
 """Many sessions in one process: nothing grows.
 
-`LAB_SOAK_SESSIONS=1000` runs as many as the claim is about. A session is collected as soon as it ends: left to
-themselves its cycles scattered over an ever larger heap (22 % in 1,000 sessions). What does stay are LiveKit's
-own: a class for each reply (`_SpeechSegment` in agent_activity.py), which typing's caches hold.
+`LAB_SOAK_SESSIONS=1000` runs as many as the claim is about. A session is collected as soon as it ends: left
+to themselves its cycles scattered over an ever larger heap (22 % in 1,000 sessions). What does stay are
+LiveKit's own: a class for each reply (`_SpeechSegment` in agent_activity.py), which typing's caches hold.
 """
 
 import os

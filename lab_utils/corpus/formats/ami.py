@@ -22,12 +22,12 @@ import numpy as np
 from ...audio import BadRecording
 from ...records import Labels, Pcm, Provenance, as_spans
 from ...timeline import SAMPLE_RATE_HZ, Floats
+from ..annotations import read_annotation
 from ..listing import Listing
 from ..recording_files import FindOptions, Found, RecordingFiles, Skipped
 from ..swapped import FRAME_SAMPLES, frame_levels_db
 from ..two_channel import label_two_channels
 from .base import Contents, Format, read_mono
-from .rttm_seam import read_rttm
 
 NAME = "ami"
 LEAST_ALONE_S = 0.5
@@ -72,7 +72,7 @@ def load(files: RecordingFiles) -> Contents:
     n = max(map(len, channels))
     channels = [np.pad(pcm, (0, n - len(pcm))) for pcm in channels]
     duration_s = n / SAMPLE_RATE_HZ
-    annotation = read_rttm(files.details[0])
+    annotation = read_annotation(files.details[0], "rttm")
     speaks = {
         name: as_spans([(s.start_s, s.end_s) for s in annotation.segments if s.speaker == name])
         for name in annotation.speakers
