@@ -207,9 +207,8 @@ def write_transcript(transcript: Transcript, files: RecordingFiles, folder: Path
         content = read_label_file(origin)
         labels = with_words(content.to_labels(), transcript.words, source)
         added = len(labels.words) - len(content.words)
-        new = LabelFile.of(labels, content.recording).model_copy(
-            update={"condition": content.condition, "voices": content.voices}
-        )
+        heard = LabelFile.of(labels)
+        new = content.model_copy(update={"source": heard.source, "ipus": heard.ipus, "words": heard.words})
         if origin != target or new != content:
             target.parent.mkdir(parents=True, exist_ok=True)
             write_label_file(new, target)

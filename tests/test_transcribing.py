@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import signal
 import subprocess
@@ -18,8 +19,9 @@ from lab_utils import transcribing
 from lab_utils.audio import BadRecording, write_wav
 from lab_utils.cli import app
 from lab_utils.corpus.files import find_recordings, load_recording
+from lab_utils.corpus.label_edits import Change, edit_labels
 from lab_utils.corpus.label_file import read_label_file, read_labels, write_labels
-from lab_utils.records import Ipu, Labels, Word
+from lab_utils.records import Ipu, Label, Labels, Word
 from lab_utils.transcribing import Transcriber, transcribe_recordings, write_transcript
 
 SAMPLES = Path(__file__).resolve().parent.parent / "audio_samples"
@@ -184,6 +186,22 @@ def test_an_imported_transcript_wins_and_the_rest_of_its_file_is_kept(one, calls
     assert (told.condition, told.voices) == ("noise-10dB", {"user": "me"})
     assert told.source == f"by hand; {Transcriber.of().source}"
     assert json.loads(beside.read_text()) == content
+
+
+def test_the_history_of_label_edits_is_kept(one, calls, tmp_path) -> None:
+    files, transcript = one
+    hold = Label("hold", 2.1, 3.0)
+    ipus = (Ipu("user", 0.9, 2.1), Ipu("user", 3.0, 4.0))
+    beside = calls / "call0.labels.json"
+    write_labels(Labels(8.0, ipus, (hold,), (), "by hand"), beside)
+    change = Change(hold, replace(hold, start_s=2.2), "breath")
+    edit_labels(beside, [change], "Ada", dt.datetime(2026, 1, 2, tzinfo=dt.UTC))
+    path, added = write_transcript(transcript, replace(files, labels=beside), tmp_path / "out")
+    told = read_label_file(path)
+    assert added > 0
+    assert told.edits == read_label_file(beside).edits
+    assert told.edits is not None
+    assert [bool(label.edited) for label in told.labels] == [True]
 
 
 def test_a_user_alone_without_labels_has_nothing_to_write_into(one, tmp_path) -> None:
