@@ -21,7 +21,7 @@ from matplotlib.figure import Figure as MplFigure
 
 from . import grid as grids
 from . import plots, profile
-from .audio import BadRecording, replacing
+from .audio import BadRecording, as_path, is_local, replacing
 from .corpus.censoring import censoring
 from .corpus.files import RecordingFiles, find_recordings, load_recording, with_distinct_names
 from .corpus.label_file import SUFFIX as LABEL_SUFFIX
@@ -84,6 +84,8 @@ class Study:
     line: LineCondition = CLEAN
     """What the audio was put through before."""
     seed: int = 0
+    sources: tuple[str, ...] = ()
+    """The files, folders and manifests that were given."""
 
     @property
     def table(self) -> pd.DataFrame:
@@ -135,11 +137,13 @@ def run_study(
     channels: tuple[str, str] = ("caller", "agent"),
     line: LineCondition = CLEAN,
     seed: int = 0,
+    only: frozenset[str] = frozenset(),
 ) -> Study:
     """Find, load and trace recordings, and score every setting of a table (default: `grid.DEFAULT_GRID`).
 
     A recording that cannot be used is skipped and listed; if none is left, BadRecording says why. `line` and
-    `seed`: what the audio is put through before (`degrade`).
+    `seed`: what the audio is put through before (`degrade`). `only`: recordings with other paths are left
+    out.
     """
     conditions = conditions or Conditions()
     if table is None:
@@ -156,7 +160,7 @@ def run_study(
             found += find_recordings(path, user=channels[0], agent=channels[1])
         except BadRecording as error:
             skipped.append(Skipped(str(path), str(error)))
-    found = with_distinct_names(found)
+    found = [files for files in with_distinct_names(found) if not only or _absolute(files.user) in only]
     start = Settings(conditions=conditions)
     delays = {
         conditions.transcription_delay,
@@ -184,7 +188,16 @@ def run_study(
     corpus = Corpus.of([traced for _, traced in usable])
     result = sweep(corpus, table, conditions, quiet=quiet)
     used = tuple(one for one, _ in usable)
-    return Study(used, corpus, tuple(skipped), conditions, phases, result, channels, impossible, line, seed)
+    sources = tuple(_absolute(path) for path in paths)
+    return Study(
+        used, corpus, tuple(skipped), conditions, phases, result, channels, impossible, line, seed, sources
+    )
+
+
+def _absolute(path: str | Path) -> str:
+    """A path that means the same from any folder; fsspec URLs do already."""
+    target = as_path(path)
+    return str(target.absolute()) if is_local(target) else str(target)
 
 
 def choose_settings(study: Study, budget: Budget = DEFAULT_BUDGET, *, nearest: bool = False) -> Choice:
@@ -258,7 +271,7 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
         "recordings": [
             {
                 "name": r.name,
-                "path": str(Path(r.path).absolute()),
+                "path": _absolute(r.path),
                 "sha256": r.sha256,
                 "duration_s": round(r.duration_s, 3),
                 "labels": r.labels.source,
@@ -266,6 +279,7 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
             }
             for r in study.corpus.recordings
         ],
+        "sources": list(study.sources),
         "skipped": [{"path": item.path, "reason": item.reason} for item in study.skipped],
         "counts": counts(study.corpus),
         "phases": study.phases,
@@ -413,7 +427,7 @@ def reopen_study(folder: Path, *, jobs: int = 2, cache: Path | None = None, quie
         raise ValueError(f"{path}: not readable ({error}); run 'lab sweep' again") from None
     recorded = {item["sha256"]: item["path"] for item in summary["recordings"]}
     study = run_study(
-        list(recorded.values()),
+        summary.get("sources") or list(recorded.values()),
         table,
         impossible=summary["impossible_settings"],
         conditions=Conditions.model_validate(summary["conditions"]),
@@ -421,6 +435,7 @@ def reopen_study(folder: Path, *, jobs: int = 2, cache: Path | None = None, quie
         channels=(summary["channels"][0], summary["channels"][1]),
         line=LineCondition.parse(summary.get("line", "clean")),
         seed=summary.get("seed", 0),
+        only=frozenset(recorded.values()),
         jobs=jobs,
         cache=cache,
         quiet=quiet,
