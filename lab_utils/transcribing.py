@@ -220,5 +220,6 @@ def write_transcript(transcript: Transcript, files: RecordingFiles, folder: Path
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_labels(transcript.labels, target)
-        added = len(transcript.labels.words)
+        heard_here = {(word.speaker, word.start_s, word.text) for word in transcript.words}
+        added = sum((word.speaker, word.start_s, word.text) in heard_here for word in transcript.labels.words)
     return target, added

@@ -188,6 +188,13 @@ def test_an_imported_transcript_wins_and_the_rest_of_its_file_is_kept(one, calls
     assert json.loads(beside.read_text()) == content
 
 
+def test_words_that_came_with_an_import_are_not_counted_as_added(one, tmp_path) -> None:
+    files, transcript = one
+    imported = Labels(8.0, (Ipu("user", 0.9, 2.1),), (), (Word("user", 1.0, 2.0, "Imported."),), "a corpus")
+    _, added = write_transcript(replace(transcript, labels=imported), files, tmp_path / "out")
+    assert added == 0
+
+
 def test_the_history_of_label_edits_is_kept(one, calls, tmp_path) -> None:
     files, transcript = one
     hold = Label("hold", 2.1, 3.0)
