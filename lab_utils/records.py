@@ -105,6 +105,8 @@ class Label:
     end_s: float
     confidence: float = 1.0
     reason: str = ""
+    edited: bool = False
+    """Set by a person: it wins over any estimate."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,32 @@ class Labels:
         return as_spans([(label.start_s, label.end_s) for label in self.labels if label.kind == kind])
 
 
+@dataclass(frozen=True)
+class ObservedTurn:
+    """What one participant said in one turn, as the system that recorded the call saw it."""
+
+    speaker: Speaker
+    start_s: float | None
+    end_s: float | None
+    text: str = ""
+    interrupted: bool = False
+    stages: Mapping[str, float] = field(default_factory=dict)
+    """Latencies that were measured then, in seconds, by `STAGES`."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a recording comes from, and what was observed when it was made; plain values only."""
+
+    format: str
+    """Import format, for example "livekit_report"."""
+    turns: tuple[ObservedTurn, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The agent's settings then in force, by the names that their source gives them."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Identifiers, dates, versions, language and the like."""
+
+
 def as_spans(pairs: list[tuple[float, float]]) -> Floats:
     """Pairs of seconds as an array of shape=(n, 2), also for n = 0."""
     return np.array(pairs, dtype=np.float64).reshape(-1, 2)
@@ -147,6 +175,7 @@ class Recording:
     labels: Labels | None = None
     notes: tuple[str, ...] = ()
     """What loading had to mend or guess, in plain words."""
+    provenance: Provenance | None = None
 
     @property
     def duration_s(self) -> float:

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,12 @@ from matplotlib.figure import Figure as MplFigure
 
 from . import grid as grids
 from . import plots, profile
-from .audio import BadRecording
+from .audio import BadRecording, as_path, is_local, replacing
+from .corpus.censoring import censoring
 from .corpus.files import RecordingFiles, find_recordings, load_recording, with_distinct_names
 from .corpus.label_file import SUFFIX as LABEL_SUFFIX
+from .degrade import CLEAN, LineCondition, degrade
+from .lines import score_lines
 from .records import Recording, Traced
 from .replay import blocks_of
 from .settings import KNOBS, Conditions, Settings
@@ -51,6 +54,8 @@ ALL_COMMITS_UP_TO = 100
 SUMMARY_VERSION = 1
 TRACED_AT_ONCE = 20_000
 """Settings whose predictions are looked for at once; it bounds memory."""
+LINE_FILES = ("lines.parquet", "lines.png")
+"""Written beside the others where a choice is judged on bad lines."""
 FILES = ("summary.json", "sweep.parquet", "commits.parquet", "tradeoff.png", "profile.yaml")
 
 
@@ -76,6 +81,11 @@ class Study:
     """Names of the user's and the agent's channel in pairs of mono files."""
     impossible: int
     """Combinations of the grid that AgentSession would refuse."""
+    line: LineCondition = CLEAN
+    """What the audio was put through before."""
+    seed: int = 0
+    sources: tuple[str, ...] = ()
+    """The files, folders and manifests that were given."""
 
     @property
     def table(self) -> pd.DataFrame:
@@ -93,8 +103,12 @@ class Study:
         return with_conditions(grids.settings_of(knobs), self.conditions)
 
     def load(self, number: int) -> Recording:
-        """The audio of one recording."""
-        return load_recording(self.files[number])
+        """The audio of one recording, as it was traced."""
+        labels = self.corpus.recordings[number].labels
+        recording = load_recording(self.files[number])
+        if self.line.is_clean:
+            return recording
+        return degrade(replace(recording, labels=recording.labels or labels), self.line, self.seed)
 
 
 @dataclass(frozen=True)
@@ -121,10 +135,15 @@ def run_study(
     cache: Path | None = None,
     quiet: bool = False,
     channels: tuple[str, str] = ("caller", "agent"),
+    line: LineCondition = CLEAN,
+    seed: int = 0,
+    only: frozenset[str] = frozenset(),
 ) -> Study:
     """Find, load and trace recordings, and score every setting of a table (default: `grid.DEFAULT_GRID`).
 
-    A recording that cannot be used is skipped and listed; if none is left, BadRecording says why.
+    A recording that cannot be used is skipped and listed; if none is left, BadRecording says why. `line` and
+    `seed`: what the audio is put through before (`degrade`). `only`: recordings with other paths are left
+    out.
     """
     conditions = conditions or Conditions()
     if table is None:
@@ -141,7 +160,7 @@ def run_study(
             found += find_recordings(path, user=channels[0], agent=channels[1])
         except BadRecording as error:
             skipped.append(Skipped(str(path), str(error)))
-    found = with_distinct_names(found)
+    found = [files for files in with_distinct_names(found) if not only or _absolute(files.user) in only]
     start = Settings(conditions=conditions)
     delays = {
         conditions.transcription_delay,
@@ -151,7 +170,9 @@ def run_study(
     blocks = [block for _, block in blocks_of(pd.concat([table, *rows]), conditions, TRACED_AT_ONCE)]
     usable: list[tuple[RecordingFiles, Traced]] = []
     first: dict[str, Path] = {}
-    traces = trace_recordings(found, blocks, phases=phases, cache=cache, jobs=jobs, quiet=quiet)
+    traces = trace_recordings(
+        found, blocks, phases=phases, cache=cache, jobs=jobs, quiet=quiet, line=line, seed=seed
+    )
     for files, traced in zip(found, traces, strict=True):
         if isinstance(traced, ValueError):
             skipped.append(Skipped(str(files.user), str(traced)))
@@ -167,7 +188,16 @@ def run_study(
     corpus = Corpus.of([traced for _, traced in usable])
     result = sweep(corpus, table, conditions, quiet=quiet)
     used = tuple(one for one, _ in usable)
-    return Study(used, corpus, tuple(skipped), conditions, phases, result, channels, impossible)
+    sources = tuple(_absolute(path) for path in paths)
+    return Study(
+        used, corpus, tuple(skipped), conditions, phases, result, channels, impossible, line, seed, sources
+    )
+
+
+def _absolute(path: str | Path) -> str:
+    """A path that means the same from any folder; fsspec URLs do already."""
+    target = as_path(path)
+    return str(target.absolute()) if is_local(target) else str(target)
 
 
 def choose_settings(study: Study, budget: Budget = DEFAULT_BUDGET, *, nearest: bool = False) -> Choice:
@@ -241,7 +271,7 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
         "recordings": [
             {
                 "name": r.name,
-                "path": str(Path(r.path).absolute()),
+                "path": _absolute(r.path),
                 "sha256": r.sha256,
                 "duration_s": round(r.duration_s, 3),
                 "labels": r.labels.source,
@@ -249,11 +279,15 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
             }
             for r in study.corpus.recordings
         ],
+        "sources": list(study.sources),
         "skipped": [{"path": item.path, "reason": item.reason} for item in study.skipped],
         "counts": counts(study.corpus),
         "phases": study.phases,
         "channels": list(study.channels),
         "conditions": study.conditions.model_dump(),
+        "line": str(study.line),
+        "seed": study.seed,
+        "censoring": censoring(*(r.labels for r in study.corpus.recordings)).plain(),
         "settings": len(study.table),
         "impossible_settings": study.impossible,
         "budget": {
@@ -299,9 +333,51 @@ def write_report(study: Study, choice: Choice, folder: Path, name: str, date: dt
         folder.mkdir(exist_ok=True)
         for file_name in FILES:
             os.replace(part / file_name, folder / file_name)
+        for file_name in LINE_FILES:  # of an earlier sweep
+            (folder / file_name).unlink(missing_ok=True)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return summary
+
+
+def compare_lines(
+    study: Study,
+    choice: Choice,
+    lines: Sequence[LineCondition],
+    *,
+    jobs: int = 2,
+    cache: Path | None = None,
+    quiet: bool = False,
+) -> pd.DataFrame:
+    """LiveKit's defaults and the choice on the study's recordings, as recorded and under each line.
+
+    A frame as `lines.score_lines`.
+    """
+    delay = choice.settings.conditions.transcription_delay
+    settings = {
+        "LiveKit's defaults": study.defaults.replace(transcription_delay=delay),
+        "chosen": choice.settings,
+    }
+    every = [CLEAN, *(line for line in dict.fromkeys(lines) if not line.is_clean)]
+    return score_lines(
+        study.files,
+        settings,
+        every,
+        phases=study.phases,
+        seed=study.seed,
+        jobs=jobs,
+        cache=cache,
+        quiet=quiet,
+    )
+
+
+def write_lines(frame: pd.DataFrame, folder: Path) -> None:
+    """Write lines.parquet and lines.png into a results folder."""
+    figure = plots.line_figure(frame)
+    with replacing(folder / LINE_FILES[0]) as part:
+        frame.to_parquet(part)
+    with replacing(folder / LINE_FILES[1]) as part:
+        figure.savefig(part, dpi=150, format="png")
 
 
 def check_folder(folder: Path) -> None:
@@ -351,12 +427,15 @@ def reopen_study(folder: Path, *, jobs: int = 2, cache: Path | None = None, quie
         raise ValueError(f"{path}: not readable ({error}); run 'lab sweep' again") from None
     recorded = {item["sha256"]: item["path"] for item in summary["recordings"]}
     study = run_study(
-        list(recorded.values()),
+        summary.get("sources") or list(recorded.values()),
         table,
         impossible=summary["impossible_settings"],
         conditions=Conditions.model_validate(summary["conditions"]),
         phases=summary["phases"],
         channels=(summary["channels"][0], summary["channels"][1]),
+        line=LineCondition.parse(summary.get("line", "clean")),
+        seed=summary.get("seed", 0),
+        only=frozenset(recorded.values()),
         jobs=jobs,
         cache=cache,
         quiet=quiet,

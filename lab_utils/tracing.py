@@ -21,8 +21,9 @@ from platformdirs import user_cache_path
 from tqdm.auto import tqdm
 
 from .audio import BadRecording, replacing
+from .corpus.estimate import estimate_labels, estimate_speech
 from .corpus.files import RecordingFiles, load_recording
-from .corpus.two_channel import LIMITS, label_with_confidence, to_ipus
+from .degrade import CLEAN, LineCondition, degrade
 from .detectors import v1_mini
 from .records import EotTrace, Ipu, Labels, Pauses, Pcm, Recording, SttEvent, Traced, VadTrace
 from .replay import Block, MissingPredictions, MissingRestarts, agent_turns, decide, find_pauses, heard_by
@@ -34,12 +35,6 @@ log = logging.getLogger(__name__)
 
 TAIL_S = 8.0
 """Silence after the recording: the last turn's wait must not be cut short by the end of the file."""
-
-LABEL_VAD = VadSettings(min_speech_duration=0.1, min_silence_duration=0.2)
-"""How speech is found for labels; LiveKit's unsmoothed VAD, whose edges lie closest to the true ones."""
-LABEL_THRESHOLDS = (0.35, 0.5, 0.65)
-"""Labels are estimated at each; their agreement is a label's confidence."""
-
 
 LEAST_RESTART = 256
 """Windows (8 s) computed at least when a VAD begins anew; it is mostly restarted again before they end."""
@@ -180,17 +175,12 @@ class Tracer:
             )
         agent_only = replace(recording, user=recording.agent, sha256=f"{recording.sha256}-agent")
         user, agent = (self.vad(channel, "livekit", [0])[0] for channel in (recording, agent_only))
-        variants = []
-        for threshold in LABEL_THRESHOLDS:
-            vad = LABEL_VAD.model_copy(update={"activation_threshold": threshold})
-            spans = [_speech_spans(trace, vad, recording.duration_s) for trace in (user, agent)]
-            variants.append((spans[0], spans[1]))
-        return label_with_confidence(variants, recording.duration_s)
+        return estimate_labels(recording.user, recording.agent, user.probabilities, agent.probabilities)
 
     def speech_only(self, recording: Recording) -> Labels:
         """The user's IPUs and nothing else: who speaks when, of a recording that can't be labelled."""
         (trace,) = self.vad(recording, "livekit", [0])
-        spans = to_ipus(_speech_spans(trace, LABEL_VAD, recording.duration_s), recording.duration_s, LIMITS)
+        spans = estimate_speech(recording.user, trace.probabilities)
         ipus = tuple(Ipu("user", start_s, end_s) for start_s, end_s in spans.tolist())
         return Labels(recording.duration_s, ipus, (), source="speech of the user alone")
 
@@ -247,12 +237,6 @@ class Tracer:
         return replace(traced, eot=tuple(eot), vad={name: tuple(traces) for name, traces in vad.items()})
 
 
-def _speech_spans(trace: VadTrace, vad: VadSettings, duration_s: float) -> Floats:
-    """Where a trace has speech, shape=(n, 2); the moments themselves, not their arrival."""
-    pauses = find_pauses(trace, vad, WINDOW_SAMPLES)
-    return np.minimum(np.stack((pauses.speech_start_s, pauses.last_speaking_s), axis=1), duration_s)
-
-
 def trace_recordings(
     files: Sequence[RecordingFiles],
     blocks: Sequence[Block],
@@ -261,14 +245,18 @@ def trace_recordings(
     cache: Path | None = None,
     jobs: int = 2,
     quiet: bool = False,
+    line: LineCondition = CLEAN,
+    seed: int = 0,
 ) -> Iterator[Traced | ValueError]:
     """Load and trace recordings in worker processes, in order, with all predictions the blocks lead to.
+
+    `line`: what the audio is put through before (`degrade`); labels stay those of the audio as recorded.
 
     A recording that cannot be loaded or traced gives the error in its place, so that one bad file does not
     stop the others. Only the traces come back: the audio of all recordings is never in memory at once.
     """
     tracer = Tracer(TraceCache(cache or default_cache()))
-    work = (delayed(_trace_one)(tracer, one, blocks, phases) for one in files)
+    work = (delayed(_trace_one)(tracer, one, blocks, phases, line, seed) for one in files)
     with tqdm(total=len(files), desc="tracing", unit="recording", disable=quiet) as bar:
         for result in Parallel(n_jobs=min(jobs, max(1, len(files))), return_as="generator")(work):
             bar.update()
@@ -276,10 +264,18 @@ def trace_recordings(
 
 
 def _trace_one(
-    tracer: Tracer, files: RecordingFiles, blocks: Sequence[Block], phases: int
+    tracer: Tracer,
+    files: RecordingFiles,
+    blocks: Sequence[Block],
+    phases: int,
+    line: LineCondition,
+    seed: int,
 ) -> Traced | ValueError:
     try:
         recording = load_recording(files)
+        if not line.is_clean:
+            labels = recording.labels or tracer.estimate_labels(recording)
+            recording = degrade(replace(recording, labels=labels), line, seed)
         vads = sorted({block.vad.model for block in blocks})
         return tracer.complete(recording, tracer.trace(recording, phases, vads), blocks)
     except ValueError as error:

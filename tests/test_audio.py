@@ -144,7 +144,7 @@ def make_bad(folder: Path, kind: str) -> Path:
         ("missing", "no such file; check the path"),
         ("folder", "is a folder; expected one audio file"),
         ("empty", r"is empty \(0 bytes\)"),
-        ("text", r"not an audio file \(starts with text\); expected WAV, FLAC, OGG or MP3"),
+        ("text", r"not an audio file \(starts with text\); expected WAV, FLAC, OGG, MP3 or MP4"),
         ("binary", "not an audio file of a known format; .*ffmpeg"),
         ("header only", "is damaged, cut off or without samples"),
         ("no samples", r"holds no audio \(zero samples\)"),

@@ -194,6 +194,27 @@ def test_export_works_from_another_directory_and_with_other_channel_names(
     assert exported.exit_code == 0, exported.stderr
 
 
+def test_a_sweep_of_a_manifest_is_exported_with_what_only_the_manifest_knows(cache, tmp_path) -> None:
+    audio, rate = soundfile.read(next(SAMPLES.glob("01*.flac")), dtype="int16")
+    folder = tmp_path / "in"
+    folder.mkdir()
+    soundfile.write(folder / "turned.wav", audio[:, ::-1], rate)
+    grid = tmp_path / "grid.yaml"
+    grid.write_text("min_delay: [0.3, 0.8]")
+    assert lab("import", folder, "--swap").exit_code == 0
+    common = ["--jobs", 1, "--cache", cache]
+    manifest, out = folder / "manifest.parquet", tmp_path / "out"
+    swept = lab("sweep", manifest, "--grid", grid, "--out", out, "--phases", 1, *common)
+    assert swept.exit_code == 0, swept.stderr
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["sources"] == [str(manifest)]
+    soundfile.write(folder / "later.wav", audio[:800_000], rate)
+    assert lab("import", folder, "--swap").exit_code == 0, "one more recording in the manifest"
+    exported = lab("export", out, "--max-latency-p95", 9, "--name", "x", "-o", tmp_path / "p.yaml", *common)
+    assert exported.exit_code == 0, exported.stderr
+    assert [one.name for one in load_profile(tmp_path / "p.yaml").evidence.recordings] == ["turned"]
+
+
 def test_the_same_audio_twice_is_counted_once(calls, cache, tmp_path) -> None:
     folder = tmp_path / "calls"
     folder.mkdir()
@@ -351,3 +372,24 @@ def test_a_real_call_goes_the_whole_way(tmp_path, cache, calls) -> None:
     assert summary["counts"]["holds"] > 10
     assert summary["counts"]["turns"] > 5
     assert summary["held_out"] is None, "one recording has no held-out figures"
+
+
+def test_the_choice_is_judged_on_bad_lines(calls, cache, tmp_path) -> None:
+    (tmp_path / "g.yaml").write_text("detector: [vad]\nmin_delay: [0.5, 0.9]\n")
+    arguments = ("sweep", calls, "--grid", tmp_path / "g.yaml", "--phases", 1, "--cache", cache)
+    out = tmp_path / "out"
+    result = lab(*arguments, "--out", out, "--condition", "noise:10+telephone", "--json")
+    assert result.exit_code == 0, result.stderr
+    rows = json.loads(result.stdout)["lines"]
+    assert {row["line"] for row in rows} == {"clean", "pink:10+telephone"}
+    assert {row["setting"] for row in rows} == {"LiveKit's defaults", "chosen"}
+    assert (out / "lines.png").exists()
+    assert (out / "lines.parquet").exists()
+    assert lab(*arguments, "--out", out).exit_code == 0
+    assert not (out / "lines.png").exists()
+
+
+def test_an_unknown_condition_is_named_before_anything_is_traced(calls, tmp_path) -> None:
+    result = lab("sweep", calls, "--out", tmp_path / "out", "--condition", "rain:10")
+    assert result.exit_code == 1
+    assert "unknown part 'rain'" in result.stderr

@@ -1,4 +1,6 @@
-"""The command line `lab`: demo, sweep, export, run, verify. Results on stdout, progress on stderr.
+"""The command line `lab`: demo, sweep, export, run, verify, import, fetch, transcribe.
+
+Results on stdout, progress on stderr.
 
 Exit codes: 0 done; 1 bad input, a budget nobody meets, a session that failed or a replay that doesn't agree;
 2 wrong usage; 130 and 143 ended by Ctrl-C and SIGTERM.
@@ -6,7 +8,7 @@ Exit codes: 0 done; 1 bad input, a budget nobody meets, a session that failed or
 
 from __future__ import annotations
 
-from . import run, study, verify
+from . import importing, run, study, transcribe, verify
 from .common import app
 
-__all__ = ["app", "run", "study", "verify"]
+__all__ = ["app", "importing", "run", "study", "transcribe", "verify"]

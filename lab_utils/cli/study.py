@@ -5,15 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import pandas as pd
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from .. import grid as grids
 from .. import profile, report
+from ..degrade import LineCondition
 from ..settings import Conditions
 from ..sweep import Budget
 from .common import SAMPLES, Cache, Jobs, Json, Out, Paths, UserChannel, app, ending_well
@@ -52,12 +55,17 @@ def sweep(
     frame_ms: FrameMs = 50.0,
     user: UserChannel = "caller",
     agent: Annotated[str, typer.Option(help="Name of the agent's channel.")] = "agent",
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(help="Also judge the choice on a bad line, e.g. noise:10, telephone, loss:0.05:3."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Score a grid of settings on recordings and choose one."""
     with ending_well():
         conditions = Conditions(frame_duration=frame_ms / 1000)
-        _sweep(paths, grid, out, conditions, phases, jobs, cache, as_json, (user, agent))
+        lines = [LineCondition.parse(text) for text in condition or ()]
+        _sweep(paths, grid, out, conditions, phases, jobs, cache, as_json, (user, agent), lines)
 
 
 def _sweep(
@@ -70,6 +78,7 @@ def _sweep(
     cache: Path | None,
     as_json: bool,
     channels: tuple[str, str],
+    lines: Sequence[LineCondition] = (),
 ) -> None:
     report.check_folder(out)
     table, impossible = grids.expand(grids.read_grid(grid) if grid else grids.DEFAULT_GRID)
@@ -87,10 +96,34 @@ def _sweep(
     summary = report.write_report(study, choice, out, out.resolve().name, dt.date.today())
     for item in study.skipped:
         print(f"lab: skipped: {item.reason}", file=sys.stderr)
+    on_lines = report.compare_lines(study, choice, lines, jobs=jobs, cache=cache) if lines else None
+    if on_lines is not None:
+        report.write_lines(on_lines, out)
+        values = on_lines.astype(object).where(on_lines.notna(), None)
+        summary = summary | {"lines": values.to_dict("records")}
     if as_json:
         print(json.dumps(summary | {"out": str(out)}))
     else:
         _print_summary(summary, out)
+        if on_lines is not None:
+            _print_lines(on_lines)
+
+
+def _print_lines(frame: pd.DataFrame) -> None:
+    """The defaults and the choice on each line."""
+    table = Table(title="On bad lines")
+    rows = [row for row in _ROWS if row[0] in _LINE_FIGURES]
+    for title in ("line", "setting", *(label for _, label, *_ in rows)):
+        table.add_column(title, justify="left" if title in ("line", "setting") else "right")
+    wide = frame.pivot(index=["line", "setting"], columns="metric", values="value")
+    for line, name in frame[["line", "setting"]].drop_duplicates().itertuples(index=False):
+        row = wide.loc[(line, name)]
+        cells = [
+            f"{row[key] * scale:.{1 if unit == '%' else 0}f} {unit}" if row[key] == row[key] else "–"
+            for key, _, scale, unit in rows
+        ]
+        table.add_row(line, name, *cells)
+    Console().print(table)
 
 
 @app.command()
@@ -173,6 +206,7 @@ def _print_summary(summary: dict[str, Any], out: Path | None) -> None:
         console.print(f"results: {out}/: {', '.join(report.FILES)}", highlight=False)
 
 
+_LINE_FIGURES = ("false_boundary_rate", "latency_mean", "latency_p95", "missed_rate")
 _ROWS = (
     ("false_boundary_rate", "false boundaries per hold", 100, "%"),
     ("false_boundary_rate_per_turn", "false boundaries per turn", 100, "%"),

@@ -1,70 +1,99 @@
-"""Recordings on disk: which files belong together, and loading them at 16 kHz.
+"""Recordings on disk: finding them in whatever format they are, and loading them at 16 kHz.
 
-Three layouts: `stereo` (one file: user left, agent right), `pair` (two mono files `caller` and `agent`, or
-`X_caller` and `X_agent`; the names can be chosen) and `mono` (the user only). Labels lie beside the audio in
-`<stem>.labels.json`; for a pair in `X.labels.json`, or `labels.json` in its folder.
+`find_recordings` asks each import format in turn (`formats.FORMATS`) what it makes of a folder's files;
+`load_recording` reads one recording. Labels lie beside the audio in `<stem>.labels.json` (for a pair in
+`X.labels.json`, or `labels.json` in its folder) and win over what a format knows. Paths may be fsspec URLs.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-
-from ..audio import AUDIO_SUFFIXES, BadRecording, channel_count, read_pcm16k
+from ..audio import AUDIO_SUFFIXES, BadRecording, RawFormat, as_path
 from ..records import Labels, Pcm, Recording
 from ..timeline import SAMPLE_RATE_HZ
-from .label_file import SUFFIX, check_duration, read_labels
+from .formats import BY_CONVENTION, BY_NAME, FORMATS
+from .label_file import check_duration, read_labels
+from .listing import Listing
+from .manifest import is_manifest, read_manifest
+from .recording_files import FindOptions, Found, Layout, RecordingFiles, Skipped, bad_name
+from .swapped import suspect_swap
 
-Layout = Literal["stereo", "pair", "mono"]
+__all__ = [
+    "Layout",
+    "RecordingFiles",
+    "audio_sha256",
+    "find_all",
+    "find_recordings",
+    "load_recording",
+    "with_distinct_names",
+]
 
-MAX_PADDING_S = 1.0
-"""Channels of a pair may differ in length by this much; the shorter is padded with silence."""
 SILENCE_PEAK = 3
 """Audio whose int16 samples never exceed this (about -80 dBFS) is silent."""
 
 
-@dataclass(frozen=True)
-class RecordingFiles:
-    """The files of one recording."""
+def find_recordings(
+    path: str | Path,
+    *,
+    user: str = "caller",
+    agent: str = "agent",
+    pair: str = "",
+    raw: RawFormat | None = None,
+    swap: bool = False,
+    root: str | Path | None = None,
+) -> list[RecordingFiles]:
+    """The recordings in a file, a manifest or, recursively, a folder: sorted by path, with distinct names.
 
-    name: str
-    user: Path
-    agent: Path | None
-    """The agent's file of a pair; None for the other layouts."""
-    labels: Path | None
-    layout: Layout
-
-
-def find_recordings(path: str | Path, *, user: str = "caller", agent: str = "agent") -> list[RecordingFiles]:
-    """The recordings in a file or, recursively, in a folder, sorted by path and with distinct names.
-
-    Either file of a pair stands for the pair. Only headers are read: a file that can't be read is listed as
-    `mono`, an agent's file without its user's as a `pair`, and `load_recording` says what is wrong. Hidden
-    files and folders are passed over. Raises BadRecording for a path that doesn't exist or has no recording.
+    `user`, `agent`, `pair`, `raw` and `swap` are those of `FindOptions`; `root` is the folder from which a
+    manifest's paths count, if that isn't the manifest's own. Either file of a pair stands for the pair.
+    Only headers and small files are read: a file that can't be read is listed, and `load_recording` says what
+    is wrong. Hidden files and folders are passed over. Raises BadRecording for a path that doesn't exist or
+    has no recording, and ValueError for options that make no sense.
     """
-    if not user or not agent or user.casefold() == agent.casefold():
-        raise ValueError(f"the channel names must differ and not be empty, got {user!r} and {agent!r}")
-    root = Path(path)
-    if not root.exists():
-        raise BadRecording.of(path, "no such file or folder", "check the path and its spelling")
-    if root.is_dir():
-        found = _grouped(_audio_files(root), user.casefold(), agent.casefold())
-    else:
-        roles = [_prefix(root, role) for role in (user.casefold(), agent.casefold())]
-        paths = [root] if roles == [None, None] else sorted({root, *_audio_beside(root)})
-        found = _grouped(paths, user.casefold(), agent.casefold())
-        found = [files for files in found if root in (files.user, files.agent)]
-    if not found:
+    options = FindOptions(user, agent, pair, raw, swap)
+    target = as_path(path)
+    if target.suffix.lower() == ".parquet" and target.is_file() and is_manifest(target):
+        return read_manifest(target, root=root).recordings()
+    found = find_all(target, options)
+    if not found.recordings:
         looked = f"looked for {', '.join(AUDIO_SUFFIXES)}: stereo, mono, or pairs *_{user}/*_{agent}"
-        raise BadRecording.of(path, "no recording in this folder", f"{looked}; give another folder or a file")
-    return with_distinct_names(found)
+        why = f"; {found.skipped[0].reason}" if found.skipped else ""
+        raise BadRecording.of(
+            path, "no recording in this folder", f"{looked}{why}; give another folder or a file"
+        )
+    return list(found.recordings)
+
+
+def find_all(path: str | Path, options: FindOptions | None = None) -> Found:
+    """What the import formats make of a file or folder: recordings, and what was skipped and why.
+
+    Recordings are sorted by path and have distinct names. Raises BadRecording for a path that doesn't exist.
+    """
+    options = options or FindOptions()
+    root = as_path(path)
+    if (wrong := bad_name(root)) is not None:
+        raise BadRecording(wrong)
+    try:
+        there, folder = root.exists(), root.is_dir()
+    except (OSError, ImportError) as error:
+        raise BadRecording.of(
+            path, f"can't be reached ({error})", "check the address and your access"
+        ) from None
+    if not there:
+        raise BadRecording.of(path, "no such file or folder", "check the path and its spelling")
+    if folder:
+        found = _found(Listing.below(root), options)
+    else:
+        found = _found(_around(root), options)
+        mine = tuple(one for one in found.recordings if root in one.paths)
+        found = Found(mine, tuple(one for one in found.skipped if one.path == root))
+    ordered = sorted(found.recordings, key=lambda files: (files.user, files.row or 0))
+    return Found(tuple(with_distinct_names(ordered)), found.skipped, found.claimed)
 
 
 def with_distinct_names(found: Iterable[RecordingFiles]) -> list[RecordingFiles]:
@@ -72,13 +101,18 @@ def with_distinct_names(found: Iterable[RecordingFiles]) -> list[RecordingFiles]
 
     For what `find_recordings` found in several places.
     """
-    unique = list({files.user.absolute(): files for files in found}.values())
+    unique = list({(files.user.absolute(), files.row): files for files in found}.values())
     places = [_place(files) for files in unique]
     shared = Counter(places)
-    places = [f.user.absolute() if shared[p] > 1 else p for f, p in zip(unique, places, strict=True)]
+    places = [
+        f.user.absolute() if shared[p] > 1 and f.row is None else p
+        for f, p in zip(unique, places, strict=True)
+    ]
     names = [place.name for place in places]
     for depth in range(2, max((len(place.parts) for place in places), default=0) + 1):
         counts = Counter(names)
+        if len(counts) == len(names):
+            break
         names = [
             "/".join(place.parts[-depth:]) if counts[name] > 1 else name
             for place, name in zip(places, names, strict=True)
@@ -87,22 +121,33 @@ def with_distinct_names(found: Iterable[RecordingFiles]) -> list[RecordingFiles]
 
 
 def load_recording(files: RecordingFiles) -> Recording:
-    """A recording at 16 kHz with its labels, if it has a label file.
+    """A recording at 16 kHz with its labels, if a label file or its format has them.
 
-    Channels of a pair that differ by up to 1.0 s in length are padded at the end (a note says so). `sha256`:
-    see `audio_sha256`. Raises BadRecording or BadLabels, naming file, finding and remedy.
+    What had to be mended or looks odd is in its notes: a shorter channel padded, channels that seem to be
+    exchanged. `sha256`: see `audio_sha256`. Raises BadRecording or BadLabels, naming file, finding, remedy.
     """
-    user, agent, notes = _channels(files)
+    contents = BY_NAME[files.format].load(files)
+    user, agent, notes = contents.user, contents.agent, list(contents.notes)
+    if files.swapped and agent is not None:
+        user, agent = agent, user
+        notes.append("user and agent exchanged, as asked")
     if _silent(user):
         other = agent is not None and not _silent(agent)
-        which = "the user's channel (left)" if files.layout == "stereo" else "the user's audio"
+        side = "right" if files.swapped else "left"
+        which = f"the user's channel ({side})" if files.layout == "stereo" else "the user's audio"
         remedy = "check which channel is whose" if other else "use a recording with speech"
         raise BadRecording.of(files.user, f"{which} is silent throughout (below -80 dBFS)", remedy)
     if agent is not None and _silent(agent):
         notes.append("the agent's channel is silent throughout")
-    labels = _labels(files, len(user) / SAMPLE_RATE_HZ)
+    elif agent is not None and files.format in BY_CONVENTION and (reason := suspect_swap(user, agent)):
+        notes.append(f"{reason}; if user and agent are exchanged, load it with swap")
+    sha256 = audio_sha256(user, agent)
+    if files.sha256 and sha256 != files.sha256:
+        finding = "is not the audio that the manifest was made of (another hash)"
+        raise BadRecording.of(files.user, finding, "import the folder again")
+    labels = _labels(files, len(user) / SAMPLE_RATE_HZ) or contents.labels
     return Recording(
-        files.name, str(files.user), user, agent, audio_sha256(user, agent), labels, tuple(notes)
+        files.name, str(files.user), user, agent, sha256, labels, tuple(notes), contents.provenance
     )
 
 
@@ -119,111 +164,41 @@ def audio_sha256(user: Pcm, agent: Pcm | None) -> str:
     return digest.hexdigest()
 
 
-def _audio_files(folder: Path) -> list[Path]:
-    found = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(parent) / name for name in names if _is_audio_name(name)]
-    return sorted(found)
+def _found(listing: Listing, options: FindOptions) -> Found:
+    """What the formats make of some files, each file going to the first that claims it."""
+    recordings: list[RecordingFiles] = []
+    skipped: list[Skipped] = list(listing.skipped)
+    claimed: set[Path] = set()
+    rest = listing
+    for format_ in FORMATS:
+        found = format_.find(rest, options)
+        recordings += found.recordings
+        skipped += found.skipped
+        claimed |= found.claimed
+        rest = rest.without(found.claimed)
+    if options.swap:
+        recordings = [
+            replace(one, swapped=one.layout != "mono" and one.format in BY_CONVENTION) for one in recordings
+        ]
+    return Found(tuple(recordings), tuple(skipped), frozenset(claimed))
 
 
-def _audio_beside(file: Path) -> list[Path]:
-    return [other for other in file.parent.iterdir() if _is_audio_name(other.name)]
-
-
-def _is_audio_name(name: str) -> bool:
-    return name.lower().endswith(AUDIO_SUFFIXES) and not name.startswith(".")
-
-
-def _prefix(path: Path, role: str) -> str | None:
-    """What precedes the role in a file's name: "X" for X_caller, "" for caller, None without the role."""
-    stem = path.stem
-    if stem.casefold() == role:
-        return ""
-    if stem.casefold().endswith("_" + role):
-        return stem[: -len(role) - 1]
-    return None
-
-
-def _grouped(paths: list[Path], user: str, agent: str) -> list[RecordingFiles]:
-    """The recordings among files in order of path; `user` and `agent` are casefolded."""
-    agents = [path for path in paths if _prefix(path, agent) is not None]
-    taken: set[Path] = set()
-    found: list[RecordingFiles] = []
-    for path in paths:
-        prefix = _prefix(path, user)
-        partner = None if prefix is None else _partner(path, prefix, agents, agent)
-        if prefix is not None and partner is not None:
-            taken.add(partner)
-            found.append(_pair(path, partner, prefix))
-    paired = {files.user for files in found} | taken
-    for path in paths:
-        if path in paired:
-            continue
-        prefix = _prefix(path, agent)
-        if prefix is not None and channel_count(path) == 1:
-            missing = path.with_name(path.stem[: len(path.stem) - len(agent)] + user + path.suffix)
-            found.append(_pair(missing, path, prefix))
-        else:
-            layout: Layout = "stereo" if channel_count(path) == 2 else "mono"
-            labels = _existing(path.with_name(path.stem + SUFFIX))
-            found.append(RecordingFiles(path.stem, path, None, labels, layout))
-    return sorted(found, key=lambda files: files.user)
-
-
-def _partner(path: Path, prefix: str, agents: list[Path], agent: str) -> Path | None:
-    """The agent's file for a user's file: same folder and prefix, the same format before another."""
-    own = [other for other in agents if other.parent == path.parent and _prefix(other, agent) == prefix]
-    return min(own, key=lambda other: (other.suffix != path.suffix, other), default=None)
-
-
-def _pair(user: Path, agent: Path, prefix: str) -> RecordingFiles:
-    name = prefix or user.absolute().parent.name or user.stem
-    labels = _existing(user.with_name(prefix + SUFFIX if prefix else SUFFIX.lstrip(".")))
-    return RecordingFiles(name, user, agent, labels, "pair")
-
-
-def _existing(path: Path) -> Path | None:
-    return path if path.exists() else None
+def _around(file: Path) -> Listing:
+    """The files among which a single one is looked at: its folder, or the corpus that its folders show."""
+    channel, audio = file.parent, file.parent.parent
+    in_corpus = audio.name == "audio" and channel.name in ("agent", "caller")
+    listing = Listing.below(audio.parent) if in_corpus else Listing.beside(file)
+    if file in listing.files:
+        return listing
+    # A hidden file, or one that a listing doesn't show, was named on purpose.
+    return Listing(tuple(sorted((*listing.files, file))))
 
 
 def _place(files: RecordingFiles) -> Path:
     """The recording's path without suffix or role: the folder, if it is named after that."""
     folder = files.user.absolute().parent
-    name = files.name.rpartition("/")[2] if files.layout == "pair" else files.user.stem
-    return folder if files.layout == "pair" and folder.name == name else folder / name
-
-
-def _channels(files: RecordingFiles) -> tuple[Pcm, Pcm | None, list[str]]:
-    """Both channels, of equal length, and notes."""
-    if files.agent is None:
-        pcm = read_pcm16k(files.user)
-        both = pcm.shape[1] == 2
-        return np.ascontiguousarray(pcm[:, 0]), np.ascontiguousarray(pcm[:, 1]) if both else None, []
-    if not files.user.exists():
-        finding = f"has no {files.user.name} beside it"
-        raise BadRecording.of(files.agent, finding, "add the user's channel, or name the two channels")
-    user, agent = _mono(files.user), _mono(files.agent)
-    lengths = f"{len(user) / SAMPLE_RATE_HZ:.3f} s and {files.agent.name} {len(agent) / SAMPLE_RATE_HZ:.3f} s"
-    difference = len(user) - len(agent)
-    if abs(difference) > MAX_PADDING_S * SAMPLE_RATE_HZ:
-        finding = f"lasts {lengths}; they may differ by {MAX_PADDING_S:g} s"
-        raise BadRecording.of(files.user, finding, "give two channels of the same call, from the same start")
-    notes = []
-    if difference:
-        shorter = files.agent if difference > 0 else files.user
-        by_s = abs(difference) / SAMPLE_RATE_HZ
-        notes.append(f"{shorter.name} is {by_s:.3f} s shorter than the other channel; padded with silence")
-    n = max(len(user), len(agent))
-    return np.pad(user, (0, n - len(user))), np.pad(agent, (0, n - len(agent))), notes
-
-
-def _mono(path: Path) -> Pcm:
-    pcm = read_pcm16k(path)
-    if pcm.shape[1] != 1:
-        finding = f"has {pcm.shape[1]} channels, but is one of a pair of mono files"
-        raise BadRecording.of(path, finding, "export one speaker per file, or give the stereo file alone")
-    return pcm[:, 0].copy()
+    name = files.name.rpartition("/")[2]
+    return folder if folder.name == name else folder / name
 
 
 def _silent(pcm: Pcm) -> bool:

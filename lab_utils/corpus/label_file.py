@@ -9,6 +9,14 @@
 Times are seconds from the start of the recording, within [0, duration_s]. Each list is in order of start
 (ipus and words: each speaker's own). `format`, `version`, `duration_s`, `ipus` and `labels` are required;
 the rest has defaults. Kinds are those of `records.Label`. Unknown keys are refused.
+
+A label that a person has set carries `"edited": true`, and the file then has a history, oldest first:
+
+     "edits": [{"who": "Ada", "when": "2026-05-04T10:30:00+00:00", "changes": [
+       {"before": {"kind": "hold", "start_s": 2.5, "end_s": 3.1}, "after": {"kind": "shift", …}, "why": ""}]}]
+
+Without `before` a label was added, without `after` it was removed. `label_edits` makes such entries. Files
+without edits have neither key and are read and written as before.
 """
 
 from __future__ import annotations
@@ -18,10 +26,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from ..audio import BadRecording, replacing
+from ..audio import BadRecording, as_path, replacing
 from ..records import Ipu, Label, LabelKind, Labels, Speaker, Word
 
 SUFFIX = ".labels.json"
@@ -55,6 +63,7 @@ class LabelEntry(_Strict):
     end_s: Seconds
     confidence: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
     reason: str = ""
+    edited: Literal[True] | None = None
 
 
 class WordEntry(_Strict):
@@ -62,6 +71,26 @@ class WordEntry(_Strict):
     start_s: Seconds
     end_s: Seconds
     text: str
+
+
+class EditedSpan(_Strict):
+    kind: LabelKind
+    start_s: Seconds
+    end_s: Seconds
+
+
+class ChangeEntry(_Strict):
+    before: EditedSpan | None = None
+    after: EditedSpan | None = None
+    why: str = ""
+
+
+class EditEntry(_Strict):
+    """Who changed what, and when."""
+
+    who: Annotated[str, Field(min_length=1)]
+    when: AwareDatetime
+    changes: Annotated[tuple[ChangeEntry, ...], Field(min_length=1)]
 
 
 class LabelFile(_Strict):
@@ -77,13 +106,16 @@ class LabelFile(_Strict):
     ipus: tuple[IpuEntry, ...]
     labels: tuple[LabelEntry, ...]
     words: tuple[WordEntry, ...] = ()
+    edits: tuple[EditEntry, ...] | None = None
 
     def to_labels(self) -> Labels:
         """The labels as they travel through the package."""
         return Labels(
             duration_s=self.duration_s,
             ipus=tuple(Ipu(**entry.model_dump()) for entry in self.ipus),
-            labels=tuple(Label(**entry.model_dump()) for entry in self.labels),
+            labels=tuple(
+                Label(**entry.model_dump() | {"edited": bool(entry.edited)}) for entry in self.labels
+            ),
             words=tuple(Word(**entry.model_dump()) for entry in self.words),
             source=self.source,
         )
@@ -99,7 +131,7 @@ class LabelFile(_Strict):
                 "duration_s": labels.duration_s,
                 "source": labels.source,
                 "ipus": tuple(vars(ipu) for ipu in labels.ipus),
-                "labels": tuple(vars(label) for label in labels.labels),
+                "labels": tuple(vars(label) | {"edited": label.edited or None} for label in labels.labels),
                 "words": tuple(vars(word) for word in labels.words),
             }
         )
@@ -113,7 +145,7 @@ def read_labels(path: str | Path) -> Labels:
 def read_label_file(path: str | Path) -> LabelFile:
     """A label file's whole content; raises BadLabels as `read_labels` does."""
     try:
-        text = Path(path).read_bytes().removeprefix(b"\xef\xbb\xbf")
+        text = as_path(path).read_bytes().removeprefix(b"\xef\xbb\xbf")
     except OSError as error:
         raise BadLabels.of(path, f"can't be read ({error.strerror})", "check the path") from None
     try:

@@ -12,9 +12,9 @@ Skantze 2021, "Turn-taking in conversational systems and human-robot interaction
 are fields of `Limits`):
 
 - IPU: a speaker's spans merged over silences < 0.2 s; those < 0.1 s are then dropped as noise.
-- The user's *backchannel*: a user IPU <= 1.0 s, at least 1.0 s from any other user IPU, that begins while
-  the agent speaks, and the agent goes on: it still speaks at its end, or resumes within 1.0 s. It takes no
-  part in what follows.
+- The user's *backchannel*: a user IPU <= 1.0 s, of at most 2 words if words are known (a word counts where
+  its middle lies), at least 1.0 s from any other user IPU, that begins while the agent speaks, and the agent
+  goes on: it still speaks at its end, or resumes within 1.0 s. It takes no part in what follows.
 - A *pause* is the user's silence from the end of one IPU to the start of the next. An agent IPU that began
   before the user's IPU did and ends within 1.0 s of that IPU's end *gives way* and takes no floor. Of the
   agent's other IPUs that overlap the pause, the first begins at a (or at the pause's start, if earlier):
@@ -28,8 +28,9 @@ are fields of `Limits`):
   label.
 
 Known limits: a machine as agent ends every pause that would have been longer than its own delay: long holds
-are missing (censored) or show as cut_off. A very short question answered at once looks like a backchannel.
-Crosstalk from one channel to the other is taken for speech.
+are missing (censored) or show as cut_off; `censoring` counts them. A very short question answered at once
+looks like a backchannel. Crosstalk from one channel to the other is speech here: `estimate` keeps it out of
+the spans.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..records import Ipu, Label, LabelKind, Labels, as_spans
-from ..timeline import Floats
+from ..records import Ipu, Label, LabelKind, Labels, Word, as_spans
+from ..timeline import Floats, Ints
 
 SOURCE = "two channels"
 MATCH_S = 0.1
@@ -54,6 +55,7 @@ class Limits:
     merge_silence_s: float = 0.2
     min_speech_s: float = 0.1
     backchannel_s: float = 1.0
+    backchannel_words: int = 2
     isolation_s: float = 1.0
     go_on_s: float = 1.0
     yield_s: float = 1.0
@@ -63,16 +65,23 @@ LIMITS = Limits()
 
 
 def label_two_channels(
-    user_spans: Floats, agent_spans: Floats, duration_s: float, limits: Limits = LIMITS
+    user_spans: Floats,
+    agent_spans: Floats,
+    duration_s: float,
+    limits: Limits = LIMITS,
+    *,
+    words: Sequence[Word] = (),
 ) -> Labels:
     """IPUs and labels (of confidence 1) from the speech spans of both channels, shape=(n, 2) and (m, 2).
 
+    `words`, where they are known, only tell backchannels: times and texts are otherwise not looked at.
     Spans are clipped to [0, duration_s]. Raises ValueError for another shape, for NaN and for an end before
     its start. Don't call this for a recording without an agent channel: every pause would be a hold.
     """
     user = to_ipus(user_spans, duration_s, limits)
     agent = to_ipus(agent_spans, duration_s, limits)
-    short = np.array([_is_backchannel(k, user, agent, limits) for k in range(len(user))], dtype=bool)
+    said = words_in(user, words)
+    short = np.array([_is_backchannel(k, user, agent, said, limits) for k in range(len(user))], dtype=bool)
     labels = [_label("backchannel", start, end, "short, and the agent goes on") for start, end in user[short]]
     turns = user[~short]
     resumptions = np.append(turns[:, 0], np.inf)[1:]
@@ -85,12 +94,17 @@ def label_two_channels(
         duration_s=float(duration_s),
         ipus=tuple(sorted(ipus, key=lambda ipu: (ipu.start_s, ipu.end_s))),
         labels=tuple(sorted(labels, key=lambda label: (label.start_s, label.end_s))),
+        words=tuple(words),
         source=SOURCE,
     )
 
 
 def label_with_confidence(
-    variants: Sequence[tuple[Floats, Floats]], duration_s: float, limits: Limits = LIMITS
+    variants: Sequence[tuple[Floats, Floats]],
+    duration_s: float,
+    limits: Limits = LIMITS,
+    *,
+    words: Sequence[Word] = (),
 ) -> Labels:
     """Labels of the middle variant, each with the share of variants that agree as its confidence.
 
@@ -100,7 +114,7 @@ def label_with_confidence(
     """
     if not variants:
         raise ValueError("expected at least one variant of (user spans, agent spans), got none")
-    labelled = [label_two_channels(user, agent, duration_s, limits) for user, agent in variants]
+    labelled = [label_two_channels(user, agent, duration_s, limits, words=words) for user, agent in variants]
     reference = labelled[len(labelled) // 2]
     labels = []
     for label in reference.labels:
@@ -125,8 +139,16 @@ def to_ipus(spans: Floats, duration_s: float, limits: Limits = LIMITS) -> Floats
     return as_spans([(start_s, end_s) for start_s, end_s in merged if end_s - start_s >= limits.min_speech_s])
 
 
-def _is_backchannel(k: int, user: Floats, agent: Floats, limits: Limits) -> bool:
+def words_in(ipus: Floats, words: Sequence[Word]) -> Ints:
+    """The user's words in each IPU, counted where their middle lies; zeros if none are known; shape=(n,)."""
+    middles = np.array([(word.start_s + word.end_s) / 2 for word in words if word.speaker == "user"])
+    return np.array([np.count_nonzero((a <= middles) & (middles < b)) for a, b in ipus], dtype=np.int64)
+
+
+def _is_backchannel(k: int, user: Floats, agent: Floats, said: Ints, limits: Limits) -> bool:
     start_s, end_s = user[k]
+    if said[k] > limits.backchannel_words:
+        return False
     others = np.delete(user, k, axis=0)
     near = (others[:, 0] < end_s + limits.isolation_s) & (others[:, 1] > start_s - limits.isolation_s)
     if end_s - start_s > limits.backchannel_s or near.any():

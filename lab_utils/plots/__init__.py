@@ -6,6 +6,7 @@ read at 100 % in a notebook. Colours: Okabe and Ito's, told apart by colour-blin
 """
 
 from .ink import DPI, Layers, blank_figure, png
+from .lines import line_figure, line_tradeoff
 from .recordings import (
     Envelope,
     LiveTimeline,
@@ -32,6 +33,8 @@ __all__ = [
     "decisions",
     "envelope",
     "latency_figure",
+    "line_figure",
+    "line_tradeoff",
     "mark",
     "png",
     "session_figure",
