@@ -19,9 +19,11 @@ from pandas.io.formats.style import Styler
 
 from . import grid as grids
 from . import plots
+from .corpus.importing import Imported
+from .corpus.label_checks import ROWS, check_page, label_checks, least_sure_first
 from .metrics import LONGEST_HOLD_S, attribute, false_boundaries, heard_replies, session_scores
 from .profile import save_profile
-from .records import LabelKind, Labels, Traced
+from .records import LabelKind, Labels, Recording, Traced
 from .rehearsal import Rehearsal, load_call, proof, rehearse
 from .replay import Block, replay
 from .report import Choice, Study, make_profile, run_study, tradeoff_figure
@@ -32,10 +34,13 @@ from .tracing import TraceCache, Tracer, default_cache
 from .widgets.tuner import Tuner, numbers_html, wav, wav_excerpt
 
 __all__ = [
+    "check",
     "example",
     "export",
+    "found",
     "hear",
     "latencies",
+    "lines",
     "listen",
     "load_call",
     "look",
@@ -51,6 +56,8 @@ __all__ = [
     "tradeoff",
     "tuner",
 ]
+
+FOUND = ("file", "format", "channels", "seconds", "labels from", "words from", "notes")
 
 IMAGE_DPI = 160
 """Drawn finer than shown, for sharp text on any screen."""
@@ -127,6 +134,48 @@ def listen(study: Study, number: int, span: Sequence[float], around_s: float = 2
     start_s, end_s = span
     excerpt = wav_excerpt(study.load(number), (start_s - around_s, end_s + around_s))
     return Audio(data=excerpt)
+
+
+def found(imported: Imported) -> Styler:
+    """What an import found, one row each: the recordings, then the files that can't be used, and why."""
+    rows = [
+        {
+            "file": _below(imported.folder, entry.files.user),
+            "format": entry.files.format,
+            "channels": entry.channels,
+            "seconds": f"{entry.duration_s:.1f}",
+            "labels from": entry.labels_source,
+            "words from": entry.words_source,
+            "notes": "; ".join(entry.notes),
+        }
+        for entry in imported.entries
+    ]
+    skipped = [
+        dict.fromkeys(FOUND, "")
+        | {"file": _below(imported.folder, item.path), "format": "skipped", "notes": item.reason}
+        for item in imported.skipped
+    ]
+    return _left(pd.DataFrame([*rows, *skipped], columns=FOUND).style.format(escape="html"))
+
+
+def check(recording: Recording, page: int = 1, *, by_confidence: bool = True, rows: int = ROWS) -> Image:
+    """A page of a labelled recording's holds and ends of turn, to check by eye; the least sure first.
+
+    Raises ValueError for a recording without labels and for a page that there isn't.
+    """
+    if recording.labels is None:
+        raise ValueError(f"{recording.name}: has no labels to check; write some with 'lab transcribe'")
+    checks = label_checks(recording.labels)
+    shown = check_page(least_sure_first(checks) if by_confidence else checks, page, rows)
+    order = "least sure first" if by_confidence else "in order of time"
+    pages = f"page {page} of {-(-len(checks) // rows)}"
+    title = f"{recording.name}: {len(checks)} holds and ends of turn, {order}; {pages}"
+    return _image(plots.label_page(recording, recording.labels, shown, title))
+
+
+def lines(frame: pd.DataFrame) -> Image:
+    """How settings hold on bad lines (`report.compare_lines`)."""
+    return _image(plots.line_figure(frame))
 
 
 def tradeoff(study: Study, choice: Choice) -> Image:
@@ -250,8 +299,17 @@ def said(rehearsal: Rehearsal, name: str) -> Styler:
         }
         for reply in rehearsal.logs[name].replies
     ]
-    style = pd.DataFrame(rows).style.hide(axis="index").format(precision=2, na_rep="")
-    return style.set_table_styles([{"selector": "th, td", "props": "text-align: left"}])
+    return _left(pd.DataFrame(rows).style.format(precision=2, na_rep="", escape="html"))
+
+
+def _left(style: Styler) -> Styler:
+    """Without numbers of rows, all text at the left."""
+    table = style.hide(axis="index")
+    return table.set_table_styles([{"selector": "th, td", "props": "text-align: left"}])
+
+
+def _below(folder: Path, path: str | Path) -> str:
+    return Path(path).relative_to(folder).as_posix() if Path(path).is_relative_to(folder) else str(path)
 
 
 def _labels(rehearsal: Rehearsal) -> Labels:

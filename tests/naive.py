@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from livekit.agents.voice.endpointing import BaseEndpointing, DynamicEndpointing
+from scipy.optimize import linear_sum_assignment
 
 from lab_utils.records import Commits, Ipu, Label, Labels, SttEvent, Traced
 from lab_utils.replay import agent_turns, stt_events
@@ -440,3 +441,12 @@ def choose(rows: list[dict[str, float]], limit: str, most: float, least: str) ->
         if all(key(i) <= key(j) for j in within):
             return i
     return None
+
+
+def matching_size(found_s: Sequence[float], true_s: Sequence[float], near_s: float) -> int:
+    """Most pairs of times that are near each other, each in one pair: an assignment of least cost."""
+    if not len(found_s) or not len(true_s):
+        return 0
+    far = np.abs(np.subtract.outer(np.asarray(found_s), np.asarray(true_s))) > near_s + 1e-9
+    rows, columns = linear_sum_assignment(far.astype(float))
+    return int((~far[rows, columns]).sum())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from synthetic_sessions import Exchange, labels_of_session, session_of
 
 from lab_utils import notebook
+from lab_utils.corpus.importing import import_folder
 from lab_utils.records import Recording
 from lab_utils.rehearsal import Rehearsal
 
@@ -44,3 +47,13 @@ def test_the_conversation_is_told_reply_by_reply():
     assert "<table" in notebook.said(one, "<0>").to_html()
     assert notebook.timelines(one, (6.0, 16.0)).data[:4] == b"\x89PNG"
     assert notebook.latencies(one).data[:4] == b"\x89PNG"
+
+
+def test_what_an_import_found_and_skipped_is_one_table():
+    folder = Path(__file__).parent / "fixtures" / "recordings"
+    shown = notebook.found(import_folder(folder, quiet=True))
+    table = shown.data
+    assert table.loc[table["file"] == "livekit/call-17/audio.ogg", "format"].tolist() == ["livekit_report"]
+    (skipped,) = table.loc[table["format"] == "skipped", "notes"]
+    assert "put the session's audio beside it" in skipped
+    assert "the session&#39;s audio" in shown.to_html()

@@ -71,7 +71,8 @@ class TestNotebook:
     def test_runs(self, path: Path, samples_cache: Path, tmp_path: Path) -> None:
         work = tmp_path / "notebooks"
         work.mkdir()
-        (tmp_path / "audio_samples").symlink_to(ROOT / "audio_samples")
+        for folder in ("audio_samples", "tests"):
+            (tmp_path / folder).symlink_to(ROOT / folder)
         notebook = nbformat.read(path, as_version=4)
         client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(work)}})
         client.execute(env=kernel_environment(samples_cache))

@@ -28,6 +28,7 @@ from .intervals import (
     attributes,
     intervals,
 )
+from .label_accuracy import NEAR_S, label_accuracy, match_starts
 from .scores import LATENCIES, PERCENTILES, RATES, bootstrap, pareto_frontier, summarize
 from .session_scores import SESSION_SCORES, false_boundaries, heard_replies, session_scores
 from .session_spans import Activity, Playout, activities, playouts, session_commits
@@ -44,6 +45,7 @@ __all__ = [
     "LATENCIES",
     "LONGEST_HOLD_S",
     "LONG_HOLD",
+    "NEAR_S",
     "PERCENTILES",
     "RATES",
     "SESSION_SCORES",
@@ -61,6 +63,8 @@ __all__ = [
     "false_boundaries",
     "heard_replies",
     "intervals",
+    "label_accuracy",
+    "match_starts",
     "pareto_frontier",
     "playouts",
     "session_commits",

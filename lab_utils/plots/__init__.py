@@ -6,6 +6,7 @@ read at 100 % in a notebook. Colours: Okabe and Ito's, told apart by colour-blin
 """
 
 from .ink import DPI, Layers, blank_figure, png
+from .label_pages import label_page, label_strip, label_words
 from .lines import line_figure, line_tradeoff
 from .recordings import (
     Envelope,
@@ -32,6 +33,9 @@ __all__ = [
     "blank_figure",
     "decisions",
     "envelope",
+    "label_page",
+    "label_strip",
+    "label_words",
     "latency_figure",
     "line_figure",
     "line_tradeoff",
