@@ -25,7 +25,7 @@ from .corpus.estimate import estimate_labels, estimate_speech
 from .corpus.files import RecordingFiles, load_recording
 from .degrade import CLEAN, LineCondition, degrade
 from .detectors import v1_mini
-from .records import EotTrace, Ipu, Labels, Pauses, Pcm, Recording, SttEvent, Traced, VadTrace
+from .records import EotTrace, Ipu, Labels, Pauses, Pcm, Recording, SttEvent, Traced, VadTrace, Word
 from .replay import Block, MissingPredictions, MissingRestarts, agent_turns, decide, find_pauses, heard_by
 from .settings import Settings, VadSettings
 from .timeline import SAMPLE_RATE_HZ, WINDOW_SAMPLES, Floats, Ints, frame_samples, phase_offsets
@@ -165,8 +165,11 @@ class Tracer:
         )
         return self.complete(recording, traced, [Block.of(settings)], stt)
 
-    def estimate_labels(self, recording: Recording) -> Labels:
-        """Labels from the speech in the two channels. Raises BadRecording without an agent channel."""
+    def estimate_labels(self, recording: Recording, words: Sequence[Word] = ()) -> Labels:
+        """Labels from the speech in the two channels. Raises BadRecording without an agent channel.
+
+        `words`: if known, they tell the user's backchannels from short turns.
+        """
         if recording.agent is None:
             raise BadRecording.of(
                 recording.path,
@@ -175,7 +178,8 @@ class Tracer:
             )
         agent_only = replace(recording, user=recording.agent, sha256=f"{recording.sha256}-agent")
         user, agent = (self.vad(channel, "livekit", [0])[0] for channel in (recording, agent_only))
-        return estimate_labels(recording.user, recording.agent, user.probabilities, agent.probabilities)
+        said = [word for word in words if word.speaker == "user"]
+        return estimate_labels(recording.user, recording.agent, user.probabilities, agent.probabilities, said)
 
     def speech_only(self, recording: Recording) -> Labels:
         """The user's IPUs and nothing else: who speaks when, of a recording that can't be labelled."""

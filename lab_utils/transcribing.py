@@ -83,7 +83,7 @@ class Transcriber:
         """The words, and the labels with them: the recording's own, or estimated from its two channels."""
         words, labels = self.words(recording), recording.labels
         if labels is None and recording.agent is not None:
-            labels = Tracer(self.cache).estimate_labels(recording)
+            labels = Tracer(self.cache).estimate_labels(recording, words)
         if labels is not None:
             labels = with_words(labels, words, self.source)
         return Transcript(recording.name, recording.path, recording.duration_s, words, labels)

@@ -12,7 +12,7 @@ from lab_utils import tracing
 from lab_utils.audio import BadRecording, write_wav
 from lab_utils.corpus.files import find_recordings, load_recording
 from lab_utils.detectors import v1_mini
-from lab_utils.records import Recording
+from lab_utils.records import Recording, Word
 from lab_utils.replay import Block, MissingPredictions, MissingRestarts, replay
 from lab_utils.settings import Settings
 from lab_utils.tracing import TraceCache, Tracer, stream_of, trace_recordings
@@ -198,3 +198,19 @@ def test_one_bad_recording_does_not_stop_the_others(tmp_path, excerpt) -> None:
     assert "bad.wav" in str(bad)
     assert not isinstance(good, ValueError)
     assert good.name == "good"
+
+
+def test_known_words_tell_a_short_turn_from_a_backchannel(tmp_path: Path) -> None:
+    recording = load_recording(find_recordings(SAMPLES)[0])
+    truth = recording.labels
+    assert truth is not None
+    alone = replace(recording, labels=None)
+    tracer = Tracer(TraceCache(tmp_path))
+    unknown = tracer.estimate_labels(alone).of_kind("backchannel")
+    known = tracer.estimate_labels(alone, truth.words).of_kind("backchannel")
+    assert known.tolist() == unknown.tolist()
+    assert len(known) == len(truth.of_kind("backchannel"))
+    (start_s, end_s) = known[0].tolist()
+    wordy = [Word("user", start_s + 0.05 * k, start_s + 0.05 * k + 0.04, "yes") for k in range(4)]
+    assert start_s not in tracer.estimate_labels(alone, wordy).of_kind("backchannel")[:, 0]
+    assert end_s - start_s <= 1.0
