@@ -13,6 +13,8 @@ import typer
 from ..corpus.fetch import CORPORA, corpus_named, fetch
 from ..corpus.importing import Imported, import_folder, save_import
 from ..corpus.recording_files import FindOptions, parse_raw
+from ..corpus.redact import read_spans
+from ..corpus.redacted_import import check_folder_for_copies, write_redacted
 from .common import Json, UserChannel, app, ending_well
 
 
@@ -29,14 +31,31 @@ def import_(
     pair: Annotated[str, typer.Option(help="Names of pairs, such as '{name}_{channel:rx|tx}.wav'.")] = "",
     raw: Annotated[str, typer.Option(help="Coding of .raw and .pcm: ENCODING[,RATE_HZ[,CHANNELS]].")] = "",
     swap: Annotated[bool, typer.Option("--swap", help="Exchange user and agent.")] = False,
+    redact: Annotated[str, typer.Option(help="Words to mute in copies: WORD[,WORD ...].")] = "",
+    redact_spans: Annotated[
+        Path | None, typer.Option(help="Annotation file whose segments (or tier 'redact') are muted.")
+    ] = None,
+    redacted_to: Annotated[Path | None, typer.Option(help="New folder for the redacted copies.")] = None,
     as_json: Json = False,
 ) -> None:
     """Find recordings of any known format in a folder and list them in a manifest."""
+    if bool(redact or redact_spans) != (redacted_to is not None):
+        raise typer.BadParameter("--redacted-to goes with --redact or --redact-spans")
     with ending_well():
+        spans = read_spans(redact_spans) if redact_spans else None
+        phrases = [phrase.strip() for phrase in redact.split(",")] if redact else []
+        if redacted_to is not None:
+            check_folder_for_copies(redacted_to, folder)
         options = FindOptions(user, agent, pair, parse_raw(raw) if raw else None, swap)
         imported = import_folder(folder, options, quiet=as_json)
+        unmatched: tuple[str, ...] = ()
+        if redacted_to is not None and imported.entries:
+            copies = write_redacted(imported, redacted_to, phrases=phrases, spans=spans, quiet=as_json)
+            imported, unmatched = copies.imported, copies.unmatched
         for item in imported.skipped:
             print(f"lab: skipped: {item.reason}", file=sys.stderr)
+        for phrase in unmatched:
+            print(f"lab: not found, so nothing was muted for it: {phrase}", file=sys.stderr)
         base = imported.folder if imported.folder.is_dir() else imported.folder.parent
         target = out if out is not None else str(base / "manifest.parquet")
         root = save_import(imported, target)

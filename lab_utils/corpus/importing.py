@@ -54,7 +54,7 @@ def import_folder(path: str | Path, options: FindOptions | None = None, *, quiet
     first: dict[str, RecordingFiles] = {}
     for files in tqdm(found.recordings, "importing", unit="recording", disable=quiet):
         try:
-            entry = _entry(files)
+            entry = entry_of(files)
         except BadRecording as error:
             skipped.append(Skipped(files.user, str(error)))
             continue
@@ -84,7 +84,8 @@ def save_import(imported: Imported, path: str | Path) -> Path | None:
     return None if above else folder
 
 
-def _entry(files: RecordingFiles) -> Entry:
+def entry_of(files: RecordingFiles) -> Entry:
+    """What a manifest says of a recording; loads it. Raises BadRecording."""
     recording = load_recording(files)
     header = audio_header(files.user, files.raw) if files.row is None else None
     return Entry.of(files, recording, header.rate_hz if header else 0)
