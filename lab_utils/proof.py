@@ -16,8 +16,7 @@ from tqdm.auto import tqdm
 
 from .audio import BadRecording
 from .compare import TOLERANCE_S, Case, Moment, Outcome, draw_cases, verify
-from .corpus.files import RecordingFiles, find_recordings, with_distinct_names
-from .corpus.label_file import SUFFIX as LABEL_SUFFIX
+from .corpus.files import find_in
 
 EXCLUDED = (
     "commits of the session at or after the end of the audio, which the end of a session brings forward"
@@ -60,12 +59,9 @@ def prove(
     The case of a number is the same in every draw with the same seed and recordings. Raises BadRecording if
     no recording can be used.
     """
-    found: list[RecordingFiles] = []
-    # a label file comes with its recording, when a shell has listed a folder
-    paths = [path for path in paths if not str(path).endswith(LABEL_SUFFIX)]
-    for path in paths:
-        found += find_recordings(path, user=channels[0], agent=channels[1])
-    files = with_distinct_names(found)
+    files, failed = find_in(paths, channels)
+    if failed:
+        raise failed[0][1]
     if not files:
         raise BadRecording("no recordings given; name a file or a folder")
     cases = draw_cases(settings if case is None else case + 1, len(files), seed)

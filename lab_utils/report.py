@@ -23,8 +23,7 @@ from . import grid as grids
 from . import plots, profile
 from .audio import BadRecording, as_path, is_local, replacing
 from .corpus.censoring import censoring
-from .corpus.files import RecordingFiles, find_recordings, load_recording, with_distinct_names
-from .corpus.label_file import SUFFIX as LABEL_SUFFIX
+from .corpus.files import RecordingFiles, find_in, load_recording
 from .degrade import CLEAN, LineCondition, degrade
 from .lines import score_lines
 from .records import Recording, Traced
@@ -151,16 +150,9 @@ def run_study(
     if table["transcription_delay"].nunique() == 1:
         delay = float(table["transcription_delay"].iloc[0])
         conditions = conditions.model_copy(update={"transcription_delay": delay})
-    found: list[RecordingFiles] = []
-    skipped: list[Skipped] = []
-    for path in paths:
-        if str(path).endswith(LABEL_SUFFIX):
-            continue  # comes with its recording, when a shell has listed a folder
-        try:
-            found += find_recordings(path, user=channels[0], agent=channels[1])
-        except BadRecording as error:
-            skipped.append(Skipped(str(path), str(error)))
-    found = [files for files in with_distinct_names(found) if not only or _absolute(files.user) in only]
+    found, failed = find_in(paths, channels)
+    skipped = [Skipped(str(path), str(error)) for path, error in failed]
+    found = [files for files in found if not only or _absolute(files.user) in only]
     start = Settings(conditions=conditions)
     delays = {
         conditions.transcription_delay,

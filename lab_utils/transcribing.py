@@ -21,7 +21,7 @@ from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from .audio import BadRecording
-from .corpus.files import RecordingFiles, find_recordings, load_recording, with_distinct_names
+from .corpus.files import RecordingFiles, find_in, load_recording
 from .corpus.label_file import SUFFIX, LabelFile, read_label_file, write_label_file, write_labels
 from .records import Labels, Pcm, Recording, Speaker, Word
 from .tracing import TraceCache, Tracer, default_cache
@@ -155,13 +155,8 @@ def transcribe_folders(
     One row a recording: recording, duration_s, user_words and agent_words (Whisper's), added (to the label
     file), labels (its path); or the error that stands in the way. Written as soon as it is known.
     """
-    found: list[RecordingFiles] = []
-    for path in paths:
-        try:
-            found += find_recordings(path, user=channels[0], agent=channels[1])
-        except BadRecording as error:
-            yield error
-    found = with_distinct_names(found)
+    found, failed = find_in(paths, channels)
+    yield from (error for _, error in failed)
     results = transcribe_recordings(
         found, model=model, language=language, cache=cache, jobs=jobs, quiet=quiet
     )

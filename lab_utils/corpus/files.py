@@ -17,6 +17,7 @@ from ..audio import AUDIO_SUFFIXES, BadRecording, RawFormat, as_path
 from ..records import Labels, Pcm, Recording
 from ..timeline import SAMPLE_RATE_HZ
 from .formats import BY_CONVENTION, BY_NAME, FORMATS
+from .label_file import SUFFIX as LABEL_SUFFIX
 from .label_file import check_duration, read_labels
 from .listing import Listing
 from .manifest import is_manifest, read_manifest
@@ -28,6 +29,7 @@ __all__ = [
     "RecordingFiles",
     "audio_sha256",
     "find_all",
+    "find_in",
     "find_recordings",
     "load_recording",
     "with_distinct_names",
@@ -67,6 +69,26 @@ def find_recordings(
             path, "no recording in this folder", f"{looked}{why}; give another folder or a file"
         )
     return list(found.recordings)
+
+
+def find_in(
+    paths: Iterable[str | Path], channels: tuple[str, str] = ("caller", "agent")
+) -> tuple[list[RecordingFiles], list[tuple[str | Path, BadRecording]]]:
+    """The recordings in several files, folders and manifests, and the paths that have none, with the error.
+
+    Label files are passed over: they come with their recordings, when a shell has listed a folder.
+    `channels`: names of the user's and the agent's channel.
+    """
+    found: list[RecordingFiles] = []
+    failed: list[tuple[str | Path, BadRecording]] = []
+    for path in paths:
+        if str(path).endswith(LABEL_SUFFIX):
+            continue
+        try:
+            found += find_recordings(path, user=channels[0], agent=channels[1])
+        except BadRecording as error:
+            failed.append((path, error))
+    return with_distinct_names(found), failed
 
 
 def find_all(path: str | Path, options: FindOptions | None = None) -> Found:

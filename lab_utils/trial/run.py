@@ -10,8 +10,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from ..audio import BadRecording
-from ..corpus.files import RecordingFiles, find_recordings, with_distinct_names
-from ..corpus.label_file import SUFFIX as LABEL_SUFFIX
+from ..corpus.files import RecordingFiles, find_in
 from ..records import SessionMode
 from ..rehearsal import stt_timing
 from ..settings import Settings
@@ -91,17 +90,10 @@ def _find(
     paths: Sequence[str | Path], channels: tuple[str, str]
 ) -> tuple[list[RecordingFiles], list[Result]]:
     """The recordings, each with a folder name of its own, and the paths that have none."""
-    found: list[RecordingFiles] = []
-    skipped: list[Result] = []
-    for path in paths:
-        if str(path).endswith(LABEL_SUFFIX):
-            continue  # comes with its recording, when a shell has listed a folder
-        try:
-            found += find_recordings(path, user=channels[0], agent=channels[1])
-        except BadRecording as error:
-            skipped.append(Result(str(path), str(path), "skipped", str(error)))
+    found, failed = find_in(paths, channels)
+    skipped = [Result(str(path), str(path), "skipped", str(error)) for path, error in failed]
     distinct: dict[str, RecordingFiles] = {}
-    for files in with_distinct_names(found):
+    for files in found:
         name, number = files.name, 1
         while session_folder(Path(), name).name.casefold() in distinct:
             number += 1
