@@ -223,5 +223,4 @@ def outcome(
 
 @functools.lru_cache(maxsize=1)  # cases come in the recordings' order
 def _labelled(files: RecordingFiles, tracer: Tracer) -> Recording:
-    recording = load_recording(files)
-    return replace(recording, labels=recording.labels or tracer.estimate_labels(recording))
+    return tracer.labelled(load_recording(files))

@@ -45,6 +45,11 @@ class Word:
     end_s: float
     text: str
 
+    @property
+    def middle_s(self) -> float:
+        """It is said to lie where this lies."""
+        return (self.start_s + self.end_s) / 2
+
 
 SttEventKind = Literal["start_of_speech", "interim", "preflight", "final", "end_of_speech"]
 

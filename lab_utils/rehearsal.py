@@ -46,9 +46,7 @@ def load_call(path: str | Path, number: int = 0, cache: Path | None = None) -> R
         raise ValueError(
             f"{path}: has recordings 0 to {len(found) - 1}, asked for {number}; choose one of them"
         )
-    recording = load_recording(found[number])
-    labels = recording.labels or Tracer(TraceCache(cache or default_cache())).estimate_labels(recording)
-    return replace(recording, labels=labels)
+    return Tracer(TraceCache(cache or default_cache())).labelled(load_recording(found[number]))
 
 
 def rehearse(

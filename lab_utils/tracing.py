@@ -88,6 +88,12 @@ def stream_of(pcm: Pcm, phase_samples: int, tail_s: float = TAIL_S) -> Pcm:
     return np.concatenate((np.zeros(phase_samples, dtype=np.int16), pcm, tail))
 
 
+def agent_alone(recording: Recording) -> Recording:
+    """The agent's channel as if it were a user's, with an address of its own in the cache."""
+    assert recording.agent is not None
+    return replace(recording, user=recording.agent, sha256=f"{recording.sha256}-agent")
+
+
 @dataclass(frozen=True)
 class Tracer:
     """Makes traces, reading and filling a cache. Holds no model and no audio: it can be sent to a worker."""
@@ -131,18 +137,7 @@ class Tracer:
 
     def trace(self, recording: Recording, phases: int, vads: Iterable[str] = VAD_MODELS) -> Traced:
         """VAD traces and labels of a recording, with the predictions at hand."""
-        offsets = phase_offsets(phases)
-        return Traced(
-            name=recording.name,
-            path=recording.path,
-            sha256=recording.sha256,
-            duration_s=recording.duration_s,
-            labels=recording.labels or self.estimate_labels(recording),
-            vad={model: self.vad(recording, model, offsets) for model in vads},
-            eot=tuple(self.cached_predictions(recording.sha256, offset) for offset in offsets),
-            tail_s=self.tail_s,
-            notes=recording.notes,
-        )
+        return self._traced(recording, phase_offsets(phases), vads)
 
     def trace_session(
         self,
@@ -152,18 +147,29 @@ class Tracer:
         stt: Sequence[SttEvent] | None = None,
     ) -> Traced:
         """All that one setting leads to on one recording at one phase offset: what a session needs."""
-        traced = Traced(
+        traced = self._traced(recording, [phase_samples], [settings.vad.model])
+        return self.complete(recording, traced, [Block.of(settings)], stt)
+
+    def _traced(self, recording: Recording, offsets: Sequence[int], vads: Iterable[str]) -> Traced:
+        recording = self.labelled(recording)
+        assert recording.labels is not None
+        return Traced(
             name=recording.name,
             path=recording.path,
             sha256=recording.sha256,
             duration_s=recording.duration_s,
-            labels=recording.labels or self.estimate_labels(recording),
-            vad={settings.vad.model: self.vad(recording, settings.vad.model, [phase_samples])},
-            eot=(self.cached_predictions(recording.sha256, phase_samples),),
+            labels=recording.labels,
+            vad={model: self.vad(recording, model, offsets) for model in vads},
+            eot=tuple(self.cached_predictions(recording.sha256, offset) for offset in offsets),
             tail_s=self.tail_s,
             notes=recording.notes,
         )
-        return self.complete(recording, traced, [Block.of(settings)], stt)
+
+    def labelled(self, recording: Recording) -> Recording:
+        """The recording with its labels, or estimated ones (see `estimate_labels`) if it has none."""
+        if recording.labels is not None:
+            return recording
+        return replace(recording, labels=self.estimate_labels(recording))
 
     def estimate_labels(self, recording: Recording, words: Sequence[Word] = ()) -> Labels:
         """Labels from the speech in the two channels. Raises BadRecording without an agent channel.
@@ -176,8 +182,8 @@ class Tracer:
                 "has neither labels nor an agent channel, so holds cannot be told from ends of turn",
                 f"add a label file {Path(recording.path).stem}.labels.json, or the agent's channel",
             )
-        agent_only = replace(recording, user=recording.agent, sha256=f"{recording.sha256}-agent")
-        user, agent = (self.vad(channel, "livekit", [0])[0] for channel in (recording, agent_only))
+        both = (recording, agent_alone(recording))
+        user, agent = (self.vad(channel, "livekit", [0])[0] for channel in both)
         said = [word for word in words if word.speaker == "user"]
         return estimate_labels(recording.user, recording.agent, user.probabilities, agent.probabilities, said)
 
@@ -278,8 +284,7 @@ def _trace_one(
     try:
         recording = load_recording(files)
         if not line.is_clean:
-            labels = recording.labels or tracer.estimate_labels(recording)
-            recording = degrade(replace(recording, labels=labels), line, seed)
+            recording = degrade(tracer.labelled(recording), line, seed)
         vads = sorted({block.vad.model for block in blocks})
         return tracer.complete(recording, tracer.trace(recording, phases, vads), blocks)
     except ValueError as error:

@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from .audio import BadRecording
 from .corpus.files import RecordingFiles, find_in, load_recording
 from .corpus.label_file import SUFFIX, LabelFile, read_label_file, write_label_file, write_labels
 from .records import Labels, Pcm, Recording, Speaker, Word
-from .tracing import TraceCache, Tracer, default_cache
+from .tracing import TraceCache, Tracer, agent_alone, default_cache
 from .transcripts import DEFAULT_MODEL, WhisperFolder, find_model, source_of, transcribe_channel, with_words
 from .vad import model_version
 
@@ -94,9 +94,7 @@ class Transcriber:
         if entry is not None and entry[2].dtype.kind == "U":
             columns = (column.tolist() for column in entry)
             return tuple(Word(speaker, *row) for row in zip(*columns, strict=True))
-        alone = recording
-        if speaker == "agent":  # the same address as for the labels that are estimated from both channels
-            alone = replace(recording, user=pcm, sha256=f"{recording.sha256}-agent")
+        alone = agent_alone(recording) if speaker == "agent" else recording
         (trace,) = Tracer(self.cache).vad(alone, VAD, [0])
         words = transcribe_channel(
             pcm, trace, speaker, self.model, language=self.language, threads=self.threads

@@ -68,7 +68,5 @@ def _check(number: int, label: Label, labels: Labels) -> LabelCheck:
 
 
 def _words(labels: Labels, speaker: Speaker, from_s: float, to_s: float) -> list[str]:
-    middles = sorted(
-        ((word.start_s + word.end_s) / 2, word.text) for word in labels.words if word.speaker == speaker
-    )
+    middles = sorted((word.middle_s, word.text) for word in labels.words if word.speaker == speaker)
     return [text for at_s, text in middles if from_s < at_s <= to_s]

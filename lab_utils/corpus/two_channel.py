@@ -141,7 +141,7 @@ def to_ipus(spans: Floats, duration_s: float, limits: Limits = LIMITS) -> Floats
 
 def words_in(ipus: Floats, words: Sequence[Word]) -> Ints:
     """The user's words in each IPU, counted where their middle lies; zeros if none are known; shape=(n,)."""
-    middles = np.array([(word.start_s + word.end_s) / 2 for word in words if word.speaker == "user"])
+    middles = np.array([word.middle_s for word in words if word.speaker == "user"])
     return np.array([np.count_nonzero((a <= middles) & (middles < b)) for a, b in ipus], dtype=np.int64)
 
 

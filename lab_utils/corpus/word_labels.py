@@ -47,6 +47,6 @@ def _text(ipu: Ipu, words: tuple[Word, ...]) -> str:
     inside = [
         word.text
         for word in words
-        if word.speaker == ipu.speaker and ipu.start_s <= (word.start_s + word.end_s) / 2 <= ipu.end_s
+        if word.speaker == ipu.speaker and ipu.start_s <= word.middle_s <= ipu.end_s
     ]
     return " ".join(inside)

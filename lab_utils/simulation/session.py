@@ -320,7 +320,7 @@ class _Session:
             said = [
                 word
                 for word in words_of(self.job.recording.labels)
-                if turn.start_s <= (word.start_s + word.end_s) / 2 <= turn.end_s
+                if turn.start_s <= word.middle_s <= turn.end_s
             ]
             rng = rng_for(self.job.seed, f"stt {turn.start_s:.3f}")
             self._stt.hear(plan_events(said, self.job.stt_timing or SttTiming(), rng), shift)

@@ -70,11 +70,11 @@ def run_one(plan: Plan, files: RecordingFiles) -> Result:
 
     parts = load_parts(plan.parts)
     tracer = Tracer(TraceCache(plan.cache))
-    recording = load_recording(files)
-    labels = _labels(recording, tracer)
-    recording = replace(recording, labels=labels)
+    recording = _labelled(load_recording(files), tracer)
     log = run(_job(plan, recording, tracer, parts))
-    scored = labels if plan.mode == "open_loop" and labels.labels else None
+    scored = recording.labels
+    if plan.mode == "reactive" or not (scored and scored.labels):
+        scored = None
     result = result_of(log, recording, scored)
     own = save_session(log, plan.out)
     assert result.stages is not None
@@ -85,11 +85,11 @@ def run_one(plan: Plan, files: RecordingFiles) -> Result:
     return result
 
 
-def _labels(recording: Recording, tracer: Tracer) -> Labels:
-    """Who speaks when, as well as it can be known."""
-    if recording.labels is not None:
-        return recording.labels
-    return tracer.speech_only(recording) if recording.agent is None else tracer.estimate_labels(recording)
+def _labelled(recording: Recording, tracer: Tracer) -> Recording:
+    """The recording with who speaks when, as well as it can be known."""
+    if recording.labels is None and recording.agent is None:
+        return replace(recording, labels=tracer.speech_only(recording))
+    return tracer.labelled(recording)
 
 
 def _job(
