@@ -21,12 +21,13 @@ from .corpus.files import find_recordings, load_recording
 from .records import Commits, Recording, SessionLog, SessionMode, Traced
 from .replay import replay
 from .settings import Settings
-from .simulation.delays import Delay, rng_for
-from .simulation.job import HasSettings, SessionJob, SessionTraces
+from .simulation.delays import Delay
+from .simulation.job import HasSettings, SessionJob, SessionTraces, settings_in
 from .simulation.results import save_session, session_folder
-from .simulation.stt_plan import SttTiming, plan_events, words_of
+from .simulation.stt_plan import SttTiming, planned
 from .simulation.workers import run_sessions
-from .tracing import TAIL_S, TraceCache, Tracer, default_cache
+from .timeline import TAIL_S
+from .tracing import TraceCache, Tracer, default_cache
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,8 @@ def rehearse(
     for name, given in tqdm(
         settings.items(), desc="traces", unit="setting", disable=quiet or mode == "reactive"
     ):
-        chosen = given if isinstance(given, Settings) else given.settings
-        job = SessionJob(
-            recording, chosen, agent=agent, seed=seed, mode=mode, tail_s=TAIL_S, stt_timing=stt_timing(chosen)
-        )
+        chosen = settings_in(given)
+        job = SessionJob(recording, chosen, agent=agent, seed=seed, mode=mode, stt_timing=stt_timing(chosen))
         if mode == "open_loop":
             job, traced = traced_job(job, tracer)
             if chosen.endpointing.mode == "fixed":
@@ -113,8 +112,7 @@ def stt_timing(settings: Settings) -> SttTiming:
 def traced_job(job: SessionJob, tracer: Tracer) -> tuple[SessionJob, Traced]:
     """An open-loop job with its transcripts and traces, so that no model need run, and what was traced."""
     assert job.recording.labels is not None
-    timing = job.stt_timing or SttTiming()
-    events = plan_events(words_of(job.recording.labels), timing, rng_for(job.seed, "stt"))
+    events = planned(job.recording.labels, job.stt_timing, job.seed)
     traced = tracer.trace_session(job.recording, job.settings, stt=events)
     traces = SessionTraces(traced.vad[job.settings.vad.model][0], traced.eot[0])
     return replace(job, transcripts=events, traces=traces), traced

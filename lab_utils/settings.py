@@ -24,11 +24,13 @@ STREAMING_DETECTOR_MIN_SILENCE_S = 0.25
 """AgentSession refuses a VAD with less silence than this beside an audio turn detector."""
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """Frozen, strictly validated values; its ValidationError is a ValueError."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class VadSettings(_Frozen):
+class VadSettings(Frozen):
     """Voice activity: which model, and the state machine that turns its probabilities into speech."""
 
     model: Literal["silero", "livekit"] = "livekit"
@@ -55,7 +57,7 @@ def default_deactivation(activation_threshold: float) -> float:
     return max(activation_threshold - 0.15, 0.01)
 
 
-class DetectorSettings(_Frozen):
+class DetectorSettings(Frozen):
     """End of turn: plain VAD, the speech-to-text's own endpointing, or the audio model v1-mini."""
 
     model: Literal["vad", "stt", "v1-mini"] = "v1-mini"
@@ -73,7 +75,7 @@ class DetectorSettings(_Frozen):
         return {"version": self.model} | ({} if default else threshold)
 
 
-class EndpointingSettings(_Frozen):
+class EndpointingSettings(Frozen):
     """How long the agent waits after the last speech; `max_delay` only if the detector says "unlikely"."""
 
     mode: Literal["fixed", "dynamic"] = "fixed"
@@ -82,7 +84,7 @@ class EndpointingSettings(_Frozen):
     alpha: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
 
 
-class InterruptionSettings(_Frozen):
+class InterruptionSettings(Frozen):
     """When the user's speech stops the agent."""
 
     enabled: bool = True
@@ -92,7 +94,7 @@ class InterruptionSettings(_Frozen):
     false_interruption_timeout: Seconds | None = 2.0
 
 
-class PreemptiveSettings(_Frozen):
+class PreemptiveSettings(Frozen):
     """Whether the reply is prepared before the turn is over."""
 
     enabled: bool = True
@@ -101,7 +103,7 @@ class PreemptiveSettings(_Frozen):
     max_retries: Annotated[int, Field(ge=0)] = 3
 
 
-class Conditions(_Frozen):
+class Conditions(Frozen):
     """What a replay assumes and no profile can set."""
 
     transcription_delay: Seconds = 0.0
@@ -133,7 +135,7 @@ KNOBS: dict[str, tuple[str, str]] = {
 _KNOB_OF = {f"{group}.{field}": name for name, (group, field) in KNOBS.items()}
 
 
-class Settings(_Frozen):
+class Settings(Frozen):
     """Everything that decides when a turn is over; `Settings()` is what `AgentSession` does by default."""
 
     vad: VadSettings = VadSettings()

@@ -18,6 +18,15 @@ SAMPLE_RATE_HZ = 16_000
 WINDOW_SAMPLES = 512
 WINDOW_S = WINDOW_SAMPLES / SAMPLE_RATE_HZ
 
+TAIL_S = 8.0
+"""Silence after the recording: the last turn's wait must not be cut short by the end of the file."""
+
+
+def stream_of(pcm: NDArray[np.int16], phase_samples: int, tail_s: float = TAIL_S) -> NDArray[np.int16]:
+    """What the agent hears: the phase's silence, the recording, and the silence after it."""
+    tail = np.zeros(round(tail_s * SAMPLE_RATE_HZ), dtype=np.int16)
+    return np.concatenate((np.zeros(phase_samples, dtype=np.int16), pcm, tail))
+
 
 def phase_offsets(phases: int) -> list[int]:
     """Offsets in samples that spread `phases` replays evenly over one window; the first is 0."""

@@ -25,16 +25,22 @@ from .corpus.estimate import estimate_labels, estimate_speech
 from .corpus.files import RecordingFiles, load_recording
 from .degrade import CLEAN, LineCondition, degrade
 from .detectors import v1_mini
-from .records import EotTrace, Ipu, Labels, Pauses, Pcm, Recording, SttEvent, Traced, VadTrace, Word
+from .records import EotTrace, Ipu, Labels, Pauses, Recording, SttEvent, Traced, VadTrace, Word
 from .replay import Block, MissingPredictions, MissingRestarts, agent_turns, decide, find_pauses, heard_by
 from .settings import Settings, VadSettings
-from .timeline import SAMPLE_RATE_HZ, WINDOW_SAMPLES, Floats, Ints, frame_samples, phase_offsets
+from .timeline import (
+    SAMPLE_RATE_HZ,
+    TAIL_S,
+    WINDOW_SAMPLES,
+    Floats,
+    Ints,
+    frame_samples,
+    phase_offsets,
+    stream_of,
+)
 from .vad import VAD_MODELS, model_version, speech_probabilities
 
 log = logging.getLogger(__name__)
-
-TAIL_S = 8.0
-"""Silence after the recording: the last turn's wait must not be cut short by the end of the file."""
 
 LEAST_RESTART = 256
 """Windows (8 s) computed at least when a VAD begins anew; it is mostly restarted again before they end."""
@@ -80,12 +86,6 @@ class TraceCache:
 
     def _path(self, address: str) -> Path:
         return self.folder / address[:2] / f"{address}.npz"
-
-
-def stream_of(pcm: Pcm, phase_samples: int, tail_s: float = TAIL_S) -> Pcm:
-    """What the agent hears: the phase's silence, the recording, and the silence after it."""
-    tail = np.zeros(round(tail_s * SAMPLE_RATE_HZ), dtype=np.int16)
-    return np.concatenate((np.zeros(phase_samples, dtype=np.int16), pcm, tail))
 
 
 def agent_alone(recording: Recording) -> Recording:

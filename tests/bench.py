@@ -22,15 +22,14 @@ from lab_utils import grid, sweep
 from lab_utils.corpus.files import find_recordings, load_recording
 from lab_utils.detectors import v1_mini
 from lab_utils.records import EotTrace, Ipu, Label, Labels, Recording, Traced, VadTrace
+from lab_utils.rehearsal import traced_job
 from lab_utils.replay import Block, MissingPredictions, agent_turns, blocks_of, decide, find_pauses
 from lab_utils.settings import Conditions, Settings
 from lab_utils.simulation import clock
-from lab_utils.simulation.delays import rng_for
-from lab_utils.simulation.job import SessionJob, SessionTraces
-from lab_utils.simulation.stt_plan import SttTiming, plan_events, words_of
+from lab_utils.simulation.job import SessionJob
 from lab_utils.simulation.workers import in_workers
-from lab_utils.timeline import SAMPLE_RATE_HZ, WINDOW_S, frame_samples
-from lab_utils.tracing import TraceCache, Tracer, stream_of
+from lab_utils.timeline import SAMPLE_RATE_HZ, WINDOW_S, frame_samples, stream_of
+from lab_utils.tracing import TraceCache, Tracer
 from lab_utils.vad import speech_probabilities
 
 SAMPLES = Path(__file__).resolve().parent.parent / "audio_samples"
@@ -193,11 +192,7 @@ def bench_sessions(recordings: list[Recording]) -> dict[str, float]:
 
 def session_job(recording: Recording, tracer: Tracer) -> SessionJob:
     """A session with LiveKit's default settings and the default scripted parts."""
-    settings = Settings()
-    recording = replace(recording, labels=recording.labels or tracer.estimate_labels(recording))
-    planned = plan_events(words_of(recording.labels), SttTiming(), rng_for(0, "stt"))
-    traced = tracer.trace_session(recording, settings, 0, planned)
-    return SessionJob(recording, settings, traces=SessionTraces(traced.vad["livekit"][0], traced.eot[0]))
+    return traced_job(SessionJob(tracer.labelled(recording), Settings()), tracer)[0]
 
 
 def timed_sessions(jobs: list[SessionJob], warm_up: bool = True) -> float:

@@ -15,7 +15,8 @@ from lab_utils.detectors import v1_mini
 from lab_utils.records import Recording, Word
 from lab_utils.replay import Block, MissingPredictions, MissingRestarts, replay
 from lab_utils.settings import Settings
-from lab_utils.tracing import TraceCache, Tracer, stream_of, trace_recordings
+from lab_utils.timeline import stream_of
+from lab_utils.tracing import TraceCache, Tracer, trace_recordings
 from lab_utils.vad import speech_probabilities
 
 SAMPLES = Path(__file__).resolve().parent.parent / "audio_samples"

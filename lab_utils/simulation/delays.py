@@ -13,18 +13,12 @@ import math
 from typing import Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 
-from ..settings import Seconds
+from ..settings import Frozen, Seconds
 
 Z95 = 1.6448536269514722
 """The 95th percentile of the standard normal distribution."""
-
-
-class Frozen(BaseModel):
-    """Frozen, strictly validated figures of a simulated part; its ValidationError is a ValueError."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Delay(Frozen):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..records import EotTrace, Recording, SessionMode, SttEvent, VadTrace
 from ..settings import Settings
-from ..timeline import WINDOW_SAMPLES
+from ..timeline import TAIL_S, WINDOW_SAMPLES
 
 if TYPE_CHECKING:
     from livekit.agents import Agent, llm, stt, tts
@@ -27,9 +27,14 @@ class HasSettings(Protocol):
     def settings(self) -> Settings: ...
 
 
+def settings_in(profile: Settings | HasSettings) -> Settings:
+    """The settings themselves, or those that a profile holds."""
+    return profile if isinstance(profile, Settings) else profile.settings
+
+
 @dataclass(frozen=True)
 class SessionTraces:
-    """Traces of the very stream that a session hears (`tracing.stream_of`), so that no model need run."""
+    """Traces of the very stream that a session hears (`timeline.stream_of`), so that no model need run."""
 
     vad: VadTrace
     eot: EotTrace
@@ -73,7 +78,7 @@ class SessionJob:
     mode: SessionMode = "open_loop"
     phase_samples: int = 0
     """Silence before the recording, less than one VAD window."""
-    tail_s: float = 8.0
+    tail_s: float = TAIL_S
     """Silence after the recording, so that its last turn can be committed."""
     stt_timing: SttTiming | None = None
     """How the scripted STT hears the words of the labels."""

@@ -27,7 +27,7 @@ from livekit.local_inference import EOT
 from pydantic_core import to_jsonable_python
 
 from ..records import Pcm, SessionEventKind, SessionLog
-from ..timeline import SAMPLE_RATE_HZ, frame_samples
+from ..timeline import SAMPLE_RATE_HZ, frame_samples, stream_of
 from . import clock
 from .agents import PlainAgent, speaks_first
 from .audio_io import AudioSource, Playout, RecordingInput, Stream, mix
@@ -40,7 +40,7 @@ from .llm import ScriptedLLM
 from .models import TracedTurnDetector, TracedVAD, livekit_detector, livekit_vad
 from .observer import Observer, described
 from .stt import ScriptedSTT
-from .stt_plan import SttTiming, plan_events, words_of
+from .stt_plan import SttTiming, plan_events, planned, words_of
 from .tts import ScriptedTTS
 
 LAST_WORDS_S = 30.0
@@ -173,7 +173,8 @@ class _Session:
     async def _run(self, context: Any) -> None:
         job = self.job
         frame = frame_samples(job.settings.conditions.frame_duration)
-        source = self._source(frame)
+        pcm = stream_of(job.recording.user, job.phase_samples, job.tail_s)  # of open loop
+        source = self._source(pcm, frame)
         caller = source if isinstance(source, ReactiveCaller) else None
         audio_in = RecordingInput(source, frame, on_start=lambda: self._starts(audio_in))
         audio_out = Playout(on_event=lambda kind, data: self._plays(kind, data, caller))
@@ -184,7 +185,7 @@ class _Session:
             stt=self._stt,
             llm=job.llm() if job.llm else ScriptedLLM(seed=job.seed),
             tts=speech,
-            **self._turn_taking(lambda: len(audio_in.sent) * frame),
+            **self._turn_taking(pcm, lambda: len(audio_in.sent) * frame),
             **{"session_close_transcript_timeout": 0.0, **job.options},
         )
         session.input.audio = audio_in
@@ -254,10 +255,10 @@ class _Session:
         elif not closing.cancelled() and (error := closing.exception()) is not None:
             self.observer.note("error", source="closing", error=described(error))
 
-    def _source(self, frame: int) -> AudioSource:
+    def _source(self, pcm: Pcm, frame: int) -> AudioSource:
         job = self.job
         if job.mode == "open_loop":
-            return Stream(self._stream_pcm(), frame)
+            return Stream(pcm, frame)
         assert job.recording.labels is not None
         limit_s = 3 * job.recording.duration_s + job.tail_s
         return ReactiveCaller(
@@ -269,23 +270,17 @@ class _Session:
             on_turn=self._caller_speaks,
         )
 
-    def _stream_pcm(self) -> Pcm:
-        silence = np.zeros(self.job.phase_samples, dtype=np.int16)
-        tail = np.zeros(round(self.job.tail_s * SAMPLE_RATE_HZ), dtype=np.int16)
-        return np.concatenate((silence, self.job.recording.user, tail))
-
-    def _turn_taking(self, position: Callable[[], int]) -> dict[str, Any]:
+    def _turn_taking(self, pcm: Pcm, position: Callable[[], int]) -> dict[str, Any]:
         """`vad` and `turn_handling` of AgentSession: traced where the audio is known beforehand."""
-        settings, traces = self.job.settings, self.job.traces
-        traced = traces is not None and self.job.mode == "open_loop"
-        if traced and traces is not None and settings.detector.model == "v1-mini":
+        settings = self.job.settings
+        traces = self.job.traces if self.job.mode == "open_loop" else None
+        if traces is not None and settings.detector.model == "v1-mini":
             delay_s = settings.conditions.prediction_delay
-            pcm = self._stream_pcm()
             detection = TracedTurnDetector(settings.detector, traces.eot, pcm, position, delay_s)
         else:
             detection = livekit_detector(settings.detector)
         # Somebody else's STT may take the audio of the VAD's events, which a trace doesn't have.
-        if traced and traces is not None and isinstance(self._stt, ScriptedSTT):
+        if traces is not None and isinstance(self._stt, ScriptedSTT):
             silent = settings.detector.model != "stt" and settings.interruption.min_duration > 0
             vad: Any = TracedVAD(settings.vad, traces.vad, position, silent=silent)
         else:
@@ -304,8 +299,7 @@ class _Session:
         events = job.transcripts
         if events is None:
             assert job.recording.labels is not None
-            words = words_of(job.recording.labels)
-            events = plan_events(words, job.stt_timing or SttTiming(), rng_for(job.seed, "stt"))
+            events = planned(job.recording.labels, job.stt_timing, job.seed)
         self._stt.hear(events, self._started_at + job.phase_samples / SAMPLE_RATE_HZ)
 
     def _caller_speaks(self, turn: CallerTurn, start_s: float) -> None:

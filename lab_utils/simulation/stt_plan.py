@@ -19,8 +19,8 @@ import numpy as np
 from pydantic import Field
 
 from ..records import Ipu, Labels, SttEvent, SttEventKind, Word
-from ..settings import Probability, Seconds
-from .delays import Delay, Frozen
+from ..settings import Frozen, Probability, Seconds
+from .delays import Delay, rng_for
 
 PLACEHOLDER = "[word]"
 """Stands for a word that nobody has transcribed; LiveKit drops empty transcripts and counts words."""
@@ -73,6 +73,11 @@ class SttTiming(Frozen):
     revision_rate: Probability = 0.0
     """How often the newest word of a partial is misheard, and corrected by the next."""
     language: str = "en"
+
+
+def planned(labels: Labels, timing: SttTiming | None, seed: int) -> tuple[SttEvent, ...]:
+    """What the scripted STT of a session with this seed sends in open loop, in recording time."""
+    return plan_events(words_of(labels), timing or SttTiming(), rng_for(seed, "stt"))
 
 
 def plan_events(words: Sequence[Word], timing: SttTiming, rng: np.random.Generator) -> tuple[SttEvent, ...]:

@@ -28,7 +28,7 @@ from tqdm.auto import tqdm
 from ..records import Recording, SessionLog, SessionMode
 from ..settings import Settings
 from . import clock
-from .job import DEFAULT_LIMITS, HasSettings, Limits, SessionJob, SessionTraces
+from .job import DEFAULT_LIMITS, HasSettings, Limits, SessionJob, SessionTraces, settings_in
 from .results import remove_leftovers, save_session, session_folder
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def run_session(
     `agent`, `stt`, `llm`, `tts`: your `Agent` subclass and plugins, as callables without arguments; what is
     None is a plain agent or a scripted part. More can be set in a `SessionJob`, for `run_sessions`.
     """
-    settings = profile if isinstance(profile, Settings) else profile.settings
+    settings = settings_in(profile)
     job = SessionJob(
         recording,
         settings,

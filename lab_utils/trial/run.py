@@ -14,7 +14,7 @@ from ..corpus.files import RecordingFiles, find_in
 from ..records import SessionMode
 from ..rehearsal import stt_timing
 from ..settings import Settings
-from ..simulation.job import HasSettings, Limits
+from ..simulation.job import HasSettings, Limits, settings_in
 from ..simulation.results import session_folder
 from ..simulation.user_parts import BadPart, Part, PartKind
 from ..simulation.workers import in_workers
@@ -55,7 +55,7 @@ def run_trial(
     the others go on. Raises BadRecording if none can be used, BadPart for an agent or plug-in that can't be,
     and Interrupted, with the summary of what was received, on Ctrl-C.
     """
-    settings = profile if isinstance(profile, Settings) else profile.settings
+    settings = settings_in(profile)
     parts: dict[PartKind, Part] = {"agent": agent, "stt": stt, "llm": llm, "tts": tts}
     timing = stt_timing(settings)
     plan = Plan(
