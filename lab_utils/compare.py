@@ -26,7 +26,7 @@ from .settings import Settings, parse_settings
 from .simulation.delays import Delay, rng_for
 from .simulation.job import SessionJob, SessionTraces
 from .simulation.stt_plan import SttTiming, plan_events, words_of
-from .simulation.workers import in_workers
+from .simulation.workers import in_workers, run_watched
 from .timeline import SAMPLE_RATE_HZ, frame_samples, phase_offsets
 from .tracing import TraceCache, Tracer, default_cache
 
@@ -156,7 +156,6 @@ def verify(
 def verify_case(files: RecordingFiles, case: Case, cache: Path) -> Outcome:
     """Replay one case and run it as a session; in a process with a virtual clock."""
     from .simulation.agents import RecordedAgent
-    from .simulation.session import run
 
     tracer = Tracer(TraceCache(cache))
     recording = _labelled(files, tracer)
@@ -179,7 +178,7 @@ def verify_case(files: RecordingFiles, case: Case, cache: Path) -> Outcome:
         traces=None if case.live else SessionTraces(vad, traced.eot[0]),
         keep_audio=False,
     )
-    return outcome(case, recording, replayed, run(job), recording.duration_s + tracer.tail_s)
+    return outcome(case, recording, replayed, run_watched(job), recording.duration_s + tracer.tail_s)
 
 
 def transcripts(case: Case, recording: Recording, tracer: Tracer) -> tuple[SttEvent, ...]:

@@ -222,15 +222,20 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _run_one(job: SessionJob, folder: Path | None) -> SessionLog:
+def run_watched(job: SessionJob) -> SessionLog:
+    """Run a session in this worker, which ends if the session can't be stopped at its real-time limit."""
     from .session import run
 
     # The last resort for code that no signal handler can stop: C that doesn't return, `except BaseException`.
     faulthandler.dump_traceback_later(job.limits.real_s + GRACE_S, exit=True)
     try:
-        log = run(job)
-        if folder is not None:
-            save_session(log, folder)
-        return log
+        return run(job)
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+def _run_one(job: SessionJob, folder: Path | None) -> SessionLog:
+    log = run_watched(job)
+    if folder is not None:
+        save_session(log, folder)
+    return log

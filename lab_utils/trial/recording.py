@@ -20,6 +20,7 @@ from ..simulation.job import Limits, SessionJob
 from ..simulation.results import save_session
 from ..simulation.stt_plan import SttTiming, has_placeholders, words_of
 from ..simulation.user_parts import Part, PartKind, load_parts
+from ..simulation.workers import run_watched
 from ..tracing import TraceCache, Tracer
 
 FILES = ("session.json", "heard.flac", "report.json", "turns.csv", "timeline.png", "latency.png")
@@ -66,12 +67,10 @@ class Plan:
 
 def run_one(plan: Plan, files: RecordingFiles) -> Result:
     """One recording from file to results, in a process with a virtual clock."""
-    from ..simulation.session import run
-
     parts = load_parts(plan.parts)
     tracer = Tracer(TraceCache(plan.cache))
     recording = _labelled(load_recording(files), tracer)
-    log = run(_job(plan, recording, tracer, parts))
+    log = run_watched(_job(plan, recording, tracer, parts))
     scored = recording.labels
     if plan.mode == "reactive" or not (scored and scored.labels):
         scored = None
