@@ -207,17 +207,19 @@ def outcome(
     case: Case, recording: Recording, replayed: Commits, log: SessionLog, audio_end_s: float
 ) -> Outcome:
     """Both sides' commits before the end of the audio (recording time)."""
-    commits = log.of_kind("commit")
-    session = [Moment(event.time_s, event.data["cause"]) for event in commits]
-    replay_moments = map(Moment, replayed.time_s.tolist(), replayed.cause)
-    return Outcome(
-        case=case,
-        recording=recording.name,
-        replayed=tuple(m for m in replay_moments if m.time_s < audio_end_s - TOLERANCE_S),
-        session=tuple(m for m in session if m.time_s < audio_end_s - TOLERANCE_S),
-        excluded=sum(m.time_s >= audio_end_s - TOLERANCE_S for m in session),
-        failure=log.failure,
-    )
+    ours, theirs = both_sides(replayed, log, audio_end_s)
+    excluded = len(log.of_kind("commit")) - len(theirs)
+    return Outcome(case, recording.name, ours, theirs, excluded, log.failure)
+
+
+def both_sides(
+    replayed: Commits, log: SessionLog, until_s: float
+) -> tuple[tuple[Moment, ...], tuple[Moment, ...]]:
+    """The commits of a replay and of a session before `until_s`."""
+    ours = map(Moment, replayed.time_s.tolist(), replayed.cause)
+    theirs = (Moment(event.time_s, event.data["cause"]) for event in log.of_kind("commit"))
+    before_s = until_s - TOLERANCE_S
+    return tuple(m for m in ours if m.time_s < before_s), tuple(m for m in theirs if m.time_s < before_s)
 
 
 @functools.lru_cache(maxsize=1)  # cases come in the recordings' order

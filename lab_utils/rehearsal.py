@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from .compare import TOLERANCE_S
+from .compare import TOLERANCE_S, both_sides
 from .corpus.files import find_recordings, load_recording
 from .records import Commits, Recording, SessionLog, SessionMode, Traced
 from .replay import replay
@@ -124,12 +124,10 @@ def side_by_side(replayed: Commits, log: SessionLog, until_s: float = np.inf) ->
     Columns: replay_s, session_s, difference_ms (session - replay, to the nanosecond), replay_cause,
     session_cause, agrees (the same cause, within `TOLERANCE_S`). What has no partner has NaN, "" and False.
     """
-    ours = [(t, cause) for t, cause in zip(replayed.time_s.tolist(), replayed.cause, strict=True)]
-    theirs = [(event.time_s, str(event.data["cause"])) for event in log.of_kind("commit")]
     sides = []
-    for name, moments in (("replay", ours), ("session", theirs)):
-        kept = [moment for moment in moments if moment[0] < until_s - TOLERANCE_S]
-        sides.append(pd.DataFrame(kept, columns=[f"{name}_s", f"{name}_cause"]).astype({f"{name}_s": float}))
+    for name, moments in zip(("replay", "session"), both_sides(replayed, log, until_s), strict=True):
+        rows = [(moment.time_s, moment.cause) for moment in moments]
+        sides.append(pd.DataFrame(rows, columns=[f"{name}_s", f"{name}_cause"]).astype({f"{name}_s": float}))
     table = pd.concat(sides, axis=1)
     causes = ["replay_cause", "session_cause"]
     table[causes] = table[causes].astype(object).where(table[causes].notna(), "")
