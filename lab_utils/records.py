@@ -399,7 +399,6 @@ SessionEventKind = Literal[
     "playout_pauses",
     "playout_resumes",
     "playout_ends",
-    "interruption",
     "false_interruption",
     "agent_state",
     "caller_starts",
