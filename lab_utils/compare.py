@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from .corpus.files import RecordingFiles, load_recording
+from .delays import Delay, rng_for
 from .records import Cause, Commits, Recording, SessionLog, SttEvent
 from .replay import find_pauses, replay, stt_events
 from .replay.stt_events import transcripts_of
 from .settings import Settings, parse_settings
-from .simulation.delays import Delay, rng_for
 from .simulation.job import SessionJob, SessionTraces
 from .simulation.stt_plan import SttTiming, plan_events, words_of
 from .simulation.workers import in_workers, run_watched

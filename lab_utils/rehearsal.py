@@ -18,10 +18,10 @@ from tqdm.auto import tqdm
 
 from .compare import TOLERANCE_S, both_sides
 from .corpus.files import find_recordings, load_recording
+from .delays import Delay
 from .records import Commits, Recording, SessionLog, SessionMode, Traced
 from .replay import replay
 from .settings import Settings
-from .simulation.delays import Delay
 from .simulation.job import HasSettings, SessionJob, SessionTraces, settings_in
 from .simulation.results import save_session, session_folder
 from .simulation.stt_plan import SttTiming, planned

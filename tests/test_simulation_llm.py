@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from livekit.agents import APIConnectionError, APIConnectOptions, llm
 from virtual import on_both_clocks, on_virtual_clock
 
+from lab_utils.delays import Delay, rng_for
 from lab_utils.simulation import clock
-from lab_utils.simulation.delays import Delay, rng_for
 from lab_utils.simulation.llm import DEFAULT_REPLIES, ScriptedLLM, ToolRequest, tokens_of
 
 ONCE = APIConnectOptions(max_retry=0)

@@ -12,10 +12,10 @@ from calls import cut, sample, short_call
 from livekit.agents import Agent, AgentSession, function_tool, llm
 from virtual import where_clock_is_virtual
 
+from lab_utils.delays import Delay
 from lab_utils.records import STAGES, EotTrace, Recording, SessionLog
 from lab_utils.settings import Settings
 from lab_utils.simulation.agents import GREETING
-from lab_utils.simulation.delays import Delay
 from lab_utils.simulation.job import Limits, SessionJob, SessionTraces
 from lab_utils.simulation.llm import DEFAULT_REPLIES, ScriptedLLM, ToolRequest
 from lab_utils.simulation.session import run

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab_utils.delays import Delay, rng_for
 from lab_utils.records import Ipu, Labels, SttEvent, Word
-from lab_utils.simulation.delays import Delay, rng_for
 from lab_utils.simulation.stt_plan import (
     PLACEHOLDER,
     SttTiming,

@@ -10,8 +10,8 @@ from livekit import rtc
 from livekit.agents import APIConnectOptions, APIError, tts
 from virtual import on_both_clocks, on_virtual_clock
 
+from lab_utils.delays import Delay, rng_for
 from lab_utils.simulation import clock
-from lab_utils.simulation.delays import Delay, rng_for
 from lab_utils.simulation.tts import ScriptedTTS
 from lab_utils.simulation.voices import CHARACTER_S, hibari_installed, speak
 

@@ -161,7 +161,7 @@ REPEATED = """
     from calls import short_call
     from livekit.agents import Agent, function_tool
     from lab_utils.settings import Settings
-    from lab_utils.simulation.delays import Delay
+    from lab_utils.delays import Delay
     from lab_utils.simulation.job import SessionJob
     from lab_utils.simulation.llm import ScriptedLLM, ToolRequest
     from lab_utils.simulation.stt import ScriptedSTT, SttTiming

@@ -12,7 +12,8 @@ from typing import Any
 from livekit.agents import APIConnectionError, llm
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
 
-from .delays import Delay, rng_for, sleep_until
+from ..delays import Delay, rng_for
+from .pace import sleep_until
 
 DEFAULT_REPLIES = (
     "Sure, I can help you with that. Could you tell me a little more?",

@@ -26,6 +26,7 @@ from livekit.agents.voice.transcription import TranscriptSynchronizer
 from livekit.local_inference import EOT
 from pydantic_core import to_jsonable_python
 
+from ..delays import rng_for
 from ..records import Pcm, SessionEventKind, SessionLog
 from ..timeline import SAMPLE_RATE_HZ, frame_samples, stream_of
 from . import clock
@@ -33,7 +34,6 @@ from .agents import PlainAgent, speaks_first
 from .audio_io import AudioSource, Playout, RecordingInput, Stream, mix
 from .caller import OPEN_LOOP_CAVEATS, REACTIVE_CAVEATS, ReactiveCaller
 from .caller_turns import CallerTurn
-from .delays import rng_for
 from .heard_text import synchronizer
 from .job import SessionJob
 from .llm import ScriptedLLM

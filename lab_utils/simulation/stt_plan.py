@@ -18,9 +18,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from ..delays import Delay, rng_for
 from ..records import Ipu, Labels, SttEvent, SttEventKind, Word
 from ..settings import Frozen, Probability, Seconds
-from .delays import Delay, rng_for
 
 PLACEHOLDER = "[word]"
 """Stands for a word that nobody has transcribed; LiveKit drops empty transcripts and counts words."""

@@ -8,8 +8,9 @@ from livekit.agents import tokenize, tts
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from livekit.agents.utils import aio
 
+from ..delays import Delay, rng_for
 from ..timeline import SAMPLE_RATE_HZ
-from .delays import Delay, rng_for, sleep_until
+from .pace import sleep_until
 from .voices import Voice, hibari_installed, speak
 
 FIRST_AUDIO = Delay(0.2)

@@ -7,7 +7,6 @@ never shifts the delays of another: runs that differ in one setting stay compara
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import math
 from typing import Any, Self
@@ -15,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from pydantic import model_validator
 
-from ..settings import Frozen, Seconds
+from .settings import Frozen, Seconds
 
 Z95 = 1.6448536269514722
 """The 95th percentile of the standard normal distribution."""
@@ -62,8 +61,3 @@ def rng_for(seed: int, part: str) -> np.random.Generator:
     """The random stream of one part ("stt", "llm" …) of a run; independent of all other parts' streams."""
     name = hashlib.blake2b(part.encode(), digest_size=16).digest()  # hash() differs from process to process
     return np.random.default_rng(np.random.SeedSequence([seed, int.from_bytes(name, "big")]))
-
-
-async def sleep_until(moment_s: float) -> None:
-    """Sleep until `loop.time()` reaches `moment_s`: steps of a schedule don't add up their errors."""
-    await asyncio.sleep(max(0.0, moment_s - asyncio.get_running_loop().time()))
