@@ -1,8 +1,8 @@
 """A provider profile: how long each stage of the agent's pipeline takes, where, and what it costs.
 
-Everything here is data. `Delay`s are log-normal, given by median and 95th percentile (see `delays`). The delay
-of a stage is what its provider takes *without* the network and without set-up: a request made over a
-connection costs `Region.round_trip` on top, and the first one (or one after `Connection.idle_s` of disuse)
+Everything here is data. `Delay`s are log-normal, given by median and 95th percentile (`delays`). The delay of
+a stage is what its provider takes *without* the network and without set-up: a request made over a connection
+costs `Region.round_trip` on top, and the first one (or one after `Connection.idle_s` of disuse)
 `Connection.setup` as well. `Origin` says where the figures come from.
 """
 

@@ -102,8 +102,8 @@ def livekit_default(automatic_cache: bool) -> Techniques:
     """What an `AgentSession` of 1.8.9 does without being asked, with plugins that stream.
 
     It starts replies preemptively, streams tokens into the TTS, keeps the instructions byte-stable (which is
-    enough where the provider caches unasked: `automatic_cache`), judges nothing, calls the TTS's `prewarm` when
-    the session starts and leaves the history as it was sent.
+    enough where the provider caches unasked: `automatic_cache`), judges nothing, calls the TTS's `prewarm`
+    when the session starts and leaves the history as it was sent.
     """
     names: tuple[TechniqueName, ...] = (
         "streaming_stt",
