@@ -305,7 +305,10 @@ def said(rehearsal: Rehearsal, name: str) -> Styler:
 def _left(style: Styler) -> Styler:
     """Without numbers of rows, all text at the left."""
     table = style.hide(axis="index")
-    return table.set_table_styles([{"selector": "th, td", "props": "text-align: left"}])
+    # A long path breaks anywhere, so that the table fits its page.
+    left = {"selector": "th, td", "props": "text-align: left"}
+    paths = {"selector": "td:first-child", "props": "overflow-wrap: anywhere; min-width: 16em"}
+    return table.set_table_styles([left, paths])
 
 
 def _below(folder: Path, path: str | Path) -> str:

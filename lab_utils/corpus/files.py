@@ -19,7 +19,7 @@ from ..timeline import SAMPLE_RATE_HZ
 from .formats import BY_CONVENTION, BY_NAME, FORMATS
 from .label_file import SUFFIX as LABEL_SUFFIX
 from .label_file import check_duration, read_labels
-from .listing import Listing
+from .listing import Listing, existing_labels
 from .manifest import is_manifest, read_manifest
 from .recording_files import FindOptions, Found, Layout, RecordingFiles, Skipped, bad_name
 from .swapped import suspect_swap
@@ -114,7 +114,11 @@ def find_all(path: str | Path, options: FindOptions | None = None) -> Found:
         found = _found(_around(root), options)
         mine = tuple(one for one in found.recordings if root in one.paths)
         found = Found(mine, tuple(one for one in found.skipped if one.path == root))
-    ordered = sorted(found.recordings, key=lambda files: (files.user, files.row or 0))
+    labelled = (
+        one if one.labels else replace(one, labels=existing_labels(one.label_path))
+        for one in found.recordings
+    )
+    ordered = sorted(labelled, key=lambda files: (files.user, files.row or 0))
     return Found(tuple(with_distinct_names(ordered)), found.skipped, found.claimed)
 
 
