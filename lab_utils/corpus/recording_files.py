@@ -46,7 +46,7 @@ class RecordingFiles:
     @property
     def label_path(self) -> Path:
         """Where its own label file lies, or would: beside the user's audio."""
-        if self.labels is not None and self.labels.parent == self.user.parent:
+        if self.labels is not None:
             return self.labels
         name = self.name.rpartition("/")[2]  # "monday/call" where several folders have a "call"
         alone = self.agent is None and self.row is None
