@@ -183,4 +183,4 @@ def check_turns(path: Path, turns: tuple[ObservedTurn, ...], duration_s: float) 
     return (*notes, f"{path.name}: {where}")
 
 
-FORMAT = Format(NAME, find, load)
+FORMAT = Format(NAME, find, load, details=1)
