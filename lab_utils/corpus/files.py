@@ -17,6 +17,7 @@ from ..audio import AUDIO_SUFFIXES, BadRecording, RawFormat, as_path
 from ..records import Labels, Pcm, Recording
 from ..timeline import SAMPLE_RATE_HZ
 from .formats import BY_CONVENTION, BY_NAME, FORMATS
+from .json_files import check_json
 from .label_file import SUFFIX as LABEL_SUFFIX
 from .label_file import check_duration, read_labels
 from .listing import Listing
@@ -198,6 +199,12 @@ def _found(listing: Listing, options: FindOptions) -> Found:
         skipped += found.skipped
         claimed |= found.claimed
         rest = rest.without(found.claimed)
+    for path in rest.json:
+        # A report that is cut off before the keys that tell its format would be passed over in silence.
+        try:
+            check_json(path)
+        except BadRecording as error:
+            skipped.append(Skipped(path, str(error)))
     if options.swap:
         recordings = [
             replace(one, swapped=one.layout != "mono" and one.format in BY_CONVENTION) for one in recordings

@@ -26,7 +26,7 @@ from pydantic import Field, ValidationError
 from ...audio import MAX_DURATION_S, BadRecording, to_pcm16k
 from ...records import Ipu, Label, Labels, Pcm, Provenance, Word
 from ...timeline import SAMPLE_RATE_HZ
-from ..json_files import Lenient, Number
+from ..json_files import Lenient, Number, as_json
 from ..listing import Listing
 from ..parquet_files import opened
 from ..recording_files import FindOptions, Found, RecordingFiles, Skipped
@@ -112,7 +112,7 @@ def load(files: RecordingFiles) -> Contents:
         raise BadRecording.of(path, finding, "expected the columns of livekit/eot-bench-data") from None
     duration_s = len(user) / SAMPLE_RATE_HZ
     labels, notes = _labels(path, where, parsed, duration_s)
-    details = {"id": parsed.id, "language": parsed.language, "messages": parsed.messages or []}
+    details = {"id": parsed.id, "language": parsed.language, "messages": as_json(parsed.messages or [])}
     details |= {"corpus": "livekit/eot-bench-data", "licence": "Apache-2.0"}
     return Contents(user, None, labels, Provenance(NAME, details=details), notes)
 
