@@ -128,7 +128,7 @@ def with_distinct_names(found: Iterable[RecordingFiles]) -> list[RecordingFiles]
     places = [_place(files) for files in unique]
     shared = Counter(places)
     places = [
-        f.user.absolute() if shared[p] > 1 and f.row is None else p
+        p if shared[p] == 1 else f.user.absolute() if f.row is None else f.user.absolute() / p.name
         for f, p in zip(unique, places, strict=True)
     ]
     names = [place.name for place in places]
