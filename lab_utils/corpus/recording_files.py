@@ -129,6 +129,7 @@ def bad_name(path: Path) -> str | None:
 
 
 MAX_TEXT_BYTES = 64 << 20
+"""Files that tell about a recording are refused if they are larger."""
 
 
 def read_bytes(path: Path) -> bytes:
