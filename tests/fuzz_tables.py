@@ -126,7 +126,7 @@ def _reads_manifest(folder: Path, write: Callable[[bytes, Path], bool]) -> Calla
             one_line(error)
             return
         for files in found[:4]:
-            assert all(calls in one.parents for one in files.paths)
+            assert all(calls in (one, *one.parents) for one in files.paths)
             try:
                 load_recording(files)
             except BadRecording as error:
