@@ -92,3 +92,9 @@ def test_the_interquartile_range_gives_the_95th_percentile_of_a_log_normal(
 ) -> None:
     low, high = (p50_s * np.exp(sign * 0.67449 * sigma) for sign in (-1, 1))
     assert Delay.from_iqr(p50_s, high - low).p95_s == pytest.approx(p50_s * np.exp(1.64485 * sigma), abs=1e-3)
+
+
+@pytest.mark.parametrize(("p50_s", "iqr_s"), [(0.0, 0.1), (-0.1, 0.1), (0.1, -0.1), (float("nan"), 0.1)])
+def test_an_impossible_interquartile_range_is_refused(p50_s: float, iqr_s: float) -> None:
+    with pytest.raises(ValueError, match="expected a median above 0"):
+        Delay.from_iqr(p50_s, iqr_s)
