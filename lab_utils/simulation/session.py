@@ -183,6 +183,8 @@ class _Session:
         self._stt = job.stt() if job.stt else ScriptedSTT(job.stt_timing)
         speech = job.tts() if job.tts else ScriptedTTS(seed=job.seed)
         agent = job.agent() if job.agent else PlainAgent(speaks_first(job.recording))
+        if isinstance(agent.stt, ScriptedSTT):  # an agent's own goes before the session's
+            self._stt = agent.stt
         session: AgentSession[Any] = AgentSession(
             stt=self._stt,
             llm=job.llm() if job.llm else ScriptedLLM(seed=job.seed),
