@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -21,6 +21,7 @@ from pydantic import Field
 from ..delays import Delay, rng_for
 from ..records import Ipu, Labels, SttEvent, SttEventKind, Word
 from ..settings import Frozen, Probability, Seconds
+from .joining import Arrival, in_time
 
 PLACEHOLDER = "[word]"
 """Stands for a word that nobody has transcribed; LiveKit drops empty transcripts and counts words."""
@@ -50,10 +51,6 @@ def _spread(ipu: Ipu) -> list[Word]:
 def has_placeholders(words: Sequence[Word]) -> bool:
     """Whether some of the words are not known, so that transcripts of them say nothing."""
     return any(word.text == PLACEHOLDER for word in words)
-
-
-Arrival = Callable[[float], float]
-"""Spoken at a second -> reaches the agent at a second."""
 
 
 class SttTiming(Frozen):
@@ -88,11 +85,6 @@ class SttTiming(Frozen):
     """Added to every message: its audio's way there and its own way back."""
 
 
-def in_time(spoken_s: float) -> float:
-    """When audio reaches the agent: as soon as it has been spoken."""
-    return spoken_s
-
-
 def planned(
     labels: Labels, timing: SttTiming | None, seed: int, arrives: Arrival = in_time
 ) -> tuple[SttEvent, ...]:
@@ -115,7 +107,7 @@ def plan_events(
     that changing one setting leaves the others' draws as they are.
 
     `opens_s`: when the session began to stream, and the connection to be opened (with `SttTiming.setup`).
-    `arrives`: when audio spoken at a second reaches the agent; never before it is spoken, nor out of order.
+    `arrives`: when audio spoken at a second reaches the agent.
     """
     plan = _Plan(timing, rng, opens_s, arrives)
     segments = _split(words, timing.segment_gap_s)
