@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Outcome = Literal["done", "discarded", "failed"]
-"""Discarded: whoever asked went away before the end, or is still being answered."""
+"""Done: sent to its end, whether it was used or not. Discarded: whoever asked went away before the end, or
+is still being answered. (Preemptive generation gives up replies of both kinds.)"""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from ..delays import Delay, rng_for
 from ..providers import schema
-from ..providers.schema import LlmProvider, Region, SttProvider, TtsProvider
+from ..providers.schema import LlmProvider, Region, Room, SttProvider, TtsProvider
 from .connection import Connection
 from .llm import DEFAULT_REPLIES, Replies, ScriptedLLM
 from .prompt_cache import PrefixCache
@@ -72,6 +72,11 @@ def simulated_tts(
         connection=simulated_connection(provider.connection, region, seed=seed, part="tts"),
         prewarms=prewarms,
     )
+
+
+def join_s_of(room: Room, seed: int) -> float:
+    """`SessionJob.join_s`: how long this session's caller waits for the room."""
+    return room.join.sample(rng_for(seed, "room"))
 
 
 @dataclass(frozen=True)

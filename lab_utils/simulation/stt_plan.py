@@ -13,10 +13,10 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..delays import Delay, rng_for
 from ..records import Ipu, Labels, SttEvent, SttEventKind, Word
@@ -83,6 +83,15 @@ class SttTiming(Frozen):
     """Batch: an unused connection is closed after so long. (Streaming uses it all the time.)"""
     round_trip: Delay | None = None
     """Added to every message: its audio's way there and its own way back."""
+
+    @model_validator(mode="after")
+    def _batch_has_no_preflight(self) -> Self:
+        if not self.partials and self.preflight_delay is not None:
+            raise ValueError(
+                "partials is False with a preflight_delay, but batch recognition sends nothing before the "
+                "final; leave preflight_delay out"
+            )
+        return self
 
 
 def planned(
