@@ -84,16 +84,14 @@ def classify(text: str) -> Intent:
 
 
 def _only_acknowledges(words: Sequence[str]) -> bool:
-    """Whether the words can be cut, from the left and greedily, into phrases of the list."""
-    at = 0
-    while at < len(words):
-        for length in range(min(_LONGEST, len(words) - at), 0, -1):
-            if " ".join(words[at : at + length]) in ACKNOWLEDGEMENTS:
-                at += length
-                break
-        else:
-            return False
-    return bool(words)
+    """Whether the words can be cut into phrases of the list."""
+    reached = {0}
+    for at in range(len(words)):
+        if at in reached:
+            for end in range(at + 1, min(at + _LONGEST, len(words)) + 1):
+                if " ".join(words[at:end]) in ACKNOWLEDGEMENTS:
+                    reached.add(end)
+    return bool(words) and len(words) in reached
 
 
 def similarity(one: str, other: str) -> float:
