@@ -145,6 +145,8 @@ class ObservedTurn:
     interrupted: bool = False
     stages: Mapping[str, float] = field(default_factory=dict)
     """Latencies that were measured then, in seconds, by `STAGES`."""
+    models: Mapping[str, str] = field(default_factory=dict)
+    """The model behind a latency, by `STAGES`, where it was told."""
 
 
 @dataclass(frozen=True)
