@@ -14,6 +14,9 @@ Common mistake ("shared_cache"): one key for all tenants, so that customer A hea
 With preemptive generation the LLM is called before the hook: unless the cache is asked in `llm_node` too, as
 `StackedAgent` does, each hit still pays for a discarded call.
 
+A worker runs each call in a process of its own: what a call adds (audio too) is gone after it, so fill the
+cache before.
+
 Offline: as it is; the provider of the answers is whoever fills the cache. Nothing that the LLM said is stored
 by itself: an answer that holds for one caller's account need not hold for the next one's.
 """

@@ -5,8 +5,9 @@ What it does: the connection to the TTS is open before the first sentence is the
 LiveKit surface: make the TTS object once per process (`prewarm_fnc`, `proc.userdata`), and its `prewarm()`.
 
 What 1.8.9 does by itself: a session calls `prewarm()` of its STT, LLM and TTS when it starts, so a TTS made
-in the entrypoint is warm too by the time it speaks, unless the agent greets at once. What is left for
-`prewarm_fnc` is the time to make the object, and connections shared between the sessions of a process.
+in the entrypoint is warm too by the time it speaks, unless the agent greets at once. A worker runs each job
+in a process of its own, and without an event loop there is no connection: what `prewarm_fnc` saves is the
+time to make the object.
 
 Common mistake: making the TTS inside the entrypoint: in 1.8.9 that costs the construction, not the
 connection.
