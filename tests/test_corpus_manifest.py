@@ -71,6 +71,20 @@ def test_a_manifest_gives_the_same_recordings_again(folder):
     assert (row["rate_hz"], row["channels"], row["words_source"]) == (48_000, 2, "livekit_report turns")
 
 
+def test_a_manifest_tells_how_much_was_said_and_not_what(folder):
+    _, path, _ = saved(folder)
+    table = read_manifest(path).table
+    told = [json.loads(text) for text in table["provenance"] if text]
+    turns = [turn for one in told for turn in one["turns"]]
+    assert {"words": 10, "characters": 40} in [turn["text"] for turn in turns]
+    assert all(set(turn["text"]) == {"words", "characters"} for turn in turns)
+    messages = [one["details"]["messages"] for one in told if one["format"] == "eot_bench"]
+    assert max(messages) > 0
+    everything = table.to_json()
+    for said in ("book a table", "How can I help?"):
+        assert said not in everything
+
+
 def test_a_manifest_moves_with_its_folder(folder, tmp_path):
     _, path, _ = saved(folder)
     moved = tmp_path / "elsewhere"
@@ -155,6 +169,30 @@ def test_other_values_are_checked_too(tmp_path, column, value, finding):
     write_manifest([entry()], path, RECORDINGS)
     altered(path, **{column: value})
     with pytest.raises(BadRecording, match=f"row 0: {finding}"):
+        find_recordings(path)
+
+
+@pytest.mark.parametrize("format_", ["ami", "harper_valley", "livekit_egress", "livekit_report", "otlp"])
+def test_a_row_without_the_files_that_its_format_needs_is_refused(tmp_path, format_):
+    path = tmp_path / "m.parquet"
+    write_manifest([entry()], path, RECORDINGS)
+    altered(path, format=format_, details=[])
+    with pytest.raises(BadRecording, match=rf"row 0: has 0 details and 0 others; .*for {format_}"):
+        find_recordings(path)
+
+
+def test_two_tracks_with_one_egress_manifest_are_refused(folder):
+    _, path, _ = saved(folder / "egress")
+    altered(path, details=["EG_TR_AMuser.json"])
+    with pytest.raises(BadRecording, match=r"has 1 manifest\(s\) for two tracks; import"):
+        load_recording(find_recordings(path)[0])
+
+
+def test_a_manifest_with_one_name_twice_is_refused(tmp_path):
+    path = tmp_path / "m.parquet"
+    write_manifest([entry("a"), entry("b")], path, RECORDINGS)
+    altered(path, name="same")
+    with pytest.raises(BadRecording, match=r"m\.parquet: lists two recordings named 'same'; import"):
         find_recordings(path)
 
 

@@ -17,9 +17,10 @@ from ..audio import AUDIO_SUFFIXES, BadRecording, RawFormat, as_path
 from ..records import Labels, Pcm, Recording
 from ..timeline import SAMPLE_RATE_HZ
 from .formats import BY_CONVENTION, BY_NAME, FORMATS
+from .json_files import check_json
 from .label_file import SUFFIX as LABEL_SUFFIX
 from .label_file import check_duration, read_labels
-from .listing import Listing
+from .listing import Listing, existing_labels
 from .manifest import is_manifest, read_manifest
 from .recording_files import FindOptions, Found, Layout, RecordingFiles, Skipped, bad_name
 from .swapped import suspect_swap
@@ -114,7 +115,11 @@ def find_all(path: str | Path, options: FindOptions | None = None) -> Found:
         found = _found(_around(root), options)
         mine = tuple(one for one in found.recordings if root in one.paths)
         found = Found(mine, tuple(one for one in found.skipped if one.path == root))
-    ordered = sorted(found.recordings, key=lambda files: (files.user, files.row or 0))
+    labelled = (
+        one if one.labels else replace(one, labels=existing_labels(one.label_path))
+        for one in found.recordings
+    )
+    ordered = sorted(labelled, key=lambda files: (files.user, files.row or 0))
     return Found(tuple(with_distinct_names(ordered)), found.skipped, found.claimed)
 
 
@@ -127,7 +132,7 @@ def with_distinct_names(found: Iterable[RecordingFiles]) -> list[RecordingFiles]
     places = [_place(files) for files in unique]
     shared = Counter(places)
     places = [
-        f.user.absolute() if shared[p] > 1 and f.row is None else p
+        p if shared[p] == 1 else f.user.absolute() if f.row is None else f.user.absolute() / p.name
         for f, p in zip(unique, places, strict=True)
     ]
     names = [place.name for place in places]
@@ -198,6 +203,12 @@ def _found(listing: Listing, options: FindOptions) -> Found:
         skipped += found.skipped
         claimed |= found.claimed
         rest = rest.without(found.claimed)
+    for path in rest.json:
+        # A report that is cut off before the keys that tell its format would be passed over in silence.
+        try:
+            check_json(path)
+        except BadRecording as error:
+            skipped.append(Skipped(path, str(error)))
     if options.swap:
         recordings = [
             replace(one, swapped=one.layout != "mono" and one.format in BY_CONVENTION) for one in recordings
