@@ -32,8 +32,9 @@ from pydantic_core import ErrorDetails
 
 from ..audio import BadRecording, as_path, replacing
 from ..records import Ipu, Label, LabelKind, Labels, Speaker, Word
-from .recording_files import MAX_TEXT_BYTES
 
+MAX_TEXT_BYTES = 64 << 20
+"""Files that tell about a recording are refused if they are larger."""
 SUFFIX = ".labels.json"
 ROUNDING_S = 0.01
 """Times that contradict each other by no more than this are taken for rounded."""

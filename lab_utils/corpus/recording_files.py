@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ..audio import BadRecording, RawEncoding, RawFormat
-from .label_file import SUFFIX
+from .label_file import MAX_TEXT_BYTES, SUFFIX
 
 Layout = Literal["stereo", "pair", "mono"]
 
@@ -138,10 +138,6 @@ def bad_name(path: Path) -> str | None:
         finding = "its name holds a backslash or a control character"
         return str(BadRecording.of(path, finding, "rename the file or its folder"))
     return None
-
-
-MAX_TEXT_BYTES = 64 << 20
-"""Files that tell about a recording are refused if they are larger."""
 
 
 def read_bytes(path: Path) -> bytes:
