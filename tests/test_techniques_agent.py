@@ -10,9 +10,12 @@ from livekit.agents import llm
 from stacked_calls import FINAL_S, SLOT_S, Backend, Call, call, prompts_of, scripted
 from virtual import where_clock_is_virtual
 
+from lab_utils.providers.schema import Origin, PromptCache
 from lab_utils.records import SttEvent
 from lab_utils.settings import Settings
+from lab_utils.simulation.ledger import LlmRequest
 from lab_utils.simulation.llm import ScriptedLLM, ToolRequest
+from lab_utils.simulation.prompt_cache import PrefixCache
 from lab_utils.simulation.tts import ScriptedTTS
 from lab_utils.techniques.agent import AgentParts, StackedAgent
 from lab_utils.techniques.choice import NAMES, Techniques
@@ -128,6 +131,50 @@ def test_a_rewritten_history_shares_the_instructions_only() -> None:
     assert "One?" in second[1]  # nothing is lost of it
     assert second[1] != "One?"
     assert second[3] == "Two?"
+
+
+def tokens_read(techniques: Techniques, part: str = "large") -> list[int]:
+    """Of the prompts of four turns, the tokens that a provider's cache held."""
+    rules = PromptCache(min_tokens=100, origin=Origin(source="made up"))
+    model = scripted("Yes. " * 20, cache=PrefixCache(rules), mark_cache=True)
+    other = scripted("Okay. " * 20, 0.1, cache=PrefixCache(rules), mark_cache=True)
+    done = call(
+        techniques,
+        WHERE,
+        "Yes, please.",
+        "And why?",
+        "Okay.",
+        llm_parts={"large": model, "small": other},
+        instructions="You answer calls about orders, returns and shipping. " * 20,
+    )
+    requests: list[LlmRequest] = getattr(done.agent.parts, part).requests
+    return [request.read_tokens for request in requests]
+
+
+@where_clock_is_virtual
+def test_a_providers_cache_holds_what_the_techniques_keep_as_it_was() -> None:
+    prefix, both = ("prefix_caching",), ("prefix_caching", "kv_cache_reuse")
+    first, *instructions = tokens_read(Techniques.of(*prefix))
+    assert first == 0
+    # The rewritten history matches nowhere, but for a bracket.
+    assert 160 <= min(instructions) <= max(instructions) <= min(instructions) + 1
+    first, second, third, fourth = tokens_read(Techniques.of(*both))
+    assert first == 0
+    assert max(instructions) <= second < third < fourth
+    assert fourth > max(instructions) + 40
+    assert tokens_read(Techniques.of("kv_cache_reuse")) == [0, 0, 0, 0]
+    mistaken = Techniques.of(*both, mistakes=frozenset({"timestamp_on_top"}))
+    assert tokens_read(mistaken) == [0, 0, 0, 0]
+
+
+@where_clock_is_virtual
+def test_routing_gives_each_model_a_cache_of_its_own_to_warm() -> None:
+    one = tokens_read(Techniques.of("prefix_caching", "kv_cache_reuse"))
+    routed = Techniques.of("prefix_caching", "kv_cache_reuse", "short_turn_models")
+    large, small = tokens_read(routed), tokens_read(routed, "small")
+    assert [len(large), len(small)] == [2, 2]
+    assert large[0] == small[0] == 0
+    assert sum(large) + sum(small) < sum(one)
 
 
 @where_clock_is_virtual
@@ -372,8 +419,8 @@ def test_livekit_warms_up_both_models_that_may_answer() -> None:
     class Warm(ScriptedLLM):
         warmed = 0
 
-        async def _prewarm_impl(self) -> None:
-            self.warmed += 1
+        def prewarm(self, **_: Any) -> None:
+            self.warmed = 1
 
     def warmed(techniques: Techniques) -> tuple[int, int]:
         large, small = Warm(["Yes."]), Warm(["Okay."])

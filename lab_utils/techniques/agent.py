@@ -101,8 +101,8 @@ class StackedAgent(Agent):
         self._prefetch = Prefetch(self._note, leaks="leaked_prefetch" in mistakes)
         self.judging: Judging | None = None
         self._foreseen: str | None = None  # the user's text of the turn that isn't committed yet
-        self._asked: dict[str, Model] = {}  # user message -> the model asked last
-        self._answered: set[str] = set()  # user messages that have come into the history
+        self._asked: dict[str, Model] = {}  # user message -> model, of replies not yet kept or given up
+        self._unanswered: str | None = None  # the user message that is kept before its model is asked
         super().__init__(
             instructions=parts.instructions,
             llm=parts.large,
@@ -147,16 +147,22 @@ class StackedAgent(Agent):
         self.parts.large.emit("error", error)
 
     def _on_item(self, event: ConversationItemAddedEvent) -> None:
+        """Note the model of a reply as soon as the conversation keeps the message that it answers."""
         item = event.item
         if item.type == "message" and item.role == "user":
-            self._answered.add(item.id)
-            self._tell_who_answers(item.id)
+            model = self._asked.get(item.id)
+            self._asked.clear()
+            self._unanswered = item.id if model is None else None
+            if model is not None:
+                self._note("model_routing", f"answered by {model}")
 
-    def _tell_who_answers(self, message_id: str) -> None:
-        """Note the model of a reply that the conversation keeps, as soon as both are known."""
-        if message_id in self._answered and message_id in self._asked:
-            self._answered.remove(message_id)
-            self._note("model_routing", f"answered by {self._asked.pop(message_id)}")
+    def _on_asked(self, message: llm.ChatMessage, model: Model) -> None:
+        """The same where the message is kept first, as it is without preemptive generation."""
+        if message.id == self._unanswered:
+            self._unanswered = None
+            self._note("model_routing", f"answered by {model}")
+        else:
+            self._asked[message.id] = model
 
     # --- a turn -----------------------------------------------------------------------------------
 
@@ -249,9 +255,8 @@ class StackedAgent(Agent):
             if text:
                 self._foresee(text)
         model = self._model_for(text)
-        if message is not None:
-            self._asked[message.id] = model
-            self._tell_who_answers(message.id)
+        if message is not None and not continued:
+            self._on_asked(message, model)
         chunks = self._chunks(model, self._prompt(chat_ctx), tools, model_settings)
         if not self.techniques.token_streaming or "buffered_reply" in self.techniques.mistakes:
             chunks = buffered(chunks)
