@@ -145,6 +145,27 @@ def test_export_under_either_budget_writes_a_profile_that_loads(swept, cache, tm
         assert json.loads(result.stdout)["profile"] == str(path)
 
 
+def test_export_writes_a_worker_beside_the_profile_and_never_over_ones_work(swept, cache, tmp_path) -> None:
+    out, _ = swept
+    path, worker = tmp_path / "p" / "profile.yaml", tmp_path / "p" / "agent.py"
+    common = ["export", out, "--max-latency-p95", 9, "--name", "x", "-o", path, "--jobs", 1, "--cache", cache]
+    result = lab(*common, "--techniques", "all", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["worker"] == str(worker)
+    compile(worker.read_text(), "agent.py", "exec")
+    assert 'with_name("profile.yaml")' in worker.read_text()
+    assert lab(*common, "--techniques", "all").exit_code == 0  # the same again is no loss
+    worker.write_text(worker.read_text() + "# mine\n")
+    path.unlink()
+    result = lab(*common, "--techniques", "all")
+    assert result.exit_code == 1
+    assert "agent.py: is there and differs; move it, or name another folder with -o" in result.stderr
+    assert worker.read_text().endswith("# mine\n")
+    assert not path.exists()
+    result = lab(*common, "--techniques", "faster")
+    assert "unknown technique 'faster'" in result.stderr
+
+
 def test_a_budget_nobody_meets_is_an_error_that_says_how_close_one_comes(swept, cache, tmp_path) -> None:
     out, _ = swept
     path = tmp_path / "profile.yaml"

@@ -17,8 +17,12 @@ from rich.table import Table
 from .. import grid as grids
 from .. import profile, report
 from ..degrade import LineCondition
+from ..providers.files import load_providers
 from ..settings import Conditions
 from ..sweep import Budget
+from ..techniques.choice import parse_techniques
+from ..techniques.export import worker_code
+from ..yaml_files import write_whole
 from .common import SAMPLES, Cache, Jobs, Json, Out, Paths, UserChannel, app, ending_well
 
 ENOUGH_RECORDINGS = 5
@@ -126,6 +130,15 @@ def _print_lines(frame: pd.DataFrame) -> None:
     Console().print(table)
 
 
+WORKER_FILE = "agent.py"
+
+
+def refuse_to_overwrite(path: Path, text: str) -> None:
+    """Raise ValueError if the file is there and says something else: somebody may have worked on it."""
+    if path.exists() and path.read_bytes() != text.encode():
+        raise ValueError(f"{path}: is there and differs; move it, or name another folder with -o")
+
+
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(help="Made by 'lab sweep' or 'lab demo'.", show_default=False)],
@@ -138,6 +151,16 @@ def export(
         float | None, typer.Option(min=0, help="Least false-boundary rate with at most this p95 latency (s).")
     ] = None,
     snippet: Annotated[bool, typer.Option(help="Also print the Python to paste into an agent.")] = False,
+    techniques: Annotated[
+        str | None,
+        typer.Option(
+            help="Also write agent.py beside the profile, a LiveKit worker with these latency techniques: "
+            "all, none, or names with commas."
+        ),
+    ] = None,
+    providers: Annotated[
+        str, typer.Option(help="Provider profile of that worker's plug-ins, by name or file.")
+    ] = "deepgram-openai-cartesia",
     jobs: Jobs = 2,
     cache: Cache = None,
     as_json: Json = False,
@@ -152,17 +175,26 @@ def export(
             budget = Budget.latency_p95(max_latency_p95 or 0.0)
         if output.is_dir():
             raise ValueError(f"{output}: is a folder; name a file with -o")
+        worker = None
+        if techniques is not None:
+            worker = worker_code(output.name, parse_techniques(techniques), load_providers(providers))
+            refuse_to_overwrite(output.with_name(WORKER_FILE), worker)
         study = report.reopen_study(folder, jobs=jobs, cache=cache)
         choice = report.choose_settings(study, budget)
         made = report.make_profile(study, choice, name, dt.date.today())
         output.parent.mkdir(parents=True, exist_ok=True)
         profile.save_profile(made, output)
+        written = {"profile": str(output)}
+        if worker is not None:
+            write_whole(output.with_name(WORKER_FILE), worker)
+            written["worker"] = str(output.with_name(WORKER_FILE))
         if as_json:
-            answer: dict[str, Any] = {"profile": str(output), **report.summary_of(study, choice)}
+            answer: dict[str, Any] = {**written, **report.summary_of(study, choice)}
             print(json.dumps(answer | ({"snippet": made.snippet()} if snippet else {})))
         else:
             _print_summary(report.summary_of(study, choice), None)
-            print(f"profile: {output}")
+            for what, path in written.items():
+                print(f"{what}: {path}")
             if snippet:
                 print(made.snippet(), end="")
 

@@ -113,3 +113,16 @@ def livekit_default(automatic_cache: bool) -> Techniques:
         "kv_cache_reuse",
     )
     return Techniques.of(*names, *(("prefix_caching",) if automatic_cache else ()))
+
+
+def parse_techniques(text: str) -> Techniques:
+    """Techniques from a line of text: "all", "none", or names separated by commas.
+
+    Raises ValueError for a name that is none.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if names in (["all"], ["none"]):
+        return Techniques.everything() if names == ["all"] else Techniques()
+    if not names:
+        raise ValueError(f"no technique in {text!r}; expected all, none, or some of {', '.join(NAMES)}")
+    return Techniques.of(*names)  # type: ignore[arg-type]  # `of` checks the names
