@@ -18,6 +18,8 @@ from .settings import Frozen, Seconds
 
 Z95 = 1.6448536269514722
 """The 95th percentile of the standard normal distribution."""
+Z75 = 0.6744897501960817
+"""Its 75th percentile."""
 
 
 class Delay(Frozen):
@@ -44,6 +46,20 @@ class Delay(Frozen):
                 "or leave p95_s out"
             )
         return self
+
+    @classmethod
+    def from_iqr(cls, p50_s: float, iqr_s: float) -> Self:
+        """The delay whose middle half is `iqr_s` wide, for sources that give no p95; rounded to ms.
+
+        The quartiles of a log-normal are p50 exp(±Z75 sigma), hence iqr = 2 p50 sinh(Z75 sigma).
+        Raises ValueError for a median that isn't above 0, or a range below 0.
+        """
+        if not (p50_s > 0 and iqr_s >= 0):
+            raise ValueError(
+                f"expected a median above 0 and a range of at least 0, got {p50_s:g} and {iqr_s:g} s"
+            )
+        sigma = math.asinh(iqr_s / (2 * p50_s)) / Z75
+        return cls(p50_s, round(p50_s * math.exp(Z95 * sigma), 3))
 
     @property
     def sigma(self) -> float:

@@ -58,6 +58,7 @@ __all__ = [
 ]
 
 FOUND = ("file", "format", "channels", "seconds", "labels from", "words from", "notes")
+COMPARED = ["false_boundary_rate", "latency_mean", "missed_rate"]
 
 IMAGE_DPI = 160
 """Drawn finer than shown, for sharp text on any screen."""
@@ -171,6 +172,16 @@ def check(recording: Recording, page: int = 1, *, by_confidence: bool = True, ro
     pages = f"page {page} of {-(-len(checks) // rows)}"
     title = f"{recording.name}: {len(checks)} holds and ends of turn, {order}; {pages}"
     return _image(plots.label_page(recording, recording.labels, shown, title))
+
+
+def apart(studies: Mapping[str, Study], choice: Choice) -> pd.DataFrame:
+    """How two studies of one grid differ: the chosen setting's figures by each, and the most of any setting.
+
+    Columns: the names of the two, and "most". Rows: false_boundary_rate, latency_mean (s), missed_rate.
+    """
+    one, other = (study.table[COMPARED] for study in studies.values())
+    chosen = {name: study.table.loc[choice.row, COMPARED] for name, study in studies.items()}
+    return pd.DataFrame(chosen | {"most": (one - other).abs().max()}).astype(float)
 
 
 def lines(frame: pd.DataFrame) -> Image:
@@ -305,7 +316,13 @@ def said(rehearsal: Rehearsal, name: str) -> Styler:
 def _left(style: Styler) -> Styler:
     """Without numbers of rows, all text at the left."""
     table = style.hide(axis="index")
-    return table.set_table_styles([{"selector": "th, td", "props": "text-align: left"}])
+    # A long path breaks anywhere, so that the table fits its page.
+    return table.set_table_styles(
+        [
+            {"selector": "th, td", "props": "text-align: left"},
+            {"selector": "td:first-child", "props": "overflow-wrap: anywhere; min-width: 16em"},
+        ]
+    )
 
 
 def _below(folder: Path, path: str | Path) -> str:

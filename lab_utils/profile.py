@@ -18,15 +18,13 @@ import os
 import reprlib
 import textwrap
 import warnings
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from .settings import Conditions, Settings
+from .yaml_files import OneLine, dumped, read_plain, write_whole
 
 FORMAT: Final = "turn-profile"
 SCHEMA_VERSION: Final = 1
@@ -214,64 +212,24 @@ class Profile(_Frozen):
         return "\n".join(lines) + "\n"
 
 
-_MAP, _STR = "tag:yaml.org,2002:map", "tag:yaml.org,2002:str"
-
-
-class _OneLine(dict[str, Any]):
-    """A mapping written on one line."""
-
-
-class _Dumper(yaml.SafeDumper):
-    pass
-
-
-_Dumper.add_representer(_OneLine, lambda dumper, data: dumper.represent_mapping(_MAP, data.items(), True))
-# Plain and single-quoted YAML would lose characters such as NEL.
-_Dumper.add_representer(
-    str, lambda dumper, text: dumper.represent_scalar(_STR, text, None if text.isprintable() else '"')
-)
-
-
-def _dump(values: Mapping[str, Any]) -> str:
-    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
-
-
 def to_yaml(profile: Profile) -> str:
     """The text of a profile file; equal profiles give equal text."""
     head = profile.model_dump()
     settings, evidence = head.pop("settings"), head.pop("evidence")
-    groups = [f"# {comment}\n{_dump({group: settings[group]})}" for group, comment in _COMMENTS.items()]
-    text = f"{_HEADER}{_dump(head)}\nsettings:\n{textwrap.indent(''.join(groups), '  ')}"
+    groups = [f"# {comment}\n{dumped({group: settings[group]})}" for group, comment in _COMMENTS.items()]
+    text = f"{_HEADER}{dumped(head)}\nsettings:\n{textwrap.indent(''.join(groups), '  ')}"
     if evidence is None:
         return text + "\nevidence: null\n"
-    evidence["recordings"] = [_OneLine(recording) for recording in evidence["recordings"]]
-    evidence["conditions"] = _OneLine(evidence["conditions"])
+    evidence["recordings"] = [OneLine(recording) for recording in evidence["recordings"]]
+    evidence["conditions"] = OneLine(evidence["conditions"])
     for key in ("chosen", "defaults", "held_out"):
-        evidence[key] = evidence[key] and {name: _OneLine(value) for name, value in evidence[key].items()}
-    return text + _EVIDENCE_COMMENT + _dump({"evidence": evidence})
+        evidence[key] = evidence[key] and {name: OneLine(value) for name, value in evidence[key].items()}
+    return text + _EVIDENCE_COMMENT + dumped({"evidence": evidence})
 
 
 def save_profile(profile: Profile, path: str | os.PathLike[str]) -> None:
     """Write a profile file, whole or not at all. Raises OSError if the folder is missing or not writable."""
-    target = Path(path)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(to_yaml(profile).encode())
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain data only, as `yaml.safe_load`, and no key twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.MarkedYAMLError(None, None, f"key {key.value!r} is given twice", key.start_mark)
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else key)
-        return super().construct_mapping(node, deep)
+    write_whole(path, to_yaml(profile))
 
 
 def load_profile(path: str | os.PathLike[str]) -> Profile:
@@ -297,16 +255,9 @@ def load_profile(path: str | os.PathLike[str]) -> Profile:
 
 def _read(path: str | os.PathLike[str]) -> Any:
     try:
-        return yaml.load(Path(path).read_bytes(), Loader=_Loader)
-    except OSError as error:
-        raise BadProfile(
-            f"can't be read ({error.strerror}), expected a profile file; check the path"
-        ) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        what = " ".join(str(getattr(error, "problem", None) or error).split())
-        line = f"line {mark.line + 1}: " if mark else ""
-        raise BadProfile(f"{line}{what}, expected YAML with plain data") from None
+        return read_plain(path, "a profile file")
+    except ValueError as error:
+        raise BadProfile(str(error)) from None
 
 
 def _parse(values: Any) -> Profile:

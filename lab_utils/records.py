@@ -145,6 +145,8 @@ class ObservedTurn:
     interrupted: bool = False
     stages: Mapping[str, float] = field(default_factory=dict)
     """Latencies that were measured then, in seconds, by `STAGES`."""
+    models: Mapping[str, str] = field(default_factory=dict)
+    """The model behind a latency, by `STAGES`, where it was told."""
 
 
 @dataclass(frozen=True)
@@ -433,13 +435,26 @@ STAGES = (
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """In place of a text that wasn't kept: how long it was."""
+
+    words: int
+    characters: int
+
+    @classmethod
+    def of(cls, text: str) -> LeftOut:
+        """What stays of a text."""
+        return cls(len(text.split()), len(text))
+
+
+@dataclass(frozen=True)
 class Reply:
     """One answer of the agent to a user turn, with its latency by stage."""
 
     commit_s: float | None
     """The commit it answers; None for a greeting."""
-    user_text: str
-    agent_text: str
+    user_text: str | LeftOut
+    agent_text: str | LeftOut
     """What was heard of it."""
     interrupted: bool
     stages: Mapping[str, float]
@@ -473,6 +488,10 @@ class SessionLog:
     """What this mode can't know."""
     failure: str = ""
     """Why the run did not come to its proper end; empty if it did."""
+    failure_message: str = ""
+    """The end of `failure`, where that is an exception's own message, which may quote what was said."""
+    text: bool = True
+    """Whether the log holds what was said; without, each text is replaced by its length (`LeftOut`)."""
 
     def of_kind(self, *kinds: SessionEventKind) -> tuple[SessionEvent, ...]:
         """The events of some kinds, in order."""

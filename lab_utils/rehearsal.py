@@ -58,6 +58,7 @@ def rehearse(
     agent: Callable[[], Any] | None = None,
     seed: int = 0,
     folder: str | Path | None = None,
+    text: bool = False,
     cache: Path | None = None,
     processes: int = 2,
     quiet: bool = False,
@@ -65,8 +66,8 @@ def rehearse(
     """Run a labelled recording under several settings (or profiles), each a session in its own process.
 
     `agent`: an `Agent` subclass, or what returns one, as in `run_session`. With a `folder` each log is kept
-    in it, below the name of its settings. What went wrong in a session is in its log; a session that
-    could not be run at all raises its error.
+    in it, below the name of its settings, with what was said only if `text`. What went wrong in a session is
+    in its log; a session that could not be run at all raises its error.
     """
     if recording.labels is None:
         raise ValueError(f"{recording.name}: has no labels; load it with load_call")
@@ -92,7 +93,7 @@ def rehearse(
             raise log
         logs[name] = log
         if folder is not None:
-            save_session(log, session_folder(Path(folder), name))
+            save_session(log, session_folder(Path(folder), name), text=text)
     return Rehearsal(recording, logs, replayed)
 
 

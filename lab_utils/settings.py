@@ -230,6 +230,10 @@ def describe(error: ValidationError, names: Mapping[str, str] | None = None) -> 
             lines.append(message)
         elif item["type"] == "extra_forbidden":
             lines.append(f"{where}: unknown key; remove it or correct its spelling")
+        elif item["type"] == "missing":
+            lines.append(f"{where}: missing; add it")
+        elif item["type"] == "model_type":
+            lines.append(f"{where}: expected keys and values, got {reprlib.repr(item['input'])}")
         else:
             lines.append(f"{where}: {message}, got {reprlib.repr(item['input'])}")
     return "; ".join(lines)

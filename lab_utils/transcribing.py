@@ -139,7 +139,7 @@ def transcribe_recordings(
 
 def transcribe_folders(
     paths: Sequence[Path],
-    out: Path,
+    out: Path | None = None,
     *,
     model: str = DEFAULT_MODEL,
     language: str | None = None,
@@ -148,7 +148,9 @@ def transcribe_folders(
     channels: tuple[str, str] = ("caller", "agent"),
     quiet: bool = False,
 ) -> Iterator[dict[str, Any] | ValueError]:
-    """Transcribe what is in some files and folders, into label files in `out` (see `write_transcript`).
+    """Transcribe what is in some files and folders, into label files beside the audio (`write_transcript`).
+
+    With `out` they go into that folder instead.
 
     One row a recording: recording, duration_s, user_words and agent_words (Whisper's), added (to the label
     file), labels (its path); or the error that stands in the way. Written as soon as it is known.
@@ -185,14 +187,18 @@ def _transcribe_one(transcriber: Transcriber, files: RecordingFiles) -> Transcri
         return error
 
 
-def write_transcript(transcript: Transcript, files: RecordingFiles, folder: Path) -> tuple[Path, int]:
-    """Put a transcript into the label file `<name>.labels.json` of a folder; its path and its new words.
+def write_transcript(
+    transcript: Transcript, files: RecordingFiles, folder: Path | None = None
+) -> tuple[Path, int]:
+    """Put a transcript into a recording's own label file; its path and its new words.
+
+    With `folder` into its `<name>.labels.json` instead.
 
     Whoever has words or texts there keeps them: a file is never written over but only completed, and what was
     corrected in it stays. Without one it begins as a copy of the recording's own label file, if any. Raises
     BadLabels for a file that can't be read, BadRecording for a recording whose labels can't be told.
     """
-    target = folder / f"{transcript.name}{SUFFIX}"
+    target = folder / f"{transcript.name}{SUFFIX}" if folder else files.label_path
     added = 0
     origin = target if target.exists() else files.labels
     source = transcript.labels.source.rpartition("; ")[2] if transcript.labels else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,9 @@ from lab_utils.corpus.label_file import BadLabels, write_labels
 from lab_utils.records import Ipu, Labels, Recording
 
 SECOND = 16_000
+
+
+FIXTURES = Path(__file__).parent / "fixtures" / "recordings"
 
 
 def noise(seconds: float = 1.0, seed: int = 0, channels: int = 1) -> np.ndarray:
@@ -271,3 +275,19 @@ def test_a_bad_label_file_is_refused_not_ignored(tmp_path):
     (tmp_path / "call.labels.json").write_text("{")
     with pytest.raises(BadLabels, match=r"call\.labels\.json: not JSON"):
         load(tmp_path)
+
+
+def test_a_label_file_written_where_it_belongs_is_found_whatever_the_format(tmp_path):
+    shutil.copytree(FIXTURES, tmp_path / "calls")
+    for folder in ("monday", "tuesday"):
+        add(tmp_path / "calls" / folder / "17" / "caller.wav")
+        add(tmp_path / "calls" / folder / "17" / "agent.wav")
+    for prefix in ("a", "b"):
+        add(tmp_path / "calls" / "pairs" / f"{prefix}_caller.wav")
+        add(tmp_path / "calls" / "pairs" / f"{prefix}_agent.wav")
+    found = find_recordings(tmp_path / "calls")
+    assert len({files.label_path for files in found}) == len(found) >= 18
+    for files in found:
+        write_labels(labels_of(1.0), files.label_path)
+    again = find_recordings(tmp_path / "calls")
+    assert [files.labels for files in again] == [files.label_path for files in found]

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lab_utils.corpus.label_edits import Change, edit_labels, update_labels
-from lab_utils.corpus.label_file import BadLabels, read_label_file, read_labels, write_labels
-from lab_utils.records import Ipu, Label, Labels
+from lab_utils.corpus.label_edits import Change, edit_labels, label_at, undo_edit, update_labels
+from lab_utils.corpus.label_file import (
+    BadLabels,
+    read_label_file,
+    read_labels,
+    write_label_file,
+    write_labels,
+)
+from lab_utils.records import LABEL_KINDS, Ipu, Label, Labels
 
 NOON = dt.datetime(2026, 5, 4, 12, 0, tzinfo=dt.UTC)
 HOLD = Label("hold", 2.0, 3.0, 0.8, "estimated")
@@ -110,3 +120,84 @@ def test_a_history_without_a_name_or_a_time_zone_is_refused(path):
         path.write_text(json.dumps({**content, "edits": [broken]}))
         with pytest.raises(BadLabels, match=r"edits\[0\]\.(when|who)"):
             read_labels(path)
+
+
+def test_the_shortest_label_at_a_moment_is_meant_and_without_one_the_nearest_is_named():
+    inside = Label("backchannel", 2.4, 2.6)
+    labels = replace(LABELS, labels=(HOLD, inside, SHIFT))
+    assert label_at(labels, 2.2) == HOLD
+    assert label_at(labels, 2.5) == inside
+    assert label_at(labels, 3.005) == HOLD, "give or take a rounding"
+    with pytest.raises(ValueError, match=r"no label at 3.4 s: the nearest is a hold from 2.00 to 3.00 s"):
+        label_at(labels, 3.4)
+    with pytest.raises(ValueError, match="there are no labels; add one"):
+        label_at(replace(LABELS, labels=()), 3.4)
+
+
+def test_an_edit_of_an_estimate_begins_the_file_and_a_bad_one_leaves_none(tmp_path):
+    path = tmp_path / "new.labels.json"
+    with pytest.raises(BadLabels, match="has no hold from 7 to 8 s"):
+        edit_labels(path, [Change(Label("hold", 7.0, 8.0), None)], "Ada", NOON, estimated=LABELS)
+    assert not path.exists()
+    edit_labels(path, [Change(HOLD, None)], "Ada", NOON, estimated=LABELS)
+    assert read_labels(path) == replace(LABELS, labels=(SHIFT,))
+    assert read_label_file(path).recording == "new"
+    edit_labels(path, [Change(SHIFT, None)], "Ada", NOON, estimated=LABELS)
+    assert read_labels(path).labels == (), "what is in the file counts, not the estimate"
+
+
+@st.composite
+def edits(draw):
+    """A label of `LABELS` changed, moved or removed, or a new one where the user talks."""
+    start_s = draw(st.integers(100, 380)) / 100
+    new = Label(draw(st.sampled_from(LABEL_KINDS)), start_s, start_s + draw(st.integers(0, 60)) / 100)
+    before = draw(st.sampled_from([None, HOLD, SHIFT]))
+    return Change(before, None if before is not None and draw(st.booleans()) else new, "because")
+
+
+@given(st.lists(edits(), min_size=1, max_size=3))
+def test_undoing_goes_back_edit_by_edit_to_the_labels_as_they_were(changes):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.labels.json"
+        write_labels(LABELS, path)
+        states = [LABELS]
+        for change in changes:
+            try:
+                states.append(edit_labels(path, [change], "Ada", NOON))
+            except BadLabels:  # it contradicts the others
+                assert read_labels(path) == states[-1]
+        made = len(states) - 1
+        for k in range(made):
+            labels, undone = undo_edit(path, "Bo", NOON + dt.timedelta(hours=k))
+            assert labels == read_labels(path) == states[-2 - k]
+            assert undone.undone is not None
+            assert (undone.who, undone.undone.who) == ("Ada", "Bo")
+        assert len(read_label_file(path).edits or ()) == made, "the history keeps what was undone"
+        with pytest.raises(BadLabels, match="has no edit to undo"):
+            undo_edit(path, "Bo", NOON)
+
+
+def test_an_estimate_may_say_again_what_was_refused_once_the_refusal_is_undone(path):
+    edit_labels(path, [Change(HOLD, None)], "Ada", NOON)
+    undo_edit(path, "Ada", NOON)
+    assert HOLD in update_labels(path, LABELS).labels
+
+
+def test_texts_that_came_after_an_edit_outlive_its_undoing(path):
+    edit_labels(path, [Change(None, Label("hold", 1.3, 1.6))], "Ada", NOON)
+    content = read_label_file(path)
+    said = {1.0: "my", 1.6: "own"}
+    ipus = tuple(ipu.model_copy(update={"text": said.get(ipu.start_s, ipu.text)}) for ipu in content.ipus)
+    write_label_file(content.model_copy(update={"ipus": ipus}), path)
+    labels, _ = undo_edit(path, "Ada", NOON)
+    assert labels.ipus[0] == Ipu("user", 1.0, 2.0, "my own")
+
+
+def test_an_edit_whose_place_has_changed_since_is_not_undone(path):
+    edit_labels(path, [Change(SHIFT, Label("shift", 3.8, 4.5))], "Ada", NOON)
+    other = replace(LABELS, ipus=(Ipu("user", 0.5, 2.0), Ipu("user", 3.0, 3.7), Ipu("agent", 4.6, 8.0)))
+    update_labels(path, other)
+    before = path.read_bytes()
+    with pytest.raises(BadLabels, match="can't be undone any more; change the label back"):
+        undo_edit(path, "Ada", NOON)
+    assert path.read_bytes() == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -302,3 +303,23 @@ def test_no_report_however_odd_raises_anything_but_bad_recording(tmp_path, monke
         module.load(RecordingFiles("x", audio, None, None, "mono", name, (path,)))
     except BadRecording as error:
         one_line(error)
+
+
+@pytest.mark.parametrize(
+    ("read", "path"),
+    [
+        (livekit_report.read_turns, RECORDINGS / "livekit" / "call-17" / "session_report.json"),
+        (otlp.read_turns, SPANS),
+    ],
+)
+def test_turns_are_read_without_audio_and_name_the_models_behind_their_latencies(read, path: Path) -> None:
+    user, agent = (turn for turn in read(path) if turn.stages)
+    assert user.models == {"transcription_delay": "scripted-stt"}
+    assert agent.models == {"llm_node_ttft": "scripted-llm", "tts_node_ttfb": "scripted-tts"}
+
+
+def test_spans_of_several_sessions_can_be_read_for_their_latencies(tmp_path: Path) -> None:
+    dump = SPANS.read_text(encoding="utf-8")
+    two = tmp_path / "two.jsonl"
+    two.write_text("\n".join([json.dumps(json.loads(dump))] * 2), encoding="utf-8")
+    assert len(otlp.read_turns(two)) == 2 * len(otlp.read_turns(SPANS))

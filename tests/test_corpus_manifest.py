@@ -71,6 +71,20 @@ def test_a_manifest_gives_the_same_recordings_again(folder):
     assert (row["rate_hz"], row["channels"], row["words_source"]) == (48_000, 2, "livekit_report turns")
 
 
+def test_a_manifest_tells_how_much_was_said_and_not_what(folder):
+    _, path, _ = saved(folder)
+    table = read_manifest(path).table
+    told = [json.loads(text) for text in table["provenance"] if text]
+    turns = [turn for one in told for turn in one["turns"]]
+    assert {"words": 10, "characters": 40} in [turn["text"] for turn in turns]
+    assert all(set(turn["text"]) == {"words", "characters"} for turn in turns)
+    messages = [one["details"]["messages"] for one in told if one["format"] == "eot_bench"]
+    assert max(messages) > 0
+    everything = table.to_json()
+    for said in ("book a table", "How can I help?"):
+        assert said not in everything
+
+
 def test_a_manifest_moves_with_its_folder(folder, tmp_path):
     _, path, _ = saved(folder)
     moved = tmp_path / "elsewhere"

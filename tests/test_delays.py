@@ -84,3 +84,17 @@ def test_streams_are_the_same_in_every_process() -> None:
         for hash_seed in ("1", "2")
     }
     assert answers == {str(rng_for(7, "llm").random())}
+
+
+@given(p50_s=st.floats(0.02, 2.0), sigma=st.floats(0.05, 1.0))
+def test_the_interquartile_range_gives_the_95th_percentile_of_a_log_normal(
+    p50_s: float, sigma: float
+) -> None:
+    low, high = (p50_s * np.exp(sign * 0.67449 * sigma) for sign in (-1, 1))
+    assert Delay.from_iqr(p50_s, high - low).p95_s == pytest.approx(p50_s * np.exp(1.64485 * sigma), abs=1e-3)
+
+
+@pytest.mark.parametrize(("p50_s", "iqr_s"), [(0.0, 0.1), (-0.1, 0.1), (0.1, -0.1), (float("nan"), 0.1)])
+def test_an_impossible_interquartile_range_is_refused(p50_s: float, iqr_s: float) -> None:
+    with pytest.raises(ValueError, match="expected a median above 0"):
+        Delay.from_iqr(p50_s, iqr_s)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from synthetic_sessions import Exchange, labels_of_session, session_of
 
@@ -57,3 +59,13 @@ def test_what_an_import_found_and_skipped_is_one_table():
     (skipped,) = table.loc[table["format"] == "skipped", "notes"]
     assert "put the session's audio beside it" in skipped
     assert "the session&#39;s audio" in shown.to_html()
+
+
+def test_two_studies_of_one_grid_are_apart_by_the_most_that_a_setting_differs():
+    def study(rates: list[float]) -> SimpleNamespace:
+        table = pd.DataFrame({"false_boundary_rate": rates, "latency_mean": [0.5, 1.0], "missed_rate": 0.0})
+        return SimpleNamespace(table=table)
+
+    apart = notebook.apart({"a": study([0.1, 0.4]), "b": study([0.3, 0.35])}, SimpleNamespace(row=1))
+    assert apart.loc["false_boundary_rate"].round(9).to_dict() == {"a": 0.4, "b": 0.35, "most": 0.2}
+    assert apart["most"][["latency_mean", "missed_rate"]].tolist() == [0.0, 0.0]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lab_utils.records import Reply, SessionEvent, SessionLog
+from lab_utils.records import LeftOut, Reply, SessionEvent, SessionLog
 from lab_utils.settings import Settings
 from lab_utils.simulation.results import read_session, remove_leftovers, save_session, session_folder
 
@@ -33,11 +33,23 @@ LOG = SessionLog(
 
 
 def test_a_log_is_read_back_as_it_was(tmp_path: Path) -> None:
-    folder = save_session(LOG, tmp_path)
+    folder = save_session(LOG, tmp_path, text=True)
     again = read_session(folder)
     np.testing.assert_array_equal(again.heard, LOG.heard)
     assert replace(again, heard=LOG.heard) == replace(LOG, heard=LOG.heard)
     assert sorted(path.name for path in folder.iterdir()) == ["heard.flac", "report.json", "session.json"]
+
+
+def test_without_text_its_lengths_are_read_back_and_everything_else_as_it_was(tmp_path: Path) -> None:
+    again = read_session(save_session(LOG, tmp_path))
+    assert not again.text
+    assert again.events[1].data == {
+        "cause": "vad", "probability": None, "text": {"words": 2, "characters": 9}
+    }  # fmt: skip
+    assert again.replies == (Reply(0.5, LeftOut(2, 9), LeftOut(1, 6), True, {"llm_node_ttft": 0.35}),)
+    restored = replace(again, heard=LOG.heard, events=LOG.events, replies=LOG.replies, text=True)
+    assert restored == replace(LOG, heard=restored.heard)
+    assert save_session(replace(again, heard=LOG.heard), tmp_path / "again").is_dir(), "it can be saved again"
 
 
 def test_equal_logs_give_equal_files(tmp_path: Path) -> None:
@@ -105,7 +117,8 @@ def test_a_log_with_a_field_missing_or_too_many_is_refused(tmp_path: Path) -> No
 
 
 def test_what_a_killed_save_left_is_removed_and_whole_logs_are_kept(tmp_path: Path) -> None:
-    whole, part = save_session(LOG, tmp_path), save_session(replace(LOG, recording="other"), tmp_path)
+    whole = save_session(LOG, tmp_path, text=True)
+    part = save_session(replace(LOG, recording="other"), tmp_path)
     (part / "session.json").unlink()
     for folder in (whole, part):
         (folder / f".{'0' * 32}.tmp").write_text("half")

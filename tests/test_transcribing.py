@@ -242,6 +242,13 @@ def test_the_command_writes_label_files_and_says_what_it_skipped(calls, tmp_path
         "call0.labels.json",
         "call2.labels.json",
     ]
+    beside = lab(calls, "--cache", tmp_path / "cache")
+    assert "beside the audio" in beside.stdout
+    assert [files.labels and files.labels.name for files in find_recordings(calls)] == [
+        "call0.labels.json",
+        None,
+        "call2.labels.json",
+    ]
     again = lab(*options)
     assert "call0" in again.stdout
     assert "lab: skipped: " in again.stderr

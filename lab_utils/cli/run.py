@@ -64,6 +64,9 @@ def run(
     virtual_limit: Annotated[
         float | None, typer.Option(min=1, help="Session seconds beyond the recording's length, likewise.")
     ] = None,
+    text: Annotated[
+        bool, typer.Option("--text", help="Keep what was said in the results; the audio is kept either way.")
+    ] = False,
     jobs: Jobs = 2,
     cache: Cache = None,
     user: UserChannel = "caller",
@@ -88,6 +91,7 @@ def run(
             seed=seed,
             real_time=real_time,
             limits=_limits(limit, virtual_limit),
+            text=text,
             cache=cache,
             jobs=jobs,
             channels=(user, agent_channel),
@@ -153,6 +157,8 @@ def _print(summary: dict[str, Any], out: Path) -> None:
     console.print(
         f"results: {out}/: summary.json, and for each recording {', '.join(trial.FILES)}", highlight=False
     )
+    said = "and texts" if summary["text"] else "no texts: --text keeps them"
+    console.print(f"kept of what was said: the audio (heard.flac), {said}", highlight=False)
 
 
 def _ms(seconds: float | None, unit: str = " ms") -> str:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from .. import report, transcribing
 from ..transcripts import DEFAULT_MODEL
-from .common import Cache, Jobs, Json, Out, Paths, UserChannel, app, ending_well
+from .common import Cache, Jobs, Json, Paths, UserChannel, app, ending_well
 
 
 @app.command()
@@ -25,7 +25,9 @@ def transcribe(
     language: Annotated[
         str | None, typer.Option(help="Code such as 'de', for a multilingual model (default: detected).")
     ] = None,
-    out: Out = Path("out/transcripts"),
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the label files (default: beside the audio).")
+    ] = None,
     jobs: Jobs = 2,
     cache: Cache = None,
     user: UserChannel = "caller",
@@ -34,7 +36,8 @@ def transcribe(
 ) -> None:
     """Write each recording's words into a label file, where it has none yet; Ctrl-C keeps what is done."""
     with ending_well():
-        report.check_folder(out)
+        if out is not None:
+            report.check_folder(out)
         written: list[dict[str, Any]] = []
         skipped: list[str] = []
         for result in transcribing.transcribe_folders(
@@ -49,12 +52,16 @@ def transcribe(
         if not written:
             raise ValueError("no recording could be transcribed" if skipped else "no recording found")
         if as_json:
-            print(json.dumps({"recordings": written, "skipped": skipped, "out": str(out)}))
+            print(
+                json.dumps(
+                    {"recordings": written, "skipped": skipped, "out": None if out is None else str(out)}
+                )
+            )
         else:
             _print(written, out)
 
 
-def _print(written: list[dict[str, Any]], out: Path) -> None:
+def _print(written: list[dict[str, Any]], out: Path | None) -> None:
     table = Table("recording", box=box.SIMPLE, padding=(0, 1, 0, 0))
     for head in ("seconds", "user's words", "agent's words", "added"):
         table.add_column(head, justify="right")
@@ -64,4 +71,6 @@ def _print(written: list[dict[str, Any]], out: Path) -> None:
     console = Console()
     console.print(table)
     console.print("Words are added where a speaker has neither words nor texts.", highlight=False)
-    console.print(f"results: {out}/: label files", highlight=False, markup=False)
+    console.print(
+        f"results: label files {f'in {out}/' if out else 'beside the audio'}", highlight=False, markup=False
+    )

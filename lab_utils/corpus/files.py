@@ -13,13 +13,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from ..audio import AUDIO_SUFFIXES, BadRecording, RawFormat, as_path
+from ..audio import AUDIO_SUFFIXES, BadRecording, RawFormat, as_path, is_local
 from ..records import Labels, Pcm, Recording
 from ..timeline import SAMPLE_RATE_HZ
-from .formats import BY_CONVENTION, BY_NAME, FORMATS
+from .formats import BY_CONVENTION, BY_NAME, FORMATS, WITH_OWN_LABELS, headerless, plain
 from .label_file import SUFFIX as LABEL_SUFFIX
 from .label_file import check_duration, read_labels
-from .listing import Listing
+from .listing import Listing, existing_labels
 from .manifest import is_manifest, read_manifest
 from .recording_files import FindOptions, Found, Layout, RecordingFiles, Skipped, bad_name
 from .swapped import suspect_swap
@@ -31,6 +31,7 @@ __all__ = [
     "find_all",
     "find_in",
     "find_recordings",
+    "label_path",
     "load_recording",
     "with_distinct_names",
 ]
@@ -114,7 +115,11 @@ def find_all(path: str | Path, options: FindOptions | None = None) -> Found:
         found = _found(_around(root), options)
         mine = tuple(one for one in found.recordings if root in one.paths)
         found = Found(mine, tuple(one for one in found.skipped if one.path == root))
-    ordered = sorted(found.recordings, key=lambda files: (files.user, files.row or 0))
+    labelled = (
+        one if one.labels else replace(one, labels=existing_labels(one.label_path))
+        for one in found.recordings
+    )
+    ordered = sorted(labelled, key=lambda files: (files.user, files.row or 0))
     return Found(tuple(with_distinct_names(ordered)), found.skipped, found.claimed)
 
 
@@ -171,6 +176,25 @@ def load_recording(files: RecordingFiles) -> Recording:
     return Recording(
         files.name, str(files.user), user, agent, sha256, labels, tuple(notes), contents.provenance
     )
+
+
+def label_path(files: RecordingFiles, user: str = "caller") -> Path:
+    """A recording's label file, or where one would be found; `user`: name of the user's channel in pairs.
+
+    Raises BadRecording where none would be: remote files, and corpora that bring labels of their own.
+    """
+    if not is_local(files.user):
+        raise BadRecording.of(files.user, "isn't on this machine", "copy it here to label it")
+    if files.labels is not None:
+        return files.labels
+    if files.format in WITH_OWN_LABELS:
+        finding = f"is of the corpus {files.format}, whose labels are its own"
+        remedy = "convert it to a stereo file to label it anew"
+        raise BadRecording.of(files.user, finding, remedy)
+    by_role = files.layout == "pair" and files.format in (plain.NAME, headerless.NAME)
+    if by_role and (prefix := plain.prefix_of(files.user, user.casefold())) is not None:
+        return plain.labels_of_pair(files.user, prefix)
+    return files.user.with_name(files.user.stem + LABEL_SUFFIX)
 
 
 def audio_sha256(user: Pcm, agent: Pcm | None) -> str:

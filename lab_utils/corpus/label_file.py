@@ -15,7 +15,8 @@ A label that a person has set carries `"edited": true`, and the file then has a 
      "edits": [{"who": "Ada", "when": "2026-05-04T10:30:00+00:00", "changes": [
        {"before": {"kind": "hold", "start_s": 2.5, "end_s": 3.1}, "after": {"kind": "shift", …}, "why": ""}]}]
 
-Without `before` a label was added, without `after` it was removed. `label_edits` makes such entries. Files
+Without `before` a label was added, without `after` it was removed. `label_edits` makes such entries; there
+they also have `replaced` (what to put back to undo them) and, once undone, `undone` (by whom and when). Files
 without edits have neither key and are read and written as before.
 """
 
@@ -65,6 +66,13 @@ class LabelEntry(_Strict):
     reason: str = ""
     edited: Literal[True] | None = None
 
+    def to_label(self) -> Label:
+        return Label(**self.model_dump() | {"edited": bool(self.edited)})
+
+    @classmethod
+    def of(cls, label: Label) -> Self:
+        return cls.model_validate(vars(label) | {"edited": label.edited or None})
+
 
 class WordEntry(_Strict):
     speaker: Speaker
@@ -85,12 +93,28 @@ class ChangeEntry(_Strict):
     why: str = ""
 
 
+class Replaced(_Strict):
+    """What an edit took out of the file, and what it put there instead."""
+
+    labels: tuple[LabelEntry, ...] = ()
+    new_labels: tuple[LabelEntry, ...] = ()
+    ipus: tuple[IpuEntry, ...] = ()
+    new_ipus: tuple[IpuEntry, ...] = ()
+
+
+class Undone(_Strict):
+    who: Annotated[str, Field(min_length=1)]
+    when: AwareDatetime
+
+
 class EditEntry(_Strict):
     """Who changed what, and when."""
 
     who: Annotated[str, Field(min_length=1)]
     when: AwareDatetime
     changes: Annotated[tuple[ChangeEntry, ...], Field(min_length=1)]
+    replaced: Replaced | None = None
+    undone: Undone | None = None
 
 
 class LabelFile(_Strict):
@@ -113,9 +137,7 @@ class LabelFile(_Strict):
         return Labels(
             duration_s=self.duration_s,
             ipus=tuple(Ipu(**entry.model_dump()) for entry in self.ipus),
-            labels=tuple(
-                Label(**entry.model_dump() | {"edited": bool(entry.edited)}) for entry in self.labels
-            ),
+            labels=tuple(entry.to_label() for entry in self.labels),
             words=tuple(Word(**entry.model_dump()) for entry in self.words),
             source=self.source,
         )

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..audio import BadRecording, as_path, is_local, replacing
-from ..records import Recording
+from ..records import LeftOut, Provenance, Recording
 from .formats import BY_NAME
 from .parquet_files import opened
 from .recording_files import Layout, RecordingFiles, format_raw, parse_raw
@@ -68,7 +68,7 @@ class Entry:
     words_source: str
     notes: tuple[str, ...]
     provenance: str
-    """JSON of `records.Provenance`; empty if there is none."""
+    """JSON of `records.Provenance`, without what was said in its turns; empty if there is none."""
 
     @classmethod
     def of(cls, files: RecordingFiles, recording: Recording, rate_hz: int) -> Entry:
@@ -86,7 +86,7 @@ class Entry:
             "" if labels is None else labels.source or "label file",
             words,
             recording.notes,
-            "" if provenance is None else json.dumps(asdict(provenance), ensure_ascii=False, allow_nan=False),
+            "" if provenance is None else _without_text(provenance),
         )
 
 
@@ -110,6 +110,16 @@ class Manifest:
         return [
             _files(self.path, self.root, number, row) for number, row in zip(rows.index, records, strict=True)
         ]
+
+
+def _without_text(provenance: Provenance) -> str:
+    """As JSON. In place of what was said stands how much: a list of recordings needs no transcripts."""
+    values = asdict(provenance)
+    for turn in values["turns"]:
+        turn["text"] = asdict(LeftOut.of(turn["text"]))
+    if "messages" in values["details"]:  # what was said before, in eot-bench-data
+        values["details"]["messages"] = len(values["details"]["messages"])
+    return json.dumps(values, ensure_ascii=False, allow_nan=False)
 
 
 def write_manifest(entries: Sequence[Entry], path: str | Path, root: str | Path | None = None) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ..audio import BadRecording, RawEncoding, RawFormat
+from .label_file import SUFFIX
 
 Layout = Literal["stereo", "pair", "mono"]
 
@@ -41,6 +42,17 @@ class RecordingFiles:
     """Whether user and agent change places."""
     sha256: str = ""
     """Expected hash of the samples (`Recording.sha256`); empty if not known."""
+
+    @property
+    def label_path(self) -> Path:
+        """Where its own label file lies, or would: beside the user's audio."""
+        if self.labels is not None and self.labels.parent == self.user.parent:
+            return self.labels
+        name = self.name.rpartition("/")[2]  # "monday/call" where several folders have a "call"
+        alone = self.agent is None and self.row is None
+        if not alone and name not in self.user.stem and self.row is None:
+            return self.user.with_name(SUFFIX.lstrip("."))  # caller.wav and agent.wav, called by their folder
+        return self.user.with_name((self.user.stem if alone else name) + SUFFIX)
 
     @property
     def paths(self) -> tuple[Path, ...]:

@@ -5,6 +5,7 @@ A primitive (`tradeoff`, `mark`, `timeline`, …) draws on given axes and return
 read at 100 % in a notebook. Colours: Okabe and Ito's, told apart by colour-blind readers too.
 """
 
+from .fits import fit_figure, stage_fit
 from .ink import DPI, Layers, blank_figure, png
 from .label_pages import label_page, label_strip, label_words
 from .lines import line_figure, line_tradeoff
@@ -33,6 +34,7 @@ __all__ = [
     "blank_figure",
     "decisions",
     "envelope",
+    "fit_figure",
     "label_page",
     "label_strip",
     "label_words",
@@ -46,6 +48,7 @@ __all__ = [
     "session_timeline",
     "session_title",
     "stage_bars",
+    "stage_fit",
     "stage_legend",
     "time_rows",
     "timeline",

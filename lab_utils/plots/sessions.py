@@ -228,7 +228,8 @@ def troubles(ax: Axes, log: SessionLog, span: Span) -> dict[str, Artist]:
             zorder=5,
         )
     for k, event in enumerate(events):
-        text = ": ".join([event.kind, *map(str, list(event.data.values())[:1])])
+        named = [value for value in event.data.values() if isinstance(value, str)]  # a text may be left out
+        text = ": ".join([event.kind, *named[:1]])
         late = event.time_s > span[0] + 0.7 * (span[1] - span[0])
         artists[f"error_{k}"] = ax.annotate(
             textwrap.shorten(text, 48, placeholder="…"), (event.time_s, TROUBLE_Y),

@@ -3,16 +3,19 @@
 Everything here is data. `Delay`s are log-normal, given by median and 95th percentile (`delays`). The delay of
 a stage is what its provider takes *without* the network and without set-up: a request made over a connection
 costs `Region.round_trip` on top, and the first one (or one after `Connection.idle_s` of disuse)
-`Connection.setup` as well. `Origin` says where the figures come from.
+`Connection.setup` as well.
+
+Every part says where its figures come from: `origin`, and `origins` for those figures that come from
+elsewhere, by name. What no source gives has a source that begins with "assumed:" and says why.
 """
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from ..delays import Delay
 from ..settings import Frozen, Seconds
@@ -21,26 +24,77 @@ PerSecond = Annotated[float, Field(ge=0.1, le=100_000)]
 Dollars = Annotated[float, Field(ge=0.0, le=10_000, allow_inf_nan=False)]
 
 
+def _to_date(value: Any) -> Any:
+    """A day, a month or a year as text; whatever else came is left to the type's own check."""
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(text, str):
+        try:
+            datetime.date.fromisoformat(text + {4: "-01-01", 7: "-01"}.get(len(text), ""))
+        except ValueError:
+            raise ValueError("expected a date as 2026-05-04, a month as 2026-05 or a year as 2026") from None
+    return text
+
+
+Date = Annotated[str, BeforeValidator(_to_date)]
+"""As exact as it is known: "2026-05-04", "2026-05" or "2026"."""
+
+
 class Origin(Frozen):
     """Where figures come from."""
 
     source: Annotated[str, Field(min_length=1)]
-    date: datetime.date | None = None
-    """Of the measurement, where known."""
+    date: Date | None = None
+    """Of the measurement or of the page, where known."""
     note: str = ""
+    """How the figure follows from the source, if it isn't the source's own."""
+
+    @property
+    def assumed(self) -> bool:
+        """Whether nobody measured it."""
+        return self.source.startswith("assumed")
 
 
-class Connection(Frozen):
+class Sourced(Frozen):
+    """A part of a profile that says where its figures come from."""
+
+    NAMES: ClassVar[frozenset[str]] = frozenset({"provider", "model", "automatic", "origin", "origins"})
+    """Fields that are no figures of the part's own."""
+
+    origin: Origin
+    """Of all figures that `origins` doesn't name."""
+    origins: Mapping[str, Origin] = Field(default_factory=dict)
+    """Figure -> where it comes from."""
+
+    @classmethod
+    def figures(cls) -> tuple[str, ...]:
+        """The names of the figures of this part; those of a part inside it have an origin there."""
+        parts = {"connection", "cache"}
+        return tuple(name for name in cls.model_fields if name not in cls.NAMES | parts)
+
+    @model_validator(mode="after")
+    def _origins_of_figures(self) -> Self:
+        for name in self.origins:
+            if name not in self.figures():
+                raise ValueError(f"origins.{name}: no such figure; figures are {', '.join(self.figures())}")
+        return self
+
+    def origin_of(self, figure: str) -> Origin:
+        """Where one figure comes from."""
+        return self.origins.get(figure, self.origin)
+
+
+class Connection(Sourced):
     """What it takes to open a connection to a provider, and when it is closed again."""
 
     setup: Delay
     """DNS, TCP, TLS, WebSocket and authentication, from cold; round trips included."""
     idle_s: Annotated[float, Field(gt=0.0, le=86_400.0)] = 300.0
     """An unused connection is closed after this long."""
-    origin: Origin
 
 
-class PromptCache(Frozen):
+class PromptCache(Sourced):
     """A provider's rules for reusing the computed prefix of a prompt."""
 
     min_tokens: Annotated[int, Field(ge=0)] = 1024
@@ -55,10 +109,9 @@ class PromptCache(Frozen):
     """Per million tokens read from the cache; None: as `LlmProvider.input_price`."""
     write_price: Dollars | None = None
     """Per million tokens written to it; None: as `LlmProvider.input_price`."""
-    origin: Origin
 
 
-class SttProvider(Frozen):
+class SttProvider(Sourced):
     """A speech-to-text service."""
 
     provider: str
@@ -76,16 +129,16 @@ class SttProvider(Frozen):
     connection: Connection
     price: Dollars = 0.0
     """Per hour of audio."""
-    origin: Origin
 
 
-class LlmProvider(Frozen):
+class LlmProvider(Sourced):
     """A language model."""
 
     provider: str
     model: str
     ttft: Delay
-    """From request to first token with an empty (or wholly cached) prompt."""
+    """From request to first token with an empty (or wholly cached) prompt. A published figure stands here
+    as it is, though it holds the network of its own measurement."""
     prefill_s_per_1k: Seconds = 0.0
     """Added per 1,000 prompt tokens that the cache doesn't hold."""
     tokens_per_s: PerSecond = 60.0
@@ -95,10 +148,9 @@ class LlmProvider(Frozen):
     """Per million prompt tokens."""
     output_price: Dollars = 0.0
     """Per million completion tokens."""
-    origin: Origin
 
 
-class TtsProvider(Frozen):
+class TtsProvider(Sourced):
     """A streaming speech synthesizer."""
 
     provider: str
@@ -110,37 +162,32 @@ class TtsProvider(Frozen):
     connection: Connection
     price: Dollars = 0.0
     """Per million characters."""
-    origin: Origin
 
 
-class Region(Frozen):
+class Region(Sourced):
     """Where the providers' endpoints are, seen from the agent."""
 
     round_trip: Delay
     """Network time added to each request and its answer."""
-    origin: Origin
 
 
-class Room(Frozen):
+class Room(Sourced):
     """The caller's side."""
 
     join: Delay
     """From the caller's first word to the audio path being open: the client's handshake with the SFU."""
-    origin: Origin
 
 
-class Judge(Frozen):
+class Judge(Sourced):
     """A model that scores a turn."""
 
     verdict: Delay
-    origin: Origin
 
 
-class Tool(Frozen):
+class Tool(Sourced):
     """The user's own backend behind a function tool."""
 
     latency: Delay
-    origin: Origin
 
 
 class Providers(Frozen):
@@ -164,5 +211,7 @@ class Providers(Frozen):
     def _both_regions(self) -> Self:
         missing = [name for name in ("near", "far") if name not in self.regions]
         if missing:
-            raise ValueError(f"regions lacks {' and '.join(missing)}; give both, equal ones if there is one")
+            raise ValueError(
+                f"regions.{missing[0]}: missing; give both near and far, the same twice if there is only one"
+            )
         return self

@@ -137,6 +137,7 @@ class Observer:
             "error",
             source=getattr(event.error, "type", type(event.source).__name__),
             error=described(cause),
+            type=type(cause).__name__,
             recoverable=bool(getattr(event.error, "recoverable", False)),
         )
 
@@ -249,7 +250,13 @@ class _Notes(logging.Handler):
                 return  # LiveKit has raised what it had already announced
             message += f": {described(error)}"
         kind: SessionEventKind = "error" if record.levelno >= logging.ERROR else "warning"
-        self._observer.note(kind, source="log", error=message)
+        self._observer.note(
+            kind,
+            source="log",
+            error=message,
+            type=type(error).__name__ if error is not None else "",
+            where=f"{record.filename}:{record.lineno}",
+        )
 
 
 def described(error: BaseException) -> str:

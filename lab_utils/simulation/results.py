@@ -1,6 +1,7 @@
 """A session's log as files: `session.json` (everything but the audio), `heard.flac`, `report.json`.
 
-`report.json` is LiveKit's own session report. Equal logs give equal files, byte for byte.
+`report.json` is LiveKit's own session report. Equal logs give equal files, byte for byte. What was said is in
+the two JSON files only if that is asked for (`left_out` says what stays of it); the audio is kept either way.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from ..audio import read_pcm16k, replacing, write_flac
-from ..records import Reply, SessionEvent, SessionLog
+from ..records import LeftOut, Reply, SessionEvent, SessionLog
 from ..settings import parse_settings
+from .left_out import without_text
 
 FORMAT = "session-log"
 VERSION = 1
@@ -30,20 +32,22 @@ def session_folder(folder: Path, recording: str) -> Path:
     return folder / re.sub(r"[^\w.\- ]", "_", recording)
 
 
-def save_session(log: SessionLog, folder: Path) -> Path:
+def save_session(log: SessionLog, folder: Path, *, text: bool = False) -> Path:
     """Write a log into its own folder below `folder`; returns that folder.
 
-    Each file is written whole or not at all and `session.json` last, so where it is, the others are.
+    `text`: also what was said. Each file is written whole or not at all and `session.json` last, so where it
+    is, the others are.
     """
     own = session_folder(folder, log.recording)
     own.mkdir(parents=True, exist_ok=True)
-    values = to_dict(log)
+    kept = log if text else without_text(log)
+    values = to_dict(kept)
     (own / "session.json").unlink(missing_ok=True)  # of a run before, whose files are replaced now
     if len(log.heard):
         write_flac(own / "heard.flac", log.heard)
     else:
         (own / "heard.flac").unlink(missing_ok=True)
-    _write_json(own / "report.json", dict(log.report))
+    _write_json(own / "report.json", dict(kept.report))
     _write_json(own / "session.json", values)
     return own
 
@@ -60,7 +64,10 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def read_session(folder: Path) -> SessionLog:
-    """Read what `save_session` wrote. Raises ValueError naming the file if it is no such log."""
+    """Read what `save_session` wrote, with text or without (`SessionLog.text`).
+
+    Raises ValueError naming the file if it is no such log.
+    """
     path = folder / "session.json"
     try:
         values = json.loads(path.read_text("utf-8"))
@@ -70,7 +77,7 @@ def read_session(folder: Path) -> SessionLog:
             raise ValueError(f"expected format {FORMAT!r}, version {VERSION}")
         values["settings"] = parse_settings(values["settings"])
         values["events"] = tuple(SessionEvent(**event) for event in values["events"])
-        values["replies"] = tuple(Reply(**reply) for reply in values["replies"])
+        values["replies"] = tuple(_reply(reply) for reply in values["replies"])
         values["caveats"] = tuple(values["caveats"])
         report = json.loads((folder / "report.json").read_text("utf-8"))
         audio = folder / "heard.flac"
@@ -79,6 +86,13 @@ def read_session(folder: Path) -> SessionLog:
     except (OSError, KeyError, TypeError, ValueError) as error:
         finding = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else error
         raise ValueError(f"{path}: not a session log ({finding}); run the session again") from None
+
+
+def _reply(values: dict[str, Any]) -> Reply:
+    for name in ("user_text", "agent_text"):
+        if isinstance(values[name], dict):
+            values[name] = LeftOut(**values[name])
+    return Reply(**values)
 
 
 def to_dict(log: SessionLog) -> dict[str, Any]:

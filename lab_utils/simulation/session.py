@@ -76,7 +76,7 @@ def run(job: SessionJob) -> SessionLog:
     except (clock.Deadlock, clock.Stalled) as error:
         session.fail(str(error))
     except (SystemExit, asyncio.CancelledError) as error:
-        session.fail(f"the agent's code ended the program: {described(error)}")
+        session.fail("the agent's code ended the program: ", error)
     log = session.log()
     del session
     _set_aside_what_stays()
@@ -129,7 +129,7 @@ class _Session:
     def __init__(self, job: SessionJob) -> None:
         self.job = job
         self.observer = Observer(job.settings.detector.model)
-        self._failure = ""
+        self._failure, self._failure_message = "", ""
         self._report: dict[str, Any] = {}
         self._begun_at = 0.0  # time.time() of the session's first moment
         self._started_at: float | None = None  # and of the stream's first sample
@@ -150,9 +150,11 @@ class _Session:
         predicts = isinstance(getattr(work, "__self__", None), EOT)
         return self.job.settings.conditions.prediction_delay if predicts else 0.0
 
-    def fail(self, reason: str) -> None:
-        """Note why the session could not go on; the first reason counts."""
-        self._failure = self._failure or reason
+    def fail(self, reason: str, error: BaseException | None = None) -> None:
+        """Note why the session could not go on, and which error stopped it; the first reason counts."""
+        if not self._failure:
+            self._failure = reason + (described(error) if error is not None else "")
+            self._failure_message = "" if error is None else str(error)
 
     async def main(self) -> None:
         """Start, feed, drain and close the session."""
@@ -167,8 +169,8 @@ class _Session:
             self.observer.note("limit", what="session", limit_s=limit_s)
             self.fail(f"did not end within {limit_s:g} s of session time")
         except Exception as error:
-            self.observer.note("error", source="session", error=described(error))
-            self.fail(described(error))
+            self._note_error("session", error)
+            self.fail("", error)
 
     async def _run(self, context: Any) -> None:
         job = self.job
@@ -217,8 +219,8 @@ class _Session:
     def _closed_early(self, event: CloseEvent) -> None:
         """The session closed itself while the recording played."""
         cause = getattr(event.error, "error", None)
-        why = described(cause) if cause is not None else event.reason.value
-        self.fail(f"the session closed itself before the recording ended: {why}")
+        why = event.reason.value if cause is None else ""
+        self.fail(f"the session closed itself before the recording ended: {why}", cause)
 
     async def _last_words(self, session: AgentSession[Any]) -> None:
         """Let the agent finish what it is saying, unless it takes too long."""
@@ -253,7 +255,10 @@ class _Session:
             what = f"tools that don't end: {tools}" if tools else "a method of the agent doesn't end"
             self.fail(f"the session could not be closed within {CLOSE_S:g} s: {what}")
         elif not closing.cancelled() and (error := closing.exception()) is not None:
-            self.observer.note("error", source="closing", error=described(error))
+            self._note_error("closing", error)
+
+    def _note_error(self, source: str, error: BaseException) -> None:
+        self.observer.note("error", source=source, error=described(error), type=type(error).__name__)
 
     def _source(self, pcm: Pcm, frame: int) -> AudioSource:
         job = self.job
@@ -351,6 +356,7 @@ class _Session:
             report=self._report,
             caveats=CAVEATS[job.mode],
             failure=self._failure,
+            failure_message=self._failure_message,
         )
 
 

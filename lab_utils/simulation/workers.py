@@ -91,22 +91,33 @@ def run_session(
 
 
 def run_sessions(
-    jobs: Sequence[SessionJob], *, processes: int = 2, folder: Path | None = None, quiet: bool = False
+    jobs: Sequence[SessionJob],
+    *,
+    processes: int = 2,
+    folder: Path | None = None,
+    text: bool = False,
+    quiet: bool = False,
 ) -> Iterator[SessionLog | Exception]:
     """Run sessions in worker processes; their logs in order, or a SessionError where there is none.
 
     With a `folder`, each worker saves its log there (`results.save_session`) as soon as it is done, so that
-    an interruption loses nothing that was finished. Raises ValueError if two logs would be saved as one.
+    an interruption loses nothing that was finished: with what was said only if `text`, which the logs that
+    are returned always have. Raises ValueError if two logs would be saved as one.
     """
     own_folders = [] if folder is None else _own_folders(jobs, folder)
-    return _run_sessions(jobs, processes, folder, own_folders, quiet)
+    return _run_sessions(jobs, processes, folder, own_folders, text, quiet)
 
 
 def _run_sessions(
-    jobs: Sequence[SessionJob], processes: int, folder: Path | None, own_folders: list[Path], quiet: bool
+    jobs: Sequence[SessionJob],
+    processes: int,
+    folder: Path | None,
+    own_folders: list[Path],
+    text: bool,
+    quiet: bool,
 ) -> Iterator[SessionLog | Exception]:
     real_time = all(job.real_time for job in jobs)
-    results = in_workers(_run_one, ((job, folder) for job in jobs), processes, real_time=real_time)
+    results = in_workers(_run_one, ((job, folder, text) for job in jobs), processes, real_time=real_time)
     try:
         with closing(results), tqdm(total=len(jobs), desc="sessions", unit="session", disable=quiet) as bar:
             for job, result in zip(jobs, results, strict=True):
@@ -234,8 +245,8 @@ def run_watched(job: SessionJob) -> SessionLog:
         faulthandler.cancel_dump_traceback_later()
 
 
-def _run_one(job: SessionJob, folder: Path | None) -> SessionLog:
+def _run_one(job: SessionJob, folder: Path | None, text: bool) -> SessionLog:
     log = run_watched(job)
     if folder is not None:
-        save_session(log, folder)
+        save_session(log, folder, text=text)
     return log

@@ -17,6 +17,7 @@ from ..records import Labels, Recording, SessionLog, SessionMode
 from ..rehearsal import traced_job
 from ..settings import Settings
 from ..simulation.job import Limits, SessionJob
+from ..simulation.left_out import without_text
 from ..simulation.results import save_session
 from ..simulation.stt_plan import SttTiming, has_placeholders, words_of
 from ..simulation.user_parts import Part, PartKind, load_parts
@@ -63,6 +64,8 @@ class Plan:
     parts: Mapping[PartKind, Part]
     cache: Path
     out: Path
+    text: bool
+    """Whether results hold what was said."""
 
 
 def run_one(plan: Plan, files: RecordingFiles) -> Result:
@@ -71,11 +74,13 @@ def run_one(plan: Plan, files: RecordingFiles) -> Result:
     tracer = Tracer(TraceCache(plan.cache))
     recording = _labelled(load_recording(files), tracer)
     log = run_watched(_job(plan, recording, tracer, parts))
+    if not plan.text:
+        log = without_text(log)  # here, so that figures and summary don't have it either
     scored = recording.labels
     if plan.mode == "reactive" or not (scored and scored.labels):
         scored = None
     result = result_of(log, recording, scored)
-    own = save_session(log, plan.out)
+    own = save_session(log, plan.out, text=plan.text)
     assert result.stages is not None
     write_whole(own / "turns.csv", result.stages.to_csv(index=False, lineterminator="\n").encode())
     span_s = (0.0, max(log.duration_s, 1.0))  # a session that could not be started lasted no time

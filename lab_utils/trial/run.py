@@ -15,9 +15,10 @@ from ..records import SessionMode
 from ..rehearsal import stt_timing
 from ..settings import Settings
 from ..simulation.job import HasSettings, Limits, settings_in
+from ..simulation.left_out import LEFT_OUT
 from ..simulation.results import session_folder
 from ..simulation.user_parts import BadPart, Part, PartKind
-from ..simulation.workers import in_workers
+from ..simulation.workers import WorkerDied, in_workers
 from ..tracing import default_cache
 from .recording import FILES, Plan, Result, run_one
 from .summary import Trial, write_summary
@@ -43,6 +44,7 @@ def run_trial(
     seed: int = 0,
     real_time: bool = False,
     limits: Limits | None = None,
+    text: bool = False,
     cache: Path | None = None,
     jobs: int = 2,
     channels: tuple[str, str] = ("caller", "agent"),
@@ -51,6 +53,7 @@ def run_trial(
     """Run an agent on each recording under a profile's settings; results in a folder of its own below `out`.
 
     `agent`, `stt`, `llm`, `tts`: callables without arguments, or their names (`user_parts`).
+    `text`: keep what was said in the results (`simulation.left_out`); the audio is kept either way.
     A recording that can't be used is skipped with its reason, and one whose session fails is kept as failed;
     the others go on. Raises BadRecording if none can be used, BadPart for an agent or plug-in that can't be,
     and Interrupted, with the summary of what was received, on Ctrl-C.
@@ -59,14 +62,14 @@ def run_trial(
     parts: dict[PartKind, Part] = {"agent": agent, "stt": stt, "llm": llm, "tts": tts}
     timing = stt_timing(settings)
     plan = Plan(
-        settings, mode, seed, real_time, limits, timing, parts, cache or default_cache(), out.absolute()
+        settings, mode, seed, real_time, limits, timing, parts, cache or default_cache(), out.absolute(), text
     )
     found, results = _find(paths, channels)
     started_at = time.time()
 
     def trial(interrupted: bool = False) -> Trial:
         named = {kind: _name(part) for kind, part in parts.items() if part is not None}
-        return Trial(settings, mode, real_time, seed, named, timing, tuple(results), interrupted)
+        return Trial(settings, mode, real_time, seed, named, timing, tuple(results), text, interrupted)
 
     try:
         with tqdm(total=len(found), desc="sessions", unit="recording", disable=quiet) as bar:
@@ -111,7 +114,8 @@ def _results(plan: Plan, found: Sequence[RecordingFiles], jobs: int) -> Iterator
         if isinstance(answer, BadRecording):
             yield Result(files.name, str(files.user), "skipped", str(answer))
         elif isinstance(answer, Exception):
-            reason = " ".join(f"{type(answer).__name__}: {answer}".splitlines())
+            told = plan.text or isinstance(answer, WorkerDied)
+            reason = " ".join(f"{type(answer).__name__}: {answer if told else LEFT_OUT}".splitlines())
             yield Result(files.name, str(files.user), "failed", reason)
         else:
             yield answer

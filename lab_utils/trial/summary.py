@@ -34,6 +34,8 @@ class Trial:
     """The user's own agent and plug-ins, by what they were called."""
     stt_timing: SttTiming
     results: tuple[Result, ...]
+    text: bool = False
+    """Whether the results hold what was said."""
     interrupted: bool = False
 
     def of(self, outcome: Outcome) -> tuple[Result, ...]:
@@ -59,6 +61,7 @@ def summary_of(trial: Trial) -> dict[str, Any]:
         "settings": trial.settings.model_dump(),
         "stt_timing": trial.stt_timing.model_dump(),
         "parts": dict(trial.parts),
+        "text": trial.text,
         "caveats": list(next((result.caveats for result in ran if result.caveats), ())),
         "interrupted": trial.interrupted,
         "outcomes": {outcome: len(trial.of(outcome)) for outcome in ("done", "failed", "skipped")},

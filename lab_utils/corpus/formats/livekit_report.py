@@ -31,6 +31,11 @@ NAME = "livekit_report"
 BEYOND_S = 1.0
 """Turns may end so much after the audio: LiveKit notes times before the last frame is written."""
 _ROLES: dict[str, Speaker] = {"user": "user", "assistant": "agent"}
+_MODELS = {
+    "transcription_delay": "stt_metadata",
+    "llm_node_ttft": "llm_metadata",
+    "tts_node_ttfb": "tts_metadata",
+}
 _DETAILS = (
     "job_id", "room_id", "room", "agent_name", "sdk_version", "tags", "close_reason", "user_turns", "errors"
 )  # fmt: skip
@@ -110,15 +115,24 @@ def load(files: RecordingFiles) -> Contents:
     report = parse(path, _Report, _WANTED)
     origin_s, notes = _origin(report)
     duration_s = len(contents.user) / SAMPLE_RATE_HZ
-    turns = tuple(
-        turn for item in report.chat_history.items if (turn := _turn(path, item, origin_s)) is not None
-    )
+    turns = _turns(path, report, origin_s)
     notes += check_turns(path, turns, duration_s)
     if contents.agent is None:
         notes += ("the session's recording has one channel; expected user left, agent right",)
     details = {key: value for key in _DETAILS if (value := getattr(report, key)) not in (None, "", [], {})}
     provenance = Provenance(NAME, turns, report.options, details)
     return Contents(contents.user, contents.agent, None, provenance, contents.notes + notes)
+
+
+def read_turns(path: Path) -> tuple[ObservedTurn, ...]:
+    """The turns of a report, without looking for its audio. Raises BadRecording for what is no report."""
+    report = parse(path, _Report, _WANTED)
+    return _turns(path, report, _origin(report)[0])
+
+
+def _turns(path: Path, report: _Report, origin_s: float | None) -> tuple[ObservedTurn, ...]:
+    turns = (_turn(path, item, origin_s) for item in report.chat_history.items)
+    return tuple(turn for turn in turns if turn is not None)
 
 
 def _origin(report: _Report) -> tuple[float | None, tuple[str, ...]]:
@@ -158,7 +172,13 @@ def _turn(path: Path, item: _Item, origin_s: float | None) -> ObservedTurn | Non
         "\n".join(texts),
         item.interrupted,
         {stage: value for stage in STAGES if (value := number(stage)) is not None},
+        {stage: name for stage, key in _MODELS.items() if (name := _model(item.metrics.get(key)))},
     )
+
+
+def _model(metadata: Any) -> str:
+    name = metadata.get("model_name") if isinstance(metadata, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def check_turns(path: Path, turns: tuple[ObservedTurn, ...], duration_s: float) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ _AGENT_STAGES = {
     "on_user_turn_completed_delay": "lk.on_user_turn_completed_delay",
     "e2e_latency": "lk.e2e_latency",
 }
+_MODEL = "gen_ai.request.model"
 _EOU = {
     "probability": "lk.eou.probability",
     "threshold": "lk.eou.unlikely_threshold",
@@ -167,6 +168,26 @@ def _provenance(path: Path, spans: list[_Span]) -> Provenance:
         finding = f"has {len(sessions)} spans named agent_session, expected one"
         raise BadRecording.of(path, finding, "export the spans of one LiveKit session to one file")
     origin = sessions[0].start_time_unix_nano
+    turns = _turns(spans, origin)
+    eou: list[dict[str, Any]] = [
+        {"time_s": (span.end_time_unix_nano - origin) / 1e9} | _present(span, _EOU)
+        for span in spans
+        if span.name == "eou_detection"
+    ]
+    details = {name: value for name, value in _present(sessions[0], _SESSION).items() if value}
+    return Provenance(NAME, turns, {}, details | ({"eou": eou} if eou else {}))
+
+
+def read_turns(path: Path) -> tuple[ObservedTurn, ...]:
+    """The turns in a dump of any number of sessions, by their latencies: their times mean nothing.
+
+    Raises BadRecording for what is no OTLP JSON.
+    """
+    return _turns(read_spans(path), 0)
+
+
+def _turns(spans: list[_Span], origin: int) -> tuple[ObservedTurn, ...]:
+    """User and agent turns; times in seconds after `origin` (Unix nanoseconds)."""
     children: dict[str, list[_Span]] = {}
     for span in spans:
         children.setdefault(span.parent_span_id, []).append(span)
@@ -187,26 +208,24 @@ def _provenance(path: Path, spans: list[_Span]) -> Provenance:
     for span in spans:
         if span.name == "user_turn":
             text, stages = span.text("lk.pii.user_transcript"), _numbers(span, _USER_STAGES)
-            turns.append(ObservedTurn("user", *spoken(span, "user_speaking"), text, stages=stages))
+            models = {"transcription_delay": model} if (model := span.text(_MODEL)) else {}
+            spoke = spoken(span, "user_speaking")
+            turns.append(ObservedTurn("user", *spoke, text, stages=stages, models=models))
         elif span.name == "agent_turn":
-            stages = _numbers(span, _AGENT_STAGES)
+            stages, models = _numbers(span, _AGENT_STAGES), {}
             # The last attempt counts: earlier ones were preemptive and thrown away.
             for name, key, stage in (
                 ("llm_node", "lk.response.ttft", "llm_node_ttft"),
                 ("tts_node", "lk.response.ttfb", "tts_node_ttfb"),
             ):
-                values = [v for node in inside(span, name) if (v := node.number(key)) is not None]
-                stages |= {stage: values[-1]} if values else {}
+                nodes = [node for node in inside(span, name) if node.number(key) is not None]
+                stages |= _numbers(nodes[-1], {stage: key}) if nodes else {}
+                models |= {stage: model} if nodes and (model := nodes[-1].text(_MODEL)) else {}
             said = span.text("lk.pii.response.text")
             interrupted = span.get("lk.interrupted") is True
-            turns.append(ObservedTurn("agent", *spoken(span, "agent_speaking"), said, interrupted, stages))
-    eou: list[dict[str, Any]] = [
-        {"time_s": seconds(span.end_time_unix_nano)} | _present(span, _EOU)
-        for span in spans
-        if span.name == "eou_detection"
-    ]
-    details = {name: value for name, value in _present(sessions[0], _SESSION).items() if value}
-    return Provenance(NAME, tuple(turns), {}, details | ({"eou": eou} if eou else {}))
+            spoke = spoken(span, "agent_speaking")
+            turns.append(ObservedTurn("agent", *spoke, said, interrupted, stages, models))
+    return tuple(turns)
 
 
 def _present(span: _Span, keys: dict[str, str]) -> dict[str, Any]:
