@@ -23,7 +23,8 @@ from virtual import where_clock_is_virtual
 
 from lab_utils.audio import write_flac
 from lab_utils.corpus.files import find_recordings, load_recording
-from lab_utils.corpus.formats import otlp
+from lab_utils.fitting import read_figures
+from lab_utils.providers.files import load_providers
 from lab_utils.records import SessionLog
 from lab_utils.settings import Settings
 from lab_utils.simulation import clock
@@ -112,7 +113,7 @@ def names(bodies: Sequence[bytes]) -> list[str]:
 def test_a_session_comes_back_from_its_spans_with_the_latencies_of_its_log() -> None:
     with tempfile.TemporaryDirectory() as folder:
         spans = Path(folder, "call.jsonl")
-        log, delivery = observed(FileSpanExporter(spans))
+        log, delivery = observed(FileSpanExporter(spans), text=True)
         write_flac(Path(folder, "call.flac"), log.heard)
         (files,) = find_recordings(Path(folder))
         recording = load_recording(files)
@@ -152,14 +153,29 @@ def test_equal_sessions_give_equal_files() -> None:
 
 
 @where_clock_is_virtual
-def test_what_was_said_can_be_kept_out() -> None:
+def test_what_was_said_is_in_the_spans_only_where_it_is_asked_for() -> None:
+    for wanted in (False, True):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "call.jsonl")
+            log, _ = observed(FileSpanExporter(path), text=wanted)
+            text = path.read_text()
+        said = [reply.user_text for reply in log.replies] + [reply.agent_text for reply in log.replies]
+        assert all(words in text for words in said) if wanted else not any(words in text for words in said)
+
+
+@where_clock_is_virtual
+def test_lab_fit_finds_the_figures_of_the_log_in_the_spans() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "call.jsonl")
-        log, _ = observed(FileSpanExporter(path), allow_pii=False)
-        text = path.read_text()
-        assert otlp.read_spans(path)
-    assert log.replies[0].user_text not in text
-    assert log.replies[0].agent_text not in text
+        log, _ = observed(FileSpanExporter(Path(folder, "call.jsonl")))
+        figures = read_figures([Path(folder)], load_providers("guide"))
+    for measured, stage in (
+        ("transcription_delay", "stt.final"),
+        ("llm_node_ttft", "large.ttft"),
+        ("tts_node_ttfb", "tts.first_audio"),
+    ):
+        expected = [reply.stages[measured] for reply in log.replies if reply.stages.get(measured)]
+        assert figures.seconds[stage].tolist() == pytest.approx(expected, abs=1e-8), stage
+        assert expected
 
 
 @pytest.mark.parametrize("name", ["missing/call.jsonl", "call.txt", "folder.json"])

@@ -67,21 +67,22 @@ class Telemetry:
         exporter: SpanExporter,
         *,
         service: str = "livekit-turn-lab",
-        allow_pii: bool = True,
+        text: bool = False,
         max_waiting: int = 2048,
         every_s: float = 5.0,
         seed: int | None = None,
     ) -> None:
         """Up to `max_waiting` spans wait for the exporter, which is given those there are `every_s`.
 
-        `allow_pii`: whether spans hold what was said, and tools' arguments. `seed`: of the identifiers; None
-        draws them at random. Raises ValueError for limits that are none.
+        `text`: whether spans hold what was said, instructions, and what tools were given and gave (LiveKit's
+        `allow_pii`, which LiveKit turns on and this project off). `seed`: of the identifiers; None draws them
+        at random. Raises ValueError for limits that are none.
         """
         if max_waiting < 1:
             raise ValueError(f"max_waiting is {max_waiting}; expected 1 or more spans that may wait")
         self._exporter = _Counting(exporter)
         self._counter = _Counter()
-        self._service, self._allow_pii, self._seed = service, allow_pii, seed
+        self._service, self._text, self._seed = service, text, seed
         self._max_waiting, self._every_s = max_waiting, checked_limit("every_s", every_s)
         self._provider: TracerProvider | None = None
         self._before: trace.TracerProvider | None = None
@@ -110,7 +111,7 @@ class Telemetry:
         )
         provider.add_span_processor(batches)
         self._provider, self._before = provider, tracer._tracer_provider
-        set_tracer_provider(provider, allow_pii=self._allow_pii)
+        set_tracer_provider(provider, allow_pii=self._text)
 
     def close(self, limit_s: float = 5.0) -> Delivery:
         """Take LiveKit's provider back, export what is queued, and say what became of the spans.
