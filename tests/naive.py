@@ -450,3 +450,35 @@ def matching_size(found_s: Sequence[float], true_s: Sequence[float], near_s: flo
     far = np.abs(np.subtract.outer(np.asarray(found_s), np.asarray(true_s))) > near_s + 1e-9
     rows, columns = linear_sum_assignment(far.astype(float))
     return int((~far[rows, columns]).sum())
+
+
+@dataclass
+class PrefixCache:
+    """`simulation.prompt_cache.PrefixCache`, which here remembers every prefix by itself."""
+
+    min_tokens: int
+    step_tokens: int
+    ttl_s: float
+    used_s: dict[tuple[str, ...], float] = field(default_factory=dict)
+
+    def _prefixes(self, tokens: Sequence[str]) -> list[tuple[str, ...]]:
+        """Those that may be kept, short to long."""
+        lengths = range(1, len(tokens) + 1)
+        return [tuple(tokens[:n]) for n in lengths if n >= self.min_tokens and n % self.step_tokens == 0]
+
+    def _known(self, tokens: Sequence[str], now_s: float) -> int:
+        known = [p for p in self._prefixes(tokens) if now_s - self.used_s.get(p, -math.inf) <= self.ttl_s]
+        return max((len(prefix) for prefix in known), default=0)
+
+    def find(self, tokens: Sequence[str], now_s: float) -> int:
+        found = self._known(tokens, now_s)
+        for prefix in self._prefixes(tokens[:found]):
+            self.used_s[prefix] = now_s
+        return found
+
+    def keep(self, tokens: Sequence[str], now_s: float) -> int:
+        known = self._known(tokens, now_s)
+        prefixes = self._prefixes(tokens)
+        for prefix in prefixes:
+            self.used_s[prefix] = now_s
+        return (len(prefixes[-1]) if prefixes else 0) - known

@@ -12,7 +12,7 @@ import soundfile
 from typer.testing import CliRunner, Result
 
 from lab_utils.cli import app
-from lab_utils.corpus.files import find_recordings, label_path, load_recording
+from lab_utils.corpus.files import find_recordings, load_recording
 from lab_utils.corpus.label_file import read_label_file, read_labels
 
 SAMPLES = Path(__file__).resolve().parent.parent / "audio_samples"
@@ -161,13 +161,20 @@ def test_the_label_file_lies_where_loading_looks_for_it(names, expected, tmp_pat
             pcm, rate = soundfile.read(SAMPLES / "02_lost_parcel.flac", dtype="int16", frames=32_000)
             soundfile.write(path, pcm if len(names) == 1 else pcm[:, names.index(name)], rate)
     (files,) = find_recordings(tmp_path)
-    assert label_path(files) == tmp_path / expected
+    assert files.label_path == tmp_path / expected
     (tmp_path / expected).write_text("{}")
     (again,) = find_recordings(tmp_path)
     assert again.labels == tmp_path / expected
 
 
-def test_a_corpus_with_labels_of_its_own_is_not_labelled_anew():
-    result = lab(Path(__file__).parent / "fixtures" / "recordings" / "harper_valley", *ANN, "--undo")
-    assert result.exit_code == 1
-    assert "whose labels are its own" in result.stderr
+def test_a_corpus_own_labels_are_corrected_in_a_file_that_then_wins(tmp_path, cache):
+    folder = tmp_path / "calls"
+    shutil.copytree(Path(__file__).parent / "fixtures" / "recordings" / "harper_valley", folder)
+    given = load_recording(find_recordings(folder)[0]).labels.labels
+    wrong = given[0]
+    middle_s = (wrong.start_s + wrong.end_s) / 2
+    told(folder, "--cache", cache, "--at", f"{middle_s:.3f}", "--kind", "cut_off", *ANN)
+    corrected = load_recording(find_recordings(folder)[0]).labels.labels
+    assert wrong.kind != "cut_off"
+    assert [label.kind for label in corrected if label.start_s == wrong.start_s] == ["cut_off"]
+    assert len(corrected) == len(given)

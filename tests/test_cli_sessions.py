@@ -35,6 +35,22 @@ class Mine(Agent):
         import asyncio
         await asyncio.sleep(0.25)
 """
+WORKER = """
+from livekit.agents import Agent, AgentSession, WorkerOptions, cli
+from livekit.plugins import speechmatics, openai, rime
+
+MODEL = openai.LLM(model="gpt-4.1")
+
+class Assistant(Agent):
+    def __init__(self):
+        super().__init__(instructions="x", stt=speechmatics.STT(), llm=MODEL, tts=rime.TTS())
+
+async def entrypoint(ctx):
+    await AgentSession().start(room=ctx.room, agent=Assistant())
+
+cli.run_app(WorkerOptions(entrypoint_fnc=entrypoint))
+"""
+"""Its plugins: at least two of them are installed nowhere that tests run."""
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +101,39 @@ def test_run_with_an_agent_from_a_file_prints_tables(call, cache, tmp_path, monk
     for text in ("Latency by stage", "250 ms", "last speech to first audio", "results: out/: summary.json"):
         assert text in result.stdout
     assert "The caller is a tape" in result.stdout, "what the mode can't know is said"
+
+
+def test_run_answers_the_plugins_of_a_worker_file_that_are_not_installed(call, cache, tmp_path) -> None:
+    worker = tmp_path / "worker.py"
+    worker.write_text(WORKER)
+    calls = tmp_path / "calls"
+    calls.mkdir()
+    for name in ("one.wav", "two.wav"):  # the module's LLM serves both, in one process or in two
+        shutil.copy(call, calls / name)
+    soundfile.write(calls / "two.wav", soundfile.read(call, dtype="int16")[0][:-160], 16_000)
+    common = [calls, "--agent", f"{worker}:Assistant", "--cache", cache, "--json"]
+    answers = []
+    for jobs in (1, 2):
+        result = lab("run", *common, "--jobs", jobs, "--out", tmp_path / str(jobs))
+        assert result.exit_code == 0, result.stderr
+        assert "lab: not installed, so simulated: " in result.stderr
+        answers.append(json.loads(result.stdout))
+        answers[-1].pop("out")
+    assert answers[0] == answers[1]
+    assert {"livekit.plugins.rime", "livekit.plugins.speechmatics"} <= set(answers[0]["simulated"])
+    assert answers[0]["counts"]["replies"] > 2
+    assert answers[0]["counts"]["errors"] == 0
+    for path in (tmp_path / "1").rglob("session.json"):
+        assert path.read_bytes() == (tmp_path / "2" / path.relative_to(tmp_path / "1")).read_bytes()
+
+
+def test_run_in_real_time_wants_the_plugins_themselves(call, cache, tmp_path) -> None:
+    worker = tmp_path / "worker.py"
+    worker.write_text(WORKER)
+    part = f"{worker}:Assistant"
+    result = lab("run", call, "--agent", part, "--real-time", "--cache", cache, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "cannot import name 'speechmatics'" in result.stderr
 
 
 def test_run_with_a_bad_agent_profile_or_call_ends_in_one_line(call, cache, tmp_path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import fsspec
 import numpy as np
@@ -18,6 +19,7 @@ from lab_utils.corpus.fetch import CORPORA, FetchError, corpus_named, fetch
 from lab_utils.corpus.files import find_all, find_recordings, load_recording
 from lab_utils.corpus.formats import eot_bench, harper_valley
 from lab_utils.corpus.importing import import_folder
+from lab_utils.corpus.label_file import write_labels
 from lab_utils.corpus.recording_files import RecordingFiles
 
 SID = "00aa11bb22cc33dd"
@@ -143,6 +145,39 @@ def test_rows_with_one_id_are_skipped(tmp_path):
     found = find_all(path)
     assert not found.recordings
     assert "row 0: its id 'same' occurs 2 times; make the ids distinct" in found.skipped[0].reason
+
+
+def test_rows_whose_ids_differ_by_a_slash_only_are_skipped(tmp_path):
+    """A slash becomes "_" in a recording's name."""
+    path = rewritten(tmp_path / "x.parquet", lambda row, k: row | {"id": ("a/b", "a_b")[k]})
+    assert len(find_all(path).skipped) == 2
+
+
+def test_ids_that_occur_in_two_tables_are_told_apart_by_table(tmp_path):
+    for name in ("one", "two"):
+        rewritten(tmp_path / f"{name}.parquet", lambda row, k: row)
+    assert [files.name for files in find_recordings(tmp_path)] == [
+        "one.parquet/en-0001", "one.parquet/de_0002", "two.parquet/en-0001", "two.parquet/de_0002"
+    ]  # fmt: skip
+
+
+def test_messages_that_json_cannot_hold_do_not_stop_an_import(tmp_path):
+    messages = [{"at": datetime(2026, 3, 1, 14, 5), "score": float("nan"), "bytes": b"\xff"}]
+    path = rewritten(tmp_path / "x.parquet", lambda row, k: row | {"messages": messages})
+    imported = import_folder(path, quiet=True)
+    assert len(imported.entries) == 2
+    details = json.loads(imported.entries[0].provenance)["details"]
+    assert details["messages"] == [{"at": "2026-03-01T14:05:00", "score": None, "bytes": "_w=="}]
+
+
+def test_a_word_after_the_audio_is_left_out_and_labels_can_be_written(tmp_path):
+    word = {"start": 4.03, "end": 4.08, "word": "late"}
+    path = rewritten(tmp_path / "x.parquet", lambda row, k: row | {"words": [word]})
+    (recording,) = [load_recording(one) for one in find_recordings(path) if one.name == "en-0001"]
+    assert recording.labels is not None
+    assert recording.labels.words == ()
+    assert recording.notes == ("1 words lie outside the audio; left out",)
+    write_labels(recording.labels, tmp_path / "x.labels.json")
 
 
 def test_other_tables_are_no_recordings(tmp_path):

@@ -15,6 +15,7 @@ from recording_fixtures import AGENT, RECORDINGS, USER, copied, one_line
 from lab_utils.audio import BadRecording, write_wav
 from lab_utils.corpus.files import find_all, find_recordings, load_recording
 from lab_utils.corpus.formats import Contents, livekit_egress, livekit_report, otlp
+from lab_utils.corpus.importing import import_folder
 from lab_utils.corpus.recording_files import FindOptions, RecordingFiles
 from lab_utils.records import Recording
 
@@ -122,6 +123,31 @@ def test_turns_beyond_the_audio_are_refused(tmp_path):
         BadRecording, match=r"session_report\.json: 2 of 2 turns lie outside .*; use the report"
     ):
         load(call)
+
+
+def test_a_report_with_what_json_has_no_word_for_is_still_imported(tmp_path):
+    """Python writes NaN and Infinity; a manifest holds null instead."""
+    call = copied("livekit", tmp_path) / "call-17"
+    edited(call / "session_report.json", options={"max_delay": float("inf"), "nested": [{"x": float("nan")}]})
+    (entry,) = import_folder(call, quiet=True).entries
+    assert json.loads(entry.provenance)["settings"] == {"max_delay": None, "nested": [{"x": None}]}
+
+
+def test_a_report_cut_off_before_the_keys_that_tell_its_format_is_told(tmp_path):
+    call = copied("livekit", tmp_path) / "call-17"
+    report = call / "session_report.json"
+    report.write_text('{"job_id": "x", "room')
+    imported = import_folder(call, quiet=True)
+    assert imported.formats == {"audio": 1}, "the audio is not lost with it"
+    assert [item.path for item in imported.skipped] == [report]
+    assert "is damaged or cut off: not JSON" in imported.skipped[0].reason
+
+
+def test_json_of_other_programs_is_passed_over(tmp_path):
+    call = copied("livekit", tmp_path) / "call-17"
+    (call / "notes.json").write_text('{"a": 1}')
+    (call / "lines.jsonl").write_text('{"a": 1}\n{"b": 2}\n')
+    assert import_folder(call, quiet=True).skipped == ()
 
 
 @pytest.mark.parametrize(

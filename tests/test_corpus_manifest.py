@@ -172,6 +172,30 @@ def test_other_values_are_checked_too(tmp_path, column, value, finding):
         find_recordings(path)
 
 
+@pytest.mark.parametrize("format_", ["ami", "harper_valley", "livekit_egress", "livekit_report", "otlp"])
+def test_a_row_without_the_files_that_its_format_needs_is_refused(tmp_path, format_):
+    path = tmp_path / "m.parquet"
+    write_manifest([entry()], path, RECORDINGS)
+    altered(path, format=format_, details=[])
+    with pytest.raises(BadRecording, match=rf"row 0: has 0 details and 0 others; .*for {format_}"):
+        find_recordings(path)
+
+
+def test_two_tracks_with_one_egress_manifest_are_refused(folder):
+    _, path, _ = saved(folder / "egress")
+    altered(path, details=["EG_TR_AMuser.json"])
+    with pytest.raises(BadRecording, match=r"has 1 manifest\(s\) for two tracks; import"):
+        load_recording(find_recordings(path)[0])
+
+
+def test_a_manifest_with_one_name_twice_is_refused(tmp_path):
+    path = tmp_path / "m.parquet"
+    write_manifest([entry("a"), entry("b")], path, RECORDINGS)
+    altered(path, name="same")
+    with pytest.raises(BadRecording, match=r"m\.parquet: lists two recordings named 'same'; import"):
+        find_recordings(path)
+
+
 def test_audio_that_has_changed_since_is_refused(tmp_path):
     for k, name in enumerate("ab"):
         pcm = np.random.default_rng(k).normal(0, 3000, (8_000, 2)).astype(np.int16)

@@ -52,6 +52,13 @@ def test_headerless_pairs_are_read_by_suffix_and_role():
     assert load_recording(one).duration_s == load_recording(two).duration_s == 8.0
 
 
+def test_roles_may_be_identities_with_signs_of_a_pattern(tmp_path):
+    for role in ("auth0|7", "{bot}*"):
+        (tmp_path / f"17_{role}.ulaw").write_bytes(bytes(8_000))
+    (files,) = find_recordings(tmp_path, user="auth0|7", agent="{bot}*")
+    assert (files.name, files.layout) == ("17", "pair")
+
+
 def test_raw_files_need_a_stated_format(tmp_path):
     pcm = np.random.default_rng(0).normal(0, 3000, (16_000, 2)).astype("<i2")
     (tmp_path / "call.raw").write_bytes(pcm.tobytes())

@@ -17,6 +17,7 @@ from livekit import rtc
 
 from lab_utils.simulation import audio_io, clock
 from lab_utils.simulation.audio_io import Heard, Playout, RecordingInput, Stream, mix
+from lab_utils.simulation.joining import LateJoin
 
 RATE = 16_000
 START_S = clock.MONOTONIC_S
@@ -116,6 +117,19 @@ def test_input_delivers_every_frame_at_its_exact_moment() -> None:
     np.testing.assert_allclose(moments, expected, rtol=0, atol=1e-9)
     assert ended == pytest.approx(expected[-1] + 333 / RATE, abs=1e-9)
     np.testing.assert_array_equal(source.samples()[: 7 * RATE], ramp(0, 7 * RATE))
+
+
+def test_late_audio_comes_when_it_arrives_and_what_comes_at_once_in_order() -> None:
+    async def main() -> list[float]:
+        arrives = LateJoin(from_s=0.1, join_s=0.2, buffered=True, caught_up_s=0.0)
+        moments = []
+        async for _ in RecordingInput(Stream(ramp(0, 8 * 800), 800), 800, arrives=arrives):
+            moments.append(now())
+        return moments
+
+    moments = virtually(main)
+    assert moments == pytest.approx([0.05, 0.1, 0.3, 0.3, 0.3, 0.3, 0.35, 0.4], abs=1e-3)
+    assert (np.diff(moments) > 0).all()
 
 
 def test_source_is_asked_when_the_frame_is_due_and_once_per_number() -> None:

@@ -11,8 +11,12 @@ from livekit.agents import APIConnectionError, APIConnectOptions, llm
 from virtual import on_both_clocks, on_virtual_clock
 
 from lab_utils.delays import Delay, rng_for
+from lab_utils.providers.schema import Origin, PromptCache
 from lab_utils.simulation import clock
-from lab_utils.simulation.llm import DEFAULT_REPLIES, ScriptedLLM, ToolRequest, tokens_of
+from lab_utils.simulation.connection import Connection
+from lab_utils.simulation.llm import DEFAULT_REPLIES, ScriptedLLM, ToolRequest
+from lab_utils.simulation.prompt import tokens_of
+from lab_utils.simulation.prompt_cache import PrefixCache
 
 ONCE = APIConnectOptions(max_retry=0)
 
@@ -221,3 +225,135 @@ def test_impossible_options_are_refused(options: dict[str, Any], message: str) -
 
 def test_it_says_who_it_is() -> None:
     assert (ScriptedLLM().model, ScriptedLLM().provider) == ("scripted-llm", "offline")
+
+
+# --- what a provider adds ---------------------------------------------------------------------------
+
+RULES = " ".join(f"rule {n} holds" for n in range(400))
+
+
+def cache(automatic: bool = True) -> PrefixCache:
+    return PrefixCache(PromptCache(min_tokens=1024, automatic=automatic, origin=Origin(source="made up")))
+
+
+def turn(number: int, instructions: str = RULES) -> llm.ChatContext:
+    """The request of a conversation's turn, from 0 on."""
+    context = conversation(*[f"turn {k}." for k in range(number + 1)])
+    context.messages()[0].content = [instructions]
+    return context
+
+
+@on_virtual_clock
+async def test_a_prompt_is_computed_once_and_then_read_from_the_cache() -> None:
+    script = ScriptedLLM(["Yes."], ttft=Delay(0.2), prefill_s_per_1k=0.1, cache=cache())
+    firsts = [(await timed(script, turn(number)))[0][0] for number in range(3)]
+    for request, first_s in zip(script.requests, firsts, strict=True):
+        assert first_s == pytest.approx(0.2 + 1e-4 * (request.prompt_tokens - request.read_tokens), abs=1e-6)
+    reads = [request.read_tokens for request in script.requests]
+    assert reads == [0, script.requests[0].prompt_tokens, script.requests[1].prompt_tokens]
+    assert [r.read_tokens + r.written_tokens for r in script.requests] == [
+        r.prompt_tokens for r in script.requests
+    ]
+
+
+@on_virtual_clock
+async def test_usage_tells_of_the_cache_as_livekits_plugins_do() -> None:
+    script = ScriptedLLM(["Yes."], cache=cache())
+    await answer(script, turn(0))
+    usage = (await answer(script, turn(1))).usage
+    request = script.requests[1]
+    assert usage is not None
+    assert request.read_tokens > 0
+    assert usage.prompt_cached_tokens == usage.cache_read_tokens == request.read_tokens
+    assert usage.cache_creation_tokens == request.written_tokens
+    assert usage.prompt_tokens == request.prompt_tokens
+
+
+@on_virtual_clock
+async def test_the_time_of_day_on_top_defeats_the_cache() -> None:
+    script = ScriptedLLM(["Yes."], cache=cache())
+    for number in range(3):
+        await answer(script, turn(number, f"It is 12:0{number}. {RULES}"))
+    assert [request.read_tokens for request in script.requests] == [0, 0, 0]
+
+
+@on_virtual_clock
+async def test_a_cache_that_is_not_automatic_needs_the_mark() -> None:
+    for marked in (False, True):
+        script = ScriptedLLM(["Yes."], cache=cache(automatic=False), mark_cache=marked)
+        for number in range(2):
+            await answer(script, turn(number))
+        assert (script.requests[1].read_tokens > 0) is marked
+        assert script.requests[1].marked is marked
+
+
+@on_virtual_clock
+async def test_a_prompt_given_up_before_its_first_token_is_not_in_the_cache() -> None:
+    script = ScriptedLLM(["Yes, of course."], ttft=Delay(0.3), tokens_per_s=10, cache=cache())
+    async with script.chat(chat_ctx=turn(0)):
+        await asyncio.sleep(0.2)
+    async with script.chat(chat_ctx=turn(0)):
+        await asyncio.sleep(0.45)
+    await answer(script, turn(0))
+    assert [(r.outcome, r.completion_tokens) for r in script.requests] == [
+        ("discarded", 0),
+        ("discarded", 2),
+        ("done", len(tokens_of("Yes, of course."))),
+    ]
+    assert [r.read_tokens > 0 for r in script.requests] == [False, False, True]
+    assert script.calls == 3
+
+
+@on_virtual_clock
+async def test_the_ledger_tells_of_failures() -> None:
+    script = ScriptedLLM(["One two three."], fail_after_tokens=2, fails=1, model="a-model")
+    with pytest.raises(APIConnectionError):
+        await answer(script, conversation("a"), conn_options=ONCE)
+    await answer(script, conversation("a"))
+    assert [(r.outcome, r.completion_tokens) for r in script.requests] == [("failed", 2), ("done", 4)]
+    assert {request.model for request in script.requests} == {"a-model"} == {script.model}
+
+
+@on_virtual_clock
+async def test_the_first_call_pays_the_connection_unless_it_is_warm() -> None:
+    for prewarms in (False, True):
+        connection = Connection(Delay(0.5), Delay(0.1), 60.0, rng_for(0, "llm connection"))
+        script = ScriptedLLM(["Yes."], ttft=Delay(0.2), connection=connection, prewarms=prewarms)
+        script.prewarm()
+        await asyncio.sleep(1.0)
+        firsts = [(await timed(script, conversation("a")))[0][0] for _ in range(2)]
+        assert firsts == pytest.approx([0.3 if prewarms else 0.8, 0.3], abs=1e-6)
+        assert [request.setup for request in script.requests] == [not prewarms, False]
+        await asyncio.sleep(61.0)
+        assert (await timed(script, conversation("a")))[0][0] == pytest.approx(0.8, abs=1e-6)
+
+
+@on_virtual_clock
+async def test_what_a_provider_adds_leaves_the_draws_as_they_are() -> None:
+    ttft, context = Delay(0.3, 1.0), turn(0)
+    plain = ScriptedLLM(["Yes."], ttft=ttft, seed=4)
+    connection = Connection(Delay(0.5, 0.9), Delay(0.1), 60.0, rng_for(4, "llm connection"))
+    full = ScriptedLLM(["Yes."], ttft=ttft, seed=4, connection=connection, cache=cache(), mark_cache=True)
+    for _ in range(4):
+        expected_s = (await timed(plain, context))[0][0]
+        first_s = (await timed(full, context))[0][0]
+        assert first_s - full.requests[-1].network_s == pytest.approx(expected_s, abs=1e-6)
+    other = ScriptedLLM(["Yes."], ttft=ttft, seed=4, part="small")
+    assert (await timed(other, context))[0][0] != pytest.approx(expected_s)
+
+
+@on_virtual_clock
+async def test_tools_count_where_a_provider_reads_them() -> None:
+    plain, priced = ScriptedLLM(["Yes."]), ScriptedLLM(["Yes."], cache=cache())
+    for script in (plain, priced):
+        await answer(script, turn(0), tools=[look_up])
+    assert priced.requests[0].prompt_tokens > plain.requests[0].prompt_tokens + 10
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"prefill_s_per_1k": -1.0}, "prefill_s_per_1k is -1.0"), ({"prewarms": True}, "prewarms needs a conn")],
+)
+def test_impossible_costs_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ScriptedLLM(**options)

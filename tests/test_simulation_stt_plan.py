@@ -4,12 +4,14 @@ import itertools
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lab_utils.delays import Delay, rng_for
 from lab_utils.records import Ipu, Labels, SttEvent, Word
+from lab_utils.simulation.joining import late_join
 from lab_utils.simulation.stt_plan import (
     PLACEHOLDER,
     SttTiming,
@@ -40,14 +42,22 @@ def delays() -> st.SearchStrategy[Delay]:
 
 
 def timings(revisions: bool = True) -> st.SearchStrategy[SttTiming]:
+    return st.booleans().flatmap(lambda partials: timings_of(partials, revisions))
+
+
+def timings_of(partials: bool, revisions: bool) -> st.SearchStrategy[SttTiming]:
     return st.builds(
         SttTiming,
         interim_every_s=st.floats(0.02, 1.0),
         interim_delay=delays(),
         final_delay=delays(),
         segment_gap_s=st.floats(0.01, 1.0),
-        preflight_delay=st.none() | delays(),
+        preflight_delay=st.none() | delays() if partials else st.none(),
         end_of_speech=st.booleans(),
+        partials=st.just(partials),
+        setup=st.none() | delays(),
+        idle_s=st.floats(0.1, 10.0),
+        round_trip=st.none() | delays(),
         utterance_gap_s=st.floats(0.0, 2.0),
         word_times=st.just(True),
         revision_rate=st.floats(0.0, 1.0) if revisions else st.just(0.0),
@@ -281,3 +291,65 @@ def test_placeholders_survive_livekit() -> None:
 def test_impossible_timings_are_refused(setting: str, value: object) -> None:
     with pytest.raises(ValueError, match=setting):
         SttTiming.model_validate({setting: value})
+
+
+# --- networks and late joins --------------------------------------------------------------------------
+
+
+@given(words=spoken_words(), seed=st.integers(0, 5))
+def test_batch_recognition_sends_finals_only_after_the_silence(words: list[Word], seed: int) -> None:
+    timing = SttTiming(partials=False, final_delay=Delay(0.3, 0.6), segment_gap_s=0.5, word_times=True)
+    events = plan_events(words, timing, rng_for(seed, "stt"))
+    assert {event.kind for event in events} <= {"final"}
+    assert all(event.end_s is not None and event.time_s > event.end_s + 0.5 for event in events)
+
+
+@given(words=spoken_words(), timing=timings_of(partials=True, revisions=False), trip_s=st.floats(0.01, 1.0))
+def test_a_round_trip_delays_each_final_by_as_much_or_by_what_is_before_it(
+    words: list[Word], timing: SttTiming, trip_s: float
+) -> None:
+    near = timing.model_copy(update={"round_trip": None, "end_of_speech": False})
+    far = near.model_copy(update={"round_trip": Delay(trip_s)})
+    finals = [
+        [event.time_s for event in plan_events(words, one, rng_for(0, "stt")) if event.kind == "final"]
+        for one in (near, far)
+    ]
+    for near_s, far_s in zip(*finals, strict=True):
+        assert far_s == pytest.approx(near_s + trip_s)
+
+
+def test_streaming_hears_nothing_before_its_connection_is_open() -> None:
+    timing = SttTiming(setup=Delay(1.2), round_trip=Delay(0.05), final_delay=Delay(0.4))
+    words = [*say("hello there", 0.0), *say("I am back", 5.0)]
+    events = plan_events(words, timing, rng_for(0, "stt"))
+    open_s = [event.time_s for event in events if event.kind == "final"]
+    assert open_s == pytest.approx([1.2 + 0.05 + 0.4, 5.9 + 0.05 + 0.4])
+    assert min(event.time_s for event in events) >= 1.2
+    later = plan_events(words, timing, rng_for(0, "stt"), opens_s=-2.0)
+    assert later[0].time_s < 1.2
+
+
+def test_batch_pays_the_connection_with_its_first_request_and_after_disuse() -> None:
+    timing = SttTiming(
+        partials=False, final_delay=Delay(0.4), setup=Delay(0.7), idle_s=10.0, segment_gap_s=0.5
+    )
+    words = [*say("one", 1.0), *say("two", 4.0), *say("three", 20.0)]
+    events = plan_events(words, timing, rng_for(0, "stt"))
+    assert [event.time_s for event in events] == pytest.approx(
+        [1.3 + 0.5 + 0.7 + 0.4, 4.3 + 0.5 + 0.4, 20.3 + 0.5 + 0.7 + 0.4]
+    )
+
+
+@given(words=spoken_words(), timing=timings(), join_s=st.floats(0.01, 0.5), buffered=st.booleans())
+def test_no_event_comes_before_its_audio_arrives(
+    words: list[Word], timing: SttTiming, join_s: float, buffered: bool
+) -> None:
+    speech = np.array([(word.start_s, word.end_s) for word in words]).reshape(-1, 2)
+    joins = late_join(speech, join_s, buffered=buffered)
+    for event in plan_events(words, timing, rng_for(0, "stt"), arrives=joins):
+        assert event.end_s is None or event.time_s >= joins(event.end_s)
+
+
+def test_batch_recognition_with_a_preflight_is_refused() -> None:
+    with pytest.raises(ValueError, match="batch recognition sends nothing before the final"):
+        SttTiming(partials=False, preflight_delay=Delay(0.1))

@@ -12,6 +12,7 @@ from virtual import on_both_clocks, on_virtual_clock
 
 from lab_utils.delays import Delay, rng_for
 from lab_utils.simulation import clock
+from lab_utils.simulation.connection import Connection
 from lab_utils.simulation.tts import ScriptedTTS
 from lab_utils.simulation.voices import CHARACTER_S, hibari_installed, speak
 
@@ -172,3 +173,56 @@ def test_impossible_speeds_are_refused() -> None:
 def test_it_says_who_it_is() -> None:
     script = ScriptedTTS(voice="tone")
     assert (script.model, script.provider, script.sample_rate) == ("scripted-tts", "offline", 16_000)
+
+
+# --- what a provider adds ---------------------------------------------------------------------------
+
+
+def connected(prewarms: bool = False) -> ScriptedTTS:
+    connection = Connection(Delay(0.5), Delay(0.1), 60.0, rng_for(0, "tts connection"))
+    return ScriptedTTS(first_audio=Delay(0.2), voice="tone", connection=connection, prewarms=prewarms)
+
+
+@on_virtual_clock
+async def test_the_first_stream_waits_for_the_connection_unless_it_is_warm() -> None:
+    for prewarms in (False, True):
+        script = connected(prewarms)
+        script.prewarm()
+        await asyncio.sleep(1.0)
+        firsts = [(await timed(script, [(0.0, FIRST)]))[0][0] for _ in range(2)]
+        assert firsts == pytest.approx([0.3 if prewarms else 0.8, 0.3], abs=1e-6)
+        assert [request.setup for request in script.requests] == [not prewarms, False]
+
+
+@on_virtual_clock
+async def test_the_connection_opens_while_the_text_is_still_to_come() -> None:
+    script = connected()
+    frames = await timed(script, [(0.4, FIRST)])
+    assert frames[0][0] == pytest.approx(0.4 + (0.5 - 0.4) + 0.1 + 0.2, abs=1e-6)
+    assert script.requests[0].network_s == pytest.approx(0.2, abs=1e-6)
+
+
+@on_virtual_clock
+async def test_a_stream_cut_short_takes_its_connection_with_it() -> None:
+    script = connected()
+    await timed(script, [(0.0, FIRST)])
+    async with script.stream(conn_options=ONCE) as stream:
+        stream.push_text(FIRST)
+        stream.flush()
+        await asyncio.sleep(0.05)
+    assert (await timed(script, [(0.0, FIRST)]))[0][0] == pytest.approx(0.8, abs=1e-6)
+    assert [request.outcome for request in script.requests] == ["done", "discarded", "done"]
+
+
+@on_virtual_clock
+async def test_the_ledger_counts_the_characters_that_were_sent() -> None:
+    script = ScriptedTTS(voice="tone")
+    await timed(script, [(0.0, FIRST + " "), (0.1, SECOND)])
+    (request,) = script.requests
+    assert (request.characters, request.outcome) == (len(FIRST) + len(SECOND), "done")
+    assert (request.network_s, request.setup) == (0.0, False)
+
+
+def test_a_connection_that_is_not_there_can_not_be_warmed() -> None:
+    with pytest.raises(ValueError, match="prewarms needs a connection"):
+        ScriptedTTS(voice="tone", prewarms=True)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from livekit.agents import Agent
+from livekit.agents import Agent, cli
 
 from lab_utils.simulation.user_parts import BadPart, load_parts
 
@@ -78,6 +78,14 @@ def test_a_file_is_imported_once_and_from_anywhere(folder, monkeypatch, tmp_path
     assert one is not None
     assert two is not None
     assert type(one()) is type(two())
+
+
+def test_a_worker_file_does_not_start_its_worker(folder) -> None:
+    (folder / "works.py").write_text(f"{CODE}\nfrom livekit.agents import cli\ncli.run_app(None)")
+    run_app = cli.run_app
+    assert load_parts({"agent": "works.py:Mine"})["agent"] is not None
+    assert cli.run_app is run_app
+    del sys.modules["works"]
 
 
 def test_callables_and_nothing_pass_through() -> None:

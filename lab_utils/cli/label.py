@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..corpus.files import find_recordings, label_path, load_recording
+from ..audio import BadRecording, is_local
+from ..corpus.files import find_recordings, load_recording
 from ..corpus.label_checks import label_checks, least_sure_first
 from ..corpus.label_edits import Change, edit_labels, label_at, undo_edit
 from ..corpus.label_file import SUFFIX, ChangeEntry, EditedSpan, EditEntry, read_label_file
@@ -105,7 +106,9 @@ def _labelled(path: Path, user: str, agent: str, cache: Path | None) -> _Labelle
     found = find_recordings(path, user=user, agent=agent)
     if len(found) != 1:
         raise ValueError(f"{path}: holds {len(found)} recordings; name one of them, or its label file")
-    file = label_path(found[0], user)
+    if not is_local(found[0].user):
+        raise BadRecording.of(found[0].user, "isn't on this machine", "copy it here to label it")
+    file = found[0].label_path
     recording = Tracer(TraceCache(cache or default_cache())).labelled(load_recording(found[0]))
     assert recording.labels is not None
     return _Labelled(file, recording.labels)

@@ -101,6 +101,9 @@ def run(
             print(f"lab: skipped: {result.reason}", file=sys.stderr)
         for result in ended.of("failed"):
             print(f"lab: failed: {result.recording}: {result.reason}", file=sys.stderr)
+        if summary["simulated"]:
+            names = ", ".join(summary["simulated"])
+            print(f"lab: not installed, so simulated: {names}", file=sys.stderr)
         if as_json:
             print(json.dumps(summary | {"out": str(out)}))
         else:

@@ -13,10 +13,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from ..audio import AUDIO_SUFFIXES, BadRecording, RawFormat, as_path, is_local
+from ..audio import AUDIO_SUFFIXES, BadRecording, RawFormat, as_path
 from ..records import Labels, Pcm, Recording
 from ..timeline import SAMPLE_RATE_HZ
-from .formats import BY_CONVENTION, BY_NAME, FORMATS, WITH_OWN_LABELS, headerless, plain
+from .formats import BY_CONVENTION, BY_NAME, FORMATS
+from .json_files import check_json
 from .label_file import SUFFIX as LABEL_SUFFIX
 from .label_file import check_duration, read_labels
 from .listing import Listing, existing_labels
@@ -31,7 +32,6 @@ __all__ = [
     "find_all",
     "find_in",
     "find_recordings",
-    "label_path",
     "load_recording",
     "with_distinct_names",
 ]
@@ -132,7 +132,7 @@ def with_distinct_names(found: Iterable[RecordingFiles]) -> list[RecordingFiles]
     places = [_place(files) for files in unique]
     shared = Counter(places)
     places = [
-        f.user.absolute() if shared[p] > 1 and f.row is None else p
+        p if shared[p] == 1 else f.user.absolute() if f.row is None else f.user.absolute() / p.name
         for f, p in zip(unique, places, strict=True)
     ]
     names = [place.name for place in places]
@@ -178,25 +178,6 @@ def load_recording(files: RecordingFiles) -> Recording:
     )
 
 
-def label_path(files: RecordingFiles, user: str = "caller") -> Path:
-    """A recording's label file, or where one would be found; `user`: name of the user's channel in pairs.
-
-    Raises BadRecording where none would be: remote files, and corpora that bring labels of their own.
-    """
-    if not is_local(files.user):
-        raise BadRecording.of(files.user, "isn't on this machine", "copy it here to label it")
-    if files.labels is not None:
-        return files.labels
-    if files.format in WITH_OWN_LABELS:
-        finding = f"is of the corpus {files.format}, whose labels are its own"
-        remedy = "convert it to a stereo file to label it anew"
-        raise BadRecording.of(files.user, finding, remedy)
-    by_role = files.layout == "pair" and files.format in (plain.NAME, headerless.NAME)
-    if by_role and (prefix := plain.prefix_of(files.user, user.casefold())) is not None:
-        return plain.labels_of_pair(files.user, prefix)
-    return files.user.with_name(files.user.stem + LABEL_SUFFIX)
-
-
 def audio_sha256(user: Pcm, agent: Pcm | None) -> str:
     """SHA-256 of each channel's name and number of samples, and its 16 kHz samples as little-endian int16.
 
@@ -222,6 +203,12 @@ def _found(listing: Listing, options: FindOptions) -> Found:
         skipped += found.skipped
         claimed |= found.claimed
         rest = rest.without(found.claimed)
+    for path in rest.json:
+        # A report that is cut off before the keys that tell its format would be passed over in silence.
+        try:
+            check_json(path)
+        except BadRecording as error:
+            skipped.append(Skipped(path, str(error)))
     if options.swap:
         recordings = [
             replace(one, swapped=one.layout != "mono" and one.format in BY_CONVENTION) for one in recordings

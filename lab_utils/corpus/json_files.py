@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json, to_jsonable_python
 
 from ..audio import BadRecording
 from .recording_files import decoded, read_bytes
@@ -23,6 +24,23 @@ class Lenient(BaseModel):
     """A part of somebody else's format: what isn't needed isn't looked at."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+def check_json(path: Path) -> None:
+    """Raises BadRecording for what is called .json or .jsonl and isn't, so that its kind can't be told."""
+    text = decoded(path, read_bytes(path)).removeprefix("\ufeff")
+    if path.suffix.lower() == ".jsonl":
+        text = text.lstrip().partition("\n")[0]
+    try:
+        from_json(text)
+    except ValueError as error:
+        finding = f"is damaged or cut off: not JSON ({error})"
+        raise BadRecording.of(path, finding, "export or copy it again") from None
+
+
+def as_json(value: Any) -> Any:
+    """A value as JSON, and so a manifest, can hold it: null for NaN and infinity, dates and bytes as text."""
+    return to_jsonable_python(value, inf_nan_mode="null", bytes_mode="base64", fallback=str)
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -32,6 +32,7 @@ from pydantic_core import ErrorDetails
 
 from ..audio import BadRecording, as_path, replacing
 from ..records import Ipu, Label, LabelKind, Labels, Speaker, Word
+from .recording_files import MAX_TEXT_BYTES
 
 SUFFIX = ".labels.json"
 ROUNDING_S = 0.01
@@ -167,6 +168,10 @@ def read_labels(path: str | Path) -> Labels:
 def read_label_file(path: str | Path) -> LabelFile:
     """A label file's whole content; raises BadLabels as `read_labels` does."""
     try:
+        size = as_path(path).stat().st_size
+        if size > MAX_TEXT_BYTES:
+            finding = f"has {size >> 20} MiB, at most {MAX_TEXT_BYTES >> 20} are expected"
+            raise BadLabels.of(path, finding, "check that it is the right file")
         text = as_path(path).read_bytes().removeprefix(b"\xef\xbb\xbf")
     except OSError as error:
         raise BadLabels.of(path, f"can't be read ({error.strerror})", "check the path") from None

@@ -17,7 +17,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, get_args
 
 import pandas as pd
@@ -200,6 +200,9 @@ def read_manifest(path: str | Path, root: str | Path | None = None) -> Manifest:
                 raise
             why = " ".join(str(error).split())[:100]
             raise BadRecording.of(source, f"is damaged ({why})", "import the folder again") from None
+    if (twice := table["name"].duplicated()).any():
+        name = str(table["name"][twice].iloc[0])[:80]
+        raise BadRecording.of(source, f"lists two recordings named {name!r}", "import the folder again")
     return Manifest(source, source.parent if root is None else as_path(root), table)
 
 
@@ -211,7 +214,9 @@ def _relative(path: Path | None, folder: Path) -> str:
     except ValueError:
         remedy = "write the manifest above the recordings, or name their folder as root"
         raise BadRecording.of(path, f"does not lie below {folder}", remedy) from None
-    return "/".join(part for part in relative.parts if part != "/") or "."
+    parts = [part for part in relative.parts if part != "/"]
+    # "14:05.wav" looks like a URL and "~x.wav" like somebody's home; "./14:05.wav" doesn't.
+    return "/".join([".", *parts] if not parts or ":" in parts[0] or parts[0].startswith("~") else parts)
 
 
 def _files(manifest: Path, root: Path, number: object, row: Mapping[Any, Any]) -> RecordingFiles:
@@ -259,6 +264,14 @@ def _files(manifest: Path, root: Path, number: object, row: Mapping[Any, Any]) -
         table_row = int(row["row"])
     except (TypeError, ValueError):
         raise bad("row", "a number") from None
+    details, others = several("details"), several("others")
+    least = BY_NAME[text("format")]
+    if len(details) < least.details or len(others) < least.others:
+        counts = f"{len(details)} details and {len(others)} others"
+        wanted = f"at least {least.details} and {least.others} for {least.name}"
+        raise BadRecording.of(
+            manifest, f"{where}: has {counts}", f"expected {wanted}; import the folder again"
+        )
     return RecordingFiles(
         name=text("name"),
         user=path("user", row["user"]),
@@ -266,8 +279,8 @@ def _files(manifest: Path, root: Path, number: object, row: Mapping[Any, Any]) -
         labels=optional("labels"),
         layout=layout,
         format=text("format"),
-        details=several("details"),
-        others=several("others"),
+        details=details,
+        others=others,
         row=None if table_row < 0 else table_row,
         raw=raw,
         swapped=row["swapped"] is True,
@@ -277,7 +290,7 @@ def _files(manifest: Path, root: Path, number: object, row: Mapping[Any, Any]) -
 
 def _is_inside(value: str) -> bool:
     """Whether a path can only lead below the folder that it is joined to."""
-    parts = PurePosixPath(value).parts
-    suspicious = "\\" in value or ":" in parts[0] if parts else True
+    parts = value.split("/")
+    suspicious = not value or "\\" in value or ":" in parts[0]
     unprintable = any(ord(character) < 32 for character in value)
     return not suspicious and not unprintable and not value.startswith(("/", "~")) and ".." not in parts

@@ -62,6 +62,13 @@ class PairPattern:
             raise ValueError(f"can't use the pair pattern {text!r}; expected {wanted}, for example {EXAMPLE}")
         return cls(re.compile(regex, re.IGNORECASE), words[0][1].casefold(), text.count("/") + 1)
 
+    @classmethod
+    def by_role(cls, user: str, agent: str, separator: str, suffix: str) -> PairPattern:
+        """`X_caller.wav` with `X_agent.wav`. The words may hold anything: an identity may be "auth0|7"."""
+        words = f"(?P<channel>{re.escape(user)}|{re.escape(agent)})"
+        regex = f"(?P<name>[^/]+?){re.escape(separator)}{words}{re.escape(suffix)}"
+        return cls(re.compile(regex, re.IGNORECASE), agent.casefold(), 1)
+
     def match(self, path: Path) -> PairMatch | None:
         """What a file is in its pair; None if the pattern doesn't fit."""
         found = self.regex.fullmatch("/".join(path.parts[-self.parts :]))

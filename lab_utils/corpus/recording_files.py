@@ -46,7 +46,7 @@ class RecordingFiles:
     @property
     def label_path(self) -> Path:
         """Where its own label file lies, or would: beside the user's audio."""
-        if self.labels is not None and self.labels.parent == self.user.parent:
+        if self.labels is not None:
             return self.labels
         name = self.name.rpartition("/")[2]  # "monday/call" where several folders have a "call"
         alone = self.agent is None and self.row is None
@@ -133,10 +133,15 @@ def bad_name(path: Path) -> str | None:
         str(path).encode("utf-8")
     except UnicodeEncodeError:
         return str(BadRecording.of(path, "its name is not UTF-8", "rename the file or its folder"))
+    if any("\\" in part or any(ord(character) < 32 for character in part) for part in path.parts):
+        # A manifest refuses such paths: the one separates folders elsewhere, the others can't be printed.
+        finding = "its name holds a backslash or a control character"
+        return str(BadRecording.of(path, finding, "rename the file or its folder"))
     return None
 
 
 MAX_TEXT_BYTES = 64 << 20
+"""Files that tell about a recording are refused if they are larger."""
 
 
 def read_bytes(path: Path) -> bytes:

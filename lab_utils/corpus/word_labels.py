@@ -23,7 +23,7 @@ def labels_from_words(
 
     Raises BadRecording, naming the file `path` of the words, if over half of them lie beyond the audio.
     """
-    kept = tuple(word for word in words if 0.0 <= word.start_s <= word.end_s <= duration_s + BEYOND_S)
+    kept = tuple(word for word in words if _is_within(word, duration_s))
     notes: tuple[str, ...] = ()
     if len(kept) < len(words):
         last_s = max(word.end_s for word in words)
@@ -41,6 +41,10 @@ def labels_from_words(
     labels = label_two_channels(as_spans(spans("user")), as_spans(spans("agent")), duration_s)
     ipus = tuple(replace(ipu, text=_text(ipu, ordered)) for ipu in labels.ipus)
     return replace(labels, ipus=ipus, words=ordered, source=source), notes
+
+
+def _is_within(word: Word, duration_s: float) -> bool:
+    return 0.0 <= word.start_s <= min(word.end_s, duration_s) and word.end_s <= duration_s + BEYOND_S
 
 
 def _text(ipu: Ipu, words: tuple[Word, ...]) -> str:

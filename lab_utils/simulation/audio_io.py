@@ -15,6 +15,7 @@ Where `Playout` differs from LiveKit's room output (`livekit/agents/voice/room_i
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -27,11 +28,16 @@ from livekit.agents.voice import io
 
 from ..records import Pcm, SessionEventKind
 from ..timeline import SAMPLE_RATE_HZ
+from .joining import Arrival, in_time
 
 OnEvent = Callable[[SessionEventKind, Mapping[str, Any]], None]
 
 _ROUNDING_SAMPLES = 1e-3
 """A sample has been played if no more than this of it is missing: float seconds don't hit samples exactly."""
+
+
+_BURST_STEP_S = 1e-4
+"""Between two frames of a burst: what one sets going has happened before the next, as on a network."""
 
 
 class AudioSource(Protocol):
@@ -62,11 +68,17 @@ class Stream(AudioSource):
 class RecordingInput(io.AudioInput):
     """Delivers a source's frames to the agent: frame i at `started_at` + (i + 1) frames, when it is complete.
 
-    Frames have `frame_samples` samples. `on_start` is called when the agent begins to listen.
+    Frames have `frame_samples` samples. `on_start` is called when the agent begins to listen. With `arrives`,
+    a frame comes when that says its end arrives (`joining`).
     """
 
     def __init__(
-        self, source: AudioSource, frame_samples: int, *, on_start: Callable[[], None] | None = None
+        self,
+        source: AudioSource,
+        frame_samples: int,
+        *,
+        on_start: Callable[[], None] | None = None,
+        arrives: Arrival = in_time,
     ) -> None:
         super().__init__(label="RecordingInput")
         if frame_samples < 1:
@@ -81,6 +93,8 @@ class RecordingInput(io.AudioInput):
         """The frames delivered so far."""
         self._source, self._frame_samples, self._on_start = source, frame_samples, on_start
         self._start_s = 0.0  # loop time of sample 0
+        self._arrives = arrives
+        self._came_s = -math.inf  # loop time of the last frame
 
     async def __anext__(self) -> rtc.AudioFrame:
         loop = asyncio.get_running_loop()
@@ -88,9 +102,13 @@ class RecordingInput(io.AudioInput):
             self.started_at, self._start_s = time.time(), loop.time()
             if self._on_start:
                 self._on_start()
-        due_s = self._start_s + (len(self.sent) + 1) * self._frame_samples / SAMPLE_RATE_HZ
+        spoken_s = (len(self.sent) + 1) * self._frame_samples / SAMPLE_RATE_HZ
+        due_s = self._start_s + self._arrives(spoken_s)
+        if self._arrives is not in_time:
+            due_s = max(due_s, self._came_s + _BURST_STEP_S)
         if due_s > loop.time():
             await _until(loop, due_s)
+        self._came_s = due_s
         samples = None if self.ended.is_set() else self._next()
         if samples is None:
             self.ended.set()

@@ -74,6 +74,10 @@ class SessionJob:
     tts: Callable[[], tts.TTS] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of `AgentSession`, such as `max_tool_steps` or `aec_warmup_duration`."""
+    join_s: float = 0.0
+    """What a caller who speaks first waits for the room, from their first word on (`joining`)."""
+    prebuffered: bool = True
+    """Whether the client keeps what is said meanwhile and sends it in a burst, or lags behind."""
     seed: int = 0
     mode: SessionMode = "open_loop"
     phase_samples: int = 0
@@ -107,7 +111,14 @@ class SessionJob:
             )
         if not 0 <= self.tail_s < math.inf:
             raise ValueError(f"{name}: tail_s is {self.tail_s}; expected seconds from 0")
+        if not 0 <= self.join_s <= 10:
+            raise ValueError(f"{name}: join_s is {self.join_s}; expected 0 to 10 seconds")
         labels = self.recording.labels
+        if self.join_s and labels is None:
+            raise ValueError(
+                f"{name}: join_s needs labels to know when the caller first speaks; add a label file, or "
+                "leave join_s at 0"
+            )
         if self.mode == "reactive" and (labels is None or not len(labels.spans("agent"))):
             raise ValueError(
                 f"{name}: a reactive caller needs to know when the recorded agent spoke; add a label file or "

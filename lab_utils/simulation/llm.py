@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from livekit.agents import APIConnectionError, llm
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
 
 from ..delays import Delay, rng_for
+from .connection import Connection
+from .ledger import LlmRequest, Outcome
 from .pace import sleep_until
+from .prompt import description, messages_of, prompt_of, tokens_of
+from .prompt_cache import PrefixCache
 
 DEFAULT_REPLIES = (
     "Sure, I can help you with that. Could you tell me a little more?",
@@ -23,8 +27,6 @@ DEFAULT_REPLIES = (
 """What is said where no script is given: plausible in length and prosody, neutral in content."""
 TTFT = Delay(0.35)
 TOKENS_PER_S = 60.0
-
-_TOKEN = re.compile(r"\s*(?:\w{1,6}|[^\w\s]|$)")
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,6 @@ Reply = str | ToolRequest
 Replies = Sequence[Reply] | Callable[[llm.ChatContext], Reply]
 
 
-def tokens_of(text: str) -> list[str]:
-    """A text in word pieces of at most six letters and single punctuation marks; joined they are the text."""
-    return [token for token in _TOKEN.findall(text) if token]
-
-
 class ScriptedLLM(llm.LLM):
     """A streaming LLM: waits a time to first token, then sends tokens at an even pace.
 
@@ -53,6 +50,15 @@ class ScriptedLLM(llm.LLM):
     a function of the chat context. `ttft` is drawn when a call begins, so that call k of a run always has the
     same delay, however long the calls before it took or whether they were discarded; retries of a call keep
     its delay. `tokens_per_s` is the pace after the first token.
+
+    What a provider adds to `ttft`: `connection`, set-up where it isn't open and a round trip for every call;
+    `prefill_s_per_1k` for every 1,000 tokens of the prompt that `cache` doesn't hold. A prompt is held from
+    its call's first token on, when it has been computed. `mark_cache` asks for caching, as the Anthropic
+    plugin's `caching="ephemeral"` does; an automatic cache works unasked. With `prewarms` the connection is
+    opened when LiveKit calls `prewarm`, at the start of a session, as LiveKit's own `inference.LLM` does.
+    `requests` is the ledger of all calls.
+
+    `model` is the name in LiveKit's metrics. `part` names the random streams: two LLMs of a run need two.
 
     Faults: `never_answers` lets every call hang; `fail_after_tokens` breaks the connection after so many
     tokens (0: instead of the first), in the first `fails` attempts or in all (None). LiveKit retries what
@@ -66,6 +72,13 @@ class ScriptedLLM(llm.LLM):
         ttft: Delay = TTFT,
         tokens_per_s: float = TOKENS_PER_S,
         seed: int = 0,
+        part: str = "llm",
+        model: str = "scripted-llm",
+        connection: Connection | None = None,
+        prewarms: bool = False,
+        prefill_s_per_1k: float = 0.0,
+        cache: PrefixCache | None = None,
+        mark_cache: bool = False,
         never_answers: bool = False,
         fail_after_tokens: int | None = None,
         fails: int | None = None,
@@ -79,17 +92,30 @@ class ScriptedLLM(llm.LLM):
             raise ValueError(f"tokens_per_s is {tokens_per_s}; expected 0.1 to 100000 tokens per second")
         if fail_after_tokens is not None and fail_after_tokens < 0:
             raise ValueError(f"fail_after_tokens is {fail_after_tokens}; expected 0 or more, or None")
+        if not 0 <= prefill_s_per_1k <= 60:
+            raise ValueError(f"prefill_s_per_1k is {prefill_s_per_1k}; expected 0 to 60 s per 1,000 tokens")
+        if prewarms and connection is None:
+            raise ValueError("prewarms needs a connection to open; give one, or leave prewarms out")
         self._replies, self._ttft, self._tokens_per_s = replies, ttft, tokens_per_s
-        self._rng = rng_for(seed, "llm")
+        self._rng = rng_for(seed, part)
+        self._model = model
+        self._connection, self._prewarms = connection, prewarms
+        self._prefill_s_per_token = prefill_s_per_1k / 1000
+        self._cache, self._mark_cache = cache, mark_cache
+        # Without a provider to pay, a prompt is what was said, and tools cost nothing.
+        self._counts_all = connection is not None or cache is not None or prefill_s_per_1k > 0
+        self._described = functools.cache(description)
         self._never_answers = never_answers
         self._fail_after_tokens, self._fails_left = fail_after_tokens, fails
         self.calls = 0
         """How many requests have been made, the discarded ones included."""
+        self.requests: list[LlmRequest] = []
+        """The same, one by one, in order of the calls."""
 
     @property
     def model(self) -> str:
         """The name in LiveKit's metrics."""
-        return "scripted-llm"
+        return self._model
 
     @property
     def provider(self) -> str:
@@ -108,15 +134,60 @@ class ScriptedLLM(llm.LLM):
     ) -> llm.LLMStream:
         """One request. With `tool_choice="none"` a scripted tool call is answered in words."""
         self.calls += 1
+        ttft_s = self._ttft.sample(self._rng)
+        prompt = (
+            prompt_of(chat_ctx, tools or [], self._described) if self._counts_all else messages_of(chat_ctx)
+        )
+        request = self._requested(prompt)
+        self.requests.append(request)
+        unread = request.prompt_tokens - request.read_tokens
         return _ScriptedStream(
             self,
             chat_ctx=chat_ctx,
             tools=tools or [],
             conn_options=conn_options,
             call=self.calls,
-            ttft_s=self._ttft.sample(self._rng),
+            prompt=prompt,
+            ttft_s=ttft_s + request.network_s + unread * self._prefill_s_per_token,
             may_call=tool_choice != "none",
         )
+
+    def prewarm(self, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Open the connection, if this LLM `prewarms`. `loop` must be the running one."""
+        if self._prewarms and self._connection is not None:
+            self._connection.warm_up()
+
+    def _requested(self, prompt: Sequence[str]) -> LlmRequest:
+        """A new call's entry in the ledger."""
+        now_s = asyncio.get_running_loop().time()
+        network_s, setup = 0.0, False
+        if self._connection is not None:
+            before = self._connection.setups
+            network_s = self._connection.request_s()
+            setup = self._connection.setups > before
+        cache = self._cache
+        return LlmRequest(
+            at_s=now_s,
+            model=self._model,
+            prompt_tokens=len(prompt),
+            read_tokens=cache.find(prompt, now_s, marked=self._mark_cache) if cache is not None else 0,
+            marked=self._mark_cache,
+            network_s=network_s,
+            setup=setup,
+        )
+
+    def _computed(self, call: int, prompt: Sequence[str]) -> None:
+        """A call's first token is there: its whole prompt has been computed."""
+        if self._cache is None:
+            return
+        written = self._cache.keep(prompt, asyncio.get_running_loop().time(), marked=self._mark_cache)
+        self.requests[call - 1] = replace(self.requests[call - 1], written_tokens=written)
+
+    def _sent(self, call: int, tokens: int, outcome: Outcome) -> None:
+        """What has become of a call."""
+        self.requests[call - 1] = replace(self.requests[call - 1], completion_tokens=tokens, outcome=outcome)
+        if self._connection is not None:
+            self._connection.used()
 
     def _reply_to(self, chat_ctx: llm.ChatContext) -> Reply:
         if callable(self._replies):
@@ -142,10 +213,12 @@ class _ScriptedStream(llm.LLMStream):
         tools: list[llm.Tool],
         conn_options: APIConnectOptions,
         call: int,
+        prompt: Sequence[str],
         ttft_s: float,
         may_call: bool,
     ) -> None:
         self._script, self._ttft_s, self._may_call = script, ttft_s, may_call
+        self._call, self._prompt = call, prompt
         self._id = f"scripted-llm-{call}"
         super().__init__(script, chat_ctx=chat_ctx, tools=tools, conn_options=conn_options)
 
@@ -167,13 +240,21 @@ class _ScriptedStream(llm.LLMStream):
             deltas = [llm.ChoiceDelta(role="assistant", content=token) for token in tokens_of(reply)]
             tokens = len(deltas)
         breaks_after = script._fail_after_tokens if script._breaks() else None
-        for index, delta in enumerate(deltas):
-            await sleep_until(first_s + index / script._tokens_per_s)
-            if index == breaks_after:
-                break
-            self._event_ch.send_nowait(llm.ChatChunk(id=self._id, delta=delta))
+        sent = 0
+        outcome: Outcome = "discarded"
+        try:
+            for delta in deltas:
+                await sleep_until(first_s + sent / script._tokens_per_s)
+                if sent == breaks_after:
+                    break
+                if sent == 0:
+                    script._computed(self._call, self._prompt)
+                self._event_ch.send_nowait(llm.ChatChunk(id=self._id, delta=delta))
+                sent += 1
+            outcome = "done" if breaks_after is None else "failed"
+        finally:
+            script._sent(self._call, tokens if sent == len(deltas) else sent, outcome)
         if breaks_after is not None:
-            sent = min(breaks_after, len(deltas))
             # As LiveKit's plug-ins do: what has been said can't be said again.
             raise APIConnectionError(f"the scripted failure after {sent} tokens", retryable=sent == 0)
         self._send_usage(tokens)
@@ -193,13 +274,14 @@ class _ScriptedStream(llm.LLMStream):
         return reply
 
     def _send_usage(self, tokens: int) -> None:
-        prompt = sum(
-            len(tokens_of(message.text_content))
-            for message in self._chat_ctx.messages()
-            if message.text_content
-        )
+        request = self._script.requests[self._call - 1]
         usage = llm.CompletionUsage(
-            completion_tokens=tokens, prompt_tokens=prompt, total_tokens=prompt + tokens
+            completion_tokens=tokens,
+            prompt_tokens=request.prompt_tokens,
+            prompt_cached_tokens=request.read_tokens,
+            cache_creation_tokens=request.written_tokens,
+            cache_read_tokens=request.read_tokens,
+            total_tokens=request.prompt_tokens + tokens,
         )
         self._event_ch.send_nowait(llm.ChatChunk(id=self._id, usage=usage))
 

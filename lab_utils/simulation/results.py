@@ -29,7 +29,8 @@ VERSION = 1
 
 def session_folder(folder: Path, recording: str) -> Path:
     """Where a recording's session is kept: a folder of its name, without what file systems object to."""
-    return folder / re.sub(r"[^\w.\- ]", "_", recording)
+    name = re.sub(r"[^\w.\- ]", "_", recording)
+    return folder / (name if name.strip(". ") else f"_{name}")  # ".." would be the folder above
 
 
 def save_session(log: SessionLog, folder: Path, *, text: bool = False) -> Path:

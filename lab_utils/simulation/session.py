@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import FrameType
@@ -36,6 +37,7 @@ from .caller import OPEN_LOOP_CAVEATS, REACTIVE_CAVEATS, ReactiveCaller
 from .caller_turns import CallerTurn
 from .heard_text import synchronizer
 from .job import SessionJob
+from .joining import Arrival, in_time, late_join, since
 from .llm import ScriptedLLM
 from .models import TracedTurnDetector, TracedVAD, livekit_detector, livekit_vad
 from .observer import Observer, described
@@ -135,6 +137,7 @@ class _Session:
         self._started_at: float | None = None  # and of the stream's first sample
         self._duration_s: float | None = None
         self._heard: Pcm = np.zeros((0, 2), dtype=np.int16)
+        self._arrives = _arrival(job)
 
     def loop(self) -> asyncio.AbstractEventLoop:
         """The event loop that this session is to run on."""
@@ -178,11 +181,15 @@ class _Session:
         pcm = stream_of(job.recording.user, job.phase_samples, job.tail_s)  # of open loop
         source = self._source(pcm, frame)
         caller = source if isinstance(source, ReactiveCaller) else None
-        audio_in = RecordingInput(source, frame, on_start=lambda: self._starts(audio_in))
+        audio_in = RecordingInput(
+            source, frame, on_start=lambda: self._starts(audio_in), arrives=self._arrives
+        )
         audio_out = Playout(on_event=lambda kind, data: self._plays(kind, data, caller))
         self._stt = job.stt() if job.stt else ScriptedSTT(job.stt_timing)
         speech = job.tts() if job.tts else ScriptedTTS(seed=job.seed)
         agent = job.agent() if job.agent else PlainAgent(speaks_first(job.recording))
+        if isinstance(agent.stt, ScriptedSTT):  # an agent's own goes before the session's
+            self._stt = agent.stt
         session: AgentSession[Any] = AgentSession(
             stt=self._stt,
             llm=job.llm() if job.llm else ScriptedLLM(seed=job.seed),
@@ -301,11 +308,14 @@ class _Session:
         self._started_at = audio_in.started_at
         if not isinstance(self._stt, ScriptedSTT) or job.mode == "reactive":
             return
-        events = job.transcripts
-        if events is None:
+        phase_s = job.phase_samples / SAMPLE_RATE_HZ
+        arrives = since(phase_s, self._arrives)
+        if job.transcripts is not None:
+            events = [replace(event, time_s=arrives(event.time_s)) for event in job.transcripts]
+        else:
             assert job.recording.labels is not None
-            events = planned(job.recording.labels, job.stt_timing, job.seed)
-        self._stt.hear(events, self._started_at + job.phase_samples / SAMPLE_RATE_HZ)
+            events = list(planned(job.recording.labels, job.stt_timing, job.seed, arrives))
+        self._stt.hear(events, self._started_at + phase_s)
 
     def _caller_speaks(self, turn: CallerTurn, start_s: float) -> None:
         """A reactive caller begins a turn at a stream second."""
@@ -322,7 +332,9 @@ class _Session:
                 if turn.start_s <= word.middle_s <= turn.end_s
             ]
             rng = rng_for(self.job.seed, f"stt {turn.start_s:.3f}")
-            self._stt.hear(plan_events(said, self.job.stt_timing or SttTiming(), rng), shift)
+            begun_s = turn.start_s - start_s  # the stream's first sample, in recording seconds
+            timing, arrives = self.job.stt_timing or SttTiming(), since(-begun_s, self._arrives)
+            self._stt.hear(plan_events(said, timing, rng, opens_s=begun_s, arrives=arrives), shift)
 
     def _plays(self, kind: SessionEventKind, data: Mapping[str, Any], caller: ReactiveCaller | None) -> None:
         self.observer.note(kind, **data)
@@ -358,6 +370,16 @@ class _Session:
             failure=self._failure,
             failure_message=self._failure_message,
         )
+
+
+def _arrival(job: SessionJob) -> Arrival:
+    """When the caller's audio reaches the agent, in stream seconds."""
+    labels = job.recording.labels
+    if not job.join_s or labels is None or speaks_first(job.recording):
+        return in_time
+    # A reactive caller's first turns, which no agent cues, keep their times in the recording.
+    phase_s = job.phase_samples / SAMPLE_RATE_HZ if job.mode == "open_loop" else 0.0
+    return late_join(labels.spans("user") + phase_s, job.join_s, buffered=job.prebuffered)
 
 
 def _settle(future: asyncio.Future[Any], result: Any) -> None:

@@ -52,7 +52,7 @@ class ScriptedSTT(stt.STT):
         super().__init__(
             capabilities=stt.STTCapabilities(
                 streaming=True,
-                interim_results=True,
+                interim_results=timing.partials,
                 # "chunk": the span of the text as a whole, not of each word
                 aligned_transcript="chunk" if timing.word_times else False,
                 offline_recognize=False,

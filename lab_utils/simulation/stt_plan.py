@@ -13,14 +13,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..delays import Delay, rng_for
 from ..records import Ipu, Labels, SttEvent, SttEventKind, Word
 from ..settings import Frozen, Probability, Seconds
+from .joining import Arrival, in_time
 
 PLACEHOLDER = "[word]"
 """Stands for a word that nobody has transcribed; LiveKit drops empty transcripts and counts words."""
@@ -73,21 +74,51 @@ class SttTiming(Frozen):
     revision_rate: Probability = 0.0
     """How often the newest word of a partial is misheard, and corrected by the next."""
     language: str = "en"
+    partials: bool = True
+    """False: batch recognition, which hears of a segment when the silence of `segment_gap_s` has closed it,
+    and sends nothing but its final, `final_delay` after that."""
+    setup: Delay | None = None
+    """To open the connection: when the session begins to stream; in batch, when a segment is to be sent."""
+    idle_s: Annotated[float, Field(gt=0.0, le=86_400.0)] = 300.0
+    """Batch: an unused connection is closed after so long. (Streaming uses it all the time.)"""
+    round_trip: Delay | None = None
+    """Added to every message: its audio's way there and its own way back."""
+
+    @model_validator(mode="after")
+    def _batch_has_no_preflight(self) -> Self:
+        if not self.partials and self.preflight_delay is not None:
+            raise ValueError(
+                "partials is False with a preflight_delay, but batch recognition sends nothing before the "
+                "final; leave preflight_delay out"
+            )
+        return self
 
 
-def planned(labels: Labels, timing: SttTiming | None, seed: int) -> tuple[SttEvent, ...]:
+def planned(
+    labels: Labels, timing: SttTiming | None, seed: int, arrives: Arrival = in_time
+) -> tuple[SttEvent, ...]:
     """What the scripted STT of a session with this seed sends in open loop, in recording time."""
-    return plan_events(words_of(labels), timing or SttTiming(), rng_for(seed, "stt"))
+    return plan_events(words_of(labels), timing or SttTiming(), rng_for(seed, "stt"), arrives=arrives)
 
 
-def plan_events(words: Sequence[Word], timing: SttTiming, rng: np.random.Generator) -> tuple[SttEvent, ...]:
+def plan_events(
+    words: Sequence[Word],
+    timing: SttTiming,
+    rng: np.random.Generator,
+    *,
+    opens_s: float = 0.0,
+    arrives: Arrival = in_time,
+) -> tuple[SttEvent, ...]:
     """The events that an STT with this timing sends for these words, in order of time.
 
     Within a segment that order is start_of_speech, interims, preflight, final, end_of_speech, also at equal
     times. Delays of finals, partials and revisions come from streams of their own (children of `rng`), so
     that changing one setting leaves the others' draws as they are.
+
+    `opens_s`: when the session began to stream, and the connection to be opened (with `SttTiming.setup`).
+    `arrives`: when audio spoken at a second reaches the agent.
     """
-    plan = _Plan(timing, rng)
+    plan = _Plan(timing, rng, opens_s, arrives)
     segments = _split(words, timing.segment_gap_s)
     if not timing.end_of_speech:
         for segment in segments:
@@ -111,11 +142,33 @@ BETWEEN_MESSAGES_S = 1e-3
 class _Plan:
     """Events in order: none is planned before the one that precedes it in the stream."""
 
-    def __init__(self, timing: SttTiming, rng: np.random.Generator) -> None:
+    def __init__(self, timing: SttTiming, rng: np.random.Generator, opens_s: float, arrives: Arrival) -> None:
         self.events: list[SttEvent] = []
-        self._timing = timing
-        self._starts, self._partials, self._finals, self._revisions = rng.spawn(4)
+        self._timing, self._arrives = timing, arrives
+        self._starts, self._partials, self._finals, self._revisions, network = rng.spawn(5)
+        self._start_trips, self._partial_trips, self._final_trips, self._end_trips = network.spawn(4)
+        (self._setups,) = network.spawn(1)
         self._utterance_start_s: float | None = None
+        # Streaming: from when on the provider hears. Batch: when the connection was last used.
+        self._open_s = -math.inf
+        if timing.partials and timing.setup is not None:
+            self._open_s = opens_s + timing.setup.sample(self._setups)
+
+    def _at_provider_s(self, spoken_s: float) -> float:
+        """When the provider has heard what was spoken until then, round trips apart."""
+        return max(self._arrives(spoken_s), self._open_s)
+
+    def _trip_s(self, rng: np.random.Generator) -> float:
+        return 0.0 if self._timing.round_trip is None else self._timing.round_trip.sample(rng)
+
+    def _batch_s(self, end_s: float) -> float:
+        """When a segment that ends at `end_s` has been sent to be recognized as a whole."""
+        timing = self._timing
+        closed_s = self._arrives(end_s + timing.segment_gap_s)
+        setup_s = 0.0 if timing.setup is None else timing.setup.sample(self._setups)
+        sent_s = closed_s + setup_s if closed_s - self._open_s > timing.idle_s else closed_s
+        self._open_s = sent_s
+        return sent_s
 
     @property
     def _latest_s(self) -> float:
@@ -130,17 +183,24 @@ class _Plan:
     def start_utterance(self, segment: Sequence[Word]) -> None:
         start_s = segment[0].start_s
         self._utterance_start_s = start_s
-        time_s = start_s + self._timing.interim_delay.sample(self._starts)
+        heard_s = self._at_provider_s(start_s) + self._trip_s(self._start_trips)
+        time_s = heard_s + self._timing.interim_delay.sample(self._starts)
         self._add("start_of_speech", max(time_s, self._latest_s + BETWEEN_MESSAGES_S), "", start_s, None)
 
     def add_segment(self, segment: Sequence[Word]) -> None:
         timing, floor_s = self._timing, self._latest_s + BETWEEN_MESSAGES_S
         start_s, end_s = segment[0].start_s, _end_s(segment)
         text = _text(segment)
-        final_s = max(end_s + timing.final_delay.sample(self._finals), floor_s)
+        trip_s = self._trip_s(self._final_trips)
+        if not timing.partials:
+            final_s = self._batch_s(end_s) + trip_s + timing.final_delay.sample(self._finals)
+            self._add("final", max(final_s, floor_s), text, start_s, end_s)
+            return
+        heard_s = self._at_provider_s(end_s) + trip_s
+        final_s = max(heard_s + timing.final_delay.sample(self._finals), floor_s)
         last_interim_s = final_s
         if timing.preflight_delay is not None:
-            preflight_s = min(max(end_s + timing.preflight_delay.sample(self._finals), floor_s), final_s)
+            preflight_s = min(max(heard_s + timing.preflight_delay.sample(self._finals), floor_s), final_s)
             last_interim_s = preflight_s
         self._add_interims(segment, floor_s, last_interim_s)
         if timing.preflight_delay is not None:
@@ -155,7 +215,7 @@ class _Plan:
         known, sent = 0, ""
         for tick in range(1, math.ceil((ends[-1] - start_s) / timing.interim_every_s) + 2):
             heard_s = start_s + tick * timing.interim_every_s
-            delay_s = timing.interim_delay.sample(self._partials)
+            delay_s = timing.interim_delay.sample(self._partials) + self._trip_s(self._partial_trips)
             count = int(np.searchsorted(ends, heard_s, side="right"))
             if count == 0:
                 continue
@@ -163,7 +223,7 @@ class _Plan:
             if count > known and self._revisions.random() < timing.revision_rate:
                 text = _text([*segment[: count - 1]], misheard=segment[count - 1])
             known = count
-            time_s = max(heard_s + delay_s, self._latest_s)
+            time_s = max(self._at_provider_s(heard_s) + delay_s, self._latest_s)
             if text == sent or not floor_s < time_s < until_s:
                 continue
             self._add("interim", time_s, text, start_s, float(ends[count - 1]))
@@ -172,7 +232,8 @@ class _Plan:
     def end_utterance(self, segment: Sequence[Word]) -> None:
         assert self._utterance_start_s is not None
         end_s = _end_s(segment)
-        time_s = max(end_s + self._timing.utterance_gap_s, self._latest_s)
+        heard_s = self._at_provider_s(end_s + self._timing.utterance_gap_s) + self._trip_s(self._end_trips)
+        time_s = max(heard_s, self._latest_s)
         self._add("end_of_speech", time_s, "", self._utterance_start_s, end_s)
 
 

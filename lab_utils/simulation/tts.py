@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from livekit.agents import tokenize, tts
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
@@ -10,6 +11,8 @@ from livekit.agents.utils import aio
 
 from ..delays import Delay, rng_for
 from ..timeline import SAMPLE_RATE_HZ
+from .connection import Connection, Request
+from .ledger import TtsRequest
 from .pace import sleep_until
 from .voices import Voice, hibari_installed, speak
 
@@ -29,6 +32,12 @@ class ScriptedTTS(tts.TTS):
     a later sentence is generated when it is there and the one before it is done. Synthesis runs in a thread
     and costs nothing on a virtual clock; in real time it is part of `first_audio` as far as it fits into it.
 
+    `connection` is opened when a stream is made, as LiveKit's plug-ins take one from their pool then: while
+    the LLM still writes the first sentence. A stream that is cut short takes its connection with it, as with
+    the pool (livekit/agents/utils/connection_pool.py). A round trip comes on top of `first_audio`. With
+    `prewarms` the connection is opened when `prewarm` is called, which LiveKit does at the start of a
+    session and a worker can do before it. `requests` is the ledger of all streams.
+
     `voice` None takes "hibari" where hibari-tts is installed, else "tone". The default sample rate is that of
     the session, so that nothing needs to be resampled. Fault: with `returns_nothing` no audio ever comes.
     """
@@ -41,6 +50,10 @@ class ScriptedTTS(tts.TTS):
         voice: Voice | None = None,
         sample_rate: int = SAMPLE_RATE_HZ,
         seed: int = 0,
+        part: str = "tts",
+        model: str = "scripted-tts",
+        connection: Connection | None = None,
+        prewarms: bool = False,
         returns_nothing: bool = False,
     ) -> None:
         super().__init__(
@@ -50,22 +63,32 @@ class ScriptedTTS(tts.TTS):
             raise ValueError(f"speed is {speed}; expected 0.1 to 10000 seconds of audio per second")
         if voice == "hibari" and not hibari_installed():
             raise ValueError("voice 'hibari' needs the package hibari-tts; install it, or choose 'tone'")
+        if prewarms and connection is None:
+            raise ValueError("prewarms needs a connection to open; give one, or leave prewarms out")
         self._voice: Voice = voice or ("hibari" if hibari_installed() else "tone")
         self._first_audio, self._speed = first_audio, speed
-        self._rng = rng_for(seed, "tts")
+        self._rng = rng_for(seed, part)
+        self._model, self._connection, self._prewarms = model, connection, prewarms
         self._returns_nothing = returns_nothing
         self.calls = 0
         """How many streams have been made, the discarded ones included."""
+        self.requests: list[TtsRequest] = []
+        """The same, one by one, in order."""
 
     @property
     def model(self) -> str:
         """The name in LiveKit's metrics."""
-        return "scripted-tts"
+        return self._model
 
     @property
     def provider(self) -> str:
         """The provider in LiveKit's metrics."""
         return "offline"
+
+    def prewarm(self) -> None:
+        """Open the connection, if this TTS `prewarms`."""
+        if self._prewarms and self._connection is not None:
+            self._connection.warm_up()
 
     @property
     def voice(self) -> Voice:
@@ -83,16 +106,29 @@ class ScriptedTTS(tts.TTS):
     ) -> tts.SynthesizeStream:
         """A stream for one reply."""
         self.calls += 1
+        self.requests.append(TtsRequest(at_s=asyncio.get_running_loop().time()))
         return _ScriptedStream(
-            self, conn_options, call=self.calls, delay_s=self._first_audio.sample(self._rng)
+            self,
+            conn_options,
+            call=self.calls,
+            delay_s=self._first_audio.sample(self._rng),
+            request=self._connection.request() if self._connection is not None else None,
         )
 
 
 class _ScriptedStream(tts.SynthesizeStream):
     def __init__(
-        self, script: ScriptedTTS, conn_options: APIConnectOptions, *, call: int, delay_s: float
+        self,
+        script: ScriptedTTS,
+        conn_options: APIConnectOptions,
+        *,
+        call: int,
+        delay_s: float,
+        request: Request | None,
     ) -> None:
-        self._script, self._delay_s = script, delay_s
+        self._script, self._delay_s, self._request = script, delay_s, request
+        self._call = call
+        self._open_s = 0.0  # loop time from which the connection is open
         self._id = f"scripted-tts-{call}"
         super().__init__(tts=script, conn_options=conn_options)
 
@@ -106,14 +142,47 @@ class _ScriptedStream(tts.SynthesizeStream):
             stream=True,
         )
         output_emitter.start_segment(segment_id=self._id)
+        self._connect()
         sentences = tokenize.blingfire.SentenceTokenizer().stream()
         reading = asyncio.create_task(self._read(sentences))
         try:
             await self._speak(sentences, output_emitter)
             await reading
+        except asyncio.CancelledError:
+            if self._script._connection is not None:
+                self._script._connection.close()
+            raise
+        else:
+            self._entry = replace(self._entry, outcome="done")
+            if self._script._connection is not None:
+                self._script._connection.used()
         finally:
             await aio.cancel_and_wait(reading)
             await sentences.aclose()
+
+    def _connect(self) -> None:
+        """Take the connection, which may have to be opened first."""
+        connection = self._script._connection
+        if connection is None or self._request is None:
+            return
+        before = connection.setups
+        self._open_s = asyncio.get_running_loop().time() + connection.open(self._request)
+        self._entry = replace(self._entry, setup=connection.setups > before)
+
+    def _network_s(self) -> float:
+        """Seconds that the first sentence, which is there now, waits for connection and network."""
+        if self._request is None:
+            return 0.0
+        return max(0.0, self._open_s - asyncio.get_running_loop().time()) + self._request.round_trip_s
+
+    @property
+    def _entry(self) -> TtsRequest:
+        """This stream's entry in the ledger."""
+        return self._script.requests[self._call - 1]
+
+    @_entry.setter
+    def _entry(self, entry: TtsRequest) -> None:
+        self._script.requests[self._call - 1] = entry
 
     async def _read(self, sentences: tokenize.SentenceStream) -> None:
         async for text in self._input_ch:
@@ -139,9 +208,12 @@ class _ScriptedStream(tts.SynthesizeStream):
                 continue
             if ready_s is None:
                 self._mark_started()
-                ready_s = loop.time() + self._delay_s
+                network_s = self._network_s()
+                self._entry = replace(self._entry, network_s=network_s)
+                ready_s = loop.time() + self._delay_s + network_s
             else:
                 ready_s = max(ready_s, loop.time())
+            self._entry = replace(self._entry, characters=self._entry.characters + len(text))
             pcm = b"" if script._returns_nothing else await self._sound(text)
             ready_s = max(ready_s, loop.time())  # in real time, a sentence may take longer than its delay
             for begin in range(0, len(pcm), chunk_bytes):

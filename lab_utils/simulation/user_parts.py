@@ -9,7 +9,8 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -82,9 +83,10 @@ def _import(kind: PartKind, name: str, place: str) -> ModuleType:
     if here not in sys.path:
         sys.path.insert(0, here)  # as `python -m` does
     try:
-        if place.endswith(".py"):
-            return _import_file(Path(place))
-        return importlib.import_module(place)
+        with _no_worker_starts():
+            if place.endswith(".py"):
+                return _import_file(Path(place))
+            return importlib.import_module(place)
     except FileNotFoundError as error:
         if error.filename != place:
             raise _import_failed(kind, name, place, error) from None
@@ -96,6 +98,19 @@ def _import(kind: PartKind, name: str, place: str) -> ModuleType:
         raise BadPart.of(kind, name, f"no module {error.name!r} here or installed", remedy) from None
     except (Exception, SystemExit) as error:  # whatever the user's module does when it is imported
         raise _import_failed(kind, name, place, error) from None
+
+
+@contextmanager
+def _no_worker_starts() -> Iterator[None]:
+    """`cli.run_app` does nothing: many a worker file calls it without asking whether it is `__main__`."""
+    from livekit.agents import cli
+
+    run_app = cli.run_app
+    cli.run_app = lambda *_: None
+    try:
+        yield
+    finally:
+        cli.run_app = run_app
 
 
 def _import_failed(kind: PartKind, name: str, place: str, error: BaseException) -> BadPart:

@@ -19,6 +19,7 @@ from ..settings import Settings
 from ..simulation.job import Limits, SessionJob
 from ..simulation.left_out import without_text
 from ..simulation.results import save_session
+from ..simulation.stand_ins import stand_ins
 from ..simulation.stt_plan import SttTiming, has_placeholders, words_of
 from ..simulation.user_parts import Part, PartKind, load_parts
 from ..simulation.workers import run_watched
@@ -49,6 +50,8 @@ class Result:
     stages: pd.DataFrame | None = None
     """`metrics.stage_table`"""
     caveats: tuple[str, ...] = ()
+    simulated: tuple[str, ...] = ()
+    """Modules that an agent or plug-in imports and that aren't installed (`simulation.stand_ins`)."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class Plan:
 
 def run_one(plan: Plan, files: RecordingFiles) -> Result:
     """One recording from file to results, in a process with a virtual clock."""
+    if not plan.real_time:  # what is to be measured on the wall clock must be there
+        stand_ins().begin(plan.seed)
     parts = load_parts(plan.parts)
     tracer = Tracer(TraceCache(plan.cache))
     recording = _labelled(load_recording(files), tracer)
@@ -79,7 +84,8 @@ def run_one(plan: Plan, files: RecordingFiles) -> Result:
     scored = recording.labels
     if plan.mode == "reactive" or not (scored and scored.labels):
         scored = None
-    result = result_of(log, recording, scored)
+    simulated = () if plan.real_time else tuple(sorted(stand_ins().used))
+    result = replace(result_of(log, recording, scored), simulated=simulated)
     own = save_session(log, plan.out, text=plan.text)
     assert result.stages is not None
     write_whole(own / "turns.csv", result.stages.to_csv(index=False, lineterminator="\n").encode())

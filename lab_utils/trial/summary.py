@@ -62,6 +62,7 @@ def summary_of(trial: Trial) -> dict[str, Any]:
         "stt_timing": trial.stt_timing.model_dump(),
         "parts": dict(trial.parts),
         "text": trial.text,
+        "simulated": sorted({name for result in ran for name in result.simulated}),
         "caveats": list(next((result.caveats for result in ran if result.caveats), ())),
         "interrupted": trial.interrupted,
         "outcomes": {outcome: len(trial.of(outcome)) for outcome in ("done", "failed", "skipped")},

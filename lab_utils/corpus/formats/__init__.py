@@ -36,9 +36,6 @@ FORMATS: tuple[Format, ...] = (
 )
 BY_NAME: Mapping[str, Format] = MappingProxyType({one.name: one for one in FORMATS})
 
-WITH_OWN_LABELS = frozenset({ami.NAME, eot_bench.NAME, harper_valley.NAME})
-"""Corpora beside whose audio no label file is looked for."""
-
 BY_CONVENTION = frozenset(
     {plain.NAME, headerless.NAME, telephony.CONNECT, telephony.TWILIO, livekit_report.NAME, otlp.NAME}
 )

@@ -123,4 +123,4 @@ def _frames(spans: Floats, n: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]
     return inside
 
 
-FORMAT = Format(NAME, find, load)
+FORMAT = Format(NAME, find, load, details=1, others=1)

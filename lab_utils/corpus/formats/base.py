@@ -40,6 +40,10 @@ class Format:
     name: str
     find: Callable[[Listing, FindOptions], Found]
     load: Callable[[RecordingFiles], Contents]
+    details: int = 0
+    """As many files of `RecordingFiles.details` a recording has at least."""
+    others: int = 0
+    """As many files of further participants it has at least."""
 
 
 def read_channels(files: RecordingFiles, max_padding_s: float = MAX_PADDING_S) -> Contents:

@@ -26,7 +26,7 @@ from pydantic import Field, ValidationError
 from ...audio import MAX_DURATION_S, BadRecording, to_pcm16k
 from ...records import Ipu, Label, Labels, Pcm, Provenance, Word
 from ...timeline import SAMPLE_RATE_HZ
-from ..json_files import Lenient, Number
+from ..json_files import Lenient, Number, as_json
 from ..listing import Listing
 from ..parquet_files import opened
 from ..recording_files import FindOptions, Found, RecordingFiles, Skipped
@@ -76,13 +76,13 @@ def find(listing: Listing, _: FindOptions) -> Found:
             claimed.add(path)
             skipped.append(Skipped(path, str(error)))
             continue
-        counts = Counter(names)
-        for row, name in enumerate(names):
-            if counts[name] > 1:
-                finding = f"row {row}: its id {name!r} occurs {counts[name]} times"
+        usable = [name.replace("/", "_").replace("\\", "_") for name in names]
+        counts = Counter(usable)
+        for row, (name, safe) in enumerate(zip(names, usable, strict=True)):
+            if counts[safe] > 1:
+                finding = f"row {row}: its id {name!r} occurs {counts[safe]} times"
                 skipped.append(Skipped(path, str(BadRecording.of(path, finding, "make the ids distinct"))))
             else:
-                safe = name.replace("/", "_").replace("\\", "_")
                 found.append(RecordingFiles(safe, path, None, None, "mono", NAME, row=row))
     return Found(tuple(found), tuple(skipped), frozenset(claimed))
 
@@ -112,7 +112,7 @@ def load(files: RecordingFiles) -> Contents:
         raise BadRecording.of(path, finding, "expected the columns of livekit/eot-bench-data") from None
     duration_s = len(user) / SAMPLE_RATE_HZ
     labels, notes = _labels(path, where, parsed, duration_s)
-    details = {"id": parsed.id, "language": parsed.language, "messages": parsed.messages or []}
+    details = {"id": parsed.id, "language": parsed.language, "messages": as_json(parsed.messages or [])}
     details |= {"corpus": "livekit/eot-bench-data", "licence": "Apache-2.0"}
     return Contents(user, None, labels, Provenance(NAME, details=details), notes)
 
@@ -200,7 +200,7 @@ def _labels(path: Path, where: str, row: _Row, duration_s: float) -> tuple[Label
         notes.append(f"{duration_s - speech_s:.2f} s after the last silence belong to no turn")
     words = []
     for word in row.words or []:
-        if 0.0 <= word.start <= word.end <= duration_s + TOLERANCE_S:
+        if 0.0 <= word.start <= min(word.end, duration_s) and word.end <= duration_s + TOLERANCE_S:
             text = word.word or word.text or ""
             words.append(Word("user", word.start, min(word.end, duration_s), text))
     if len(words) < len(row.words or []):

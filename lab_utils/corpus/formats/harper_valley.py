@@ -121,4 +121,4 @@ def _padded(texts: list[str], n: int) -> list[str]:
     return texts if len(texts) == n else [""] * n
 
 
-FORMAT = Format(NAME, find, load)
+FORMAT = Format(NAME, find, load, details=1)

@@ -67,12 +67,12 @@ def find(listing: Listing, options: FindOptions) -> Found:
 
 def _pairs_by_role(paths: tuple[Path, ...], options: FindOptions) -> list[RecordingFiles]:
     """`X_caller` with `X_agent`, in one folder and of one suffix."""
-    words = f"{{channel:{options.user}|{options.agent}}}"
     found: list[RecordingFiles] = []
     for suffix in sorted({path.suffix for path in paths}):
         alike = tuple(path for path in paths if path.suffix == suffix)
         for separator in ("_", "-"):
-            found += pairs_by_pattern(alike, PairPattern.of(f"{{name}}{separator}{words}{suffix}"))[0]
+            pattern = PairPattern.by_role(options.user, options.agent, separator, suffix)
+            found += pairs_by_pattern(alike, pattern)[0]
     return found
 
 

@@ -212,6 +212,9 @@ def load(files: RecordingFiles) -> Contents:
     user = _track(files.user)
     if files.agent is None:
         return Contents(user, None, None, provenance)
+    if len(items) != 2:
+        finding = f"has {len(items)} manifest(s) for two tracks"
+        raise BadRecording.of(files.user, finding, "import the folder again")
     starts = [_started_ns(one, path) for one, path in zip(items, (files.user, files.agent), strict=True)]
     notes: tuple[str, ...] = ()
     agent = _track(files.agent)
@@ -248,4 +251,4 @@ def _track(path: Path) -> Pcm:
     return mixed
 
 
-FORMAT = Format(NAME, find, load)
+FORMAT = Format(NAME, find, load, details=1)

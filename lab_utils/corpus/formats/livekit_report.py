@@ -22,7 +22,7 @@ from pydantic import Field
 from ...audio import BadRecording
 from ...records import STAGES, ObservedTurn, Provenance, Speaker
 from ...timeline import SAMPLE_RATE_HZ
-from ..json_files import Lenient, Number, has_key, head_of, parse
+from ..json_files import Lenient, Number, as_json, has_key, head_of, parse
 from ..listing import Listing, labels_beside
 from ..recording_files import FindOptions, Found, RecordingFiles, Skipped
 from .base import Contents, Format, audio_of, read_channels
@@ -120,7 +120,7 @@ def load(files: RecordingFiles) -> Contents:
     if contents.agent is None:
         notes += ("the session's recording has one channel; expected user left, agent right",)
     details = {key: value for key in _DETAILS if (value := getattr(report, key)) not in (None, "", [], {})}
-    provenance = Provenance(NAME, turns, report.options, details)
+    provenance = Provenance(NAME, turns, as_json(report.options), as_json(details))
     return Contents(contents.user, contents.agent, None, provenance, contents.notes + notes)
 
 
@@ -203,4 +203,4 @@ def check_turns(path: Path, turns: tuple[ObservedTurn, ...], duration_s: float) 
     return (*notes, f"{path.name}: {where}")
 
 
-FORMAT = Format(NAME, find, load)
+FORMAT = Format(NAME, find, load, details=1)

@@ -236,4 +236,4 @@ def _numbers(span: _Span, keys: dict[str, str]) -> dict[str, float]:
     return {name: value for name, key in keys.items() if (value := span.number(key)) is not None}
 
 
-FORMAT = Format(NAME, find, load)
+FORMAT = Format(NAME, find, load, details=1)

@@ -60,7 +60,7 @@ def pairs_by_pattern(
     return found, skipped
 
 
-def prefix_of(path: Path, role: str) -> str | None:
+def _prefix(path: Path, role: str) -> str | None:
     """What precedes the role in a file's name: "X" for X_caller, "" for caller, None without the role."""
     stem = path.stem
     if stem.casefold() == role:
@@ -74,13 +74,13 @@ def _grouped(paths: tuple[Path, ...], user: str, agent: str) -> list[RecordingFi
     """The recordings among files in order of path; `user` and `agent` are casefolded."""
     agents: dict[tuple[Path, str], list[Path]] = {}
     for path in paths:
-        prefix = prefix_of(path, agent)
+        prefix = _prefix(path, agent)
         if prefix is not None:
             agents.setdefault((path.parent, prefix), []).append(path)
     taken: set[Path] = set()
     found: list[RecordingFiles] = []
     for path in paths:
-        prefix = prefix_of(path, user)
+        prefix = _prefix(path, user)
         partners = [] if prefix is None else agents.get((path.parent, prefix), [])
         if prefix is not None and partners:
             # The same format before another: caller.wav goes with agent.wav, not with agent.flac.
@@ -90,7 +90,7 @@ def _grouped(paths: tuple[Path, ...], user: str, agent: str) -> list[RecordingFi
     for path in paths:
         if path in taken:
             continue
-        prefix = prefix_of(path, agent)
+        prefix = _prefix(path, agent)
         channels = channel_count(path)
         if prefix is not None and channels == 1:
             missing = path.with_name(path.stem[: len(path.stem) - len(agent)] + user + path.suffix)
@@ -101,14 +101,9 @@ def _grouped(paths: tuple[Path, ...], user: str, agent: str) -> list[RecordingFi
     return found
 
 
-def labels_of_pair(user: Path, prefix: str) -> Path:
-    """Where the label file of a pair is looked for; `prefix`: what precedes the role in the files' names."""
-    return user.with_name(prefix + SUFFIX if prefix else SUFFIX.lstrip("."))
-
-
 def _pair(user: Path, agent: Path, prefix: str) -> RecordingFiles:
     name = prefix or user.absolute().parent.name or user.stem
-    labels = existing_labels(labels_of_pair(user, prefix))
+    labels = existing_labels(user.with_name(prefix + SUFFIX if prefix else SUFFIX.lstrip(".")))
     return RecordingFiles(name, user, agent, labels, "pair", NAME)
 
 
