@@ -166,6 +166,16 @@ def test_what_was_said_before_a_cancel_is_forgotten() -> None:
 
 
 @where_clock_is_virtual
+def test_when_the_button_is_closed_turns_are_taken_as_before() -> None:
+    held = button()[:1]
+    log = session(held, up="close")
+    at_s, text = commits(log)[-1]
+    assert text.startswith("It would be for this Wednesday")
+    assert at_s > held[0].up_s + 1.0, "nobody pressed then"
+    assert log.of_kind("prediction"), "the turn detector is asked again"
+
+
+@where_clock_is_virtual
 def test_a_press_interrupts_the_agent() -> None:
     held = button()
     log = session(held)

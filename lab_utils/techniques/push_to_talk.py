@@ -7,8 +7,8 @@ call its methods from the client's RPC methods (`participant.register_rpc_method
 What 1.8.9 does by itself: in manual mode it asks no turn detector, but it does two things that cost time
 between the release of the button and the commit.
 
-- It still waits `endpointing.min_delay` from the last speech (audio_recognition.py: `_bounce_eou_task`), by
-  default 0.5 s. A `PushToTalk` sets it to 0.
+- It still waits `endpointing.min_delay` from the last speech (audio_recognition.py: `_bounce_eou_task`), 0.3
+  or 0.5 s by default. A `PushToTalk` sets it to 0.
 - It waits for a final transcript unless one came within the last 0.5 s, for up to `transcript_timeout` (2 s):
   also whoever lets go a second after their last word, with all of it transcribed, waits for two more. A
   `PushToTalk` doesn't wait where no transcript is owed. Whoever releases the button with their last word does
@@ -35,7 +35,7 @@ from .bounded import checked_limit
 
 
 class PushToTalk:
-    """The button of one session, which takes turns by it from now on, whatever it was made with."""
+    """The button of one session, which takes turns by it until `close`, whatever it was made with."""
 
     def __init__(
         self,
@@ -63,6 +63,8 @@ class PushToTalk:
         self._commit: asyncio.Future[str] | None = None
         self._speaking = self._partial = False
         self._spoke_until = self._final_at = 0.0  # `time.time()`; of the press under way
+        self._turn_detection = session.turn_detection
+        self._min_delay_s = session.options.endpointing["min_delay"]
         session.on("user_state_changed", self._on_user_state)
         session.on("user_input_transcribed", self._on_transcript)
         session.update_options(turn_detection="manual", endpointing_opts={"min_delay": 0.0})
@@ -108,17 +110,23 @@ class PushToTalk:
             self._session.clear_user_turn()
 
     def close(self) -> None:
-        """Forget a turn under way; presses do nothing from now on. Call it in `Agent.on_exit`.
+        """Forget a turn under way, and take turns as before: for the next agent. Call it in `Agent.on_exit`.
 
         What came late (the end of a turn that was committed without it, or cancelled) is forgotten too; a
         session that closes would add it to the conversation.
         """
+        if self._closed:
+            return
         self._closed = True
         self._up()
         self._session.off("user_state_changed", self._on_user_state)
         self._session.off("user_input_transcribed", self._on_transcript)
         with contextlib.suppress(RuntimeError):  # the session has ended already
             self._session.clear_user_turn()
+        self._session.update_options(
+            turn_detection=self._turn_detection, endpointing_opts={"min_delay": self._min_delay_s}
+        )
+        self._session.input.set_audio_enabled(True)
 
     def _let_go(self) -> asyncio.Future[str] | None:
         if not self._held:
