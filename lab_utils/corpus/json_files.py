@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json, to_jsonable_python
 
 from ..audio import BadRecording
-from .recording_files import decoded, read_bytes
+from .text_files import decoded, read_bytes
 
 HEAD_BYTES = 1 << 16
 Number = Annotated[float, Field(allow_inf_nan=False)]

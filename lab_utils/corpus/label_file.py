@@ -32,7 +32,7 @@ from pydantic_core import ErrorDetails
 
 from ..audio import BadRecording, as_path, replacing
 from ..records import Ipu, Label, LabelKind, Labels, Speaker, Word
-from .recording_files import MAX_TEXT_BYTES
+from .text_files import MAX_TEXT_BYTES
 
 SUFFIX = ".labels.json"
 ROUNDING_S = 0.01

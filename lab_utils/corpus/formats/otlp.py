@@ -27,7 +27,8 @@ from ...records import ObservedTurn, Provenance
 from ...timeline import SAMPLE_RATE_HZ
 from ..json_files import Lenient, has_key, head_of, parse_text
 from ..listing import Listing, labels_beside
-from ..recording_files import FindOptions, Found, RecordingFiles, Skipped, decoded, read_bytes
+from ..recording_files import FindOptions, Found, RecordingFiles, Skipped
+from ..text_files import decoded, read_bytes
 from .base import Contents, Format, audio_of, read_channels
 from .livekit_report import check_turns
 
