@@ -1,0 +1,166 @@
+"""Where spans go: a file of OTLP JSON lines, an OTLP/HTTP endpoint, and either with traceAI's attributes.
+
+Each is an OpenTelemetry `SpanExporter`, for `telemetry.Telemetry` or any span processor. Why not
+`OTLPSpanExporter`, which LiveKit's dependencies bring: it draws its backoff from the global `random` in a
+thread, which makes agents that draw from it too unrepeatable offline, and it gives up only after 10 s. Any
+other exporter (OTLP over gRPC, for instance) works with `Telemetry` too.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import requests
+from google.protobuf.json_format import MessageToDict
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from .bounded import checked_limit
+
+log = logging.getLogger(__name__)
+
+RETRIES_AFTER_S = (0.5, 1.0)
+"""Waits before a second and a third attempt."""
+TRANSIENT = frozenset({408, 429, 502, 503, 504})
+"""HTTP states that OTLP lets a client retry, and a time-out."""
+_IDS = ("traceId", "spanId", "parentSpanId")
+
+
+class FileSpanExporter(SpanExporter):
+    """Writes spans to a file, one OTLP JSON object (`{"resourceSpans": [...]}`) a line for each span.
+
+    `corpus/formats/otlp.py` reads it: with the session's audio beside it under the same stem, `lab import`
+    takes both. The file appears, or replaces another, when the exporter is shut down; until then its lines
+    are in `.NAME.part` beside it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises ValueError where the file can't come to be: its folder is missing, or it is a folder."""
+        if path.suffix not in (".json", ".jsonl"):
+            raise ValueError(f"{path} is no place for spans; expected a name that ends in .jsonl or .json")
+        if not path.parent.is_dir() or path.is_dir():
+            raise ValueError(f"{path} can't be written: its folder is missing, or it is a folder itself")
+        self._path, self._part = path, path.with_name(f".{path.name}.part")
+        self._begun = self._closed = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        if self._closed:
+            return SpanExportResult.FAILURE
+        lines = [json.dumps(otlp_json([span]), separators=(",", ":")) + "\n" for span in spans]
+        with self._part.open("a" if self._begun else "w", encoding="utf-8") as part:
+            part.writelines(lines)
+        self._begun = True
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        if self._begun and not self._closed:
+            os.replace(self._part, self._path)
+        self._closed = True
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return True  # nothing is held back
+
+
+def otlp_json(spans: Sequence[ReadableSpan]) -> dict[str, Any]:
+    """Spans in the JSON encoding of OTLP: as protobuf's, but identifiers in hexadecimal, enums as numbers."""
+    values = MessageToDict(encode_spans(spans), use_integers_for_enums=True)
+    for resource in values["resourceSpans"]:
+        for scope in resource["scopeSpans"]:
+            for span in scope["spans"]:
+                for one in (span, *span.get("links", ())):
+                    one |= {name: base64.b64decode(one[name]).hex() for name in _IDS if name in one}
+    return values
+
+
+class HttpSpanExporter(SpanExporter):
+    """Posts spans to an OTLP/HTTP endpoint as protobuf; what can't be delivered is dropped.
+
+    Up to three attempts, a moment apart, where the endpoint may recover; none after `shutdown`.
+    """
+
+    def __init__(
+        self, endpoint: str, *, headers: Mapping[str, str] | None = None, timeout_s: float = 2.0
+    ) -> None:
+        """`endpoint`: the whole address, such as "http://localhost:4318/v1/traces".
+
+        `timeout_s` holds for connecting and for each wait for an answer. Raises ValueError for what is no
+        HTTP address, and for a time-out that is none.
+        """
+        if not endpoint.startswith(("http://", "https://")):
+            raise ValueError(f"endpoint is {endpoint!r}; expected such as http://localhost:4318/v1/traces")
+        self._endpoint, self._timeout_s = endpoint, checked_limit("timeout_s", timeout_s)
+        self._http = requests.Session()
+        self._http.headers.update({"Content-Type": "application/x-protobuf", **(headers or {})})
+        self._closing = threading.Event()
+        self.error = ""
+        """Why spans could not be delivered, the last time."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        body = encode_spans(spans).SerializeToString()
+        for wait_s in (0.0, *RETRIES_AFTER_S):
+            if self._closing.wait(wait_s):
+                break
+            try:
+                answer = self._http.post(self._endpoint, body, timeout=self._timeout_s)
+            except requests.RequestException as error:
+                self.error = f"{type(error).__name__}: {error}"
+                continue
+            if answer.ok:
+                return SpanExportResult.SUCCESS
+            self.error = f"{self._endpoint} answered {answer.status_code} {answer.reason}"
+            if answer.status_code not in TRANSIENT:
+                break
+        log.warning("%d spans dropped: %s", len(spans), self.error or "the exporter is shut down")
+        return SpanExportResult.FAILURE
+
+    def shutdown(self) -> None:
+        self._closing.set()
+        self._http.close()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return True
+
+
+def with_traceai(exporter: SpanExporter) -> SpanExporter:
+    """The same exporter, with LiveKit's attributes mapped to those of Future AGI by traceai-livekit.
+
+    The original attributes are kept. Raises ModuleNotFoundError, with what to install, where traceai-livekit
+    is missing.
+    """
+    try:
+        from traceai_livekit import BaseMappedSpanExporter
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"mapping spans for traceAI needs traceai-livekit ({error}); install the extra: "
+            "pip install 'livekit-turn-lab[traceai]'",
+            name=error.name,
+        ) from None
+
+    class Mapped(BaseMappedSpanExporter, Forwarding):  # type: ignore[misc]
+        pass
+
+    return Mapped(exporter)
+
+
+class Forwarding(SpanExporter):
+    """Hands all on to another exporter; a base for mixins that change what is exported."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return self._exporter.export(spans)
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return self._exporter.force_flush(timeout_millis)
