@@ -354,6 +354,49 @@ def test_a_caller_who_speaks_into_the_silence_ends_the_look_up() -> None:
 
 
 @where_clock_is_virtual
+def test_a_reply_that_fails_ends_the_look_up_at_once() -> None:
+    for on in (("tool_prefetch",), ("tool_prefetch", "streaming_stt")):
+        backend = Backend(takes_s=30.0)
+        broken = scripted(fail_after_tokens=1, fails=1)
+        done = call(
+            Techniques.of(*on), WHERE, llm_parts={"large": broken}, look_ups=looks_up(backend), fails=True
+        )
+        begun, ended = [note for note in done.agent.notes if note.technique == "tool_prefetch"]
+        assert (begun.what, ended.what) == ("prefetched", "unused")
+        assert ended.at_s - begun.at_s < 0.5  # not the look-up's own limit of 8 s, nor the next turn
+
+
+@where_clock_is_virtual
+def test_the_same_words_said_again_into_the_silence_are_looked_up_anew() -> None:
+    for on in (("tool_prefetch",), ("tool_prefetch", "streaming_stt")):
+        backend = Backend(takes_s=30.0)
+        slow = scripted(ttft_s=30.0)
+        done = call(Techniques.of(*on), WHERE, WHERE, llm_parts={"large": slow}, look_ups=looks_up(backend))
+        assert done.told("tool_prefetch") == ["prefetched", "unused"] * 2
+        assert backend.calls == backend.cancelled == ["7", "7"]
+
+
+@where_clock_is_virtual
+def test_a_reply_made_anew_after_the_commit_keeps_the_look_up() -> None:
+    class Tidies(StackedAgent):
+        async def on_user_turn_completed(
+            self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
+        ) -> None:
+            await super().on_user_turn_completed(turn_ctx, new_message)
+            turn_ctx.add_message(role="system", content="Be kind.")
+
+    backend = Backend(takes_s=2.0)
+    done = one(
+        Techniques.of("tool_prefetch", "streaming_stt"),
+        WHERE,
+        llm_parts={"large": asks()},
+        look_ups=looks_up(backend),
+        agent_class=Tidies,
+    )
+    assert done.told("tool_prefetch") == ["prefetched", "hit"]
+
+
+@where_clock_is_virtual
 def test_leaked_prefetches_pile_up_and_answer_the_wrong_turn() -> None:
     backend = Backend(takes_s=1.0)
     replies = ["Sure.", ToolRequest("look_up", {"query": "8"}, "I see: {output}.")]

@@ -101,6 +101,8 @@ class StackedAgent(Agent):
         self._prefetch = Prefetch(self._note, leaks="leaked_prefetch" in mistakes)
         self.judging: Judging | None = None
         self._foreseen: str | None = None  # the user's text of the turn that isn't committed yet
+        self._committed: str | None = None  # the id of the message of the turn that is
+        self._answering: str | None = None  # the id of the message of the newest call of `llm_node`
         self._asked: dict[str, Model] = {}  # user message -> model, of replies not yet kept or given up
         self._unanswered: str | None = None  # the user message that is kept before its model is asked
         super().__init__(
@@ -170,7 +172,7 @@ class StackedAgent(Agent):
         """The turn is committed. Raises StopResponse where the cache answers."""
         text = new_message.text_content or ""
         self._foresee(text)
-        self._foreseen = None
+        self._foreseen, self._committed = None, new_message.id
         if self.judging is not None:
             await self.judging.turn(text)
         hit = self._look_up_answer(text)
@@ -252,8 +254,9 @@ class StackedAgent(Agent):
             if hit is not None:  # the hook will say it
                 yield hit.answer
                 return
-            if text:
+            if text and (message is None or message.id != self._committed):
                 self._foresee(text)
+        self._answering = answering = message.id if message is not None else None
         model = self._model_for(text)
         if message is not None and not continued:
             self._on_asked(message, model)
@@ -271,8 +274,8 @@ class StackedAgent(Agent):
         finally:
             if finished:
                 self._prefetch.settle(frozenset(called))
-            elif self._foreseen is None:  # a committed turn's reply was given up: no tool will be asked for
-                self._prefetch.cancel("unused")
+            elif self._foreseen is None and self._answering == answering:
+                self._prefetch.cancel("unused")  # the committed turn gets no reply, so no tool is asked for
 
     async def _chunks(
         self,
