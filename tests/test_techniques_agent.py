@@ -397,6 +397,19 @@ def test_a_reply_made_anew_after_the_commit_keeps_the_look_up() -> None:
 
 
 @where_clock_is_virtual
+def test_what_the_cache_answers_is_not_looked_up() -> None:
+    filled = SemanticCache()
+    filled.store("acme", WHERE, "In the post.")
+    for on in (("tool_prefetch", "semantic_cache"), NAMES):
+        backend = Backend()
+        done = one(
+            Techniques.of(*on), WHERE, look_ups=looks_up(backend), cache=filled, tenant="acme", judge=judge
+        )
+        assert done.history[-1] == ("assistant", "In the post.")
+        assert backend.calls == []
+
+
+@where_clock_is_virtual
 def test_leaked_prefetches_pile_up_and_answer_the_wrong_turn() -> None:
     backend = Backend(takes_s=1.0)
     replies = ["Sure.", ToolRequest("look_up", {"query": "8"}, "I see: {output}.")]

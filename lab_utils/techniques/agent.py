@@ -171,11 +171,12 @@ class StackedAgent(Agent):
     async def on_user_turn_completed(self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage) -> None:
         """The turn is committed. Raises StopResponse where the cache answers."""
         text = new_message.text_content or ""
-        self._foresee(text)
+        hit = self._look_up_answer(text)
+        if hit is None:
+            self._foresee(text)
         self._foreseen, self._committed = None, new_message.id
         if self.judging is not None:
             await self.judging.turn(text)
-        hit = self._look_up_answer(text)
         if hit is not None:
             await self._say_cached(hit, new_message)
             raise StopResponse
