@@ -208,9 +208,10 @@ class StackedAgent(Agent):
             yield hit.answer
 
         frames: list[rtc.AudioFrame] = []
-        async for frame in Agent.default.tts_node(self, text(), ModelSettings()):
-            frames.append(frame)
-            yield frame
+        async with aclosing(Agent.default.tts_node(self, text(), ModelSettings())) as speech:
+            async for frame in speech:
+                frames.append(frame)
+                yield frame
         if self.parts.cache is not None:
             self.parts.cache.add_audio(hit, frames)
 
