@@ -117,7 +117,7 @@ class StackedAgent(Agent):
     async def on_enter(self) -> None:
         """Listen to what the session says of itself, and greet."""
         self.session.on("conversation_item_added", self._on_item)
-        self.session.once("close", self._on_close)
+        self.session.on("close", self._on_close)  # kept after the exit: a last turn may come after it
         if self.parts.judge is not None:  # here, for an agent may enter again
             self.judging = evaluation(self.parts.judge, self.techniques.async_evaluation)
         if self.parts.small is not self.parts.large:
