@@ -3,9 +3,9 @@
 Goal: replace published figures by those of the user's calls. Conventions: seconds; a stage is named as in a
 provider profile ("large.ttft"). Definitions:
 - A figure is what LiveKit reports for one turn: `transcription_delay` (stt.final), `llm_node_ttft`
-  (large.ttft, or small.ttft if the report names the base profile's small model), `tts_node_ttfb`
-  (tts.first_audio). It holds the network, connection set-up where it was paid, and whatever of the prompt
-  wasn't cached.
+  (large.ttft, or small.ttft if the report names the base profile's small model and that isn't its large one
+  too), `tts_node_ttfb` (tts.first_audio). It holds the network, connection set-up where it was paid, and
+  whatever of the prompt wasn't cached.
 - A delay of zero is left out: LiveKit gives it for a transcript that came before the VAD's end of speech, and
   spans give it for one that isn't known (voice/audio_recognition.py:122, 1872). So are figures over a minute.
 - The fit is by maximum likelihood: mean and standard deviation of the logarithms. Intervals are exact for
@@ -273,12 +273,13 @@ def _figures(
     found: dict[str, list[float]] = {stage: [] for stage in STAGES}
     left_out = dict.fromkeys(STAGES, 0)
     models: dict[str, set[str]] = {stage: set() for stage in STAGES}
+    told_apart = base.small.model != base.large.model
     for turn in turns:
         for measured, stage in _MEASURED.items():
             if measured not in turn.stages:
                 continue
             model, seconds = turn.models.get(measured, ""), turn.stages[measured]
-            if stage == "large.ttft" and _is_model(model, base.small.model):
+            if stage == "large.ttft" and told_apart and _is_model(model, base.small.model):
                 stage = "small.ttft"
             if 0.0 < seconds <= LONGEST_S:
                 found[stage].append(seconds)

@@ -156,6 +156,14 @@ def test_replies_of_the_small_model_go_to_the_small_model(small: str, tmp_path: 
     assert figures.models["large.ttft"] == ("gpt-4.1", "gpt-4o-mini-audio")
 
 
+def test_with_one_model_for_both_all_replies_are_the_large_ones(tmp_path: Path) -> None:
+    base = small_profile()
+    assert base.small.model == base.large.model
+    path = write_report(tmp_path / "report.json", drawn(40), llms=[base.small.model] * 40)
+    figures = read_figures([path], base)
+    assert (len(figures.seconds["large.ttft"]), len(figures.seconds["small.ttft"])) == (40, 0)
+
+
 def test_spans_name_their_models_too(tmp_path: Path) -> None:
     figures = read_figures([write_spans(tmp_path / "spans.json", drawn(3), llm="gpt-4o-mini")], BASE)
     assert len(figures.seconds["small.ttft"]) == 3
