@@ -201,6 +201,7 @@ def test_the_exported_worker_answers_a_call_offline() -> None:
     assert set(parts["used"]) == {"tts", "stt", "gpt-4.1", "gpt-4o-mini"}
     assert parts["room"].audio_input.pre_connect_audio
     assert names["server"].setup_fnc is names["prewarm"]
+    assert names["make_agent"]() is not names["make_agent"]()  # one for each call of `lab run`
 
 
 @where_clock_is_virtual

@@ -226,15 +226,8 @@ def make_tts() -> tts.TTS:
     return @TTS@
 
 
-def prewarm(proc: JobProcess) -> None:
-    proc.userdata["turn_taking"] = load_profile(PROFILE).session_kwargs()
-@WARM@
-
-server = AgentServer(setup_fnc=prewarm)
-
-
-@server.rtc_session()
-async def entrypoint(ctx: JobContext) -> None:
+def make_agent() -> StackedAgent:
+    """The agent; offline: lab run CALLS --agent agent.py:make_agent"""
     parts = AgentParts(
         instructions=INSTRUCTIONS,
         large=make_large(),
@@ -245,6 +238,18 @@ async def entrypoint(ctx: JobContext) -> None:
         tenant=TENANT,
         greeting=GREETING,
     )
+    return StackedAgent(TECHNIQUES, parts)
+
+
+def prewarm(proc: JobProcess) -> None:
+    proc.userdata["turn_taking"] = load_profile(PROFILE).session_kwargs()
+@WARM@
+
+server = AgentServer(setup_fnc=prewarm)
+
+
+@server.rtc_session()
+async def entrypoint(ctx: JobContext) -> None:
     session = AgentSession(
         stt=make_stt(),
         tts=@SPEECH@,
@@ -252,7 +257,7 @@ async def entrypoint(ctx: JobContext) -> None:
         **session_options(TECHNIQUES),
     )
     await session.start(
-        agent=StackedAgent(TECHNIQUES, parts),
+        agent=make_agent(),
         room=ctx.room,
         # audio_prebuffering: the client has to send it, too (preConnectBuffer, withPreConnectAudio).
         room_options=room_io.RoomOptions(
