@@ -98,6 +98,21 @@ def test_snr_is_speech_over_noise(snr_db: float) -> None:
     assert score.snr_db == pytest.approx(snr_db, abs=1.5)
 
 
+def test_a_voice_between_digital_silences_has_no_noise_to_measure() -> None:
+    fade = np.linspace(0.0, 1.0, RATE // 10)  # soft, and no noise
+    word = tone(-20.0, 2.0) * np.concatenate((fade, np.ones(2 * RATE - 2 * len(fade)), fade[::-1]))
+    score = score_channel(pcm(np.concatenate([part for _ in range(8) for part in (word, np.zeros(RATE))])))
+    assert score.speech_level_dbfs is not None
+    assert score.snr_db is None
+
+
+def test_a_muted_stretch_leaves_the_noise_of_the_rest() -> None:
+    speech = np.concatenate([part for _ in range(8) for part in (tone(-20.0, 1.0), np.zeros(2 * RATE))])
+    speech += noise(-55.0, len(speech) / RATE)
+    speech[: round(0.3 * len(speech))] = 0.0
+    assert score_channel(pcm(speech)).snr_db == pytest.approx(35.0, abs=1.5)
+
+
 def test_digital_silence_has_no_noise_and_no_level() -> None:
     score = score_channel(np.zeros(RATE * 3, np.int16))
     assert (score.loudness_lufs, score.speech_level_dbfs, score.snr_db, score.peak_dbfs) == (None,) * 4

@@ -14,7 +14,8 @@ Definitions; dB re full scale (dBFS), a full-scale square wave being 0; one chan
   P.56 takes noise within 15.9 dB of the speech for speech: on a noisier line the silence ratio goes to 0.
 - `snr_db`: the active speech level over the noise floor, which is the RMS of the quietest tenth of the 20 ms
   frames that aren't digital silence (an estimate in the manner of NIST's STNR, with a percentile instead of a
-  fit). None without noise: where all pauses are digital silence, as a synthesizer's are, or there are none.
+  fit). None without noise: where a tenth of the frames or more is digital silence, as a synthesizer's pauses
+  are, and P.56 takes all others for speech.
 - `peak_dbfs`: of the samples. `clipped_ratio`: the share of samples in runs of three or more at full scale.
 - `dropouts`: runs of equal samples of 5 to 400 ms in the midst of speech, i.e. with 5 ms within 15.9 dB of
   the speech level on either side: lost packets that were filled with silence. `dropout_s`: their sum.
@@ -107,7 +108,7 @@ def score_channel(pcm: Pcm, rate_hz: int = SAMPLE_RATE_HZ) -> AudioScore:
         raise ValueError(f"rate_hz is {rate_hz}; expected 8000 to 192000")
     x = pcm.astype(np.float64) / FULL_SCALE
     level_dbfs, activity = _active_level(x, rate_hz)
-    noise_dbfs = _noise_floor(x, rate_hz)
+    noise_dbfs = _noise_floor(x, rate_hz, activity)
     lost = _dropouts(pcm, x, level_dbfs, rate_hz)
     return AudioScore(
         duration_s=len(x) / rate_hz,
@@ -188,13 +189,15 @@ def _held(above: NDArray[np.intp], length: int, hangover: int) -> int:
     return int(np.minimum(np.diff(above, append=length), hangover + 1).sum())
 
 
-def _noise_floor(x: Floats, rate_hz: int) -> float | None:
-    """In dBFS; None for digital silence."""
+def _noise_floor(x: Floats, rate_hz: int, activity: float) -> float | None:
+    """In dBFS; None where nothing but speech is heard, or nothing at all. `activity`: of P.56."""
     frame = round(FRAME_S * rate_hz)
     count = len(x) // frame
     power = np.mean(x[: count * frame].reshape(count, frame) ** 2, axis=1)
     power = np.sort(power[power > 0])
-    return _db(float(power[: math.ceil(QUIETEST * len(power))].mean())) if len(power) else None
+    if not len(power) or len(power) / count <= min(activity, 1 - QUIETEST):
+        return None
+    return _db(float(power[: math.ceil(QUIETEST * len(power))].mean()))
 
 
 def _clipped(pcm: Pcm) -> float:
