@@ -66,3 +66,9 @@ def frame_samples(frame_s: float) -> int:
 def to_samples(time_s: float) -> int:
     """The sample nearest to `time_s`."""
     return round(time_s * SAMPLE_RATE_HZ)
+
+
+def runs_of(mask: NDArray[np.bool_]) -> Ints:
+    """Where a mask is true without a break: [start, end) of each run, shape=(n, 2)."""
+    edges = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
+    return edges.reshape(-1, 2).astype(np.int64)

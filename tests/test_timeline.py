@@ -15,6 +15,7 @@ from lab_utils.timeline import (
     arrival_samples,
     frame_samples,
     phase_offsets,
+    runs_of,
     to_samples,
     windows_to_reach,
 )
@@ -96,3 +97,15 @@ def test_frames_in_samples():
 @given(st.integers(0, 10_000_000))
 def test_a_samples_time_leads_back_to_the_sample(sample):
     assert to_samples(sample / SAMPLE_RATE_HZ) == sample
+
+
+@given(st.lists(st.booleans()))
+def test_runs_are_the_stretches_of_a_mask_that_are_true(mask: list[bool]) -> None:
+    runs, start = [], None
+    for index, true in enumerate([*mask, False]):
+        if true and start is None:
+            start = index
+        elif not true and start is not None:
+            runs.append([start, index])
+            start = None
+    assert runs_of(np.array(mask, dtype=np.bool_)).tolist() == runs

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..records import Bools, Pcm, as_spans
-from ..timeline import SAMPLE_RATE_HZ, WINDOW_S, Floats
+from ..timeline import SAMPLE_RATE_HZ, WINDOW_S, Floats, runs_of
 
 HOP = 160
 FRAME = 320
@@ -113,7 +113,7 @@ def loud_frames(powers: Floats, without_speech: Floats, limits: EdgeLimits = EDG
     within = level_db > np.percentile(level_db[standing_out], 98) - limits.range_db
     loud = np.zeros(len(powers), dtype=bool)
     shortest = round(limits.shortest_loud_s / HOP_S)
-    for start, end in _runs(standing_out & within):
+    for start, end in runs_of(standing_out & within):
         loud[start:end] = end - start >= shortest
     return loud
 
@@ -137,7 +137,7 @@ def place_edges(coarse: Floats, loud: Bools, limits: EdgeLimits = EDGES) -> Floa
 
     Spans stay in order and never overlap; one of which nothing is left is dropped.
     """
-    runs = _runs(loud) * HOP_S
+    runs = runs_of(loud) * HOP_S
     placed: list[tuple[float, float]] = []
     before_s = 0.0
     for k, (start, end) in enumerate(coarse.tolist()):
@@ -160,9 +160,3 @@ def place_edges(coarse: Floats, loud: Bools, limits: EdgeLimits = EDGES) -> Floa
         else:
             before_s = max(before_s, end)
     return as_spans(placed)
-
-
-def _runs(flags: Bools) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """`[start, end)` of each run of true flags, shape=(n, 2)."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
-    return edges.reshape(-1, 2).astype(np.int64)

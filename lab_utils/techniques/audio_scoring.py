@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from ..audio import read_pcm16k
-from ..timeline import SAMPLE_RATE_HZ, Floats
+from ..timeline import SAMPLE_RATE_HZ, Floats, runs_of
 
 Pcm = NDArray[np.int16]
 
@@ -203,7 +203,7 @@ def _noise_floor(x: Floats, rate_hz: int, activity: float) -> float | None:
 def _clipped(pcm: Pcm) -> float:
     """The share of samples in runs at full scale."""
     full = (pcm >= 32_767) | (pcm <= -32_767)
-    long = sum(end - start for start, end in _runs(full).tolist() if end - start >= CLIPPED_RUN)
+    long = sum(end - start for start, end in runs_of(full).tolist() if end - start >= CLIPPED_RUN)
     return float(long) / len(pcm) if len(pcm) else 0.0
 
 
@@ -214,7 +214,7 @@ def _dropouts(pcm: Pcm, x: Floats, level_dbfs: float | None, rate_hz: int) -> li
     edge = round(EDGE_S * rate_hz)
     least = _power(level_dbfs - MARGIN_DB)
     found = []
-    for start, last in _runs(pcm[1:] == pcm[:-1]).tolist():
+    for start, last in runs_of(pcm[1:] == pcm[:-1]).tolist():
         end = last + 1  # a run of n equal pairs is one of n + 1 samples
         sides = x[max(0, start - edge) : start], x[end : end + edge]
         if DROPOUT_S[0] * rate_hz <= end - start <= DROPOUT_S[1] * rate_hz and all(
@@ -222,12 +222,6 @@ def _dropouts(pcm: Pcm, x: Floats, level_dbfs: float | None, rate_hz: int) -> li
         ):
             found.append((start, end))
     return found
-
-
-def _runs(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Where a mask is true without a break: [start, end) of each run, shape=(n, 2)."""
-    edges = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
-    return edges.reshape(-1, 2)
 
 
 def _power(db: float) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from ..records import Bools, VadTrace, Word
-from ..timeline import WINDOW_S, WINDOW_SAMPLES, Floats
+from ..timeline import WINDOW_S, WINDOW_SAMPLES, Floats, runs_of
 
 SPEECH = 0.3
 """Windows with this probability or more have speech."""
@@ -30,8 +30,7 @@ def speech_mask(trace: VadTrace, samples: int) -> Bools:
 
 def speech_spans(mask: Bools) -> Floats:
     """Seconds of each run of speech, shape=(n, 2)."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
-    return edges.reshape(-1, 2).astype(np.float64) * WINDOW_S
+    return runs_of(mask).astype(np.float64) * WINDOW_S
 
 
 def speech_s(mask: Bools, start_s: float, end_s: float) -> float:
