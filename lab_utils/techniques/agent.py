@@ -28,20 +28,19 @@ from livekit.agents import (
     FunctionTool,
     ModelSettings,
     StopResponse,
-    function_tool,
     llm,
 )
 
 from . import audio_prebuffering, kv_cache_reuse, prefix_caching, streaming_stt
 from .async_evaluation import evaluation
 from .choice import Techniques
-from .intents import Intent, classify, same_words
+from .intents import Intent, classify
 from .judging import Judge, Judging
 from .model_routing import Model, model_for
 from .notes import Note, notes_in
 from .semantic_cache import Hit, SemanticCache
 from .token_streaming import buffered
-from .tool_prefetch import LookUp, Prefetch
+from .tool_prefetch import Foresight, LookUp, Prefetch
 
 
 def _now() -> datetime:
@@ -100,15 +99,13 @@ class StackedAgent(Agent):
         self._note = notes_in(self.notes)
         self._prefetch = Prefetch(self._note, leaks="leaked_prefetch" in mistakes)
         self.judging: Judging | None = None
-        self._foreseen: str | None = None  # the user's text of the turn that isn't committed yet
-        self._committed: str | None = None  # the id of the message of the turn that is
-        self._answering: str | None = None  # the id of the message of the newest call of `llm_node`
+        self._foresight = Foresight(parts.look_ups, self._prefetch, on=techniques.tool_prefetch)
         self._asked: dict[str, Model] = {}  # user message -> model, of replies not yet kept or given up
         self._unanswered: str | None = None  # the user message that is kept before its model is asked
         super().__init__(
             instructions=parts.instructions,
             llm=parts.large,
-            tools=[*parts.tools, *(self._tool(name, look_up) for name, look_up in parts.look_ups.items())],
+            tools=[*parts.tools, *self._foresight.tools()],
             turn_handling=streaming_stt.turn_handling(techniques.streaming_stt),
         )
 
@@ -172,9 +169,7 @@ class StackedAgent(Agent):
         """The turn is committed. Raises StopResponse where the cache answers."""
         text = new_message.text_content or ""
         hit = self._look_up_answer(text)
-        if hit is None:
-            self._foresee(text)
-        self._foreseen, self._committed = None, new_message.id
+        self._foresight.committed(new_message.id, None if hit is not None else text)
         if self.judging is not None:
             await self.judging.turn(text)
         if hit is not None:
@@ -191,7 +186,6 @@ class StackedAgent(Agent):
     async def _say_cached(self, hit: Hit, question: llm.ChatMessage) -> None:
         """Say a stored answer in place of the LLM's, and remember the question as LiveKit would have."""
         self._note("semantic_cache", "hit")
-        self._prefetch.cancel("unused")
         with suppress(RuntimeError):  # something uninterruptible is being said; the answer then follows it
             self.session.interrupt()  # drops the preemptive reply too
         history = self.chat_ctx.copy()
@@ -215,34 +209,6 @@ class StackedAgent(Agent):
         if self.parts.cache is not None:
             self.parts.cache.add_audio(hit, frames)
 
-    def _foresee(self, text: str) -> None:
-        """Start the look-up that a turn's words announce, once a turn; end what an earlier turn left."""
-        if not self.techniques.tool_prefetch or (
-            self._foreseen is not None and same_words(self._foreseen, text)
-        ):
-            return
-        self._foreseen = text
-        cued = self._cued(text)
-        if cued is None:
-            self._prefetch.cancel("unused")
-        else:
-            name, query = cued
-            self._prefetch.start(name, query, self.parts.look_ups[name].call)
-
-    def _cued(self, text: str) -> tuple[str, str] | None:
-        """The look-up that a text announces: its tool and query."""
-        for name, look_up in self.parts.look_ups.items():
-            query = look_up.cue(text)
-            if query is not None:
-                return name, query
-        return None
-
-    def _tool(self, name: str, look_up: LookUp) -> FunctionTool[..., Any]:
-        async def answer(query: str) -> str:
-            return await self._prefetch.take(name, query, look_up.call)
-
-        return function_tool(answer, name=name, description=look_up.description)
-
     # --- the reply --------------------------------------------------------------------------------
 
     async def llm_node(
@@ -256,9 +222,8 @@ class StackedAgent(Agent):
             if hit is not None:  # the hook will say it
                 yield hit.answer
                 return
-            if text and (message is None or message.id != self._committed):
-                self._foresee(text)
-        self._answering = answering = message.id if message is not None else None
+        message_id = message.id if message is not None else None
+        self._foresight.asked(message_id, "" if continued else text)
         model = self._model_for(text)
         if message is not None and not continued:
             self._on_asked(message, model)
@@ -274,10 +239,7 @@ class StackedAgent(Agent):
                     yield chunk
             finished = True
         finally:
-            if finished:
-                self._prefetch.settle(frozenset(called))
-            elif self._foreseen is None and self._answering == answering:
-                self._prefetch.cancel("unused")  # the committed turn gets no reply, so no tool is asked for
+            self._foresight.answered(message_id, frozenset(called) if finished else None)
 
     async def _chunks(
         self,
@@ -297,7 +259,7 @@ class StackedAgent(Agent):
                 yield chunk
 
     def _model_for(self, text: str) -> Model:
-        needs_tool = self._cued(text) is not None
+        needs_tool = self._foresight.cued(text) is not None
         return model_for(self.techniques, text, self.parts.classify(text), needs_tool)
 
     def _prompt(self, chat_ctx: llm.ChatContext) -> llm.ChatContext:

@@ -18,10 +18,11 @@ Offline: the tool's backend has a latency of its own; a ledger counts what was s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from livekit.agents import ToolError
+from livekit.agents import FunctionTool, ToolError, function_tool
 
 from .bounded import Answer, ask, checked_limit
 from .intents import same_words
@@ -123,3 +124,70 @@ class Prefetch:
     def _drop(self, ahead: _Ahead, why: str) -> None:
         ahead.task.cancel()
         self._notes("tool_prefetch", why)
+
+
+class Foresight:
+    """Which look-up a turn will need, told from its words: started once a turn, ended with the turn's reply.
+
+    An agent says in what order things happen: `asked` at each call of its `llm_node` (with preemptive
+    generation the first comes before the commit), `committed` in `on_user_turn_completed`, `answered` when a
+    call of `llm_node` is over. Messages are told apart by their ids: a preemptive call has one of its own.
+    """
+
+    def __init__(self, look_ups: Mapping[str, LookUp], prefetch: Prefetch, *, on: bool) -> None:
+        """`look_ups`: by the name of their tool. `on`: whether any of them is to be called ahead."""
+        self._look_ups, self._prefetch, self._on = look_ups, prefetch, on
+        self._foreseen: str | None = None  # the user's text of the turn that isn't committed yet
+        self._committed: str | None = None  # the message of the turn that is
+        self._newest: str | None = None  # the message of the newest call of the LLM
+
+    def tools(self) -> list[FunctionTool[..., Any]]:
+        """The function tools, which take what was looked up ahead."""
+        return [self._tool(name, look_up) for name, look_up in self._look_ups.items()]
+
+    def _tool(self, name: str, look_up: LookUp) -> FunctionTool[..., Any]:
+        async def answer(query: str) -> str:
+            return await self._prefetch.take(name, query, look_up.call)
+
+        return function_tool(answer, name=name, description=look_up.description)
+
+    def cued(self, text: str) -> tuple[str, str] | None:
+        """The look-up that a text announces: its tool and query."""
+        for name, look_up in self._look_ups.items():
+            query = look_up.cue(text)
+            if query is not None:
+                return name, query
+        return None
+
+    def asked(self, message_id: str | None, text: str) -> None:
+        """The LLM is asked for a reply to a message; `text` is "" where it isn't the user who has spoken."""
+        self._newest = message_id
+        if text and message_id != self._committed:  # what is committed has been foreseen
+            self._foresee(text)
+
+    def committed(self, message_id: str, text: str | None) -> None:
+        """The turn is over; `text` is None where no LLM will answer it."""
+        if text is None:
+            self._prefetch.cancel("unused")
+        else:
+            self._foresee(text)
+        self._foreseen, self._committed = None, message_id
+
+    def answered(self, message_id: str | None, called: frozenset[str] | None) -> None:
+        """The LLM has called these tools; None: its reply failed or was given up."""
+        if called is not None:
+            self._prefetch.settle(called)
+        elif self._foreseen is None and self._newest == message_id:
+            self._prefetch.cancel("unused")  # the committed turn gets no reply, so no tool is asked for
+
+    def _foresee(self, text: str) -> None:
+        """Start what the words announce, and end what an earlier turn left."""
+        if not self._on or (self._foreseen is not None and same_words(self._foreseen, text)):
+            return
+        self._foreseen = text
+        cued = self.cued(text)
+        if cued is None:
+            self._prefetch.cancel("unused")
+        else:
+            name, query = cued
+            self._prefetch.start(name, query, self._look_ups[name].call)
