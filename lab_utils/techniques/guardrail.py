@@ -16,6 +16,9 @@ of the second, which is still being checked; the TTS speaks the rest as a segmen
 `llm_node_ttft` then ends with the first *checked* sentence, so compare first audios. Preemptive replies are
 checked too, also those that are thrown away.
 
+A sentence is what LiveKit's tokenizer takes for one: one of fewer than 20 characters is checked, and blocked,
+together with the next.
+
 Common mistake: a guard without a time limit, or around the whole reply. A check that hangs or fails costs at
 most the budget here and never the turn; whether its sentence is then said is the user's choice, for only
 they know which is worse. Tools are called as the LLM asks for them, and `session.say` says what it is given:
