@@ -167,7 +167,7 @@ def test_messages_that_json_cannot_hold_do_not_stop_an_import(tmp_path):
     imported = import_folder(path, quiet=True)
     assert len(imported.entries) == 2
     details = json.loads(imported.entries[0].provenance)["details"]
-    assert details["messages"] == [{"at": "2026-03-01T14:05:00", "score": None, "bytes": "_w=="}]
+    assert details["messages"] == 1  # how many, not what they say
 
 
 def test_a_word_after_the_audio_is_left_out_and_labels_can_be_written(tmp_path):

@@ -9,6 +9,7 @@ from .fits import fit_figure, stage_fit
 from .ink import DPI, Layers, blank_figure, png
 from .label_pages import label_page, label_strip, label_words
 from .lines import line_figure, line_tradeoff
+from .provider_stages import provider_figure, stage_delays
 from .recordings import (
     Envelope,
     LiveTimeline,
@@ -43,11 +44,13 @@ __all__ = [
     "line_tradeoff",
     "mark",
     "png",
+    "provider_figure",
     "session_figure",
     "session_legend",
     "session_timeline",
     "session_title",
     "stage_bars",
+    "stage_delays",
     "stage_fit",
     "stage_legend",
     "time_rows",

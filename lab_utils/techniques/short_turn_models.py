@@ -3,8 +3,9 @@
 What it does: acknowledgements ("yes", "okay, go on") go to the small model. By a list of phrases, not by
 length: "cancel my entire order" is as short, and goes to the large one.
 
-LiveKit surface, and what 1.8.9 does by itself: as technique 4 (`model_routing`), whose rule this one
-overrules.
+LiveKit surface: as technique 4 (`model_routing`), whose rule this one overrules.
+
+What 1.8.9 does by itself: nothing.
 
 Common mistake: routing by the number of words (the guide's own code: up to four words).
 

@@ -6,10 +6,11 @@ starts on it, while the turn detector still waits. If the user goes on, that cal
 LiveKit surface: a streaming `stt` with interim results; `turn_handling={"preemptive_generation": {...}}` of
 `AgentSession` or, as here, of `Agent` (which overrides the session's).
 
-What 1.8.9 does by itself: preemptive generation is on by default (the guide's common mistake, leaving it at
-its default, was one of 1.5). It starts on PREFLIGHT and FINAL transcripts, never on interims, so the saving
-depends on how early the provider's final or preflight comes, not on its first partial. It is thrown away if
-`on_user_turn_completed` changes the chat context or the tools, if the transcript changes, or after 3 retries.
+What 1.8.9 does by itself: preemptive generation is on by default. (So it was in 1.5.8, for which the guide
+is written: its common mistake, leaving the default, is none.) It starts on PREFLIGHT and FINAL transcripts,
+never on interims, so the saving depends on how early the provider's final or preflight comes, not on its
+first partial. It is thrown away if `on_user_turn_completed` changes the chat context or the tools, if the
+transcript changes, or after 3 retries.
 
 Common mistake: editing `turn_ctx` in `on_user_turn_completed`: every preemptive call is then wasted.
 
