@@ -66,6 +66,17 @@ def test_streaming_starts_the_reply_before_the_commit_and_batch_after() -> None:
 
 
 @where_clock_is_virtual
+def test_where_the_stt_decides_turns_a_final_alone_starts_no_reply_and_a_preflight_does() -> None:
+    final = [SttEvent(FINAL_S, "final", "Good morning."), SttEvent(2.4, "end_of_speech", "")]
+    for before, early in (([], False), ([SttEvent(1.8, "preflight", "Good morning.")], True)):
+        events = [SttEvent(0.3, "start_of_speech", ""), *before, *final]
+        done = one(
+            Techniques.of("streaming_stt"), "", events=events, settings=Settings().replace(detector="stt")
+        )
+        assert (done.times("llm_starts")[0] < done.times("commit")[0]) == early
+
+
+@where_clock_is_virtual
 def test_the_agents_switch_overrides_the_sessions_setting() -> None:
     handling = Settings().replace(detector="vad")
     off = handling.preemptive.model_copy(update={"enabled": False})

@@ -15,6 +15,8 @@ between the release of the button and the commit.
   wait for their STT. Where that must not be, set `transcript_timeout_s`: the newest partial transcript is
   then taken as it is, and a last word may be missing.
 
+It also starts no reply before the release (no preemptive generation): the LLM's first token is waited for.
+
 So the "under 50 ms" of the guide holds here if the final transcript is there already, or with a
 `transcript_timeout_s` below 0.05, and not by `turn_detection="manual"` alone.
 

@@ -9,8 +9,10 @@ LiveKit surface: a streaming `stt` with interim results; `turn_handling={"preemp
 What 1.8.9 does by itself: preemptive generation is on by default. (So it was in 1.5.8, for which the guide
 is written: its common mistake, leaving the default, is none.) It starts on PREFLIGHT and FINAL transcripts,
 never on interims, so the saving depends on how early the provider's final or preflight comes, not on its
-first partial. It is thrown away if `on_user_turn_completed` changes the chat context or the tools, if the
-transcript changes, or after 3 retries.
+first partial. Where the STT decides turns (`turn_detection="stt"`) it starts on PREFLIGHT only, in manual
+mode not before the turn is committed. It starts at most 3 times a turn (`max_retries`), and not once the user
+has spoken for 10 s (`max_speech_duration`). It is thrown away if the transcript changes, or if
+`on_user_turn_completed` changes the chat context or the tools.
 
 Common mistake: editing `turn_ctx` in `on_user_turn_completed`: every preemptive call is then wasted.
 
