@@ -114,3 +114,12 @@ def test_parts_kept_by_a_module_start_afresh_with_each_session() -> None:
             kept.calls = 7
             drawn.append([kept._ttft.sample(kept._rng) for _ in range(5)])
     assert drawn[0] == drawn[2] != drawn[1]
+
+
+def test_two_models_of_an_agent_draw_their_own_delays() -> None:
+    spread = Delay(0.2, 0.6)
+    with standing_in(Script(ttft={"small": spread, "large": spread})) as own:
+        own.begin(3)
+        models = [plugin("openai").LLM(model=name) for name in ("small", "large", "small")]
+        small, large, again = [[model._ttft.sample(model._rng) for _ in range(5)] for model in models]
+    assert small == again != large

@@ -122,7 +122,8 @@ class StandInLLM(_StandIn, ScriptedLLM):
         script = self._own.script
         replies = DEFAULT_REPLIES if script.replies is None else script.replies
         ttft = script.ttft.get(self.model, TTFT)
-        ScriptedLLM.__init__(self, replies, ttft=ttft, seed=self._own.seed)
+        # An agent may have two models: their delays aren't the same draws.
+        ScriptedLLM.__init__(self, replies, ttft=ttft, seed=self._own.seed, part=f"llm {self.model}")
 
 
 class StandInTTS(_StandIn, ScriptedTTS):
