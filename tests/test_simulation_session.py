@@ -156,6 +156,18 @@ def test_a_reactive_call_has_the_callers_turns_and_answers() -> None:
     assert log.caveats
 
 
+@where_clock_is_virtual
+def test_a_reactive_callers_batch_connection_is_opened_once() -> None:
+    def finals(setup: Delay | None) -> list[float]:
+        timing = SttTiming(partials=False, final_delay=Delay(0.3), setup=setup)
+        log = session(mode="reactive", stt_timing=timing, limits=Limits(virtual_s=60))
+        assert len(log.of_kind("caller_starts")) == 2
+        return times(log, "transcript")
+
+    later = np.subtract(finals(Delay(0.2)), finals(None))
+    assert later == pytest.approx([0.2, *[0.0] * (len(later) - 1)], abs=1e-6)
+
+
 # --- own agents and plugins -----------------------------------------------------------------------
 
 

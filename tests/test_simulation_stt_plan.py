@@ -340,6 +340,15 @@ def test_batch_pays_the_connection_with_its_first_request_and_after_disuse() -> 
     )
 
 
+def test_batch_finds_the_connection_open_that_was_used_a_turn_ago() -> None:
+    timing = SttTiming(
+        partials=False, final_delay=Delay(0.4), setup=Delay(0.7), idle_s=10.0, segment_gap_s=0.5
+    )
+    for used_s, setup_s in ((-5.0, 0.0), (-9.0, 0.7)):
+        (final,) = plan_events(say("one", 1.0), timing, rng_for(0, "stt"), used_s=used_s)
+        assert final.time_s == pytest.approx(1.3 + 0.5 + setup_s + 0.4)
+
+
 @given(words=spoken_words(), timing=timings(), join_s=st.floats(0.01, 0.5), buffered=st.booleans())
 def test_no_event_comes_before_its_audio_arrives(
     words: list[Word], timing: SttTiming, join_s: float, buffered: bool

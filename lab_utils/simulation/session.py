@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import random
 import selectors
 import signal
@@ -138,6 +139,7 @@ class _Session:
         self._duration_s: float | None = None
         self._heard: Pcm = np.zeros((0, 2), dtype=np.int16)
         self._arrives = _arrival(job)
+        self._stt_used_s = -math.inf  # stream second of what it last said, of a reactive caller
 
     def loop(self) -> asyncio.AbstractEventLoop:
         """The event loop that this session is to run on."""
@@ -334,7 +336,10 @@ class _Session:
             rng = rng_for(self.job.seed, f"stt {turn.start_s:.3f}")
             begun_s = turn.start_s - start_s  # the stream's first sample, in recording seconds
             timing, arrives = self.job.stt_timing or SttTiming(), since(-begun_s, self._arrives)
-            self._stt.hear(plan_events(said, timing, rng, opens_s=begun_s, arrives=arrives), shift)
+            used_s = self._stt_used_s + begun_s
+            events = plan_events(said, timing, rng, opens_s=begun_s, used_s=used_s, arrives=arrives)
+            self._stt_used_s = events[-1].time_s - begun_s if events else self._stt_used_s
+            self._stt.hear(events, shift)
 
     def _plays(self, kind: SessionEventKind, data: Mapping[str, Any], caller: ReactiveCaller | None) -> None:
         self.observer.note(kind, **data)

@@ -107,6 +107,7 @@ def plan_events(
     rng: np.random.Generator,
     *,
     opens_s: float = 0.0,
+    used_s: float = -math.inf,
     arrives: Arrival = in_time,
 ) -> tuple[SttEvent, ...]:
     """The events that an STT with this timing sends for these words, in order of time.
@@ -116,9 +117,10 @@ def plan_events(
     that changing one setting leaves the others' draws as they are.
 
     `opens_s`: when the session began to stream, and the connection to be opened (with `SttTiming.setup`).
+    `used_s`: in batch, when that was last used before these words.
     `arrives`: when audio spoken at a second reaches the agent.
     """
-    plan = _Plan(timing, rng, opens_s, arrives)
+    plan = _Plan(timing, rng, opens_s if timing.partials else used_s, arrives)
     segments = _split(words, timing.segment_gap_s)
     if not timing.end_of_speech:
         for segment in segments:
@@ -142,7 +144,7 @@ BETWEEN_MESSAGES_S = 1e-3
 class _Plan:
     """Events in order: none is planned before the one that precedes it in the stream."""
 
-    def __init__(self, timing: SttTiming, rng: np.random.Generator, opens_s: float, arrives: Arrival) -> None:
+    def __init__(self, timing: SttTiming, rng: np.random.Generator, open_s: float, arrives: Arrival) -> None:
         self.events: list[SttEvent] = []
         self._timing, self._arrives = timing, arrives
         self._starts, self._partials, self._finals, self._revisions, network = rng.spawn(5)
@@ -150,9 +152,9 @@ class _Plan:
         (self._setups,) = network.spawn(1)
         self._utterance_start_s: float | None = None
         # Streaming: from when on the provider hears. Batch: when the connection was last used.
-        self._open_s = -math.inf
-        if timing.partials and timing.setup is not None:
-            self._open_s = opens_s + timing.setup.sample(self._setups)
+        self._open_s = open_s
+        if timing.partials:
+            self._open_s = -math.inf if timing.setup is None else open_s + timing.setup.sample(self._setups)
 
     def _at_provider_s(self, spoken_s: float) -> float:
         """When the provider has heard what was spoken until then, round trips apart."""
