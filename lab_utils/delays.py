@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from typing import Any, Self
 
 import numpy as np
@@ -77,3 +78,20 @@ def rng_for(seed: int, part: str) -> np.random.Generator:
     """The random stream of one part ("stt", "llm" …) of a run; independent of all other parts' streams."""
     name = hashlib.blake2b(part.encode(), digest_size=16).digest()  # hash() differs from process to process
     return np.random.default_rng(np.random.SeedSequence([seed, int.from_bytes(name, "big")]))
+
+
+class Draws:
+    """Random streams by what is asked: the n-th time that something is asked has the same one in every run.
+
+    For comparing runs that ask more or less besides: were draws taken in order, one request more would shift
+    those of all that follow, and two runs would differ by luck.
+    """
+
+    def __init__(self, seed: int, part: str) -> None:
+        self._seed, self._part = seed, part
+        self._asked: Counter[str] = Counter()
+
+    def rng(self, asked: str) -> np.random.Generator:
+        """The stream of this request; a moment later another one, also for the same words."""
+        self._asked[asked] += 1
+        return rng_for(self._seed, f"{self._part} {self._asked[asked]} {asked}")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab_utils.delays import Delay, rng_for
+from lab_utils.delays import Delay, Draws, rng_for
 
 
 def test_half_of_the_delays_lie_below_the_median_and_19_of_20_below_the_95th_percentile() -> None:
@@ -92,6 +92,17 @@ def test_the_interquartile_range_gives_the_95th_percentile_of_a_log_normal(
 ) -> None:
     low, high = (p50_s * np.exp(sign * 0.67449 * sigma) for sign in (-1, 1))
     assert Delay.from_iqr(p50_s, high - low).p95_s == pytest.approx(p50_s * np.exp(1.64485 * sigma), abs=1e-3)
+
+
+def test_draws_go_by_what_is_asked_and_not_by_what_was_asked_before() -> None:
+    few, many = Draws(3, "llm"), Draws(3, "llm")
+    for other in ("what", "when"):
+        many.rng(other)
+    first = [draws.rng("who").random() for draws in (few, many)]
+    again = [draws.rng("who").random() for draws in (few, many)]
+    assert first[0] == first[1] != again[0] == again[1]
+    assert Draws(3, "tts").rng("who").random() != first[0]
+    assert Draws(4, "llm").rng("who").random() != first[0]
 
 
 @pytest.mark.parametrize(("p50_s", "iqr_s"), [(0.0, 0.1), (-0.1, 0.1), (0.1, -0.1), (float("nan"), 0.1)])

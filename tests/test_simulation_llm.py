@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from livekit.agents import APIConnectionError, APIConnectOptions, llm
 from virtual import on_both_clocks, on_virtual_clock
 
-from lab_utils.delays import Delay, rng_for
+from lab_utils.delays import Delay, Draws, rng_for
 from lab_utils.providers.schema import Origin, PromptCache
 from lab_utils.simulation import clock
 from lab_utils.simulation.connection import Connection
@@ -159,6 +159,20 @@ async def test_call_k_has_the_same_delay_whatever_became_of_the_calls_before() -
     assert (await timed(hasty, context))[0][0] == pytest.approx(delays[3], abs=1e-6)
     assert hasty.calls == 4
     assert (await timed(ScriptedLLM(ttft=ttft, seed=6), context))[0][0] != pytest.approx(delays[0])
+
+
+@on_virtual_clock
+async def test_drawn_by_what_is_asked_a_call_has_the_same_delay_whatever_else_is_asked() -> None:
+    wide = Delay(0.3, 2.0)
+
+    async def first_token(*asked: str) -> float:
+        script = ScriptedLLM(["Yes."], ttft=wide, draws=Draws(5, "llm"))
+        delays = [(await timed(script, conversation(text)))[0][0] for text in asked]
+        return delays[-1]
+
+    alone = await first_token("When?")
+    assert await first_token("Where?", "When?") == pytest.approx(alone)
+    assert await first_token("Where?") != pytest.approx(alone)
 
 
 @on_virtual_clock

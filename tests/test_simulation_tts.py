@@ -10,7 +10,7 @@ from livekit import rtc
 from livekit.agents import APIConnectOptions, APIError, tts
 from virtual import on_both_clocks, on_virtual_clock
 
-from lab_utils.delays import Delay, rng_for
+from lab_utils.delays import Delay, Draws, rng_for
 from lab_utils.simulation import clock
 from lab_utils.simulation.connection import Connection
 from lab_utils.simulation.tts import ScriptedTTS
@@ -87,6 +87,17 @@ async def test_livekit_measures_the_delay_that_was_set() -> None:
     await timed(script, [(0.7, FIRST)])
     assert metrics[0].ttfb == pytest.approx(0.23, abs=1e-6)
     assert metrics[0].audio_duration == pytest.approx(len(FIRST) * CHARACTER_S, abs=1e-3)
+
+
+@on_virtual_clock
+async def test_drawn_by_what_is_said_a_stream_has_the_same_delay_whatever_else_is_said() -> None:
+    async def first_audio(*texts: str) -> float:
+        script = ScriptedTTS(first_audio=Delay(0.2, 2.0), voice="tone", draws=Draws(5, "tts"))
+        return [(await timed(script, [(0.0, text)]))[0][0] for text in texts][-1]
+
+    alone = await first_audio(FIRST)
+    assert await first_audio(SECOND, FIRST) == pytest.approx(alone)
+    assert await first_audio(SECOND) != pytest.approx(alone)
 
 
 @on_virtual_clock

@@ -12,7 +12,7 @@ from typing import Any
 from livekit.agents import APIConnectionError, llm
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
 
-from ..delays import Delay, rng_for
+from ..delays import Delay, Draws, rng_for
 from .connection import Connection
 from .ledger import LlmRequest, Outcome
 from .pace import sleep_until
@@ -58,6 +58,9 @@ class ScriptedLLM(llm.LLM):
     opened when LiveKit calls `prewarm`, at the start of a session, as LiveKit's own `inference.LLM` does.
     `requests` is the ledger of all calls.
 
+    With `draws` the time to first token is drawn by the user's newest words instead, so that runs that make
+    other calls besides stay comparable.
+
     `model` is the name in LiveKit's metrics. `part` names the random streams: two LLMs of a run need two.
 
     Faults: `never_answers` lets every call hang; `fail_after_tokens` breaks the connection after so many
@@ -79,6 +82,7 @@ class ScriptedLLM(llm.LLM):
         prefill_s_per_1k: float = 0.0,
         cache: PrefixCache | None = None,
         mark_cache: bool = False,
+        draws: Draws | None = None,
         never_answers: bool = False,
         fail_after_tokens: int | None = None,
         fails: int | None = None,
@@ -97,7 +101,7 @@ class ScriptedLLM(llm.LLM):
         if prewarms and connection is None:
             raise ValueError("prewarms needs a connection to open; give one, or leave prewarms out")
         self._replies, self._ttft, self._tokens_per_s = replies, ttft, tokens_per_s
-        self._rng = rng_for(seed, part)
+        self._rng, self._draws = rng_for(seed, part), draws
         self._model = model
         self._connection, self._prewarms = connection, prewarms
         self._prefill_s_per_token = prefill_s_per_1k / 1000
@@ -134,7 +138,7 @@ class ScriptedLLM(llm.LLM):
     ) -> llm.LLMStream:
         """One request. With `tool_choice="none"` a scripted tool call is answered in words."""
         self.calls += 1
-        ttft_s = self._ttft.sample(self._rng)
+        ttft_s = self._ttft.sample(self._rng if self._draws is None else self._draws.rng(_asked(chat_ctx)))
         prompt = (
             prompt_of(chat_ctx, tools or [], self._described) if self._counts_all else messages_of(chat_ctx)
         )
@@ -284,6 +288,12 @@ class _ScriptedStream(llm.LLMStream):
             total_tokens=request.prompt_tokens + tokens,
         )
         self._event_ch.send_nowait(llm.ChatChunk(id=self._id, usage=usage))
+
+
+def _asked(chat_ctx: llm.ChatContext) -> str:
+    """The user's newest words."""
+    said = (message for message in reversed(chat_ctx.messages()) if message.role == "user")
+    return next((message.text_content or "" for message in said), "")
 
 
 def _output_of(tool: str, chat_ctx: llm.ChatContext) -> str | None:

@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..delays import Delay, rng_for
+from ..delays import Delay, Draws, rng_for
 from ..providers import schema
 from ..providers.schema import LlmProvider, Region, Room, SttProvider, TtsProvider
 from .connection import Connection
@@ -37,6 +37,7 @@ def simulated_llm(
     part: str = "llm",
     mark_cache: bool = False,
     prewarms: bool = False,
+    draws: Draws | None = None,
 ) -> ScriptedLLM:
     """The provider's model with connection and cache of its own; `part` must differ between two of a run."""
     return ScriptedLLM(
@@ -51,6 +52,7 @@ def simulated_llm(
         prefill_s_per_1k=provider.prefill_s_per_1k,
         cache=None if provider.cache is None else PrefixCache(provider.cache),
         mark_cache=mark_cache,
+        draws=draws,
     )
 
 
@@ -60,6 +62,7 @@ def simulated_tts(
     *,
     seed: int = 0,
     prewarms: bool = False,
+    draws: Draws | None = None,
     voice: Voice | None = "tone",
 ) -> ScriptedTTS:
     """The provider's synthesizer; with a tone for a voice, which costs no computing."""
@@ -71,6 +74,7 @@ def simulated_tts(
         model=provider.model,
         connection=simulated_connection(provider.connection, region, seed=seed, part="tts"),
         prewarms=prewarms,
+        draws=draws,
     )
 
 
@@ -93,14 +97,14 @@ class Call:
 class SimulatedTool:
     """The user's backend behind a tool: answers after its latency, with `answer` and its argument in it.
 
-    The latency of call k is drawn when it begins, and is the same whatever became of the calls before it.
+    The latency is drawn by the argument: the n-th call with it takes the same time in every run of a seed.
     """
 
     def __init__(
         self, latency: Delay, seed: int = 0, *, answer: str = "{argument}", part: str = "tool"
     ) -> None:
         """`answer`: what it returns; `{argument}` stands for what it was called with."""
-        self._latency, self._rng, self._answer = latency, rng_for(seed, part), answer
+        self._latency, self._draws, self._answer = latency, Draws(seed, part), answer
         self.calls: list[Call] = []
         """The ledger, in order of the calls."""
 
@@ -112,7 +116,7 @@ class SimulatedTool:
     async def __call__(self, argument: str = "") -> str:
         """One call."""
         loop, index = asyncio.get_running_loop(), len(self.calls)
-        latency_s = self._latency.sample(self._rng)
+        latency_s = self._latency.sample(self._draws.rng(argument))
         self.calls.append(Call(loop.time(), argument))
         outcome: Literal["done", "cancelled"] = "cancelled"
         try:

@@ -9,7 +9,7 @@ from livekit.agents import tokenize, tts
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from livekit.agents.utils import aio
 
-from ..delays import Delay, rng_for
+from ..delays import Delay, Draws, rng_for
 from ..timeline import SAMPLE_RATE_HZ
 from .connection import Connection, Request
 from .ledger import TtsRequest
@@ -38,6 +38,9 @@ class ScriptedTTS(tts.TTS):
     `prewarms` the connection is opened when `prewarm` is called, which LiveKit does at the start of a
     session and a worker can do before it. `requests` is the ledger of all streams.
 
+    With `draws` the delay is drawn by the first sentence instead, so that runs that say other things besides
+    stay comparable.
+
     `voice` None takes "hibari" where hibari-tts is installed, else "tone". The default sample rate is that of
     the session, so that nothing needs to be resampled. Fault: with `returns_nothing` no audio ever comes.
     """
@@ -54,6 +57,7 @@ class ScriptedTTS(tts.TTS):
         model: str = "scripted-tts",
         connection: Connection | None = None,
         prewarms: bool = False,
+        draws: Draws | None = None,
         returns_nothing: bool = False,
     ) -> None:
         super().__init__(
@@ -67,7 +71,7 @@ class ScriptedTTS(tts.TTS):
             raise ValueError("prewarms needs a connection to open; give one, or leave prewarms out")
         self._voice: Voice = voice or ("hibari" if hibari_installed() else "tone")
         self._first_audio, self._speed = first_audio, speed
-        self._rng = rng_for(seed, part)
+        self._rng, self._draws = rng_for(seed, part), draws
         self._model, self._connection, self._prewarms = model, connection, prewarms
         self._returns_nothing = returns_nothing
         self.calls = 0
@@ -192,6 +196,15 @@ class _ScriptedStream(tts.SynthesizeStream):
                 sentences.flush()
         sentences.end_input()
 
+    def _delay_of(self, sentence: str) -> float:
+        """Seconds from the first sentence to its first audio."""
+        script = self._script
+        return (
+            self._delay_s
+            if script._draws is None
+            else script._first_audio.sample(script._draws.rng(sentence))
+        )
+
     async def _sound(self, text: str) -> bytes:
         voice, rate_hz = self._script.voice, self._script.sample_rate
         if voice == "tone":
@@ -210,7 +223,7 @@ class _ScriptedStream(tts.SynthesizeStream):
                 self._mark_started()
                 network_s = self._network_s()
                 self._entry = replace(self._entry, network_s=network_s)
-                ready_s = loop.time() + self._delay_s + network_s
+                ready_s = loop.time() + self._delay_of(text) + network_s
             else:
                 ready_s = max(ready_s, loop.time())
             self._entry = replace(self._entry, characters=self._entry.characters + len(text))
