@@ -19,6 +19,9 @@ def synchronizer(playout: AudioOutput, *, tone: bool) -> TranscriptSynchronizer:
     found = TranscriptSynchronizer(next_in_chain_audio=playout, next_in_chain_text=None)
     if tone:
         found._opts.speaking_rate_detector = _StandardRate()  # type: ignore[assignment]
+        # The first segment's is there already, and nothing has been pushed into it.
+        detected, found._impl._audio_data.sr_stream = found._impl._audio_data.sr_stream, _StandardRate()  # type: ignore[assignment]
+        detected._task.cancel()
     return found
 
 

@@ -216,9 +216,16 @@ class TracedTurnDetector(inference.TurnDetector):
         """End-of-turn probability of the samples `[start, end)` of the input."""
         key = int(eot_keys(np.array([start]), np.array([end]))[0])
         if key not in self._known:
-            more = end_of_turn_probabilities(self.pcm, np.array([start]), np.array([end]))
-            self._known[key] = float(more.probabilities[0])
+            self._known[key] = _probability(self.pcm[start:end].tobytes())
         return self._known[key]
+
+
+@functools.lru_cache(maxsize=1024)
+def _probability(audio: bytes) -> float:
+    """What v1-mini says about this audio; kept, for other sessions of the process often ask the same."""
+    samples = np.frombuffer(audio, np.int16)
+    found = end_of_turn_probabilities(samples, np.array([0]), np.array([len(samples)]))
+    return float(found.probabilities[0])
 
 
 class _TracedPredictions(_BaseStreamingTurnDetectorStream):
