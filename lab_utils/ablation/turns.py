@@ -1,0 +1,125 @@
+"""The two tables that an ablation fills: its turns and its sessions.
+
+Definitions (milliseconds; `label` is the recording's own word for when the caller's turn was over):
+- `turn_total_ms`: from the true end of the caller's turn (label) to the first audio of the agent's answer:
+the
+  first playout after the first commit at or after that end, if it comes before the caller's next turn.
+  NaN otherwise, and the turn counts as not answered.
+- `commit_ms`: from that end to the commit; `after_commit_ms` from the commit to the audio; they add up.
+- `stt_first_partial_ms`: from the end of the turn's first word to the first transcript of the turn.
+- `transcription_ms`, `hook_ms`, `llm_ttft_ms`, `tts_first_audio_ms`: what LiveKit reports about the answer
+  (`transcription_delay`, `on_user_turn_completed_delay`, `llm_node_ttft`, `tts_node_ttfb`, see
+  `metrics.stages`). They may run before the commit, so they do not add up to the total. NaN where there was
+  none, as the LLM's for an answer out of a cache.
+
+The guide never defines its `turn_total_ms`. Its stages (140 + 220 + 90) make 450 of its 520 ms, which leaves
+no room for a wait that makes sure that the caller has finished: `after_commit_ms` is nearer to it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..timeline import Floats
+
+TURN_KEY = ("recording", "seed", "turn")
+"""Names one turn of one call under one draw of delays: what configurations are paired by."""
+MEASURES = ("turn_total_ms", "after_commit_ms")
+"""What is summarized with savings and verdicts."""
+STAGES = (
+    "commit_ms",
+    "stt_first_partial_ms",
+    "transcription_ms",
+    "hook_ms",
+    "llm_ttft_ms",
+    "tts_first_audio_ms",
+)
+TURN_COLUMNS: dict[str, Any] = {
+    "configuration": "str",
+    "recording": "str",
+    "seed": np.int64,
+    "turn": np.int64,
+    "end_s": np.float64,
+    "words": np.int64,
+    "answered_by": "str",
+    "tool": np.bool_,
+    **dict.fromkeys((*MEASURES, *STAGES), np.float64),
+}
+"""`turn` counts from 0 in its recording; `words` are those of the label. `answered_by`: "large", "small",
+"cache" or "" (nobody, or nobody knows); `tool`: whether a tool was called for the answer."""
+COUNTED = (
+    "llm_calls",
+    "discarded_calls",
+    "prompt_tokens",
+    "cached_tokens",
+    "written_tokens",
+    "completion_tokens",
+    "tts_characters",
+    "cache_hits",
+    "tool_calls",
+    "unused_prefetches",
+    "false_boundaries",
+    "errors",
+)
+SESSION_COLUMNS: dict[str, Any] = {
+    "configuration": "str",
+    "recording": "str",
+    "seed": np.int64,
+    "turns": np.int64,
+    "greeted": np.bool_,
+    **dict.fromkeys(COUNTED, np.int64),
+    "dollars": np.float64,
+    "failure": "str",
+}
+"""What a session did in all, greeting included; `failure` is empty if it came to its end.
+
+`greeted`: whether the agent spoke first."""
+
+
+def table(rows: list[dict[str, Any]], columns: dict[str, Any]) -> pd.DataFrame:
+    """Rows as a table of fixed columns and types. Raises KeyError for a row that lacks one."""
+    return pd.DataFrame({name: [row[name] for row in rows] for name in columns}).astype(columns)
+
+
+def acted(turns: pd.DataFrame, technique: str) -> np.ndarray:
+    """Where a technique can have an effect of its own, by what is known of the turns; shape=(turns,)."""
+    if technique in ("model_routing", "short_turn_models"):
+        return np.asarray(turns["answered_by"] == "small")
+    if technique == "semantic_cache":
+        return np.asarray(turns["answered_by"] == "cache")
+    if technique == "tool_prefetch":
+        return turns["tool"].to_numpy(np.bool_)
+    if technique in ("audio_prebuffering", "tts_warmup"):
+        return np.asarray(turns["turn"] == 0)
+    if technique == "kv_cache_reuse":
+        return np.asarray(turns["turn"] > 0)
+    return np.ones(len(turns), np.bool_)
+
+
+FIRST_TURN = "the first turn of a call"
+WHERE = {
+    "model_routing": "turns that the small model answers",
+    "short_turn_models": "turns that the small model answers",
+    "semantic_cache": "hits",
+    "tool_prefetch": "turns that need the tool",
+    "audio_prebuffering": FIRST_TURN,
+    "tts_warmup": FIRST_TURN,
+    "kv_cache_reuse": "all turns but a call's first",
+}
+"""`acted` in words; a technique that isn't named acts on every turn."""
+
+
+def matrix(turns: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """One measure with a row per turn (`TURN_KEY`, in order) and a column per configuration."""
+    index = list(TURN_KEY)
+    wide = turns.pivot(index=index, columns="configuration", values=measure)
+    names = list(dict.fromkeys(turns["configuration"]))
+    return wide.sort_index()[names]
+
+
+def values(column: pd.Series) -> Floats:
+    """A column's numbers, shape=(turns,)."""
+    return column.to_numpy(np.float64)

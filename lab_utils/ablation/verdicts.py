@@ -1,0 +1,203 @@
+"""Whether what the guide claims holds in what was measured, by stated rules.
+
+A saving is measured at p95 of `turn_total_ms`, alone (over the baseline) and left out (under all twelve),
+over all turns, or over those where the technique acts if the claim itself says so. It reaches a claim if it
+is at least the claim's lower end. Rules, the first that applies:
+1. both reach it: "holds".
+2. one of them: "holds only if the others are off", or "on".
+3. the saving at p95 over the turns where the technique acts reaches it alone: "holds only if" those are
+meant.
+4. the saving at p50 reaches it alone: "holds only if" the typical turn is meant.
+5. otherwise "doesn't hold here, because": no turn in which it acts; its stage saves as much but in the shadow
+of the
+   wait for the end of turn; or the figure itself.
+`certain` is False where the interval of the deciding figure holds the claim's lower end, or is unknown.
+A range (a configuration's p95): within it, or below it, "holds"; if only what follows the commit is, in all
+turns or in those that need no tool, "holds only if" that is counted; above it, "doesn't hold here".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from ..techniques.choice import TechniqueName
+from .claims import LevelClaim, SavingClaim, View
+from .percentiles import Estimate
+from .turns import FIRST_TURN, WHERE
+
+Word = Literal["holds", "holds only if", "doesn't hold here"]
+STAGE_OF: dict[TechniqueName, str] = {
+    "streaming_stt": "transcription_ms",
+    "prefix_caching": "llm_ttft_ms",
+    "model_routing": "llm_ttft_ms",
+    "async_evaluation": "hook_ms",
+    "tts_warmup": "tts_first_audio_ms",
+    "short_turn_models": "llm_ttft_ms",
+    "kv_cache_reuse": "llm_ttft_ms",
+    "regional_routing": "tts_first_audio_ms",
+}
+"""The stage that a technique shortens, where it is one that LiveKit reports."""
+STAGE_WORDS = {
+    "transcription_ms": "the final transcript comes",
+    "llm_ttft_ms": "the first token comes",
+    "hook_ms": "the hook is over",
+    "tts_first_audio_ms": "the first audio comes",
+}
+
+
+class Saved(NamedTuple):
+    """What one comparison says."""
+
+    p95: Estimate
+    p50: Estimate
+    mean: Estimate
+    turns: int
+    affected: float
+
+
+class Level(NamedTuple):
+    """A configuration's p95 figures."""
+
+    total: Estimate
+    after_commit: Estimate
+    commit: Estimate
+    without_tool: Estimate
+    """After the commit, in turns that need no tool."""
+    turns: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim and what became of it."""
+
+    subject: str
+    """A technique's name, or what the range is of."""
+    claim: str
+    line: int
+    """In the guide."""
+    measured: str
+    verdict: Word
+    reason: str
+    certain: bool
+
+
+def judge_saving(
+    claim: SavingClaim,
+    rows: Mapping[tuple[View, str], Saved],
+    stages: Mapping[str, float],
+    greeted: bool = False,
+) -> Verdict:
+    """Rules 1 to 5. `rows`: by view and "all" or "its"; `stages`: what each saves alone on average, in ms.
+
+    `greeted`: whether the agent spoke first in every call.
+    """
+    on = "its" if claim.on_its_turns else "all"
+    alone, left_out, its = rows["alone", on], rows["left out", on], rows["alone", "its"]
+    where = WHERE.get(claim.technique, "all turns")
+
+    def verdict(word: Word, reason: str, deciding: tuple[Estimate, ...]) -> Verdict:
+        return Verdict(
+            subject=claim.technique,
+            claim=f"saves {claim.low_ms:g} to {claim.high_ms:g} ms at p95"
+            + (f" on {where}" if claim.on_its_turns else ""),
+            line=claim.line,
+            measured=f"alone {_ms(alone.p95)}, left out {_ms(left_out.p95)}",
+            verdict=word,
+            reason=reason,
+            certain=all(_certain(one, claim.low_ms) for one in deciding),
+        )
+
+    by_alone, by_left_out = (_reaches(one.p95, claim.low_ms) for one in (alone, left_out))
+    both = (alone.p95, left_out.p95)
+    if by_alone and by_left_out:
+        more = min(one.value for one in both) > claim.high_ms
+        return verdict("holds", "more than claimed" if more else "", both)
+    if by_alone or by_left_out:
+        return verdict("holds only if", f"the other techniques are {'off' if by_alone else 'on'}", both)
+    if not its.turns:
+        reason = f"because there are no {where} here"
+        return verdict("doesn't hold here", reason, (alone.p95,))
+    if _reaches(its.p95, claim.low_ms):
+        share = its.turns / alone.turns if alone.turns else np.nan
+        reason = f"one looks only at {where} ({share:.0%} of the turns): {_ms(its.p95)} there"
+        return verdict("holds only if", reason, (its.p95,))
+    if _reaches(alone.p50, claim.low_ms):
+        reason = f"one looks at the typical turn: {_ms(alone.p50)} at p50"
+        return verdict("holds only if", reason, (alone.p50,))
+    stage = STAGE_OF.get(claim.technique)
+    if stage is not None and stages[stage] >= claim.low_ms:
+        reason = (
+            f"because {STAGE_WORDS[stage]} {stages[stage]:.0f} ms sooner, but mostly while the agent still "
+            f"waits to be sure that the turn is over: {_ms(alone.mean)} of it are heard on average"
+        )
+    elif alone.affected == 0:
+        reason = "because it changes no turn here"
+        if greeted and where == FIRST_TURN:
+            reason += ": a greeting comes before the first turn, when the connections are opened"
+    else:
+        reason = (
+            f"because it saves {_ms(alone.mean)} on average, and changes {alone.affected:.0%} of the turns"
+        )
+    return verdict("doesn't hold here", reason, both)
+
+
+def judge_level(claim: LevelClaim, found: Level) -> Verdict:
+    """The rule for a range."""
+
+    def verdict(word: Word, reason: str, deciding: Estimate) -> Verdict:
+        return Verdict(
+            subject=claim.what,
+            claim=f"{claim.low_ms:g} to {claim.high_ms:g} ms at p95",
+            line=claim.line,
+            measured=f"{_ms(found.total)}; after the commit {_ms(found.after_commit)}",
+            verdict=word,
+            reason=reason,
+            certain=_certain(deciding, claim.high_ms),
+        )
+
+    if not found.turns or not np.isfinite(found.total.value):
+        return verdict("doesn't hold here", "because there are no such turns here", found.total)
+    if found.total.value <= claim.high_ms:
+        below = found.total.value < claim.low_ms
+        return verdict("holds", "faster than claimed" if below else "", found.total)
+    wait = f"the wait until the commit alone is {_ms(found.commit)} at p95"
+    if found.after_commit.value <= claim.high_ms:
+        return verdict("holds only if", f"one counts from the commit: {wait}", found.after_commit)
+    tools = f"without turns that need the tool what follows it is {_ms(found.without_tool)}"
+    if found.without_tool.value <= claim.high_ms:
+        reason = f"one counts from the commit, and no turns that need the tool: {wait}; {tools}"
+        return verdict("holds only if", reason, found.without_tool)
+    return verdict("doesn't hold here", f"because {wait}, and even {tools}", found.total)
+
+
+def judge_share(subject: str, share: float, most: float, line: int) -> Verdict:
+    """A share of the turns that is claimed to be at most so high."""
+    holds = share <= most
+    return Verdict(
+        subject=subject,
+        claim=f"at most {most:.0%} of the turns",
+        line=line,
+        measured=f"{share:.1%}",
+        verdict="holds" if holds else "doesn't hold here",
+        reason="" if holds else "because every pause inside a turn makes a final transcript to start on",
+        certain=False,
+    )
+
+
+def _reaches(found: Estimate, least_ms: float) -> bool:
+    return bool(found.value >= least_ms)
+
+
+def _certain(found: Estimate, limit_ms: float) -> bool:
+    return bool(np.isfinite(found.low) and not found.low < limit_ms <= found.high)
+
+
+def _ms(found: Estimate) -> str:
+    if not np.isfinite(found.value):
+        return "–"
+    interval = f" [{found.low:.0f}, {found.high:.0f}]" if np.isfinite(found.low) else ""
+    return f"{found.value:.0f}{interval} ms"

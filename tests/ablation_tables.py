@@ -1,0 +1,72 @@
+"""Made-up tables of an ablation whose savings are known by construction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from lab_utils.ablation.plan import configurations
+from lab_utils.ablation.turns import COUNTED, SESSION_COLUMNS, STAGES, TURN_COLUMNS, table
+from lab_utils.techniques.choice import NAMES
+
+RECORDINGS = ("a", "b", "c", "d")
+TURNS, SEEDS = 8, 3
+BASE_MS, COMMIT_MS = 2000.0, 400.0
+
+
+def made_up(
+    saves_ms: Mapping[str, float] | None = None, *, noise_ms: float = 200.0, recordings=RECORDINGS
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Turns and sessions in which every technique takes `saves_ms` off each turn, whatever the others do.
+
+    Every fourth turn is a hit of the cache, the next one is answered by the small model, the next one needs
+    the tool, where the techniques are on.
+    """
+    saves = {name: 10.0 * (place + 1) for place, name in enumerate(NAMES)} | dict(saves_ms or {})
+    rng = np.random.default_rng(1)
+    own = {
+        (recording, seed, turn): float(rng.normal(0, noise_ms))
+        for recording in recordings
+        for seed in range(SEEDS)
+        for turn in range(TURNS)
+    }
+    turns, sessions = [], []
+    for name, techniques in configurations(automatic_cache=True).items():
+        saved = sum(saves[technique] for technique in techniques.on)
+        for recording in recordings:
+            for seed in range(SEEDS):
+                for turn in range(TURNS):
+                    total = BASE_MS - saved + own[recording, seed, turn]
+                    by = {1: "cache"} if techniques.semantic_cache else {}
+                    by |= {2: "small"} if techniques.model_routing or techniques.short_turn_models else {}
+                    turns.append(
+                        {
+                            "configuration": name,
+                            "recording": recording,
+                            "seed": seed,
+                            "turn": turn,
+                            "end_s": 5.0 * turn,
+                            "words": turn + 1,
+                            "answered_by": by.get(turn % 4, "large"),
+                            "tool": turn % 4 == 3,
+                            "turn_total_ms": total,
+                            "after_commit_ms": total - COMMIT_MS,
+                            **dict.fromkeys(STAGES, 100.0),
+                            "commit_ms": COMMIT_MS,
+                        }
+                    )
+                sessions.append(
+                    {
+                        "configuration": name,
+                        "recording": recording,
+                        "seed": seed,
+                        "turns": TURNS,
+                        "greeted": True,
+                        **dict.fromkeys(COUNTED, 2),
+                        "dollars": 0.01,
+                        "failure": "",
+                    }
+                )
+    return table(turns, TURN_COLUMNS), table(sessions, SESSION_COLUMNS)
