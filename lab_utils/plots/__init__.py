@@ -5,6 +5,7 @@ A primitive (`tradeoff`, `mark`, `timeline`, …) draws on given axes and return
 read at 100 % in a notebook. Colours: Okabe and Ito's, told apart by colour-blind readers too.
 """
 
+from .ablation import saving_dumbbells, savings_figure, stack_waterfall, waterfall_figure
 from .fits import fit_figure, stage_fit
 from .ink import DPI, Layers, blank_figure, png
 from .label_pages import label_page, label_strip, label_words
@@ -45,10 +46,13 @@ __all__ = [
     "mark",
     "png",
     "provider_figure",
+    "saving_dumbbells",
+    "savings_figure",
     "session_figure",
     "session_legend",
     "session_timeline",
     "session_title",
+    "stack_waterfall",
     "stage_bars",
     "stage_delays",
     "stage_fit",
@@ -61,4 +65,5 @@ __all__ = [
     "timeline_title",
     "tradeoff",
     "tradeoff_figure",
+    "waterfall_figure",
 ]

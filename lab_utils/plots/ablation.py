@@ -1,0 +1,176 @@
+"""What each latency technique saves: the stack as a waterfall, and each technique alone against left out.
+
+All figures come from `ablation.summary` (`waterfall`, `both_ways`); percentiles and savings are in ms,
+intervals are 95 %. A step of the waterfall reaches from one level to the next, so that steps add up to the
+whole; the number beside it is the saving over the turns that were answered in both, which can differ a
+little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from .ink import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE, VERMILLION, blank_figure
+
+TITLES = {
+    "turn_total_ms": "end of the caller's turn to first audio",
+    "after_commit_ms": "commit to first audio",
+}
+ROW_IN = 0.34
+
+
+def _names(names: Iterable[str]) -> list[str]:
+    return [name.replace("_", " ") for name in names]
+
+
+def stack_waterfall(ax: Axes, steps: pd.DataFrame, percentile: int) -> dict[str, Artist]:
+    """The stack as a waterfall, top to bottom, of one percentile: whole bars at its ends, steps between.
+
+    `steps`: `ablation.summary.waterfall`, whose last row is LiveKit's default. Whiskers are the intervals of
+    the levels; the number beside a step is what it saves.
+    """
+    name = f"p{percentile}"
+    level = steps[name].to_numpy(np.float64)
+    before = np.append(np.nan, level[:-1])
+    rows = np.arange(len(steps))
+    whole = np.isin(rows, (0, len(rows) - 2, len(rows) - 1))
+    drawn: dict[str, Artist] = {}
+    low, high = np.fmin(before, level), np.fmax(before, level)
+    for label, chosen, left, right, colour in (
+        ("level", whole, np.zeros_like(level), level, LIGHT_GREY),
+        ("saves", ~whole & (level <= before), low, high, BLUE),
+        ("costs", ~whole & (level > before), low, high, VERMILLION),
+    ):
+        bars = ax.barh(rows[chosen], (right - left)[chosen], left=left[chosen], height=0.62, color=colour)
+        if chosen.any():
+            drawn[label] = bars[0]
+    # The last step of the stack is a whole bar and a step: all twelve.
+    last = len(rows) - 2
+    step_colour = BLUE if level[last] <= before[last] else VERMILLION
+    ax.barh(last, high[last] - low[last], left=low[last], height=0.62, color=step_colour)
+    spread = np.vstack((level - steps[f"{name}_low"], steps[f"{name}_high"] - level))
+    if np.isfinite(spread).all():
+        drawn["interval"] = ax.errorbar(
+            level, rows, xerr=np.maximum(spread, 0), fmt="none", ecolor=BLACK, elinewidth=1, capsize=2.5
+        ).lines[2][0]
+    right_edge = np.fmax(high, steps[f"{name}_high"].to_numpy(np.float64))
+    for row, saved in zip(rows, steps[f"saved_{name}"], strict=True):
+        text = f"{level[row]:.0f}" if not np.isfinite(saved) else f"{-round(saved):+d}".replace("+0", "0")
+        if row == last:
+            text += f" → {level[row]:.0f}"
+        ax.annotate(
+            text.replace("-", "−"),
+            (np.nanmax([right_edge[row], level[row]]), row),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8.5,
+        )
+    ax.axhline(last + 0.5, color=GREY, linewidth=0.8, linestyle=":")
+    labels = ["+ " + text for text in _names(steps["name"])]
+    labels[0], labels[-1] = str(steps["name"].iloc[0]), str(steps["name"].iloc[-1])
+    ax.set_yticks(rows, labels)
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.set_xlim(0, 1.16 * np.nanmax(right_edge))
+    ax.set_xlabel(f"{name} (ms)")
+    ax.spines[["top", "right"]].set_visible(False)
+    return drawn
+
+
+def saving_dumbbells(ax: Axes, savings: pd.DataFrame, percentile: int) -> dict[str, Artist]:
+    """What each technique saves alone (circle) and what leaving it out of all twelve costs (square).
+
+    `savings`: `ablation.summary.both_ways`.
+    """
+    rows = np.arange(len(savings))
+    name = f"p{percentile}"
+    alone, left_out = savings[f"alone_{name}"], savings[f"left_out_{name}"]
+    ax.axvline(0, color=GREY, linewidth=0.8)
+    ax.hlines(rows, alone, left_out, color=LIGHT_GREY, linewidth=3, zorder=1)
+    drawn: dict[str, Artist] = {}
+    for view, values, marker, colour, shift in (
+        ("alone", alone, "o", ORANGE, -0.12),
+        ("left_out", left_out, "s", BLUE, 0.12),
+    ):
+        spread = np.vstack((values - savings[f"{view}_{name}_low"], savings[f"{view}_{name}_high"] - values))
+        shown: Any = np.maximum(spread, 0) if np.isfinite(spread).all() else None
+        drawn[view] = ax.errorbar(
+            values,
+            rows + shift,
+            xerr=shown,
+            fmt=marker,
+            color=colour,
+            markeredgecolor=BLACK,
+            markeredgewidth=0.6,
+            markersize=6,
+            elinewidth=1,
+            capsize=2,
+        ).lines[0]
+    ax.set_yticks(rows, _names(savings["technique"]))
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.set_xlabel(f"saved at {name} (ms)")
+    ax.grid(axis="x", color=LIGHT_GREY, linewidth=0.5)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    return drawn
+
+
+def waterfall_figure(steps: pd.DataFrame, measure: str, counted: str = "") -> Figure:
+    """The stack as waterfalls of p50 and p95. `counted`: on what, for the title ("1,010 turns of 12
+    recordings")."""
+    figure = blank_figure((11.0, 1.5 + ROW_IN * len(steps)))
+    axes = figure.subplots(1, 2, sharey=True)
+    drawn: dict[str, Artist] = {}
+    for ax, percentile in zip(axes, (50, 95), strict=True):
+        drawn |= stack_waterfall(ax, steps, percentile)
+    _title(figure, f"The twelve techniques, stacked: {TITLES.get(measure, measure)}", counted)
+    handles = [
+        ("saves", Patch(color=BLUE, label="faster by")),
+        ("costs", Patch(color=VERMILLION, label="slower by")),
+        ("level", Patch(color=LIGHT_GREY, label="level")),
+        (
+            "interval",
+            Line2D([], [], color=BLACK, linewidth=1, label="95 % interval of the level, by recording"),
+        ),
+    ]
+    _legend(figure, [handle for name, handle in handles if name in drawn])
+    return figure
+
+
+def savings_figure(savings: pd.DataFrame, measure: str, counted: str = "") -> Figure:
+    """What each technique saves alone and left out, at p50 and p95."""
+    figure = blank_figure((11.0, 1.5 + ROW_IN * len(savings)))
+    axes = figure.subplots(1, 2, sharey=True)
+    for ax, percentile in zip(axes, (50, 95), strict=True):
+        saving_dumbbells(ax, savings, percentile)
+    _title(figure, f"What each technique saves: {TITLES.get(measure, measure)}", counted)
+    handles = [
+        _mark("o", ORANGE, "alone: none of the others"),
+        _mark("s", BLUE, "left out: all of the others"),
+        Line2D([], [], color=BLACK, linewidth=1, label="95 % interval, by recording"),
+    ]
+    _legend(figure, handles)
+    return figure
+
+
+def _mark(marker: str, colour: str, label: str) -> Line2D:
+    return Line2D(
+        [], [], linestyle="", marker=marker, color=colour, markeredgecolor=BLACK, markersize=7, label=label
+    )
+
+
+def _title(figure: Figure, title: str, counted: str) -> None:
+    figure.suptitle(f"{title}\n{counted}" if counted else title, fontsize=11)
+
+
+def _legend(figure: Figure, handles: list[Any]) -> None:
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8.5, frameon=False)
