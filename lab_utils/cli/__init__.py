@@ -1,4 +1,5 @@
-"""The command line `lab`: demo, sweep, export, run, verify, import, fetch, transcribe, label, fit.
+"""The command line `lab`: demo, sweep, export, run, verify, import, fetch, transcribe, label, fit,
+techniques.
 
 Results on stdout, progress on stderr.
 
@@ -8,7 +9,7 @@ Exit codes: 0 done; 1 bad input, a budget nobody meets, a session that failed or
 
 from __future__ import annotations
 
-from . import fit, importing, label, run, study, transcribe, verify
+from . import fit, importing, label, run, study, techniques, transcribe, verify
 from .common import app
 
-__all__ = ["app", "fit", "importing", "label", "run", "study", "transcribe", "verify"]
+__all__ = ["app", "fit", "importing", "label", "run", "study", "techniques", "transcribe", "verify"]

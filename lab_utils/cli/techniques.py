@@ -1,0 +1,168 @@
+"""`lab techniques`: what each of twelve latency techniques saves on recordings, with a provider profile."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from .. import profile as profiles
+from .. import report
+from ..ablation.claims import View
+from ..ablation.files import save_ablation, summary_of
+from ..ablation.plan import BASELINE, DEFAULT, FULL
+from ..ablation.run import PATIENCE_S, TURNS, Ablation, ablate
+from ..ablation.summary import both_ways, waterfall
+from ..ablation.turns import MEASURES
+from ..audio import replacing
+from ..plots import png, savings_figure, waterfall_figure
+from ..providers.files import load_providers
+from ..settings import Settings
+from .common import Cache, Jobs, Json, Out, Paths, UserChannel, app, ending_well
+
+FEW_RECORDINGS = 5
+VIEWS: tuple[View, ...] = ("alone", "left out", "stacked")
+
+
+@app.command()
+def techniques(
+    paths: Paths,
+    profile: Annotated[
+        Path | None, typer.Option(help="Profile file (default: LiveKit's default settings).")
+    ] = None,
+    providers: Annotated[str, typer.Option(help="Provider profile: a built-in name, or a file.")] = "guide",
+    turns: Annotated[int, typer.Option(min=1, help="At least so many turns for each configuration.")] = TURNS,
+    seed: Annotated[int, typer.Option(min=0, help="Of the simulated delays.")] = 0,
+    out: Out = Path("out/techniques"),
+    patience: Annotated[
+        float, typer.Option(min=0, max=60, help="Seconds that the caller waits for an answer.")
+    ] = PATIENCE_S,
+    greeting: Annotated[
+        bool | None,
+        typer.Option("--greeting/--no-greeting", help="Whether the agent greets (default: as recorded)."),
+    ] = None,
+    mistakes: Annotated[bool, typer.Option("--mistakes", help="Add four common mistakes.")] = False,
+    jobs: Jobs = 2,
+    cache: Cache = None,
+    user: UserChannel = "caller",
+    agent_channel: Annotated[str, typer.Option(help="Name of the agent's channel.")] = "agent",
+    as_json: Json = False,
+) -> None:
+    """Measure twelve latency techniques with the real AgentSession: alone, left out, stacked."""
+    with ending_well():
+        report.check_folder(out)
+        found = ablate(
+            paths,
+            profiles.load_profile(profile) if profile else Settings(),
+            load_providers(providers),
+            turns=turns,
+            seed=seed,
+            patience_s=patience,
+            greeting=greeting,
+            mistakes=mistakes,
+            jobs=jobs,
+            cache=cache,
+            channels=(user, agent_channel),
+        )
+        save_ablation(found, out)
+        _draw(found, out)
+        for reason in found.skipped:
+            print(f"lab: skipped: {reason}", file=sys.stderr)
+        failed = int(found.summary.costs["failed"].sum())
+        if failed:
+            print(f"lab: {failed} session(s) failed, see sessions.parquet", file=sys.stderr)
+        if as_json:
+            print(json.dumps(summary_of(found) | {"out": str(out)}))
+        else:
+            _print(found, out)
+        if failed:
+            raise typer.Exit(1)
+
+
+def _draw(found: Ablation, out: Path) -> None:
+    for measure in MEASURES:
+        suffix = "" if measure == MEASURES[0] else "-after-commit"
+        counted = f"{found.counted}; providers: {found.providers.name}"
+        figures = {
+            f"waterfall{suffix}.png": waterfall_figure(waterfall(found.summary, measure), measure, counted),
+            f"savings{suffix}.png": savings_figure(both_ways(found.summary, measure), measure, counted),
+        }
+        for name, figure in figures.items():
+            with replacing(out / name) as part:
+                part.write_bytes(png(figure))
+
+
+def _print(found: Ablation, out: Path) -> None:
+    console = Console()
+    console.print(f"{found.counted}; providers: {found.providers.name}", highlight=False)
+    _print_levels(console, found)
+    _print_savings(console, found.summary.savings)
+    _print_verdicts(console, found)
+    if len(found.recordings) < FEW_RECORDINGS:
+        console.print(f"Only {len(found.recordings)} recording(s): the intervals say little.")
+    console.print(
+        f"results: {out}/: summary.json, turns.parquet, sessions.parquet, waterfall.png, savings.png "
+        "(and -after-commit)",
+        highlight=False,
+    )
+
+
+def _print_levels(console: Console, found: Ablation) -> None:
+    table = Table(
+        title="End of the caller's turn to first audio, in ms", box=box.SIMPLE, padding=(0, 1, 0, 0)
+    )
+    table.add_column("configuration")
+    for name in ("answered", "p50", "p95", "commit", "after it", "LLM calls", "lost", "$"):
+        table.add_column(name, justify="right", no_wrap=True)
+    latency = found.summary.latency.set_index(["configuration", "measure"])
+    costs = found.summary.costs.set_index("configuration")
+    shown = [BASELINE, DEFAULT, FULL, *(name for name in costs.index if str(name).startswith("mistake"))]
+    for name in shown:
+        total = latency.loc[(name, MEASURES[0])]
+        table.add_row(
+            "all twelve" if name == FULL else str(name),
+            f"{total['answered'] / total['turns']:.0%}",
+            f"{total['p50']:.0f}",
+            f"{total['p95']:.0f}",
+            f"{latency.loc[(name, 'commit_ms'), 'p95']:.0f}",
+            f"{latency.loc[(name, 'after_commit_ms'), 'p95']:.0f}",
+            f"{costs.loc[name, 'llm_calls'] / 1000:.2f}",
+            f"{costs.loc[name, 'discarded_calls'] / 1000:.2f}",
+            f"{costs.loc[name, 'dollars']:.2f}",
+        )
+    console.print(table)
+    console.print(
+        "commit, after it: p95 of either part. LLM calls, and those thrown away, per turn; $ per 1,000."
+    )
+
+
+def _print_savings(console: Console, savings: pd.DataFrame) -> None:
+    table = Table(title="What each technique saves at p50 / p95, in ms", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("technique")
+    for view in VIEWS:
+        table.add_column(view, justify="right")
+    of = savings[(savings["measure"] == MEASURES[0]) & (savings["on"] == "all")]
+    for name, rows in of.groupby("technique", sort=False):
+        saved = rows.set_index("view")
+        p50, p95 = (saved[f"saved_p{q}"].astype(float) for q in (50, 95))
+        table.add_row(str(name), *(f"{p50[view]:.0f} / {p95[view]:.0f}" for view in VIEWS))
+    console.print(table)
+
+
+def _print_verdicts(console: Console, found: Ablation) -> None:
+    table = Table(title="The guide's claims", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for name in ("claim", "line", "measured", "verdict"):
+        table.add_column(name, justify="right" if name == "line" else "left")
+    for one in found.summary.verdicts:
+        between = " " if one.verdict == "holds only if" else ", "
+        text = f"[bold]{one.verdict}[/bold]" + (between + one.reason if one.reason else "")
+        unsure = "" if one.certain else " (uncertain)"
+        table.add_row(f"{one.subject}: {one.claim}", str(one.line), one.measured, text + unsure)
+    console.print(table)
