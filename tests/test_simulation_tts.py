@@ -90,6 +90,17 @@ async def test_livekit_measures_the_delay_that_was_set() -> None:
 
 
 @on_virtual_clock
+async def test_longer_chunks_are_the_same_audio_from_the_same_moment() -> None:
+    short, long = [
+        await timed(ScriptedTTS(first_audio=Delay(0.2), voice="tone", chunk_s=chunk_s), [(0.0, FIRST)])
+        for chunk_s in (0.1, 0.5)
+    ]
+    assert joined(short) == joined(long)
+    assert short[0][0] == pytest.approx(long[0][0])
+    assert len(long) < len(short)
+
+
+@on_virtual_clock
 async def test_drawn_by_what_is_said_a_stream_has_the_same_delay_whatever_else_is_said() -> None:
     async def first_audio(*texts: str) -> float:
         script = ScriptedTTS(first_audio=Delay(0.2, 2.0), voice="tone", draws=Draws(5, "tts"))

@@ -16,7 +16,7 @@ from .connection import Connection
 from .llm import DEFAULT_REPLIES, Replies, ScriptedLLM
 from .prompt_cache import PrefixCache
 from .stt_plan import SttTiming
-from .tts import ScriptedTTS
+from .tts import CHUNK_S, ScriptedTTS
 from .voices import Voice
 
 BATCH_SILENCE_S = 0.55
@@ -63,6 +63,7 @@ def simulated_tts(
     seed: int = 0,
     prewarms: bool = False,
     draws: Draws | None = None,
+    chunk_s: float = CHUNK_S,
     voice: Voice | None = "tone",
 ) -> ScriptedTTS:
     """The provider's synthesizer; with a tone for a voice, which costs no computing."""
@@ -75,6 +76,7 @@ def simulated_tts(
         connection=simulated_connection(provider.connection, region, seed=seed, part="tts"),
         prewarms=prewarms,
         draws=draws,
+        chunk_s=chunk_s,
     )
 
 

@@ -41,6 +41,8 @@ class ScriptedTTS(tts.TTS):
     With `draws` the delay is drawn by the first sentence instead, so that runs that say other things besides
     stay comparable.
 
+    `chunk_s`: audio that arrives at a time, at the moment from which its beginning can be heard.
+
     `voice` None takes "hibari" where hibari-tts is installed, else "tone". The default sample rate is that of
     the session, so that nothing needs to be resampled. Fault: with `returns_nothing` no audio ever comes.
     """
@@ -58,6 +60,7 @@ class ScriptedTTS(tts.TTS):
         connection: Connection | None = None,
         prewarms: bool = False,
         draws: Draws | None = None,
+        chunk_s: float = CHUNK_S,
         returns_nothing: bool = False,
     ) -> None:
         super().__init__(
@@ -69,6 +72,9 @@ class ScriptedTTS(tts.TTS):
             raise ValueError("voice 'hibari' needs the package hibari-tts; install it, or choose 'tone'")
         if prewarms and connection is None:
             raise ValueError("prewarms needs a connection to open; give one, or leave prewarms out")
+        if not 0.01 <= chunk_s <= 10:
+            raise ValueError(f"chunk_s is {chunk_s}; expected 0.01 to 10 seconds of audio")
+        self._chunk_s = chunk_s
         self._voice: Voice = voice or ("hibari" if hibari_installed() else "tone")
         self._first_audio, self._speed = first_audio, speed
         self._rng, self._draws = rng_for(seed, part), draws
@@ -142,7 +148,7 @@ class _ScriptedStream(tts.SynthesizeStream):
             sample_rate=self._script.sample_rate,
             num_channels=1,
             mime_type="audio/pcm",
-            frame_size_ms=round(CHUNK_S * 1000),
+            frame_size_ms=round(self._script._chunk_s * 1000),
             stream=True,
         )
         output_emitter.start_segment(segment_id=self._id)
@@ -213,7 +219,7 @@ class _ScriptedStream(tts.SynthesizeStream):
 
     async def _speak(self, sentences: tokenize.SentenceStream, output: tts.AudioEmitter) -> None:
         script, loop = self._script, asyncio.get_running_loop()
-        chunk_bytes = round(CHUNK_S * script.sample_rate) * _BYTES
+        chunk_bytes = round(script._chunk_s * script.sample_rate) * _BYTES
         ready_s: float | None = None  # when the synthesizer can deliver its next chunk
         async for sentence in sentences:
             text = sentence.token.strip()
