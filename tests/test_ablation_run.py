@@ -174,29 +174,58 @@ def test_one_agent_by_two_names_is_measured_once(turns) -> None:
         pd.testing.assert_frame_equal(*(frame.reset_index(drop=True) for frame in rows))
 
 
+MEASURED = """
+from lab_utils.ablation.cells import Cell, Plan
+from lab_utils.ablation.measure import measure
+from lab_utils.corpus.files import find_recordings
+from lab_utils.providers.files import load_providers
+from lab_utils.settings import Settings
+from lab_utils.techniques.choice import Techniques
+from lab_utils.tracing import default_cache
+
+def rows(call, providers, greeting, *agents):
+    (files,) = find_recordings(f"{SAMPLES}/{call}.flac")
+    plan = Plan(Settings(), load_providers(providers), default_cache(), 7.0, greeting)
+    return [list(measure(plan, Cell(files, "x", agent, 3)).turns) for agent in agents]
+""".replace("{SAMPLES}", str(SAMPLES))
+
+
 def test_turns_are_paired_so_that_luck_cancels() -> None:
     """Where delays vary widely, two agents that differ in the network differ by little else."""
-    with_, without = run_virtually(
-        f"""
-        from lab_utils.ablation.cells import Cell, Plan
-        from lab_utils.ablation.measure import measure
-        from lab_utils.corpus.files import find_recordings
-        from lab_utils.providers.files import load_providers
-        from lab_utils.settings import Settings
-        from lab_utils.techniques.choice import Techniques
-        from lab_utils.tracing import default_cache
-
-        def main():
-            (files,) = find_recordings({str(SAMPLES / (CALL + ".flac"))!r})
-            plan = Plan(Settings(), load_providers("deepgram-openai-cartesia"), default_cache(), 7.0)
-            agents = Techniques.of("regional_routing"), Techniques()
-            return [[t["llm_ttft_ms"] for t in measure(plan, Cell(files, "x", a, 3)).turns] for a in agents]
-        """
+    near, far = run_virtually(
+        MEASURED
+        + """
+def main():
+    agents = Techniques.of("regional_routing"), Techniques()
+    measured = rows("03_blocked_card", "deepgram-openai-cartesia", None, *agents)
+    return [[turn["llm_ttft_ms"] for turn in turns] for turns in measured]
+"""
     )
-    first, other = np.array(with_), np.array(without)
+    first, other = np.array(near), np.array(far)
     both = np.isfinite(first) & np.isfinite(other)
     assert both.sum() >= 5
     assert np.std((first - other)[both]) < 0.3 * np.std(first[both])
+
+
+def test_who_speaks_first_pays_for_the_room_and_the_cold_voice() -> None:
+    saved_ms = run_virtually(
+        MEASURED
+        + """
+def main():
+    agents = Techniques(), Techniques.of("audio_prebuffering"), Techniques.of("tts_warmup")
+    saved = {}
+    for greeting in (True, False):
+        # Its first turn has no pause that is long enough to catch up in.
+        measured = rows("09_dentist_appointment", "guide", greeting, *agents)
+        none, *others = (turns[0]["turn_total_ms"] for turns in measured)
+        saved[str(greeting)] = [none - other for other in others]
+    return saved
+"""
+    )
+    assert saved_ms["True"] == [0.0, 0.0]
+    prebuffered, warm = saved_ms["False"]
+    assert 80 < prebuffered < 300
+    assert 30 < warm < 200
 
 
 def test_recordings_without_turns_are_skipped_and_none_left_is_an_error(cache, tmp_path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from ..corpus.files import RecordingFiles, load_recording
 from ..delays import Draws, rng_for
 from ..metrics import session_commits
 from ..providers.schema import LlmProvider
-from ..records import Recording
+from ..records import Labels, Recording
 from ..rehearsal import traced_job
 from ..simulation.agents import speaks_first
 from ..simulation.job import SessionJob
@@ -65,7 +66,11 @@ def measure(plan: Plan, cell: Cell) -> Rows:
     """Run a cell's session and take down what became of its turns."""
     recording = _loaded(cell.files, plan.cache, plan.patience_s)
     assert recording.labels is not None
-    parts = _Parts(plan, cell, recording)
+    greets = speaks_first(recording) if plan.greeting is None else plan.greeting
+    if not greets:
+        recording = _without_agent(recording, recording.labels)
+    assert recording.labels is not None
+    parts = _Parts(plan, cell, recording, greets)
     job = parts.job()
     with _uncollected():
         log = run_watched(job)
@@ -108,6 +113,12 @@ def _loaded(files: RecordingFiles, cache: Path, patience_s: float) -> Recording:
     return patient(Tracer(TraceCache(cache)).labelled(load_recording(files)), patience_s)
 
 
+def _without_agent(recording: Recording, labels: Labels) -> Recording:
+    """The same call as one in which the caller speaks first."""
+    ipus = tuple(ipu for ipu in labels.ipus if ipu.speaker == "user")
+    return replace(recording, labels=replace(labels, ipus=ipus))
+
+
 class _Stt(ScriptedSTT):
     """Remembers the moment from which the recording's seconds count."""
 
@@ -121,8 +132,8 @@ class _Stt(ScriptedSTT):
 class _Parts:
     """The parts of one session, made in its loop and read when it is over."""
 
-    def __init__(self, plan: Plan, cell: Cell, recording: Recording) -> None:
-        self._plan, self._cell, self._recording = plan, cell, recording
+    def __init__(self, plan: Plan, cell: Cell, recording: Recording, greets: bool) -> None:
+        self._plan, self._cell, self._recording, self._greets = plan, cell, recording, greets
         self._providers, self._techniques = plan.providers, cell.techniques
         self._scenario = call_centre()
         self._region = plan.providers.regions[region(cell.techniques.regional_routing)]
@@ -142,7 +153,7 @@ class _Parts:
             seed=self._cell.seed,
             stt_timing=self._timing(),
             keep_audio=False,
-            join_s=room.join.sample(rng_for(self._cell.seed, "room")),
+            join_s=0.0 if self._greets else room.join.sample(rng_for(self._cell.seed, "room")),
             prebuffered=self._techniques.audio_prebuffering,
         )
         return traced_job(job, Tracer(TraceCache(self._plan.cache)))[0]
@@ -204,7 +215,6 @@ class _Parts:
     @cached_property
     def agent(self) -> StackedAgent:
         scenario, techniques = self._scenario, self._techniques
-        greets = self._plan.greeting
         tool = LookUp(scenario.tool.description, self.tool, scenario.foreseen)
         parts = AgentParts(
             instructions=scenario.instructions,
@@ -214,9 +224,7 @@ class _Parts:
             judge=SimulatedJudge(self._providers.judge, self._cell.seed),
             cache=_filled_cache(scenario, techniques),
             tenant=scenario.tenant,
-            greeting=scenario.greeting
-            if (speaks_first(self._recording) if greets is None else greets)
-            else "",
+            greeting=scenario.greeting if self._greets else "",
         )
         return StackedAgent(techniques, parts)
 
