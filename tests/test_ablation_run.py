@@ -249,3 +249,9 @@ def test_bad_arguments_end_in_one_line(call, tmp_path, options, message) -> None
 def test_impossible_arguments_are_refused(call, arguments) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):
         ablate([call], Settings(), load_providers("guide"), **arguments)
+
+
+def test_another_tenants_answers_come_only_with_the_mistake_of_one_key_for_all(ran):
+    wrong = pd.read_parquet(ran[1] / "sessions.parquet").groupby("configuration")["wrong_answers"].sum()
+    assert wrong["mistake: shared_cache"] > 0
+    assert wrong.drop("mistake: shared_cache").sum() == 0

@@ -10,6 +10,8 @@ from ..simulation.llm import ScriptedLLM
 from ..simulation.provider_parts import SimulatedTool
 from ..simulation.tts import ScriptedTTS
 from ..techniques.notes import Note
+from ..techniques.semantic_cache import FOREIGN
+from ..techniques.tool_prefetch import STALE
 
 MILLION = 1e6
 
@@ -33,9 +35,12 @@ def counted(
         "written_tokens": sum(request.written_tokens for request in requests),
         "completion_tokens": sum(request.completion_tokens for request in requests),
         "tts_characters": sum(request.characters for request in tts.requests),
-        "cache_hits": _notes(notes, "semantic_cache", {"hit"}),
+        "cache_hits": _notes(notes, "semantic_cache", {"hit", FOREIGN}),
         "tool_calls": len(tool.calls),
         "unused_prefetches": _notes(notes, "tool_prefetch", {"unused", "cancelled"}),
+        "wasted_look_ups": sum(call.outcome == "done" for call in tool.calls)
+        - _notes(notes, "tool_prefetch", {"hit", STALE, "called cold"}),
+        "wrong_answers": _notes(notes, "semantic_cache", {FOREIGN}) + _notes(notes, "tool_prefetch", {STALE}),
         "dollars": dollars + tts_dollars(providers.tts, tts.requests),
     }
 

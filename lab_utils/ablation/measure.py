@@ -23,7 +23,7 @@ from ..corpus.files import RecordingFiles, load_recording
 from ..delays import Draws, rng_for
 from ..metrics import session_commits
 from ..providers.schema import LlmProvider
-from ..records import Labels, Recording
+from ..records import Labels, Recording, SessionLog
 from ..rehearsal import traced_job
 from ..simulation.agents import speaks_first
 from ..simulation.job import SessionJob
@@ -54,6 +54,7 @@ from .scenario import LookUp as AskedFor
 from .scenario import Scenario, call_centre
 from .timing import turn_rows, turns_of
 
+OTHER_TENANT = "another"
 LIKENESS = 0.6
 """From here on a question is taken for a stored one: `intents.similarity` compares words, not meaning, and
 knows the guide's 0.92 only for texts that are all but the same."""
@@ -64,13 +65,9 @@ CHUNK_S = 0.5
 
 def measure(plan: Plan, cell: Cell) -> Rows:
     """Run a cell's session and take down what became of its turns."""
-    recording = _loaded(cell.files, plan.cache, plan.patience_s)
+    parts = _Parts(plan, cell)
+    recording = parts.recording
     assert recording.labels is not None
-    greets = speaks_first(recording) if plan.greeting is None else plan.greeting
-    if not greets:
-        recording = _without_agent(recording, recording.labels)
-    assert recording.labels is not None
-    parts = _Parts(plan, cell, recording, greets)
     job = parts.job()
     with _uncollected():
         log = run_watched(job)
@@ -96,6 +93,12 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def session(plan: Plan, cell: Cell) -> tuple[Recording, SessionLog]:
+    """The call as a cell's caller speaks it, and its session with what was heard."""
+    parts = _Parts(plan, cell)
+    return parts.recording, run_watched(replace(parts.job(), keep_audio=True))
 
 
 def traced_turns(plan: Plan, files: RecordingFiles) -> int:
@@ -132,8 +135,12 @@ class _Stt(ScriptedSTT):
 class _Parts:
     """The parts of one session, made in its loop and read when it is over."""
 
-    def __init__(self, plan: Plan, cell: Cell, recording: Recording, greets: bool) -> None:
-        self._plan, self._cell, self._recording, self._greets = plan, cell, recording, greets
+    def __init__(self, plan: Plan, cell: Cell) -> None:
+        recording = _loaded(cell.files, plan.cache, plan.patience_s)
+        assert recording.labels is not None
+        self._greets = speaks_first(recording) if plan.greeting is None else plan.greeting
+        self.recording = recording if self._greets else _without_agent(recording, recording.labels)
+        self._plan, self._cell = plan, cell
         self._providers, self._techniques = plan.providers, cell.techniques
         self._scenario = call_centre()
         self._region = plan.providers.regions[region(cell.techniques.regional_routing)]
@@ -143,7 +150,7 @@ class _Parts:
         settings = self._plan.settings
         room = self._providers.room
         job = SessionJob(
-            self._recording,
+            self.recording,
             settings,
             agent=lambda: self.agent,
             stt=lambda: self.stt,
@@ -239,10 +246,14 @@ def replies(scenario: Scenario, chat_ctx: llm.ChatContext) -> Reply:
 
 
 def _filled_cache(scenario: Scenario, techniques: Techniques) -> SemanticCache:
-    """A cache as it is after a while: every common question has been asked, and its answer spoken."""
+    """A cache as it is after a while: every common question has been asked, and its answer spoken.
+
+    Another tenant's callers have asked the same, which must make no difference.
+    """
     cache = SemanticCache(LIKENESS, one_key_for_all="shared_cache" in techniques.mistakes)
     for common in scenario.common:
-        cache.store(scenario.tenant, common.question, common.answer, [_spoken(common.answer)])
+        for tenant in (scenario.tenant, OTHER_TENANT):
+            cache.store(tenant, common.question, common.answer, [_spoken(common.answer)])
     return cache
 
 

@@ -48,6 +48,8 @@ class Spelled(Frozen):
     """Of them are taken for the beginning of one: a classifier is sometimes wrong."""
     words: tuple[Text, ...]
     """Besides single letters and digits."""
+    named_by: tuple[Text, ...] = ()
+    """Phrases that make the model look up what follows, or else the whole turn; not known ahead."""
 
 
 class Common(Frozen):
@@ -79,11 +81,12 @@ class Scenario(Frozen):
     replies: Annotated[tuple[Text, ...], Field(min_length=1)]
 
     def identifier(self, text: str) -> str | None:
-        """What a turn spells out, or None: letters, digits and number words, in order."""
-        return self._spelled(text, self.spelled.at_least)
+        """What a turn spells out (letters, digits, number words, in order) or names in a phrase; or None."""
+        return self._spelled(text, self.spelled.at_least) or self._named(text)
 
     def foreseen(self, text: str) -> str | None:
-        """What a look-up ahead takes for a turn's identifier; sooner than the model does."""
+        """What a look-up ahead takes for a turn's identifier: too little for the model at times, and at times
+        it misses what the model sees."""
         return self._spelled(text, self.spelled.foreseen)
 
     def _spelled(self, text: str, at_least: int) -> str | None:
@@ -91,6 +94,14 @@ class Scenario(Frozen):
         # "I" and "a" are words far more often than letters.
         found = [word for word in words_of(text) if word in known or (len(word) == 1 and word not in "ia")]
         return " ".join(found) if len(found) >= at_least else None
+
+    def _named(self, text: str) -> str | None:
+        said = f" {' '.join(words_of(text))} "
+        for phrase in self.spelled.named_by:
+            _, found, rest = said.partition(f" {phrase} ")
+            if found:
+                return rest.strip() or said.strip()
+        return None
 
     def answer(self, text: str, turn: int) -> str | LookUp:
         """What the model says to the caller's `turn`-th message (from 1), or the tool it calls."""

@@ -61,6 +61,8 @@ COUNTED = (
     "cache_hits",
     "tool_calls",
     "unused_prefetches",
+    "wasted_look_ups",
+    "wrong_answers",
     "false_boundaries",
     "errors",
 )
@@ -74,9 +76,11 @@ SESSION_COLUMNS: dict[str, Any] = {
     "dollars": np.float64,
     "failure": "str",
 }
-"""What a session did in all, greeting included; `failure` is empty if it came to its end.
+"""What a session did in all, greeting included.
 
-`greeted`: whether the agent spoke first."""
+`greeted`: whether the agent spoke first; `wasted_look_ups` ended, and nobody took what they found;
+`wrong_answers` were another question's or another tenant's; `failure` is empty if it came to its end.
+"""
 
 
 def table(rows: list[dict[str, Any]], columns: dict[str, Any]) -> pd.DataFrame:

@@ -84,6 +84,12 @@ class Verdict:
     reason: str
     certain: bool
 
+    @property
+    def words(self) -> str:
+        """Verdict and reason as one sentence, "holds only if …" or "doesn't hold here, because …"."""
+        between = " " if self.verdict == "holds only if" else ", "
+        return self.verdict + (between + self.reason if self.reason else "")
+
 
 def judge_saving(
     claim: SavingClaim,

@@ -161,8 +161,6 @@ def _print_verdicts(console: Console, found: Ablation) -> None:
     for name in ("claim", "line", "measured", "verdict"):
         table.add_column(name, justify="right" if name == "line" else "left")
     for one in found.summary.verdicts:
-        between = " " if one.verdict == "holds only if" else ", "
-        text = f"[bold]{one.verdict}[/bold]" + (between + one.reason if one.reason else "")
         unsure = "" if one.certain else " (uncertain)"
-        table.add_row(f"{one.subject}: {one.claim}", str(one.line), one.measured, text + unsure)
+        table.add_row(f"{one.subject}: {one.claim}", str(one.line), one.measured, one.words + unsure)
     console.print(table)

@@ -5,6 +5,7 @@ show, with no matplotlib backend chosen.
 """
 
 from ..rehearsal import load_call, proof, rehearse
+from .latency import conversations, levels, providers, savings, techniques, verdicts, waterfall
 from .recordings import apart, check, found, lines
 from .sessions import hear, latencies, said, scores, telling_span, timelines
 from .tuning import example, export, listen, look, measure, numbers, overview, tradeoff, tuner
@@ -12,11 +13,13 @@ from .tuning import example, export, listen, look, measure, numbers, overview, t
 __all__ = [
     "apart",
     "check",
+    "conversations",
     "example",
     "export",
     "found",
     "hear",
     "latencies",
+    "levels",
     "lines",
     "listen",
     "load_call",
@@ -25,11 +28,16 @@ __all__ = [
     "numbers",
     "overview",
     "proof",
+    "providers",
     "rehearse",
     "said",
+    "savings",
     "scores",
+    "techniques",
     "telling_span",
     "timelines",
     "tradeoff",
     "tuner",
+    "verdicts",
+    "waterfall",
 ]

@@ -38,7 +38,7 @@ from .intents import Intent, classify
 from .judging import Judge, Judging
 from .model_routing import Model, model_for
 from .notes import Note, notes_in
-from .semantic_cache import Hit, SemanticCache
+from .semantic_cache import FOREIGN, Hit, SemanticCache
 from .token_streaming import buffered
 from .tool_prefetch import Foresight, LookUp, Prefetch
 
@@ -185,7 +185,7 @@ class StackedAgent(Agent):
 
     async def _say_cached(self, hit: Hit, question: llm.ChatMessage) -> None:
         """Say a stored answer in place of the LLM's, and remember the question as LiveKit would have."""
-        self._note("semantic_cache", "hit")
+        self._note("semantic_cache", "hit" if hit.tenant == self.parts.tenant else FOREIGN)
         with suppress(RuntimeError):  # something uninterruptible is being said; the answer then follows it
             self.session.interrupt()  # drops the preemptive reply too
         history = self.chat_ctx.copy()

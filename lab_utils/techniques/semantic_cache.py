@@ -34,6 +34,8 @@ from .intents import Similarity, similarity
 THRESHOLD = 0.92
 """The guide's."""
 PER_TENANT = 1000
+FOREIGN = "another tenant's answer"
+"""What the mistake "shared_cache" leads to."""
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,10 @@ class _Ahead:
     task: asyncio.Task[Answer[str]]
 
 
+STALE = "answered with another question's result"
+"""What the mistake "leaked_prefetch" leads to."""
+
+
 class Prefetch:
     """At most one look-up ahead, of the current turn.
 
@@ -89,10 +93,11 @@ class Prefetch:
         Raises ToolError, for the LLM to read, if the look-up fails or takes more than `timeout_s`.
         """
         ahead, self._ahead = self._ahead, None
-        if ahead is not None and (self._leaks or (ahead.tool == tool and same_words(ahead.query, query))):
+        wanted = ahead is not None and ahead.tool == tool and same_words(ahead.query, query)
+        if ahead is not None and (wanted or self._leaks):
             answer = await ahead.task  # cancelling the tool cancels it too
             if answer.value is not None:
-                self._notes("tool_prefetch", "hit")
+                self._notes("tool_prefetch", "hit" if wanted else STALE)
                 return answer.value
             self._notes("tool_prefetch", f"failed ahead: {answer.error}")
         elif ahead is not None:

@@ -1,0 +1,114 @@
+"""Notebook 05: twelve latency techniques, what they are and what they save."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from IPython.display import Image
+from pandas.io.formats.style import Styler
+
+from .. import plots
+from ..ablation.cells import Plan
+from ..ablation.plan import BASELINE, DEFAULT, FULL
+from ..ablation.run import Ablation
+from ..ablation.side_by_side import side_by_side
+from ..ablation.summary import both_ways
+from ..ablation.summary import waterfall as steps_of
+from ..ablation.turns import MEASURES
+from ..corpus.files import find_recordings
+from ..providers.schema import Providers
+from ..providers.stages import stages
+from ..rehearsal import Rehearsal
+from ..techniques.cards import cards
+from ..tracing import default_cache
+from .shown import image, left
+
+TOTAL, AFTER_COMMIT = MEASURES
+AGENTS = {BASELINE: "none of the twelve", DEFAULT: DEFAULT, FULL: "all twelve"}
+
+
+def techniques() -> Styler:
+    """The twelve techniques in words, a row each; the words are those of their modules."""
+    rows = [
+        {
+            "": card.number,
+            "technique": card.name.replace("_", " "),
+            "what it does": card.does,
+            "what LiveKit 1.8.9 does by itself": card.by_default,
+            "common mistake": card.mistake,
+        }
+        for card in cards()
+    ]
+    return left(pd.DataFrame(rows).style.format(escape="html"))
+
+
+def providers(profile: Providers) -> Image:
+    """A provider profile: each stage from its median to its 95th percentile."""
+    return image(plots.provider_figure(profile.name, stages(profile)))
+
+
+def waterfall(ablation: Ablation, measure: str = TOTAL) -> Image:
+    """The techniques one on top of the other, from none to all twelve; p50 and p95."""
+    steps = steps_of(ablation.summary, measure)
+    return image(plots.waterfall_figure(steps, measure, _counted(ablation)))
+
+
+def savings(ablation: Ablation, measure: str = TOTAL) -> Image:
+    """What each technique saves alone, and what leaving it out of all twelve costs."""
+    return image(plots.savings_figure(both_ways(ablation.summary, measure), measure, _counted(ablation)))
+
+
+def levels(ablation: Ablation) -> pd.DataFrame:
+    """The agents that everybody asks about, a row each: latency (ms), LLM calls, tokens, dollars.
+
+    With mistakes in the ablation, all twelve with each of them, too. "wrong" are answers that were another
+    caller's, of 1,000 turns.
+    """
+    latency = ablation.summary.latency.set_index(["configuration", "measure"])
+    costs = ablation.summary.costs.set_index("configuration")
+    names = AGENTS | {name: f"all twelve, {name}" for name in costs.index if name.startswith("mistake")}
+    rows = {}
+    for name, shown in names.items():
+        total, commit, after = (latency.loc[(name, m)] for m in (TOTAL, "commit_ms", AFTER_COMMIT))
+        cost = costs.loc[name]
+        rows[shown] = {
+            "p50": total["p50"],
+            "p95": total["p95"],
+            "commit p95": commit["p95"],
+            "after commit p95": after["p95"],
+            "LLM calls a turn": cost["llm_calls"] / 1000,
+            "of these discarded": cost["discarded_calls"] / 1000,
+            "prompt tokens cached": cost["cached_tokens"] / cost["prompt_tokens"],
+            "$ per 1,000 turns": cost["dollars"],
+            "wrong": cost["wrong_answers"],
+        }
+    digits = {"p50": 0, "p95": 0, "commit p95": 0, "after commit p95": 0, "wrong": 0}
+    return pd.DataFrame.from_dict(rows, orient="index").astype(float).round(2).round(digits)
+
+
+def verdicts(ablation: Ablation) -> Styler:
+    """The guide's claims, what was measured, and the verdict; "?" where the interval is too wide to tell."""
+    rows = [
+        {
+            "claim": f"{one.subject.replace('_', ' ')}: {one.claim}",
+            "measured": one.measured,
+            "verdict": f"{one.verdict} {one.reason}".strip() + ("" if one.certain else " (?)"),
+        }
+        for one in ablation.summary.verdicts
+    ]
+    return left(pd.DataFrame(rows).style.format(escape="html"))
+
+
+def conversations(ablation: Ablation, path: str | Path, number: int = 0) -> Rehearsal:
+    """One call of an ablation under LiveKit's default and all twelve: whole sessions, with sound."""
+    plan = Plan(
+        ablation.settings, ablation.providers, default_cache(), ablation.patience_s, ablation.greeting
+    )
+    agents = {shown: ablation.configurations[name] for name, shown in AGENTS.items() if name != BASELINE}
+    files = find_recordings(path)[number]
+    return side_by_side(plan, files, agents, seed=ablation.seed)
+
+
+def _counted(ablation: Ablation) -> str:
+    return f"{ablation.counted}; providers: {ablation.providers.name}"
