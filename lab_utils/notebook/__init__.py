@@ -5,7 +5,7 @@ show, with no matplotlib backend chosen.
 """
 
 from ..rehearsal import load_call, proof, rehearse
-from .latency import conversations, levels, providers, savings, techniques, verdicts, waterfall
+from .latency import conversations, levels, providers, savings, techniques, undisturbed, verdicts, waterfall
 from .recordings import apart, check, found, lines
 from .sessions import hear, latencies, said, scores, telling_span, timelines
 from .tuning import example, export, listen, look, measure, numbers, overview, tradeoff, tuner
@@ -38,6 +38,7 @@ __all__ = [
     "timelines",
     "tradeoff",
     "tuner",
+    "undisturbed",
     "verdicts",
     "waterfall",
 ]

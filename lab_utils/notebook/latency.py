@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
+import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from IPython.display import Image
 from pandas.io.formats.style import Styler
@@ -32,15 +35,19 @@ def techniques() -> Styler:
     """The twelve techniques in words, a row each; the words are those of their modules."""
     rows = [
         {
-            "": card.number,
-            "technique": card.name.replace("_", " "),
+            "technique": f"{card.number}. {card.name.replace('_', ' ')}",
             "what it does": card.does,
             "what LiveKit 1.8.9 does by itself": card.by_default,
             "common mistake": card.mistake,
         }
         for card in cards()
     ]
-    return left(pd.DataFrame(rows).style.format(escape="html"))
+    return left(pd.DataFrame(rows).style.format(_code))
+
+
+def _code(text: object) -> str:
+    """As HTML, with what stands between backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(str(text)))
 
 
 def providers(profile: Providers) -> Image:
@@ -60,10 +67,10 @@ def savings(ablation: Ablation, measure: str = TOTAL) -> Image:
 
 
 def levels(ablation: Ablation) -> pd.DataFrame:
-    """The agents that everybody asks about, a row each: latency (ms), LLM calls, tokens, dollars.
+    """The agents that everybody asks about, a row each: latency (ms), and what it takes.
 
-    With mistakes in the ablation, all twelve with each of them, too. "wrong" are answers that were another
-    caller's, of 1,000 turns.
+    With mistakes in the ablation, all twelve with each of them, too. Per 1,000 turns: dollars, look-ups whose
+    result nobody took, and answers that were another question's or another tenant's.
     """
     latency = ablation.summary.latency.set_index(["configuration", "measure"])
     costs = ablation.summary.costs.set_index("configuration")
@@ -73,27 +80,37 @@ def levels(ablation: Ablation) -> pd.DataFrame:
         total, commit, after = (latency.loc[(name, m)] for m in (TOTAL, "commit_ms", AFTER_COMMIT))
         cost = costs.loc[name]
         rows[shown] = {
-            "p50": total["p50"],
-            "p95": total["p95"],
-            "commit p95": commit["p95"],
-            "after commit p95": after["p95"],
-            "LLM calls a turn": cost["llm_calls"] / 1000,
-            "of these discarded": cost["discarded_calls"] / 1000,
-            "prompt tokens cached": cost["cached_tokens"] / cost["prompt_tokens"],
-            "$ per 1,000 turns": cost["dollars"],
-            "wrong": cost["wrong_answers"],
+            "p50": round(total["p50"]),
+            "p95": round(total["p95"]),
+            "commit p95": round(commit["p95"]),
+            "after commit p95": round(after["p95"]),
+            "LLM calls a turn": round(cost["llm_calls"] / 1000, 2),
+            "discarded": round(cost["discarded_calls"] / 1000, 2),
+            "$": round(cost["dollars"], 2),
+            "look-ups wasted": round(cost["wasted_look_ups"]),
+            "wrong answers": round(cost["wrong_answers"]),
         }
-    digits = {"p50": 0, "p95": 0, "commit p95": 0, "after commit p95": 0, "wrong": 0}
-    return pd.DataFrame.from_dict(rows, orient="index").astype(float).round(2).round(digits)
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def undisturbed(ablation: Ablation) -> pd.DataFrame:
+    """Of the turns that don't wait for `max_delay` and need no tool: p50 and p95 (ms), an agent each."""
+    turns = ablation.turns
+    waits = turns["commit_ms"] >= 1000 * ablation.settings.endpointing.max_delay
+    of = turns[~waits & ~turns["tool"]].groupby("configuration")["turn_total_ms"]
+    table = of.quantile(np.array([0.5, 0.95])).unstack().loc[list(AGENTS)].rename(index=AGENTS)
+    share = of.size().loc[list(AGENTS)] / turns.groupby("configuration").size().loc[list(AGENTS)]
+    table.insert(0, "share of turns", share.to_numpy())
+    return table.rename(columns={0.5: "p50", 0.95: "p95"}).round({"share of turns": 2, "p50": 0, "p95": 0})
 
 
 def verdicts(ablation: Ablation) -> Styler:
-    """The guide's claims, what was measured, and the verdict; "?" where the interval is too wide to tell."""
+    """The guide's claims, what was measured, the verdict; "(?)" where the interval is too wide to tell."""
     rows = [
         {
             "claim": f"{one.subject.replace('_', ' ')}: {one.claim}",
             "measured": one.measured,
-            "verdict": f"{one.verdict} {one.reason}".strip() + ("" if one.certain else " (?)"),
+            "verdict": one.words + ("" if one.certain else " (?)"),
         }
         for one in ablation.summary.verdicts
     ]

@@ -21,7 +21,7 @@ def left(style: Styler) -> Styler:
     return table.set_table_styles(
         [
             {"selector": "th, td", "props": "text-align: left"},
-            {"selector": "td:first-child", "props": "overflow-wrap: anywhere; min-width: 16em"},
+            {"selector": "td:first-child", "props": "overflow-wrap: anywhere; min-width: 11em"},
         ]
     )
 
