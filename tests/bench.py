@@ -19,8 +19,10 @@ import naive
 import numpy as np
 
 from lab_utils import grid, sweep
+from lab_utils.ablation.run import ablate
 from lab_utils.corpus.files import find_recordings, load_recording
 from lab_utils.detectors import v1_mini
+from lab_utils.providers.files import load_providers
 from lab_utils.records import EotTrace, Ipu, Label, Labels, Recording, Traced, VadTrace
 from lab_utils.rehearsal import traced_job
 from lab_utils.replay import Block, MissingPredictions, agent_turns, blocks_of, decide, find_pauses
@@ -61,6 +63,8 @@ def main() -> None:
     }
     progress("running sessions")
     results["session"] = bench_sessions(recordings)
+    progress("latency techniques")
+    results["techniques"] = bench_techniques()
     progress("tracing")
     results["tracing"] = bench_tracing(recordings)
     json.dump(results, sys.stdout, indent=1)
@@ -205,6 +209,22 @@ def timed_sessions(jobs: list[SessionJob], warm_up: bool = True) -> float:
     for job in jobs:
         run(job)
     return clock.real_monotonic() - start
+
+
+def bench_techniques() -> dict[str, float]:
+    """All configurations of `lab techniques` on every turn of the samples, once, two processes."""
+    with tempfile.TemporaryDirectory() as folder:
+        cache, providers = Path(folder), load_providers("guide")
+        ablate([SAMPLES], Settings(), providers, turns=100, cache=cache, quiet=True)  # traces
+        start = time.perf_counter()
+        found = ablate([SAMPLES], Settings(), providers, turns=100, cache=cache, quiet=True)
+        took_s = time.perf_counter() - start
+    turns = len(found.turns)
+    return {
+        "configurations": len(found.configurations),
+        "turns_per_s, 2 processes": round(turns / took_s, 1),
+        "minutes_for_1000_turns_of_each": round(1000 * len(found.configurations) / turns * took_s / 60, 1),
+    }
 
 
 def bench_tracing(recordings: list[Recording]) -> dict[str, float]:

@@ -57,6 +57,19 @@ def test_undisturbed_turns_wait_for_no_timeout_and_need_no_tool(ablation):
     assert shown.loc["none of the twelve", "p95"] == 2000
 
 
+def test_stages_stand_beside_the_guides_figures(ablation):
+    stages = notebook.stages(ablation)
+    assert stages.index[:4].tolist() == [
+        "stt_first_partial_ms",
+        "llm_ttft_ms",
+        "tts_first_audio_ms",
+        "turn_total_ms",
+    ]
+    assert stages["the guide"].iloc[:4].tolist() == [140, 220, 90, 520]
+    assert stages.loc["llm_ttft_ms", ("all twelve", "p95")] == 100
+    assert stages.loc["turn_total_ms", ("none of the twelve", "p50")] == 2000
+
+
 def test_each_technique_and_each_claim_has_its_row(ablation):
     words = notebook.techniques()
     assert [row.split(". ")[1].replace(" ", "_") for row in words.data["technique"]] == list(NAMES)

@@ -55,3 +55,11 @@ LEVELS = (
 )
 DISCARDED_SHARE, DISCARDED_LINE = 0.05, 528
 """Preemptive replies thrown away: "usually sits below 5 percent of turns"."""
+
+STAGE_MS = {
+    "stt_first_partial_ms": 140.0,
+    "llm_ttft_ms": 220.0,
+    "tts_first_audio_ms": 90.0,
+    "turn_total_ms": 520.0,
+}
+"""What the guide says that its agent with all twelve measures (lines 467-470); the total is a p95."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..techniques.choice import NAMES, TechniqueName
 from ..timeline import Floats
-from .claims import DISCARDED_LINE, DISCARDED_SHARE, LEVELS, SAVINGS, View
+from .claims import DISCARDED_LINE, DISCARDED_SHARE, LEVELS, SAVINGS, STAGE_MS, View
 from .percentiles import PERCENTILES, Estimate, Resampling
 from .plan import BASELINE, DEFAULT, FULL, alone, before, left_out, stacked
 from .turns import COUNTED, MEASURES, STAGES, acted, matrix
@@ -221,6 +221,26 @@ def waterfall(summary: Summary, measure: str = MEASURES[0]) -> pd.DataFrame:
         )
     rows.append({"name": DEFAULT} | latency.loc[DEFAULT, level].to_dict())
     return pd.DataFrame(cast(Any, rows), columns=["name", *level, *saved])
+
+
+def by_stage(summary: Summary) -> pd.DataFrame:
+    """The stages that the guide names, and all others: a row each, p50 and p95 (ms) of three agents.
+
+    Columns: stage, guide (its figure for all twelve; NaN where it has none), then for `BASELINE`, `DEFAULT`
+    and `FULL` p50 and p95.
+    """
+    latency = summary.latency.set_index(["measure", "configuration"])
+    names = [*STAGE_MS, *(name for name in (*STAGES, *MEASURES) if name not in STAGE_MS)]
+    rows = [
+        {"stage": name, "guide": STAGE_MS.get(name, np.nan)}
+        | {
+            f"{agent}, {q}": latency.loc[(name, agent), q]
+            for agent in (BASELINE, DEFAULT, FULL)
+            for q in ("p50", "p95")
+        }
+        for name in names
+    ]
+    return pd.DataFrame(rows)
 
 
 def both_ways(summary: Summary, measure: str = MEASURES[0]) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +20,7 @@ from ..ablation.claims import View
 from ..ablation.files import save_ablation, summary_of
 from ..ablation.plan import BASELINE, DEFAULT, FULL
 from ..ablation.run import PATIENCE_S, TURNS, Ablation, ablate
-from ..ablation.summary import both_ways, waterfall
+from ..ablation.summary import both_ways, by_stage, waterfall
 from ..ablation.turns import MEASURES
 from ..audio import replacing
 from ..plots import png, savings_figure, waterfall_figure
@@ -103,6 +104,7 @@ def _print(found: Ablation, out: Path) -> None:
     console = Console()
     console.print(f"{found.counted}; providers: {found.providers.name}", highlight=False)
     _print_levels(console, found)
+    _print_stages(console, found)
     _print_savings(console, found.summary.savings)
     _print_verdicts(console, found)
     if len(found.recordings) < FEW_RECORDINGS:
@@ -141,6 +143,25 @@ def _print_levels(console: Console, found: Ablation) -> None:
     console.print(
         "commit, after it: p95 of either part. LLM calls, and those thrown away, per turn; $ per 1,000."
     )
+
+
+def _print_stages(console: Console, found: Ablation) -> None:
+    """The stages in the guide's names."""
+    stages = by_stage(found.summary)
+    table = Table(
+        title="Stages at p50 / p95, in ms (they overlap, and do not add up)",
+        box=box.SIMPLE,
+        padding=(0, 1, 0, 0),
+    )
+    for name in ("stage", "the guide", BASELINE, DEFAULT, "all twelve"):
+        table.add_column(name, justify="left" if name == "stage" else "right")
+    for row in stages.to_dict("records"):
+        guide = "" if math.isnan(row["guide"]) else f"{row['guide']:.0f}"
+        spans = (
+            f"{row[f'{name}, p50']:.0f} / {row[f'{name}, p95']:.0f}" for name in (BASELINE, DEFAULT, FULL)
+        )
+        table.add_row(str(row["stage"]), guide, *spans)
+    console.print(table)
 
 
 def _print_savings(console: Console, savings: pd.DataFrame) -> None:

@@ -5,7 +5,17 @@ show, with no matplotlib backend chosen.
 """
 
 from ..rehearsal import load_call, proof, rehearse
-from .latency import conversations, levels, providers, savings, techniques, undisturbed, verdicts, waterfall
+from .latency import (
+    conversations,
+    levels,
+    providers,
+    savings,
+    stages,
+    techniques,
+    undisturbed,
+    verdicts,
+    waterfall,
+)
 from .recordings import apart, check, found, lines
 from .sessions import hear, latencies, said, scores, telling_span, timelines
 from .tuning import example, export, listen, look, measure, numbers, overview, tradeoff, tuner
@@ -33,6 +43,7 @@ __all__ = [
     "said",
     "savings",
     "scores",
+    "stages",
     "techniques",
     "telling_span",
     "timelines",

@@ -16,12 +16,12 @@ from ..ablation.cells import Plan
 from ..ablation.plan import BASELINE, DEFAULT, FULL
 from ..ablation.run import Ablation
 from ..ablation.side_by_side import side_by_side
-from ..ablation.summary import both_ways
+from ..ablation.summary import both_ways, by_stage
 from ..ablation.summary import waterfall as steps_of
 from ..ablation.turns import MEASURES
 from ..corpus.files import find_recordings
 from ..providers.schema import Providers
-from ..providers.stages import stages
+from ..providers.stages import stages as stages_of
 from ..rehearsal import Rehearsal
 from ..techniques.cards import cards
 from ..tracing import default_cache
@@ -52,7 +52,7 @@ def _code(text: object) -> str:
 
 def providers(profile: Providers) -> Image:
     """A provider profile: each stage from its median to its 95th percentile."""
-    return image(plots.provider_figure(profile.name, stages(profile)))
+    return image(plots.provider_figure(profile.name, stages_of(profile)))
 
 
 def waterfall(ablation: Ablation, measure: str = TOTAL) -> Image:
@@ -91,6 +91,15 @@ def levels(ablation: Ablation) -> pd.DataFrame:
             "wrong answers": round(cost["wrong_answers"]),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def stages(ablation: Ablation) -> pd.DataFrame:
+    """p50 and p95 (ms) of each stage, in the guide's names, beside the guide's figure for all twelve."""
+    table = by_stage(ablation.summary).set_index("stage")
+    table.columns = pd.MultiIndex.from_tuples(
+        [("the guide", ""), *((AGENTS[name], q) for name in AGENTS for q in ("p50", "p95"))]
+    )
+    return table.round(0).astype("Int64")
 
 
 def undisturbed(ablation: Ablation) -> pd.DataFrame:
