@@ -10,7 +10,7 @@ from calls import short_call
 from livekit.agents import Agent
 from virtual import on_virtual_clock, where_clock_is_virtual
 
-from lab_utils.delays import Delay, rng_for
+from lab_utils.delays import Delay, Draws
 from lab_utils.providers.schema import (
     Connection,
     Judge,
@@ -231,8 +231,8 @@ async def test_two_models_of_a_run_have_streams_caches_and_connections_of_their_
 @on_virtual_clock
 async def test_a_tool_takes_its_time_and_its_ledger_tells_what_became_of_each_call() -> None:
     latency = Delay(0.3, 0.9)
-    expected = rng_for(2, "tool")
-    delays = [latency.sample(expected) for _ in range(3)]
+    expected = Draws(2, "tool")
+    delays = [latency.sample(expected.rng(argument)) for argument in ("1", "7", "8")]
     tool = SimulatedTool(latency, seed=2, answer="{argument} is on its way")
     cancelled = asyncio.create_task(tool("1"))
     await asyncio.sleep(0.01)
