@@ -7,18 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import math
 import random
-import selectors
-import signal
-import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -28,7 +20,6 @@ from livekit.agents.voice.transcription import TranscriptSynchronizer
 from livekit.local_inference import EOT
 from pydantic_core import to_jsonable_python
 
-from ..delays import rng_for
 from ..records import Pcm, SessionEventKind, SessionLog
 from ..timeline import SAMPLE_RATE_HZ, frame_samples, stream_of
 from . import clock
@@ -36,14 +27,14 @@ from .agents import PlainAgent, speaks_first
 from .audio_io import AudioSource, Playout, RecordingInput, Stream, mix
 from .caller import OPEN_LOOP_CAVEATS, REACTIVE_CAVEATS, ReactiveCaller
 from .caller_turns import CallerTurn
+from .callers_words import CallersWords
 from .heard_text import synchronizer
 from .job import SessionJob
-from .joining import Arrival, in_time, late_join, since
 from .llm import ScriptedLLM
 from .models import TracedTurnDetector, TracedVAD, livekit_detector, livekit_vad
 from .observer import Observer, described
+from .real_time_limit import RealTimeLimit, real_time_limit
 from .stt import ScriptedSTT
-from .stt_plan import SttTiming, plan_events, planned, words_of
 from .tts import ScriptedTTS
 
 LAST_WORDS_S = 30.0
@@ -52,13 +43,7 @@ CLOSE_S = 10.0
 """The session may take so long to close; LiveKit's worker kills a job that takes longer (`WorkerOptions.
 shutdown_process_timeout`)."""
 LOOK_AGAIN_S = 0.05
-INSIST_S = 5.0
-"""Real seconds after which a session that has reached its limit is stopped again."""
 CAVEATS = {"open_loop": OPEN_LOOP_CAVEATS, "reactive": REACTIVE_CAVEATS}
-
-
-class RealTimeLimit(KeyboardInterrupt):
-    """As Ctrl-C does, it ends a loop even where user code catches every Exception."""
 
 
 def run(job: SessionJob) -> SessionLog:
@@ -72,7 +57,7 @@ def run(job: SessionJob) -> SessionLog:
     random.seed(job.seed)
     session = _Session(job)
     try:
-        with _real_time_limit(job.limits.real_s), session.observer.log_records():
+        with real_time_limit(job.limits.real_s), session.observer.log_records():
             clock.run_on(session.loop(), session.main)
     except RealTimeLimit as limit:
         session.fail(f"took more than {job.limits.real_s:g} s of real time{limit}")
@@ -94,38 +79,6 @@ def _set_aside_what_stays() -> None:
     gc.freeze()
 
 
-@contextmanager
-def _real_time_limit(seconds: float) -> Iterator[None]:
-    """Raise RealTimeLimit in this thread after so many real seconds (main thread on Unix only).
-
-    And again every few seconds, for the first one may be swallowed, or the cleaning up after it hang.
-    """
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
-        yield
-        return
-
-    def expire(_: int, frame: FrameType | None) -> None:
-        raise RealTimeLimit(_place(frame))
-
-    before = signal.signal(signal.SIGALRM, expire)
-    signal.setitimer(signal.ITIMER_REAL, seconds, INSIST_S)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def _place(frame: FrameType | None) -> str:
-    """Where the loop's thread was busy, if that was outside of the loop itself."""
-    machinery = (str(Path(asyncio.__file__).parent), selectors.__file__)
-    while frame is not None and frame.f_code.co_filename.startswith(machinery):
-        frame = frame.f_back
-    if frame is None or frame.f_code.co_filename == clock.__file__:
-        return ""
-    return f"; it was busy at {frame.f_code.co_filename}:{frame.f_lineno} ({frame.f_code.co_name})"
-
-
 class _Session:
     """The parts of one session while it runs."""
 
@@ -138,8 +91,7 @@ class _Session:
         self._started_at: float | None = None  # and of the stream's first sample
         self._duration_s: float | None = None
         self._heard: Pcm = np.zeros((0, 2), dtype=np.int16)
-        self._arrives = _arrival(job)
-        self._stt_used_s = -math.inf  # stream second of what it last said, of a reactive caller
+        self._words = CallersWords(job)
 
     def loop(self) -> asyncio.AbstractEventLoop:
         """The event loop that this session is to run on."""
@@ -184,7 +136,7 @@ class _Session:
         source = self._source(pcm, frame)
         caller = source if isinstance(source, ReactiveCaller) else None
         audio_in = RecordingInput(
-            source, frame, on_start=lambda: self._starts(audio_in), arrives=self._arrives
+            source, frame, on_start=lambda: self._starts(audio_in), arrives=self._words.arrives
         )
         audio_out = Playout(on_event=lambda kind, data: self._plays(kind, data, caller))
         self._stt = job.stt() if job.stt else ScriptedSTT(job.stt_timing)
@@ -305,41 +257,19 @@ class _Session:
 
     def _starts(self, audio_in: RecordingInput) -> None:
         """Sample 0 is being spoken: what is known about the call's words has its place in time now."""
-        job = self.job
         assert audio_in.started_at is not None
         self._started_at = audio_in.started_at
-        if not isinstance(self._stt, ScriptedSTT) or job.mode == "reactive":
-            return
-        phase_s = job.phase_samples / SAMPLE_RATE_HZ
-        arrives = since(phase_s, self._arrives)
-        if job.transcripts is not None:
-            events = [replace(event, time_s=arrives(event.time_s)) for event in job.transcripts]
-        else:
-            assert job.recording.labels is not None
-            events = list(planned(job.recording.labels, job.stt_timing, job.seed, arrives))
-        self._stt.hear(events, self._started_at + phase_s)
+        if isinstance(self._stt, ScriptedSTT) and self.job.mode == "open_loop":
+            self._words.call(self._stt, self._started_at)
 
     def _caller_speaks(self, turn: CallerTurn, start_s: float) -> None:
         """A reactive caller begins a turn at a stream second."""
         assert self._started_at is not None
-        assert self.job.recording.labels is not None
-        shift = self._started_at + start_s - turn.start_s
         kind = "backchannel" if turn.backchannel else turn.kind
         self.observer.note("caller_starts", self._started_at + start_s, turn=kind)
-        self.observer.note("caller_ends", shift + turn.end_s)
+        self.observer.note("caller_ends", self._started_at + start_s + turn.end_s - turn.start_s)
         if isinstance(self._stt, ScriptedSTT):
-            said = [
-                word
-                for word in words_of(self.job.recording.labels)
-                if turn.start_s <= word.middle_s <= turn.end_s
-            ]
-            rng = rng_for(self.job.seed, f"stt {turn.start_s:.3f}")
-            begun_s = turn.start_s - start_s  # the stream's first sample, in recording seconds
-            timing, arrives = self.job.stt_timing or SttTiming(), since(-begun_s, self._arrives)
-            used_s = self._stt_used_s + begun_s
-            events = plan_events(said, timing, rng, opens_s=begun_s, used_s=used_s, arrives=arrives)
-            self._stt_used_s = events[-1].time_s - begun_s if events else self._stt_used_s
-            self._stt.hear(events, shift)
+            self._words.turn(self._stt, self._started_at, turn, start_s)
 
     def _plays(self, kind: SessionEventKind, data: Mapping[str, Any], caller: ReactiveCaller | None) -> None:
         self.observer.note(kind, **data)
@@ -375,16 +305,6 @@ class _Session:
             failure=self._failure,
             failure_message=self._failure_message,
         )
-
-
-def _arrival(job: SessionJob) -> Arrival:
-    """When the caller's audio reaches the agent, in stream seconds."""
-    labels = job.recording.labels
-    if not job.join_s or labels is None or speaks_first(job.recording):
-        return in_time
-    # A reactive caller's first turns, which no agent cues, keep their times in the recording.
-    phase_s = job.phase_samples / SAMPLE_RATE_HZ if job.mode == "open_loop" else 0.0
-    return late_join(labels.spans("user") + phase_s, job.join_s, buffered=job.prebuffered)
 
 
 def _settle(future: asyncio.Future[Any], result: Any) -> None:
