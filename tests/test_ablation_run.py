@@ -228,6 +228,30 @@ def main():
     assert 30 < warm < 200
 
 
+def test_thrown_away_replies_are_counted_even_if_they_were_written_to_their_end() -> None:
+    """By the session's own word: whoever starts none early throws none away, whatever interrupts it."""
+    none, early = run_virtually(
+        MEASURED
+        + """
+from lab_utils.ablation.measure import session
+
+def main():
+    (files,) = find_recordings(f"{SAMPLES}/01_table_booking.flac")
+    plan = Plan(Settings(), load_providers("guide"), default_cache(), 7.0)
+    found = []
+    for techniques in (Techniques(), Techniques.of("streaming_stt", "prefix_caching", "kv_cache_reuse")):
+        cell = Cell(files, "x", techniques, 3)
+        row, log = measure(plan, cell).session, session(plan, cell)[1]
+        used = len(log.of_kind("commit")) + len(log.of_kind("tool_starts"))
+        row["for nothing"] = row["llm_calls"] - used
+        found.append(row)
+    return found
+""".replace("{SAMPLES}", str(SAMPLES))
+    )
+    assert none["discarded_replies"] == none["for nothing"] == 0 < none["discarded_calls"]
+    assert early["discarded_replies"] == early["for nothing"] > early["discarded_calls"]
+
+
 def test_recordings_without_turns_are_skipped_and_none_left_is_an_error(cache, tmp_path) -> None:
     (tmp_path / "notes.wav").write_text("these are notes, not audio")
     with pytest.raises(BadRecording, match=r"notes\.wav"):

@@ -2,8 +2,8 @@
 
 Runs in a worker process, whose clock is virtual (`simulation.workers`). The seed of a cell decides all
 delays. They are drawn by what is asked (`delays.Draws`), so that configurations differ by their techniques,
-not by luck. What isn't among the twelve techniques is as LiveKit has it: the LLM's connection is warmed up at
-the start.
+not by luck. What isn't among the twelve techniques is as LiveKit has it: the LLM's connection is warmed up
+at the start.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from livekit import rtc
 from livekit.agents import llm
+from livekit.agents.voice import SpeechHandle
 
 from ..corpus.files import RecordingFiles, load_recording
 from ..delays import Draws, rng_for
@@ -78,6 +79,7 @@ def measure(plan: Plan, cell: Cell) -> Rows:
         "turns": len(turns),
         "greeted": bool(parts.agent.parts.greeting),
         **counted(plan.providers, parts.large, parts.small, parts.tts, parts.tool, parts.agent.notes),
+        "discarded_replies": parts.agent.discarded_replies,
         "false_boundaries": int(marks["false_boundary"].sum()),
         "errors": len(log.of_kind("error")),
         "failure": log.failure,
@@ -130,6 +132,23 @@ class _Stt(ScriptedSTT):
     def hear(self, events: Any, start_s: float) -> None:
         self.origin_s = start_s
         super().hear(events, start_s)
+
+
+class _Agent(StackedAgent):
+    """Remembers what it began to say."""
+
+    def __init__(self, techniques: Techniques, parts: AgentParts) -> None:
+        super().__init__(techniques, parts)
+        self.speeches: list[SpeechHandle] = []
+
+    async def on_enter(self) -> None:
+        self.session.on("speech_created", lambda event: self.speeches.append(event.speech_handle))
+        await super().on_enter()
+
+    @property
+    def discarded_replies(self) -> int:
+        """Replies begun before the end of turn that no commit has let through."""
+        return sum(not speech.scheduled for speech in self.speeches)
 
 
 class _Parts:
@@ -220,7 +239,7 @@ class _Parts:
         return SimulatedTool(self._providers.tool.latency, self._cell.seed, answer=found)
 
     @cached_property
-    def agent(self) -> StackedAgent:
+    def agent(self) -> _Agent:
         scenario, techniques = self._scenario, self._techniques
         tool = LookUp(scenario.tool.description, self.tool, scenario.foreseen)
         parts = AgentParts(
@@ -233,7 +252,7 @@ class _Parts:
             tenant=scenario.tenant,
             greeting=scenario.greeting if self._greets else "",
         )
-        return StackedAgent(techniques, parts)
+        return _Agent(techniques, parts)
 
 
 def replies(scenario: Scenario, chat_ctx: llm.ChatContext) -> Reply:

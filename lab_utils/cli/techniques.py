@@ -136,12 +136,12 @@ def _print_levels(console: Console, found: Ablation) -> None:
             f"{latency.loc[(name, 'commit_ms'), 'p95']:.0f}",
             f"{latency.loc[(name, 'after_commit_ms'), 'p95']:.0f}",
             f"{costs.loc[name, 'llm_calls'] / 1000:.2f}",
-            f"{costs.loc[name, 'discarded_calls'] / 1000:.2f}",
+            f"{costs.loc[name, 'discarded_replies'] / 1000:.2f}",
             f"{costs.loc[name, 'dollars']:.2f}",
         )
     console.print(table)
     console.print(
-        "commit, after it: p95 of either part. LLM calls, and those thrown away, per turn; $ per 1,000."
+        "commit, after it: p95 of either part. LLM calls, and preemptive replies lost, per turn; $ per 1,000."
     )
 
 

@@ -85,7 +85,7 @@ def levels(ablation: Ablation) -> pd.DataFrame:
             "commit p95": round(commit["p95"]),
             "after commit p95": round(after["p95"]),
             "LLM calls a turn": round(cost["llm_calls"] / 1000, 2),
-            "discarded": round(cost["discarded_calls"] / 1000, 2),
+            "discarded": round(cost["discarded_replies"] / 1000, 2),
             "$": round(cost["dollars"], 2),
             "look-ups wasted": round(cost["wasted_look_ups"]),
             "wrong answers": round(cost["wrong_answers"]),
