@@ -1,5 +1,7 @@
-"""What one worker call of an ablation is asked and answers; doesn't import LiveKit, which must come after the
-clock."""
+"""What one worker call of an ablation is asked and answers.
+
+It doesn't import LiveKit, which must come after the clock.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +55,10 @@ def measure_cell(plan: Plan, cell: Cell) -> Rows:
 
 
 def prepare(plan: Plan, files: RecordingFiles) -> int:
-    """Trace a recording as all its cells need it; how many turns it has. Raises ValueError if it can't be
-    used."""
+    """Trace a recording as all its cells need it; how many turns it has.
+
+    Raises ValueError if it can't be used.
+    """
     from .measure import traced_turns
 
     return traced_turns(plan, files)

@@ -1,5 +1,7 @@
-"""An ablation as files: `turns.parquet`, `sessions.parquet` and `summary.json`. Equal ablations, equal
-bytes."""
+"""An ablation as files: `turns.parquet`, `sessions.parquet` and `summary.json`.
+
+Equal ablations, equal bytes.
+"""
 
 from __future__ import annotations
 

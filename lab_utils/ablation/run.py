@@ -1,5 +1,7 @@
-"""Run an ablation: every configuration on the same calls under the same draws of delays, in worker
-processes."""
+"""Run an ablation: every configuration on the same calls under the same draws of delays.
+
+Sessions run in worker processes.
+"""
 
 from __future__ import annotations
 
