@@ -269,6 +269,34 @@ def test_bad_arguments_end_in_one_line(call, tmp_path, options, message) -> None
     assert not (tmp_path / "out" / "summary.json").exists()
 
 
+def test_results_below_a_file_are_refused_before_the_work(call, tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "out"
+    result = CliRunner().invoke(app, ["techniques", str(call), "--out", str(out), "--turns", "1"])
+    assert result.exit_code == 1
+    assert result.output == f"lab: error: {tmp_path / 'file'}: is a file; give a folder with --out\n"
+
+
+def test_recordings_whose_words_nobody_knows_are_told_apart(call, tmp_path) -> None:
+    shutil.copy(call / f"{CALL}.flac", tmp_path)
+    labels = json.loads((call / f"{CALL}.labels.json").read_text()) | {"words": []}
+    labels["ipus"] = [{name: ipu[name] for name in ipu if name != "text"} for ipu in labels["ipus"]]
+    (tmp_path / f"{CALL}.labels.json").write_text(json.dumps(labels))
+    code = f"""
+from lab_utils.ablation.cells import Plan, prepare
+from lab_utils.corpus.files import find_in
+from lab_utils.providers.files import load_providers
+from lab_utils.settings import Settings
+from lab_utils.tracing import default_cache
+
+def main():
+    plan = Plan(Settings(), load_providers("guide"), default_cache(), 7.0)
+    known, unknown = find_in([{str(call)!r}, {str(tmp_path)!r}])[0]
+    return [[one.turns, one.transcribed] for one in (prepare(plan, known), prepare(plan, unknown))]
+"""
+    assert run_virtually(code) == [[N_TURNS, True], [N_TURNS, False]]
+
+
 @pytest.mark.parametrize("arguments", [{"turns": 0}, {"patience_s": -1.0}])
 def test_impossible_arguments_are_refused(call, arguments) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):

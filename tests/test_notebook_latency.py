@@ -33,6 +33,7 @@ def ablation() -> Ablation:
         greeting=None,
         recordings=("a", "b", "c", "d"),
         skipped=(),
+        untranscribed=(),
         configurations=configurations(automatic_cache=True),
         turns=turns,
         sessions=sessions,
@@ -46,6 +47,11 @@ def test_levels_are_those_of_the_three_agents(ablation):
     saved = sum(10 * place for place in range(1, 13))
     assert levels["p50"].tolist()[::2] == [2000, 2000 - saved]
     assert (levels["p95"] - levels["after commit p95"]).tolist() == [400, 400, 400]
+
+
+def test_what_it_rests_on_tells_of_recordings_without_words(ablation):
+    assert "without words" not in ablation.counted
+    assert "4 recordings, 1 without words (" in replace(ablation, untranscribed=("b",)).counted
 
 
 def test_undisturbed_turns_wait_for_no_timeout_and_need_no_tool(ablation):

@@ -54,11 +54,17 @@ def measure_cell(plan: Plan, cell: Cell) -> Rows:
     return measure(plan, cell)
 
 
-def prepare(plan: Plan, files: RecordingFiles) -> int:
-    """Trace a recording as all its cells need it; how many turns it has.
+@dataclass(frozen=True)
+class Prepared:
+    """What a recording holds."""
 
-    Raises ValueError if it can't be used.
-    """
-    from .measure import traced_turns
+    turns: int
+    transcribed: bool
+    """Whether all of the caller's words are known; placeholders stand for others."""
 
-    return traced_turns(plan, files)
+
+def prepare(plan: Plan, files: RecordingFiles) -> Prepared:
+    """Trace a recording as all its cells need it. Raises ValueError if it can't be used."""
+    from .measure import traced
+
+    return traced(plan, files)

@@ -37,7 +37,7 @@ from ..simulation.provider_parts import (
     stt_timing_of,
 )
 from ..simulation.stt import ScriptedSTT
-from ..simulation.stt_plan import SttTiming
+from ..simulation.stt_plan import SttTiming, has_placeholders, words_of
 from ..simulation.tts import ScriptedTTS
 from ..simulation.voices import speak
 from ..simulation.workers import run_watched
@@ -48,7 +48,7 @@ from ..techniques.semantic_cache import SemanticCache
 from ..techniques.tool_prefetch import LookUp
 from ..timeline import SAMPLE_RATE_HZ
 from ..tracing import TraceCache, Tracer
-from .cells import Cell, Plan, Rows
+from .cells import Cell, Plan, Prepared, Rows
 from .ledgers import counted
 from .patience import patient
 from .scenario import LookUp as AskedFor
@@ -103,14 +103,14 @@ def session(plan: Plan, cell: Cell) -> tuple[Recording, SessionLog]:
     return parts.recording, run_watched(replace(parts.job(), keep_audio=True))
 
 
-def traced_turns(plan: Plan, files: RecordingFiles) -> int:
-    """Put a recording's traces into the cache; how many turns it has."""
+def traced(plan: Plan, files: RecordingFiles) -> Prepared:
+    """Put a recording's traces into the cache, if it has turns."""
     recording = _loaded(files, plan.cache, plan.patience_s)
     assert recording.labels is not None
     turns = len(turns_of(recording.labels))
     if turns:
         Tracer(TraceCache(plan.cache)).trace_session(recording, plan.settings)
-    return turns
+    return Prepared(turns, not has_placeholders(words_of(recording.labels)))
 
 
 @lru_cache(maxsize=2)

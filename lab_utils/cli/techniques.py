@@ -76,6 +76,13 @@ def techniques(
         _draw(found, out)
         for reason in found.skipped:
             print(f"lab: skipped: {reason}", file=sys.stderr)
+        if found.untranscribed:
+            print(
+                f"lab: {len(found.untranscribed)} of {len(found.recordings)} recordings have no words: what "
+                "routing, tool prefetch, short-turn models and the semantic cache save there means nothing; "
+                "write words with 'lab transcribe'",
+                file=sys.stderr,
+            )
         failed = int(found.summary.costs["failed"].sum())
         if failed:
             print(f"lab: {failed} session(s) failed, see sessions.parquet", file=sys.stderr)
