@@ -69,8 +69,9 @@ def savings(ablation: Ablation, measure: str = TOTAL) -> Image:
 def levels(ablation: Ablation) -> pd.DataFrame:
     """The agents that everybody asks about, a row each: latency (ms), and what it takes.
 
-    With mistakes in the ablation, all twelve with each of them, too. Per 1,000 turns: dollars, look-ups whose
-    result nobody took, and answers that were another question's or another tenant's.
+    With mistakes in the ablation, all twelve with each of them, too. By turn: LLM calls, preemptive replies
+    thrown away, false boundaries. Per 1,000 turns: dollars (LLM and TTS), look-ups whose result nobody took,
+    and answers that were another question's or another tenant's.
     """
     latency = ablation.summary.latency.set_index(["configuration", "measure"])
     costs = ablation.summary.costs.set_index("configuration")
@@ -87,6 +88,7 @@ def levels(ablation: Ablation) -> pd.DataFrame:
             "LLM calls a turn": round(cost["llm_calls"] / 1000, 2),
             "discarded": round(cost["discarded_replies"] / 1000, 2),
             "$": round(cost["dollars"], 2),
+            "false boundaries": round(cost["false_boundaries"] / 1000, 2),
             "look-ups wasted": round(cost["wasted_look_ups"]),
             "wrong answers": round(cost["wrong_answers"]),
         }
