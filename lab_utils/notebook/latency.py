@@ -81,10 +81,10 @@ def levels(ablation: Ablation) -> pd.DataFrame:
         total, commit, after = (latency.loc[(name, m)] for m in (TOTAL, "commit_ms", AFTER_COMMIT))
         cost = costs.loc[name]
         rows[shown] = {
-            "p50": round(total["p50"]),
-            "p95": round(total["p95"]),
-            "commit p95": round(commit["p95"]),
-            "after commit p95": round(after["p95"]),
+            "p50": total["p50"],
+            "p95": total["p95"],
+            "commit p95": commit["p95"],
+            "after commit p95": after["p95"],
             "LLM calls a turn": round(cost["llm_calls"] / 1000, 2),
             "discarded": round(cost["discarded_replies"] / 1000, 2),
             "$": round(cost["dollars"], 2),
@@ -92,7 +92,10 @@ def levels(ablation: Ablation) -> pd.DataFrame:
             "look-ups wasted": round(cost["wasted_look_ups"]),
             "wrong answers": round(cost["wrong_answers"]),
         }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    times = [str(name) for name in table if str(name).endswith(("p50", "p95"))]
+    table[times] = table[times].astype(float).round().astype("Int64")  # none if an agent never answered
+    return table
 
 
 def stages(ablation: Ablation) -> pd.DataFrame:
