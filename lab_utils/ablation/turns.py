@@ -22,8 +22,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..timeline import Floats
-
 TURN_KEY = ("recording", "seed", "turn")
 """Names one turn of one call under one draw of delays: what configurations are paired by."""
 MEASURES = ("turn_total_ms", "after_commit_ms")
@@ -124,8 +122,3 @@ def matrix(turns: pd.DataFrame, measure: str) -> pd.DataFrame:
     wide = turns.pivot(index=index, columns="configuration", values=measure)
     names = list(dict.fromkeys(turns["configuration"]))
     return wide.sort_index()[names]
-
-
-def values(column: pd.Series) -> Floats:
-    """A column's numbers, shape=(turns,)."""
-    return column.to_numpy(np.float64)

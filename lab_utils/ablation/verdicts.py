@@ -206,5 +206,5 @@ def _certain(found: Estimate, limit_ms: float) -> bool:
 def _ms(found: Estimate) -> str:
     if not np.isfinite(found.value):
         return "–"
-    interval = f" [{found.low:.0f}, {found.high:.0f}]" if np.isfinite(found.low) else ""
-    return f"{found.value:.0f}{interval} ms"
+    interval = f" [{round(found.low)}, {round(found.high)}]" if np.isfinite(found.low) else ""
+    return f"{round(found.value)}{interval} ms"
