@@ -374,9 +374,9 @@ def write_lines(frame: pd.DataFrame, folder: Path) -> None:
 
 def check_folder(folder: Path) -> None:
     """Raise ValueError if results could not be written to a folder; before the work, not after it."""
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder}: is a file; give a folder with --out")
-    existing = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not existing.is_dir():
+        raise ValueError(f"{existing}: is a file; give a folder with --out")
     if not os.access(existing, os.W_OK):
         raise ValueError(f"{folder}: {existing} can't be written to; give another folder with --out")
 

@@ -228,6 +228,30 @@ def main():
     assert 30 < warm < 200
 
 
+def test_thrown_away_replies_are_counted_even_if_they_were_written_to_their_end() -> None:
+    """By the session's own word: whoever starts none early throws none away, whatever interrupts it."""
+    none, early = run_virtually(
+        MEASURED
+        + """
+from lab_utils.ablation.measure import session
+
+def main():
+    (files,) = find_recordings(f"{SAMPLES}/01_table_booking.flac")
+    plan = Plan(Settings(), load_providers("guide"), default_cache(), 7.0)
+    found = []
+    for techniques in (Techniques(), Techniques.of("streaming_stt", "prefix_caching", "kv_cache_reuse")):
+        cell = Cell(files, "x", techniques, 3)
+        row, log = measure(plan, cell).session, session(plan, cell)[1]
+        used = len(log.of_kind("commit")) + len(log.of_kind("tool_starts"))
+        row["for nothing"] = row["llm_calls"] - used
+        found.append(row)
+    return found
+""".replace("{SAMPLES}", str(SAMPLES))
+    )
+    assert none["discarded_replies"] == none["for nothing"] == 0 < none["discarded_calls"]
+    assert early["discarded_replies"] == early["for nothing"] > early["discarded_calls"]
+
+
 def test_recordings_without_turns_are_skipped_and_none_left_is_an_error(cache, tmp_path) -> None:
     (tmp_path / "notes.wav").write_text("these are notes, not audio")
     with pytest.raises(BadRecording, match=r"notes\.wav"):
@@ -243,6 +267,34 @@ def test_bad_arguments_end_in_one_line(call, tmp_path, options, message) -> None
     assert result.exit_code == 1
     assert message in result.output
     assert not (tmp_path / "out" / "summary.json").exists()
+
+
+def test_results_below_a_file_are_refused_before_the_work(call, tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "out"
+    result = CliRunner().invoke(app, ["techniques", str(call), "--out", str(out), "--turns", "1"])
+    assert result.exit_code == 1
+    assert result.output == f"lab: error: {tmp_path / 'file'}: is a file; give a folder with --out\n"
+
+
+def test_recordings_whose_words_nobody_knows_are_told_apart(call, tmp_path) -> None:
+    shutil.copy(call / f"{CALL}.flac", tmp_path)
+    labels = json.loads((call / f"{CALL}.labels.json").read_text()) | {"words": []}
+    labels["ipus"] = [{name: ipu[name] for name in ipu if name != "text"} for ipu in labels["ipus"]]
+    (tmp_path / f"{CALL}.labels.json").write_text(json.dumps(labels))
+    code = f"""
+from lab_utils.ablation.cells import Plan, prepare
+from lab_utils.corpus.files import find_in
+from lab_utils.providers.files import load_providers
+from lab_utils.settings import Settings
+from lab_utils.tracing import default_cache
+
+def main():
+    plan = Plan(Settings(), load_providers("guide"), default_cache(), 7.0)
+    known, unknown = find_in([{str(call)!r}, {str(tmp_path)!r}])[0]
+    return [[one.turns, one.transcribed] for one in (prepare(plan, known), prepare(plan, unknown))]
+"""
+    assert run_virtually(code) == [[N_TURNS, True], [N_TURNS, False]]
 
 
 @pytest.mark.parametrize("arguments", [{"turns": 0}, {"patience_s": -1.0}])

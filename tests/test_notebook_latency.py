@@ -6,11 +6,13 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from ablation_tables import made_up
 
 from lab_utils import notebook
-from lab_utils.ablation.plan import configurations
+from lab_utils.ablation.plan import BASELINE, configurations
 from lab_utils.ablation.run import Ablation
 from lab_utils.ablation.summary import summarize
 from lab_utils.providers.files import load_providers
@@ -23,7 +25,10 @@ AGENTS = ["none of the twelve", "LiveKit's default", "all twelve"]
 
 @pytest.fixture(scope="module")
 def ablation() -> Ablation:
-    turns, sessions = made_up(noise_ms=0.0)
+    return ablation_of(*made_up(noise_ms=0.0))
+
+
+def ablation_of(turns: pd.DataFrame, sessions: pd.DataFrame) -> Ablation:
     return Ablation(
         settings=Settings(),
         providers=load_providers("guide"),
@@ -33,6 +38,7 @@ def ablation() -> Ablation:
         greeting=None,
         recordings=("a", "b", "c", "d"),
         skipped=(),
+        untranscribed=(),
         configurations=configurations(automatic_cache=True),
         turns=turns,
         sessions=sessions,
@@ -46,6 +52,18 @@ def test_levels_are_those_of_the_three_agents(ablation):
     saved = sum(10 * place for place in range(1, 13))
     assert levels["p50"].tolist()[::2] == [2000, 2000 - saved]
     assert (levels["p95"] - levels["after commit p95"]).tolist() == [400, 400, 400]
+
+
+def test_an_agent_that_never_answered_has_no_latency():
+    turns, sessions = made_up()
+    turns.loc[turns["configuration"] == BASELINE, ["turn_total_ms", "after_commit_ms"]] = np.nan
+    levels = notebook.levels(ablation_of(turns, sessions))
+    assert levels["p95"].isna().tolist() == [True, False, False]
+
+
+def test_what_it_rests_on_tells_of_recordings_without_words(ablation):
+    assert "without words" not in ablation.counted
+    assert "4 recordings, 1 without words (" in replace(ablation, untranscribed=("b",)).counted
 
 
 def test_undisturbed_turns_wait_for_no_timeout_and_need_no_tool(ablation):

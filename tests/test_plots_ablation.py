@@ -5,6 +5,7 @@ import pytest
 from ablation_tables import made_up
 from matplotlib.figure import Figure
 
+from lab_utils.ablation.plan import BASELINE, configurations
 from lab_utils.ablation.summary import both_ways, summarize, waterfall
 from lab_utils.plots.ablation import saving_dumbbells, savings_figure, stack_waterfall, waterfall_figure
 from lab_utils.plots.ink import png
@@ -33,6 +34,16 @@ def test_waterfall_draws_each_step_from_level_to_level(summary):
     assert texts[1] == "−10"
     assert texts[6] == "+80"  # the sixth technique costs
     assert ax.get_xlabel() == "p95 (ms)"
+
+
+@pytest.mark.parametrize("silent", [[BASELINE], list(configurations(automatic_cache=True))])
+def test_agents_that_never_answered_are_said_to_be_silent(silent):
+    turns, sessions = made_up()
+    turns.loc[turns["configuration"].isin(silent), "turn_total_ms"] = np.nan
+    steps = waterfall(summarize(turns, sessions))
+    ax = Figure().subplots()
+    stack_waterfall(ax, steps, 95)
+    assert [text.get_text() for text in ax.texts].count("never answered") == steps["p95"].isna().sum() > 0
 
 
 def test_waterfall_without_intervals_draws_none():

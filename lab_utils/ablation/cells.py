@@ -1,5 +1,7 @@
-"""What one worker call of an ablation is asked and answers; doesn't import LiveKit, which must come after the
-clock."""
+"""What one worker call of an ablation is asked and answers.
+
+It doesn't import LiveKit, which must come after the clock.
+"""
 
 from __future__ import annotations
 
@@ -52,9 +54,17 @@ def measure_cell(plan: Plan, cell: Cell) -> Rows:
     return measure(plan, cell)
 
 
-def prepare(plan: Plan, files: RecordingFiles) -> int:
-    """Trace a recording as all its cells need it; how many turns it has. Raises ValueError if it can't be
-    used."""
-    from .measure import traced_turns
+@dataclass(frozen=True)
+class Prepared:
+    """What a recording holds."""
 
-    return traced_turns(plan, files)
+    turns: int
+    transcribed: bool
+    """Whether all of the caller's words are known; placeholders stand for others."""
+
+
+def prepare(plan: Plan, files: RecordingFiles) -> Prepared:
+    """Trace a recording as all its cells need it. Raises ValueError if it can't be used."""
+    from .measure import traced
+
+    return traced(plan, files)

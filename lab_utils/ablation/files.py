@@ -1,5 +1,7 @@
-"""An ablation as files: `turns.parquet`, `sessions.parquet` and `summary.json`. Equal ablations, equal
-bytes."""
+"""An ablation as files: `turns.parquet`, `sessions.parquet` and `summary.json`.
+
+Equal ablations, equal bytes.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +44,7 @@ def summary_of(ablation: Ablation) -> dict[str, Any]:
         "greeting": ablation.greeting,
         "recordings": list(ablation.recordings),
         "skipped": list(ablation.skipped),
+        "untranscribed": list(ablation.untranscribed),
         "counted": ablation.counted,
         "configurations": {name: list(one.on) for name, one in ablation.configurations.items()},
         "verdicts": [dataclasses.asdict(verdict) for verdict in summary.verdicts],

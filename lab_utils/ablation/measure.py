@@ -2,8 +2,8 @@
 
 Runs in a worker process, whose clock is virtual (`simulation.workers`). The seed of a cell decides all
 delays. They are drawn by what is asked (`delays.Draws`), so that configurations differ by their techniques,
-not by luck. What isn't among the twelve techniques is as LiveKit has it: the LLM's connection is warmed up at
-the start.
+not by luck. What isn't among the twelve techniques is as LiveKit has it: the LLM's connection is warmed up
+at the start.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from livekit import rtc
 from livekit.agents import llm
+from livekit.agents.voice import SpeechHandle
 
 from ..corpus.files import RecordingFiles, load_recording
 from ..delays import Draws, rng_for
@@ -36,7 +37,7 @@ from ..simulation.provider_parts import (
     stt_timing_of,
 )
 from ..simulation.stt import ScriptedSTT
-from ..simulation.stt_plan import SttTiming
+from ..simulation.stt_plan import SttTiming, has_placeholders, words_of
 from ..simulation.tts import ScriptedTTS
 from ..simulation.voices import speak
 from ..simulation.workers import run_watched
@@ -47,7 +48,7 @@ from ..techniques.semantic_cache import SemanticCache
 from ..techniques.tool_prefetch import LookUp
 from ..timeline import SAMPLE_RATE_HZ
 from ..tracing import TraceCache, Tracer
-from .cells import Cell, Plan, Rows
+from .cells import Cell, Plan, Prepared, Rows
 from .ledgers import counted
 from .patience import patient
 from .scenario import LookUp as AskedFor
@@ -78,6 +79,7 @@ def measure(plan: Plan, cell: Cell) -> Rows:
         "turns": len(turns),
         "greeted": bool(parts.agent.parts.greeting),
         **counted(plan.providers, parts.large, parts.small, parts.tts, parts.tool, parts.agent.notes),
+        "discarded_replies": parts.agent.discarded_replies,
         "false_boundaries": int(marks["false_boundary"].sum()),
         "errors": len(log.of_kind("error")),
         "failure": log.failure,
@@ -101,14 +103,14 @@ def session(plan: Plan, cell: Cell) -> tuple[Recording, SessionLog]:
     return parts.recording, run_watched(replace(parts.job(), keep_audio=True))
 
 
-def traced_turns(plan: Plan, files: RecordingFiles) -> int:
-    """Put a recording's traces into the cache; how many turns it has."""
+def traced(plan: Plan, files: RecordingFiles) -> Prepared:
+    """Put a recording's traces into the cache, if it has turns."""
     recording = _loaded(files, plan.cache, plan.patience_s)
     assert recording.labels is not None
     turns = len(turns_of(recording.labels))
     if turns:
         Tracer(TraceCache(plan.cache)).trace_session(recording, plan.settings)
-    return turns
+    return Prepared(turns, not has_placeholders(words_of(recording.labels)))
 
 
 @lru_cache(maxsize=2)
@@ -130,6 +132,23 @@ class _Stt(ScriptedSTT):
     def hear(self, events: Any, start_s: float) -> None:
         self.origin_s = start_s
         super().hear(events, start_s)
+
+
+class _Agent(StackedAgent):
+    """Remembers what it began to say."""
+
+    def __init__(self, techniques: Techniques, parts: AgentParts) -> None:
+        super().__init__(techniques, parts)
+        self.speeches: list[SpeechHandle] = []
+
+    async def on_enter(self) -> None:
+        self.session.on("speech_created", lambda event: self.speeches.append(event.speech_handle))
+        await super().on_enter()
+
+    @property
+    def discarded_replies(self) -> int:
+        """Replies begun before the end of turn that no commit has let through."""
+        return sum(not speech.scheduled for speech in self.speeches)
 
 
 class _Parts:
@@ -220,7 +239,7 @@ class _Parts:
         return SimulatedTool(self._providers.tool.latency, self._cell.seed, answer=found)
 
     @cached_property
-    def agent(self) -> StackedAgent:
+    def agent(self) -> _Agent:
         scenario, techniques = self._scenario, self._techniques
         tool = LookUp(scenario.tool.description, self.tool, scenario.foreseen)
         parts = AgentParts(
@@ -233,7 +252,7 @@ class _Parts:
             tenant=scenario.tenant,
             greeting=scenario.greeting if self._greets else "",
         )
-        return StackedAgent(techniques, parts)
+        return _Agent(techniques, parts)
 
 
 def replies(scenario: Scenario, chat_ctx: llm.ChatContext) -> Reply:

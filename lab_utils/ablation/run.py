@@ -1,5 +1,7 @@
-"""Run an ablation: every configuration on the same calls under the same draws of delays, in worker
-processes."""
+"""Run an ablation: every configuration on the same calls under the same draws of delays.
+
+Sessions run in worker processes.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ from ..simulation.job import HasSettings, settings_in
 from ..simulation.workers import in_workers
 from ..techniques.choice import Techniques
 from ..tracing import default_cache
-from .cells import Cell, Plan, Rows, measure_cell, prepare
+from .cells import Cell, Plan, Prepared, Rows, measure_cell, prepare
 from .plan import configurations
 from .summary import Summary, summarize
 from .turns import SESSION_COLUMNS, TURN_COLUMNS, table
@@ -46,6 +48,8 @@ class Ablation:
     recordings: tuple[str, ...]
     skipped: tuple[str, ...]
     """Why recordings were not used."""
+    untranscribed: tuple[str, ...]
+    """Recordings whose words nobody knows, which techniques that go by what is said can't act on."""
     configurations: dict[str, Techniques]
     turns: pd.DataFrame
     """`turns.TURN_COLUMNS`"""
@@ -59,7 +63,8 @@ class Ablation:
         n, turns = len(self.recordings), len(self.turns) // len(self.configurations)
         calls = f"{n} recording{'' if n == 1 else 's'}"
         draws = f"{self.draws} draw{'' if self.draws == 1 else 's'}"
-        return f"{turns:,} turns of {calls} ({draws} of delays each)"
+        unknown = f", {len(self.untranscribed)} without words" if self.untranscribed else ""
+        return f"{turns:,} turns of {calls}{unknown} ({draws} of delays each)"
 
 
 def ablate(
@@ -92,19 +97,19 @@ def ablate(
     plan = Plan(settings_in(profile), providers, cache or default_cache(), patience_s, greeting)
     found, errors = find_in(paths, channels)
     skipped = [str(error) for _, error in errors]
-    chosen: list[tuple[RecordingFiles, int]] = []
-    for files, ends in _prepared(plan, with_distinct_names(found), jobs, quiet):
-        if isinstance(ends, Exception):
-            if not isinstance(ends, ValueError):
-                raise ends
-            skipped.append(str(ends))
-        elif ends and sum(n for _, n in chosen) < turns:
-            chosen.append((files, ends))
-        elif not ends:
+    chosen: list[tuple[RecordingFiles, Prepared]] = []
+    for files, one in _prepared(plan, with_distinct_names(found), jobs, quiet):
+        if isinstance(one, Exception):
+            if not isinstance(one, ValueError):
+                raise one
+            skipped.append(str(one))
+        elif one.turns and sum(other.turns for _, other in chosen) < turns:
+            chosen.append((files, one))
+        elif not one.turns:
             skipped.append(f"{files.name}: no labelled end of turn")
     if not chosen:
         raise BadRecording("; ".join(skipped) or "no recordings given; name a file or a folder")
-    draws = math.ceil(turns / sum(n for _, n in chosen))
+    draws = math.ceil(turns / sum(one.turns for _, one in chosen))
     cache_model = providers.large.cache
     wanted = configurations(cache_model is not None and cache_model.automatic, mistakes)
     cells = list(_cells([files for files, _ in chosen], wanted, seed, draws))
@@ -119,6 +124,7 @@ def ablate(
         greeting=greeting,
         recordings=tuple(files.name for files, _ in chosen),
         skipped=tuple(skipped),
+        untranscribed=tuple(files.name for files, one in chosen if not one.transcribed),
         configurations=wanted,
         turns=of_turns,
         sessions=of_sessions,
@@ -128,10 +134,13 @@ def ablate(
 
 def _prepared(
     plan: Plan, found: Sequence[RecordingFiles], jobs: int, quiet: bool
-) -> Iterator[tuple[RecordingFiles, int | Exception]]:
-    """Each recording with its number of turns, traced."""
+) -> Iterator[tuple[RecordingFiles, Prepared | Exception]]:
+    """Each recording with what it holds, traced."""
     answers = in_workers(prepare, ((plan, files) for files in found), min(jobs, max(1, len(found))))
-    with closing(answers), tqdm(total=len(found), desc="tracing", unit="recording", disable=quiet) as bar:
+    with (
+        closing(answers),
+        tqdm(total=len(found), desc="tracing", unit="recording", disable=quiet or not found) as bar,
+    ):
         for files, answer in zip(found, answers, strict=True):
             bar.update()
             yield files, answer

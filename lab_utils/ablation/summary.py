@@ -36,7 +36,7 @@ class Summary:
     saved_p95, saved_mean (ms, positive is faster), each with `_low` and `_high`."""
     costs: pd.DataFrame
     """A row per configuration: turns, sessions, failed, and per 1,000 turns `COUNTED` and dollars;
-    discarded_share (discarded calls per turn)."""
+    discarded_share (preemptive replies thrown away, per turn)."""
     verdicts: tuple[Verdict, ...]
 
 
@@ -135,7 +135,7 @@ def _costs(sessions: pd.DataFrame) -> pd.DataFrame:
     costs.insert(0, "failed", of["failure"].agg(lambda reasons: int((reasons != "").sum())))
     costs.insert(0, "sessions", of.size())
     costs.insert(0, "turns", n_turns)
-    costs["discarded_share"] = sums["discarded_calls"] / n_turns
+    costs["discarded_share"] = sums["discarded_replies"] / n_turns
     return costs.reset_index()
 
 

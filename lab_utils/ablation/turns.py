@@ -1,9 +1,8 @@
 """The two tables that an ablation fills: its turns and its sessions.
 
 Definitions (milliseconds; `label` is the recording's own word for when the caller's turn was over):
-- `turn_total_ms`: from the true end of the caller's turn (label) to the first audio of the agent's answer:
-the
-  first playout after the first commit at or after that end, if it comes before the caller's next turn.
+- `turn_total_ms`: from the true end of the caller's turn (label) to the first audio of the agent's answer,
+  the first playout after the first commit at or after that end, if it comes before the caller's next turn.
   NaN otherwise, and the turn counts as not answered.
 - `commit_ms`: from that end to the commit; `after_commit_ms` from the commit to the audio; they add up.
 - `stt_first_partial_ms`: from the end of the turn's first word to the first transcript of the turn.
@@ -22,8 +21,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-
-from ..timeline import Floats
 
 TURN_KEY = ("recording", "seed", "turn")
 """Names one turn of one call under one draw of delays: what configurations are paired by."""
@@ -53,6 +50,7 @@ TURN_COLUMNS: dict[str, Any] = {
 COUNTED = (
     "llm_calls",
     "discarded_calls",
+    "discarded_replies",
     "prompt_tokens",
     "cached_tokens",
     "written_tokens",
@@ -78,7 +76,9 @@ SESSION_COLUMNS: dict[str, Any] = {
 }
 """What a session did in all, greeting included.
 
-`greeted`: whether the agent spoke first; `wasted_look_ups` ended, and nobody took what they found;
+`greeted`: whether the agent spoke first; `discarded_calls` were given up before their end, by whatever
+interrupted them; `discarded_replies` were begun preemptively and never used, though their calls may have
+come to an end; `wasted_look_ups` ended, and nobody took what they found;
 `wrong_answers` were another question's or another tenant's; `failure` is empty if it came to its end.
 """
 
@@ -122,8 +122,3 @@ def matrix(turns: pd.DataFrame, measure: str) -> pd.DataFrame:
     wide = turns.pivot(index=index, columns="configuration", values=measure)
     names = list(dict.fromkeys(turns["configuration"]))
     return wide.sort_index()[names]
-
-
-def values(column: pd.Series) -> Floats:
-    """A column's numbers, shape=(turns,)."""
-    return column.to_numpy(np.float64)

@@ -6,12 +6,13 @@ is at least the claim's lower end. Rules, the first that applies:
 1. both reach it: "holds".
 2. one of them: "holds only if the others are off", or "on".
 3. the saving at p95 over the turns where the technique acts reaches it alone: "holds only if" those are
-meant.
+   meant.
 4. the saving at p50 reaches it alone: "holds only if" the typical turn is meant.
-5. otherwise "doesn't hold here, because": no turn in which it acts; its stage saves as much but in the shadow
-of the
-   wait for the end of turn; or the figure itself.
+5. otherwise "doesn't hold here, because": no turn in which it acts; its stage saves as much but in the
+   shadow of the wait for the end of turn; or the figure itself.
+
 `certain` is False where the interval of the deciding figure holds the claim's lower end, or is unknown.
+
 A range (a configuration's p95): within it, or below it, "holds"; if only what follows the commit is, in all
 turns or in those that need no tool, "holds only if" that is counted; above it, "doesn't hold here".
 """
@@ -205,5 +206,5 @@ def _certain(found: Estimate, limit_ms: float) -> bool:
 def _ms(found: Estimate) -> str:
     if not np.isfinite(found.value):
         return "–"
-    interval = f" [{found.low:.0f}, {found.high:.0f}]" if np.isfinite(found.low) else ""
-    return f"{found.value:.0f}{interval} ms"
+    interval = f" [{round(found.low)}, {round(found.high)}]" if np.isfinite(found.low) else ""
+    return f"{round(found.value)}{interval} ms"

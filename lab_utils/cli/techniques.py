@@ -76,6 +76,13 @@ def techniques(
         _draw(found, out)
         for reason in found.skipped:
             print(f"lab: skipped: {reason}", file=sys.stderr)
+        if found.untranscribed:
+            print(
+                f"lab: {len(found.untranscribed)} of {len(found.recordings)} recordings have no words: what "
+                "routing, tool prefetch, short-turn models and the semantic cache save there means nothing; "
+                "write words with 'lab transcribe'",
+                file=sys.stderr,
+            )
         failed = int(found.summary.costs["failed"].sum())
         if failed:
             print(f"lab: {failed} session(s) failed, see sessions.parquet", file=sys.stderr)
@@ -136,12 +143,12 @@ def _print_levels(console: Console, found: Ablation) -> None:
             f"{latency.loc[(name, 'commit_ms'), 'p95']:.0f}",
             f"{latency.loc[(name, 'after_commit_ms'), 'p95']:.0f}",
             f"{costs.loc[name, 'llm_calls'] / 1000:.2f}",
-            f"{costs.loc[name, 'discarded_calls'] / 1000:.2f}",
+            f"{costs.loc[name, 'discarded_replies'] / 1000:.2f}",
             f"{costs.loc[name, 'dollars']:.2f}",
         )
     console.print(table)
     console.print(
-        "commit, after it: p95 of either part. LLM calls, and those thrown away, per turn; $ per 1,000."
+        "commit, after it: p95 of either part. LLM calls, and preemptive replies lost, per turn; $ per 1,000."
     )
 
 

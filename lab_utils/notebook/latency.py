@@ -69,8 +69,9 @@ def savings(ablation: Ablation, measure: str = TOTAL) -> Image:
 def levels(ablation: Ablation) -> pd.DataFrame:
     """The agents that everybody asks about, a row each: latency (ms), and what it takes.
 
-    With mistakes in the ablation, all twelve with each of them, too. Per 1,000 turns: dollars, look-ups whose
-    result nobody took, and answers that were another question's or another tenant's.
+    With mistakes in the ablation, all twelve with each of them, too. By turn: LLM calls, preemptive replies
+    thrown away, false boundaries. Per 1,000 turns: dollars (LLM and TTS), look-ups whose result nobody took,
+    and answers that were another question's or another tenant's.
     """
     latency = ablation.summary.latency.set_index(["configuration", "measure"])
     costs = ablation.summary.costs.set_index("configuration")
@@ -80,17 +81,21 @@ def levels(ablation: Ablation) -> pd.DataFrame:
         total, commit, after = (latency.loc[(name, m)] for m in (TOTAL, "commit_ms", AFTER_COMMIT))
         cost = costs.loc[name]
         rows[shown] = {
-            "p50": round(total["p50"]),
-            "p95": round(total["p95"]),
-            "commit p95": round(commit["p95"]),
-            "after commit p95": round(after["p95"]),
+            "p50": total["p50"],
+            "p95": total["p95"],
+            "commit p95": commit["p95"],
+            "after commit p95": after["p95"],
             "LLM calls a turn": round(cost["llm_calls"] / 1000, 2),
-            "discarded": round(cost["discarded_calls"] / 1000, 2),
+            "discarded": round(cost["discarded_replies"] / 1000, 2),
             "$": round(cost["dollars"], 2),
+            "false boundaries": round(cost["false_boundaries"] / 1000, 2),
             "look-ups wasted": round(cost["wasted_look_ups"]),
             "wrong answers": round(cost["wrong_answers"]),
         }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    times = [str(name) for name in table if str(name).endswith(("p50", "p95"))]
+    table[times] = table[times].astype(float).round().astype("Int64")  # none if an agent never answered
+    return table
 
 
 def stages(ablation: Ablation) -> pd.DataFrame:

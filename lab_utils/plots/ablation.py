@@ -62,14 +62,17 @@ def stack_waterfall(ax: Axes, steps: pd.DataFrame, percentile: int) -> dict[str,
         drawn["interval"] = ax.errorbar(
             level, rows, xerr=np.maximum(spread, 0), fmt="none", ecolor=BLACK, elinewidth=1, capsize=2.5
         ).lines[2][0]
-    right_edge = np.fmax(high, steps[f"{name}_high"].to_numpy(np.float64))
+    # An agent that never answered has no level: nothing is drawn of it.
+    right_edge = np.nan_to_num(np.fmax(np.fmax(high, level), steps[f"{name}_high"].to_numpy(np.float64)))
     for row, saved in zip(rows, steps[f"saved_{name}"], strict=True):
         text = f"{level[row]:.0f}" if not np.isfinite(saved) else f"{-round(saved):+d}".replace("+0", "0")
         if row == last:
             text += f" → {level[row]:.0f}"
+        if not np.isfinite(level[row]):
+            text = "never answered"
         ax.annotate(
             text.replace("-", "−"),
-            (np.nanmax([right_edge[row], level[row]]), row),
+            (right_edge[row], row),
             xytext=(6, 0),
             textcoords="offset points",
             va="center",
@@ -80,7 +83,7 @@ def stack_waterfall(ax: Axes, steps: pd.DataFrame, percentile: int) -> dict[str,
     labels[0], labels[-1] = str(steps["name"].iloc[0]), str(steps["name"].iloc[-1])
     ax.set_yticks(rows, labels)
     ax.set_ylim(len(rows) - 0.4, -0.6)
-    ax.set_xlim(0, 1.16 * np.nanmax(right_edge))
+    ax.set_xlim(0, 1.16 * right_edge.max() or 1.0)
     ax.set_xlabel(f"{name} (ms)")
     ax.spines[["top", "right"]].set_visible(False)
     return drawn
