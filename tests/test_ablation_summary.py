@@ -254,8 +254,14 @@ def test_range_without_turns_says_so():
 
 
 def test_share_holds_up_to_its_limit():
-    assert judge_share("discarded", 0.05, 0.05, 528).verdict == "holds"
-    assert judge_share("discarded", 0.2, 0.05, 528).verdict == "doesn't hold here"
+    assert judge_share("discarded", 0.05, [0.05, 0.05], 0.05, 528).verdict == "holds"
+    assert judge_share("discarded", 0.2, [0.1, 0.3], 0.05, 528).verdict == "doesn't hold here"
+
+
+def test_a_share_is_certain_where_every_recording_says_the_same():
+    assert judge_share("discarded", 0.2, [0.1, 0.3], 0.05, 528).certain
+    assert not judge_share("discarded", 0.2, [0.0, 0.4], 0.05, 528).certain
+    assert not judge_share("discarded", 0.2, [0.2], 0.05, 528).certain
 
 
 def test_verdicts_cover_every_claim():

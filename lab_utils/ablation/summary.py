@@ -55,7 +55,7 @@ def summarize(turns: pd.DataFrame, sessions: pd.DataFrame, seed: int = 0) -> Sum
         latency=pd.DataFrame(_latencies(wide, resampling)),
         savings=savings,
         costs=costs,
-        verdicts=tuple(_verdicts(turns, wide, savings, costs, resampling, bool(sessions["greeted"].all()))),
+        verdicts=tuple(_verdicts(turns, sessions, wide, savings, costs, resampling)),
     )
 
 
@@ -141,13 +141,13 @@ def _costs(sessions: pd.DataFrame) -> pd.DataFrame:
 
 def _verdicts(
     turns: pd.DataFrame,
+    sessions: pd.DataFrame,
     wide: dict[str, pd.DataFrame],
     savings: pd.DataFrame,
     costs: pd.DataFrame,
     resampling: Resampling,
-    greeted: bool,
 ) -> Iterator[Verdict]:
-    total = MEASURES[0]
+    total, greeted = MEASURES[0], bool(sessions["greeted"].all())
     for claim in SAVINGS:
         of = savings[(savings["technique"] == claim.technique) & (savings["measure"] == total)]
         rows = {(row["view"], row["on"]): _saved(row) for row in of.to_dict("records")}
@@ -171,10 +171,11 @@ def _verdicts(
             ),
         )
     share = costs.set_index("configuration")["discarded_share"]
+    sums = sessions.groupby(["configuration", "recording"])[["discarded_replies", "turns"]].sum()
+    each = sums["discarded_replies"] / sums["turns"]
     for name, subject in ((DEFAULT, DEFAULT), (FULL, "all twelve")):
-        yield judge_share(
-            f"discarded replies, {subject}", float(share[name]), DISCARDED_SHARE, DISCARDED_LINE
-        )
+        told, shares = f"discarded replies, {subject}", each.loc[name].tolist()
+        yield judge_share(told, float(share[name]), shares, DISCARDED_SHARE, DISCARDED_LINE)
 
 
 def _p95(column: pd.Series, chosen: NDArray[np.bool_], resampling: Resampling) -> Estimate:

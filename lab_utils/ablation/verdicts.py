@@ -15,11 +15,13 @@ is at least the claim's lower end. Rules, the first that applies:
 
 A range (a configuration's p95): within it, or below it, "holds"; if only what follows the commit is, in all
 turns or in those that need no tool, "holds only if" that is counted; above it, "doesn't hold here".
+
+A share of the turns holds if it is at most the claim's; `certain` if that is so, or not, in every recording.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -181,8 +183,10 @@ def judge_level(claim: LevelClaim, found: Level) -> Verdict:
     return verdict("doesn't hold here", f"because {wait}, and even {tools}", found.total)
 
 
-def judge_share(subject: str, share: float, most: float, line: int) -> Verdict:
-    """A share of the turns that is claimed to be at most so high."""
+def judge_share(
+    subject: str, share: float, of_recordings: Sequence[float], most: float, line: int
+) -> Verdict:
+    """A share of the turns that is claimed to be at most so high; `of_recordings`: of each by itself."""
     holds = share <= most
     return Verdict(
         subject=subject,
@@ -191,7 +195,7 @@ def judge_share(subject: str, share: float, most: float, line: int) -> Verdict:
         measured=f"{share:.1%}",
         verdict="holds" if holds else "doesn't hold here",
         reason="" if holds else "because every pause inside a turn makes a final transcript to start on",
-        certain=False,
+        certain=len(of_recordings) > 1 and all((one <= most) == holds for one in of_recordings),
     )
 
 
