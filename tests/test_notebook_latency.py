@@ -76,7 +76,9 @@ def test_undisturbed_turns_wait_for_no_timeout_and_need_no_tool(ablation):
 
 
 def test_stages_stand_beside_the_guides_figures(ablation):
-    stages = notebook.stages(ablation)
+    shown = notebook.stages(ablation)
+    assert "nan" not in shown.to_html()
+    stages = shown.data
     assert stages.index[:4].tolist() == [
         "stt_first_partial_ms",
         "llm_ttft_ms",

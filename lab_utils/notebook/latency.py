@@ -98,13 +98,13 @@ def levels(ablation: Ablation) -> pd.DataFrame:
     return table
 
 
-def stages(ablation: Ablation) -> pd.DataFrame:
+def stages(ablation: Ablation) -> Styler:
     """p50 and p95 (ms) of each stage, in the guide's names, beside the guide's figure for all twelve."""
     table = by_stage(ablation.summary).set_index("stage")
     table.columns = pd.MultiIndex.from_tuples(
         [("the guide", ""), *((AGENTS[name], q) for name in AGENTS for q in ("p50", "p95"))]
     )
-    return table.round(0).astype("Int64")
+    return table.style.format(precision=0, na_rep="")
 
 
 def undisturbed(ablation: Ablation) -> pd.DataFrame:
