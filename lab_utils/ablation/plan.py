@@ -8,6 +8,8 @@ BASELINE = "baseline"
 DEFAULT = "LiveKit's default"
 FULL = f"stack: +{NAMES[-1]}"
 """The last step of the stack: all twelve."""
+MISTAKE = "mistake: "
+"""All twelve with one mistake are named so, and by it."""
 
 
 def alone(name: TechniqueName) -> str:
@@ -43,5 +45,5 @@ def configurations(automatic_cache: bool, mistakes: bool = False) -> dict[str, T
     chosen |= {left_out(name): Techniques.everything().without(name) for name in NAMES}
     chosen |= {stacked(name): Techniques.of(*NAMES[: place + 1]) for place, name in enumerate(NAMES)}
     if mistakes:
-        chosen |= {f"mistake: {one}": Techniques.of(*NAMES, mistakes=frozenset({one})) for one in MISTAKES}
+        chosen |= {f"{MISTAKE}{one}": Techniques.of(*NAMES, mistakes=frozenset({one})) for one in MISTAKES}
     return chosen

@@ -66,6 +66,11 @@ class Ablation:
         unknown = f", {len(self.untranscribed)} without words" if self.untranscribed else ""
         return f"{turns:,} turns of {calls}{unknown} ({draws} of delays each)"
 
+    @property
+    def caption(self) -> str:
+        """On what it rests, and whose delays were taken."""
+        return f"{self.counted}; providers: {self.providers.name}"
+
 
 def ablate(
     paths: Sequence[str | Path],

@@ -14,7 +14,7 @@ from ..techniques.choice import NAMES, TechniqueName
 from ..timeline import Floats
 from .claims import DISCARDED_LINE, DISCARDED_SHARE, LEVELS, SAVINGS, STAGE_MS, View
 from .percentiles import PERCENTILES, Estimate, Resampling
-from .plan import BASELINE, DEFAULT, FULL, alone, before, left_out, stacked
+from .plan import BASELINE, DEFAULT, FULL, MISTAKE, alone, before, left_out, stacked
 from .turns import COUNTED, MEASURES, STAGES, acted, matrix
 from .verdicts import Level, Saved, Verdict, judge_level, judge_saving, judge_share
 
@@ -222,6 +222,30 @@ def waterfall(summary: Summary, measure: str = MEASURES[0]) -> pd.DataFrame:
         )
     rows.append({"name": DEFAULT} | latency.loc[DEFAULT, level].to_dict())
     return pd.DataFrame(cast(Any, rows), columns=["name", *level, *saved])
+
+
+def levels(summary: Summary) -> pd.DataFrame:
+    """The agents that everybody asks about, by configuration: `BASELINE`, `DEFAULT`, `FULL`, the mistakes.
+
+    Columns: answered (share of the turns); p50, p95, commit_p95 and after_commit_p95 (ms); by turn llm_calls,
+    discarded_replies and false_boundaries; by 1,000 turns dollars, wasted_look_ups and wrong_answers.
+    """
+    latency = summary.latency.set_index(["configuration", "measure"])
+    costs = summary.costs.set_index("configuration")
+    mistakes = [name for name in costs.index if str(name).startswith(MISTAKE)]
+    rows = {}
+    for name in (BASELINE, DEFAULT, FULL, *mistakes):
+        total, cost = latency.loc[(name, MEASURES[0])], costs.loc[name]
+        rows[name] = {
+            "answered": total["answered"] / total["turns"],
+            "p50": total["p50"],
+            "p95": total["p95"],
+            "commit_p95": latency.loc[(name, "commit_ms"), "p95"],
+            "after_commit_p95": latency.loc[(name, "after_commit_ms"), "p95"],
+            **{one: cost[one] / PER_TURNS for one in ("llm_calls", "discarded_replies", "false_boundaries")},
+            **{one: cost[one] for one in ("dollars", "wasted_look_ups", "wrong_answers")},
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").astype(float)
 
 
 def by_stage(summary: Summary) -> pd.DataFrame:

@@ -29,6 +29,8 @@ Paths = Annotated[list[Path], typer.Argument(help="Recordings, or folders of the
 UserChannel = Annotated[
     str, typer.Option("--user", help="Name of the user's channel in pairs of mono files.")
 ]
+AgentChannel = Annotated[str, typer.Option(help="Name of the agent's channel.")]
+ProfileFile = Annotated[Path | None, typer.Option(help="Profile file (default: LiveKit's default settings).")]
 
 
 class Terminated(KeyboardInterrupt):

@@ -21,7 +21,7 @@ from ..corpus.label_edits import Change, edit_labels, label_at, undo_edit
 from ..corpus.label_file import SUFFIX, ChangeEntry, EditedSpan, EditEntry, read_label_file
 from ..records import LABEL_KINDS, Label, LabelKind, Labels
 from ..tracing import TraceCache, Tracer, default_cache
-from .common import Cache, Json, UserChannel, app, ending_well
+from .common import AgentChannel, Cache, Json, UserChannel, app, ending_well
 
 Seconds = Annotated[
     float | None, typer.Option(min=0, max=1e6, help="In s: of the label at --at, or of a new one.")
@@ -57,7 +57,7 @@ def label(
     by: Annotated[str, typer.Option(help="Your name; it is kept with what you change.")] = "",
     because: Annotated[str, typer.Option(help="Why, for the history.")] = "",
     user: UserChannel = "caller",
-    agent: Annotated[str, typer.Option(help="Name of the agent's channel.")] = "agent",
+    agent: AgentChannel = "agent",
     cache: Cache = None,
     as_json: Json = False,
 ) -> None:

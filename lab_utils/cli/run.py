@@ -17,7 +17,7 @@ from .. import profile as profiles
 from .. import report, trial
 from ..settings import Settings
 from ..simulation.job import Limits
-from .common import Cache, Jobs, Json, Out, Paths, UserChannel, app, ending_well
+from .common import AgentChannel, Cache, Jobs, Json, Out, Paths, ProfileFile, UserChannel, app, ending_well
 
 Mode = Literal["open_loop", "reactive"]
 PartName = Annotated[str | None, typer.Option(help="Yours instead of the scripted one: module:callable.")]
@@ -40,9 +40,7 @@ HEADS = {"false_boundaries": "false", "interruptions": "cut short"}
 @app.command()
 def run(
     paths: Paths,
-    profile: Annotated[
-        Path | None, typer.Option(help="Profile file (default: LiveKit's default settings).")
-    ] = None,
+    profile: ProfileFile = None,
     mode: Annotated[
         Mode, typer.Option(help="open_loop: the caller is a tape; reactive: turns wait for the agent.")
     ] = "open_loop",
@@ -70,7 +68,7 @@ def run(
     jobs: Jobs = 2,
     cache: Cache = None,
     user: UserChannel = "caller",
-    agent_channel: Annotated[str, typer.Option(help="Name of the agent's channel.")] = "agent",
+    agent_channel: AgentChannel = "agent",
     as_json: Json = False,
 ) -> None:
     """Run an agent on recordings with the real AgentSession: what it does, and how long each reply takes."""

@@ -23,7 +23,7 @@ from ..sweep import Budget
 from ..techniques.choice import parse_techniques
 from ..techniques.export import worker_code
 from ..yaml_files import write_whole
-from .common import SAMPLES, Cache, Jobs, Json, Out, Paths, UserChannel, app, ending_well
+from .common import SAMPLES, AgentChannel, Cache, Jobs, Json, Out, Paths, UserChannel, app, ending_well
 
 ENOUGH_RECORDINGS = 5
 """With fewer, the summary says how little the figures rest on."""
@@ -58,7 +58,7 @@ def sweep(
     cache: Cache = None,
     frame_ms: FrameMs = 50.0,
     user: UserChannel = "caller",
-    agent: Annotated[str, typer.Option(help="Name of the agent's channel.")] = "agent",
+    agent: AgentChannel = "agent",
     condition: Annotated[
         list[str] | None,
         typer.Option(help="Also judge the choice on a bad line, e.g. noise:10, telephone, loss:0.05:3."),

@@ -20,13 +20,13 @@ from ..ablation.claims import View
 from ..ablation.files import save_ablation, summary_of
 from ..ablation.plan import BASELINE, DEFAULT, FULL
 from ..ablation.run import PATIENCE_S, TURNS, Ablation, ablate
-from ..ablation.summary import both_ways, by_stage, waterfall
+from ..ablation.summary import both_ways, by_stage, levels, waterfall
 from ..ablation.turns import MEASURES
 from ..audio import replacing
 from ..plots import png, savings_figure, waterfall_figure
 from ..providers.files import load_providers
 from ..settings import Settings
-from .common import Cache, Jobs, Json, Out, Paths, UserChannel, app, ending_well
+from .common import AgentChannel, Cache, Jobs, Json, Out, Paths, ProfileFile, UserChannel, app, ending_well
 
 FEW_RECORDINGS = 5
 VIEWS: tuple[View, ...] = ("alone", "left out", "stacked")
@@ -35,9 +35,7 @@ VIEWS: tuple[View, ...] = ("alone", "left out", "stacked")
 @app.command()
 def techniques(
     paths: Paths,
-    profile: Annotated[
-        Path | None, typer.Option(help="Profile file (default: LiveKit's default settings).")
-    ] = None,
+    profile: ProfileFile = None,
     providers: Annotated[str, typer.Option(help="Provider profile: a built-in name, or a file.")] = "guide",
     turns: Annotated[int, typer.Option(min=1, help="At least so many turns for each configuration.")] = TURNS,
     seed: Annotated[int, typer.Option(min=0, help="Of the simulated delays.")] = 0,
@@ -53,7 +51,7 @@ def techniques(
     jobs: Jobs = 2,
     cache: Cache = None,
     user: UserChannel = "caller",
-    agent_channel: Annotated[str, typer.Option(help="Name of the agent's channel.")] = "agent",
+    agent_channel: AgentChannel = "agent",
     as_json: Json = False,
 ) -> None:
     """Measure twelve latency techniques with the real AgentSession: alone, left out, stacked."""
@@ -97,10 +95,11 @@ def techniques(
 def _draw(found: Ablation, out: Path) -> None:
     for measure in MEASURES:
         suffix = "" if measure == MEASURES[0] else "-after-commit"
-        counted = f"{found.counted}; providers: {found.providers.name}"
         figures = {
-            f"waterfall{suffix}.png": waterfall_figure(waterfall(found.summary, measure), measure, counted),
-            f"savings{suffix}.png": savings_figure(both_ways(found.summary, measure), measure, counted),
+            f"waterfall{suffix}.png": waterfall_figure(
+                waterfall(found.summary, measure), measure, found.caption
+            ),
+            f"savings{suffix}.png": savings_figure(both_ways(found.summary, measure), measure, found.caption),
         }
         for name, figure in figures.items():
             with replacing(out / name) as part:
@@ -109,7 +108,7 @@ def _draw(found: Ablation, out: Path) -> None:
 
 def _print(found: Ablation, out: Path) -> None:
     console = Console()
-    console.print(f"{found.counted}; providers: {found.providers.name}", highlight=False)
+    console.print(found.caption, highlight=False)
     _print_levels(console, found)
     _print_stages(console, found)
     _print_savings(console, found.summary.savings)
@@ -130,21 +129,12 @@ def _print_levels(console: Console, found: Ablation) -> None:
     table.add_column("configuration")
     for name in ("answered", "p50", "p95", "commit", "after it", "LLM calls", "lost", "$"):
         table.add_column(name, justify="right", no_wrap=True)
-    latency = found.summary.latency.set_index(["configuration", "measure"])
-    costs = found.summary.costs.set_index("configuration")
-    shown = [BASELINE, DEFAULT, FULL, *(name for name in costs.index if str(name).startswith("mistake"))]
-    for name in shown:
-        total = latency.loc[(name, MEASURES[0])]
+    for agent, row in levels(found.summary).iterrows():
         table.add_row(
-            "all twelve" if name == FULL else str(name),
-            f"{total['answered'] / total['turns']:.0%}",
-            f"{total['p50']:.0f}",
-            f"{total['p95']:.0f}",
-            f"{latency.loc[(name, 'commit_ms'), 'p95']:.0f}",
-            f"{latency.loc[(name, 'after_commit_ms'), 'p95']:.0f}",
-            f"{costs.loc[name, 'llm_calls'] / 1000:.2f}",
-            f"{costs.loc[name, 'discarded_replies'] / 1000:.2f}",
-            f"{costs.loc[name, 'dollars']:.2f}",
+            "all twelve" if agent == FULL else str(agent),
+            f"{row['answered']:.0%}",
+            *(f"{row[one]:.0f}" for one in ("p50", "p95", "commit_p95", "after_commit_p95")),
+            *(f"{row[one]:.2f}" for one in ("llm_calls", "discarded_replies", "dollars")),
         )
     console.print(table)
     console.print(

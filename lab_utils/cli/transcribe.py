@@ -15,7 +15,7 @@ from rich.table import Table
 
 from .. import report, transcribing
 from ..transcripts import DEFAULT_MODEL
-from .common import Cache, Jobs, Json, Paths, UserChannel, app, ending_well
+from .common import AgentChannel, Cache, Jobs, Json, Paths, UserChannel, app, ending_well
 
 
 @app.command()
@@ -31,7 +31,7 @@ def transcribe(
     jobs: Jobs = 2,
     cache: Cache = None,
     user: UserChannel = "caller",
-    agent: Annotated[str, typer.Option(help="Name of the agent's channel.")] = "agent",
+    agent: AgentChannel = "agent",
     as_json: Json = False,
 ) -> None:
     """Write each recording's words into a label file, where it has none yet; Ctrl-C keeps what is done."""

@@ -16,7 +16,7 @@ from rich.table import Table
 from .. import proof
 from ..audio import replacing
 from ..compare import Moment, Outcome
-from .common import Cache, Jobs, Json, Paths, UserChannel, app, ending_well
+from .common import AgentChannel, Cache, Jobs, Json, Paths, UserChannel, app, ending_well
 
 
 @app.command()
@@ -29,7 +29,7 @@ def verify(
     cache: Cache = None,
     out: Annotated[Path | None, typer.Option("--out", help="File that receives the result as JSON.")] = None,
     user: UserChannel = "caller",
-    agent: Annotated[str, typer.Option(help="Name of the agent's channel.")] = "agent",
+    agent: AgentChannel = "agent",
     as_json: Json = False,
 ) -> None:
     """Prove the replay: its commits against those of the real AgentSession, for settings drawn at random."""

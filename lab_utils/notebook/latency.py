@@ -13,10 +13,11 @@ from pandas.io.formats.style import Styler
 
 from .. import plots
 from ..ablation.cells import Plan
-from ..ablation.plan import BASELINE, DEFAULT, FULL
+from ..ablation.plan import BASELINE, DEFAULT, FULL, MISTAKE
 from ..ablation.run import Ablation
 from ..ablation.side_by_side import side_by_side
 from ..ablation.summary import both_ways, by_stage
+from ..ablation.summary import levels as levels_of
 from ..ablation.summary import waterfall as steps_of
 from ..ablation.turns import MEASURES
 from ..corpus.files import find_recordings
@@ -29,6 +30,18 @@ from .shown import image, left
 
 TOTAL, AFTER_COMMIT = MEASURES
 AGENTS = {BASELINE: "none of the twelve", DEFAULT: DEFAULT, FULL: "all twelve"}
+
+
+HEADS = {
+    "commit_p95": "commit p95",
+    "after_commit_p95": "after commit p95",
+    "llm_calls": "LLM calls a turn",
+    "discarded_replies": "discarded",
+    "dollars": "$",
+    "false_boundaries": "false boundaries",
+    "wasted_look_ups": "look-ups wasted",
+    "wrong_answers": "wrong answers",
+}
 
 
 def techniques() -> Styler:
@@ -58,12 +71,12 @@ def providers(profile: Providers) -> Image:
 def waterfall(ablation: Ablation, measure: str = TOTAL) -> Image:
     """The techniques one on top of the other, from none to all twelve; p50 and p95."""
     steps = steps_of(ablation.summary, measure)
-    return image(plots.waterfall_figure(steps, measure, _counted(ablation)))
+    return image(plots.waterfall_figure(steps, measure, ablation.caption))
 
 
 def savings(ablation: Ablation, measure: str = TOTAL) -> Image:
     """What each technique saves alone, and what leaving it out of all twelve costs."""
-    return image(plots.savings_figure(both_ways(ablation.summary, measure), measure, _counted(ablation)))
+    return image(plots.savings_figure(both_ways(ablation.summary, measure), measure, ablation.caption))
 
 
 def levels(ablation: Ablation) -> pd.DataFrame:
@@ -73,29 +86,13 @@ def levels(ablation: Ablation) -> pd.DataFrame:
     thrown away, false boundaries. Per 1,000 turns: dollars (LLM and TTS), look-ups whose result nobody took,
     and answers that were another question's or another tenant's.
     """
-    latency = ablation.summary.latency.set_index(["configuration", "measure"])
-    costs = ablation.summary.costs.set_index("configuration")
-    names = AGENTS | {name: f"all twelve, {name}" for name in costs.index if name.startswith("mistake")}
-    rows = {}
-    for name, shown in names.items():
-        total, commit, after = (latency.loc[(name, m)] for m in (TOTAL, "commit_ms", AFTER_COMMIT))
-        cost = costs.loc[name]
-        rows[shown] = {
-            "p50": total["p50"],
-            "p95": total["p95"],
-            "commit p95": commit["p95"],
-            "after commit p95": after["p95"],
-            "LLM calls a turn": round(cost["llm_calls"] / 1000, 2),
-            "discarded": round(cost["discarded_replies"] / 1000, 2),
-            "$": round(cost["dollars"], 2),
-            "false boundaries": round(cost["false_boundaries"] / 1000, 2),
-            "look-ups wasted": round(cost["wasted_look_ups"]),
-            "wrong answers": round(cost["wrong_answers"]),
-        }
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    times = [str(name) for name in table if str(name).endswith(("p50", "p95"))]
-    table[times] = table[times].astype(float).round().astype("Int64")  # none if an agent never answered
-    return table
+    table = levels_of(ablation.summary)[["p50", "p95", *HEADS]]
+    whole = ["p50", "p95", "commit_p95", "after_commit_p95", "wasted_look_ups", "wrong_answers"]
+    table[whole] = table[whole].round().astype("Int64")  # an agent that never answered has no times
+    names = AGENTS | {
+        name: f"all twelve, {name}" for name in map(str, table.index) if name.startswith(MISTAKE)
+    }
+    return table.round(2).rename(index=names, columns=HEADS)
 
 
 def stages(ablation: Ablation) -> Styler:
@@ -139,7 +136,3 @@ def conversations(ablation: Ablation, path: str | Path, number: int = 0) -> Rehe
     agents = {shown: ablation.configurations[name] for name, shown in AGENTS.items() if name != BASELINE}
     files = find_recordings(path)[number]
     return side_by_side(plan, files, agents, seed=ablation.seed)
-
-
-def _counted(ablation: Ablation) -> str:
-    return f"{ablation.counted}; providers: {ablation.providers.name}"
