@@ -1,7 +1,12 @@
 """Tune the turn-taking and response latency of LiveKit voice agents, offline.
 
 The path of the data: recordings (`corpus`, `audio`) -> traces (`vad`, `detectors`, `transcripts`, `tracing`)
--> `replay` -> `metrics` -> `sweep` -> `profile`. Importing this package loads none of them.
+-> `replay` -> `metrics` -> `sweep` -> `profile`. Importing this package loads none of them. It does one thing: it tells
+onnxruntime, before that can load, not to send telemetry to its maker. Nothing leaves the machine.
 """
+
+import os
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime loads; worker processes inherit it
 
 __version__ = "0.1.0"

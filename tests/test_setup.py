@@ -170,3 +170,21 @@ def test_version_is_the_installed_one():
     assert re.fullmatch(r"\d+\.\d+\.\d+", lab_utils.__version__)
     assert installed_version(PROJECT["name"]) == lab_utils.__version__
     assert (ROOT / "lab_utils" / "py.typed").exists()
+
+
+@pytest.mark.parametrize("module", ["lab_utils", "lab_utils.profile", "lab_utils.cli"])
+def test_onnxruntime_is_told_to_send_no_telemetry_before_it_loads(module: str) -> None:
+    code = (
+        "import importlib, os, sys\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'onnxruntime': print('loaded with', os.environ.get('ORT_DISABLE_TELEMETRY'))\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        f"importlib.import_module({module!r})\n"
+        "import onnxruntime\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment, check=True
+    )
+    assert set(done.stdout.splitlines()) == {"loaded with 1"}
