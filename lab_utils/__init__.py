@@ -1,8 +1,8 @@
 """Tune the turn-taking and response latency of LiveKit voice agents, offline.
 
-The path of the data: recordings (`corpus`, `audio`) -> traces (`vad`, `detectors`, `transcripts`, `tracing`)
--> `replay` -> `metrics` -> `sweep` -> `profile`. Importing this package loads none of them. It does one thing: it tells
-onnxruntime, before that can load, not to send telemetry to its maker. Nothing leaves the machine.
+The rooms, each importing only from those before it: `core`, `recordings`, `turns`, `session`, `latency`,
+`plots`, `workflows`, `widgets`, `cli`. Importing this package loads none of them. It does one thing: it tells
+onnxruntime, before that can load, not to send telemetry to its maker.
 """
 
 import os

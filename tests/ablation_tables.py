@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from lab_utils.ablation.plan import configurations
-from lab_utils.ablation.turns import COUNTED, SESSION_COLUMNS, STAGES, TURN_COLUMNS, table
-from lab_utils.techniques.choice import NAMES
+from lab_utils.latency.ablation.plan import configurations
+from lab_utils.latency.ablation.turns import COUNTED, SESSION_COLUMNS, STAGES, TURN_COLUMNS, table
+from lab_utils.latency.techniques.choice import NAMES
 
 RECORDINGS = ("a", "b", "c", "d")
 TURNS, SEEDS = 8, 3

@@ -18,21 +18,23 @@ from pathlib import Path
 import naive
 import numpy as np
 
-from lab_utils import grid, sweep
-from lab_utils.ablation.run import ablate
-from lab_utils.corpus.files import find_recordings, load_recording
-from lab_utils.detectors import v1_mini
-from lab_utils.providers.files import load_providers
-from lab_utils.records import EotTrace, Ipu, Label, Labels, Recording, Traced, VadTrace
-from lab_utils.rehearsal import traced_job
-from lab_utils.replay import Block, MissingPredictions, agent_turns, blocks_of, decide, find_pauses
-from lab_utils.settings import Conditions, Settings
-from lab_utils.simulation import clock
-from lab_utils.simulation.job import SessionJob
-from lab_utils.simulation.workers import in_workers
-from lab_utils.timeline import SAMPLE_RATE_HZ, WINDOW_S, frame_samples, stream_of
-from lab_utils.tracing import TraceCache, Tracer
-from lab_utils.vad import speech_probabilities
+from lab_utils.core.labels import Ipu, Label, Labels, agent_turns
+from lab_utils.core.recording import Recording
+from lab_utils.core.settings import Conditions, Settings
+from lab_utils.core.timeline import SAMPLE_RATE_HZ, WINDOW_S, frame_samples, stream_of
+from lab_utils.core.traces import EotTrace, Traced, VadTrace
+from lab_utils.latency.ablation.run import ablate
+from lab_utils.recordings.find import find_recordings, load_recording
+from lab_utils.session import clock
+from lab_utils.session.job import SessionJob
+from lab_utils.session.providers.files import load_providers
+from lab_utils.session.rehearsal import traced_job
+from lab_utils.session.workers import in_workers
+from lab_utils.turns import grid, sweep
+from lab_utils.turns.detectors import v1_mini
+from lab_utils.turns.replay import Block, MissingPredictions, blocks_of, decide, find_pauses
+from lab_utils.turns.tracing import TraceCache, Tracer
+from lab_utils.turns.vad import speech_probabilities
 
 SAMPLES = Path(__file__).resolve().parent.parent / "audio_samples"
 HOUR_S = 3600.0
@@ -201,7 +203,7 @@ def session_job(recording: Recording, tracer: Tracer) -> SessionJob:
 
 def timed_sessions(jobs: list[SessionJob], warm_up: bool = True) -> float:
     """Seconds that sessions take one after the other; runs in a worker."""
-    from lab_utils.simulation.session import run
+    from lab_utils.session.run import run
 
     if warm_up:
         run(jobs[0])

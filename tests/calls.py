@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from lab_utils.corpus.files import audio_sha256, find_recordings, load_recording
-from lab_utils.records import Labels, Recording
-from lab_utils.timeline import to_samples
+from lab_utils.core.labels import Labels
+from lab_utils.core.recording import Recording
+from lab_utils.core.timeline import to_samples
+from lab_utils.recordings.find import audio_sha256, find_recordings, load_recording
 
 SAMPLES = Path(__file__).resolve().parents[1] / "audio_samples"
 

@@ -20,7 +20,9 @@ from pathlib import Path
 import atheris
 from fuzz_json import mutated
 
-with atheris.instrument_imports(include=["lab_utils.audio", "lab_utils.corpus", "webvtt", "csv"]):
+with atheris.instrument_imports(
+    include=["lab_utils.recordings.audio", "lab_utils.recordings", "webvtt", "csv"]
+):
     import fuzz_annotations
     import fuzz_formats
     import fuzz_tables

@@ -8,8 +8,8 @@ from pathlib import Path
 from fuzz_target import Target
 from recording_fixtures import one_line
 
-from lab_utils.corpus.annotations import FORMATS, BadAnnotation, read_annotation
-from lab_utils.corpus.annotations.roles import annotation_of, guess_roles, labels_of
+from lab_utils.recordings.annotations import FORMATS, BadAnnotation, read_annotation
+from lab_utils.recordings.annotations.roles import annotation_of, guess_roles, labels_of
 
 READERS = tuple(FORMATS.values())
 FIXTURES = Path(__file__).parent / "fixtures" / "annotations"

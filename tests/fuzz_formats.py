@@ -20,8 +20,8 @@ import soundfile
 from fuzz_target import Target, dumped, imports_soundly, noise
 from recording_fixtures import RECORDINGS, copied
 
-from lab_utils.corpus.pairs import PairPattern
-from lab_utils.corpus.recording_files import FindOptions, parse_raw
+from lab_utils.recordings.pairs import PairPattern
+from lab_utils.recordings.recording_files import FindOptions, parse_raw
 
 Preparing = Callable[[Path], Callable[[bytes], None]]
 

@@ -21,11 +21,11 @@ from fuzz_formats import egress_audio
 from fuzz_target import Target, dumped, imports_soundly, noise
 from recording_fixtures import RECORDINGS, copied, one_line
 
-from lab_utils.audio import BadRecording
-from lab_utils.corpus.files import find_recordings, load_recording
-from lab_utils.corpus.formats.eot_bench import OPTIONAL, REQUIRED
-from lab_utils.corpus.importing import Imported, import_folder, save_import
-from lab_utils.corpus.manifest import SCHEMA
+from lab_utils.recordings.audio import BadRecording
+from lab_utils.recordings.find import find_recordings, load_recording
+from lab_utils.recordings.formats.eot_bench import OPTIONAL, REQUIRED
+from lab_utils.recordings.importing import Imported, import_folder, save_import
+from lab_utils.recordings.manifest import SCHEMA
 
 
 def _eot_bytes(folder: Path) -> Callable[[bytes], None]:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from recording_fixtures import one_line
 
-from lab_utils.audio import write_wav
-from lab_utils.corpus.files import find_recordings, load_recording
-from lab_utils.corpus.importing import Imported, import_folder, save_import
-from lab_utils.corpus.label_file import write_labels
-from lab_utils.corpus.recording_files import FindOptions
+from lab_utils.recordings.audio import write_wav
+from lab_utils.recordings.find import find_recordings, load_recording
+from lab_utils.recordings.importing import Imported, import_folder, save_import
+from lab_utils.recordings.labels.file import write_labels
+from lab_utils.recordings.recording_files import FindOptions
 
 RATE_HZ = 16_000
 

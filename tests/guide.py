@@ -25,14 +25,16 @@ from calls import sample
 from livekit.agents import Agent, AgentSession
 from livekit.agents.testing import fake_job_context
 
-from lab_utils.records import Ipu, Labels, Recording, Reply, SessionEvent
-from lab_utils.simulation.audio_io import Playout, RecordingInput, Stream
-from lab_utils.simulation.heard_text import synchronizer
-from lab_utils.simulation.observer import Observer
-from lab_utils.simulation.stt import ScriptedSTT
-from lab_utils.simulation.stt_plan import planned
-from lab_utils.simulation.user_parts import load_parts
-from lab_utils.timeline import stream_of, to_samples
+from lab_utils.core.labels import Ipu, Labels
+from lab_utils.core.recording import Recording
+from lab_utils.core.session_log import Reply, SessionEvent
+from lab_utils.core.timeline import stream_of, to_samples
+from lab_utils.session.audio_io import Playout, RecordingInput, Stream
+from lab_utils.session.heard_text import synchronizer
+from lab_utils.session.log.observer import Observer
+from lab_utils.session.scripted.stt import ScriptedSTT
+from lab_utils.session.scripted.stt_plan import planned
+from lab_utils.session.user_parts import load_parts
 
 ROOT = Path(__file__).resolve().parents[1]
 GUIDE = Path(os.environ.get("SHARED", ROOT.parent / "shared"), "reference/livekit-latency-guide.txt")

@@ -10,9 +10,10 @@ import numpy as np
 from livekit.agents.voice.endpointing import BaseEndpointing, DynamicEndpointing
 from scipy.optimize import linear_sum_assignment
 
-from lab_utils.records import Commits, Ipu, Label, Labels, SttEvent, Traced
-from lab_utils.replay import agent_turns, stt_events
-from lab_utils.settings import Settings
+from lab_utils.core.labels import Ipu, Label, Labels, agent_turns
+from lab_utils.core.settings import Settings
+from lab_utils.core.traces import Commits, SttEvent, Traced
+from lab_utils.turns.replay import stt_events
 
 RATE = 16_000
 
@@ -273,7 +274,7 @@ def replay_stt(traced: Traced, settings: Settings, phase: int, stt: Sequence[Stt
     return Commits(np.array(times), causes, np.full(len(times), np.nan))
 
 
-# --- metrics, from the definitions at the head of lab_utils/metrics.py ----------------------------
+# --- metrics, from the definitions at the head of lab_utils/turns/metrics ----------------------------
 
 
 @dataclass

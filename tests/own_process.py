@@ -18,7 +18,7 @@ def run_virtually(code: str, timeout_s: float = 120) -> object:
         "import json, sys\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
         f"sys.path.insert(0, {str(ROOT / 'tests')!r})\n"
-        "from lab_utils.simulation import clock\n"
+        "from lab_utils.session import clock\n"
         "clock.install()\n" + textwrap.dedent(code) + "\nprint(json.dumps(main()))\n"
     )
     done = subprocess.run(

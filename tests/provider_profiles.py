@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from lab_utils.delays import Delay
-from lab_utils.providers.schema import (
+from lab_utils.core.delays import Delay
+from lab_utils.session.providers.schema import (
     Connection,
     Judge,
     LlmProvider,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lab_utils.delays import Delay, rng_for
+from lab_utils.core.delays import Delay, rng_for
 
 Turn = dict[str, float]
 """LiveKit's name of a latency -> seconds."""

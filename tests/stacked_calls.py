@@ -15,16 +15,18 @@ import numpy as np
 from calls import one_question
 from livekit.agents import llm
 
-from lab_utils.delays import Delay
-from lab_utils.records import EotTrace, Recording, SessionLog, SttEvent
-from lab_utils.settings import Settings
-from lab_utils.simulation.job import Limits, SessionJob, SessionTraces
-from lab_utils.simulation.llm import ScriptedLLM
-from lab_utils.simulation.session import run
-from lab_utils.simulation.tts import ScriptedTTS
-from lab_utils.techniques.agent import AgentParts, StackedAgent, session_options
-from lab_utils.techniques.choice import Techniques
-from lab_utils.tracing import TraceCache, Tracer
+from lab_utils.core.delays import Delay
+from lab_utils.core.recording import Recording
+from lab_utils.core.session_log import SessionLog
+from lab_utils.core.settings import Settings
+from lab_utils.core.traces import EotTrace, SttEvent
+from lab_utils.latency.techniques.agent import AgentParts, StackedAgent, session_options
+from lab_utils.latency.techniques.choice import Techniques
+from lab_utils.session.job import Limits, SessionJob, SessionTraces
+from lab_utils.session.run import run
+from lab_utils.session.scripted.llm import ScriptedLLM
+from lab_utils.session.scripted.tts import ScriptedTTS
+from lab_utils.turns.tracing import TraceCache, Tracer
 
 SLOT_S = 10.0
 """From one question to the next."""

@@ -8,18 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from hypothesis import strategies as st
 
-from lab_utils.records import EotTrace, Ipu, Label, Labels, SttEvent, Traced, VadTrace
-from lab_utils.replay import (
-    Block,
-    MissingPredictions,
-    MissingRestarts,
-    agent_turns,
-    decide,
-    find_pauses,
-    heard_by,
-)
-from lab_utils.settings import Settings
-from lab_utils.timeline import SAMPLE_RATE_HZ, WINDOW_S, WINDOW_SAMPLES, frame_samples
+from lab_utils.core.labels import Ipu, Label, Labels, agent_turns
+from lab_utils.core.settings import Settings
+from lab_utils.core.timeline import SAMPLE_RATE_HZ, WINDOW_S, WINDOW_SAMPLES, frame_samples
+from lab_utils.core.traces import EotTrace, SttEvent, Traced, VadTrace
+from lab_utils.turns.replay import Block, MissingPredictions, MissingRestarts, decide, find_pauses, heard_by
 
 
 @dataclass(frozen=True)

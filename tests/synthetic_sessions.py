@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from lab_utils.records import Ipu, Label, Labels, Reply, SessionEvent, SessionLog
-from lab_utils.settings import Settings
-from lab_utils.timeline import SAMPLE_RATE_HZ
+from lab_utils.core.labels import Ipu, Label, Labels
+from lab_utils.core.session_log import Reply, SessionEvent, SessionLog
+from lab_utils.core.settings import Settings
+from lab_utils.core.timeline import SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True)

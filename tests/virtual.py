@@ -28,7 +28,7 @@ def on_virtual_clock(scenario: Scenario) -> Callable[[], None]:
 
     @functools.wraps(scenario)
     def run() -> None:
-        from lab_utils.simulation import clock
+        from lab_utils.session import clock
 
         clock.run(scenario)
 
@@ -96,7 +96,7 @@ def _results(path: str) -> dict[str, str]:
 if __name__ == "__main__":
     root = Path(__file__).parents[1]
     sys.path.insert(0, str(root))
-    from lab_utils.simulation import clock
+    from lab_utils.session import clock
 
     clock.install()
     test_file, report_file = sys.argv[1:]

@@ -9,7 +9,7 @@ Exit codes: 0 done; 1 bad input, a budget nobody meets, a session that failed or
 
 from __future__ import annotations
 
-from . import fit, importing, label, run, study, techniques, transcribe, verify
+from . import fit, imports, label, run, sweep, techniques, transcribe, verify
 from .common import app
 
-__all__ = ["app", "fit", "importing", "label", "run", "study", "techniques", "transcribe", "verify"]
+__all__ = ["app", "fit", "imports", "label", "run", "sweep", "techniques", "transcribe", "verify"]

@@ -13,11 +13,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from .. import fitting, plots
-from ..audio import replacing
-from ..delays import Delay
-from ..providers.files import load_providers, save_providers
-from ..providers.schema import Providers
+from .. import plots
+from ..core.delays import Delay
+from ..latency import fitting
+from ..recordings.audio import replacing
+from ..session.providers.files import load_providers, save_providers
+from ..session.providers.schema import Providers
 from .common import Json, app, ending_well
 
 

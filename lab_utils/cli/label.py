@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..audio import BadRecording, is_local
-from ..corpus.files import find_recordings, load_recording
-from ..corpus.label_checks import label_checks, least_sure_first
-from ..corpus.label_edits import Change, edit_labels, label_at, undo_edit
-from ..corpus.label_file import SUFFIX, ChangeEntry, EditedSpan, EditEntry, read_label_file
-from ..records import LABEL_KINDS, Label, LabelKind, Labels
-from ..tracing import TraceCache, Tracer, default_cache
+from ..core.labels import LABEL_KINDS, Label, LabelKind, Labels
+from ..recordings.audio import BadRecording, is_local
+from ..recordings.find import find_recordings, load_recording
+from ..recordings.labels.checks import label_checks, least_sure_first
+from ..recordings.labels.edits import Change, edit_labels, label_at, undo_edit
+from ..recordings.labels.file import SUFFIX, ChangeEntry, EditedSpan, EditEntry, read_label_file
+from ..turns.tracing import TraceCache, Tracer, default_cache
 from .common import AgentChannel, Cache, Json, UserChannel, app, ending_well
 
 Seconds = Annotated[

@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .. import profile as profiles
-from .. import report, trial
-from ..settings import Settings
-from ..simulation.job import Limits
+from ..core.settings import Settings
+from ..session.job import Limits
+from ..turns import profile as profiles
+from ..workflows import run as trial
+from ..workflows import study as report
 from .common import AgentChannel, Cache, Jobs, Json, Out, Paths, ProfileFile, UserChannel, app, ending_well
 
 Mode = Literal["open_loop", "reactive"]

@@ -14,18 +14,18 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from .. import profile as profiles
-from .. import report
-from ..ablation.claims import View
-from ..ablation.files import save_ablation, summary_of
-from ..ablation.plan import BASELINE, DEFAULT, FULL
-from ..ablation.run import PATIENCE_S, TURNS, Ablation, ablate
-from ..ablation.summary import both_ways, by_stage, levels, waterfall
-from ..ablation.turns import MEASURES
-from ..audio import replacing
+from ..core.settings import Settings
+from ..latency.ablation.claims import View
+from ..latency.ablation.files import save_ablation, summary_of
+from ..latency.ablation.plan import BASELINE, DEFAULT, FULL
+from ..latency.ablation.run import PATIENCE_S, TURNS, Ablation, ablate
+from ..latency.ablation.summary import both_ways, by_stage, levels, waterfall
+from ..latency.ablation.turns import MEASURES
 from ..plots import png, savings_figure, waterfall_figure
-from ..providers.files import load_providers
-from ..settings import Settings
+from ..recordings.audio import replacing
+from ..session.providers.files import load_providers
+from ..turns import profile as profiles
+from ..workflows import study as report
 from .common import AgentChannel, Cache, Jobs, Json, Out, Paths, ProfileFile, UserChannel, app, ending_well
 
 FEW_RECORDINGS = 5

@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .. import report, transcribing
-from ..transcripts import DEFAULT_MODEL
+from ..recordings.transcripts import DEFAULT_MODEL
+from ..workflows import study as report
+from ..workflows import transcribe as transcribing
 from .common import AgentChannel, Cache, Jobs, Json, Paths, UserChannel, app, ending_well
 
 

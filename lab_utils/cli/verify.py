@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .. import proof
-from ..audio import replacing
-from ..compare import Moment, Outcome
+from ..recordings.audio import replacing
+from ..session.comparison import Moment, Outcome
+from ..workflows import verify as proof
 from .common import AgentChannel, Cache, Jobs, Json, Paths, UserChannel, app, ending_well
 
 

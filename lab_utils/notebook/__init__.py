@@ -4,7 +4,7 @@ Each function takes and gives records of the layers below. Pictures come back as
 show, with no matplotlib backend chosen.
 """
 
-from ..rehearsal import load_call, proof, rehearse
+from ..session.rehearsal import load_call, proof, rehearse
 from .latency import (
     conversations,
     levels,

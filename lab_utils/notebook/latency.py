@@ -12,20 +12,20 @@ from IPython.display import Image
 from pandas.io.formats.style import Styler
 
 from .. import plots
-from ..ablation.cells import Plan
-from ..ablation.plan import BASELINE, DEFAULT, FULL, MISTAKE
-from ..ablation.run import Ablation
-from ..ablation.side_by_side import side_by_side
-from ..ablation.summary import both_ways, by_stage
-from ..ablation.summary import levels as levels_of
-from ..ablation.summary import waterfall as steps_of
-from ..ablation.turns import MEASURES
-from ..corpus.files import find_recordings
-from ..providers.schema import Providers
-from ..providers.stages import stages as stages_of
-from ..rehearsal import Rehearsal
-from ..techniques.cards import cards
-from ..tracing import default_cache
+from ..latency.ablation.cells import Plan
+from ..latency.ablation.plan import BASELINE, DEFAULT, FULL, MISTAKE
+from ..latency.ablation.run import Ablation
+from ..latency.ablation.side_by_side import side_by_side
+from ..latency.ablation.summary import both_ways, by_stage
+from ..latency.ablation.summary import levels as levels_of
+from ..latency.ablation.summary import waterfall as steps_of
+from ..latency.ablation.turns import MEASURES
+from ..latency.techniques.cards import cards
+from ..recordings.find import find_recordings
+from ..session.providers.schema import Providers
+from ..session.providers.stages import stages as stages_of
+from ..session.rehearsal import Rehearsal
+from ..turns.tracing import default_cache
 from .shown import image, left
 
 TOTAL, AFTER_COMMIT = MEASURES

@@ -9,10 +9,10 @@ from IPython.display import Image
 from pandas.io.formats.style import Styler
 
 from .. import plots
-from ..corpus.importing import Imported
-from ..corpus.label_checks import ROWS, check_page, label_checks, least_sure_first
-from ..records import Recording
-from ..report import Choice, Study
+from ..core.recording import Recording
+from ..recordings.importing import Imported
+from ..recordings.labels.checks import ROWS, check_page, label_checks, least_sure_first
+from ..workflows.study import Choice, Study
 from .shown import below, image, left
 
 FOUND = ("file", "format", "channels", "seconds", "labels from", "words from", "notes")

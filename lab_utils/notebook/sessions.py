@@ -9,10 +9,10 @@ from IPython.display import HTML, Audio, Image
 from pandas.io.formats.style import Styler
 
 from .. import plots
-from ..metrics import false_boundaries, heard_replies, session_scores
-from ..records import Labels
-from ..rehearsal import Rehearsal
-from ..timeline import SAMPLE_RATE_HZ
+from ..core.labels import Labels
+from ..core.timeline import SAMPLE_RATE_HZ
+from ..session.metrics import false_boundaries, heard_replies, session_scores
+from ..session.rehearsal import Rehearsal
 from ..widgets.tuner import wav
 from .shown import image, left
 

@@ -11,17 +11,18 @@ from typing import Any
 import pandas as pd
 from IPython.display import HTML, Audio, Image
 
-from .. import grid as grids
 from .. import plots
-from ..metrics import LONGEST_HOLD_S, attribute
-from ..profile import save_profile
-from ..records import LabelKind, Traced
-from ..replay import Block, replay
-from ..report import Choice, Study, make_profile, run_study, tradeoff_figure
-from ..settings import Settings
-from ..sweep import score_one
-from ..tracing import TraceCache, Tracer, default_cache
+from ..core.labels import LabelKind
+from ..core.settings import Settings
+from ..core.traces import Traced
+from ..turns import grid as grids
+from ..turns.metrics import LONGEST_HOLD_S, attribute
+from ..turns.profile import save_profile
+from ..turns.replay import Block, replay
+from ..turns.sweep import score_one
+from ..turns.tracing import TraceCache, Tracer, default_cache
 from ..widgets.tuner import Tuner, numbers_html, wav_excerpt
+from ..workflows.study import Choice, Study, make_profile, run_study, tradeoff_figure
 from .shown import image
 
 

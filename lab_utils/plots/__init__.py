@@ -6,10 +6,9 @@ read at 100 % in a notebook. Colours: Okabe and Ito's, told apart by colour-blin
 """
 
 from .ablation import saving_dumbbells, savings_figure, stack_waterfall, waterfall_figure
+from .conditions import line_figure, line_tradeoff
 from .fits import fit_figure, stage_fit
-from .ink import DPI, Layers, blank_figure, png
 from .label_pages import label_page, label_strip, label_words
-from .lines import line_figure, line_tradeoff
 from .provider_stages import provider_figure, stage_delays
 from .recordings import (
     Envelope,
@@ -25,6 +24,7 @@ from .recordings import (
 from .session_figures import session_figure, session_legend, session_title, time_rows
 from .sessions import session_timeline
 from .stages import latency_figure, stage_bars, stage_legend
+from .style import DPI, Layers, blank_figure, png
 from .sweeps import LiveTradeoff, mark, tradeoff, tradeoff_figure
 
 __all__ = [

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from .ink import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE, VERMILLION, blank_figure
+from .style import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE, VERMILLION, blank_figure
 
 TITLES = {
     "turn_total_ms": "end of the caller's turn to first audio",

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
-from ..fitting import Fit, StageFit
-from .ink import BLUE, GREY, ORANGE, VERMILLION, blank_figure
+from ..latency.fitting import Fit, StageFit
+from .style import BLUE, GREY, ORANGE, VERMILLION, blank_figure
 
 STAGE_TITLES = {
     "stt.final": "STT: end of speech to final transcript",

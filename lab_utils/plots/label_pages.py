@@ -12,11 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ..corpus.label_checks import LabelCheck
-from ..records import LABEL_KINDS, LabelKind, Labels, Pcm, Recording
-from ..timeline import SAMPLE_RATE_HZ
-from .ink import BLACK, GREY, VERMILLION, blank_figure
+from ..core.labels import LABEL_KINDS, LabelKind, Labels
+from ..core.recording import Pcm, Recording
+from ..core.timeline import SAMPLE_RATE_HZ
+from ..recordings.labels.checks import LabelCheck
 from .recordings import LABEL_COLOURS, LABEL_NAMES, envelope
+from .style import BLACK, GREY, VERMILLION, blank_figure
 
 AROUND_S = 1.5
 """Shown before a label and, at least, after it."""

@@ -8,8 +8,8 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..providers.stages import Stage
-from .ink import BLUE, GREY, VERMILLION, blank_figure
+from ..session.providers.stages import Stage
+from .style import BLUE, GREY, VERMILLION, blank_figure
 
 
 def stage_delays(ax: Axes, stages: Sequence[Stage]) -> dict[str, Artist]:

@@ -14,10 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..records import LABEL_KINDS, LabelKind, Recording, Traced
-from ..settings import Settings
-from ..timeline import SAMPLE_RATE_HZ, WINDOW_S, Floats
-from .ink import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, YELLOW, Layers, blank_figure, counted
+from ..core.labels import LABEL_KINDS, LabelKind
+from ..core.recording import Recording
+from ..core.settings import Settings
+from ..core.timeline import SAMPLE_RATE_HZ, WINDOW_S, Floats
+from ..core.traces import Traced
+from .style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, YELLOW, Layers, blank_figure, counted
 
 LABEL_NAMES: dict[LabelKind, str] = {
     "hold": "hold",

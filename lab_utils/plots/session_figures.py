@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..metrics import session_commits
-from ..records import Labels, SessionLog
-from .ink import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION, YELLOW, blank_figure
+from ..core.labels import Labels
+from ..core.session_log import SessionLog
+from ..session.metrics.spans import session_commits
 from .recordings import LABEL_COLOURS, LABEL_NAMES, Span
 from .sessions import CAUSE_MARKERS, CAUSE_NAMES, SHADED, session_timeline
+from .style import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION, YELLOW, blank_figure
 
 
 def session_title(

@@ -10,11 +10,12 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from ..metrics import activities, playouts
-from ..records import LabelKind, Labels, SessionEventKind, SessionLog
-from ..timeline import SAMPLE_RATE_HZ
-from .ink import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION, YELLOW
+from ..core.labels import LabelKind, Labels
+from ..core.session_log import SessionEventKind, SessionLog
+from ..core.timeline import SAMPLE_RATE_HZ
+from ..session.metrics.spans import activities, playouts
 from .recordings import LABEL_COLOURS, Span, envelope
+from .style import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION, YELLOW
 
 LANES = {
     "caller": 9.0,

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..metrics import VISIBLE, stage_summary, stage_table, visible
-from ..records import SessionLog
-from .ink import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, PURPLE, VERMILLION, YELLOW, blank_figure
+from ..core.session_log import SessionLog
+from ..session.metrics.stages import VISIBLE, stage_summary, stage_table, visible
 from .session_figures import named, session_title
+from .style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, PURPLE, VERMILLION, YELLOW, blank_figure
 
 STAGE_NAMES = {
     "end_of_turn_delay": "end of turn",

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from ..sweep import Latency, eligible, frontier
-from .ink import BLACK, BLUE, GREEN, LIGHT_GREY, PURPLE, VERMILLION, YELLOW, Layers, blank_figure, counted
+from ..turns.sweep import Latency, eligible, frontier
+from .style import BLACK, BLUE, GREEN, LIGHT_GREY, PURPLE, VERMILLION, YELLOW, Layers, blank_figure, counted
 
 RATE_LABEL = "false boundaries per hold (%)"
 LATENCY_LABELS: dict[Latency, str] = {

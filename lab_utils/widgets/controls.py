@@ -10,7 +10,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from ..settings import Settings
+from ..core.settings import Settings
 
 MENUS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "vad": ("VAD", ("livekit", "silero"), "Which model hears speech."),

@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from ..metrics import attribute
-from ..records import EotTrace, Pauses, Traced, eot_keys
-from ..replay import Block, MissingPredictions, MissingRestarts, MissingTraces, replay
-from ..settings import Settings, VadSettings
-from ..sweep import Corpus, figures
-from ..timeline import Ints
+from ..core.settings import Settings, VadSettings
+from ..core.timeline import Ints
+from ..core.traces import EotTrace, Traced, eot_keys
+from ..turns.metrics import attribute
+from ..turns.replay import Block, MissingPredictions, MissingRestarts, MissingTraces, replay
+from ..turns.replay.records import Pauses
+from ..turns.sweep import Corpus, figures
 
 Complete = Callable[[int, Traced, Settings], Traced]
 """The trace of a recording (by number) with the predictions that a setting leads to."""

@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 
 from .. import plots
-from ..records import Recording
-from ..settings import Settings
-from ..sweep import Corpus, Sweep, counts, frontier
-from ..timeline import SAMPLE_RATE_HZ, to_samples
+from ..core.recording import Recording
+from ..core.settings import Settings
+from ..core.timeline import SAMPLE_RATE_HZ, to_samples
+from ..turns.sweep import Corpus, Sweep, counts, frontier
 from .controls import MENUS, SLIDERS, Controls
 from .scorer import Complete, Scorer
 

@@ -1,0 +1,1 @@
+"""What everything speaks of: time axes, labels, recordings, traces, settings, session logs."""

@@ -1,0 +1,65 @@
+"""A recording: its samples, its labels, and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .labels import Labels, Speaker
+from .timeline import SAMPLE_RATE_HZ
+
+Pcm = NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class ObservedTurn:
+    """What one participant said in one turn, as the system that recorded the call saw it."""
+
+    speaker: Speaker
+    start_s: float | None
+    end_s: float | None
+    text: str = ""
+    interrupted: bool = False
+    stages: Mapping[str, float] = field(default_factory=dict)
+    """Latencies that were measured then, in seconds, by `STAGES`."""
+    models: Mapping[str, str] = field(default_factory=dict)
+    """The model behind a latency, by `STAGES`, where it was told."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a recording comes from, and what was observed when it was made; plain values only."""
+
+    format: str
+    """Import format, for example "livekit_report"."""
+    turns: tuple[ObservedTurn, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The agent's settings then in force, by the names that their source gives them."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Identifiers, dates, versions, language and the like."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One conversation at 16 kHz: the user's channel and, if recorded, the agent's."""
+
+    name: str
+    path: str
+    user: Pcm
+    """shape=(samples,)"""
+    agent: Pcm | None
+    """shape=(samples,), aligned with `user`; None for a user-only recording."""
+    sha256: str
+    """Of the two channels' 16 kHz samples: the same audio in another container has the same hash."""
+    labels: Labels | None = None
+    notes: tuple[str, ...] = ()
+    """What loading had to mend or guess, in plain words."""
+    provenance: Provenance | None = None
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.user) / SAMPLE_RATE_HZ

@@ -1,0 +1,129 @@
+"""What models say about a recording, once for all settings, and the commits that follow under one.
+
+Times are float seconds; probabilities lie in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .labels import Labels
+from .timeline import WINDOW_SAMPLES, Floats, Ints
+
+Bools = NDArray[np.bool_]
+Cause = Literal["detector", "max_delay", "vad", "stt", "late_transcript"]
+CAUSES: tuple[Cause, ...] = ("detector", "max_delay", "vad", "stt", "late_transcript")
+"""Why a commit came (`Commits`)."""
+SttEventKind = Literal["start_of_speech", "interim", "preflight", "final", "end_of_speech"]
+
+
+@dataclass(frozen=True)
+class SttEvent:
+    """One event of a streaming speech-to-text, on the recording's time axis."""
+
+    time_s: float
+    """When it reaches the agent."""
+    kind: SttEventKind
+    text: str = ""
+    """A final without text does nothing (audio_recognition.py:1276)."""
+    start_s: float | None = None
+    """Start of the speech it is about, if the STT tells times; a start_of_speech's `speech_start_time`."""
+    end_s: float | None = None
+    """End of the speech it is about, if the STT tells times; an end_of_speech's `speech_end_time`."""
+
+
+@dataclass(frozen=True)
+class VadTrace:
+    """Speech probability of every window of one recording at one phase."""
+
+    model: str
+    phase_samples: int
+    probabilities: Floats
+    """shape=(windows,); for silero with LiveKit's exponential smoothing."""
+    restarts: Mapping[int, Floats] = field(default_factory=dict)
+    """What the VAD says if it begins anew at a stream sample, by window from there on: as many windows as
+    were asked for. In `stt` mode the speech-to-text's END_OF_SPEECH restarts a VAD that hears speech."""
+
+    def windows_from(self, origin: int) -> int:
+        """Windows from a stream sample to the end of the stream."""
+        return len(self.probabilities) - -(-origin // WINDOW_SAMPLES)
+
+
+BUFFER_SAMPLES = 19_200
+"""The detector hears the last 1.2 s (livekit/agents/inference/eot/transports.py)."""
+
+
+@dataclass(frozen=True)
+class EotTrace:
+    """End-of-turn probabilities by the audio heard: samples `[start, end)` of the stream.
+
+    Sorted by end, then by length (`eot_keys`); `end - start` is at most `BUFFER_SAMPLES`.
+    """
+
+    starts: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    ends: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    probabilities: Floats = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def keys(self) -> Ints:
+        """`eot_keys` of the entries, ascending; shape=(n,)."""
+        return eot_keys(self.starts, self.ends)
+
+    def merged(self, other: EotTrace) -> EotTrace:
+        """Both traces' entries; where both have one, this trace's stays."""
+        starts = np.concatenate((self.starts, other.starts))
+        ends = np.concatenate((self.ends, other.ends))
+        _, first = np.unique(eot_keys(starts, ends), return_index=True)
+        probabilities = np.concatenate((self.probabilities, other.probabilities))
+        return EotTrace(starts[first], ends[first], probabilities[first])
+
+
+def eot_keys(starts: Ints, ends: Ints) -> Ints:
+    """One integer per span of audio, ordered by end, then by length; shape=(n,)."""
+    return ends * 32_768 + (ends - starts)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A labelled recording with all that a replay needs; no audio. One entry per phase."""
+
+    name: str
+    path: str
+    sha256: str
+    duration_s: float
+    labels: Labels
+    vad: Mapping[str, tuple[VadTrace, ...]]
+    """VAD model name → one trace per phase."""
+    eot: tuple[EotTrace, ...]
+    """One per phase."""
+    tail_s: float
+    """Silence added after the recording, so that its last turn can be committed."""
+    notes: tuple[str, ...] = ()
+    """What loading had to mend or guess."""
+
+    @property
+    def phases(self) -> int:
+        return len(self.eot)
+
+
+@dataclass(frozen=True)
+class Commits:
+    """The moments at which the agent decides that the user's turn is over, under one setting.
+
+    `cause`: `detector` (it accepted the end), `max_delay` (it did not, and the longest wait ran out), `vad`
+    (no prediction: silence alone), `stt` (the speech-to-text's END_OF_SPEECH), `late_transcript` (a final
+    transcript that came after a commit, or before any speech that the VAD heard). In `stt` mode it is what
+    triggered the commit: `stt`, or, while the turn has been ended but not committed, `vad` (the VAD's
+    END_OF_SPEECH) or `late_transcript` (a final).
+    """
+
+    time_s: Floats
+    """shape=(n,), ascending"""
+    cause: tuple[Cause, ...]
+    probability: Floats
+    """shape=(n,); NaN without a prediction"""

@@ -1,0 +1,1 @@
+"""Where a second goes: techniques, extras, their ablation, fitted provider profiles, exported workers."""

@@ -1,0 +1,64 @@
+"""An ablation as files: `turns.parquet`, `sessions.parquet` and `summary.json`.
+
+Equal ablations, equal bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ...recordings.audio import replacing
+from .run import Ablation
+
+FORMAT, VERSION = "ablation-summary", 1
+
+
+def save_ablation(ablation: Ablation, folder: Path) -> None:
+    """Write the three files, each whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in (("turns", ablation.turns), ("sessions", ablation.sessions)):
+        with replacing(folder / f"{name}.parquet") as part:
+            frame.to_parquet(part, index=False)
+    text = json.dumps(summary_of(ablation), indent=1, ensure_ascii=False) + "\n"
+    with replacing(folder / "summary.json") as part:
+        part.write_text(text, "utf-8")
+
+
+def summary_of(ablation: Ablation) -> dict[str, Any]:
+    """All headline results as plain values: times in ms to 0.01, None where there is no figure."""
+    summary = ablation.summary
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "providers": ablation.providers.name,
+        "settings": ablation.settings.model_dump(),
+        "seed": ablation.seed,
+        "draws": ablation.draws,
+        "patience_s": ablation.patience_s,
+        "greeting": ablation.greeting,
+        "recordings": list(ablation.recordings),
+        "skipped": list(ablation.skipped),
+        "untranscribed": list(ablation.untranscribed),
+        "counted": ablation.counted,
+        "configurations": {name: list(one.on) for name, one in ablation.configurations.items()},
+        "verdicts": [dataclasses.asdict(verdict) for verdict in summary.verdicts],
+        "latency": _records(summary.latency),
+        "savings": _records(summary.savings),
+        "costs": _records(summary.costs),
+    }
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): _plain(value) for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4) + 0.0 if math.isfinite(value) else None
+    return value

@@ -1,0 +1,284 @@
+"""One call by one agent: the real session with simulated providers, reduced to rows of the two tables.
+
+Runs in a worker process, whose clock is virtual (`simulation.workers`). The seed of a cell decides all
+delays. They are drawn by what is asked (`delays.Draws`), so that configurations differ by their techniques,
+not by luck. What isn't among the twelve techniques is as LiveKit has it: the LLM's connection is warmed up
+at the start.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from livekit import rtc
+from livekit.agents import llm
+from livekit.agents.voice import SpeechHandle
+
+from ...core.delays import Draws, rng_for
+from ...core.labels import Labels
+from ...core.recording import Recording
+from ...core.session_log import SessionLog
+from ...core.timeline import SAMPLE_RATE_HZ
+from ...recordings.find import RecordingFiles, load_recording
+from ...session.agents import speaks_first
+from ...session.job import SessionJob
+from ...session.metrics import session_commits
+from ...session.providers.schema import LlmProvider
+from ...session.rehearsal import traced_job
+from ...session.scripted.from_provider import (
+    SimulatedJudge,
+    SimulatedTool,
+    simulated_llm,
+    simulated_tts,
+    stt_timing_of,
+)
+from ...session.scripted.llm import Reply, ScriptedLLM, ToolRequest
+from ...session.scripted.stt import ScriptedSTT
+from ...session.scripted.stt_plan import SttTiming, has_placeholders, words_of
+from ...session.scripted.tts import ScriptedTTS
+from ...session.scripted.voices import speak
+from ...session.workers import run_watched
+from ...turns.tracing import TraceCache, Tracer
+from ..techniques.agent import AgentParts, StackedAgent, session_options
+from ..techniques.choice import Techniques
+from ..techniques.regional_routing import region
+from ..techniques.semantic_cache import SemanticCache
+from ..techniques.tool_prefetch import LookUp
+from .cells import Cell, Plan, Prepared, Rows
+from .ledgers import counted
+from .patience import patient
+from .scenario import LookUp as AskedFor
+from .scenario import Scenario, call_centre
+from .timing import turn_rows, turns_of
+
+OTHER_TENANT = "another"
+LIKENESS = 0.6
+"""From here on a question is taken for a stored one: `intents.similarity` compares words, not meaning, and
+knows the guide's 0.92 only for texts that are all but the same."""
+
+CHUNK_S = 0.5
+"""Longer pieces of the agent's audio than usual cost less, and begin at the same moment."""
+
+
+def measure(plan: Plan, cell: Cell) -> Rows:
+    """Run a cell's session and take down what became of its turns."""
+    parts = _Parts(plan, cell)
+    recording = parts.recording
+    assert recording.labels is not None
+    job = parts.job()
+    with _uncollected():
+        log = run_watched(job)
+    key = {"configuration": cell.configuration, "recording": recording.name, "seed": cell.seed}
+    turns = tuple(key | row for row in turn_rows(log, recording.labels, parts.agent.notes, parts.origin_s))
+    marks = session_commits(log, recording.labels)
+    session = key | {
+        "turns": len(turns),
+        "greeted": bool(parts.agent.parts.greeting),
+        **counted(plan.providers, parts.large, parts.small, parts.tts, parts.tool, parts.agent.notes),
+        "discarded_replies": parts.agent.discarded_replies,
+        "false_boundaries": int(marks["false_boundary"].sum()),
+        "errors": len(log.of_kind("error")),
+        "failure": log.failure,
+    }
+    return Rows(turns, session)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No collection of cyclic garbage while a session runs, a tenth of its cost; `run` collects after it."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def session(plan: Plan, cell: Cell) -> tuple[Recording, SessionLog]:
+    """The call as a cell's caller speaks it, and its session with what was heard."""
+    parts = _Parts(plan, cell)
+    return parts.recording, run_watched(replace(parts.job(), keep_audio=True))
+
+
+def traced(plan: Plan, files: RecordingFiles) -> Prepared:
+    """Put a recording's traces into the cache, if it has turns."""
+    recording = _loaded(files, plan.cache, plan.patience_s)
+    assert recording.labels is not None
+    turns = len(turns_of(recording.labels))
+    if turns:
+        Tracer(TraceCache(plan.cache)).trace_session(recording, plan.settings)
+    return Prepared(turns, not has_placeholders(words_of(recording.labels)))
+
+
+@lru_cache(maxsize=2)
+def _loaded(files: RecordingFiles, cache: Path, patience_s: float) -> Recording:
+    return patient(Tracer(TraceCache(cache)).labelled(load_recording(files)), patience_s)
+
+
+def _without_agent(recording: Recording, labels: Labels) -> Recording:
+    """The same call as one in which the caller speaks first."""
+    ipus = tuple(ipu for ipu in labels.ipus if ipu.speaker == "user")
+    return replace(recording, labels=replace(labels, ipus=ipus))
+
+
+class _Stt(ScriptedSTT):
+    """Remembers the moment from which the recording's seconds count."""
+
+    origin_s = 0.0
+
+    def hear(self, events: Any, start_s: float) -> None:
+        self.origin_s = start_s
+        super().hear(events, start_s)
+
+
+class _Agent(StackedAgent):
+    """Remembers what it began to say."""
+
+    def __init__(self, techniques: Techniques, parts: AgentParts) -> None:
+        super().__init__(techniques, parts)
+        self.speeches: list[SpeechHandle] = []
+
+    async def on_enter(self) -> None:
+        self.session.on("speech_created", lambda event: self.speeches.append(event.speech_handle))
+        await super().on_enter()
+
+    @property
+    def discarded_replies(self) -> int:
+        """Replies begun before the end of turn that no commit has let through."""
+        return sum(not speech.scheduled for speech in self.speeches)
+
+
+class _Parts:
+    """The parts of one session, made in its loop and read when it is over."""
+
+    def __init__(self, plan: Plan, cell: Cell) -> None:
+        recording = _loaded(cell.files, plan.cache, plan.patience_s)
+        assert recording.labels is not None
+        self._greets = speaks_first(recording) if plan.greeting is None else plan.greeting
+        self.recording = recording if self._greets else _without_agent(recording, recording.labels)
+        self._plan, self._cell = plan, cell
+        self._providers, self._techniques = plan.providers, cell.techniques
+        self._scenario = call_centre()
+        self._region = plan.providers.regions[region(cell.techniques.regional_routing)]
+
+    def job(self) -> SessionJob:
+        """The session, with traces of the very stream that it hears."""
+        settings = self._plan.settings
+        room = self._providers.room
+        job = SessionJob(
+            self.recording,
+            settings,
+            agent=lambda: self.agent,
+            stt=lambda: self.stt,
+            llm=lambda: self.large,
+            tts=lambda: self.tts,
+            options=dict(session_options(self._techniques)),
+            seed=self._cell.seed,
+            stt_timing=self._timing(),
+            keep_audio=False,
+            join_s=0.0 if self._greets else room.join.sample(rng_for(self._cell.seed, "room")),
+            prebuffered=self._techniques.audio_prebuffering,
+        )
+        return traced_job(job, Tracer(TraceCache(self._plan.cache)))[0]
+
+    def _timing(self) -> SttTiming:
+        settings = self._plan.settings
+        timing = stt_timing_of(self._providers.stt, self._region, streaming=self._techniques.streaming_stt)
+        endpoints = {
+            "end_of_speech": settings.detector.model == "stt",
+            "utterance_gap_s": settings.conditions.stt_silence,
+        }
+        return timing.model_copy(update=endpoints)
+
+    @property
+    def origin_s(self) -> float:
+        """`time.time()` of the recording's second 0."""
+        return self.stt.origin_s
+
+    @cached_property
+    def stt(self) -> _Stt:
+        return _Stt(self._timing())
+
+    @cached_property
+    def large(self) -> ScriptedLLM:
+        return self._llm(self._providers.large, "large")
+
+    @cached_property
+    def small(self) -> ScriptedLLM:
+        return self._llm(self._providers.small, "small")
+
+    def _llm(self, provider: LlmProvider, part: str) -> ScriptedLLM:
+        return simulated_llm(
+            provider,
+            self._region,
+            replies=lambda chat_ctx: replies(self._scenario, chat_ctx),
+            seed=self._cell.seed,
+            part=part,
+            mark_cache=self._techniques.prefix_caching,
+            prewarms=True,
+            draws=Draws(self._cell.seed, "llm"),  # the same luck for both models
+        )
+
+    @cached_property
+    def tts(self) -> ScriptedTTS:
+        return simulated_tts(
+            self._providers.tts,
+            self._region,
+            seed=self._cell.seed,
+            prewarms=self._techniques.tts_warmup,
+            draws=Draws(self._cell.seed, "tts"),
+            chunk_s=CHUNK_S,
+        )
+
+    @cached_property
+    def tool(self) -> SimulatedTool:
+        found = self._scenario.tool.found
+        return SimulatedTool(self._providers.tool.latency, self._cell.seed, answer=found)
+
+    @cached_property
+    def agent(self) -> _Agent:
+        scenario, techniques = self._scenario, self._techniques
+        tool = LookUp(scenario.tool.description, self.tool, scenario.foreseen)
+        parts = AgentParts(
+            instructions=scenario.instructions,
+            large=self.large,
+            small=self.small,
+            look_ups={scenario.tool.name: tool},
+            judge=SimulatedJudge(self._providers.judge, self._cell.seed),
+            cache=_filled_cache(scenario, techniques),
+            tenant=scenario.tenant,
+            greeting=scenario.greeting if self._greets else "",
+        )
+        return _Agent(techniques, parts)
+
+
+def replies(scenario: Scenario, chat_ctx: llm.ChatContext) -> Reply:
+    """What the model answers: by the newest user message and how many there have been."""
+    said = [message.text_content or "" for message in chat_ctx.messages() if message.role == "user"]
+    answer = scenario.answer(said[-1] if said else "", len(said))
+    if isinstance(answer, AskedFor):
+        return ToolRequest(scenario.tool.name, {"query": answer.identifier}, answer=scenario.tool.answer)
+    return answer
+
+
+def _filled_cache(scenario: Scenario, techniques: Techniques) -> SemanticCache:
+    """A cache as it is after a while: every common question has been asked, and its answer spoken.
+
+    Another tenant's callers have asked the same, which must make no difference.
+    """
+    cache = SemanticCache(LIKENESS, one_key_for_all="shared_cache" in techniques.mistakes)
+    for common in scenario.common:
+        for tenant in (scenario.tenant, OTHER_TENANT):
+            cache.store(tenant, common.question, common.answer, [_spoken(common.answer)])
+    return cache
+
+
+@lru_cache(maxsize=64)
+def _spoken(text: str) -> rtc.AudioFrame:
+    sound = speak(text, "tone", SAMPLE_RATE_HZ)
+    return rtc.AudioFrame(sound, SAMPLE_RATE_HZ, 1, len(sound) // 2)

@@ -1,0 +1,99 @@
+"""A caller who waits for the agent: recorded turns further apart, each as it was spoken.
+
+A recorded caller goes on when the *recorded* agent has answered, in about half a second; a slow configuration
+would not have said a word by then, and only its fast answers would count. So before each next turn the pause
+is made longer, until the caller has waited `patience_s` since the end of the turn before. What fills it is
+the pause's own background, forward and backward in turn, so that noise goes on as it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from ...core.labels import Ipu, Label, Labels, Word
+from ...core.recording import Pcm, Recording
+from ...core.timeline import SAMPLE_RATE_HZ, Floats, to_samples
+from ...recordings.find import audio_sha256
+from .timing import turns_of
+
+Span = TypeVar("Span", Ipu, Label, Word)
+
+BEFORE_S = 0.3
+"""The pause is lengthened so long before the next turn, or in its middle if it is short."""
+EDGE_S = 0.05
+"""So much beside speech isn't taken for background."""
+BACKGROUND_S = 1.0
+"""At most so much of it is repeated."""
+
+
+def patient(recording: Recording, patience_s: float) -> Recording:
+    """The labelled recording in which no turn begins within `patience_s` of the end of the one before."""
+    assert recording.labels is not None
+    at_s, added_s = _insertions(recording.labels, patience_s)
+    if not len(at_s):
+        return recording
+    samples = [(to_samples(at), to_samples(added)) for at, added in zip(at_s, added_s, strict=True)]
+    user = _lengthened(recording.user, [(i, _background(recording, i, n)) for i, n in samples])
+    agent = recording.agent
+    if agent is not None:
+        agent = _lengthened(agent, [(i, np.zeros(n, np.int16)) for i, n in samples])
+    exact_s = np.array([n for _, n in samples]) / SAMPLE_RATE_HZ
+    duration_s = len(user) / SAMPLE_RATE_HZ
+    labels = _moved(recording.labels, at_s, exact_s, duration_s)
+    return replace(recording, user=user, agent=agent, labels=labels, sha256=audio_sha256(user, agent))
+
+
+def _insertions(labels: Labels, patience_s: float) -> tuple[Floats, Floats]:
+    """Where how much time is added; two arrays of shape=(n,)."""
+    speech_ends = labels.spans("user")[:, 1]
+    found = []
+    for turn in turns_of(labels):
+        missing_s = patience_s - (turn.until_s - turn.end_s)
+        if 0 < missing_s < np.inf:
+            before = speech_ends[speech_ends <= turn.until_s]
+            free_s = turn.until_s - max(before, default=turn.end_s)
+            found.append((turn.until_s - min(BEFORE_S, free_s / 2), missing_s))
+    at_s, added_s = np.array(found, dtype=np.float64).reshape(-1, 2).T
+    return at_s, added_s
+
+
+def _background(recording: Recording, at: int, count: int) -> Pcm:
+    """`count` samples to be put in at sample `at`: what is heard before it, there and back again."""
+    assert recording.labels is not None
+    ends = recording.labels.spans("user")[:, 1] + EDGE_S
+    begin = to_samples(max(ends[ends < at / SAMPLE_RATE_HZ], default=0.0))
+    piece = recording.user[max(begin, at - to_samples(BACKGROUND_S), 0) : at]
+    if len(piece) < to_samples(EDGE_S):
+        return np.zeros(count, np.int16)
+    both = np.concatenate((piece[::-1], piece))
+    return np.resize(both, count)
+
+
+def _lengthened(pcm: Pcm, added: list[tuple[int, Pcm]]) -> Pcm:
+    pieces, last = [], 0
+    for at, more in added:
+        pieces += [pcm[last:at], more]
+        last = at
+    return np.concatenate([*pieces, pcm[last:]])
+
+
+def _moved(labels: Labels, at_s: Floats, added_s: Floats, duration_s: float) -> Labels:
+    """The labels on the longer recording's time."""
+    total_s = np.append(0.0, np.cumsum(added_s))
+
+    def moved(time_s: float) -> float:
+        return float(time_s + total_s[np.searchsorted(at_s, time_s, side="right")])
+
+    def move(span: Span) -> Span:
+        return replace(span, start_s=moved(span.start_s), end_s=moved(span.end_s))
+
+    return replace(
+        labels,
+        duration_s=duration_s,
+        ipus=tuple(move(ipu) for ipu in labels.ipus),
+        labels=tuple(move(label) for label in labels.labels),
+        words=tuple(move(word) for word in labels.words),
+    )

@@ -1,0 +1,186 @@
+"""Run an ablation: every configuration on the same calls under the same draws of delays.
+
+Sessions run in worker processes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from ...core.settings import Settings
+from ...recordings.audio import BadRecording
+from ...recordings.find import RecordingFiles, find_in, with_distinct_names
+from ...session.job import HasSettings, settings_in
+from ...session.providers.schema import Providers
+from ...session.workers import in_workers
+from ...turns.tracing import default_cache
+from ..techniques.choice import Techniques
+from .cells import Cell, Plan, Prepared, Rows, measure_cell, prepare
+from .plan import configurations
+from .summary import Summary, summarize
+from .turns import SESSION_COLUMNS, TURN_COLUMNS, table
+
+TURNS = 1000
+PATIENCE_S = 8.0
+"""Long enough for a reply of five seconds that begins within three."""
+SEEDS = 10_000
+"""Draws of delays of one ablation are seeded with its seed times this and their number."""
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What was run, and what came of it."""
+
+    settings: Settings
+    providers: Providers
+    seed: int
+    draws: int
+    """How often each call was run by each configuration."""
+    patience_s: float
+    greeting: bool | None
+    recordings: tuple[str, ...]
+    skipped: tuple[str, ...]
+    """Why recordings were not used."""
+    untranscribed: tuple[str, ...]
+    """Recordings whose words nobody knows, which techniques that go by what is said can't act on."""
+    configurations: dict[str, Techniques]
+    turns: pd.DataFrame
+    """`turns.TURN_COLUMNS`"""
+    sessions: pd.DataFrame
+    """`turns.SESSION_COLUMNS`"""
+    summary: Summary
+
+    @property
+    def counted(self) -> str:
+        """On what it rests, in words."""
+        n, turns = len(self.recordings), len(self.turns) // len(self.configurations)
+        calls = f"{n} recording{'' if n == 1 else 's'}"
+        draws = f"{self.draws} draw{'' if self.draws == 1 else 's'}"
+        unknown = f", {len(self.untranscribed)} without words" if self.untranscribed else ""
+        return f"{turns:,} turns of {calls}{unknown} ({draws} of delays each)"
+
+    @property
+    def caption(self) -> str:
+        """On what it rests, and whose delays were taken."""
+        return f"{self.counted}; providers: {self.providers.name}"
+
+
+def ablate(
+    paths: Sequence[str | Path],
+    profile: Settings | HasSettings,
+    providers: Providers,
+    *,
+    turns: int = TURNS,
+    seed: int = 0,
+    patience_s: float = PATIENCE_S,
+    greeting: bool | None = None,
+    mistakes: bool = False,
+    jobs: int = 2,
+    cache: Path | None = None,
+    channels: tuple[str, str] = ("caller", "agent"),
+    quiet: bool = False,
+) -> Ablation:
+    """Measure all configurations of `plan` on at least `turns` turns each.
+
+    Recordings are taken in order until they have so many turns; if all together have fewer, they are run
+    again under other draws of delays. `patience_s`: how long the caller waits for an answer (`patience`).
+    `greeting`: whether the agent speaks first; None: where the recorded one did. The result depends on these
+    arguments alone, not on `jobs`. A recording that can't be used is skipped with its reason; raises
+    BadRecording if none is left, and whatever a session that could not be run at all raised.
+    """
+    if turns < 1:
+        raise ValueError(f"turns is {turns}; expected 1 or more")
+    if not 0 <= patience_s <= 60:
+        raise ValueError(f"patience_s is {patience_s}; expected 0 to 60 seconds")
+    plan = Plan(settings_in(profile), providers, cache or default_cache(), patience_s, greeting)
+    found, errors = find_in(paths, channels)
+    skipped = [str(error) for _, error in errors]
+    chosen: list[tuple[RecordingFiles, Prepared]] = []
+    for files, one in _prepared(plan, with_distinct_names(found), jobs, quiet):
+        if isinstance(one, Exception):
+            if not isinstance(one, ValueError):
+                raise one
+            skipped.append(str(one))
+        elif one.turns and sum(other.turns for _, other in chosen) < turns:
+            chosen.append((files, one))
+        elif not one.turns:
+            skipped.append(f"{files.name}: no labelled end of turn")
+    if not chosen:
+        raise BadRecording("; ".join(skipped) or "no recordings given; name a file or a folder")
+    draws = math.ceil(turns / sum(one.turns for _, one in chosen))
+    cache_model = providers.large.cache
+    wanted = configurations(cache_model is not None and cache_model.automatic, mistakes)
+    cells = list(_cells([files for files, _ in chosen], wanted, seed, draws))
+    rows = list(_measured(plan, cells, jobs, quiet))
+    of_turns, of_sessions = _tables(cells, rows, wanted)
+    return Ablation(
+        settings=plan.settings,
+        providers=providers,
+        seed=seed,
+        draws=draws,
+        patience_s=patience_s,
+        greeting=greeting,
+        recordings=tuple(files.name for files, _ in chosen),
+        skipped=tuple(skipped),
+        untranscribed=tuple(files.name for files, one in chosen if not one.transcribed),
+        configurations=wanted,
+        turns=of_turns,
+        sessions=of_sessions,
+        summary=summarize(of_turns, of_sessions, seed),
+    )
+
+
+def _prepared(
+    plan: Plan, found: Sequence[RecordingFiles], jobs: int, quiet: bool
+) -> Iterator[tuple[RecordingFiles, Prepared | Exception]]:
+    """Each recording with what it holds, traced."""
+    answers = in_workers(prepare, ((plan, files) for files in found), min(jobs, max(1, len(found))))
+    with (
+        closing(answers),
+        tqdm(total=len(found), desc="tracing", unit="recording", disable=quiet or not found) as bar,
+    ):
+        for files, answer in zip(found, answers, strict=True):
+            bar.update()
+            yield files, answer
+
+
+def _cells(
+    files: Sequence[RecordingFiles], wanted: dict[str, Techniques], seed: int, draws: int
+) -> Iterator[Cell]:
+    """One recording after the other, so that a worker need not load it again; equal agents once."""
+    distinct = {techniques: name for name, techniques in reversed(wanted.items())}
+    for one in files:
+        for draw in range(draws):
+            for techniques, name in reversed(distinct.items()):
+                yield Cell(one, name, techniques, SEEDS * seed + draw)
+
+
+def _measured(plan: Plan, cells: Sequence[Cell], jobs: int, quiet: bool) -> Iterator[Rows]:
+    answers = in_workers(measure_cell, ((plan, cell) for cell in cells), min(jobs, len(cells)))
+    with closing(answers), tqdm(total=len(cells), desc="sessions", unit="session", disable=quiet) as bar:
+        for answer in answers:
+            bar.update()
+            if isinstance(answer, Exception):
+                raise answer
+            yield answer
+
+
+def _tables(
+    cells: Sequence[Cell], rows: Sequence[Rows], wanted: dict[str, Techniques]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The two tables, by configuration in their order; an agent with two names appears under both."""
+    turns, sessions = [], []
+    for name, techniques in wanted.items():
+        renamed = {"configuration": name}
+        for cell, found in zip(cells, rows, strict=True):
+            if cell.techniques == techniques:
+                turns += [row | renamed for row in found.turns]
+                sessions.append(found.session | renamed)
+    return table(turns, TURN_COLUMNS), table(sessions, SESSION_COLUMNS)

@@ -1,0 +1,125 @@
+"""The scripted call centre of the ablation: what the agent is told, can look up, and answers.
+
+Goal: one fixed conversation partner for every configuration, so that they differ by their techniques alone.
+What is answered depends on the caller's words and on how often the caller has spoken, on nothing else.
+Pure text and rules; no LiveKit here.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import resources
+from typing import Annotated, NamedTuple
+
+import yaml
+from pydantic import Field
+
+from ...core.settings import Frozen
+
+Text = Annotated[str, Field(min_length=1)]
+_WORD = re.compile(r"[a-z0-9']+")
+
+
+class LookUp(NamedTuple):
+    """The model calls the tool with this argument."""
+
+    identifier: str
+
+
+class Tool(Frozen):
+    """The agent's one function tool."""
+
+    name: Text
+    argument: Text
+    description: Text
+    found: Text
+    """What it returns."""
+    answer: Text
+    """What the model says then."""
+
+
+class Spelled(Frozen):
+    """How to tell that somebody spells an identifier."""
+
+    at_least: Annotated[int, Field(ge=1)]
+    """Of them make the model look it up."""
+    foreseen: Annotated[int, Field(ge=1)]
+    """Of them are taken for the beginning of one: a classifier is sometimes wrong."""
+    words: tuple[Text, ...]
+    """Besides single letters and digits."""
+    named_by: tuple[Text, ...] = ()
+    """Phrases that make the model look up what follows, or else the whole turn; not known ahead."""
+
+
+class Common(Frozen):
+    """A question that many ask, and its answer."""
+
+    question: Text
+    answer: Text
+
+
+class Short(Frozen):
+    """Replies to short turns."""
+
+    at_most: Annotated[int, Field(ge=1)]
+    """Words."""
+    replies: Annotated[tuple[Text, ...], Field(min_length=1)]
+
+
+class Scenario(Frozen):
+    """A scripted call centre."""
+
+    name: Text
+    tenant: Text
+    greeting: Text
+    instructions: Text
+    tool: Tool
+    spelled: Spelled
+    common: tuple[Common, ...]
+    short: Short
+    replies: Annotated[tuple[Text, ...], Field(min_length=1)]
+
+    def identifier(self, text: str) -> str | None:
+        """What a turn spells out (letters, digits, number words, in order) or names in a phrase; or None."""
+        return self._spelled(text, self.spelled.at_least) or self._named(text)
+
+    def foreseen(self, text: str) -> str | None:
+        """What a look-up ahead takes for a turn's identifier: too little for the model at times, and at times
+        it misses what the model sees."""
+        return self._spelled(text, self.spelled.foreseen)
+
+    def _spelled(self, text: str, at_least: int) -> str | None:
+        known = set(self.spelled.words)
+        # "I" and "a" are words far more often than letters.
+        found = [word for word in words_of(text) if word in known or (len(word) == 1 and word not in "ia")]
+        return " ".join(found) if len(found) >= at_least else None
+
+    def _named(self, text: str) -> str | None:
+        said = f" {' '.join(words_of(text))} "
+        for phrase in self.spelled.named_by:
+            _, found, rest = said.partition(f" {phrase} ")
+            if found:
+                return rest.strip() or said.strip()
+        return None
+
+    def answer(self, text: str, turn: int) -> str | LookUp:
+        """What the model says to the caller's `turn`-th message (from 1), or the tool it calls."""
+        identifier = self.identifier(text)
+        if identifier is not None:
+            return LookUp(identifier)
+        words = words_of(text)
+        replies = self.short.replies if len(words) <= self.short.at_most else self.replies
+        return replies[(turn - 1) % len(replies)]
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, in lower case, without punctuation."""
+    return _WORD.findall(text.lower())
+
+
+@cache
+def call_centre() -> Scenario:
+    """The scenario in `call_centre.yaml`."""
+    text = resources.files(__package__).joinpath("call_centre.yaml").read_text("utf-8")
+    return Scenario.model_validate(yaml.safe_load(text), strict=False)

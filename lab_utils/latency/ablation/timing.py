@@ -1,0 +1,127 @@
+"""From a session's log to the rows of its turns (definitions: `turns`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...core.labels import Labels
+from ...core.session_log import Reply, SessionEventKind, SessionLog
+from ...core.timeline import Floats
+from ...session.scripted.stt_plan import words_of
+from ..techniques.notes import Note
+
+AT_ONCE_S = 1e-6
+"""Two moments of one instant differ by no more."""
+LIVEKIT_STAGES = {
+    "transcription_ms": "transcription_delay",
+    "hook_ms": "on_user_turn_completed_delay",
+    "llm_ttft_ms": "llm_node_ttft",
+    "tts_first_audio_ms": "tts_node_ttfb",
+}
+BY = {
+    ("model_routing", "answered by large"): "large",
+    ("model_routing", "answered by small"): "small",
+    ("semantic_cache", "hit"): "cache",
+}
+"""What the turn log (technique, what) tells of who answers."""
+
+
+class Turn(NamedTuple):
+    """One turn of the caller by the labels; seconds."""
+
+    start_s: float
+    end_s: float
+    """Its true end."""
+    until_s: float
+    """The caller's next turn begins, or the recording is over."""
+    first_word_s: float
+    """End of its first word."""
+    words: int
+
+
+def turns_of(labels: Labels) -> list[Turn]:
+    """The caller's labelled turns in order; backchannels are no turns."""
+    ends = np.sort(labels.of_kind("shift")[:, 0])
+    backchannels = labels.of_kind("backchannel")
+    starts = [
+        start_s
+        for start_s, end_s in labels.spans("user").tolist()
+        if not any(start_s < b_end_s and end_s > b_start_s for b_start_s, b_end_s in backchannels.tolist())
+    ]
+    words = words_of(labels)
+    turns, after_s = [], 0.0
+    for end_s in ends.tolist():
+        said = [word for word in words if after_s <= word.middle_s <= end_s]
+        own = [start_s for start_s in starts if after_s <= start_s < end_s]
+        start_s = own[0] if own else after_s
+        said = [word for word in said if word.end_s > start_s]
+        later = [start_s for start_s in starts if start_s >= end_s]
+        turns.append(
+            Turn(
+                start_s=start_s,
+                end_s=end_s,
+                until_s=min(later, default=np.inf),
+                first_word_s=said[0].end_s if said else start_s,
+                words=len(said),
+            )
+        )
+        after_s = end_s
+    return turns
+
+
+def turn_rows(
+    log: SessionLog, labels: Labels, notes: Sequence[Note], origin_s: float
+) -> Iterator[dict[str, Any]]:
+    """A row per labelled end of turn; `origin_s` is `time.time()` of the recording's second 0."""
+    commits, playouts = _times(log, "commit"), _times(log, "playout_starts")
+    transcripts, tools = _times(log, "transcript"), _times(log, "tool_starts")
+    for place, turn in enumerate(turns_of(labels)):
+        commit_s = _first(commits, turn.end_s - AT_ONCE_S, turn.until_s)
+        audio_s = _first(playouts, commit_s, turn.until_s)
+        partial_s = _first(transcripts, turn.start_s, turn.until_s)
+        reply = next((one for one in log.replies if _within(one.commit_s, commit_s, audio_s)), None)
+        yield {
+            "turn": place,
+            "end_s": turn.end_s,
+            "words": turn.words,
+            "answered_by": _answered_by(notes, origin_s + commit_s, origin_s + audio_s),
+            "tool": bool(np.isfinite(_first(tools, commit_s, audio_s))),
+            "turn_total_ms": _ms(audio_s - turn.end_s),
+            "after_commit_ms": _ms(audio_s - commit_s),
+            "commit_ms": _ms(commit_s - turn.end_s),
+            "stt_first_partial_ms": _ms(partial_s - turn.first_word_s),
+            **_stages(reply),
+        }
+
+
+def _times(log: SessionLog, kind: SessionEventKind) -> Floats:
+    return np.array([event.time_s for event in log.of_kind(kind)], dtype=np.float64)
+
+
+def _first(times: Floats, from_s: float, until_s: float) -> float:
+    """The first moment in `[from_s, until_s)`; NaN if there is none."""
+    inside = times[(times >= from_s) & (times < until_s)]
+    return float(inside.min()) if len(inside) else np.nan
+
+
+def _within(time_s: float | None, from_s: float, until_s: float) -> bool:
+    return time_s is not None and from_s - AT_ONCE_S <= time_s <= until_s + AT_ONCE_S
+
+
+def _answered_by(notes: Sequence[Note], from_s: float, until_s: float) -> str:
+    """What the last note in this time says of who answers."""
+    told = [(note.technique, note.what) for note in notes if _within(note.at_s, from_s, until_s)]
+    known = [BY[entry] for entry in told if entry in BY]
+    return known[-1] if known else ""
+
+
+def _stages(reply: Reply | None) -> dict[str, float]:
+    stages = {} if reply is None else reply.stages
+    return {name: _ms(stages.get(theirs, np.nan)) for name, theirs in LIVEKIT_STAGES.items()}
+
+
+def _ms(seconds: float) -> float:
+    return round(1000 * seconds, 6)

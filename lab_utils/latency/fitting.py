@@ -1,0 +1,295 @@
+"""The user's own latencies → a provider profile: log-normal delays fitted to reports of real sessions.
+
+Goal: replace published figures by those of the user's calls. Conventions: seconds; a stage is named as in a
+provider profile ("large.ttft"). Definitions:
+- A figure is what LiveKit reports for one turn: `transcription_delay` (stt.final), `llm_node_ttft`
+  (large.ttft, or small.ttft if the report names the base profile's small model and that isn't its large one
+  too), `tts_node_ttfb` (tts.first_audio). It holds the network, connection set-up where it was paid, and
+  whatever of the prompt wasn't cached.
+- A delay of zero is left out: LiveKit gives it for a transcript that came before the VAD's end of speech, and
+  spans give it for one that isn't known (voice/audio_recognition.py:122, 1872). So are figures over a minute.
+- The fit is by maximum likelihood: mean and standard deviation of the logarithms. Intervals are exact for
+  independent log-normal figures: of the median by Student's t, of the 95th percentile by the noncentral t
+  (Hahn and Meeker, "Statistical Intervals", 4.4).
+- `ks` is the Kolmogorov-Smirnov distance between the figures and their fit, `ks_limit` what 19 of 20
+  log-normal samples of that size stay below, given that the fit was made from them (Stephens, "EDF Statistics
+  for Goodness of Fit", 1974, table 1A, case 3).
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from scipy import stats
+
+from ..core.delays import Z95, Delay
+from ..core.recording import ObservedTurn
+from ..core.timeline import Floats
+from ..recordings.audio import BadRecording
+from ..recordings.formats import livekit_report, otlp
+from ..recordings.json_files import has_key, head_of
+from ..recordings.listing import Listing
+from ..recordings.recording_files import Skipped
+from ..session.providers.schema import Origin, Providers, Region
+
+LEAST_FIGURES: Final = 30
+"""A stage with fewer is not fitted. The logarithm of a fitted 95th percentile has a standard error of
+sigma sqrt(1/n + Z95²/2n): for the widest stage of the seeds (an LLM, sigma 0.96) 30 figures place it within a
+factor of 1.7 either way, about as much as providers differ; fewer would tell nothing about them."""
+LONGEST_S: Final = 60.0
+PASSABLE_KS: Final = 0.05
+"""With many figures the least departure exceeds `ks_limit`; a distance up to this passes all the same, since
+it moves no percentile by more than 5 points."""
+STAGES: Final = ("stt.final", "large.ttft", "small.ttft", "tts.first_audio")
+_MEASURED = {
+    "transcription_delay": "stt.final",
+    "llm_node_ttft": "large.ttft",
+    "tts_node_ttfb": "tts.first_audio",
+}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What reports say of the stages."""
+
+    seconds: Mapping[str, Floats]
+    """Stage of `STAGES` → its figures, in the order they were read; shape=(figures,)."""
+    left_out: Mapping[str, int]
+    """Stage → how many figures were zero or over a minute."""
+    models: Mapping[str, tuple[str, ...]]
+    """Stage → the models that reports name, sorted."""
+    files: tuple[Path, ...]
+    skipped: tuple[Skipped, ...] = ()
+    """Reports that can't be read, or tell of a session that another one told of."""
+
+
+@dataclass(frozen=True)
+class StageFit:
+    """One stage: its figures and the log-normal fitted to them."""
+
+    stage: str
+    seconds: Floats
+    """Ascending, shape=(n,)."""
+    mu: float
+    """Mean of the logarithms."""
+    sigma: float
+    """Their standard deviation; 0 if all figures are the same."""
+    p50_interval_s: tuple[float, float]
+    """95 % confidence interval of the median."""
+    p95_interval_s: tuple[float, float]
+    ks: float
+
+    @property
+    def n(self) -> int:
+        return len(self.seconds)
+
+    @property
+    def delay(self) -> Delay:
+        """The fit as a profile has it, to 0.1 ms."""
+        p50_s = round(float(np.exp(self.mu)), 4)
+        return Delay(p50_s, round(p50_s * float(np.exp(Z95 * self.sigma)), 4) if self.sigma else None)
+
+    @property
+    def ks_limit(self) -> float:
+        """The distance that 19 of 20 samples of `n` figures from a log-normal stay below."""
+        return float(0.895 / (np.sqrt(self.n) - 0.01 + 0.85 / np.sqrt(self.n)))
+
+    @property
+    def log_normal(self) -> bool:
+        """Whether a log-normal describes the figures."""
+        return self.ks <= max(self.ks_limit, PASSABLE_KS)
+
+    def curve(self, points: int = 200) -> tuple[Floats, Floats]:
+        """The fitted distribution function: seconds and shares below them, both shape=(points,)."""
+        x: Floats = np.geomspace(0.8 * self.seconds[0], 1.25 * self.seconds[-1], points)
+        if not self.sigma:
+            return x, (x >= np.exp(self.mu)).astype(np.float64)
+        return x, np.asarray(stats.norm.cdf(np.log(x), self.mu, self.sigma), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """All stages that could be fitted, in the order of `STAGES`."""
+
+    stages: tuple[StageFit, ...]
+    too_few: Mapping[str, int]
+    """Stage → number of its figures, where there are less than `LEAST_FIGURES`."""
+    figures: Figures
+
+
+def read_figures(paths: Iterable[Path], base: Providers) -> Figures:
+    """The stage latencies in session reports and OTLP dumps, or folders of them; no audio is needed.
+
+    A session that is told of twice (a report and its spans) counts once; what can't be used is skipped.
+    `base` tells which model is the small one. Raises BadRecording for a path that doesn't exist.
+    """
+    turns: list[ObservedTurn] = []
+    files: list[Path] = []
+    skipped: list[Skipped] = []
+    seen: dict[tuple[float, ...], tuple[str, Path]] = {}
+    for path, asked in _candidates(paths):
+        try:
+            found = _read_turns(path)
+        except BadRecording as error:
+            skipped.append(Skipped(path, str(error)))
+            continue
+        key = tuple(sorted(turn.stages[name] for name in _MEASURED for turn in found if name in turn.stages))
+        before = seen.get(key)
+        if key and before and (before[0] != _kind(path) or before[1].read_bytes() == path.read_bytes()):
+            finding = f"tells of the same session as {before[1]}"
+            skipped.append(Skipped(path, str(BadRecording.of(path, finding, "counted once"))))
+        elif key:
+            seen[key] = _kind(path), path
+            files.append(path)
+            turns += found
+        elif asked:
+            finding = "tells no latency of any turn"
+            skipped.append(
+                Skipped(path, str(BadRecording.of(path, finding, "give reports of finished sessions")))
+            )
+    return _figures(turns, base, tuple(files), tuple(skipped))
+
+
+def fit(figures: Figures) -> Fit:
+    """Each stage that has `LEAST_FIGURES`. Raises ValueError if none has, and for a p95 over a minute."""
+    counts = {stage: len(figures.seconds[stage]) for stage in STAGES}
+    fitted = tuple(
+        fit_stage(stage, figures.seconds[stage]) for stage in STAGES if counts[stage] >= LEAST_FIGURES
+    )
+    if not fitted:
+        have = ", ".join(f"{stage} {n}" for stage, n in counts.items())
+        raise ValueError(
+            f"too few turns to fit: {have}; expected at least {LEAST_FIGURES} of a stage: bring reports of "
+            "more calls"
+        )
+    for one in fitted:
+        p95_s = float(np.exp(one.mu + Z95 * one.sigma))
+        if p95_s > LONGEST_S:
+            raise ValueError(
+                f"{one.stage}: the fitted 95th percentile is {p95_s:.0f} s, expected at most 60; "
+                "look for sessions in which the provider failed, and leave them out"
+            )
+    few = {stage: n for stage, n in counts.items() if n < LEAST_FIGURES}
+    return Fit(fitted, few, figures)
+
+
+def fit_stage(stage: str, seconds: Floats) -> StageFit:
+    """The log-normal of figures above zero, shape=(n,). Raises ValueError for less than `LEAST_FIGURES`."""
+    n = len(seconds)
+    if n < LEAST_FIGURES:
+        raise ValueError(
+            f"{stage} has {n} figures, expected at least {LEAST_FIGURES}: bring reports of more calls"
+        )
+    ordered = np.sort(seconds)
+    logs = np.log(ordered)
+    mu, spread = float(logs.mean()), float(logs.std(ddof=1))
+    if spread < 1e-6:  # the figures of a simulation with constant delays
+        value_s = float(np.exp(mu))
+        return StageFit(stage, ordered, mu, 0.0, (value_s, value_s), (value_s, value_s), 0.0)
+    sigma = float(logs.std())
+    reach = stats.t.ppf(0.975, n - 1) / np.sqrt(n) * np.array([-1.0, 1.0])
+    above = stats.nct.ppf([0.025, 0.975], n - 1, Z95 * np.sqrt(n)) / np.sqrt(n)
+    low, high, low95, high95 = np.exp(mu + spread * np.concatenate((reach, above))).tolist()
+    ks = float(stats.kstest(logs, "norm", args=(mu, sigma)).statistic)
+    return StageFit(stage, ordered, mu, sigma, (low, high), (low95, high95), ks)
+
+
+def profile_of(fitted: Fit, base: Providers, name: str, date: datetime.date) -> Providers:
+    """`base` with the fitted stages in place of its own, their origin told.
+
+    The figures hold the network, so near endpoints cost nothing on top, and far ones their distance to them.
+    """
+    parts = {stage.partition(".")[0] for stage in STAGES}
+    changed = {part: getattr(base, part) for part in sorted(parts)}
+    for stage in fitted.stages:
+        part, _, figure = stage.stage.partition(".")
+        origins = {**changed[part].origins, figure: _origin(stage, fitted.figures, date)}
+        changed[part] = changed[part].model_copy(update={figure: stage.delay, "origins": origins})
+    near, far = (base.regions[where].round_trip for where in ("near", "far"))
+    why = Origin(source=f"as {base.name}, less its near round trip", note="the fitted stages hold it")
+    regions = {
+        "near": Region(round_trip=Delay(0.0), origin=why),
+        "far": Region(round_trip=_beyond(far, near), origin=why),
+    }
+    description = f"{base.name}, with the latencies of {len(fitted.figures.files)} of your sessions."
+    return base.model_copy(update={**changed, "name": name, "description": description, "regions": regions})
+
+
+def _beyond(far: Delay, near: Delay) -> Delay:
+    """What of a round trip goes beyond the median of another."""
+    p50_s = round(max(far.p50_s - near.p50_s, 0.0), 4)
+    p95_s = round(far.p95_s - near.p50_s, 4) if far.p95_s is not None and p50_s else None
+    return Delay(p50_s, p95_s)
+
+
+def _origin(stage: StageFit, figures: Figures, date: datetime.date) -> Origin:
+    files, models = len(figures.files), ", ".join(figures.models[stage.stage])
+    shape = "" if stage.log_normal else ", which a log-normal describes badly"
+    return Origin(
+        source=f"your session reports ({files} file{'s' * (files > 1)}, n={stage.n})",
+        date=date.isoformat(),
+        note=f"fitted on this date; Kolmogorov-Smirnov distance {stage.ks:.3f}{shape}; network included"
+        + (f"; {models}" if models else ""),
+    )
+
+
+def _candidates(paths: Iterable[Path]) -> Iterable[tuple[Path, bool]]:
+    """Files that look like reports or spans, each once, and whether they were given by name."""
+    seen: set[Path] = set()
+    for path in paths:
+        if not path.exists():
+            raise BadRecording.of(path, "no such file or folder", "check the path and its spelling")
+        for file in Listing.below(path).json if path.is_dir() else (path,):
+            if file.resolve() not in seen and (file == path or _kind(file)):
+                seen.add(file.resolve())
+                yield file, file == path
+
+
+def _kind(path: Path) -> str:
+    """Which kind of file it is by its head; empty for neither."""
+    head = head_of(path)
+    if has_key(head, "resourceSpans", "resource_spans"):
+        return "spans"
+    return "report" if has_key(head, "chat_history", "audio_recording_path") else ""
+
+
+def _read_turns(path: Path) -> tuple[ObservedTurn, ...]:
+    kind = _kind(path)
+    if not kind:
+        finding = "is neither a LiveKit session report nor an OpenTelemetry dump"
+        raise BadRecording.of(path, finding, "give the JSON of make_session_report() or of OTLP spans")
+    return otlp.read_turns(path) if kind == "spans" else livekit_report.read_turns(path)
+
+
+def _figures(
+    turns: Iterable[ObservedTurn], base: Providers, files: tuple[Path, ...], skipped: tuple[Skipped, ...]
+) -> Figures:
+    found: dict[str, list[float]] = {stage: [] for stage in STAGES}
+    left_out = dict.fromkeys(STAGES, 0)
+    models: dict[str, set[str]] = {stage: set() for stage in STAGES}
+    told_apart = base.small.model != base.large.model
+    for turn in turns:
+        for measured, stage in _MEASURED.items():
+            if measured not in turn.stages:
+                continue
+            model, seconds = turn.models.get(measured, ""), turn.stages[measured]
+            if stage == "large.ttft" and told_apart and _is_model(model, base.small.model):
+                stage = "small.ttft"
+            if 0.0 < seconds <= LONGEST_S:
+                found[stage].append(seconds)
+                models[stage] |= {model} - {""}
+            else:
+                left_out[stage] += 1
+    arrays = {stage: np.array(values, dtype=np.float64) for stage, values in found.items()}
+    return Figures(arrays, left_out, {k: tuple(sorted(v)) for k, v in models.items()}, files, skipped)
+
+
+def _is_model(reported: str, name: str) -> bool:
+    """Whether a report's model is the one a profile names: "openai/gpt-4o-mini-2024-07-18" is gpt-4o-mini."""
+    return re.fullmatch(rf"{re.escape(name)}(-\d[\d-]*)?", reported.rpartition("/")[2]) is not None

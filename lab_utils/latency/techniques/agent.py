@@ -1,0 +1,293 @@
+"""The stacked reference agent: the twelve techniques, each by its switch, in one LiveKit agent.
+
+A starting point to copy: it knows nothing of the simulation and runs unchanged in a real worker (`export`
+writes one). What each technique is, and what LiveKit 1.8.9 does about it by itself, is told in its module.
+
+In the order of a turn:
+
+1. `llm_node` (with preemptive generation before the turn is committed, else after 2): asks the cache, so that
+   a hit costs no LLM call; starts the look-up that the words announce; chooses the model; builds the prompt.
+2. `on_user_turn_completed` (the commit): starts the look-up if nobody has; judges, or has it judged; says
+   what the cache holds. It never touches `turn_ctx`, for LiveKit would throw the preemptive reply away.
+3. the function tools made from `look_ups` take what has been looked up ahead.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from livekit import rtc
+from livekit.agents import (
+    Agent,
+    ConversationItemAddedEvent,
+    FunctionTool,
+    ModelSettings,
+    StopResponse,
+    llm,
+)
+
+from ..extras.judging import Judge, Judging
+from . import audio_prebuffering, kv_cache_reuse, prefix_caching, streaming_stt
+from .async_evaluation import evaluation
+from .choice import Techniques
+from .intents import Intent, classify
+from .model_routing import Model, model_for
+from .notes import Note, notes_in
+from .semantic_cache import FOREIGN, Hit, SemanticCache
+from .token_streaming import buffered
+from .tool_prefetch import Foresight, LookUp, Prefetch
+
+
+def _now() -> datetime:
+    return datetime.fromtimestamp(time.time(), UTC)
+
+
+@dataclass(frozen=True)
+class AgentParts:
+    """What an agent is made of, whichever techniques it uses."""
+
+    instructions: str
+    """The system prompt; the same for the whole session."""
+    large: llm.LLM[Any]
+    small: llm.LLM[Any]
+    """May be the large one, where there is no other."""
+    look_ups: Mapping[str, LookUp] = field(default_factory=dict)
+    """Tools by name that only read, and so may be called ahead; the agent makes the function tools."""
+    tools: Sequence[FunctionTool[..., Any]] = ()
+    """Further tools."""
+    judge: Judge | None = None
+    cache: SemanticCache | None = None
+    tenant: str = ""
+    """Whose answers the cache may give."""
+    greeting: str = ""
+    """Said when the agent enters; nothing if empty."""
+    clock: Callable[[], datetime] = _now
+    """The time of day that the prompt tells."""
+    classify: Callable[[str], Intent] = classify
+
+    def __post_init__(self) -> None:
+        if self.cache is not None and not self.tenant:
+            raise ValueError("a cache without tenant; say whose answers it may give: tenant='acme'")
+        twice = sorted({tool.info.name for tool in self.tools} & set(self.look_ups))
+        if twice:
+            raise ValueError(
+                f"{twice[0]!r} is in look_ups and in tools; the agent makes the tools of look_ups"
+            )
+
+
+class StackedAgent(Agent):
+    """An agent with the techniques that are on, and the mistakes that are asked for.
+
+    Leaves no task behind when it exits. `notes` is its turn log, `judging` holds the verdicts.
+    """
+
+    def __init__(self, techniques: Techniques, parts: AgentParts) -> None:
+        mistakes = techniques.mistakes
+        shared = parts.cache is not None and parts.cache.one_key_for_all
+        if techniques.semantic_cache and parts.cache is not None and shared != ("shared_cache" in mistakes):
+            raise ValueError(
+                f"the cache has one_key_for_all={shared}, but the mistake shared_cache is "
+                f"{'on' if 'shared_cache' in mistakes else 'off'}; make them agree"
+            )
+        self.techniques, self.parts = techniques, parts
+        self.notes: list[Note] = []
+        self._note = notes_in(self.notes)
+        self._prefetch = Prefetch(self._note, leaks="leaked_prefetch" in mistakes)
+        self.judging: Judging | None = None
+        self._foresight = Foresight(parts.look_ups, self._prefetch, on=techniques.tool_prefetch)
+        self._asked: dict[str, Model] = {}  # user message -> model, of replies not yet kept or given up
+        self._unanswered: str | None = None  # the user message that is kept before its model is asked
+        super().__init__(
+            instructions=parts.instructions,
+            llm=parts.large,
+            tools=[*parts.tools, *self._foresight.tools()],
+            turn_handling=streaming_stt.turn_handling(techniques.streaming_stt),
+        )
+
+    # --- the session's events ---------------------------------------------------------------------
+
+    async def on_enter(self) -> None:
+        """Listen to what the session says of itself, and greet."""
+        self.session.on("conversation_item_added", self._on_item)
+        self.session.on("close", self._on_close)  # kept after the exit: a last turn may come after it
+        if self.parts.judge is not None:  # here, for an agent may enter again
+            self.judging = evaluation(self.parts.judge, self.techniques.async_evaluation)
+        if self.parts.small is not self.parts.large:
+            # LiveKit listens to the session's LLM only, and warms up no other.
+            self.parts.small.on("metrics_collected", self._relay_metrics)
+            self.parts.small.on("error", self._relay_error)
+            if self.techniques.model_routing or self.techniques.short_turn_models:
+                self.parts.small.prewarm()
+        if self.parts.greeting:
+            self.session.say(self.parts.greeting)
+
+    async def on_exit(self) -> None:
+        """End whatever runs beside the turns."""
+        self.session.off("conversation_item_added", self._on_item)
+        if self.parts.small is not self.parts.large:
+            self.parts.small.off("metrics_collected", self._relay_metrics)
+            self.parts.small.off("error", self._relay_error)
+        await self._prefetch.aclose()
+        if self.judging is not None:
+            await self.judging.aclose()
+
+    def _on_close(self, _: object) -> None:
+        self._prefetch.cancel("unused")
+
+    def _relay_metrics(self, metrics: Any) -> None:
+        self.parts.large.emit("metrics_collected", metrics)
+
+    def _relay_error(self, error: Any) -> None:
+        self.parts.large.emit("error", error)
+
+    def _on_item(self, event: ConversationItemAddedEvent) -> None:
+        """Note the model of a reply as soon as the conversation keeps the message that it answers."""
+        item = event.item
+        if item.type == "message" and item.role == "user":
+            model = self._asked.get(item.id)
+            self._asked.clear()
+            self._unanswered = item.id if model is None else None
+            if model is not None:
+                self._note("model_routing", f"answered by {model}")
+
+    def _on_asked(self, message: llm.ChatMessage, model: Model) -> None:
+        """The same where the message is kept first, as it is without preemptive generation."""
+        if message.id == self._unanswered:
+            self._unanswered = None
+            self._note("model_routing", f"answered by {model}")
+        else:
+            self._asked[message.id] = model
+
+    # --- a turn -----------------------------------------------------------------------------------
+
+    async def on_user_turn_completed(self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage) -> None:
+        """The turn is committed. Raises StopResponse where the cache answers."""
+        text = new_message.text_content or ""
+        hit = self._look_up_answer(text)
+        self._foresight.committed(new_message.id, None if hit is not None else text)
+        if self.judging is not None:
+            await self.judging.turn(text)
+        if hit is not None:
+            await self._say_cached(hit, new_message)
+            raise StopResponse
+        if self.techniques.semantic_cache and self.parts.cache is not None:
+            self._note("semantic_cache", "miss")
+
+    def _look_up_answer(self, text: str) -> Hit | None:
+        if not self.techniques.semantic_cache or self.parts.cache is None or not text.strip():
+            return None
+        return self.parts.cache.lookup(self.parts.tenant, text)
+
+    async def _say_cached(self, hit: Hit, question: llm.ChatMessage) -> None:
+        """Say a stored answer in place of the LLM's, and remember the question as LiveKit would have."""
+        self._note("semantic_cache", "hit" if hit.tenant == self.parts.tenant else FOREIGN)
+        with suppress(RuntimeError):  # something uninterruptible is being said; the answer then follows it
+            self.session.interrupt()  # drops the preemptive reply too
+        history = self.chat_ctx.copy()
+        history.insert(question)
+        await self.update_chat_ctx(history)
+        self.session.history.insert(question)
+        self.session.emit("conversation_item_added", ConversationItemAddedEvent(item=question))
+        self.session.say(hit.answer, audio=hit.frames() if hit.audio else self._spoken(hit))
+
+    async def _spoken(self, hit: Hit) -> AsyncIterator[rtc.AudioFrame]:
+        """A stored answer from the TTS; kept once it has been spoken to its end."""
+
+        async def text() -> AsyncIterator[str]:
+            yield hit.answer
+
+        frames: list[rtc.AudioFrame] = []
+        async with aclosing(Agent.default.tts_node(self, text(), ModelSettings())) as speech:
+            async for frame in speech:
+                frames.append(frame)
+                yield frame
+        if self.parts.cache is not None:
+            self.parts.cache.add_audio(hit, frames)
+
+    # --- the reply --------------------------------------------------------------------------------
+
+    async def llm_node(
+        self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
+    ) -> AsyncGenerator[llm.ChatChunk | str, None]:
+        """The reply, streamed: from the cache, or from the model that the user's words call for."""
+        message, continued = _newest(chat_ctx)
+        text = (message.text_content if message is not None else None) or ""
+        if not continued:
+            hit = self._look_up_answer(text)
+            if hit is not None:  # the hook will say it
+                yield hit.answer
+                return
+        message_id = message.id if message is not None else None
+        self._foresight.asked(message_id, "" if continued else text)
+        model = self._model_for(text)
+        if message is not None and not continued:
+            self._on_asked(message, model)
+        chunks = self._chunks(model, self._prompt(chat_ctx), tools, model_settings)
+        if not self.techniques.token_streaming or "buffered_reply" in self.techniques.mistakes:
+            chunks = buffered(chunks)
+        called: set[str] = set()
+        finished = False
+        try:
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    called.update(call.name for call in (chunk.delta.tool_calls if chunk.delta else ()))
+                    yield chunk
+            finished = True
+        finally:
+            self._foresight.answered(message_id, frozenset(called) if finished else None)
+
+    async def _chunks(
+        self,
+        model: Model,
+        chat_ctx: llm.ChatContext,
+        tools: list[llm.Tool],
+        model_settings: ModelSettings,
+    ) -> AsyncGenerator[llm.ChatChunk, None]:
+        asked = self.parts.small if model == "small" else self.parts.large
+        async with asked.chat(
+            chat_ctx=chat_ctx,
+            tools=tools,
+            tool_choice=model_settings.tool_choice,
+            conn_options=self.session.conn_options.llm_conn_options,
+        ) as stream:
+            async for chunk in stream:
+                yield chunk
+
+    def _model_for(self, text: str) -> Model:
+        needs_tool = self._foresight.cued(text) is not None
+        return model_for(self.techniques, text, self.parts.classify(text), needs_tool)
+
+    def _prompt(self, chat_ctx: llm.ChatContext) -> llm.ChatContext:
+        """What the model is sent: instructions, history and time of day, cacheable or not."""
+        if not self.techniques.kv_cache_reuse:
+            chat_ctx = kv_cache_reuse.rewritten(chat_ctx)
+        if not self.techniques.prefix_caching or "timestamp_on_top" in self.techniques.mistakes:
+            return prefix_caching.with_time_on_top(chat_ctx, self.parts.clock())
+        return prefix_caching.with_time_at_the_end(chat_ctx, self.parts.clock())
+
+
+def _newest(chat_ctx: llm.ChatContext) -> tuple[llm.ChatMessage | None, bool]:
+    """The user's newest message, and whether a reply to it has already begun (with a tool, for instance)."""
+    continued = False
+    for item in reversed(chat_ctx.items):
+        if item.type == "message" and item.role == "user":
+            return item, continued
+        continued = (
+            continued
+            or item.type == "function_call_output"
+            or (item.type == "message" and item.role == "assistant")
+        )
+    return None, continued
+
+
+def session_options(techniques: Techniques) -> audio_prebuffering.SessionOptions:
+    """Arguments of `AgentSession` that go with the agent, beside STT, LLM and TTS.
+
+    Preemptive generation isn't among them: the agent itself switches it, over the session's setting.
+    """
+    return audio_prebuffering.session_options(techniques.audio_prebuffering)

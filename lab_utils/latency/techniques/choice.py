@@ -1,0 +1,128 @@
+"""Which of the twelve techniques an agent uses, and which common mistakes it makes with them."""
+
+from __future__ import annotations
+
+from typing import Literal, Self, get_args
+
+from pydantic import model_validator
+
+from ...core.settings import Frozen
+
+TechniqueName = Literal[
+    "streaming_stt",
+    "token_streaming",
+    "prefix_caching",
+    "model_routing",
+    "tool_prefetch",
+    "audio_prebuffering",
+    "async_evaluation",
+    "tts_warmup",
+    "short_turn_models",
+    "semantic_cache",
+    "kv_cache_reuse",
+    "regional_routing",
+]
+NAMES: tuple[TechniqueName, ...] = get_args(TechniqueName)
+"""In the guide's order: technique 1 is the first."""
+
+Mistake = Literal["buffered_reply", "timestamp_on_top", "leaked_prefetch", "shared_cache"]
+MISTAKES: dict[Mistake, TechniqueName] = {
+    "buffered_reply": "token_streaming",
+    "timestamp_on_top": "prefix_caching",
+    "leaked_prefetch": "tool_prefetch",
+    "shared_cache": "semantic_cache",
+}
+"""Each mistake and the technique it is made with."""
+
+
+class Techniques(Frozen):
+    """Switches of the twelve techniques; all off by default, which is less than LiveKit does by itself."""
+
+    streaming_stt: bool = False
+    """1: transcripts as the user speaks, and preemptive generation on them; off: batch recognition."""
+    token_streaming: bool = False
+    """2: the reply goes to the TTS as it is written; off: an `llm_node` that waits for the whole of it."""
+    prefix_caching: bool = False
+    """3: a byte-stable system prompt, marked for caching; off: the prompt begins with the time of day."""
+    model_routing: bool = False
+    """4: the small model answers short turns that ask nothing."""
+    tool_prefetch: bool = False
+    """5: the tool that a turn will need is called before the model asks for it."""
+    audio_prebuffering: bool = False
+    """6: the client buffers audio until the room is joined, and the agent catches up."""
+    async_evaluation: bool = False
+    """7: turns are judged off the path; off: a judge is awaited in `on_user_turn_completed`."""
+    tts_warmup: bool = False
+    """8: the TTS connection is open before the first turn."""
+    short_turn_models: bool = False
+    """9: the small model answers acknowledgements, by what they mean."""
+    semantic_cache: bool = False
+    """10: common questions are answered from a cache, by meaning, tenant by tenant."""
+    kv_cache_reuse: bool = False
+    """11: the history stays as it was sent before; off: it is rewritten each turn."""
+    regional_routing: bool = False
+    """12: endpoints near the room; off: those of a far region."""
+    mistakes: frozenset[Mistake] = frozenset()
+    """Common mistakes, each made with a technique that is on."""
+
+    @model_validator(mode="after")
+    def _mistakes_have_techniques(self) -> Self:
+        for mistake in sorted(self.mistakes):
+            if not getattr(self, MISTAKES[mistake]):
+                raise ValueError(
+                    f"the mistake {mistake} is one of {MISTAKES[mistake]}, which is off; switch it on too"
+                )
+        return self
+
+    @classmethod
+    def of(cls, *names: TechniqueName, mistakes: frozenset[Mistake] = frozenset()) -> Self:
+        """These techniques on, all others off. Raises ValueError for an unknown name."""
+        unknown = sorted(set(names) - set(NAMES))
+        if unknown:
+            raise ValueError(f"unknown technique {unknown[0]!r}; techniques are {', '.join(NAMES)}")
+        return cls(**dict.fromkeys(names, True), mistakes=mistakes)
+
+    @classmethod
+    def everything(cls) -> Self:
+        """All twelve."""
+        return cls.of(*NAMES)
+
+    @property
+    def on(self) -> tuple[TechniqueName, ...]:
+        """The techniques that are on, in order."""
+        return tuple(name for name in NAMES if getattr(self, name))
+
+    def without(self, name: TechniqueName) -> Techniques:
+        """A copy with one technique off, and its mistakes gone."""
+        kept = frozenset(mistake for mistake in self.mistakes if MISTAKES[mistake] != name)
+        return Techniques.of(*(other for other in self.on if other != name), mistakes=kept)
+
+
+def livekit_default(automatic_cache: bool) -> Techniques:
+    """What an `AgentSession` of 1.8.9 does without being asked, with plugins that stream.
+
+    It starts replies preemptively, streams tokens into the TTS, keeps the instructions byte-stable (which is
+    enough where the provider caches unasked: `automatic_cache`), judges nothing, calls the TTS's `prewarm`
+    when the session starts and leaves the history as it was sent.
+    """
+    names: tuple[TechniqueName, ...] = (
+        "streaming_stt",
+        "token_streaming",
+        "async_evaluation",
+        "tts_warmup",
+        "kv_cache_reuse",
+    )
+    return Techniques.of(*names, *(("prefix_caching",) if automatic_cache else ()))
+
+
+def parse_techniques(text: str) -> Techniques:
+    """Techniques from a line of text: "all", "none", or names separated by commas.
+
+    Raises ValueError for a name that is none.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if names in (["all"], ["none"]):
+        return Techniques.everything() if names == ["all"] else Techniques()
+    if not names:
+        raise ValueError(f"no technique in {text!r}; expected all, none, or some of {', '.join(NAMES)}")
+    return Techniques.of(*names)  # type: ignore[arg-type]  # `of` checks the names

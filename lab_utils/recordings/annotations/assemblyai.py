@@ -1,0 +1,73 @@
+"""AssemblyAI's transcript: `words` and `utterances`, times in milliseconds.
+
+Speakers: "channel 1", "channel 2" (`multichannel`; AssemblyAI counts from 1), else "speaker A", "speaker B"
+(`speaker_labels`), else none. `audio_duration` is in whole seconds. Layout: assemblyai.com/docs, API
+reference "Get transcript", "Speaker Diarization", "Multichannel Transcription".
+"""
+
+from __future__ import annotations
+
+from .provider_json import Entry, Seconds, has_keys, parse
+from .records import Annotation, Segment
+from .source import BadAnnotation, Location, annotation, segment, short
+
+SOURCE = "assemblyai"
+
+
+class _Spoken(Entry):
+    """A word or an utterance; milliseconds."""
+
+    text: str
+    start: Seconds
+    end: Seconds
+    speaker: str | None = None
+    channel: str | int | None = None
+
+
+class _Transcript(Entry):
+    status: str | None = None
+    error: str | None = None
+    words: tuple[_Spoken, ...] | None = None
+    utterances: tuple[_Spoken, ...] | None = None
+    audio_duration: Seconds | None = None
+
+
+def sniff(head: bytes) -> bool:
+    """Whether it has words or utterances and neither Deepgram's results nor Whisper's segments."""
+    if has_keys(head, "results") or has_keys(head, "segments"):
+        return False
+    return (
+        has_keys(head, "utterances")
+        or has_keys(head, "words", "text")
+        or has_keys(head, "audio_url", "status")
+    )
+
+
+def read(path: Location) -> Annotation:
+    """Utterances as segments, and the words. BadAnnotation, also for a transcript that isn't completed."""
+    found = parse(path, _Transcript, "AssemblyAI")
+    if found.status not in (None, "completed"):
+        finding = f"status: {short(found.status)}" + (f" ({short(found.error)})" if found.error else "")
+        raise BadAnnotation.at(path, finding, "expected a completed transcript; ask for it again")
+    if not found.words and not found.utterances:
+        raise BadAnnotation.at(path, "has neither words nor utterances", "save the whole transcript object")
+    return annotation(
+        path,
+        SOURCE,
+        _segments(path, "utterances", found.utterances or ()),
+        _segments(path, "words", found.words or ()),
+        found.audio_duration or None,
+    )
+
+
+def _segments(path: Location, key: str, spoken: tuple[_Spoken, ...]) -> list[Segment]:
+    return [
+        segment(path, f"{key}[{k}]", _name(one), one.start / 1000.0, one.end / 1000.0, one.text)
+        for k, one in enumerate(spoken)
+    ]
+
+
+def _name(one: _Spoken) -> str:
+    if one.channel is not None:
+        return f"channel {one.channel}"
+    return "" if one.speaker is None else f"speaker {one.speaker}"

@@ -1,0 +1,235 @@
+"""What every annotation format needs: bytes to text, fields to checked segments, text to a whole file.
+
+Conventions: times are float seconds from the start of the recording. A *tier* is a named track of a file: a
+speaker's name, or the name and `WORDS_SUFFIX` for the speaker's words (as the Montreal Forced Aligner names
+them), or `LABEL_TIER` for labels of pauses. Errors are `BadAnnotation`: one line, file: where: finding;
+remedy.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
+
+from upath import UPath
+
+from ..audio import replacing
+from ..labels.file import BadLabels
+from .records import Annotation, Segment
+
+Location = Path | UPath
+"""A local file, or one that fsspec reaches (s3://, gs://, memory://, ...)."""
+
+MAX_BYTES = 50_000_000
+"""Ten hours of word timings as indented JSON are about half of this."""
+MAX_S = 360_000.0
+"""A hundred hours; later times are milliseconds taken for seconds, or nonsense."""
+ROUNDING_S = 0.01
+"""Times before 0 or ends before starts by no more than this are taken for rounded."""
+LABEL_TIER = "labels"
+WORDS_SUFFIX = " - words"
+NO_TEXT = "[speech]"
+"""Stands for a segment without text where a format takes an empty text for silence."""
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins as UTF-16's does, hence before it
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
+_NUMBER = re.compile(r"[+-]?(?:\d{1,30}(?:[.,]\d{0,30})?|[.,]\d{1,30})(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,4}):(\d{1,2}(?:[.,]\d{1,9})?)", re.ASCII)
+
+
+class BadAnnotation(BadLabels):
+    """An annotation file that can't be used; the message is one line: file: where: finding; remedy."""
+
+    @classmethod
+    def at(cls, path: Location | str, finding: str, remedy: str) -> Self:
+        """As `of`, for any location; bytes of a file name that aren't UTF-8 are shown escaped."""
+        return cls(f"{path}: {finding}; {remedy}".encode("utf-8", "backslashreplace").decode())
+
+
+def read_data(path: Location) -> bytes:
+    """The bytes of a file; BadAnnotation if it can't be read, is empty or above `MAX_BYTES`."""
+    try:
+        with path.open("rb") as file:
+            data: bytes = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        finding = f"can't be read ({error.strerror or type(error).__name__})"
+        raise BadAnnotation.at(path, finding, "check the path and its permissions") from None
+    except Exception as error:
+        # fsspec's back ends refuse a protocol or credentials with errors of their own
+        if isinstance(path, Path) and not isinstance(error, ValueError):
+            raise
+        raise BadAnnotation.at(path, f"can't be opened ({short(error)})", "check the address") from None
+    if not data.strip(b"\x00 \t\r\n"):
+        raise BadAnnotation.at(path, "is empty", "copy or export it again")
+    if len(data) > MAX_BYTES:
+        finding = f"is larger than {MAX_BYTES // 1_000_000} MB, too large for one recording's annotation"
+        raise BadAnnotation.at(
+            path, finding, "give the file of one recording, without audio or vectors in it"
+        )
+    return data
+
+
+def decode(path: Location, data: bytes, *, legacy: bool) -> str:
+    """Text from UTF-8, or UTF-16/32 with its byte-order mark; `legacy`: else from Windows-1252 (Latin-1).
+
+    BadAnnotation for other encodings and for binary data. Lines end in "\\n".
+    """
+    mark, encoding = next(((b, e) for b, e in _BOMS if data.startswith(b)), (b"", "utf-8"))
+    try:
+        text = data[len(mark) :].decode(encoding)
+    except UnicodeDecodeError as error:
+        text = (
+            "\x00"
+            if mark or not legacy
+            else data.decode("cp1252", errors="replace").replace("\ufffd", "\x00")
+        )
+        if _CONTROL.search(text):
+            finding = f"is not {encoding.upper()} text (byte {error.start + len(mark)})"
+            raise BadAnnotation.at(path, finding, "save it again as UTF-8") from None
+    if found := _CONTROL.search(text):
+        finding = f"is not text (control character {found.group()!r} at character {found.start()})"
+        raise BadAnnotation.at(path, finding, "save it again as UTF-8 text (UTF-16 needs a byte-order mark)")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_text(path: Location, *, legacy: bool = True) -> str:
+    """A file's text; raises BadAnnotation as `read_data` and `decode` do."""
+    return decode(path, read_data(path), legacy=legacy)
+
+
+def head_lines(head: bytes) -> list[str]:
+    """The first lines of a file's first bytes, for guessing its format; never raises."""
+    mark, encoding = next(((b, e) for b, e in _BOMS if head.startswith(b)), (b"", "utf-8"))
+    text = head[len(mark) :].decode(encoding, errors="replace")
+    return [line for line in text.replace("\r", "\n").split("\n") if line.strip()][:50]
+
+
+def seconds(text: str) -> float | None:
+    """Seconds from "1.5", "1,5", "90", "1:30", "00:01:30.500"; None for anything else (NaN, infinity)."""
+    text = text.strip()
+    if _NUMBER.fullmatch(text):
+        return float(text.replace(",", "."))
+    clock = _CLOCK.fullmatch(text)
+    if not clock or float(clock[3].replace(",", ".")) >= 60.0:
+        return None
+    return round(int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + float(clock[3].replace(",", ".")), 9)
+
+
+def need_seconds(path: Location, where: str, text: str) -> float:
+    """As `seconds`, with BadAnnotation for what isn't a time."""
+    value = seconds(text)
+    if value is None:
+        finding = f"{where}: {short(text)} is not a time"
+        raise BadAnnotation.at(
+            path, finding, "expected seconds (12.5) or hours, minutes and seconds (00:00:12.500)"
+        )
+    return value
+
+
+def segment(
+    path: Location, where: str, speaker: str, start_s: float, end_s: float, text: str = ""
+) -> Segment:
+    """A segment with sound times and its name and text on one line; BadAnnotation if the times can't be."""
+    for name, value in (("start", start_s), ("end", end_s)):
+        if not abs(value) <= MAX_S:  # this way round NaN is caught too
+            finding = f"{where}: {name} {value:g} s is not within {MAX_S / 3600:g} hours"
+            raise BadAnnotation.at(path, finding, "correct the time; are these milliseconds?")
+        if value < -ROUNDING_S:
+            finding = f"{where}: {name} {value:g} s is before the recording"
+            raise BadAnnotation.at(path, finding, "times start at 0; correct them")
+    if end_s < start_s - ROUNDING_S:
+        finding = f"{where}: end {end_s:g} s is before start {start_s:g} s"
+        raise BadAnnotation.at(path, finding, "correct the times, or the order of the columns")
+    start_s = round(max(0.0, start_s), 6)
+    text = one_line(text)
+    return Segment(one_line(speaker), start_s, max(start_s, round(end_s, 6)), "" if text == NO_TEXT else text)
+
+
+def annotation(
+    path: Location,
+    source: str,
+    segments: Iterable[Segment],
+    words: Iterable[Segment] = (),
+    duration_s: float | None = None,
+) -> Annotation:
+    """The record, in order of time; segments on a speaker's words tier become words.
+
+    BadAnnotation if there is nothing in it.
+    """
+    speech: list[Segment] = []
+    spoken = list(words)
+    for one in segments:
+        if is_words(one.speaker):
+            name = one.speaker.removesuffix(WORDS_SUFFIX.strip()).strip()
+            spoken.append(Segment(name, one.start_s, one.end_s, one.text))
+        else:
+            speech.append(one)
+    if not speech and not spoken:
+        raise BadAnnotation.at(
+            path, f"holds no segment ({source})", "annotate the speech, or export it again"
+        )
+    if duration_s is not None and not 0.0 < duration_s <= MAX_S:
+        finding = f"gives {duration_s:g} s as the length of the audio"
+        raise BadAnnotation.at(path, finding, "expected seconds above 0; correct it")
+    return Annotation(_in_order(speech), _in_order(spoken), duration_s, source)
+
+
+def is_words(tier: str) -> bool:
+    """Whether a tier is for a speaker's words; that of a speaker without a name is "- words"."""
+    return f" {tier}".endswith(WORDS_SUFFIX)
+
+
+def on_tiers(record: Annotation, decimals: int) -> list[Segment]:
+    """Segments and words of an annotation by name of tier, in order, times rounded as the format has them."""
+    words = [
+        Segment((one.speaker + WORDS_SUFFIX).strip(), one.start_s, one.end_s, one.text)
+        for one in record.words
+    ]
+    return [
+        Segment(one.speaker, round(one.start_s, decimals), round(one.end_s, decimals), one_line(one.text))
+        for one in _in_order([*record.segments, *words])
+    ]
+
+
+def write_text(path: Location, text: str) -> None:
+    """Write UTF-8: whole or not at all if local; elsewhere as the file system's upload does it."""
+    data = text.encode("utf-8", "replace")
+    if isinstance(path, UPath) and path.protocol in ("", "file", "local"):
+        path = Path(path.path)
+    try:
+        if isinstance(path, Path):
+            with replacing(path) as temporary:
+                temporary.write_bytes(data)
+        else:
+            path.write_bytes(data)
+    except OSError as error:
+        finding = f"can't be written ({error.strerror or type(error).__name__})"
+        raise BadAnnotation.at(path, finding, "check the folder and its permissions") from None
+
+
+def one_line(text: str) -> str:
+    """Text without line breaks, tabs and control characters, single spaces between words."""
+    text = " ".join(text.split())
+    if not text.isascii():
+        text = "".join(c for c in text if c.isascii() or unicodedata.category(c) not in ("Cc", "Cs"))
+    return " ".join(_CONTROL.sub("", text).split())
+
+
+def short(value: object) -> str:
+    """A value as an error message shows it."""
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _in_order(segments: Iterable[Segment]) -> tuple[Segment, ...]:
+    return tuple(sorted(segments, key=lambda one: (one.start_s, one.end_s)))

@@ -1,0 +1,370 @@
+"""Audio files in and out: any rate and bit depth comes in, everything inside is 16 kHz int16.
+
+Conventions: float samples lie in [-1, 1], shape=(samples, channels). int16 = round(float * 32768), clipped to
+[-32768, 32767]: a 16 kHz PCM_16 file passes through unchanged, bit for bit. Files are written under a
+temporary name and then renamed, so that a file is either whole or not there.
+
+Paths may be fsspec URLs ("s3://bucket/call.wav"); `as_path` makes one of a string.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import struct
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, Literal, Self, cast
+from uuid import uuid4
+
+import numpy as np
+import soundfile
+import soxr
+from fsspec import available_protocols
+from numpy.typing import NDArray
+from upath import UPath
+
+from ..core.recording import Pcm
+from ..core.timeline import SAMPLE_RATE_HZ
+from .containers import CONTAINER_SUFFIXES, Container, NotDecodable
+
+Samples = NDArray[np.float32]
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", *CONTAINER_SUFFIXES)
+FORMATS = "WAV, FLAC, OGG, MP3 or MP4"
+MIN_RATE_HZ = 8_000
+MAX_CHANNELS = 2
+MAX_DURATION_S = 4 * 3600.0
+"""Longer recordings are refused by their header: 4 h of two channels take 0.9 GB at 16 kHz."""
+BLOCK_FRAMES = 1 << 18
+RESAMPLE_QUALITY = "VHQ"
+
+_AUDIO_MAGIC = (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
+_STREAMED_BYTES = 0x7FFF_0000
+"""A WAV header that promises this much or more was written by a stream, before the length was known."""
+_LENGTH_KNOWN = 1 << 60
+"""As many frames or more stand for a length that the header doesn't tell."""
+_TRUNCATION_TOLERANCE_S = 0.1
+_COPY_BYTES = 1 << 20
+_COPY_AGAIN = "copy or export it again"
+
+
+class BadRecording(ValueError):
+    """A recording that can't be used; the message is one line: file: finding; remedy."""
+
+    def __init__(self, message: str) -> None:
+        # A file name that isn't UTF-8 holds surrogates, which no terminal and no JSON file takes.
+        printable = message.encode("utf-8", "backslashreplace").decode("utf-8")
+        super().__init__(" ".join(printable.splitlines()))
+
+    @classmethod
+    def of(cls, path: str | Path, finding: str, remedy: str) -> Self:
+        """The exception that says what is wrong with the file `path` and what to do about it."""
+        return cls(f"{path}: {finding}; {remedy}")
+
+
+RawEncoding = Literal["ulaw", "alaw", "pcm16"]
+_RAW_SUBTYPES: dict[RawEncoding, str] = {"ulaw": "ULAW", "alaw": "ALAW", "pcm16": "PCM_16"}
+
+
+@dataclass(frozen=True)
+class RawFormat:
+    """What a headerless file can't say about itself; pcm16 is little-endian."""
+
+    encoding: RawEncoding
+    rate_hz: int = 8_000
+    channels: int = 1
+
+    @property
+    def bytes_per_frame(self) -> int:
+        return self.channels * (2 if self.encoding == "pcm16" else 1)
+
+
+def as_path(path: str | Path) -> Path:
+    """The path, or for an fsspec URL ("s3://...", "memory://...") what can be used like one.
+
+    Raises BadRecording for a URL whose file system isn't known or installed.
+    """
+    if not isinstance(path, str):
+        # A command line makes Path("s3:/bucket") of s3://bucket.
+        squeezed = re.fullmatch(r"([a-z][a-z0-9]+):/([^/].*)", str(path)) if is_local(path) else None
+        if squeezed is None or squeezed[1] not in available_protocols() or path.exists():
+            return path
+        path = f"{squeezed[1]}://{squeezed[2]}"
+    if "://" not in path:
+        return Path(path)
+    try:
+        return cast(Path, UPath(path))
+    except (ImportError, ValueError) as error:
+        remedy = "install the package that it names, or copy the files here"
+        raise BadRecording.of(path, f"this kind of URL can't be read ({error})", remedy) from None
+
+
+def is_local(path: Path) -> bool:
+    """Whether it is a path on this machine, not an fsspec URL."""
+    return isinstance(path, Path)
+
+
+def read_audio(path: str | Path, raw: RawFormat | None = None) -> tuple[Samples, int]:
+    """All samples of a file, shape=(samples, channels), and its rate in Hz.
+
+    `raw` describes a file without a header. Raises BadRecording for a file that is missing, empty, not audio,
+    cut off, damaged or without samples, lasts over 4 h, or has NaN or infinite samples, more than two
+    channels or a rate below 8 kHz.
+    """
+    path = as_path(path)
+    with _opened(path, raw) as file:
+        return np.concatenate(list(_blocks(path, file))), int(file.samplerate)
+
+
+def read_pcm16k(path: str | Path, raw: RawFormat | None = None) -> Pcm:
+    """A file's samples at 16 kHz, int16, shape=(samples, channels).
+
+    The same as `to_pcm16k(*read_audio(path))`, block by block: an hour at 48 kHz takes no gigabyte of floats.
+    Raises BadRecording as `read_audio` does.
+    """
+    path = as_path(path)
+    with _opened(path, raw) as file:
+        blocks = _blocks(path, file)
+        if file.samplerate != SAMPLE_RATE_HZ:
+            blocks = _resampled(blocks, file.samplerate, file.channels)
+        pcm = np.concatenate([_quantised(block) for block in blocks])
+    if not len(pcm):
+        raise BadRecording.of(path, "holds less than one sample at 16 kHz", "use a recording with speech")
+    return pcm
+
+
+def to_pcm16k(x: NDArray[np.floating[Any]], rate_hz: float) -> Pcm:
+    """Float samples of shape=(n,) or (n, channels) as 16 kHz int16 of shape=(m,) or (m, channels)."""
+    if rate_hz != SAMPLE_RATE_HZ:
+        x = soxr.resample(x, rate_hz, SAMPLE_RATE_HZ, quality=RESAMPLE_QUALITY)
+    return _quantised(x)
+
+
+@dataclass(frozen=True)
+class AudioHeader:
+    """What a file's header says."""
+
+    channels: int
+    rate_hz: int
+
+
+def audio_header(path: str | Path, raw: RawFormat | None = None) -> AudioHeader | None:
+    """A file's header; None if it can't be read (`read_audio` says why)."""
+    if raw is not None:
+        return AudioHeader(raw.channels, raw.rate_hz)
+    try:
+        with ExitStack() as stack:
+            source = as_path(path)
+            if is_local(source) or source.suffix.lower() in CONTAINER_SUFFIXES:
+                file = _handle(source, None, stack)
+            else:
+                file = soundfile.SoundFile(stack.enter_context(source.open("rb")))
+            return AudioHeader(int(file.channels), int(file.samplerate))
+    except (soundfile.LibsndfileError, NotDecodable, OSError, TypeError, ValueError):
+        return None
+
+
+def channel_count(path: str | Path) -> int | None:
+    """Channels according to the file's header; None if it can't be read (`read_audio` says why)."""
+    header = audio_header(path)
+    return None if header is None else header.channels
+
+
+def write_flac(path: str | Path, pcm: Pcm, rate_hz: int = SAMPLE_RATE_HZ) -> None:
+    """Write int16 samples of shape=(n,) or (n, channels) as 16-bit FLAC, whole or not at all."""
+    _write(path, pcm, rate_hz, "FLAC")
+
+
+def write_wav(path: str | Path, pcm: Pcm, rate_hz: int = SAMPLE_RATE_HZ) -> None:
+    """Write int16 samples of shape=(n,) or (n, channels) as 16-bit WAV, whole or not at all."""
+    _write(path, pcm, rate_hz, "WAV")
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path`, renamed to it when the block ends well and removed if it doesn't."""
+    target = Path(path)
+    temporary = target.with_name(f".{uuid4().hex}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write(path: str | Path, pcm: Pcm, rate_hz: int, container: Literal["FLAC", "WAV"]) -> None:
+    if pcm.dtype != np.int16:
+        raise ValueError(f"expected int16 samples, got {pcm.dtype}; convert them with to_pcm16k")
+    with replacing(path) as temporary:
+        soundfile.write(str(temporary), pcm, rate_hz, format=container, subtype="PCM_16")
+
+
+def _quantised(x: NDArray[np.floating[Any]]) -> Pcm:
+    pcm: Pcm = np.clip(np.rint(x * 32_768.0), -32_768, 32_767).astype(np.int16)
+    return pcm
+
+
+def _resampled(blocks: Iterator[Samples], rate_hz: int, channels: int) -> Iterator[Samples]:
+    stream = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, channels, dtype="float32", quality=RESAMPLE_QUALITY)
+    for block in blocks:
+        yield stream.resample_chunk(block)
+    yield stream.resample_chunk(np.zeros((0, channels), np.float32), last=True)
+
+
+def _handle(path: Path, raw: RawFormat | None, stack: ExitStack) -> Any:
+    """The open file, closed with `stack`: a SoundFile, or a Container that reads like one."""
+    if path.suffix.lower() in CONTAINER_SUFFIXES and raw is None:
+        return stack.enter_context(Container(path))
+    # libsndfile takes bytes, so that names that are not UTF-8 work.
+    source = os.fsencode(path if is_local(path) else stack.enter_context(_local_copy(path)))
+    if raw is None:
+        return stack.enter_context(soundfile.SoundFile(source))
+    how = {"samplerate": raw.rate_hz, "channels": raw.channels, "subtype": _RAW_SUBTYPES[raw.encoding]}
+    return stack.enter_context(soundfile.SoundFile(source, format="RAW", endian="LITTLE", **how))
+
+
+@contextmanager
+def _local_copy(path: Path) -> Iterator[Path]:
+    """A temporary copy of a remote file: libsndfile reads to and fro, which is slow over a network."""
+    with path.open("rb") as stream, NamedTemporaryFile(suffix=path.suffix) as copy:
+        shutil.copyfileobj(stream, copy, _COPY_BYTES)
+        copy.flush()
+        yield Path(copy.name)
+
+
+@contextmanager
+def _opened(path: Path, raw: RawFormat | None) -> Iterator[Any]:
+    """The file, known to have samples, one or two channels, a sufficient rate and a bearable length."""
+    _check_readable(path)
+    with ExitStack() as stack:
+        try:
+            file = _handle(path, raw, stack)
+        except (soundfile.LibsndfileError, NotDecodable, TypeError) as error:
+            raise _not_audio(path, error) from None
+        if file.channels > MAX_CHANNELS:
+            finding = f"has {file.channels} channels, expected 1 (user) or 2 (user left, agent right)"
+            raise BadRecording.of(path, finding, "export the two speakers' channels only")
+        if file.samplerate < MIN_RATE_HZ:
+            finding = f"is sampled at {file.samplerate} Hz, expected at least {MIN_RATE_HZ} Hz"
+            raise BadRecording.of(path, finding, "use the original recording")
+        if not file.frames:
+            raise BadRecording.of(path, "holds no audio (zero samples)", "record or export it again")
+        if _LENGTH_KNOWN > file.frames > MAX_DURATION_S * file.samplerate:
+            hours = file.frames / file.samplerate / 3600
+            finding = f"lasts {hours:.1f} h, at most {MAX_DURATION_S / 3600:g} h can be used"
+            raise BadRecording.of(path, finding, "cut it into single conversations")
+        if raw is None:
+            _check_whole(path, file)
+        yield file
+
+
+def _blocks(path: Path, file: Any) -> Iterator[Samples]:
+    """The samples in blocks of shape=(frames, channels), all finite; BadRecording where that fails."""
+    done = 0
+    while True:
+        try:
+            block = file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)
+        except (soundfile.LibsndfileError, NotDecodable) as error:
+            at = f"is cut off or damaged after {done / file.samplerate:.1f} s at the earliest"
+            why = getattr(error, "error_string", str(error))
+            raise BadRecording.of(path, f"{at} ({why})", _COPY_AGAIN) from None
+        if not len(block):
+            break
+        bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
+        if len(bad):
+            at_s = (done + bad[0]) / file.samplerate
+            finding = f"has a NaN or infinite sample at {at_s:.3f} s"
+            raise BadRecording.of(path, finding, "export it again as 16-bit PCM")
+        done += len(block)
+        yield block
+        if done > MAX_DURATION_S * file.samplerate:
+            finding = f"lasts over {MAX_DURATION_S / 3600:g} h"
+            raise BadRecording.of(path, finding, "cut it into single conversations")
+    missing_s = (file.frames - done) / file.samplerate
+    if file.frames < _LENGTH_KNOWN and missing_s > _TRUNCATION_TOLERANCE_S:
+        raise _cut_off(path, missing_s)
+    if not done:
+        raise BadRecording.of(path, "holds no audio (zero samples)", "record or export it again")
+
+
+def _check_readable(path: Path) -> None:
+    if path.is_dir():
+        raise BadRecording.of(path, "is a folder", f"expected one audio file ({FORMATS})")
+    if not path.exists():
+        raise BadRecording.of(path, "no such file", "check the path and its spelling")
+    if not path.is_file():
+        raise BadRecording.of(path, "is not a regular file", f"expected one audio file ({FORMATS})")
+    try:
+        head = _head(path, 1)
+    except OSError as error:
+        raise BadRecording.of(path, f"can't be read ({error.strerror})", "check its permissions") from None
+    if not head:
+        raise BadRecording.of(path, "is empty (0 bytes)", "copy or record it again")
+
+
+def _not_audio(path: Path, error: Exception) -> BadRecording:
+    head = _head(path, 512)
+    if head.startswith(_AUDIO_MAGIC):
+        why = getattr(error, "error_string", str(error)).rstrip(".")
+        return BadRecording.of(path, f"is damaged, cut off or without samples ({why})", _COPY_AGAIN)
+    if _is_text(head):
+        return BadRecording.of(path, "not an audio file (starts with text)", f"expected {FORMATS}")
+    remedy = f"expected {FORMATS}; convert it, for example with ffmpeg -i FILE FILE.wav"
+    return BadRecording.of(path, "not an audio file of a known format", remedy)
+
+
+def _head(path: Path, n_bytes: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(n_bytes)
+
+
+def _is_text(head: bytes) -> bool:
+    text = head.decode("utf-8", errors="ignore")
+    printable = sum(character.isprintable() or character.isspace() for character in text)
+    return len(text) > 0.9 * len(head) and printable == len(text)
+
+
+def _cut_off(path: Path, missing_s: float) -> BadRecording:
+    return BadRecording.of(path, f"is cut off: the last {missing_s:.1f} s are missing", _COPY_AGAIN)
+
+
+def _check_whole(path: Path, file: Any) -> None:
+    """Raises BadRecording for a WAV or OGG file shorter than it says; libsndfile reads those in silence."""
+    if file.format in ("WAV", "WAVEX"):
+        bytes_per_s = path.stat().st_size / file.frames * file.samplerate
+        missing_s = _missing_wav_bytes(path) / bytes_per_s
+        if missing_s > 0.01:
+            raise _cut_off(path, missing_s)
+    elif file.format == "OGG" and _last_ogg_page_is_cut(path):
+        raise BadRecording.of(path, "is cut off: its last page is incomplete", _COPY_AGAIN)
+
+
+def _missing_wav_bytes(path: Path) -> int:
+    """Bytes of samples that a WAV header promises and the file lacks (0 where the header can't know)."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        order = {b"RIFF": "<", b"RIFX": ">"}.get(file.read(4))
+        file.seek(12)
+        while order and len(header := file.read(8)) == 8:
+            name, length = struct.unpack(f"{order}4sI", header)
+            if name == b"data":
+                return 0 if length >= _STREAMED_BYTES else max(0, file.tell() + length - size)
+            file.seek(length + length % 2, os.SEEK_CUR)
+    return 0
+
+
+def _last_ogg_page_is_cut(path: Path) -> bool:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - (1 << 17)))  # a page has at most 65,307 bytes
+        tail = file.read()
+    page = tail[max(0, tail.rfind(b"OggS")) :]
+    if len(page) < 27:
+        return True
+    segments = page[26]
+    return len(page) < 27 + segments + sum(page[27 : 27 + segments])

@@ -1,0 +1,208 @@
+"""LiveKit: a session's audio and the session report of `JobContext.make_session_report()`.
+
+Layout (livekit-agents 1.8.9, voice/report.py and voice/recorder_io): `audio.ogg`, stereo, user left and
+agent right, begins at `audio_recording_started_at` (Unix seconds). The report is what
+`SessionReport.to_dict()` gives, written as JSON by the agent: `options` (settings then in force) and
+`chat_history.items`, whose messages have `content`, `interrupted`, `created_at` and `metrics` (times of
+speech in Unix seconds, latencies in seconds).
+
+Recognised by its keys in any .json file; the audio is the file that `audio_recording_path` names, one of the
+same stem, or the only one in the folder. Folders in the report are another machine's and never followed.
+The report's turns are those that the agent saw: they are kept as provenance, and labels are still made from
+the two channels, since a turn's times don't tell its pauses.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from pydantic import Field
+
+from ...core.labels import Speaker
+from ...core.recording import ObservedTurn, Provenance
+from ...core.session_log import STAGES
+from ...core.timeline import SAMPLE_RATE_HZ
+from ..audio import BadRecording
+from ..json_files import Lenient, Number, as_json, has_key, head_of, parse
+from ..listing import Listing, labels_beside
+from ..recording_files import FindOptions, Found, RecordingFiles, Skipped
+from .base import Contents, Format, audio_of, read_channels
+
+NAME = "livekit_report"
+BEYOND_S = 1.0
+"""Turns may end so much after the audio: LiveKit notes times before the last frame is written."""
+_ROLES: dict[str, Speaker] = {"user": "user", "assistant": "agent"}
+_MODELS = {
+    "transcription_delay": "stt_metadata",
+    "llm_node_ttft": "llm_metadata",
+    "tts_node_ttfb": "tts_metadata",
+}
+_DETAILS = (
+    "job_id", "room_id", "room", "agent_name", "sdk_version", "tags", "close_reason", "user_turns", "errors"
+)  # fmt: skip
+
+
+class _Item(Lenient):
+    type: str = ""
+    role: str = ""
+    content: list[Any] | str = Field(default_factory=list)
+    interrupted: bool = False
+    metrics: dict[str, Any] = Field(default_factory=dict)
+
+
+class _History(Lenient):
+    items: list[_Item] = Field(default_factory=list)
+
+
+class _Report(Lenient):
+    audio_recording_path: str | None = None
+    audio_recording_started_at: Number | None = None
+    timestamp: Number | None = None
+    duration_ms: Number | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    chat_history: _History = _History()
+    job_id: str = ""
+    room_id: str = ""
+    room: str = ""
+    agent_name: str = ""
+    sdk_version: str = ""
+    tags: list[str] = Field(default_factory=list)
+    close_reason: str | None = None
+    user_turns: int | None = None
+    errors: dict[str, Any] = Field(default_factory=dict)
+
+
+def find(listing: Listing, _: FindOptions) -> Found:
+    """Session reports and the audio of each."""
+    found: list[RecordingFiles] = []
+    skipped: list[Skipped] = []
+    claimed: set[Path] = set()
+    for path in listing.json:
+        head = head_of(path)
+        if not has_key(head, "chat_history", "audio_recording_path"):
+            continue
+        claimed.add(path)
+        audio = audio_of(path, listing, (*_named_audio(path), "audio.ogg"))
+        if audio is None or audio in claimed:
+            finding = "is a LiveKit session report without its audio"
+            if audio is not None:
+                finding = f"is a second session report for {audio.name}"
+            remedy = "put audio.ogg (recorded with record=True) into the same folder"
+            skipped.append(Skipped(path, str(BadRecording.of(path, finding, remedy))))
+            continue
+        claimed.add(audio)
+        # Every session's file is called audio.ogg: its folder says which session it is.
+        name = audio.parent.name if audio.stem in ("audio", "heard") and audio.parent.name else audio.stem
+        found.append(RecordingFiles(name, audio, None, labels_beside(audio), "stereo", NAME, details=(path,)))
+    return Found(tuple(found), tuple(skipped), frozenset(claimed))
+
+
+def _named_audio(path: Path) -> tuple[str, ...]:
+    """The name of the audio file in a report; a damaged report names none here, and says so when loaded."""
+    try:
+        named = parse(path, _Report, _WANTED).audio_recording_path
+    except BadRecording:
+        return ()
+    return (PureWindowsPath(PurePosixPath(named).name).name,) if named else ()
+
+
+_WANTED = "a LiveKit session report as make_session_report().to_dict() gives it"
+
+
+def load(files: RecordingFiles) -> Contents:
+    """The audio, with the report's turns, settings and latencies as provenance."""
+    contents = read_channels(files)
+    path = files.details[0]
+    report = parse(path, _Report, _WANTED)
+    origin_s, notes = _origin(report)
+    duration_s = len(contents.user) / SAMPLE_RATE_HZ
+    turns = _turns(path, report, origin_s)
+    notes += check_turns(path, turns, duration_s)
+    if contents.agent is None:
+        notes += ("the session's recording has one channel; expected user left, agent right",)
+    details = {key: value for key in _DETAILS if (value := getattr(report, key)) not in (None, "", [], {})}
+    provenance = Provenance(NAME, turns, as_json(report.options), as_json(details))
+    return Contents(contents.user, contents.agent, None, provenance, contents.notes + notes)
+
+
+def read_turns(path: Path) -> tuple[ObservedTurn, ...]:
+    """The turns of a report, without looking for its audio. Raises BadRecording for what is no report."""
+    report = parse(path, _Report, _WANTED)
+    return _turns(path, report, _origin(report)[0])
+
+
+def _turns(path: Path, report: _Report, origin_s: float | None) -> tuple[ObservedTurn, ...]:
+    turns = (_turn(path, item, origin_s) for item in report.chat_history.items)
+    return tuple(turn for turn in turns if turn is not None)
+
+
+def _origin(report: _Report) -> tuple[float | None, tuple[str, ...]]:
+    """Unix time of the first sample, and a note if that is a guess."""
+    if report.audio_recording_started_at is not None:
+        return report.audio_recording_started_at, ()
+    if report.timestamp is None or report.duration_ms is None:
+        return None, ("the report doesn't tell when the session began; its turns have no times",)
+    note = "the report doesn't tell when the recording began; its turns count from the start of the session"
+    return report.timestamp - report.duration_ms / 1000.0, (note,)
+
+
+def _turn(path: Path, item: _Item, origin_s: float | None) -> ObservedTurn | None:
+    if item.type != "message" or item.role not in _ROLES:
+        return None
+    texts = (
+        [item.content] if isinstance(item.content, str) else [t for t in item.content if isinstance(t, str)]
+    )
+
+    def number(key: str) -> float | None:
+        value = item.metrics.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
+            finding = f"chat_history: metrics.{key} is {str(value)[:40]!r}, expected seconds"
+            raise BadRecording.of(path, finding, "export the report again")
+        return float(value)
+
+    def time(key: str) -> float | None:
+        value = number(key)
+        return None if value is None or origin_s is None else value - origin_s
+
+    return ObservedTurn(
+        _ROLES[item.role],
+        time("started_speaking_at"),
+        time("stopped_speaking_at"),
+        "\n".join(texts),
+        item.interrupted,
+        {stage: value for stage in STAGES if (value := number(stage)) is not None},
+        {stage: name for stage, key in _MODELS.items() if (name := _model(item.metrics.get(key)))},
+    )
+
+
+def _model(metadata: Any) -> str:
+    name = metadata.get("model_name") if isinstance(metadata, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def check_turns(path: Path, turns: tuple[ObservedTurn, ...], duration_s: float) -> tuple[str, ...]:
+    """A note on turns outside the audio or of negative length; BadRecording if most of them lie outside."""
+    timed = [turn for turn in turns if turn.start_s is not None or turn.end_s is not None]
+    outside = [
+        turn
+        for turn in timed
+        if (turn.start_s or 0.0) < -BEYOND_S or (turn.end_s or turn.start_s or 0.0) > duration_s + BEYOND_S
+    ]
+    backwards = sum(
+        turn.start_s is not None and turn.end_s is not None and turn.end_s < turn.start_s for turn in timed
+    )
+    notes = [f"{path.name}: {backwards} turns end before they start"] if backwards else []
+    if not outside:
+        return tuple(notes)
+    at_s = outside[0].start_s if outside[0].start_s is not None else outside[0].end_s
+    count = f"{len(outside)} of {len(timed)} turns"
+    where = f"{count} lie outside the audio (0 to {duration_s:.1f} s), one at {at_s:.1f} s"
+    if 2 * len(outside) > len(timed):
+        raise BadRecording.of(path, where, "use the report of this very recording")
+    return (*notes, f"{path.name}: {where}")
+
+
+FORMAT = Format(NAME, find, load, details=1)

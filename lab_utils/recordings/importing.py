@@ -1,0 +1,96 @@
+"""Importing a folder: every recording found, loaded once, told about, and listed in a manifest.
+
+What loading costs is paid here: hashes, durations and what is odd are in the manifest, so that listing and
+filtering it later reads no audio.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from .audio import BadRecording, as_path, audio_header, is_local
+from .find import find_all, load_recording
+from .manifest import Entry, write_manifest
+from .recording_files import FindOptions, RecordingFiles, Skipped
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import found."""
+
+    folder: Path
+    entries: tuple[Entry, ...]
+    skipped: tuple[Skipped, ...]
+    """Files that look like recordings and can't be used, and why."""
+
+    @property
+    def formats(self) -> dict[str, int]:
+        """Recordings by format, the most frequent first."""
+        return dict(Counter(entry.files.format for entry in self.entries).most_common())
+
+    @property
+    def duration_s(self) -> float:
+        """Of all recordings together."""
+        return sum(entry.duration_s for entry in self.entries)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What loading had to mend or found odd: "NAME: note"."""
+        return tuple(f"{entry.files.name}: {note}" for entry in self.entries for note in entry.notes)
+
+
+def import_folder(path: str | Path, options: FindOptions | None = None, *, quiet: bool = False) -> Imported:
+    """Find and load every recording in a folder (or one file); those that can't be used are skipped.
+
+    The same audio counts once. Raises BadRecording for a path that doesn't exist.
+    """
+    found = find_all(path, options)
+    entries: list[Entry] = []
+    skipped = list(found.skipped)
+    first: dict[str, RecordingFiles] = {}
+    for files in tqdm(found.recordings, "importing", unit="recording", disable=quiet):
+        try:
+            entry = entry_of(files)
+        except BadRecording as error:
+            skipped.append(Skipped(files.user, str(error)))
+            continue
+        if entry.sha256 in first:
+            finding = f"is the same audio as {first[entry.sha256].user}"
+            skipped.append(Skipped(files.user, str(BadRecording.of(files.user, finding, "counted once"))))
+            continue
+        first[entry.sha256] = files
+        entries.append(entry)
+    return Imported(as_path(path), tuple(entries), tuple(skipped))
+
+
+def save_import(imported: Imported, path: str | Path) -> Path | None:
+    """Write the manifest; the folder to name as root when reading it, or None if it needs none.
+
+    A manifest that lies above the recordings finds them by itself. Raises BadRecording if there are none.
+    """
+    if not imported.entries:
+        why = imported.skipped[0].reason if imported.skipped else "no file has a known format"
+        raise BadRecording.of(imported.folder, "holds no usable recording", why)
+    target = as_path(path)
+    folder = imported.folder if imported.folder.is_dir() else imported.folder.parent
+    above = is_local(target) == is_local(folder) and _is_above(target.parent, folder)
+    if is_local(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    write_manifest(imported.entries, target, None if above else folder)
+    return None if above else folder
+
+
+def entry_of(files: RecordingFiles) -> Entry:
+    """What a manifest says of a recording; loads it. Raises BadRecording."""
+    recording = load_recording(files)
+    header = audio_header(files.user, files.raw) if files.row is None else None
+    return Entry.of(files, recording, header.rate_hz if header else 0)
+
+
+def _is_above(folder: Path, other: Path) -> bool:
+    one, two = folder.absolute(), other.absolute()
+    return one == two or one in two.parents

@@ -1,0 +1,72 @@
+"""What a person needs to check labels by eye: each label with the words on either side of it, page by page.
+
+Conventions: seconds from the start of the recording. Before a label stand the user's words; after a hold or
+cut_off the user's, after a shift the agent's, who has taken the floor. A word lies where its middle lies;
+words of another turn of the user, or further than `NEAR_S` away, are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...core.labels import Label, LabelKind, Labels, Speaker
+
+NEAR_S = 6.0
+WORDS = 8
+"""Shown on each side."""
+ROWS = 12
+"""Labels on a page."""
+KINDS: tuple[LabelKind, ...] = ("hold", "shift")
+
+
+@dataclass(frozen=True)
+class LabelCheck:
+    """One label to look at."""
+
+    number: int
+    """Its place among those to check, in order of time, from 1."""
+    label: Label
+    before: str
+    """The user's words that lead up to it; empty if none are known."""
+    after: str
+    speaker_after: Speaker
+    """Who says `after`."""
+
+
+def label_checks(labels: Labels, kinds: Sequence[LabelKind] = KINDS) -> tuple[LabelCheck, ...]:
+    """Every label of these kinds, in order of time."""
+    of_kinds = (label for label in labels.labels if label.kind in kinds)
+    chosen = sorted(of_kinds, key=lambda label: (label.start_s, label.end_s))
+    return tuple(_check(number, label, labels) for number, label in enumerate(chosen, start=1))
+
+
+def least_sure_first(checks: Sequence[LabelCheck]) -> tuple[LabelCheck, ...]:
+    """By confidence, the least first; equally sure ones in order of time."""
+    return tuple(sorted(checks, key=lambda check: (check.label.confidence, check.number)))
+
+
+def check_page(checks: Sequence[LabelCheck], page: int, rows: int = ROWS) -> tuple[LabelCheck, ...]:
+    """The labels on a page, counted from 1. Raises ValueError for a page that there isn't."""
+    pages = -(-len(checks) // rows)
+    if not pages:
+        raise ValueError("no labels to check: the recording has no hold and no end of turn")
+    if not 1 <= page <= pages:
+        raise ValueError(f"page is {page}, expected 1 to {pages}; pages have {rows} labels, counted from 1")
+    return tuple(checks[(page - 1) * rows : page * rows])
+
+
+def _check(number: int, label: Label, labels: Labels) -> LabelCheck:
+    middle_s = (label.start_s + label.end_s) / 2
+    ends_s = [other.start_s for other in labels.labels if other.kind == "shift" and other != label]
+    turn_from_s = max((at_s for at_s in ends_s if at_s < middle_s), default=0.0)
+    turn_to_s = min((at_s for at_s in ends_s if at_s > middle_s), default=labels.duration_s)
+    speaker: Speaker = "agent" if label.kind == "shift" else "user"
+    before = _words(labels, "user", max(turn_from_s, label.start_s - NEAR_S), middle_s)
+    after = _words(labels, speaker, middle_s, min(turn_to_s, label.end_s + NEAR_S))
+    return LabelCheck(number, label, " ".join(before[-WORDS:]), " ".join(after[:WORDS]), speaker)
+
+
+def _words(labels: Labels, speaker: Speaker, from_s: float, to_s: float) -> list[str]:
+    middles = sorted((word.middle_s, word.text) for word in labels.words if word.speaker == speaker)
+    return [text for at_s, text in middles if from_s < at_s <= to_s]

@@ -1,0 +1,297 @@
+"""Manifests: one Parquet file that lists recordings, checked once, so that they need not be searched again.
+
+Columns (version 1): `name, format, layout, user, agent, labels` (paths; empty if none), `details, others`
+(lists of paths), `row` (of a table that holds the audio; -1 if none), `raw, swapped, channels, sha256` (of
+the 16 kHz samples), `duration_s, rate_hz, labels_source, words_source` (empty if none), `notes` (list),
+`provenance` (JSON). The schema's metadata says `livekit-turn-lab.manifest: 1`.
+
+Paths are relative, with "/", and count from the manifest's folder, or from a *root* that the reader is given
+where a manifest lies elsewhere. A manifest can come from somebody else: absolute paths, URLs, drive letters
+and ".." are refused, so that it can name nothing outside the folder that the user has pointed at.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, get_args
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..core.recording import Provenance, Recording
+from ..core.session_log import LeftOut
+from .audio import BadRecording, as_path, is_local, replacing
+from .formats import BY_NAME
+from .parquet_files import opened
+from .recording_files import Layout, RecordingFiles, format_raw, parse_raw
+
+KEY = b"livekit-turn-lab.manifest"
+VERSION = 1
+SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("name", "format", "layout", "user", "agent", "labels")),
+        ("details", pa.list_(pa.string())),
+        ("others", pa.list_(pa.string())),
+        ("row", pa.int64()),
+        ("raw", pa.string()),
+        ("swapped", pa.bool_()),
+        ("channels", pa.int64()),
+        ("sha256", pa.string()),
+        ("duration_s", pa.float64()),
+        ("rate_hz", pa.int64()),
+        ("labels_source", pa.string()),
+        ("words_source", pa.string()),
+        ("notes", pa.list_(pa.string())),
+        ("provenance", pa.string()),
+    ],
+    metadata={KEY: str(VERSION)},
+)
+MAX_ROWS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One recording as a manifest knows it: its files, and what loading it has shown."""
+
+    files: RecordingFiles
+    channels: int
+    sha256: str
+    duration_s: float
+    rate_hz: int
+    """Of the file, before resampling; 0 if a table holds the audio."""
+    labels_source: str
+    words_source: str
+    notes: tuple[str, ...]
+    provenance: str
+    """JSON of `records.Provenance`, without what was said in its turns; empty if there is none."""
+
+    @classmethod
+    def of(cls, files: RecordingFiles, recording: Recording, rate_hz: int) -> Entry:
+        """The entry of a recording that has been loaded."""
+        labels, provenance = recording.labels, recording.provenance
+        words = labels.source if labels and labels.words else ""
+        if not words and provenance and any(turn.text for turn in provenance.turns):
+            words = f"{provenance.format} turns"
+        return cls(
+            files,
+            1 if recording.agent is None else 2,
+            recording.sha256,
+            recording.duration_s,
+            rate_hz,
+            "" if labels is None else labels.source or "label file",
+            words,
+            recording.notes,
+            "" if provenance is None else _without_text(provenance),
+        )
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest that has been read: a table to look at and filter, and the recordings in it."""
+
+    path: Path
+    root: Path
+    """The folder from which paths count."""
+    table: pd.DataFrame
+    """One row per recording, columns as above."""
+
+    def recordings(self, table: pd.DataFrame | None = None) -> list[RecordingFiles]:
+        """The recordings of the table, or of some of its rows.
+
+        Raises BadRecording for a row that names something outside the root, or no known format.
+        """
+        rows = self.table if table is None else table
+        records = rows.to_dict("records")
+        return [
+            _files(self.path, self.root, number, row) for number, row in zip(rows.index, records, strict=True)
+        ]
+
+
+def _without_text(provenance: Provenance) -> str:
+    """As JSON. In place of what was said stands how much: a list of recordings needs no transcripts."""
+    values = asdict(provenance)
+    for turn in values["turns"]:
+        turn["text"] = asdict(LeftOut.of(turn["text"]))
+    if "messages" in values["details"]:  # what was said before, in eot-bench-data
+        values["details"]["messages"] = len(values["details"]["messages"])
+    return json.dumps(values, ensure_ascii=False, allow_nan=False)
+
+
+def write_manifest(entries: Sequence[Entry], path: str | Path, root: str | Path | None = None) -> None:
+    """Write a manifest, whole or not at all; `root`: the folder that holds all files, if not its own.
+
+    Raises BadRecording for a file that doesn't lie below the root.
+    """
+    target = as_path(path)
+    folder = target.parent if root is None else as_path(root)
+    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
+    for entry in entries:
+        files = entry.files
+        row: dict[str, Any] = {
+            "name": files.name,
+            "format": files.format,
+            "layout": files.layout,
+            "user": _relative(files.user, folder),
+            "agent": _relative(files.agent, folder),
+            "labels": _relative(files.labels, folder),
+            "details": [_relative(one, folder) for one in files.details],
+            "others": [_relative(one, folder) for one in files.others],
+            "row": -1 if files.row is None else files.row,
+            "raw": format_raw(files.raw),
+            "swapped": files.swapped,
+        }
+        row |= {field.name: getattr(entry, field.name) for field in fields(entry) if field.name != "files"}
+        for name, column in columns.items():
+            column.append(list(row[name]) if isinstance(row[name], tuple) else row[name])
+    table = pa.table(columns, schema=SCHEMA)
+    if is_local(target):
+        with replacing(target) as part:
+            pq.write_table(table, part, compression="zstd")
+    else:
+        # An object store shows a file only when all of it has arrived.
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer, compression="zstd")
+        target.write_bytes(buffer.getvalue())
+
+
+def is_manifest(path: Path) -> bool:
+    """Whether a Parquet file says that it is a manifest, of whatever version."""
+    try:
+        with opened(path) as file:
+            return KEY in (file.schema_arrow.metadata or {})
+    except (BadRecording, pa.ArrowException, ValueError):
+        return False
+
+
+def read_manifest(path: str | Path, root: str | Path | None = None) -> Manifest:
+    """A manifest. `root` is the folder from which its paths count, if not its own: what the user names.
+
+    Raises BadRecording for a file that is no manifest, one of a newer version, or damaged. Paths are checked
+    when recordings are asked for (`Manifest.recordings`).
+    """
+    source = as_path(path)
+    with opened(source) as file:
+        try:
+            schema = file.schema_arrow
+            version = (schema.metadata or {}).get(KEY)
+            if version is None:
+                raise BadRecording.of(source, "is no manifest", "make one with 'lab import FOLDER'")
+            if version != str(VERSION).encode():
+                got = version.decode("utf-8", "replace")[:20]
+                remedy = "use a newer release, or import the folder again"
+                raise BadRecording.of(source, f"has version {got!r}, expected {VERSION}", remedy)
+            for field in SCHEMA:
+                if field.name not in schema.names or schema.field(field.name).type != field.type:
+                    finding = f"has no column {field.name!r} of type {field.type}"
+                    raise BadRecording.of(source, finding, "import the folder again")
+            if file.metadata.num_rows > MAX_ROWS:
+                finding = f"lists {file.metadata.num_rows} recordings, at most {MAX_ROWS} are expected"
+                raise BadRecording.of(source, finding, "split it")
+            content = file.read(columns=list(SCHEMA.names))
+            content.validate(full=True)  # text that isn't UTF-8 would come out as an error much later
+            table = content.to_pandas()
+        except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+            if isinstance(error, BadRecording):
+                raise
+            why = " ".join(str(error).split())[:100]
+            raise BadRecording.of(source, f"is damaged ({why})", "import the folder again") from None
+    if (twice := table["name"].duplicated()).any():
+        name = str(table["name"][twice].iloc[0])[:80]
+        raise BadRecording.of(source, f"lists two recordings named {name!r}", "import the folder again")
+    return Manifest(source, source.parent if root is None else as_path(root), table)
+
+
+def _relative(path: Path | None, folder: Path) -> str:
+    if path is None:
+        return ""
+    try:
+        relative = path.absolute().relative_to(folder.absolute())
+    except ValueError:
+        remedy = "write the manifest above the recordings, or name their folder as root"
+        raise BadRecording.of(path, f"does not lie below {folder}", remedy) from None
+    parts = [part for part in relative.parts if part != "/"]
+    # "14:05.wav" looks like a URL and "~x.wav" like somebody's home; "./14:05.wav" doesn't.
+    return "/".join([".", *parts] if not parts or ":" in parts[0] or parts[0].startswith("~") else parts)
+
+
+def _files(manifest: Path, root: Path, number: object, row: Mapping[Any, Any]) -> RecordingFiles:
+    where = f"row {number}"
+
+    def bad(column: str, expected: str) -> BadRecording:
+        finding = f"{where}: {column} is {row[column]!r:.80}"
+        return BadRecording.of(manifest, finding, f"expected {expected}; import the folder again")
+
+    def text(column: str) -> str:
+        if not isinstance(row[column], str):
+            raise bad(column, "text")
+        return str(row[column])
+
+    def path(column: str, value: object) -> Path:
+        if not isinstance(value, str) or not _is_inside(value):
+            shown = str(value)[:80]
+            finding = f"{where}: {column} is {shown!r}, which may lie outside the manifest's folder"
+            remedy = (
+                "expected a path relative to it without '..'; to use files elsewhere, name their folder "
+                "yourself as root, or import it"
+            )
+            raise BadRecording.of(manifest, finding, remedy)
+        return root / value
+
+    def optional(column: str) -> Path | None:
+        return path(column, row[column]) if row[column] else None
+
+    def several(column: str) -> tuple[Path, ...]:
+        return tuple(path(column, value) for value in (row[column] if row[column] is not None else ()))
+
+    layouts: tuple[Layout, ...] = get_args(Layout)
+    layout = next((one for one in layouts if one == row["layout"]), None)
+    if layout is None:
+        raise bad("layout", " or ".join(layouts))
+    if row["format"] not in BY_NAME:
+        raise bad("format", f"one of {', '.join(BY_NAME)}")
+    if not re.fullmatch("[0-9a-f]{64}", text("sha256")):
+        raise bad("sha256", "64 hexadecimal digits")
+    try:
+        raw = parse_raw(text("raw")) if row["raw"] else None
+    except ValueError:
+        raise bad("raw", "a raw format such as ulaw,8000,1") from None
+    try:
+        table_row = int(row["row"])
+    except (TypeError, ValueError):
+        raise bad("row", "a number") from None
+    details, others = several("details"), several("others")
+    least = BY_NAME[text("format")]
+    if len(details) < least.details or len(others) < least.others:
+        counts = f"{len(details)} details and {len(others)} others"
+        wanted = f"at least {least.details} and {least.others} for {least.name}"
+        raise BadRecording.of(
+            manifest, f"{where}: has {counts}", f"expected {wanted}; import the folder again"
+        )
+    return RecordingFiles(
+        name=text("name"),
+        user=path("user", row["user"]),
+        agent=optional("agent"),
+        labels=optional("labels"),
+        layout=layout,
+        format=text("format"),
+        details=details,
+        others=others,
+        row=None if table_row < 0 else table_row,
+        raw=raw,
+        swapped=row["swapped"] is True,
+        sha256=text("sha256"),
+    )
+
+
+def _is_inside(value: str) -> bool:
+    """Whether a path can only lead below the folder that it is joined to."""
+    parts = value.split("/")
+    suspicious = not value or "\\" in value or ":" in parts[0]
+    unprintable = any(ord(character) < 32 for character in value)
+    return not suspicious and not unprintable and not value.startswith(("/", "~")) and ".." not in parts

@@ -1,0 +1,100 @@
+"""Redacted copies of what an import found, in a folder of their own; the originals are not touched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from ..core.timeline import Floats
+from .audio import BadRecording, as_path, is_local, write_flac
+from .find import load_recording
+from .importing import Imported, entry_of
+from .labels.file import SUFFIX, write_labels
+from .manifest import Entry
+from .recording_files import Layout, RecordingFiles, Skipped
+from .redact import found, redacted
+
+
+@dataclass(frozen=True)
+class RedactedImport:
+    """What was written, and what was looked for in vain."""
+
+    imported: Imported
+    """Its folder and entries are those of the copies."""
+    unmatched: tuple[str, ...]
+    """Phrases that no recording holds."""
+
+
+def check_folder_for_copies(folder: Path, originals: str | Path) -> None:
+    """Raises ValueError unless copies can be written to a folder without harm to anything."""
+    if not is_local(as_path(folder)):
+        raise ValueError(f"{folder}: redacted copies are written to this machine; name a local folder")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder}: is not an empty folder; name a new one for the redacted copies")
+    source = as_path(originals)
+    if is_local(source) and source.is_dir() and source.resolve() in folder.resolve().parents:
+        finding = "lies in the folder that is imported, which would list the copies next time"
+        raise ValueError(f"{folder}: {finding}; name a folder elsewhere")
+
+
+def write_redacted(
+    imported: Imported,
+    folder: Path,
+    *,
+    phrases: Sequence[str] = (),
+    spans: Floats | None = None,
+    quiet: bool = False,
+) -> RedactedImport:
+    """Write a FLAC (user left, agent right) and a label file of each recording, redacted, into a folder.
+
+    A recording that can't be searched or has no sound left is skipped: no copy is made of it. Spans are those
+    of one recording. Raises ValueError if there are several, or for phrases and spans that can't be used.
+    """
+    check_folder_for_copies(folder, imported.folder)
+    if spans is not None and len(imported.entries) != 1:
+        found_s = f"{len(imported.entries)} recordings were found"
+        raise ValueError(f"spans to redact belong to one recording, but {found_s}; import that one file")
+    folder.mkdir(parents=True, exist_ok=True)
+    entries: list[Entry] = []
+    skipped = list(imported.skipped)
+    unmatched = dict.fromkeys(phrases)
+    for entry in tqdm(imported.entries, "redacting", unit="recording", disable=quiet):
+        try:
+            recording = load_recording(entry.files)
+            result = redacted(recording, spans=spans, phrases=phrases)
+            if not np.any(result.user):
+                finding, remedy = "has no sound of the user left", "redact less of it"
+                raise BadRecording.of(entry.files.user, finding, remedy)
+            target = _free(folder, entry.files.name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            labels = None
+            if result.labels is not None:
+                labels = target.with_name(target.name.removesuffix(".flac") + SUFFIX)
+                write_labels(result.labels, labels)
+            both = result.user if result.agent is None else np.column_stack([result.user, result.agent])
+            write_flac(target, both)
+            layout: Layout = "mono" if result.agent is None else "stereo"
+            files = RecordingFiles(entry.files.name, target, None, labels, layout, sha256=result.sha256)
+            entries.append(replace(entry_of(files), notes=result.notes))
+        except BadRecording as error:
+            skipped.append(Skipped(entry.files.user, str(error)))
+            continue
+        for phrase in list(unmatched):
+            if recording.labels is not None and found(recording.labels, phrase):
+                del unmatched[phrase]
+    return RedactedImport(Imported(folder, tuple(entries), tuple(skipped)), tuple(unmatched))
+
+
+def _free(folder: Path, name: str) -> Path:
+    """A file of that name below the folder that isn't there yet."""
+    parts = [re.sub(r"[^\w.\- ]", "_", part) for part in name.split("/") if part.strip(". ")]
+    base = folder.joinpath(*parts) if parts else folder / "recording"
+    target, number = base.with_name(f"{base.name}.flac"), 2
+    while target.exists() or target.with_name(target.stem + SUFFIX).exists():
+        target, number = base.with_name(f"{base.name}-{number}.flac"), number + 1
+    return target

@@ -1,0 +1,77 @@
+"""The agents that a session is run with where the user brings none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+from livekit import rtc
+from livekit.agents import Agent, StopResponse
+
+from ..core.labels import agent_turns
+from ..core.recording import Recording
+from ..core.timeline import SAMPLE_RATE_HZ, Floats, to_samples
+
+INSTRUCTIONS = "You are a helpful voice assistant on the phone. Answer briefly."
+GREETING = "Hello, how can I help you?"
+
+
+class PlainAgent(Agent):
+    """Answers what the LLM says; greets first where the recorded agent did."""
+
+    def __init__(self, greets: bool) -> None:
+        super().__init__(instructions=INSTRUCTIONS)
+        self._greets = greets
+
+    async def on_enter(self) -> None:
+        if self._greets:
+            self.session.say(GREETING)
+
+
+def speaks_first(recording: Recording) -> bool:
+    """Whether the recorded agent speaks before the user does."""
+    if recording.labels is None:
+        return False
+    agent, user = recording.labels.spans("agent"), recording.labels.spans("user")
+    return bool(len(agent)) and (not len(user) or agent[0, 0] < user[0, 0])
+
+
+class RecordedAgent(Agent):
+    """Says what the recorded agent said, when it said it, uninterruptible, and answers nothing.
+
+    With it a session's agent has the timing that a replay of dynamic endpointing assumes.
+    """
+
+    def __init__(self, recording: Recording, phase_samples: int = 0) -> None:
+        super().__init__(instructions="Says what was recorded.")
+        assert recording.labels is not None
+        self._recording = recording
+        self._offset_s = phase_samples / SAMPLE_RATE_HZ
+        self._turns: Floats = agent_turns(recording.labels)
+        self._speaking: asyncio.Task[None] | None = None
+
+    async def on_enter(self) -> None:
+        self._speaking = asyncio.create_task(self._speak())
+
+    async def on_exit(self) -> None:
+        if self._speaking is not None:
+            self._speaking.cancel()
+
+    async def on_user_turn_completed(self, turn_ctx: Any, new_message: Any) -> None:
+        raise StopResponse
+
+    async def _speak(self) -> None:
+        loop = asyncio.get_running_loop()
+        start_s = loop.time()  # the audio input starts at this moment too
+        for turn_start_s, turn_end_s in self._turns.tolist():
+            await asyncio.sleep(start_s + self._offset_s + turn_start_s - loop.time())
+            audio = self._audio(turn_start_s, turn_end_s)
+            self.session.say("…", audio=audio, allow_interruptions=False, add_to_chat_ctx=False)
+
+    async def _audio(self, start_s: float, end_s: float) -> AsyncIterator[rtc.AudioFrame]:
+        first, last = to_samples(start_s), to_samples(end_s)
+        agent = self._recording.agent
+        samples = np.zeros(last - first, np.int16) if agent is None else agent[first:last]
+        yield rtc.AudioFrame(samples.tobytes(), SAMPLE_RATE_HZ, 1, len(samples))

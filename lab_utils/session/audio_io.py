@@ -1,0 +1,371 @@
+"""The agent's ears and mouth offline: recorded audio in, playout on the clock out.
+
+Both follow the running loop's `time()` and `call_at`, so they behave the same on a `VirtualLoop` and in real
+time. Moments given to the outside are `time.time()` seconds. All audio is 16 kHz, mono, int16.
+
+Where `Playout` differs from LiveKit's room output (`livekit/agents/voice/room_io/_output.py`, 1.8.9):
+- A pause takes effect at its moment and loses nothing. The room output notices it at its next frame, up to
+  50 ms later, drops the up to 0.2 s it has queued, and can't pause audio that is all queued already.
+- `clear_buffer` silences and ends a segment at once, even one that was not flushed; what is captured for
+  that segment later is dropped. The room output ends it when it is flushed.
+- Audio captured while an earlier segment plays waits in line; the room output makes the caller wait.
+- Audio plays from the first sample; the room output collects frames of 50 ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from livekit import rtc
+from livekit.agents.voice import io
+
+from ..core.recording import Pcm
+from ..core.session_log import SessionEventKind
+from ..core.timeline import SAMPLE_RATE_HZ
+from .late_join import Arrival, in_time
+
+OnEvent = Callable[[SessionEventKind, Mapping[str, Any]], None]
+
+_ROUNDING_SAMPLES = 1e-3
+"""A sample has been played if no more than this of it is missing: float seconds don't hit samples exactly."""
+
+
+_BURST_STEP_S = 1e-4
+"""Between two frames of a burst: what one sets going has happened before the next, as on a network."""
+
+
+class AudioSource(Protocol):
+    """Where the caller's audio comes from."""
+
+    def frame(self, number: int) -> Pcm | None:
+        """Samples of frame `number`, shape=(frame_samples,), or None when the source has ended.
+
+        Called once for each number, in order, at the moment the frame's last sample has been spoken.
+        """
+        ...
+
+
+class Stream(AudioSource):
+    """Audio known beforehand, cut into frames; the last one is filled up with zeros."""
+
+    def __init__(self, pcm: Pcm, frame_samples: int) -> None:
+        """`pcm`: shape=(n,). Raises ValueError for samples of another shape or type."""
+        if pcm.dtype != np.int16 or pcm.ndim != 1:
+            raise ValueError(f"expected int16 samples of shape (n,), got {pcm.dtype} of shape {pcm.shape}")
+        missing = -len(pcm) % frame_samples
+        self._frames = np.concatenate((pcm, np.zeros(missing, np.int16))).reshape(-1, frame_samples)
+
+    def frame(self, number: int) -> Pcm | None:
+        return self._frames[number] if number < len(self._frames) else None
+
+
+class RecordingInput(io.AudioInput):
+    """Delivers a source's frames to the agent: frame i at `started_at` + (i + 1) frames, when it is complete.
+
+    Frames have `frame_samples` samples. `on_start` is called when the agent begins to listen. With `arrives`,
+    a frame comes when that says its end arrives (`joining`).
+    """
+
+    def __init__(
+        self,
+        source: AudioSource,
+        frame_samples: int,
+        *,
+        on_start: Callable[[], None] | None = None,
+        arrives: Arrival = in_time,
+    ) -> None:
+        super().__init__(label="RecordingInput")
+        if frame_samples < 1:
+            raise ValueError(f"frame_samples must be at least 1, got {frame_samples}")
+        self.started_at: float | None = None
+        """`time.time()` of sample 0; None until the agent listens."""
+        self.ended = asyncio.Event()
+        """Set when the source has ended, one frame after its last frame, or failed."""
+        self.failure: Exception | None = None
+        """What the source raised. AgentSession would only stop listening, and its owner wait for ever."""
+        self.sent: list[Pcm] = []
+        """The frames delivered so far."""
+        self._source, self._frame_samples, self._on_start = source, frame_samples, on_start
+        self._start_s = 0.0  # loop time of sample 0
+        self._arrives = arrives
+        self._came_s = -math.inf  # loop time of the last frame
+
+    async def __anext__(self) -> rtc.AudioFrame:
+        loop = asyncio.get_running_loop()
+        if self.started_at is None:
+            self.started_at, self._start_s = time.time(), loop.time()
+            if self._on_start:
+                self._on_start()
+        spoken_s = (len(self.sent) + 1) * self._frame_samples / SAMPLE_RATE_HZ
+        due_s = self._start_s + self._arrives(spoken_s)
+        if self._arrives is not in_time:
+            due_s = max(due_s, self._came_s + _BURST_STEP_S)
+        if due_s > loop.time():
+            await _until(loop, due_s)
+        self._came_s = due_s
+        samples = None if self.ended.is_set() else self._next()
+        if samples is None:
+            self.ended.set()
+            raise StopAsyncIteration
+        self.sent.append(samples)
+        return rtc.AudioFrame(samples.tobytes(), SAMPLE_RATE_HZ, 1, self._frame_samples)
+
+    def _next(self) -> Pcm | None:
+        try:
+            samples = self._source.frame(len(self.sent))
+            if samples is not None and (samples.shape != (self._frame_samples,) or samples.dtype != np.int16):
+                found = f"{samples.dtype} of shape {samples.shape}"
+                raise ValueError(f"expected {self._frame_samples} int16 samples a frame, got {found}")
+        except Exception as error:
+            self.failure = error
+            self.ended.set()
+            raise
+        return samples
+
+    def samples(self) -> Pcm:
+        """Everything delivered so far, shape=(n,)."""
+        return np.concatenate(self.sent) if self.sent else np.zeros(0, np.int16)
+
+
+async def _until(loop: asyncio.AbstractEventLoop, due_s: float) -> None:
+    """Wait until loop time `due_s` (asyncio.sleep takes a difference, whose rounding may add up)."""
+    reached = loop.create_future()
+    timer = loop.call_at(due_s, _reach, reached)
+    try:
+        await reached
+    finally:
+        timer.cancel()
+
+
+def _reach(reached: asyncio.Future[None]) -> None:
+    if not reached.done():
+        reached.set_result(None)
+
+
+class Heard(NamedTuple):
+    """One run of the agent's audio that was audible without a break."""
+
+    at: float
+    """`time.time()` of the first sample."""
+    samples: Pcm
+    """shape=(n,)"""
+
+
+@dataclass
+class _Segment:
+    """Audio between two flushes."""
+
+    waiting: deque[Pcm] = field(default_factory=deque)
+    """Blocks that have not been played."""
+    left: int = 0
+    """Samples in `waiting`."""
+    played: int = 0
+    started: bool = False
+    flushed: bool = False
+
+    def push(self, samples: Pcm) -> None:
+        self.waiting.append(samples)
+        self.left += len(samples)
+
+    def take(self, count: int) -> Pcm:
+        """The next `count` samples, which count as played; `count` is from 1 to `left`."""
+        blocks = []
+        missing = count
+        while missing:
+            block = self.waiting.popleft()
+            if len(block) > missing:
+                self.waiting.appendleft(block[missing:])
+                block = block[:missing]
+            blocks.append(block)
+            missing -= len(block)
+        self.left -= count
+        self.played += count
+        return np.concatenate(blocks)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Uninterrupted playing, from the moment it begins (which may lie ahead)."""
+
+    loop_s: float
+    wall_s: float
+
+
+class Playout(io.AudioOutput):
+    """Plays the agent's speech on the clock, without limit to what may be captured ahead.
+
+    A segment starts `latency_s` after its first audio (or after the resume that lets it start), goes on when
+    more arrives after it ran dry, and ends when all of it is played and it is flushed, or when it is cleared.
+    `on_event` is told, at the moment, of "playout_starts", "playout_pauses", "playout_resumes" (both only
+    while a segment is under way) and "playout_ends" with its `position_s` and `interrupted`.
+    """
+
+    def __init__(self, *, latency_s: float = 0.0, on_event: OnEvent | None = None) -> None:
+        super().__init__(
+            label="Playout",
+            capabilities=io.AudioOutputCapabilities(pause=True),
+            sample_rate=SAMPLE_RATE_HZ,  # LiveKit resamples what has another rate
+        )
+        if latency_s < 0:
+            raise ValueError(f"latency_s must not be negative, got {latency_s}")
+        self.heard: list[Heard] = []
+        """What was audible and when, in order; a run is added when it ends."""
+        self._latency_s, self._on_event = latency_s, on_event
+        self._segments: deque[_Segment] = deque()
+        self._run: _Run | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._paused = False
+        self._capturing = False
+        self._cleared = False  # the segment being captured was cleared: drop what still comes of it
+
+    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        """Queue a frame. Raises ValueError if it isn't 16 kHz mono."""
+        if frame.sample_rate != SAMPLE_RATE_HZ or frame.num_channels != 1:
+            got = f"{frame.sample_rate} Hz with {frame.num_channels} channels"
+            raise ValueError(f"expected {SAMPLE_RATE_HZ} Hz mono, got {got}; let the TTS speak mono")
+        await super().capture_frame(frame)
+        self._catch_up()
+        if self._cleared:
+            return
+        if not self._capturing:
+            self._capturing = True
+            self._segments.append(_Segment())
+        if frame.samples_per_channel:
+            self._segments[-1].push(np.frombuffer(frame.data, np.int16))
+        self._plan()
+
+    def flush(self) -> None:
+        super().flush()
+        self._catch_up()
+        if self._capturing:
+            self._segments[-1].flushed = True
+        self._capturing = self._cleared = False
+        self._plan()
+
+    def clear_buffer(self) -> None:
+        self._catch_up()
+        self._end_run(asyncio.get_running_loop().time())
+        self._cleared, self._capturing = self._cleared or self._capturing, False
+        self._stop_timer()
+        for segment in self._take_all():
+            self._finish(segment, interrupted=True)
+
+    def pause(self) -> None:
+        super().pause()
+        if self._paused:
+            return
+        self._catch_up()
+        self._paused = True
+        self._end_run(asyncio.get_running_loop().time())
+        self._tell_if_started("playout_pauses")
+        self._plan()
+
+    def resume(self) -> None:
+        super().resume()
+        if not self._paused:
+            return
+        self._paused = False
+        self._tell_if_started("playout_resumes")
+        self._plan()
+
+    def _take_all(self) -> list[_Segment]:
+        segments = list(self._segments)
+        self._segments.clear()
+        return segments
+
+    def _stop_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+    def _plan(self) -> None:
+        """Begin to play if nothing prevents it, and set the timer to what time alone will bring about."""
+        self._stop_timer()
+        if not self._segments:
+            return
+        loop = asyncio.get_running_loop()
+        segment = self._segments[0]
+        if self._run is None and segment.left and not self._paused:
+            wait_s = 0.0 if segment.started else self._latency_s
+            self._run = _Run(loop.time() + wait_s, time.time() + wait_s)
+        if self._run is not None:
+            ends_s = segment.left / SAMPLE_RATE_HZ if segment.started else 0.0
+            self._timer = loop.call_at(self._run.loop_s + ends_s, self._come_due)
+        elif segment.flushed and not segment.left:
+            self._timer = loop.call_at(loop.time(), self._come_due)
+
+    def _come_due(self) -> None:
+        """The first segment starts, or its audio has run out."""
+        assert self._timer is not None
+        due_s, self._timer = self._timer.when(), None
+        segment = self._segments[0]
+        if self._run is not None and not segment.started:
+            segment.started = True
+            self.on_playback_started(created_at=self._run.wall_s)
+            self._tell("playout_starts")
+        else:
+            self._end_run(due_s)
+            if segment.flushed and not segment.left:
+                self._segments.popleft()
+                self._finish(segment, interrupted=False)
+        self._plan()
+
+    def _catch_up(self) -> None:
+        """Let happen what was due in the past; a virtual loop never is late, a real one is."""
+        now_s = asyncio.get_running_loop().time()
+        while self._timer and self._timer.when() < now_s:
+            self._timer.cancel()
+            self._come_due()
+
+    def _end_run(self, at_s: float) -> None:
+        """Playing stops at loop time `at_s`, for whatever reason: what was audible can't be revised now."""
+        run, self._run = self._run, None
+        if run is None or not self._segments[0].started:
+            return
+        segment = self._segments[0]
+        elapsed = int((at_s - run.loop_s) * SAMPLE_RATE_HZ + _ROUNDING_SAMPLES)
+        count = min(segment.left, max(0, elapsed))
+        if count:
+            offset_s = segment.played / SAMPLE_RATE_HZ
+            self.heard.append(Heard(run.wall_s, segment.take(count)))
+            self.on_playback_progressed(
+                started_at=run.wall_s, offset=offset_s, duration=count / SAMPLE_RATE_HZ
+            )
+
+    def _finish(self, segment: _Segment, *, interrupted: bool) -> None:
+        position_s = segment.played / SAMPLE_RATE_HZ
+        if segment.started:
+            self._tell("playout_ends", position_s=position_s, interrupted=interrupted)
+        self.on_playback_finished(playback_position=position_s, interrupted=interrupted)
+
+    def _tell_if_started(self, kind: SessionEventKind) -> None:
+        if self._segments and self._segments[0].started:
+            self._tell(kind)
+
+    def _tell(self, kind: SessionEventKind, **data: Any) -> None:
+        if self._on_event:
+            self._on_event(kind, data)
+
+
+def mix(user: Pcm, heard: Sequence[Heard], started_at: float) -> Pcm:
+    """What caller and agent sent, shape=(n, 2): user left, agent right, from the stream's first sample on.
+
+    `user`: shape=(m,), sent from `started_at` (`time.time()`) on. As long as the longer of the two; what
+    was heard before the start is left out.
+    """
+    placed = [(round((run.at - started_at) * SAMPLE_RATE_HZ), run.samples) for run in heard]
+    length = max([len(user), *(at + len(samples) for at, samples in placed)])
+    both = np.zeros((length, 2), np.int16)
+    both[: len(user), 0] = user
+    for at, samples in placed:
+        audible = samples[max(0, -at) :]
+        first = max(0, at)
+        both[first : first + len(audible), 1] = audible
+    return both

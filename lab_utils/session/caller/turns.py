@@ -1,0 +1,128 @@
+"""The turns of a recorded caller, and what cued each: pure, labels in, turns out.
+
+Conventions: times are recording seconds; offsets are seconds from the cue to the turn's first speech, never
+negative. A turn is a stretch of the user's IPUs that no shift ends; its holds stay inside. `CallerTurn.kind`:
+
+- `opening`: the agent has said nothing before; the cue is the recording's start.
+- `answer`: the agent has finished; the cue is the end of its turn.
+- `barge_in`: the agent is speaking; the cue is the start of its turn.
+- `continuation`: the caller goes on after a `cut_off` pause, into which the recorded agent barged; the cue is
+  the end of the caller's own speech. How long the pause would have been without that agent, and whether what
+  follows answers it, can't be known; being turns of their own, these can be told and left out.
+
+A *backchannel* ("mm-hm") is a `barge_in` that ends no turn; the agent's turn goes on through it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from ...core.labels import Labels, agent_turns
+from ...core.timeline import Floats
+
+TurnKind = Literal["opening", "answer", "barge_in", "continuation"]
+
+LABEL_TOLERANCE_S = 0.1
+"""A shift may begin this much before the IPU ends, in a label file whose times are rounded."""
+
+
+@dataclass(frozen=True)
+class CallerTurn:
+    """One turn of the recorded caller, and how it began (kinds: see above)."""
+
+    start_s: float
+    """Recording seconds of its first and last speech."""
+    end_s: float
+    kind: TurnKind
+    offset_s: float
+    """From its cue to its first speech; never negative."""
+    backchannel: bool = False
+
+
+def caller_turns(labels: Labels) -> tuple[CallerTurn, ...]:
+    """The caller's turns in order of their start.
+
+    A user IPU ends its turn if a shift begins at its end; or, where the pause after it has no label at all,
+    if an agent's IPU begins in that pause. User IPUs that a backchannel label overlaps are turns of their
+    own, unless they lie inside another turn.
+    """
+    ipus, backchannels = _split_backchannels(labels)
+    agent = agent_turns(_without_backchannels(labels, ipus))
+    turns: list[CallerTurn] = []
+    for start_s, end_s, resumed in _stretches(labels, ipus):
+        if resumed and turns:
+            turn = CallerTurn(start_s, end_s, "continuation", start_s - turns[-1].end_s)
+        else:
+            turn = CallerTurn(start_s, end_s, *_cue(start_s, agent))
+        turns.append(turn)
+    for start_s, end_s in backchannels.tolist():
+        if not any(turn.start_s <= start_s and end_s <= turn.end_s for turn in turns):
+            turns.append(_backchannel(start_s, end_s, agent))
+    return tuple(sorted(turns, key=lambda turn: turn.start_s))
+
+
+def _split_backchannels(labels: Labels) -> tuple[Floats, Floats]:
+    """The user's IPUs without backchannels, and the backchannels; shapes (n, 2) and (m, 2)."""
+    ipus, known = labels.spans("user"), labels.of_kind("backchannel")
+    short = np.array([_overlaps(known, *ipu) for ipu in ipus.tolist()], dtype=bool)
+    return ipus[~short], ipus[short]
+
+
+def _overlaps(spans: Floats, start_s: float, end_s: float) -> bool:
+    return bool(((spans[:, 0] < end_s) & (spans[:, 1] > start_s)).any())
+
+
+def _without_backchannels(labels: Labels, ipus: Floats) -> Labels:
+    kept = set(map(tuple, ipus.tolist()))
+    return replace(
+        labels,
+        ipus=tuple(i for i in labels.ipus if i.speaker == "agent" or (i.start_s, i.end_s) in kept),
+    )
+
+
+def _stretches(labels: Labels, ipus: Floats) -> list[tuple[float, float, bool]]:
+    """Stretches of the user's IPUs: (start, end, whether it resumes after a cut_off)."""
+    shifts, cut_offs, holds = (labels.of_kind(kind) for kind in ("shift", "cut_off", "hold"))
+    agent_starts = labels.spans("agent")[:, 0]
+    stretches: list[tuple[float, float, bool]] = []
+    for start_s, end_s in ipus.tolist():
+        resumed = False
+        if stretches:
+            before_s = stretches[-1][1]
+            resumed = _overlaps(cut_offs, before_s, start_s)
+            if _any_in(shifts[:, 0], before_s - LABEL_TOLERANCE_S, start_s):
+                ended = True
+            elif _overlaps(holds, before_s, start_s):
+                ended = False
+            else:
+                ended = resumed or _any_in(agent_starts, before_s, start_s)
+            if not ended:
+                stretches[-1] = (stretches[-1][0], max(before_s, end_s), stretches[-1][2])
+                continue
+        stretches.append((start_s, end_s, resumed))
+    return stretches
+
+
+def _any_in(moments: Floats, from_s: float, until_s: float) -> bool:
+    return bool(((moments >= from_s) & (moments < until_s)).any())
+
+
+def _cue(start_s: float, agent: Floats) -> tuple[TurnKind, float]:
+    """What a turn that starts then is a reaction to, and its offset; `agent`: turns, shape=(n, 2)."""
+    earlier = agent[agent[:, 0] < start_s]
+    if not len(earlier):
+        return "opening", start_s
+    agent_start_s, agent_end_s = earlier[-1].tolist()
+    if start_s < agent_end_s:
+        return "barge_in", start_s - agent_start_s
+    return "answer", start_s - agent_end_s
+
+
+def _backchannel(start_s: float, end_s: float, agent: Floats) -> CallerTurn:
+    earlier = agent[agent[:, 0] < start_s]
+    if not len(earlier):
+        return CallerTurn(start_s, end_s, "opening", start_s, backchannel=True)
+    return CallerTurn(start_s, end_s, "barge_in", start_s - float(earlier[-1, 0]), backchannel=True)

@@ -1,0 +1,135 @@
+"""A session's log as files: `session.json` (everything but the audio), `heard.flac`, `report.json`.
+
+`report.json` is LiveKit's own session report. Equal logs give equal files, byte for byte. What was said is in
+the two JSON files only if that is asked for (`left_out` says what stays of it); the audio is kept either way.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import NoneType
+from typing import Any
+
+import numpy as np
+
+from ...core.session_log import LeftOut, Reply, SessionEvent, SessionLog
+from ...core.settings import parse_settings
+from ...recordings.audio import read_pcm16k, replacing, write_flac
+from .left_out import without_text
+
+FORMAT = "session-log"
+VERSION = 1
+
+
+def session_folder(folder: Path, recording: str) -> Path:
+    """Where a recording's session is kept: a folder of its name, without what file systems object to."""
+    name = re.sub(r"[^\w.\- ]", "_", recording)
+    return folder / (name if name.strip(". ") else f"_{name}")  # ".." would be the folder above
+
+
+def save_session(log: SessionLog, folder: Path, *, text: bool = False) -> Path:
+    """Write a log into its own folder below `folder`; returns that folder.
+
+    `text`: also what was said. Each file is written whole or not at all and `session.json` last, so where it
+    is, the others are.
+    """
+    own = session_folder(folder, log.recording)
+    own.mkdir(parents=True, exist_ok=True)
+    kept = log if text else without_text(log)
+    values = to_dict(kept)
+    (own / "session.json").unlink(missing_ok=True)  # of a run before, whose files are replaced now
+    if len(log.heard):
+        write_flac(own / "heard.flac", log.heard)
+    else:
+        (own / "heard.flac").unlink(missing_ok=True)
+    _write_json(own / "report.json", dict(kept.report))
+    _write_json(own / "session.json", values)
+    return own
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed `save_session` may have left in a session's folder, with the folder if need be."""
+    leftovers = list(folder.glob(".*.tmp"))
+    if not (folder / "session.json").exists():
+        leftovers += [folder / "heard.flac", folder / "report.json"]
+    for leftover in leftovers:
+        leftover.unlink(missing_ok=True)
+    with suppress(OSError):  # not there, or not empty
+        folder.rmdir()
+
+
+def read_session(folder: Path) -> SessionLog:
+    """Read what `save_session` wrote, with text or without (`SessionLog.text`).
+
+    Raises ValueError naming the file if it is no such log.
+    """
+    path = folder / "session.json"
+    try:
+        values = json.loads(path.read_text("utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError("expected an object")
+        if values.pop("format") != FORMAT or values.pop("version") != VERSION:
+            raise ValueError(f"expected format {FORMAT!r}, version {VERSION}")
+        values["settings"] = parse_settings(values["settings"])
+        values["events"] = tuple(SessionEvent(**event) for event in values["events"])
+        values["replies"] = tuple(_reply(reply) for reply in values["replies"])
+        values["caveats"] = tuple(values["caveats"])
+        report = json.loads((folder / "report.json").read_text("utf-8"))
+        audio = folder / "heard.flac"
+        heard = read_pcm16k(audio) if audio.exists() else np.zeros((0, 2), dtype=np.int16)
+        return SessionLog(**values, report=report, heard=heard)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        finding = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"{path}: not a session log ({finding}); run the session again") from None
+
+
+def _reply(values: dict[str, Any]) -> Reply:
+    for name in ("user_text", "agent_text"):
+        if isinstance(values[name], dict):
+            values[name] = LeftOut(**values[name])
+    return Reply(**values)
+
+
+def to_dict(log: SessionLog) -> dict[str, Any]:
+    """Everything but the audio and LiveKit's report, as plain values.
+
+    Raises ValueError for an event or reply with other values, which would not be read back as they were.
+    """
+    for event in log.events:
+        _check_plain(event.data, f"the {event.kind} event at {event.time_s:g} s")
+    for number, reply in enumerate(log.replies):
+        _check_plain(dataclasses.asdict(reply), f"reply {number}")
+    names = {field.name for field in dataclasses.fields(log)} - {"heard", "report"}
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        **{name: getattr(log, name) for name in names},
+        "settings": log.settings.model_dump(),
+        "events": [dataclasses.asdict(event) for event in log.events],
+        "replies": [dataclasses.asdict(reply) for reply in log.replies],
+    }
+
+
+def _check_plain(value: Any, where: str) -> None:
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            _check_plain(part, f"{where}: {name}")
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            _check_plain(part, where)
+    elif type(value) not in (str, int, float, bool, NoneType):
+        kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        raise ValueError(f"{where} is of type {kind}; expected plain values, as of float() or .tolist()")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{where} is {value}, which JSON doesn't have; expected a finite number, or None")
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    with replacing(path) as part:
+        part.write_text(json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")

@@ -1,0 +1,149 @@
+"""Latency of each reply by stage: which of LiveKit's figures add up to `e2e_latency`, and which ran at once.
+
+Goal: split the time from the user's last speech to the agent's first audio into parts that do not overlap.
+Conventions: seconds; one row per reply; what LiveKit did not report is NaN, never zero.
+Definitions (livekit-agents 1.8.9, `AA` = voice/agent_activity.py, `AR` = voice/audio_recognition.py):
+- Everything counts from the last speaking time (`stopped_speaking_at`): `end_of_turn_delay` is commit - that
+  (AR:123), `e2e_latency` is first audio - that (AA:3955).
+- `transcription_delay` is final transcript - that (AR:122): it lies *inside* `end_of_turn_delay`, since
+  nothing is committed before a final transcript. It is no part of the sum.
+- The stages that follow one another are `ADDED`: `end_of_turn_delay`, `on_user_turn_completed_delay` (the
+  hook, run after the commit: AA:2877-2909), `llm_node_ttft` (request to first token: generation.py:200, 325),
+  `tts_node_ttfb` (text sent to the TTS to first audio: generation.py:517-528), `playback_latency` (first
+  frame forwarded to playback started: AA:3952).
+- Between them lies time that no figure covers: waiting for older speech to end, for a tool and the first LLM
+  call that asked for it, and for a whole sentence before any text is sent to the TTS. That is `other`. What
+  LiveKit did not report (`missing`) is in there, too.
+- With preemptive generation the LLM (and with `preemptive_tts` the TTS) starts before the commit; then the
+  stages sum to more than `e2e_latency`. What of a stage ran behind the wait for the end of turn is `saved`.
+  Hence sum of `ADDED` + other - saved = e2e_latency.
+- How much of a stage ran behind the wait is read off the log's events where it has them (`llm_starts` and
+  `llm_first_token`, `tts_starts` and `tts_first_audio` that match the reply's figure). Otherwise it is the
+  least that explains the total: then `saved` and `other` are net of each other, and only one of them is above
+  zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...core.session_log import Reply, SessionEventKind, SessionLog
+from .spans import Activity, activities
+
+ADDED = (
+    "end_of_turn_delay",
+    "on_user_turn_completed_delay",
+    "llm_node_ttft",
+    "tts_node_ttfb",
+    "playback_latency",
+)
+"""The stages that follow one another, in order."""
+VISIBLE = (*ADDED, "other")
+"""The parts that `visible` returns: those, and what lies between them."""
+SUMMARIZED = ("transcription_delay", *ADDED, "other", "saved", "e2e_latency")
+MATCH_S = 0.02
+"""A generation belongs to a reply if its time to first output is LiveKit's figure, give or take this much."""
+ROUNDING_S = 1e-9
+"""Less than this is the rounding of sums."""
+_FILLED_FIRST = (
+    "end_of_turn_delay",
+    "on_user_turn_completed_delay",
+    "playback_latency",
+    "tts_node_ttfb",
+    "llm_node_ttft",
+)
+"""The wait and the playback are never hidden; of LLM and TTS the earlier one is."""
+_EVENTS: dict[str, SessionEventKind] = {"llm_node_ttft": "llm_starts", "tts_node_ttfb": "tts_starts"}
+
+
+def stage_table(log: SessionLog) -> pd.DataFrame:
+    """One row per reply to a user turn; greetings, which answer nothing, have none.
+
+    Columns: reply (its place in `log.replies`), commit_s, interrupted, transcription_delay, `ADDED`
+    (LiveKit's own figures), other, saved, e2e_latency, `visible_*` for each of `ADDED` (the part of it that
+    is not `saved`) and missing (the names of stages without a figure, joined by spaces). `other`, `saved` and
+    `visible_*` are NaN without `e2e_latency`, which a reply lacks that was interrupted before it was
+    heard, or whose turn has no last speaking time of its own (AR:104-118), as after a late transcript.
+    """
+    runs = {name: activities(log, kind) for name, kind in _EVENTS.items()}
+    rows = [_row(k, reply, runs) for k, reply in enumerate(log.replies) if reply.commit_s is not None]
+    columns = ["reply", "commit_s", "interrupted", *SUMMARIZED, *map(_visible, ADDED), "missing"]
+    frame = pd.DataFrame(rows, columns=columns)
+    kinds: dict[str, Any] = dict.fromkeys(columns, np.float64)
+    kinds |= {"reply": np.int64, "interrupted": np.bool_, "missing": "str"}
+    return frame.astype(kinds)
+
+
+def visible(table: pd.DataFrame) -> pd.DataFrame:
+    """Of a `stage_table` the parts that do not overlap: columns `VISIBLE`, summing to `e2e_latency`.
+
+    A stage that LiveKit did not report is NaN and its time is in `other`.
+    """
+    parts = table[[*map(_visible, ADDED), "other"]]
+    return parts.set_axis(list(VISIBLE), axis=1)
+
+
+def stage_summary(tables: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Mean, p50, p90, p95 and n of each of `SUMMARIZED` over the replies of one or several logs.
+
+    n counts the replies with that figure. Percentiles of stages do not add up to the percentile of the total.
+    """
+    several = [tables] if isinstance(tables, pd.DataFrame) else list(tables)
+    pooled = {name: np.concatenate([t[name].to_numpy(np.float64) for t in several]) for name in SUMMARIZED}
+    rows = {name: _figures(values[np.isfinite(values)]) for name, values in pooled.items()}
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "p50", "p90", "p95", "n"])
+    return frame.astype({"n": np.int64})
+
+
+def _figures(known: np.ndarray) -> list[float]:
+    if not len(known):
+        return [np.nan] * 4 + [0]
+    return [float(known.mean()), *np.percentile(known, (50, 90, 95)).tolist(), len(known)]
+
+
+def _row(place: int, reply: Reply, runs: dict[str, tuple[Activity, ...]]) -> dict[str, object]:
+    stages = {name: reply.stages.get(name, np.nan) for name in SUMMARIZED if name not in ("other", "saved")}
+    e2e_s = stages["e2e_latency"]
+    shown = dict.fromkeys(ADDED, np.nan)
+    other = saved = np.nan
+    if np.isfinite(e2e_s):
+        left_s, saved = e2e_s, 0.0
+        for name in _FILLED_FIRST:
+            if np.isfinite(stages[name]):
+                most_s = stages[name] - _behind_the_wait(name, reply, runs.get(name, ()))
+                shown[name] = min(most_s, left_s)
+                left_s -= shown[name]
+                saved += stages[name] - shown[name]
+        other, saved = (0.0 if x < ROUNDING_S else x for x in (left_s, saved))
+    return {
+        "reply": place,
+        "commit_s": reply.commit_s,
+        "interrupted": reply.interrupted,
+        **stages,
+        "other": other,
+        "saved": saved,
+        **{_visible(name): value for name, value in shown.items()},
+        "missing": " ".join(name for name in ADDED if name not in reply.stages),
+    }
+
+
+def _behind_the_wait(name: str, reply: Reply, runs: tuple[Activity, ...]) -> float:
+    """Seconds of a stage that ran before commit and hook were over; 0 if the events do not tell."""
+    stages = reply.stages
+    if reply.commit_s is None or not {"end_of_turn_delay", "e2e_latency", name} <= set(stages):
+        return 0.0
+    free_s = reply.commit_s + stages.get("on_user_turn_completed_delay", 0.0)
+    heard_s = reply.commit_s - stages["end_of_turn_delay"] + stages["e2e_latency"]
+    for run in reversed(runs):
+        took_s = run.first_s - run.start_s
+        if run.first_s <= heard_s + MATCH_S and abs(took_s - stages[name]) <= MATCH_S:
+            return float(np.clip(free_s - run.start_s, 0.0, stages[name]))
+    return 0.0
+
+
+def _visible(name: str) -> str:
+    return f"visible_{name}"

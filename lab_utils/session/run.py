@@ -1,0 +1,323 @@
+"""One offline session: the real `AgentSession` from audio in to audio out, on a recording, in this process.
+
+On a virtual clock, `clock.install()` must have been called before LiveKit was imported: see `workers`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+from livekit.agents import AgentSession, CloseEvent
+from livekit.agents.testing import fake_job_context
+from livekit.agents.voice.transcription import TranscriptSynchronizer
+from livekit.local_inference import EOT
+from pydantic_core import to_jsonable_python
+
+from ..core.recording import Pcm
+from ..core.session_log import SessionEventKind, SessionLog
+from ..core.timeline import SAMPLE_RATE_HZ, frame_samples, stream_of
+from . import clock
+from .agents import PlainAgent, speaks_first
+from .audio_io import AudioSource, Playout, RecordingInput, Stream, mix
+from .caller.reactive import OPEN_LOOP_CAVEATS, REACTIVE_CAVEATS, ReactiveCaller
+from .caller.turns import CallerTurn
+from .caller.words import CallersWords
+from .heard_text import synchronizer
+from .job import SessionJob
+from .log.observer import Observer, described
+from .models import TracedTurnDetector, TracedVAD, livekit_detector, livekit_vad
+from .real_time_limit import RealTimeLimit, real_time_limit
+from .scripted.llm import ScriptedLLM
+from .scripted.stt import ScriptedSTT
+from .scripted.tts import ScriptedTTS
+
+LAST_WORDS_S = 30.0
+"""The agent may finish what it is saying for so long after the audio has ended."""
+CLOSE_S = 10.0
+"""The session may take so long to close; LiveKit's worker kills a job that takes longer (`WorkerOptions.
+shutdown_process_timeout`)."""
+LOOK_AGAIN_S = 0.05
+CAVEATS = {"open_loop": OPEN_LOOP_CAVEATS, "reactive": REACTIVE_CAVEATS}
+
+
+def run(job: SessionJob) -> SessionLog:
+    """Run one session to its end or its limit.
+
+    What goes wrong in agent or plugins is in the log, and a session that could not go on says why in
+    `SessionLog.failure`. Raises RuntimeError if the virtual clock isn't installed.
+    """
+    if not job.real_time and not clock.installed():
+        raise RuntimeError("no virtual clock in this process: use simulation.workers, or real_time=True")
+    random.seed(job.seed)
+    session = _Session(job)
+    try:
+        with real_time_limit(job.limits.real_s), session.observer.log_records():
+            clock.run_on(session.loop(), session.main)
+    except RealTimeLimit as limit:
+        session.fail(f"took more than {job.limits.real_s:g} s of real time{limit}")
+    except (clock.Deadlock, clock.Stalled) as error:
+        session.fail(str(error))
+    except (SystemExit, asyncio.CancelledError) as error:
+        session.fail("the agent's code ended the program: ", error)
+    log = session.log()
+    del session
+    _set_aside_what_stays()
+    gc.collect()  # a session's many cycles, left to themselves, scatter over an ever larger heap
+    return log
+
+
+@cache
+def _set_aside_what_stays() -> None:
+    """Spare collections LiveKit's half a million objects; once a process."""
+    gc.collect()
+    gc.freeze()
+
+
+class _Session:
+    """The parts of one session while it runs."""
+
+    def __init__(self, job: SessionJob) -> None:
+        self.job = job
+        self.observer = Observer(job.settings.detector.model)
+        self._failure, self._failure_message = "", ""
+        self._report: dict[str, Any] = {}
+        self._begun_at = 0.0  # time.time() of the session's first moment
+        self._started_at: float | None = None  # and of the stream's first sample
+        self._duration_s: float | None = None
+        self._heard: Pcm = np.zeros((0, 2), dtype=np.int16)
+        self._words = CallersWords(job)
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that this session is to run on."""
+        if self.job.real_time:
+            return asyncio.new_event_loop()
+        # Half of the limit, so that it is what hangs that is blamed, and not the limit.
+        stall_s = min(clock.STALL_S, self.job.limits.real_s / 2)
+        return clock.VirtualLoop(seed=self.job.seed, cost_s=self.cost_s, stall_s=stall_s)
+
+    def cost_s(self, function: Callable[..., Any]) -> float:
+        """Virtual seconds charged for executor work: a prediction by its declared delay, all else nothing."""
+        work = clock.unwrapped(function)
+        predicts = isinstance(getattr(work, "__self__", None), EOT)
+        return self.job.settings.conditions.prediction_delay if predicts else 0.0
+
+    def fail(self, reason: str, error: BaseException | None = None) -> None:
+        """Note why the session could not go on, and which error stopped it; the first reason counts."""
+        if not self._failure:
+            self._failure = reason + (described(error) if error is not None else "")
+            self._failure_message = "" if error is None else str(error)
+
+    async def main(self) -> None:
+        """Start, feed, drain and close the session."""
+        length_s = self.job.recording.duration_s * (3 if self.job.mode == "reactive" else 1)
+        limit_s = length_s + self.job.tail_s + self.job.limits.virtual_s
+        self._begun_at = time.time()
+        try:
+            with fake_job_context() as context:
+                async with asyncio.timeout(limit_s):
+                    await self._run(context)
+        except TimeoutError:
+            self.observer.note("limit", what="session", limit_s=limit_s)
+            self.fail(f"did not end within {limit_s:g} s of session time")
+        except Exception as error:
+            self._note_error("session", error)
+            self.fail("", error)
+
+    async def _run(self, context: Any) -> None:
+        job = self.job
+        frame = frame_samples(job.settings.conditions.frame_duration)
+        pcm = stream_of(job.recording.user, job.phase_samples, job.tail_s)  # of open loop
+        source = self._source(pcm, frame)
+        caller = source if isinstance(source, ReactiveCaller) else None
+        audio_in = RecordingInput(
+            source, frame, on_start=lambda: self._starts(audio_in), arrives=self._words.arrives
+        )
+        audio_out = Playout(on_event=lambda kind, data: self._plays(kind, data, caller))
+        self._stt = job.stt() if job.stt else ScriptedSTT(job.stt_timing)
+        speech = job.tts() if job.tts else ScriptedTTS(seed=job.seed)
+        agent = job.agent() if job.agent else PlainAgent(speaks_first(job.recording))
+        if isinstance(agent.stt, ScriptedSTT):  # an agent's own goes before the session's
+            self._stt = agent.stt
+        session: AgentSession[Any] = AgentSession(
+            stt=self._stt,
+            llm=job.llm() if job.llm else ScriptedLLM(seed=job.seed),
+            tts=speech,
+            **self._turn_taking(pcm, lambda: len(audio_in.sent) * frame),
+            **{"session_close_transcript_timeout": 0.0, **job.options},
+        )
+        session.input.audio = audio_in
+        tone = isinstance(speech, ScriptedTTS) and speech.voice == "tone"
+        heard_text = synchronizer(audio_out, tone=tone)
+        session.output.audio = heard_text.audio_output
+        session.output.transcription = heard_text.text_output
+        closed: asyncio.Future[CloseEvent] = asyncio.get_running_loop().create_future()
+        session.on("close", lambda event: _settle(closed, event))
+        with self.observer.watching(session, agent):
+            try:
+                await session.start(agent, record=False)
+                await _first_of(audio_in.ended.wait(), asyncio.shield(closed))
+                if audio_in.failure is not None:
+                    raise audio_in.failure
+                if closed.done():
+                    self._closed_early(closed.result())
+                else:
+                    self.observer.note("audio_ends")
+                    await self._last_words(session)
+            finally:
+                await self._close(session, heard_text)
+                self._duration_s = time.time() - (audio_in.started_at or self._begun_at)
+                if job.keep_audio and audio_in.started_at is not None:
+                    self._heard = mix(audio_in.samples(), audio_out.heard, audio_in.started_at)
+                report = context.make_session_report(session).to_dict()
+                self._report = to_jsonable_python(report, fallback=str)
+
+    def _closed_early(self, event: CloseEvent) -> None:
+        """The session closed itself while the recording played."""
+        cause = getattr(event.error, "error", None)
+        why = event.reason.value if cause is None else ""
+        self.fail(f"the session closed itself before the recording ended: {why}", cause)
+
+    async def _last_words(self, session: AgentSession[Any]) -> None:
+        """Let the agent finish what it is saying, unless it takes too long."""
+        try:
+            async with asyncio.timeout(LAST_WORDS_S):
+                last = None
+                while (speech := session.current_speech) is not None:
+                    if speech is last:  # it has ended, but its activity hasn't noticed or can't
+                        await asyncio.sleep(LOOK_AGAIN_S)
+                    await speech.wait_for_playout()
+                    last = speech
+        except TimeoutError:
+            # An answer that never came is no error to LiveKit, which would wait for ever.
+            self.observer.note(
+                "limit", what="last words", limit_s=LAST_WORDS_S, agent_state=session.agent_state
+            )
+
+    async def _close(self, session: AgentSession[Any], heard_text: TranscriptSynchronizer) -> None:
+        """Close both, in bounded time: a session waits for its tools, and a tool may never end."""
+
+        async def close() -> None:
+            await session.aclose()
+            await heard_text.aclose()
+
+        closing = asyncio.ensure_future(close())
+        # Not `wait_for`, which waits on for what ignores being cancelled.
+        await asyncio.wait({closing}, timeout=CLOSE_S)
+        if not closing.done():
+            closing.cancel()
+            self.observer.note("limit", what="closing", limit_s=CLOSE_S)
+            tools = ", ".join(self.observer.running_tools)
+            what = f"tools that don't end: {tools}" if tools else "a method of the agent doesn't end"
+            self.fail(f"the session could not be closed within {CLOSE_S:g} s: {what}")
+        elif not closing.cancelled() and (error := closing.exception()) is not None:
+            self._note_error("closing", error)
+
+    def _note_error(self, source: str, error: BaseException) -> None:
+        self.observer.note("error", source=source, error=described(error), type=type(error).__name__)
+
+    def _source(self, pcm: Pcm, frame: int) -> AudioSource:
+        job = self.job
+        if job.mode == "open_loop":
+            return Stream(pcm, frame)
+        assert job.recording.labels is not None
+        limit_s = 3 * job.recording.duration_s + job.tail_s
+        return ReactiveCaller(
+            job.recording,
+            job.recording.labels,
+            frame,
+            tail_s=job.tail_s,
+            limit_s=limit_s,
+            on_turn=self._caller_speaks,
+        )
+
+    def _turn_taking(self, pcm: Pcm, position: Callable[[], int]) -> dict[str, Any]:
+        """`vad` and `turn_handling` of AgentSession: traced where the audio is known beforehand."""
+        settings = self.job.settings
+        traces = self.job.traces if self.job.mode == "open_loop" else None
+        if traces is not None and settings.detector.model == "v1-mini":
+            delay_s = settings.conditions.prediction_delay
+            detection = TracedTurnDetector(settings.detector, traces.eot, pcm, position, delay_s)
+        else:
+            detection = livekit_detector(settings.detector)
+        # Somebody else's STT may take the audio of the VAD's events, which a trace doesn't have.
+        if traces is not None and isinstance(self._stt, ScriptedSTT):
+            silent = settings.detector.model != "stt" and settings.interruption.min_duration > 0
+            vad: Any = TracedVAD(settings.vad, traces.vad, position, silent=silent)
+        else:
+            vad = livekit_vad(settings.vad)
+        handling = settings.turn_handling()
+        handling["interruption"]["mode"] = "vad"  # "adaptive" needs LiveKit's cloud
+        return {"vad": vad, "turn_handling": {"turn_detection": detection, **handling}}
+
+    def _starts(self, audio_in: RecordingInput) -> None:
+        """Sample 0 is being spoken: what is known about the call's words has its place in time now."""
+        assert audio_in.started_at is not None
+        self._started_at = audio_in.started_at
+        if isinstance(self._stt, ScriptedSTT) and self.job.mode == "open_loop":
+            self._words.call(self._stt, self._started_at)
+
+    def _caller_speaks(self, turn: CallerTurn, start_s: float) -> None:
+        """A reactive caller begins a turn at a stream second."""
+        assert self._started_at is not None
+        kind = "backchannel" if turn.backchannel else turn.kind
+        self.observer.note("caller_starts", self._started_at + start_s, turn=kind)
+        self.observer.note("caller_ends", self._started_at + start_s + turn.end_s - turn.start_s)
+        if isinstance(self._stt, ScriptedSTT):
+            self._words.turn(self._stt, self._started_at, turn, start_s)
+
+    def _plays(self, kind: SessionEventKind, data: Mapping[str, Any], caller: ReactiveCaller | None) -> None:
+        self.observer.note(kind, **data)
+        if caller is not None and self._started_at is not None:
+            at_s = time.time() - self._started_at
+            if kind == "playout_starts":
+                caller.agent_started(at_s)
+            elif kind == "playout_ends":
+                caller.agent_finished(at_s, interrupted=data["interrupted"])
+
+    def log(self) -> SessionLog:
+        """What happened, on the recording's time axis (reactive: from the first sample of the stream)."""
+        job = self.job
+        started_at = self._begun_at if self._started_at is None else self._started_at
+        duration_s = self._duration_s
+        if duration_s is None:  # it had to be abandoned
+            duration_s = max(0.0, self.observer.last_at(started_at) - started_at)
+        origin = float(started_at + job.phase_samples / SAMPLE_RATE_HZ)
+        return SessionLog(
+            recording=job.recording.name,
+            sha256=job.recording.sha256,
+            settings=job.settings,
+            mode=job.mode,
+            clock="real" if job.real_time else "virtual",
+            seed=job.seed,
+            phase_samples=job.phase_samples,
+            duration_s=round(duration_s, 9),
+            events=self.observer.events(origin),
+            replies=self.observer.replies(origin),
+            heard=self._heard,
+            report=self._report,
+            caveats=CAVEATS[job.mode],
+            failure=self._failure,
+            failure_message=self._failure_message,
+        )
+
+
+def _settle(future: asyncio.Future[Any], result: Any) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+async def _first_of(*waits: Awaitable[Any]) -> None:
+    """Wait until one of them is done."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,171 @@
+"""From a provider profile to the simulated parts of a session, each with random streams of its own.
+
+Call these inside the session (in `SessionJob.llm` and its like): connections and ledgers belong to one run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ...core.delays import Delay, Draws, rng_for
+from ..providers import schema
+from ..providers.schema import LlmProvider, Region, Room, SttProvider, TtsProvider
+from .connection import Connection
+from .llm import DEFAULT_REPLIES, Replies, ScriptedLLM
+from .prompt_cache import PrefixCache
+from .stt_plan import SttTiming
+from .tts import CHUNK_S, ScriptedTTS
+from .voices import Voice
+
+BATCH_SILENCE_S = 0.55
+"""After so much silence LiveKit's StreamAdapter has an utterance recognized: its VAD's default."""
+
+
+def simulated_connection(rules: schema.Connection, region: Region, *, seed: int, part: str) -> Connection:
+    """A closed connection of `part` to an endpoint in this region."""
+    return Connection(rules.setup, region.round_trip, rules.idle_s, rng_for(seed, f"{part} connection"))
+
+
+def simulated_llm(
+    provider: LlmProvider,
+    region: Region,
+    *,
+    replies: Replies = DEFAULT_REPLIES,
+    seed: int = 0,
+    part: str = "llm",
+    mark_cache: bool = False,
+    prewarms: bool = False,
+    draws: Draws | None = None,
+) -> ScriptedLLM:
+    """The provider's model with connection and cache of its own; `part` must differ between two of a run."""
+    return ScriptedLLM(
+        replies,
+        ttft=provider.ttft,
+        tokens_per_s=provider.tokens_per_s,
+        seed=seed,
+        part=part,
+        model=provider.model,
+        connection=simulated_connection(provider.connection, region, seed=seed, part=part),
+        prewarms=prewarms,
+        prefill_s_per_1k=provider.prefill_s_per_1k,
+        cache=None if provider.cache is None else PrefixCache(provider.cache),
+        mark_cache=mark_cache,
+        draws=draws,
+    )
+
+
+def simulated_tts(
+    provider: TtsProvider,
+    region: Region,
+    *,
+    seed: int = 0,
+    prewarms: bool = False,
+    draws: Draws | None = None,
+    chunk_s: float = CHUNK_S,
+    voice: Voice | None = "tone",
+) -> ScriptedTTS:
+    """The provider's synthesizer; with a tone for a voice, which costs no computing."""
+    return ScriptedTTS(
+        first_audio=provider.first_audio,
+        speed=provider.speed,
+        voice=voice,
+        seed=seed,
+        model=provider.model,
+        connection=simulated_connection(provider.connection, region, seed=seed, part="tts"),
+        prewarms=prewarms,
+        draws=draws,
+        chunk_s=chunk_s,
+    )
+
+
+def join_s_of(room: Room, seed: int) -> float:
+    """`SessionJob.join_s`: how long this session's caller waits for the room."""
+    return room.join.sample(rng_for(seed, "room"))
+
+
+@dataclass(frozen=True)
+class Call:
+    """What became of one call of a simulated backend."""
+
+    at_s: float
+    """Loop time at which it began."""
+    argument: str
+    outcome: Literal["running", "done", "cancelled"] = "running"
+    end_s: float | None = None
+
+
+class SimulatedTool:
+    """The user's backend behind a tool: answers after its latency, with `answer` and its argument in it.
+
+    The latency is drawn by the argument: the n-th call with it takes the same time in every run of a seed.
+    """
+
+    def __init__(
+        self, latency: Delay, seed: int = 0, *, answer: str = "{argument}", part: str = "tool"
+    ) -> None:
+        """`answer`: what it returns; `{argument}` stands for what it was called with."""
+        self._latency, self._draws, self._answer = latency, Draws(seed, part), answer
+        self.calls: list[Call] = []
+        """The ledger, in order of the calls."""
+
+    @property
+    def running(self) -> int:
+        """How many calls have neither ended nor been cancelled."""
+        return sum(call.outcome == "running" for call in self.calls)
+
+    async def __call__(self, argument: str = "") -> str:
+        """One call."""
+        loop, index = asyncio.get_running_loop(), len(self.calls)
+        latency_s = self._latency.sample(self._draws.rng(argument))
+        self.calls.append(Call(loop.time(), argument))
+        outcome: Literal["done", "cancelled"] = "cancelled"
+        try:
+            await asyncio.sleep(latency_s)
+            outcome = "done"
+        finally:
+            self.calls[index] = replace(self.calls[index], outcome=outcome, end_s=loop.time())
+        return self._answer.replace("{argument}", argument)
+
+
+class SimulatedJudge:
+    """A model that scores a turn: its verdict takes time, and is always that the turn was fine."""
+
+    def __init__(self, judge: schema.Judge, seed: int = 0) -> None:
+        self._asked = SimulatedTool(judge.verdict, seed, answer="fine", part="judge")
+
+    @property
+    def calls(self) -> list[Call]:
+        """The ledger, in order of the calls."""
+        return self._asked.calls
+
+    async def __call__(self, text: str) -> None:
+        """Judge a turn."""
+        await self._asked(text)
+
+
+def stt_timing_of(
+    provider: SttProvider, region: Region, *, streaming: bool = True, batch_silence_s: float = BATCH_SILENCE_S
+) -> SttTiming:
+    """When this STT says what; its draws come from the session's seed.
+
+    Batch (`streaming=False`): a final only, of each utterance that `batch_silence_s` of silence has ended.
+    """
+    if not streaming:
+        return SttTiming(
+            partials=False,
+            final_delay=provider.batch,
+            segment_gap_s=batch_silence_s,
+            setup=provider.connection.setup,
+            idle_s=provider.connection.idle_s,
+            round_trip=region.round_trip,
+        )
+    return SttTiming(
+        interim_every_s=provider.partial_every_s,
+        interim_delay=provider.first_partial,
+        final_delay=provider.final,
+        preflight_delay=provider.preflight,
+        setup=provider.connection.setup,
+        round_trip=region.round_trip,
+    )

@@ -1,0 +1,1 @@
+"""Provider plugins that are not installed, answered by scripted parts."""

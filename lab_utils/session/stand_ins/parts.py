@@ -1,0 +1,137 @@
+"""What a stand-in for a plugin holds: STT, LLM and TTS that take the plugin's arguments and play a script.
+
+Arguments are checked where they are known (`ARGUMENTS`): what the real plugin refuses is refused here too.
+"""
+
+from __future__ import annotations
+
+import difflib
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ..scripted.llm import DEFAULT_REPLIES, TTFT, ScriptedLLM
+from ..scripted.stt import ScriptedSTT
+from ..scripted.tts import FIRST_AUDIO, ScriptedTTS
+
+if TYPE_CHECKING:
+    from .imports import StandIns
+
+RELEASE = "1.8.9"
+ARGUMENTS = {
+    "anthropic.LLM": "model api_key base_url user client top_k max_tokens temperature parallel_tool_calls "
+    "tool_choice caching timeout max_retries _strict_tool_schema",
+    "cartesia.STT": "model sample_rate api_key audio_chunk_duration_ms http_session base_url language "
+    "encoding turn_start_threshold turn_eager_end_threshold turn_end_threshold "
+    "turn_end_timeout_ms keyterm",
+    "cartesia.TTS": "api_key model language encoding voice speed emotion volume sample_rate word_timestamps "
+    "add_phoneme_timestamps use_normalized_timestamps pronunciation_dict_id http_session "
+    "tokenizer text_pacing base_url api_version",
+    "deepgram.STT": "model language detect_language interim_results punctuate smart_format sample_rate "
+    "no_delay endpointing_ms enable_diarization filler_words keywords keyterm tags "
+    "profanity_filter redact api_key http_session base_url numerals mip_opt_out vad_events "
+    "utterance_end_ms dictation replace search keyterms",
+    "deepgram.TTS": "model encoding sample_rate bit_rate speed api_key base_url word_tokenizer http_session "
+    "mip_opt_out",
+    "openai.LLM": "model api_key base_url client user safety_identifier prompt_cache_key temperature "
+    "top_p parallel_tool_calls tool_choice store metadata max_completion_tokens timeout "
+    "max_retries service_tier reasoning_effort verbosity prompt_cache_retention "
+    "prompt_cache_options prompt_cache_breakpoints extra_body extra_headers extra_query "
+    "_provider_fmt _strict_tool_schema",
+    "openai.STT": "language detect_language model prompt keywords turn_detection noise_reduction_type "
+    "temperature base_url api_key client use_realtime vad",
+    "openai.TTS": "model voice speed instructions base_url api_key client response_format",
+}
+"""What constructors of livekit-plugins-… take by keyword (they take nothing else); others take anything."""
+
+
+class PluginModule(ModuleType):
+    """A module with the three classes of a plugin."""
+
+    def __init__(self, name: str, own: StandIns) -> None:
+        super().__init__(name, f"Stands in for {name}, which isn't installed.")
+        plugin = name.rpartition(".")[2]
+        for base in (StandInSTT, StandInLLM, StandInTTS):
+            kind = base.__name__.removeprefix("StandIn")
+            made = type(kind, (base,), {"__module__": name, "_plugin": plugin, "_own": own, "_kind": kind})
+            setattr(self, kind, made)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        package = f"livekit-plugins-{self.__name__.rpartition('.')[2].replace('_', '-')}"
+        raise AttributeError(
+            f"{self.__name__}.{name} can't be simulated: without {package} there are STT, LLM and TTS"
+        )
+
+
+class _StandIn:
+    """What the three have in common: arguments, and the names in LiveKit's metrics."""
+
+    _plugin: str
+    _kind: str
+    _own: StandIns
+    arguments: dict[str, Any]
+    """What the part was made with."""
+
+    def _take(self, arguments: dict[str, Any]) -> None:
+        known = ARGUMENTS.get(f"{self._plugin}.{self._kind}", " ".join(arguments)).split()
+        for name in arguments:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1, 0.4)
+                meant = f"; did you mean {near[0]!r}?" if near else ""
+                raise TypeError(
+                    f"{self._plugin}.{self._kind}() got an unexpected keyword argument {name!r}: "
+                    f"livekit-plugins-{self._plugin} {RELEASE} has no such argument{meant}"
+                )
+        self.arguments = arguments
+        self._own.made(self)  # type: ignore[arg-type]
+        self.restart()
+
+    def restart(self) -> None:
+        """Make it as it was when it was new."""
+        raise NotImplementedError
+
+    @property
+    def model(self) -> str:
+        """The name in LiveKit's metrics."""
+        return str(self.arguments.get("model", "default"))
+
+    @property
+    def provider(self) -> str:
+        """The provider in LiveKit's metrics."""
+        return self._plugin
+
+
+class StandInSTT(_StandIn, ScriptedSTT):
+    """Hears what the session's scripted STT would hear."""
+
+    def __init__(self, **arguments: Any) -> None:
+        self._take(arguments)
+
+    def restart(self) -> None:
+        ScriptedSTT.__init__(self)
+
+
+class StandInLLM(_StandIn, ScriptedLLM):
+    """Replies by the script."""
+
+    def __init__(self, **arguments: Any) -> None:
+        self._take(arguments)
+
+    def restart(self) -> None:
+        script = self._own.script
+        replies = DEFAULT_REPLIES if script.replies is None else script.replies
+        ttft = script.ttft.get(self.model, TTFT)
+        # An agent may have two models: their delays aren't the same draws.
+        ScriptedLLM.__init__(self, replies, ttft=ttft, seed=self._own.seed, part=f"llm {self.model}")
+
+
+class StandInTTS(_StandIn, ScriptedTTS):
+    """Speaks as the scripted TTS does."""
+
+    def __init__(self, **arguments: Any) -> None:
+        self._take(arguments)
+
+    def restart(self) -> None:
+        first_audio = self._own.script.first_audio or FIRST_AUDIO
+        ScriptedTTS.__init__(self, first_audio=first_audio, seed=self._own.seed)

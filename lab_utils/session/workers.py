@@ -1,0 +1,253 @@
+"""Offline sessions in processes of their own, where the clock is virtual before LiveKit is imported.
+
+That is also what makes them run from a notebook, whose own event loop is running already.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import re
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from loky import ProcessPoolExecutor
+from loky.process_executor import BrokenProcessPool
+from tqdm.auto import tqdm
+
+from ..core.recording import Recording
+from ..core.session_log import SessionLog, SessionMode
+from ..core.settings import Settings
+from . import clock
+from .job import DEFAULT_LIMITS, HasSettings, Limits, SessionJob, SessionTraces, settings_in
+from .log.files import remove_leftovers, save_session, session_folder
+
+if TYPE_CHECKING:
+    from livekit.agents import Agent, llm, stt, tts
+
+Result = TypeVar("Result")
+
+AHEAD = 8
+"""Calls per process that are submitted before the first of them is done."""
+PARENT_CHECK_S = 0.5
+GRACE_S = 30.0
+"""Real seconds beyond its limit after which a session is ended with its process."""
+
+
+class SessionError(RuntimeError):
+    """A session could not be run; the message names its recording, and the cause is what was raised."""
+
+
+class WorkerDied(RuntimeError):
+    """A call took its process with it."""
+
+
+def run_session(
+    recording: Recording,
+    profile: Settings | HasSettings,
+    *,
+    agent: Callable[[], Agent] | None = None,
+    stt: Callable[[], stt.STT] | None = None,
+    llm: Callable[[], llm.LLM] | None = None,
+    tts: Callable[[], tts.TTS] | None = None,
+    seed: int = 0,
+    mode: SessionMode = "open_loop",
+    traces: SessionTraces | None = None,
+    real_time: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> SessionLog:
+    """Run an agent on a recording under a profile's settings, in a process of its own.
+
+    `agent`, `stt`, `llm`, `tts`: your `Agent` subclass and plugins, as callables without arguments; what is
+    None is a plain agent or a scripted part. More can be set in a `SessionJob`, for `run_sessions`.
+    """
+    settings = settings_in(profile)
+    job = SessionJob(
+        recording,
+        settings,
+        agent=agent,
+        stt=stt,
+        llm=llm,
+        tts=tts,
+        seed=seed,
+        mode=mode,
+        traces=traces,
+        real_time=real_time,
+        limits=limits,
+    )
+    (log,) = run_sessions([job], processes=1, quiet=True)
+    if isinstance(log, Exception):
+        raise log
+    return log
+
+
+def run_sessions(
+    jobs: Sequence[SessionJob],
+    *,
+    processes: int = 2,
+    folder: Path | None = None,
+    text: bool = False,
+    quiet: bool = False,
+) -> Iterator[SessionLog | Exception]:
+    """Run sessions in worker processes; their logs in order, or a SessionError where there is none.
+
+    With a `folder`, each worker saves its log there (`results.save_session`) as soon as it is done, so that
+    an interruption loses nothing that was finished: with what was said only if `text`, which the logs that
+    are returned always have. Raises ValueError if two logs would be saved as one.
+    """
+    own_folders = [] if folder is None else _own_folders(jobs, folder)
+    return _run_sessions(jobs, processes, folder, own_folders, text, quiet)
+
+
+def _run_sessions(
+    jobs: Sequence[SessionJob],
+    processes: int,
+    folder: Path | None,
+    own_folders: list[Path],
+    text: bool,
+    quiet: bool,
+) -> Iterator[SessionLog | Exception]:
+    real_time = all(job.real_time for job in jobs)
+    results = in_workers(_run_one, ((job, folder, text) for job in jobs), processes, real_time=real_time)
+    try:
+        with closing(results), tqdm(total=len(jobs), desc="sessions", unit="session", disable=quiet) as bar:
+            for job, result in zip(jobs, results, strict=True):
+                bar.update()
+                if isinstance(result, Exception):
+                    error = SessionError(f"{job.recording.name}: {type(result).__name__}: {result}")
+                    error.__cause__ = result
+                    yield error
+                else:
+                    yield result
+    finally:
+        for own in own_folders:
+            remove_leftovers(own)
+
+
+def _own_folders(jobs: Sequence[SessionJob], folder: Path) -> list[Path]:
+    """Each job's folder. Raises ValueError if two are the same."""
+    used: dict[Path, str] = {}
+    for job in jobs:
+        name = job.recording.name
+        own = session_folder(folder, name)
+        if own in used:
+            raise ValueError(
+                f"the sessions of {used[own]!r} and {name!r} would both be saved in {own}; give the "
+                "recordings distinct names, or run them in calls with a folder each"
+            )
+        used[own] = name
+    return list(used)
+
+
+def in_workers(
+    function: Callable[..., Result],
+    arguments: Iterable[tuple[Any, ...]],
+    processes: int,
+    *,
+    real_time: bool = False,
+) -> Generator[Result | Exception]:
+    """`function(*arguments)` for each tuple, in processes with a virtual clock; results in order.
+
+    An exception takes the place of its result: also WorkerDied, of what ended its process. Whoever stops
+    early stops the workers too. With `real_time` the processes' clock is left alone.
+    """
+    # loky replaces a worker that has grown by 300 MB, which two voice models and a long call can do.
+    warnings.filterwarnings("ignore", "A worker was restarted", module="loky")
+    to_come = iter(arguments)
+    under_way: deque[tuple[tuple[Any, ...], Future[Result]]] = deque()
+    executor = _executor(processes, real_time)
+    try:
+        while True:
+            # Not all at once: each tuple may hold a recording.
+            for some in islice(to_come, processes * AHEAD - len(under_way)):
+                under_way.append((some, _submitted(executor, function, some)))
+            if not under_way:
+                return
+            if not isinstance(under_way[0][1].exception(), BrokenProcessPool):
+                yield _result(under_way.popleft()[1])
+                continue
+            # Who did it is not known. Each that isn't done is tried once more, with nobody beside it.
+            executor.shutdown(kill_workers=True)
+            executor = _executor(1, real_time)
+            while under_way:
+                some, future = under_way.popleft()
+                if isinstance(future.exception(), BrokenProcessPool):
+                    future = _submitted(executor, function, some)
+                if isinstance(future.exception(), BrokenProcessPool):
+                    executor.shutdown(kill_workers=True)
+                    executor = _executor(1, real_time)
+                yield _result(future)
+            executor.shutdown(kill_workers=True)
+            executor = _executor(processes, real_time)
+    finally:
+        executor.shutdown(kill_workers=True)
+
+
+def _executor(processes: int, real_time: bool) -> ProcessPoolExecutor:
+    arguments = (list(sys.path), os.getpid(), real_time)
+    return ProcessPoolExecutor(processes, initializer=_prepare, initargs=arguments)
+
+
+def _submitted(
+    executor: ProcessPoolExecutor, function: Callable[..., Result], some: tuple[Any, ...]
+) -> Future[Result]:
+    try:
+        return executor.submit(function, *some)
+    except BrokenProcessPool as error:  # by a call submitted before
+        future: Future[Result] = Future()
+        future.set_exception(error)
+        return future
+
+
+def _result(future: Future[Any]) -> Any:
+    """What became of a call."""
+    error = future.exception()
+    if isinstance(error, BrokenProcessPool):
+        codes = re.search(r"exit codes of the workers are (\{.*\})", str(error))
+        return WorkerDied(f"it ended its process {codes.group(1) if codes else ''}".rstrip())
+    return error if isinstance(error, Exception) else future.result()
+
+
+def _prepare(path: list[str], parent: int, real_time: bool) -> None:
+    """Make a new process ready: the clock before LiveKit, the parent's import path, and its end."""
+    if not real_time:
+        clock.install()
+    sys.path[:] = path
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends its workers
+    threading.Thread(target=_end_with, args=(parent,), name="end with parent", daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent has been killed, which tells its children nothing."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_S)
+    os._exit(1)
+
+
+def run_watched(job: SessionJob) -> SessionLog:
+    """Run a session in this worker, which ends if the session can't be stopped at its real-time limit."""
+    from .run import run
+
+    # The last resort for code that no signal handler can stop: C that doesn't return, `except BaseException`.
+    faulthandler.dump_traceback_later(job.limits.real_s + GRACE_S, exit=True)
+    try:
+        return run(job)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _run_one(job: SessionJob, folder: Path | None, text: bool) -> SessionLog:
+    log = run_watched(job)
+    if folder is not None:
+        save_session(log, folder, text=text)
+    return log

@@ -1,0 +1,1 @@
+"""From recordings to a chosen setting: traces, replay, metrics, sweep, choice, profile."""

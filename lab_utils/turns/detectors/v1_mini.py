@@ -1,0 +1,30 @@
+"""LiveKit's on-device audio turn detector, v1-mini (for use with LiveKit Agents only).
+
+Goal: the very probabilities that `inference.TurnDetector(version="v1-mini")` (1.8.9) gives for the audio in
+its buffer.
+Conventions: int16 mono audio at 16 kHz; at most 19,200 samples (1.2 s), shorter audio is padded by the model.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import numpy as np
+
+from ...core.recording import Pcm
+from ...core.timeline import Ints
+from ...core.traces import EotTrace
+
+
+def model_version() -> str:
+    """Package and version that carry the weights."""
+    return f"livekit-local-inference-{version('livekit-local-inference')}"
+
+
+def end_of_turn_probabilities(stream: Pcm, starts: Ints, ends: Ints) -> EotTrace:
+    """Probabilities for the samples `[start, end)` of a stream; `starts`, `ends`: shape=(n,)."""
+    from livekit.local_inference import EOT
+
+    with EOT() as model:
+        p = [model.predict(np.ascontiguousarray(stream[a:b])) for a, b in zip(starts, ends, strict=True)]
+    return EotTrace(starts, ends, np.array(p, dtype=np.float64)).merged(EotTrace())

@@ -1,0 +1,148 @@
+"""Grids: knob name → list of values, and the table of settings that is their product.
+
+A table has one row per setting and a column per knob (`settings.KNOBS`). Knobs that have no effect are NaN,
+so that equal settings stand once: without v1-mini `unlikely_threshold`, and `max_delay` unless endpointing is
+dynamic.
+"""
+
+from __future__ import annotations
+
+import math
+import reprlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from ..core.settings import (
+    KNOBS,
+    STREAMING_DETECTOR_MIN_SILENCE_S,
+    Settings,
+    default_deactivation,
+    livekit_defaults,
+)
+
+DEFAULT_GRID: dict[str, list[Any]] = {
+    "vad": ["livekit", "silero"],
+    "detector": ["vad", "v1-mini"],
+    "min_silence_duration": [0.25, 0.3, 0.4, 0.55, 0.7, 0.9],
+    "min_delay": [0.0, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.2],
+    "max_delay": [0.8, 1.2, 1.6, 2.0, 2.5, 3.0, 4.0],
+    "unlikely_threshold": [0.1, 0.15, 0.2, 0.25, 0.3, 0.36, 0.42, 0.5, 0.6],
+}
+"""Covers what users turn first."""
+
+MOST_SETTINGS = 2_000_000
+"""A larger product is refused: its scored table would fill the memory of a small machine."""
+
+_TEXT_KNOBS = {"vad": "livekit", "detector": "v1-mini", "endpointing_mode": "fixed"}
+"""Knobs that are names, with LiveKit's defaults; all others are numbers."""
+
+
+class BadGrid(ValueError):
+    """A grid that cannot be used; the message names the file, the knob and the remedy."""
+
+
+def read_grid(path: Path) -> dict[str, list[Any]]:
+    """A grid from a YAML file of knob names and lists of values. Raises BadGrid."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
+        raise BadGrid(f"{path}: not a readable YAML file ({str(error).splitlines()[0]})") from None
+    if not isinstance(content, dict) or not content:
+        raise BadGrid(f"{path}: expected knobs with lists of values, for example 'min_delay: [0.3, 0.5]'")
+    for name, values in content.items():
+        if name not in KNOBS:
+            raise BadGrid(f"{path}: unknown knob {reprlib.repr(name)}; knobs are {', '.join(KNOBS)}")
+        if not isinstance(values, list) or not values:
+            example = f"'{name}: [{Settings().knobs()[name] or 0.3}]'"
+            came = reprlib.repr(values)
+            raise BadGrid(f"{path}: {name} is {came}; expected a list of values, for example {example}")
+    _check_size(content, f"{path}: ")
+    for name, values in content.items():
+        for value in values:
+            _check_value(path, name, value)
+    return content
+
+
+def _check_size(grid: Mapping[str, Sequence[Any]], where: str = "") -> None:
+    n = math.prod(len(values) for values in grid.values())
+    if n > MOST_SETTINGS:
+        longest = max(grid, key=lambda name: len(grid[name]))
+        raise BadGrid(
+            f"{where}the product of these lists has {n:,} settings, and {MOST_SETTINGS:,} are the most; "
+            f"shorten the longest list, {longest} ({len(grid[longest]):,} values)"
+        )
+
+
+def _check_value(path: Path, name: str, value: Any) -> None:
+    """Refuse a value that no setting accepts, on its own or beside the most lenient others."""
+    lenient = Settings.from_knobs({"detector": "vad", "min_delay": 0.0, "max_delay": 60.0})
+    try:
+        lenient.replace(**{name: value})
+    except ValueError as error:
+        raise BadGrid(f"{path}: {error}") from None
+
+
+def expand(grid: Mapping[str, Sequence[Any]]) -> tuple[pd.DataFrame, int]:
+    """The table of all possible settings of a grid, and how many impossible ones were left out.
+
+    Impossible are `min_delay` > `max_delay`, and v1-mini with `min_silence_duration` < 0.25 s.
+    Raises BadGrid if nothing is left, or if the product is beyond `MOST_SETTINGS`.
+    """
+    _check_size(grid)
+    axes = pd.MultiIndex.from_product([list(values) for values in grid.values()], names=list(grid))
+    table = complete(axes.to_frame(index=False)).drop_duplicates(ignore_index=True)
+    possible = is_possible(table)
+    if not possible.any():
+        raise BadGrid(
+            "no setting of the grid is possible: every min_delay is above every max_delay, or v1-mini stands "
+            f"beside min_silence_duration below {STREAMING_DETECTOR_MIN_SILENCE_S} s"
+        )
+    return table[possible].reset_index(drop=True), int((~possible).sum())
+
+
+def complete(table: pd.DataFrame) -> pd.DataFrame:
+    """All knobs as columns; missing ones are LiveKit's defaults for the row's parts, idle ones NaN."""
+    table = table.reindex(columns=list(KNOBS)).astype(
+        {name: object if name in _TEXT_KNOBS else np.float64 for name in KNOBS}
+    )
+    table = table.fillna(_TEXT_KNOBS).astype(dict.fromkeys(_TEXT_KNOBS, str))
+    for vad, detector in table[["vad", "detector"]].drop_duplicates().itertuples(index=False):
+        of_parts = (table["vad"] == vad) & (table["detector"] == detector)
+        for name, default in livekit_defaults(vad, detector).knobs().items():
+            if name not in _TEXT_KNOBS and default is not None:
+                table[name] = table[name].mask(of_parts & table[name].isna(), default)
+    activation = table["activation_threshold"]
+    default_of = {value: default_deactivation(value) for value in activation.unique()}
+    table["deactivation_threshold"] = table["deactivation_threshold"].fillna(activation.map(default_of))
+    plain = table["detector"] != "v1-mini"
+    table.loc[plain, "unlikely_threshold"] = np.nan
+    table.loc[plain & (table["endpointing_mode"] == "fixed"), "max_delay"] = np.nan
+    return table
+
+
+def is_possible(table: pd.DataFrame) -> pd.Series:
+    """Which rows AgentSession accepts."""
+    ordered = ~(table["min_delay"] > table["max_delay"])
+    silent_enough = table["min_silence_duration"] >= STREAMING_DETECTOR_MIN_SILENCE_S
+    return ordered & (silent_enough | (table["detector"] != "v1-mini"))
+
+
+def row_of(settings: Settings) -> pd.DataFrame:
+    """A table of one row."""
+    return complete(pd.DataFrame([settings.knobs()]))
+
+
+def settings_of(row: Mapping[str, Any]) -> Settings:
+    """The `Settings` of one row of a table; idle knobs get LiveKit's defaults."""
+    knobs = {name: row[name] for name in KNOBS if row[name] == row[name]}
+    if "max_delay" not in knobs:
+        defaults = livekit_defaults(knobs["vad"], knobs["detector"])
+        knobs["max_delay"] = max(defaults.endpointing.max_delay, knobs["min_delay"])
+    if knobs["deactivation_threshold"] == default_deactivation(knobs["activation_threshold"]):
+        del knobs["deactivation_threshold"]
+    return Settings.from_knobs(knobs)

@@ -1,0 +1,294 @@
+"""A profile: chosen settings and the evidence for them ↔ a YAML file ↔ the arguments of `AgentSession`.
+
+Production needs this module, pydantic, PyYAML and LiveKit; no plotting, Jupyter or data package:
+
+    session = AgentSession(stt=..., llm=..., tts=..., **load_profile("profile.yaml").session_kwargs())
+
+Conventions: durations, delays and latencies are seconds, rates are fractions from 0 to 1. A file states
+every setting, since LiveKit's defaults depend on the parts chosen and on its version. What a profile doesn't
+hold stays LiveKit's choice: `interruption.mode` (absent: adaptive on LiveKit's cloud and in dev mode, else by
+VAD), `user_turn_limit`, echo warm-up.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import os
+import reprlib
+import textwrap
+import warnings
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from ..core.settings import Conditions, Settings
+from ..core.yaml_files import OneLine, dumped, read_plain, write_whole
+
+FORMAT: Final = "turn-profile"
+SCHEMA_VERSION: Final = 1
+LIVEKIT_AGENTS: Final = "1.8.9"
+"""The livekit-agents release whose timing this project measures."""
+
+_HEADER = """\
+# Turn-taking profile for a LiveKit voice agent. Use it as
+#   AgentSession(stt=..., llm=..., tts=..., **load_profile("this-file.yaml").session_kwargs())
+# All durations, delays and latencies are in seconds; rates are fractions from 0 to 1.
+"""
+_COMMENTS = {
+    "vad": "When the user speaks. deactivation_threshold null: activation_threshold - 0.15, at least 0.01.",
+    "detector": "End of turn: plain vad, stt, or v1-mini (below unlikely_threshold it waits for max_delay).",
+    "endpointing": "How long to wait after the last speech: min_delay, or max_delay if the end is unlikely.",
+    "interruption": "When the user's speech stops the agent.",
+    "preemptive": "Whether the reply is prepared before the turn is over.",
+}
+_EVIDENCE_COMMENT = """
+# How this was measured. low, high: 95 % bootstrap interval by recording; null: too few recordings.
+# chosen, defaults: on all recordings; held_out: each recording under settings chosen on the others.
+"""
+
+
+class BadProfile(ValueError):
+    """No usable profile: one line with file, key, what came, what was expected, what to try."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _to_figure(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return None if math.isnan(value) else round(float(value), 4) + 0.0
+
+
+Figure = Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, BeforeValidator(_to_figure)]
+"""Rounded to four decimals (0.1 ms, 0.01 %) to keep the file readable; None, also from NaN: no data."""
+Count = Annotated[int, Field(ge=0)]
+
+
+class Interval(_Frozen):
+    """A figure from `n` cases with its 95 % bootstrap interval (None where there are too few recordings)."""
+
+    value: Figure
+    low: Figure = None
+    high: Figure = None
+    n: Count
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"expected low <= high, got low {self.low} and high {self.high}")
+        return self
+
+
+class Figures(_Frozen):
+    """How one setting did: rates as fractions, latencies in seconds (defined in `metrics`)."""
+
+    false_boundary_rate: Interval
+    """Per hold."""
+    false_boundary_rate_per_turn: Interval
+    latency_mean: Interval
+    latency_p50: Interval
+    latency_p90: Interval
+    latency_p95: Interval
+    timeout_rate: Interval
+    missed_rate: Interval
+
+
+class EvidenceRecording(_Frozen):
+    """One recording that was measured; `sha256` as in `records.Recording`."""
+
+    name: str
+    sha256: str
+    duration_s: Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+
+
+def _to_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class Evidence(_Frozen):
+    """What the choice rests on."""
+
+    date: dt.date
+    budget: str
+    """What was asked for, in plain words: "at most 10 % false boundaries per hold"."""
+    recordings: Annotated[tuple[EvidenceRecording, ...], BeforeValidator(_to_tuple), Field(min_length=1)]
+    n_holds: Count
+    n_turns: Count
+    phases: Annotated[int, Field(ge=1)]
+    """Audio phases averaged over."""
+    conditions: Conditions
+    """What the replay assumed."""
+    chosen: Figures
+    """These settings, on all recordings."""
+    defaults: Figures
+    """LiveKit's default settings, on all recordings."""
+    held_out: Figures | None = None
+    """Each recording under the settings chosen on the others; None where there is only one."""
+    note: str = ""
+
+
+class Profile(_Frozen):
+    """Named settings with their evidence. `settings.conditions` are the evidence's; without, the defaults."""
+
+    format: Literal["turn-profile"] = FORMAT
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    livekit_agents: Annotated[str, Field(pattern=r"^[0-9][0-9A-Za-z.+-]*$")] = LIVEKIT_AGENTS
+    """The livekit-agents release that the settings were measured on."""
+    settings: Settings
+    evidence: Evidence | None = None
+
+    @model_validator(mode="after")
+    def _one_set_of_conditions(self) -> Self:
+        if self.settings.conditions != (self.evidence.conditions if self.evidence else Conditions()):
+            raise ValueError(
+                "settings.conditions: expected evidence.conditions (without evidence: the defaults)"
+            )
+        return self
+
+    def session_kwargs(self) -> dict[str, Any]:
+        """`vad` and `turn_handling` for `AgentSession(stt=…, llm=…, tts=…, **kwargs)`; new objects each time.
+
+        Needs no network and no running event loop (`AgentSession` itself needs one). Silero takes 0.2 s to
+        load: call this in the worker's prewarm function. v1-mini is given its threshold only if that differs
+        from LiveKit's English one, 0.36; then it holds for every language, and LiveKit logs the override. At
+        0.36 LiveKit's calibration by the transcript's language stays in force (German 0.245, say).
+        Warns if the installed livekit-agents isn't the one measured. Raises ImportError if LiveKit, or the
+        silero plugin of a profile that uses it, isn't installed.
+        """
+        from livekit.agents import __version__ as installed
+        from livekit.agents import inference
+
+        if installed != self.livekit_agents:
+            warnings.warn(
+                f"profile {self.name!r} was measured on livekit-agents {self.livekit_agents}; {installed} is "
+                "installed, whose timing may differ: install the former, or measure again",
+                stacklevel=2,
+            )
+        vad: Any
+        if self.settings.vad.model == "silero":
+            from livekit.plugins import silero
+
+            vad = silero.VAD.load(**self.settings.vad.arguments())
+        else:
+            vad = inference.VAD(**self.settings.vad.arguments())
+        detector = self.settings.detector.arguments()
+        turn_detection = inference.TurnDetector(**detector) if detector else self.settings.detector.model
+        return {
+            "vad": vad,
+            "turn_handling": {"turn_detection": turn_detection, **self.settings.turn_handling()},
+        }
+
+    def snippet(self) -> str:
+        """Python to paste: builds the same session without this project; `stt`, `llm`, `tts` are yours."""
+        silero, detector = self.settings.vad.model == "silero", self.settings.detector.arguments()
+        arguments = ", ".join(f"{name}={value!r}" for name, value in (detector or {}).items())
+        turn_detection = (
+            f"inference.TurnDetector({arguments})" if detector else repr(self.settings.detector.model)
+        )
+        lines = [
+            f"# Turn-taking profile {self.name!r}, measured on livekit-agents {self.livekit_agents}.",
+            "# All durations and delays are in seconds.",
+            "from livekit.agents import AgentSession" + (", inference" if detector or not silero else ""),
+            *(["from livekit.plugins import silero"] if silero else []),
+            "",
+            "session = AgentSession(",
+            "    stt=stt,  # your speech-to-text, language model and text-to-speech",
+            "    llm=llm,",
+            "    tts=tts,",
+            f"    vad={'silero.VAD.load' if silero else 'inference.VAD'}(",
+            *(f"        {name}={value!r}," for name, value in self.settings.vad.arguments().items()),
+            "    ),",
+            "    turn_handling={",
+            f"        'turn_detection': {turn_detection},",
+            *(f"        {name!r}: {part!r}," for name, part in self.settings.turn_handling().items()),
+            "    },",
+            ")",
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def to_yaml(profile: Profile) -> str:
+    """The text of a profile file; equal profiles give equal text."""
+    head = profile.model_dump()
+    settings, evidence = head.pop("settings"), head.pop("evidence")
+    groups = [f"# {comment}\n{dumped({group: settings[group]})}" for group, comment in _COMMENTS.items()]
+    text = f"{_HEADER}{dumped(head)}\nsettings:\n{textwrap.indent(''.join(groups), '  ')}"
+    if evidence is None:
+        return text + "\nevidence: null\n"
+    evidence["recordings"] = [OneLine(recording) for recording in evidence["recordings"]]
+    evidence["conditions"] = OneLine(evidence["conditions"])
+    for key in ("chosen", "defaults", "held_out"):
+        evidence[key] = evidence[key] and {name: OneLine(value) for name, value in evidence[key].items()}
+    return text + _EVIDENCE_COMMENT + dumped({"evidence": evidence})
+
+
+def save_profile(profile: Profile, path: str | os.PathLike[str]) -> None:
+    """Write a profile file, whole or not at all. Raises OSError if the folder is missing or not writable."""
+    write_whole(path, to_yaml(profile))
+
+
+def load_profile(path: str | os.PathLike[str]) -> Profile:
+    """Read and check a profile file; needs neither LiveKit nor any plotting or Jupyter package.
+
+    Raises BadProfile for whatever can't be used: a missing file, YAML that isn't plain data, unknown or
+    missing keys, wrong types, impossible values, another schema version. A profile measured on another
+    livekit-agents release loads with a UserWarning: its settings mean the same, its figures may not hold.
+    """
+    try:
+        profile = _parse(_read(path))
+    except BadProfile as bad:
+        remedy = "correct the file, or export the profile again"
+        raise BadProfile(f"{os.fspath(path)}: {bad}; {remedy}") from None
+    if profile.livekit_agents != LIVEKIT_AGENTS:
+        warnings.warn(
+            f"{os.fspath(path)}: livekit_agents: measured on {profile.livekit_agents}, this version of the "
+            f"workbench measures {LIVEKIT_AGENTS}: the figures may differ; measure again to be sure",
+            stacklevel=2,
+        )
+    return profile
+
+
+def _read(path: str | os.PathLike[str]) -> Any:
+    try:
+        return read_plain(path, "a profile file")
+    except ValueError as error:
+        raise BadProfile(str(error)) from None
+
+
+def _parse(values: Any) -> Profile:
+    if not isinstance(values, dict):
+        came = "an empty file" if values is None else reprlib.repr(values)
+        raise BadProfile(f"expected keys and values, got {came}")
+    settings, evidence = values.get("settings"), values.get("evidence")
+    if isinstance(settings, dict) and isinstance(evidence, dict) and "conditions" in evidence:
+        values = {**values, "settings": {"conditions": evidence["conditions"], **settings}}
+    try:
+        profile = Profile.model_validate(values, strict=True)
+    except ValidationError as error:
+        findings = [
+            _finding(item) for item in error.errors() if item["loc"][:2] != ("settings", "conditions")
+        ]
+        version = [finding for finding in findings if finding.startswith(("format", "schema_version"))]
+        raise BadProfile("; ".join(version or findings)) from None
+    groups = {f"settings.{group}.": getattr(profile.settings, group) for group in _COMMENTS}
+    for prefix, part in {"": profile, **groups}.items():
+        for name in sorted(set(type(part).model_fields) - part.model_fields_set):
+            raise BadProfile(f"{prefix}{name}: missing, expected every setting to be stated")
+    return profile
+
+
+def _finding(item: ErrorDetails) -> str:
+    """One validation error: the key, what was expected, what came."""
+    came = f", got {reprlib.repr(item['input'])}"
+    what = {
+        "missing": "missing",
+        "extra_forbidden": "unknown key",
+        "value_error": item["msg"].removeprefix("Value error, "),
+        "model_type": f"expected keys and values{came}",
+    }.get(item["type"], item["msg"].replace("Input should be", "expected") + came)
+    return ": ".join([".".join(map(str, item["loc"])), what] if item["loc"] else [what])

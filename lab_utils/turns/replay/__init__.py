@@ -1,0 +1,128 @@
+"""Replay: (traces, settings) → commits, exactly as `AgentSession` would decide them. Pure.
+
+`replay` gives the commits of one setting; `decide` those of a block of settings that share a voice-activity
+detector, which is what a sweep needs. Semantics and sources: `pauses`, `decisions`, `late`, `stt_mode`,
+`stt_events`, `endpointing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...core.labels import Labels, agent_turns
+from ...core.settings import Settings
+from ...core.timeline import SAMPLE_RATE_HZ, Floats, frame_samples
+from ...core.traces import CAUSES, Cause, Commits, EotTrace, SttEvent, Traced, VadTrace
+from .block import Block, blocks_of
+from .decisions import MissingPredictions, MissingTraces, early_decisions
+from .late import late_decisions
+from .pauses import find_pauses
+from .records import Decisions, Pauses
+from .stt_events import in_stream, stt_events, transcripts_of
+from .stt_mode import MissingRestarts, stt_decisions
+
+__all__ = [
+    "Block",
+    "MissingPredictions",
+    "MissingRestarts",
+    "MissingTraces",
+    "blocks_of",
+    "commits_of",
+    "decide",
+    "find_pauses",
+    "heard_by",
+    "replay",
+    "stt_events",
+]
+
+
+def decide(
+    pauses: Pauses,
+    eot: EotTrace,
+    agent: Floats,
+    block: Block,
+    stt: Sequence[SttEvent] | None = None,
+    trace: VadTrace | None = None,
+) -> Decisions:
+    """What each setting of a block does in each pause (stream times).
+
+    `agent`: stream times of the agent's turns, used by dynamic endpointing only. `stt`: events of the
+    speech-to-text at stream times, in order; None: one final per stretch of speech (see `heard_by`).
+    `stt` mode must be given them, and the `trace` of the `pauses`. Raises MissingTraces if `eot` lacks a
+    prediction, or `trace` a restart, that is needed.
+    """
+    conditions = block.conditions
+    frame = frame_samples(conditions.frame_duration)
+    if block.detector == "stt":
+        if stt is None or trace is None:
+            raise ValueError("stt mode was given no events or no trace; give decide both (events: heard_by)")
+        return stt_decisions(trace, block.vad, stt, block.learners(agent), frame, len(pauses))
+    delays = block.delays(pauses, agent)
+    heard = eot if block.detector == "v1-mini" else None
+    if stt is None:
+        if np.all(pauses.last_speaking_s + conditions.transcription_delay <= pauses.end_of_speech_s):
+            return early_decisions(pauses, heard, delays, conditions.prediction_delay, frame)
+        modelled = transcripts_of(pauses, conditions.transcription_delay)
+        return late_decisions(
+            pauses, heard, delays, modelled, conditions.prediction_delay, frame, modelled=True
+        )
+    return late_decisions(pauses, heard, delays, stt, conditions.prediction_delay, frame)
+
+
+def heard_by(
+    block: Block, labels: Labels, offset_s: float, stt: Sequence[SttEvent] | None = None
+) -> list[SttEvent] | None:
+    """The speech-to-text's events that `decide` is to be given, at stream times (`offset_s` later).
+
+    Given events `stt` (recording times) as they are; else the modelled ones in `stt` mode, none in others.
+    """
+    if stt is None and block.detector == "stt":
+        stt = stt_events(labels, block.conditions)
+    return None if stt is None else in_stream(stt, offset_s)
+
+
+def replay(
+    traced: Traced, settings: Settings, phase: int = 0, stt: Sequence[SttEvent] | None = None
+) -> Commits:
+    """The commits of one setting on one recording, in recording time.
+
+    `phase` is the index of the trace's phase; `stt`: the speech-to-text's events in recording time, None for
+    modelled ones. Raises MissingTraces if the trace lacks a prediction or a restart of the VAD.
+    """
+    trace = traced.vad[settings.vad.model][phase]
+    offset_s = trace.phase_samples / SAMPLE_RATE_HZ
+    block = Block.of(settings)
+    pauses = find_pauses(trace, settings.vad, frame_samples(settings.conditions.frame_duration))
+    heard = heard_by(block, traced.labels, offset_s, stt)
+    decisions = decide(pauses, traced.eot[phase], agent_turns(traced.labels) + offset_s, block, heard, trace)
+    return commits_of(decisions, 0, settings.detector.model, offset_s)
+
+
+def commits_of(decisions: Decisions, setting: int, detector: str, offset_s: float) -> Commits:
+    """The commits of one setting of a block, in recording time (stream time less `offset_s`)."""
+    level = decisions.level[setting]
+    accepted, rejected = decisions.accepted[:, level].copy(), decisions.rejected[:, level].copy()
+    probability = decisions.probability[:, min(setting, decisions.probability.shape[1] - 1)].copy()
+    every = np.ones(len(accepted), np.bool_)
+    resolved = decisions.resolve(np.array([setting]), every)
+    for one in decisions.shortened:
+        yes, start = resolved[one.pause]
+        accepted[one.pause], rejected[one.pause] = yes[0], not yes[0]
+        probability[one.pause] = one.probability[start[0]]
+    accepted_s = np.where(accepted, decisions.accepted_s[:, decisions.min_column[setting]], np.inf)
+    rejected_s = np.where(rejected, decisions.rejected_s[:, decisions.max_column[setting]], np.inf)
+    times = np.minimum(accepted_s, rejected_s)
+    if detector == "vad":
+        causes = np.full(len(times), CAUSES.index("vad"))
+    else:
+        causes = np.where(rejected_s < accepted_s, CAUSES.index("max_delay"), CAUSES.index("detector"))
+    if len(decisions.late_s):
+        late = decisions.late_s[:, setting]
+        times = np.concatenate((times, late))
+        causes = np.concatenate((causes, [CAUSES.index(cause) for cause in decisions.late_cause]))
+        probability = np.concatenate((probability, np.full(len(late), np.nan)))
+    order = np.argsort(times, kind="stable")[: np.count_nonzero(np.isfinite(times))]
+    named: tuple[Cause, ...] = tuple(CAUSES[k] for k in causes[order])
+    return Commits(times[order] - offset_s, named, probability[order])

@@ -1,0 +1,181 @@
+"""Commits of many settings at once: (pauses, end-of-turn probabilities, settings) → decisions. Pure.
+
+Goal: the moments at which `AgentSession` (livekit-agents 1.8.9) commits the user's turn, exactly.
+Conventions: stream times in seconds, infinity for "no commit"; arrays are (pauses, settings).
+Definition (audio_recognition.py:1559-1925):
+
+    commit = max(trigger, prediction, last speaking time + delay), unless speech resumes before
+
+where the delay is `min_delay`, or `max_delay` if the detector's p < threshold. The trigger is END_OF_SPEECH,
+or a final transcript that comes after it; neither counts while the turn has no transcript. A commit empties
+the detector's audio buffer, so a prediction soon after it hears less than 1.2 s.
+
+`early_decisions` serves transcripts that are there by END_OF_SPEECH: a setting then chooses, pause by pause,
+between two delays, so commit times are computed once for each distinct delay and shared by all settings. For
+other transcripts see `late`, for the speech-to-text's own endpointing `stt_mode`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...core.timeline import SAMPLE_RATE_HZ, Floats, Ints
+from ...core.traces import BUFFER_SAMPLES, EotTrace, eot_keys
+from .records import Decisions, Pauses, Shortened
+
+
+@dataclass(frozen=True)
+class Delays:
+    """The settings of one block that share a VAD, a detector and a transcription delay; shape=(settings,)."""
+
+    threshold: Floats
+    """p below it means "unlikely"; minus infinity without a detector."""
+    columns: Floats
+    """Distinct delays of the block, shape=(columns,) or, where they are learned, (pauses, columns)."""
+    min_column: Ints
+    """Column of each setting's delay after an accepted end, shape=(settings,)."""
+    max_column: Ints
+    """Column of each setting's delay after an unlikely end."""
+    first: Floats
+    """The columns before any pause, shape=(columns,)."""
+
+    def __len__(self) -> int:
+        return len(self.threshold)
+
+
+class MissingTraces(Exception):
+    """Raised when a replay needs what the trace does not hold: predictions, or restarts of the VAD."""
+
+
+class MissingPredictions(MissingTraces):
+    """Raised when a replay needs predictions that the trace does not hold: `starts` and `ends` in samples."""
+
+    def __init__(self, keys: set[tuple[int, int]]) -> None:
+        super().__init__(keys)  # so that it can be sent from a worker process
+        ordered = np.array(sorted(keys), dtype=np.int64).reshape(-1, 2)
+        self.starts, self.ends = ordered[:, 0], ordered[:, 1]
+
+    def __str__(self) -> str:
+        return f"{len(self.ends)} end-of-turn predictions are not in the trace; trace the recording for them"
+
+
+class Predictions:
+    """Look-up of an `EotTrace` that remembers what was missing."""
+
+    def __init__(self, trace: EotTrace) -> None:
+        self._keys, self._p = trace.keys, trace.probabilities
+        self._missing: set[tuple[int, int]] = set()
+
+    def known(self, starts: Ints, ends: Ints) -> Floats:
+        """Probabilities, NaN where there is none."""
+        keys = eot_keys(starts, ends)
+        if len(self._keys) == 0:
+            return np.full(len(keys), np.nan)
+        place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        return np.where(self._keys[place] == keys, self._p[place], np.nan)
+
+    def needed(self, starts: Ints, ends: Ints) -> Floats:
+        """Probabilities that a decision hangs on; what is missing is remembered."""
+        p = self.known(starts, ends)
+        missing = np.isnan(p)
+        self._missing.update(zip(starts[missing].tolist(), ends[missing].tolist(), strict=True))
+        return p
+
+    def check(self) -> None:
+        """Raise MissingPredictions if a look-up failed."""
+        if self._missing:
+            raise MissingPredictions(self._missing)
+
+
+def flush_samples(commit_s: Floats, frame_samples: int) -> Ints:
+    """Samples that had reached the detector when a commit emptied its buffer; -1 without a commit."""
+    at = np.where(np.isfinite(commit_s), commit_s, -1.0) * (SAMPLE_RATE_HZ / frame_samples)
+    return np.where(at < 0, -1, np.floor(at + 1e-6).astype(np.int64) * frame_samples)
+
+
+def early_decisions(
+    pauses: Pauses, eot: EotTrace | None, delays: Delays, prediction_delay: float, frame_samples: int
+) -> Decisions:
+    """Decisions where every transcript is there by END_OF_SPEECH; `eot` is None for plain VAD.
+
+    Raises MissingPredictions with all predictions that are needed and not in `eot`.
+    """
+    columns = delays.columns if delays.columns.ndim == 2 else delays.columns[None, :]
+    trigger_s = pauses.end_of_speech_s
+    if eot is not None:
+        trigger_s = np.maximum(trigger_s, pauses.predict_s + prediction_delay)
+    commit_s = np.maximum(trigger_s[:, None], pauses.last_speaking_s[:, None] + columns)
+    commit_s = np.where(commit_s < pauses.resume_s[:, None], commit_s, np.inf)
+    threshold, level = np.unique(delays.threshold, return_inverse=True)
+    accepted = np.ones((len(pauses), len(threshold)), np.bool_)
+    rejected = np.zeros_like(accepted)
+    full = np.full(len(pauses), np.nan)
+    shortened: list[Shortened] = []
+    lacking: dict[int, Ints] = {}
+    predictions = Predictions(eot) if eot is not None else None
+    if predictions is not None:
+        starts = np.maximum(pauses.predict_sample - BUFFER_SAMPLES, 0)
+        flushed = flush_samples(commit_s, frame_samples)
+        numbers = _shortened(pauses, flushed, starts)
+        whole = np.ones(len(pauses), np.bool_)
+        whole[numbers] = False
+        full[whole] = predictions.needed(starts[whole], pauses.predict_sample[whole])
+        accepted = full[:, None] >= threshold
+        rejected = ~accepted  # a missing prediction counts as unlikely until it is there
+        has_min, has_max = np.zeros((2, len(threshold), columns.shape[1]), np.bool_)
+        has_min[level, delays.min_column] = has_max[level, delays.max_column] = True
+        latest = flushed.max(axis=1, initial=-1)
+        for j in numbers:
+            emptied = np.flatnonzero(latest[:j] > starts[j])
+            heard = np.maximum(flushed[emptied], starts[j])
+            possible, start = np.unique(np.append(heard, starts[j]), return_inverse=True)
+            start = start[:-1].reshape(heard.shape)
+            leads = np.zeros((len(threshold), len(possible)), np.bool_)
+            for i, of_column in zip(emptied, start, strict=True):
+                taken = (~rejected[i][:, None] & has_min) | (~accepted[i][:, None] & has_max)
+                at, column = np.nonzero(taken)
+                leads[at, of_column[column]] = True
+            p = np.full(len(possible), np.nan)
+            used = np.flatnonzero(leads.any(axis=0))
+            p[used] = predictions.known(possible[used], np.full(len(used), pauses.predict_sample[j]))
+            if np.isnan(p[used]).any():
+                lacking[int(j)] = possible
+            accepted[j] = np.where(leads, p, np.inf).min(axis=1) >= threshold
+            rejected[j] = np.where(leads, p, -np.inf).max(axis=1) < threshold
+            shortened.append(Shortened(int(j), emptied, start, p))
+    decisions = Decisions(
+        accepted_s=commit_s,
+        rejected_s=commit_s,
+        threshold=threshold,
+        accepted=accepted,
+        rejected=rejected,
+        level=level,
+        min_column=delays.min_column,
+        max_column=delays.max_column,
+        probability=full[:, None],
+        shortened=tuple(shortened),
+    )
+    if predictions is not None:
+        _need_what_settings_hear(decisions, predictions, lacking, pauses)
+        predictions.check()
+    return decisions
+
+
+def _need_what_settings_hear(
+    decisions: Decisions, predictions: Predictions, lacking: dict[int, Ints], pauses: Pauses
+) -> None:
+    """Ask for those of the lacking predictions that a setting really comes to."""
+    wanted = np.zeros(len(pauses), np.bool_)
+    wanted[list(lacking)] = True
+    for pause, (_, start) in decisions.resolve(np.arange(len(decisions)), wanted).items():
+        if pause in lacking:
+            heard = lacking[pause][np.unique(start)]
+            predictions.needed(heard, np.full(len(heard), pauses.predict_sample[pause]))
+
+
+def _shortened(pauses: Pauses, flushed: Ints, starts: Ints) -> list[int]:
+    """Pauses whose prediction may hear less than 1.2 s, because a commit may come shortly before."""
+    latest_flush = np.maximum.accumulate(flushed.max(axis=1)) if len(pauses) else np.zeros(0)
+    return (np.flatnonzero(latest_flush[:-1] > starts[1:]) + 1).tolist()

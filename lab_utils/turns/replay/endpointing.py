@@ -1,0 +1,153 @@
+"""Dynamic endpointing: the `min_delay` that `AgentSession` has learned by each pause.
+
+Goal: livekit/agents/voice/endpointing.py (`DynamicEndpointing`, 1.8.9) for many settings at once.
+Assumption: the agent speaks when the recorded agent spoke (the recording's own timeline, "open loop") and is
+not interrupted; without an agent channel it is silent. What is learned then depends on the VAD and on the two
+delays only, not on the commits.
+Conventions: stream times in seconds; one column per pair (`min_delay`, `max_delay`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...core.timeline import Floats
+from .records import Pauses
+
+LEADING_SILENCE_GRACE_S = 1e-3
+"""An utterance overtaken by the agent is taken to have ended this long before the agent spoke."""
+
+
+@dataclass
+class _State:
+    utterance_started_s: float | None = None
+    utterance_ended_s: float | None = None
+    agent_started_s: float | None = None
+    agent_ended_s: float | None = None
+    agent_speaking: bool = False
+    speaking: bool = False
+    overlapping: bool = False
+
+
+def learned_min_delays(
+    pauses: Pauses, agent_turns: Floats, min_delay: Floats, max_delay: Floats, alpha: float
+) -> Floats:
+    """`min_delay` in force at each pause; shape=(pauses, len(min_delay)).
+
+    `agent_turns`: stream times of the agent's turns, shape=(n, 2); `min_delay`, `max_delay`: shape=(pairs,).
+    """
+    state = _State()
+    learned = min_delay.astype(np.float64).copy()
+    table = np.empty((len(pauses), len(min_delay)))
+    for _, event, at_s, i in _events(pauses, agent_turns):
+        if event == "agent starts":
+            _agent_starts(state, at_s)
+        elif event == "agent ends":
+            _agent_ends(state, at_s)
+        elif event == "user starts":
+            _user_starts(state, at_s)
+        else:
+            _user_ends(state, at_s, learned, min_delay, max_delay, alpha)
+            table[i] = np.minimum(learned, max_delay)
+    return table
+
+
+class Learner:
+    """One setting's `min_delay` while its events are walked through in order of time (`stt` mode)."""
+
+    def __init__(self, min_delay: float, max_delay: float, alpha: float | None, agent_turns: Floats) -> None:
+        """`alpha` None: fixed endpointing, nothing is learned; `agent_turns` as in `learned_min_delays`."""
+        self._least, self._most = np.array([min_delay]), np.array([max_delay])
+        self._learned = self._least.astype(np.float64)
+        self._alpha = alpha
+        self._state = _State()
+        turns = [(float(s), "agent starts") for s, _ in agent_turns]
+        turns += [(float(e), "agent ends") for _, e in agent_turns]
+        self._to_come = sorted(turns, reverse=True) if alpha is not None else []
+
+    @property
+    def min_delay(self) -> float:
+        """The `min_delay` in force."""
+        return float(self._learned[0] if self._alpha is None else min(self._learned[0], self._most[0]))
+
+    def user_starts(self, now_s: float, about_s: float) -> None:
+        """START_OF_SPEECH comes now and tells where the speech began."""
+        self._agent_until(now_s)
+        _user_starts(self._state, about_s)
+
+    def user_ends(self, now_s: float, about_s: float) -> None:
+        """END_OF_SPEECH comes now and tells where the speech ended."""
+        self._agent_until(now_s)
+        if self._alpha is not None:
+            _user_ends(self._state, about_s, self._learned, self._least, self._most, self._alpha)
+
+    def _agent_until(self, now_s: float) -> None:
+        while self._to_come and self._to_come[-1][0] <= now_s:
+            at_s, event = self._to_come.pop()
+            if event == "agent starts":
+                _agent_starts(self._state, at_s)
+            else:
+                _agent_ends(self._state, at_s)
+
+
+def _events(pauses: Pauses, agent_turns: Floats) -> list[tuple[float, str, float, int]]:
+    """(when it happens, what, the time it is about, pause index), in order of happening."""
+    events = [(float(s), "agent starts", float(s), -1) for s, _ in agent_turns]
+    events += [(float(e), "agent ends", float(e), -1) for _, e in agent_turns]
+    for i in range(len(pauses)):
+        events.append((float(pauses.start_of_speech_s[i]), "user starts", float(pauses.speech_start_s[i]), i))
+        events.append((float(pauses.end_of_speech_s[i]), "user ends", float(pauses.last_speaking_s[i]), i))
+    return sorted(events)
+
+
+def _agent_starts(state: _State, at_s: float) -> None:
+    overtaken = (
+        not state.agent_speaking
+        and state.speaking
+        and state.utterance_started_s is not None
+        and state.utterance_ended_s is not None
+        and state.utterance_ended_s < state.utterance_started_s
+    )
+    if overtaken:
+        state.utterance_ended_s = at_s - LEADING_SILENCE_GRACE_S
+    state.agent_started_s, state.agent_ended_s = at_s, None
+    state.agent_speaking = True
+    state.overlapping = state.speaking
+
+
+def _agent_ends(state: _State, at_s: float) -> None:
+    state.agent_ended_s = at_s
+    state.agent_speaking = state.overlapping = False
+
+
+def _user_starts(state: _State, at_s: float) -> None:
+    if not state.overlapping:
+        state.utterance_started_s = at_s
+        state.overlapping = state.agent_speaking
+        state.speaking = True
+
+
+def _user_ends(
+    state: _State, at_s: float, learned: Floats, min_delay: Floats, max_delay: Floats, alpha: float
+) -> None:
+    """Learn from the pause before the utterance that ends now; `learned` is changed in place."""
+    started, ended = state.utterance_started_s, state.utterance_ended_s
+    pause_s = max(0.0, started - ended) if started is not None and ended is not None else 0.0
+    agent_in_between = state.agent_started_s is not None
+    if state.overlapping or (agent_in_between and state.agent_ended_s is None):
+        agent_s = state.agent_started_s
+        turn_s = max(0.0, agent_s - ended) if agent_s is not None and ended is not None else 0.0
+        interruption_s = abs(pause_s - turn_s) if started is not None and agent_in_between else 0.0
+        now = np.minimum(learned, max_delay)
+        learns = (interruption_s > 0) & (interruption_s <= now) & (turn_s > 0) & (turn_s <= max_delay)
+    else:
+        learns = np.full(len(learned), not agent_in_between and state.agent_ended_s is None)
+    if pause_s > 0:
+        filtered = np.maximum(np.minimum(alpha * learned + (1 - alpha) * pause_s, max_delay), min_delay)
+        learned[learns] = filtered[learns]
+    state.utterance_ended_s = at_s
+    if not state.agent_speaking:
+        state.agent_started_s = state.agent_ended_s = None
+    state.speaking = state.overlapping = False

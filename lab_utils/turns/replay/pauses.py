@@ -1,0 +1,136 @@
+"""The pauses a voice-activity detector reports, from its trace and its settings.
+
+Goal: the moments at which `AgentSession` hears START_OF_SPEECH and END_OF_SPEECH, exactly.
+Conventions: stream times in seconds, samples at 16 kHz; one pause per END_OF_SPEECH, in time order.
+Definitions: the state machine of livekit/plugins/silero/vad.py and livekit/agents/inference/vad.py (1.8.9):
+silent until windows with p >= activation add up to `min_speech_duration`; then speaking until windows with
+p <= deactivation (and p < activation) add up to `min_silence_duration`. The *last speaking time* is the
+END_OF_SPEECH's time less its accumulated silence (livekit/agents/voice/audio_recognition.py:1508).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...core.settings import VadSettings
+from ...core.timeline import SAMPLE_RATE_HZ, Floats, Ints, accumulated_s, arrival_samples, windows_to_reach
+from ...core.traces import Bools, VadTrace
+from .records import Pauses
+
+PREDICTION_SILENCE_S = 0.2
+"""Silence that must have been counted before a prediction is requested (inference/eot/base.py)."""
+
+
+def find_pauses(trace: VadTrace, vad: VadSettings, frame_samples: int) -> Pauses:
+    """Run the VAD state machine over a trace whose audio arrives in frames of `frame_samples`."""
+    p = trace.probabilities
+    n_speech = windows_to_reach(vad.min_speech_duration)
+    n_silence = windows_to_reach(vad.min_silence_duration)
+    active, start_of, end_of = _turning_points(p, vad, n_speech, n_silence)
+    arrival_s = arrival_samples(np.arange(len(p)), frame_samples) / SAMPLE_RATE_HZ
+    stream_end_s = float(arrival_s[-1]) if len(p) else 0.0
+    sums = accumulated_s(max(n_speech, n_silence))
+    last_speech = end_of - n_silence
+    n_predict = windows_to_reach(PREDICTION_SILENCE_S) + 1  # silence is read before it is updated
+    predict_window = last_speech + n_predict
+    predict_sample = arrival_samples(predict_window, frame_samples)
+    if n_silence < n_predict:
+        predict_sample = np.zeros_like(predict_sample)
+    resume_s = np.append(arrival_s[start_of[1:]], stream_end_s)[: len(end_of)]
+    return Pauses(
+        speech_start_s=arrival_s[start_of[: len(end_of)]] - sums[n_speech],
+        start_of_speech_s=arrival_s[start_of[: len(end_of)]],
+        last_speaking_s=arrival_s[end_of] - sums[n_silence],
+        end_of_speech_s=arrival_s[end_of],
+        resume_s=resume_s,
+        predict_sample=predict_sample,
+        blip_s=_blips(active, arrival_s, start_of, end_of),
+        opening_s=float(arrival_s[start_of[0]]) if len(start_of) else stream_end_s,
+        stream_end_s=stream_end_s,
+    )
+
+
+@dataclass(frozen=True)
+class SpeechEvents:
+    """What one run of the VAD says; windows counted from its first, stream times."""
+
+    arrival_s: list[float]
+    """When each window is judged."""
+    start: list[int]
+    """Windows of START_OF_SPEECH."""
+    speech_start_s: list[float]
+    """Where that speech began, as LiveKit estimates it."""
+    end: list[int]
+    """Windows of END_OF_SPEECH."""
+    last_speaking_s: list[float]
+    """END_OF_SPEECH less its silence."""
+    heard: list[int]
+    """Windows after speech windows: they move the last speaking time to their arrival, before they may start
+    or end speech themselves (audio_recognition.py:1481)."""
+    heard_since_s: list[float]
+    """Their arrival less the speech counted by then: where speech without a START_OF_SPEECH is taken to have
+    begun."""
+
+
+def speech_events(p: Floats, vad: VadSettings, frame_samples: int, origin: int) -> SpeechEvents:
+    """Run the VAD state machine from a frame's edge `origin` (stream sample), where its model begins anew."""
+    n_speech = windows_to_reach(vad.min_speech_duration)
+    n_silence = windows_to_reach(vad.min_silence_duration)
+    active, start, end = _turning_points(p, vad, n_speech, n_silence)
+    window = np.arange(len(p))
+    arrival_s = (origin + arrival_samples(window, frame_samples)) / SAMPLE_RATE_HZ
+    speaking = np.searchsorted(start, window) > np.searchsorted(end, window)
+    run = _run_length(active | (speaking & (p > vad.deactivation)))
+    heard = np.flatnonzero(run[:-1] > 0) + 1
+    sums = accumulated_s(max(n_speech, n_silence, int(run.max(initial=0))))
+    return SpeechEvents(
+        arrival_s=arrival_s.tolist(),
+        start=start.tolist(),
+        speech_start_s=(arrival_s[start] - sums[n_speech]).tolist(),
+        end=end.tolist(),
+        last_speaking_s=(arrival_s[end] - sums[n_silence]).tolist(),
+        heard=heard.tolist(),
+        heard_since_s=(arrival_s[heard] - sums[run[heard - 1]]).tolist(),
+    )
+
+
+def _turning_points(p: Floats, vad: VadSettings, n_speech: int, n_silence: int) -> tuple[Bools, Ints, Ints]:
+    """Which windows can start speech, and the windows of START_OF_SPEECH and END_OF_SPEECH."""
+    active = p >= vad.activation_threshold
+    starts = np.flatnonzero(_run_length(active) == n_speech)
+    ends = np.flatnonzero(_run_length(~(active | (p > vad.deactivation))) == n_silence)
+    return active, *_alternate(starts, ends)
+
+
+def _run_length(mask: np.ndarray) -> Ints:
+    """Length of the run of True that ends at each place; shape=(n,)."""
+    index = np.arange(len(mask))
+    last_false = np.maximum.accumulate(np.where(mask, -1, index)) if len(mask) else index
+    return index - last_false
+
+
+def _alternate(starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
+    """The windows of START and END of speech: each the first candidate after the other."""
+    start_of, end_of = [], []
+    i = j = 0
+    start_list, end_list = starts.tolist(), ends.tolist()
+    while i < len(start_list):
+        start_of.append(start_list[i])
+        while j < len(end_list) and end_list[j] <= start_of[-1]:
+            j += 1
+        if j == len(end_list):
+            break
+        end_of.append(end_list[j])
+        while i < len(start_list) and start_list[i] <= end_of[-1]:
+            i += 1
+    return np.array(start_of, dtype=np.int64), np.array(end_of, dtype=np.int64)
+
+
+def _blips(active: np.ndarray, arrival_s: Floats, start_of: Ints, end_of: Ints) -> Floats:
+    """Arrivals of windows that follow an active window while the VAD is not speaking."""
+    candidates = np.flatnonzero(active[:-1]) + 1 if len(active) else np.zeros(0, dtype=np.int64)
+    ended = np.searchsorted(end_of, candidates - 1)  # END_OF_SPEECH events before the active window
+    started = np.searchsorted(start_of, candidates)  # START_OF_SPEECH events before this window
+    return np.asarray(arrival_s[candidates[ended == started]])

@@ -1,0 +1,110 @@
+"""What a replay passes between its steps: pauses, and what every setting of a block decides in each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...core.timeline import SAMPLE_RATE_HZ, Floats, Ints
+from ...core.traces import Bools, Cause
+
+
+@dataclass(frozen=True)
+class Pauses:
+    """All arrays have shape=(pauses,) but `blip_s`; seconds of stream time."""
+
+    speech_start_s: Floats
+    """Where the speech before the pause began, as LiveKit estimates it at START_OF_SPEECH."""
+    start_of_speech_s: Floats
+    """Arrival of that START_OF_SPEECH."""
+    last_speaking_s: Floats
+    end_of_speech_s: Floats
+    """Arrival of END_OF_SPEECH."""
+    resume_s: Floats
+    """Arrival of the next START_OF_SPEECH, which cancels what waits; for the last pause the stream's end."""
+    predict_sample: Ints
+    """Stream sample at which the prediction is requested: the end of the audio it hears; 0 if never."""
+    blip_s: Floats
+    """shape=(blips,): moments in silence at which speech too short for START_OF_SPEECH moves the last
+    speaking time (audio_recognition.py:1481)."""
+    opening_s: float
+    """Arrival of the first START_OF_SPEECH, whether or not it is followed by a pause; or the stream's end."""
+    stream_end_s: float
+    """Nothing is committed from then on."""
+
+    def __len__(self) -> int:
+        return len(self.end_of_speech_s)
+
+    @property
+    def predict_s(self) -> Floats:
+        return self.predict_sample / SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True)
+class Shortened:
+    """A pause whose prediction may hear less than 1.2 s: a commit may empty the buffer shortly before it."""
+
+    pause: int
+    emptied: Ints
+    """Earlier pauses whose commit can do so, shape=(k,)."""
+    start: Ints
+    """Which start of the audio their commits lead to: shape=(k, columns), places in `probability`."""
+    probability: Floats
+    """By start, ascending, shape=(starts,); the latest start counts. NaN where no setting leads to it."""
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What every setting of a block does in every pause.
+
+    Whether an end of turn is accepted depends on the setting's threshold alone, but for the few pauses that
+    are neither `accepted` nor `rejected` at a threshold: there it depends on the delays too (`Shortened`).
+    """
+
+    accepted_s: Floats
+    """shape=(pauses, columns): the commit if the end is accepted and that column's delay applies."""
+    rejected_s: Floats
+    """shape=(pauses, columns): the commit if the end is unlikely."""
+    threshold: Floats
+    """The distinct thresholds, shape=(levels,)."""
+    accepted: Bools
+    """shape=(pauses, levels)"""
+    rejected: Bools
+    """shape=(pauses, levels)"""
+    level: Ints
+    """Each setting's threshold, shape=(settings,)."""
+    min_column: Ints
+    """Each setting's column of `accepted_s`."""
+    max_column: Ints
+    """Each setting's column of `rejected_s`."""
+    probability: Floats
+    """shape=(pauses, 1), or (pauses, settings); NaN without a detector, and for what `shortened` holds."""
+    shortened: tuple[Shortened, ...] = ()
+    late_s: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    """shape=(triggers, settings): commits that belong to no pause or come after its first, by what triggered
+    them; infinity where it led to none."""
+    late_cause: tuple[Cause, ...] = ()
+    """The cause of each trigger's commits."""
+
+    def __len__(self) -> int:
+        return len(self.level)
+
+    def resolve(self, settings: Ints, wanted: Bools) -> dict[int, tuple[Bools, Ints]]:
+        """Shortened pauses under some settings: pause -> (accepted, start), each shape=(settings,).
+
+        `wanted` says which pauses, shape=(pauses,); those they depend on are resolved on the way.
+        """
+        level = self.level[settings]
+        min_column, max_column = self.min_column[settings], self.max_column[settings]
+        sure = np.all((self.accepted | self.rejected)[:, np.unique(level)], axis=1)
+        resolved: dict[int, tuple[Bools, Ints]] = {}
+        for one in self.shortened:
+            if sure[one.pause] and not wanted[one.pause]:
+                continue
+            which = np.zeros(len(settings), dtype=np.int64)
+            for i, start in zip(one.emptied.tolist(), one.start, strict=True):
+                yes = resolved[i][0] if i in resolved else self.accepted[i, level]
+                np.maximum(which, np.where(yes, start[min_column], start[max_column]), out=which)
+            resolved[one.pause] = (one.probability[which] >= self.threshold[level], which)
+        return resolved

@@ -1,0 +1,81 @@
+"""Events of a modelled speech-to-text, and how LiveKit reads the times of any.
+
+Goal: where no transcript is given, the events a streaming speech-to-text would send.
+Conventions: seconds; recording times in `stt_events`, stream times elsewhere (`in_stream` converts).
+Assumptions: the speech-to-text hears what the labels call speech. In `stt` mode it joins what lies closer
+together than its `stt_silence` into one utterance, says START_OF_SPEECH 0.1 s into it, and at `stt_silence` +
+`transcription_delay` after it the final transcript and END_OF_SPEECH. In other modes it gives one final
+transcript per stretch of speech that the VAD hears, `transcription_delay` after it. It tells no word times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ...core.labels import Ipu, Labels
+from ...core.settings import Conditions
+from ...core.traces import SttEvent
+from .records import Pauses
+
+START_DELAY_S = 0.1
+"""From the start of an utterance to START_OF_SPEECH."""
+UNKNOWN = "\u2026"
+"""The text of speech whose words are not known: LiveKit ignores a final without text."""
+
+
+def stt_events(labels: Labels, conditions: Conditions) -> tuple[SttEvent, ...]:
+    """What a speech-to-text would say in `stt` mode, from the user's IPUs; recording times, in order.
+
+    At one moment a final comes before its END_OF_SPEECH.
+    """
+    utterances: list[list[Ipu]] = []
+    end_s = -np.inf
+    for ipu in sorted((ipu for ipu in labels.ipus if ipu.speaker == "user"), key=lambda ipu: ipu.start_s):
+        if not utterances or ipu.start_s - end_s >= conditions.stt_silence:
+            utterances.append([])
+        utterances[-1].append(ipu)
+        end_s = max(end_s, ipu.end_s)
+    events = []
+    for ipus in utterances:
+        text = " ".join(ipu.text for ipu in ipus if ipu.text) or UNKNOWN
+        decided_s = max(i.end_s for i in ipus) + conditions.stt_silence + conditions.transcription_delay
+        events.append(SttEvent(ipus[0].start_s + START_DELAY_S, "start_of_speech"))
+        events.append(SttEvent(decided_s, "final", text))
+        events.append(SttEvent(decided_s, "end_of_speech"))
+    return tuple(sorted(events, key=lambda event: event.time_s))
+
+
+def transcripts_of(pauses: Pauses, transcription_delay: float) -> list[SttEvent]:
+    """One final for each stretch of speech, but never before its own START_OF_SPEECH; stream times."""
+    times_s = np.maximum(pauses.last_speaking_s + transcription_delay, pauses.start_of_speech_s)
+    return [SttEvent(time_s, "final", UNKNOWN) for time_s in times_s.tolist()]
+
+
+def in_stream(events: Sequence[SttEvent], offset_s: float) -> list[SttEvent]:
+    """Events of the recording at stream times, in order of time; `offset_s` is stream less recording time."""
+    moved = [
+        replace(
+            event,
+            time_s=event.time_s + offset_s,
+            start_s=None if event.start_s is None else event.start_s + offset_s,
+            end_s=None if event.end_s is None else event.end_s + offset_s,
+        )
+        for event in events
+    ]
+    return sorted(moved, key=lambda event: event.time_s)
+
+
+def speaking_time(event: SttEvent) -> float:
+    """The last speaking time that a transcript implies (audio_recognition.py:1253-1264); stream times.
+
+    `end_time` counts from the first sample the agent hears, which is stream time.
+    """
+    return min(event.end_s, event.time_s) if event.end_s is not None and tells_time(event) else event.time_s
+
+
+def tells_time(event: SttEvent) -> bool:
+    """Whether a transcript tells where its words end."""
+    return event.end_s is not None and event.end_s > 0

@@ -1,0 +1,349 @@
+"""Sweeps: a table of settings and traced recordings → false-boundary rate against latency, and the choice.
+
+Goal: score every setting of a grid, find the Pareto frontier, choose under a budget, and report the choice on
+recordings it was not chosen on.
+Conventions: a result table has the knob columns of `grid` and the metric columns of `metrics.summarize`;
+rates in [0, 1], latencies in seconds. Work is done block by block: beside the results, memory does not grow
+with the grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from ..core.labels import agent_turns
+from ..core.settings import KNOBS, Conditions, Settings, VadSettings
+from ..core.timeline import SAMPLE_RATE_HZ, Floats, Ints, frame_samples
+from ..core.traces import Traced
+from . import grid as grids
+from .metrics import (
+    BACKCHANNEL,
+    CUT_OFF,
+    HOLD,
+    LATENCIES,
+    LONG_HOLD,
+    Intervals,
+    Tally,
+    attributes,
+    bootstrap,
+    intervals,
+    pareto_frontier,
+    summarize,
+    tally,
+)
+from .replay import Block, blocks_of, commits_of, decide, find_pauses, heard_by
+from .replay.records import Decisions, Pauses
+
+BLOCK_LATENCIES = 16_000_000
+"""Latencies (settings x ends of turn x phases) held at once: it bounds memory to some hundred megabytes."""
+MOST_FOLDS = 10
+MISSED_TOLERANCE = 0.02
+"""A setting may miss this much more of the turns than the best one: missed turns must not look like speed."""
+
+Latency = Literal["latency_mean", "latency_p50", "latency_p90", "latency_p95"]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Traced recordings, made ready for scoring."""
+
+    recordings: tuple[Traced, ...]
+    marks: tuple[Intervals, ...]
+    """The labels of each recording as intervals."""
+    agents: tuple[Floats, ...]
+    """The agent's turns of each recording, shape=(n, 2)."""
+
+    @classmethod
+    def of(cls, recordings: Sequence[Traced]) -> Corpus:
+        marks = tuple(intervals(r.labels, r.tail_s) for r in recordings)
+        return cls(tuple(recordings), marks, tuple(agent_turns(r.labels) for r in recordings))
+
+    def pauses(self, vad: VadSettings, frame_duration: float) -> list[list[Pauses]]:
+        """The VAD's pauses of each recording and phase."""
+        frame = frame_samples(frame_duration)
+        return [[find_pauses(trace, vad, frame) for trace in r.vad[vad.model]] for r in self.recordings]
+
+    def decisions(
+        self, block: Block, pauses: Sequence[Sequence[Pauses]]
+    ) -> Iterator[tuple[int, int, Decisions, float]]:
+        """Recording, phase, the block's decisions there, and stream time less recording time.
+
+        Raises MissingTraces.
+        """
+        for r, (recording, agent) in enumerate(zip(self.recordings, self.agents, strict=True)):
+            for phase, found in enumerate(pauses[r]):
+                trace = recording.vad[block.vad.model][phase]
+                offset_s = trace.phase_samples / SAMPLE_RATE_HZ
+                stt = heard_by(block, recording.labels, offset_s)
+                decided = decide(found, recording.eot[phase], agent + offset_s, block, stt, trace)
+                yield r, phase, decided, offset_s
+
+    def score(self, block: Block, pauses: Sequence[Sequence[Pauses]]) -> list[list[Tally]]:
+        """A block's tallies, for each recording and phase. Raises MissingTraces."""
+        tallies: list[list[Tally]] = [[] for _ in self.recordings]
+        for r, phase, decided, offset_s in self.decisions(block, pauses):
+            tallies[r].append(tally(decided, pauses[r][phase], self.marks[r], offset_s))
+        return tallies
+
+    def summary(
+        self, tallies: Sequence[Sequence[Tally]], only: Sequence[int] | None = None
+    ) -> dict[str, Floats]:
+        """Metrics pooled over phases and all, or only some, recordings."""
+        chosen = range(len(self.recordings)) if only is None else only
+        flat = [(t, self.marks[r]) for r in chosen for t in tallies[r]]
+        return summarize([t for t, _ in flat], [m for _, m in flat])
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A scored table of settings; rows of `folds` belong to the same rows of `table`."""
+
+    table: pd.DataFrame
+    folds: tuple[tuple[int, ...], ...]
+    """Recordings left out in each fold."""
+    without: tuple[pd.DataFrame, ...]
+    """Metrics of every setting on the recordings of the other folds."""
+
+
+def sweep(
+    corpus: Corpus,
+    table: pd.DataFrame,
+    conditions: Conditions | None = None,
+    *,
+    jobs: int = 1,
+    quiet: bool = False,
+) -> Sweep:
+    """Score every row of a table of settings (`grid.expand`). Raises MissingTraces if traces lack some.
+
+    `jobs` > 1 shares the blocks among that many processes.
+    """
+    conditions = conditions or Conditions()
+    folds = make_folds(len(corpus.recordings))
+    groups = _by_vad(blocks_of(table, conditions, _block_size(corpus)))
+    work = (delayed(_score_group)(corpus, group, folds) for group in groups)
+    parts: list[tuple[Ints, list[pd.DataFrame]]] = []
+    with tqdm(total=len(table), desc="sweeping", unit="setting", disable=quiet) as bar:
+        for group in Parallel(n_jobs=jobs, return_as="generator_unordered")(work):
+            for rows, frames in group:
+                parts.append((rows, frames))
+                bar.update(len(rows))
+    rows = np.concatenate([rows for rows, _ in parts])
+    order = np.argsort(rows)
+    scored = [
+        pd.concat([frames[k] for _, frames in parts], ignore_index=True).iloc[order].reset_index(drop=True)
+        for k in range(len(folds) + 1)
+    ]
+    return Sweep(pd.concat([table.reset_index(drop=True), scored[0]], axis=1), folds, tuple(scored[1:]))
+
+
+def make_folds(n_recordings: int) -> tuple[tuple[int, ...], ...]:
+    """Recordings split for cross-validation: one by one up to ten, else in ten folds; none if under two."""
+    if n_recordings < 2:
+        return ()
+    n = min(n_recordings, MOST_FOLDS)
+    return tuple(tuple(range(k, n_recordings, n)) for k in range(n))
+
+
+def _block_size(corpus: Corpus) -> int:
+    """Most settings to score at once."""
+    latencies = sum(m.n_turns * r.phases for r, m in zip(corpus.recordings, corpus.marks, strict=True))
+    return max(1, BLOCK_LATENCIES // max(1, latencies))
+
+
+def _by_vad(blocks: Iterator[tuple[Ints, Block]]) -> list[list[tuple[Ints, Block]]]:
+    """Blocks that share a VAD and a frame, together: they share the pauses."""
+    groups: dict[tuple[VadSettings, float], list[tuple[Ints, Block]]] = {}
+    for rows, block in blocks:
+        groups.setdefault((block.vad, block.conditions.frame_duration), []).append((rows, block))
+    return list(groups.values())
+
+
+def _score_group(
+    corpus: Corpus, group: list[tuple[Ints, Block]], folds: Sequence[Sequence[int]]
+) -> list[tuple[Ints, list[pd.DataFrame]]]:
+    first = group[0][1]
+    pauses = corpus.pauses(first.vad, first.conditions.frame_duration)
+    everyone = range(len(corpus.recordings))
+    results = []
+    for rows, block in group:
+        tallies = corpus.score(block, pauses)
+        kept = [None, *([r for r in everyone if r not in fold] for fold in folds)]
+        results.append((rows, [pd.DataFrame(corpus.summary(tallies, only)) for only in kept]))
+    return results
+
+
+def score_one(corpus: Corpus, settings: Settings, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """One setting's figures with their uncertainty (see `figures`)."""
+    block = Block.of(settings)
+    tallies = corpus.score(block, corpus.pauses(block.vad, block.conditions.frame_duration))
+    return figures(tallies, corpus.marks, resamples=resamples, seed=seed)
+
+
+def figures(
+    tallies: Sequence[Sequence[Tally]], marks: Sequence[Intervals], *, resamples: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """A frame indexed by metric with columns value, low, high (95 %, by recording) and n.
+
+    `tallies[r]`: recording r's, one per phase, of a single setting. `n` is what a figure rests on: scored
+    holds, user turns, or for latencies committed turns, averaged over phases.
+    """
+    pooled = [(t, mark) for row, mark in zip(tallies, marks, strict=True) for t in row]
+    summary = summarize([t for t, _ in pooled], [m for _, m in pooled])
+    frame = bootstrap(tallies, marks, resamples, seed)
+    frame.insert(0, "value", [float(summary[name][0]) for name in frame.index])
+    n_holds, n_turns = sum(m.count(HOLD) for m in marks), sum(m.n_turns for m in marks)
+    committed = round(n_turns * (1 - summary["missed_rate"][0])) if n_turns else 0
+    frame["n"] = [
+        n_holds if name == "false_boundary_rate" else committed if name in LATENCIES else n_turns
+        for name in frame.index
+    ]
+    return frame
+
+
+def counts(corpus: Corpus) -> dict[str, int]:
+    """What the labels hold: scored and unscored holds, user turns, cut-off pauses, backchannels."""
+    kinds = {"holds": HOLD, "unscored_holds": LONG_HOLD, "cut_offs": CUT_OFF, "backchannels": BACKCHANNEL}
+    found = {name: sum(m.count(kind) for m in corpus.marks) for name, kind in kinds.items()}
+    return found | {"turns": sum(m.n_turns for m in corpus.marks)}
+
+
+def eligible(table: pd.DataFrame) -> pd.Series:
+    """Settings that miss hardly more turns than the best one."""
+    missed = table["missed_rate"].astype(np.float64)
+    return missed <= missed.min() + MISSED_TOLERANCE
+
+
+def frontier(table: pd.DataFrame, latency: Latency = "latency_mean") -> list[int]:
+    """Rows of the Pareto frontier of false-boundary rate and latency among eligible settings."""
+    rows = np.flatnonzero(eligible(table))
+    part = table.iloc[rows]
+    best = pareto_frontier(part["false_boundary_rate"].to_numpy(), part[latency].to_numpy())
+    return [int(row) for row in rows[best]]
+
+
+class NoneWithinBudget(ValueError):
+    """No setting meets the budget; the message tells how close one comes."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What must hold (`limit`), and what is then made least (`least`)."""
+
+    limit: str
+    most: float
+    least: str
+
+    @classmethod
+    def false_boundary_rate(cls, most: float, latency: Latency = "latency_mean") -> Budget:
+        """Least latency with at most this rate per hold."""
+        return cls("false_boundary_rate", most, latency)
+
+    @classmethod
+    def latency_p95(cls, most_s: float) -> Budget:
+        """Least false-boundary rate with at most this 95th percentile of latency."""
+        return cls("latency_p95", most_s, "false_boundary_rate")
+
+    def met(self, table: pd.DataFrame) -> pd.Series:
+        """Which rows are within the budget."""
+        return table[self.limit] <= self.most + 1e-12
+
+    def __str__(self) -> str:
+        return f"least {self.least} with {self.limit} <= {self.most:g}"
+
+
+def choose(table: pd.DataFrame, budget: Budget) -> int:
+    """The row that meets a budget best; ties break by rate, mean latency, p95, then the first row.
+
+    Raises NoneWithinBudget.
+    """
+    rows = table[eligible(table) & table[budget.limit].notna() & table[budget.least].notna()]
+    within = rows[budget.met(rows)]
+    if within.empty:
+        nearest = f"{rows[budget.limit].min():.3f}" if len(rows) else "none was scored"
+        others = int((budget.met(table) & ~eligible(table)).sum())
+        raise NoneWithinBudget(
+            f"no setting has {budget.limit} <= {budget.most:g}; the least in this grid is {nearest}. "
+            "Allow more, or widen the grid"
+            + (f" ({others} settings reach it but miss more ends of turn)" if others else "")
+        )
+    keys = list(dict.fromkeys([budget.least, "false_boundary_rate", "latency_mean", "latency_p95"]))
+    return int(within.sort_values(keys, kind="stable").index[0])
+
+
+def held_out(
+    corpus: Corpus, result: Sweep, budget: Budget, conditions: Conditions | None = None
+) -> pd.DataFrame | None:
+    """The budget's choice judged on recordings it was not chosen on (see `figures`); None for one recording.
+
+    In each fold a setting is chosen on the other recordings and scored on the fold's own; where none is
+    within the budget, the nearest is taken.
+    """
+    knobs = result.table[list(KNOBS)]
+    tallies: list[list[Tally]] = []
+    marks: list[Intervals] = []
+    for fold, metrics in zip(result.folds, result.without, strict=True):
+        row = choose_or_nearest(pd.concat([knobs, metrics], axis=1), budget)
+        block = Block.of(
+            with_conditions(grids.settings_of(dict(zip(KNOBS, knobs.iloc[row], strict=True))), conditions)
+        )
+        part = Corpus.of([corpus.recordings[r] for r in fold])
+        tallies += part.score(block, part.pauses(block.vad, block.conditions.frame_duration))
+        marks += part.marks
+    return figures(tallies, marks) if tallies else None
+
+
+def choose_or_nearest(table: pd.DataFrame, budget: Budget) -> int:
+    """`choose`, or the best of the eligible rows nearest to the budget; the first row if none was scored."""
+    try:
+        return choose(table, budget)
+    except NoneWithinBudget:
+        scored = eligible(table) & table[budget.least].notna()
+        nearest = float(table.loc[scored, budget.limit].min())
+        return choose(table, replace(budget, most=nearest)) if nearest == nearest else 0
+
+
+def with_conditions(settings: Settings, conditions: Conditions | None) -> Settings:
+    """Settings under other conditions; the transcription delay is a knob and stays."""
+    if conditions is None:
+        return settings
+    delay = settings.conditions.transcription_delay
+    return settings.model_copy(
+        update={"conditions": conditions.model_copy(update={"transcription_delay": delay})}
+    )
+
+
+def commits_table(corpus: Corpus, settings: dict[int, Settings]) -> pd.DataFrame:
+    """Every commit of some settings that share their conditions.
+
+    Columns: setting (the key), recording, phase, then those of `metrics.attributes`; rows in that order.
+    """
+    numbers = np.array(list(settings))
+    table = grids.complete(pd.DataFrame([one.knobs() for one in settings.values()]))
+    conditions = next(iter(settings.values())).conditions
+    parts: list[tuple[int, int, int, dict[str, NDArray[Any]]]] = []
+    for group in _by_vad(blocks_of(table, conditions, _block_size(corpus))):
+        pauses = corpus.pauses(group[0][1].vad, conditions.frame_duration)
+        for rows, block in group:
+            for r, phase, decided, offset_s in corpus.decisions(block, pauses):
+                for k, number in enumerate(numbers[rows]):
+                    commits = commits_of(decided, k, block.detector, offset_s)
+                    parts.append((int(number), r, phase, attributes(commits, corpus.marks[r])))
+    parts.sort(key=lambda part: part[:3])
+    n = [len(columns["commit_s"]) for *_, columns in parts]
+    names = np.array([recording.name for recording in corpus.recordings], dtype=object)
+    keys = {
+        "setting": np.repeat([number for number, *_ in parts], n),
+        "recording": np.repeat(names[[r for _, r, *_ in parts]], n),
+        "phase": np.repeat([phase for _, _, phase, _ in parts], n),
+    }
+    return pd.DataFrame(
+        keys | {name: np.concatenate([columns[name] for *_, columns in parts]) for name in parts[0][3]}
+    )

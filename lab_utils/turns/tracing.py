@@ -1,0 +1,294 @@
+"""Traces of recordings: VAD and end-of-turn probabilities at every phase, cached on disk.
+
+Tracing is the slow step and the only one that needs audio and models; everything after it is arithmetic.
+A trace depends on the audio, the model and its version, so that is its address in the cache: nothing goes
+stale, and a damaged entry is computed again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from joblib import Parallel, delayed
+from platformdirs import user_cache_path
+from tqdm.auto import tqdm
+
+from ..core.labels import Ipu, Labels, Word, agent_turns
+from ..core.recording import Recording
+from ..core.settings import Settings, VadSettings
+from ..core.timeline import (
+    SAMPLE_RATE_HZ,
+    TAIL_S,
+    WINDOW_SAMPLES,
+    Floats,
+    Ints,
+    frame_samples,
+    phase_offsets,
+    stream_of,
+)
+from ..core.traces import EotTrace, SttEvent, Traced, VadTrace
+from ..recordings.audio import BadRecording, replacing
+from ..recordings.conditions import CLEAN, LineCondition, degrade
+from ..recordings.find import RecordingFiles, load_recording
+from ..recordings.labels.estimate import estimate_labels, estimate_speech
+from .detectors import v1_mini
+from .replay import Block, MissingPredictions, MissingRestarts, decide, find_pauses, heard_by
+from .replay.records import Pauses
+from .vad import VAD_MODELS, model_version, speech_probabilities
+
+log = logging.getLogger(__name__)
+
+LEAST_RESTART = 256
+"""Windows (8 s) computed at least when a VAD begins anew; it is mostly restarted again before they end."""
+
+
+def default_cache() -> Path:
+    """Where traces are kept: `$LAB_CACHE`, or the user's cache folder."""
+    return Path(os.environ.get("LAB_CACHE") or user_cache_path("livekit-turn-lab"))
+
+
+@dataclass(frozen=True)
+class TraceCache:
+    """Arrays on disk by address; written under a temporary name and renamed, checked on reading."""
+
+    folder: Path
+
+    def load(self, address: str, names: Sequence[str]) -> list[np.ndarray] | None:
+        """The arrays stored at an address, or None if there is no intact entry."""
+        path = self._path(address)
+        try:
+            with np.load(path, allow_pickle=False) as entry:
+                arrays = [entry[name] for name in names]
+        except FileNotFoundError:
+            return None
+        except (BadZipFile, zlib.error, OSError, ValueError, KeyError, EOFError, RuntimeError) as error:
+            log.warning("damaged cache entry %s (%s); computing it again", path, error)
+            return None
+        if any(array.ndim != 1 or array.shape != arrays[0].shape for array in arrays):
+            log.warning("cache entry %s has arrays of unequal length; computing it again", path)
+            return None
+        return arrays
+
+    def store(self, address: str, **arrays: np.ndarray) -> None:
+        """Keep arrays at an address."""
+        path = self._path(address)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as part, open(part, "wb") as file:
+                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        except OSError as error:
+            remedy = "free some space, or give another folder with --cache or $LAB_CACHE"
+            raise ValueError(f"{self.folder}: traces can't be kept ({error.strerror}); {remedy}") from None
+
+    def _path(self, address: str) -> Path:
+        return self.folder / address[:2] / f"{address}.npz"
+
+
+def agent_alone(recording: Recording) -> Recording:
+    """The agent's channel as if it were a user's, with an address of its own in the cache."""
+    assert recording.agent is not None
+    return replace(recording, user=recording.agent, sha256=f"{recording.sha256}-agent")
+
+
+@dataclass(frozen=True)
+class Tracer:
+    """Makes traces, reading and filling a cache. Holds no model and no audio: it can be sent to a worker."""
+
+    cache: TraceCache
+    tail_s: float = TAIL_S
+
+    def vad(self, recording: Recording, model: str, offsets: Sequence[int]) -> tuple[VadTrace, ...]:
+        """One trace per phase offset."""
+        name = f"{recording.sha256}-{model_version(model)}"
+        addresses = [f"{name}-{offset}-{self.tail_s:g}" for offset in offsets]
+        found: dict[int, Floats] = {}
+        for offset, address in zip(offsets, addresses, strict=True):
+            entry = self.cache.load(address, ["probabilities"])
+            if entry is not None:
+                found[offset] = entry[0]
+        missing = [offset for offset in offsets if offset not in found]
+        computed = speech_probabilities(model, [stream_of(recording.user, o, self.tail_s) for o in missing])
+        for offset, probabilities in zip(missing, computed, strict=True):
+            found[offset] = probabilities
+            self.cache.store(addresses[list(offsets).index(offset)], probabilities=probabilities)
+        return tuple(VadTrace(model, offset, found[offset]) for offset in offsets)
+
+    def cached_predictions(self, sha256: str, offset: int) -> EotTrace:
+        """The end-of-turn predictions at hand for one phase."""
+        entry = self.cache.load(self._eot_address(sha256, offset), ["starts", "ends", "probabilities"])
+        return EotTrace(*entry) if entry is not None else EotTrace()
+
+    def predict(
+        self, recording: Recording, offset: int, known: EotTrace, starts: Ints, ends: Ints
+    ) -> EotTrace:
+        """`known` with more predictions, which are also kept in the cache."""
+        stream = stream_of(recording.user, offset, self.tail_s)
+        more = known.merged(v1_mini.end_of_turn_probabilities(stream, starts, ends))
+        address = self._eot_address(recording.sha256, offset)
+        self.cache.store(address, starts=more.starts, ends=more.ends, probabilities=more.probabilities)
+        return more
+
+    def _eot_address(self, sha256: str, offset: int) -> str:
+        return f"{sha256}-v1-mini-{v1_mini.model_version()}-{offset}"
+
+    def trace(self, recording: Recording, phases: int, vads: Iterable[str] = VAD_MODELS) -> Traced:
+        """VAD traces and labels of a recording, with the predictions at hand."""
+        return self._traced(recording, phase_offsets(phases), vads)
+
+    def trace_session(
+        self,
+        recording: Recording,
+        settings: Settings,
+        phase_samples: int = 0,
+        stt: Sequence[SttEvent] | None = None,
+    ) -> Traced:
+        """All that one setting leads to on one recording at one phase offset: what a session needs."""
+        traced = self._traced(recording, [phase_samples], [settings.vad.model])
+        return self.complete(recording, traced, [Block.of(settings)], stt)
+
+    def _traced(self, recording: Recording, offsets: Sequence[int], vads: Iterable[str]) -> Traced:
+        recording = self.labelled(recording)
+        assert recording.labels is not None
+        return Traced(
+            name=recording.name,
+            path=recording.path,
+            sha256=recording.sha256,
+            duration_s=recording.duration_s,
+            labels=recording.labels,
+            vad={model: self.vad(recording, model, offsets) for model in vads},
+            eot=tuple(self.cached_predictions(recording.sha256, offset) for offset in offsets),
+            tail_s=self.tail_s,
+            notes=recording.notes,
+        )
+
+    def labelled(self, recording: Recording) -> Recording:
+        """The recording with its labels, or estimated ones (see `estimate_labels`) if it has none."""
+        if recording.labels is not None:
+            return recording
+        return replace(recording, labels=self.estimate_labels(recording))
+
+    def estimate_labels(self, recording: Recording, words: Sequence[Word] = ()) -> Labels:
+        """Labels from the speech in the two channels. Raises BadRecording without an agent channel.
+
+        `words`: if known, they tell the user's backchannels from short turns.
+        """
+        if recording.agent is None:
+            raise BadRecording.of(
+                recording.path,
+                "has neither labels nor an agent channel, so holds cannot be told from ends of turn",
+                f"add a label file {Path(recording.path).stem}.labels.json, or the agent's channel",
+            )
+        both = (recording, agent_alone(recording))
+        user, agent = (self.vad(channel, "livekit", [0])[0] for channel in both)
+        said = [word for word in words if word.speaker == "user"]
+        return estimate_labels(recording.user, recording.agent, user.probabilities, agent.probabilities, said)
+
+    def speech_only(self, recording: Recording) -> Labels:
+        """The user's IPUs and nothing else: who speaks when, of a recording that can't be labelled."""
+        (trace,) = self.vad(recording, "livekit", [0])
+        spans = estimate_speech(recording.user, trace.probabilities)
+        ipus = tuple(Ipu("user", start_s, end_s) for start_s, end_s in spans.tolist())
+        return Labels(recording.duration_s, ipus, (), source="speech of the user alone")
+
+    def restart(self, recording: Recording, known: VadTrace, missing: MissingRestarts) -> VadTrace:
+        """`known` with the VAD's restarts that are missing, which are also kept in the cache."""
+        stream = stream_of(recording.user, known.phase_samples, self.tail_s)
+        restarts = dict(known.restarts)
+        name = f"{recording.sha256}-{model_version(known.model)}-{known.phase_samples}-{self.tail_s:g}"
+        for origin, needed in zip(missing.origins, missing.windows, strict=True):
+            address = f"{name}-from-{origin}"
+            entry = self.cache.load(address, ["probabilities"])
+            if entry is None or len(entry[0]) < needed:
+                windows = min(max(LEAST_RESTART, 2 * needed), known.windows_from(origin))
+                audio = stream[origin : origin + windows * WINDOW_SAMPLES]
+                entry = [speech_probabilities(known.model, [audio])[0]]
+                self.cache.store(address, probabilities=entry[0])
+            restarts[origin] = entry[0]
+        return replace(known, restarts=restarts)
+
+    def complete(
+        self,
+        recording: Recording,
+        traced: Traced,
+        blocks: Sequence[Block],
+        stt: Sequence[SttEvent] | None = None,
+    ) -> Traced:
+        """The trace with every prediction, and every restart of the VAD, that the blocks' settings lead to.
+
+        `stt`: the speech-to-text's events as in `replay`.
+        """
+        eot = list(traced.eot)
+        vad = {name: list(traces) for name, traces in traced.vad.items()}
+        for phase in range(traced.phases):
+            offset = next(iter(vad.values()))[phase].phase_samples
+            agent = agent_turns(traced.labels) + offset / SAMPLE_RATE_HZ
+            segmented: dict[tuple[VadSettings, float], Pauses] = {}
+            for block in blocks:
+                if block.detector == "vad":
+                    continue
+                key = (block.vad, block.conditions.frame_duration)
+                model = block.vad.model
+                if key not in segmented:
+                    frame = frame_samples(block.conditions.frame_duration)
+                    segmented[key] = find_pauses(vad[model][phase], block.vad, frame)
+                heard = heard_by(block, traced.labels, offset / SAMPLE_RATE_HZ, stt)
+                while True:
+                    try:
+                        decide(segmented[key], eot[phase], agent, block, heard, vad[model][phase])
+                        break
+                    except MissingPredictions as missing:
+                        eot[phase] = self.predict(recording, offset, eot[phase], missing.starts, missing.ends)
+                    except MissingRestarts as missing:
+                        vad[model][phase] = self.restart(recording, vad[model][phase], missing)
+        return replace(traced, eot=tuple(eot), vad={name: tuple(traces) for name, traces in vad.items()})
+
+
+def trace_recordings(
+    files: Sequence[RecordingFiles],
+    blocks: Sequence[Block],
+    *,
+    phases: int = 4,
+    cache: Path | None = None,
+    jobs: int = 2,
+    quiet: bool = False,
+    line: LineCondition = CLEAN,
+    seed: int = 0,
+) -> Iterator[Traced | ValueError]:
+    """Load and trace recordings in worker processes, in order, with all predictions the blocks lead to.
+
+    `line`: what the audio is put through before (`degrade`); labels stay those of the audio as recorded.
+
+    A recording that cannot be loaded or traced gives the error in its place, so that one bad file does not
+    stop the others. Only the traces come back: the audio of all recordings is never in memory at once.
+    """
+    tracer = Tracer(TraceCache(cache or default_cache()))
+    work = (delayed(_trace_one)(tracer, one, blocks, phases, line, seed) for one in files)
+    with tqdm(total=len(files), desc="tracing", unit="recording", disable=quiet) as bar:
+        for result in Parallel(n_jobs=min(jobs, max(1, len(files))), return_as="generator")(work):
+            bar.update()
+            yield result
+
+
+def _trace_one(
+    tracer: Tracer,
+    files: RecordingFiles,
+    blocks: Sequence[Block],
+    phases: int,
+    line: LineCondition,
+    seed: int,
+) -> Traced | ValueError:
+    try:
+        recording = load_recording(files)
+        if not line.is_clean:
+            recording = degrade(tracer.labelled(recording), line, seed)
+        vads = sorted({block.vad.model for block in blocks})
+        return tracer.complete(recording, tracer.trace(recording, phases, vads), blocks)
+    except ValueError as error:
+        return error

@@ -1,0 +1,91 @@
+"""How settings hold on bad lines: the same recordings under every line condition, one table.
+
+Goal: false boundaries and latency of a few settings (LiveKit's defaults, the chosen one) by `LineCondition`,
+and the worst case of each. The labels are those of the clean audio on every line, so that only the line
+differs.
+
+Conventions: a result frame has one row per line, setting and metric: columns line, setting, metric, value,
+low, high, n as in `sweep.figures`; lines and settings in the order given. Traces are cached by the degraded
+audio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..core.settings import KNOBS, Settings
+from ..core.traces import Traced
+from ..recordings.conditions import LineCondition
+from ..recordings.find import RecordingFiles
+from ..turns.replay import Block
+from ..turns.sweep import Corpus, score_one
+from ..turns.tracing import trace_recordings
+
+COLUMNS = ("line", "setting", "metric", "value", "low", "high", "n")
+
+
+def score_lines(
+    files: Sequence[RecordingFiles],
+    settings: Mapping[str, Settings],
+    lines: Sequence[LineCondition],
+    *,
+    phases: int = 4,
+    seed: int = 0,
+    jobs: int = 2,
+    cache: Path | None = None,
+    quiet: bool = False,
+) -> pd.DataFrame:
+    """Score settings, by name, on the recordings under each line.
+
+    Raises ValueError if a recording can't be used under one of them: the lines would not be comparable.
+    """
+    if not settings or not lines:
+        raise ValueError("expected at least one setting and one line condition; give both")
+    if len({str(line) for line in lines}) < len(lines):
+        raise ValueError(f"lines {', '.join(map(str, lines))}: one is given twice; give each once")
+    blocks = [Block.of(one) for one in settings.values()]
+    frames = []
+    for line in lines:
+        traced: list[Traced] = []
+        for result in trace_recordings(
+            files, blocks, phases=phases, cache=cache, jobs=jobs, quiet=quiet, line=line, seed=seed
+        ):
+            if isinstance(result, ValueError):
+                raise ValueError(f"condition {line}: {result}")
+            traced.append(result)
+        corpus = Corpus.of(traced)
+        for name, one in settings.items():
+            figures = score_one(corpus, one).rename_axis("metric").reset_index()
+            frames.append(figures.assign(line=str(line), setting=name))
+    return pd.concat(frames, ignore_index=True)[list(COLUMNS)]
+
+
+def worst_lines(frame: pd.DataFrame) -> pd.DataFrame:
+    """Each setting's worst (highest) value of each metric and the line it has it on; columns as `COLUMNS`.
+
+    What no line has a value for (a latency where no turn was committed) is left out.
+    """
+    known = frame[frame["value"].notna()]
+    rows = known.groupby(["setting", "metric"], sort=False)["value"].idxmax()
+    return known.loc[rows].reset_index(drop=True)
+
+
+def worst_table(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The worst of several sweep tables of the same settings, row by row, to choose under a budget by.
+
+    A setting within the budget here is within it on every line (`sweep.choose`). A latency that is unknown on
+    one line is unknown here.
+    """
+    if not tables:
+        raise ValueError("expected at least one sweep table, got none")
+    first, knobs = tables[0], list(KNOBS)
+    for other in tables[1:]:
+        if not other[knobs].equals(first[knobs]):
+            raise ValueError("the tables are of different settings; sweep the same grid on every line")
+    metrics = [name for name in first.columns if name not in knobs]
+    worst = np.max([table[metrics].to_numpy(dtype=np.float64) for table in tables], axis=0)
+    return pd.concat([first[knobs], pd.DataFrame(worst, columns=metrics, index=first.index)], axis=1)

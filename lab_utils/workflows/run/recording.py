@@ -1,0 +1,172 @@
+"""One recording of a trial, from file to results; in a worker process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from ... import plots
+from ...core.labels import Labels
+from ...core.recording import Recording
+from ...core.session_log import SessionLog, SessionMode
+from ...core.settings import Settings
+from ...recordings.audio import BadRecording, replacing
+from ...recordings.find import RecordingFiles, load_recording
+from ...session.job import Limits, SessionJob
+from ...session.log.files import save_session
+from ...session.log.left_out import without_text
+from ...session.metrics import playouts, session_commits, stage_table
+from ...session.rehearsal import traced_job
+from ...session.scripted.stt_plan import SttTiming, has_placeholders, words_of
+from ...session.stand_ins.imports import stand_ins
+from ...session.user_parts import Part, PartKind, load_parts
+from ...session.workers import run_watched
+from ...turns.tracing import TraceCache, Tracer
+
+FILES = ("session.json", "heard.flac", "report.json", "turns.csv", "timeline.png", "latency.png")
+"""What each recording's folder holds; the last is written last."""
+Outcome = Literal["done", "failed", "skipped"]
+"""Of a recording: its session ended with it, ended before it, or couldn't be run at all."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one recording gave."""
+
+    recording: str
+    path: str
+    outcome: Outcome
+    reason: str = ""
+    """Why it failed or was skipped."""
+    sha256: str = ""
+    duration_s: float = 0.0
+    labels: str = ""
+    """Where the labels come from."""
+    notes: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Commits, replies, interruptions … and, where labels allow, holds and false boundaries."""
+    stages: pd.DataFrame | None = None
+    """`metrics.stage_table`"""
+    caveats: tuple[str, ...] = ()
+    simulated: tuple[str, ...] = ()
+    """Modules that an agent or plug-in imports and that aren't installed (`simulation.stand_ins`)."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the sessions of a trial have in common; can be sent to a worker."""
+
+    settings: Settings
+    mode: SessionMode
+    seed: int
+    real_time: bool
+    limits: Limits | None
+    stt_timing: SttTiming
+    parts: Mapping[PartKind, Part]
+    cache: Path
+    out: Path
+    text: bool
+    """Whether results hold what was said."""
+
+
+def run_one(plan: Plan, files: RecordingFiles) -> Result:
+    """One recording from file to results, in a process with a virtual clock."""
+    if not plan.real_time:  # what is to be measured on the wall clock must be there
+        stand_ins().begin(plan.seed)
+    parts = load_parts(plan.parts)
+    tracer = Tracer(TraceCache(plan.cache))
+    recording = _labelled(load_recording(files), tracer)
+    log = run_watched(_job(plan, recording, tracer, parts))
+    if not plan.text:
+        log = without_text(log)  # here, so that figures and summary don't have it either
+    scored = recording.labels
+    if plan.mode == "reactive" or not (scored and scored.labels):
+        scored = None
+    simulated = () if plan.real_time else tuple(sorted(stand_ins().used))
+    result = replace(result_of(log, recording, scored), simulated=simulated)
+    own = save_session(log, plan.out, text=plan.text)
+    assert result.stages is not None
+    write_whole(own / "turns.csv", result.stages.to_csv(index=False, lineterminator="\n").encode())
+    span_s = (0.0, max(log.duration_s, 1.0))  # a session that could not be started lasted no time
+    write_whole(own / "timeline.png", plots.png(plots.session_figure(log, span_s, scored)))
+    write_whole(own / "latency.png", plots.png(plots.latency_figure(log)))
+    return result
+
+
+def _labelled(recording: Recording, tracer: Tracer) -> Recording:
+    """The recording with who speaks when, as well as it can be known."""
+    if recording.labels is None and recording.agent is None:
+        return replace(recording, labels=tracer.speech_only(recording))
+    return tracer.labelled(recording)
+
+
+def _job(
+    plan: Plan, recording: Recording, tracer: Tracer, parts: Mapping[PartKind, Callable[[], Any] | None]
+) -> SessionJob:
+    limits = plan.limits or (Limits(real_s=_patience_s(recording)) if plan.real_time else Limits())
+    try:
+        job = SessionJob(
+            recording,
+            plan.settings,
+            agent=parts["agent"],
+            stt=parts["stt"],
+            llm=parts["llm"],
+            tts=parts["tts"],
+            seed=plan.seed,
+            mode=plan.mode,
+            tail_s=tracer.tail_s,
+            stt_timing=plan.stt_timing,
+            real_time=plan.real_time,
+            limits=limits,
+        )
+    except ValueError as error:  # a mode that this recording doesn't allow
+        raise BadRecording(str(error)) from None
+    if plan.mode == "reactive" or plan.real_time:
+        return job
+    return traced_job(job, tracer)[0]
+
+
+def _patience_s(recording: Recording) -> float:
+    """Real seconds for a session on the wall clock, which a reactive caller may make three times as long."""
+    return Limits().real_s + 4 * recording.duration_s
+
+
+def result_of(log: SessionLog, recording: Recording, labels: Labels | None) -> Result:
+    """The headline figures of one session; `labels` None where they say nothing about its commits."""
+    commits = session_commits(log, labels)
+    counts = {
+        "commits": len(commits),
+        "replies": sum(reply.commit_s is not None for reply in log.replies),
+        "interruptions": sum(playout.interrupted for playout in playouts(log)),
+        "false_interruptions": len(log.of_kind("false_interruption")),
+        "errors": len(log.of_kind("error")),
+    }
+    if labels is not None:
+        counts["holds"] = len(labels.of_kind("hold"))
+        counts["false_boundaries"] = int(commits["false_boundary"].sum())
+    notes = recording.notes
+    if recording.labels is not None and has_placeholders(words_of(recording.labels)):
+        notes += ("nobody has transcribed the user's words: the scripted STT sends placeholders",)
+    return Result(
+        recording=log.recording,
+        path=recording.path,
+        outcome="failed" if log.failure else "done",
+        reason=log.failure,
+        sha256=log.sha256,
+        duration_s=log.duration_s,
+        labels=recording.labels.source or "unknown" if recording.labels else "",
+        notes=notes,
+        counts=counts,
+        stages=stage_table(log),
+        caveats=log.caveats,
+    )
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all."""
+    with replacing(path) as part:
+        part.write_bytes(content)

@@ -1,0 +1,129 @@
+"""Find recordings, run each in a worker process, gather what they gave."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from ...core.session_log import SessionMode
+from ...core.settings import Settings
+from ...recordings.audio import BadRecording
+from ...recordings.find import RecordingFiles, find_in
+from ...session.job import HasSettings, Limits, settings_in
+from ...session.log.files import session_folder
+from ...session.log.left_out import LEFT_OUT
+from ...session.rehearsal import stt_timing
+from ...session.user_parts import BadPart, Part, PartKind
+from ...session.workers import WorkerDied, in_workers
+from ...turns.tracing import default_cache
+from .recording import FILES, Plan, Result, run_one
+from .summary import Trial, write_summary
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in a trial: what was finished by then is on disk."""
+
+    def __init__(self, finished: int, recordings: int, folder: Path) -> None:
+        super().__init__(f"{finished} of {recordings} recording(s) finished, in {folder}/")
+
+
+def run_trial(
+    paths: Sequence[str | Path],
+    profile: Settings | HasSettings,
+    *,
+    out: Path,
+    agent: Part = None,
+    stt: Part = None,
+    llm: Part = None,
+    tts: Part = None,
+    mode: SessionMode = "open_loop",
+    seed: int = 0,
+    real_time: bool = False,
+    limits: Limits | None = None,
+    text: bool = False,
+    cache: Path | None = None,
+    jobs: int = 2,
+    channels: tuple[str, str] = ("caller", "agent"),
+    quiet: bool = False,
+) -> Trial:
+    """Run an agent on each recording under a profile's settings; results in a folder of its own below `out`.
+
+    `agent`, `stt`, `llm`, `tts`: callables without arguments, or their names (`user_parts`).
+    `text`: keep what was said in the results (`simulation.left_out`); the audio is kept either way.
+    A recording that can't be used is skipped with its reason, and one whose session fails is kept as failed;
+    the others go on. Raises BadRecording if none can be used, BadPart for an agent or plug-in that can't be,
+    and Interrupted, with the summary of what was received, on Ctrl-C.
+    """
+    settings = settings_in(profile)
+    parts: dict[PartKind, Part] = {"agent": agent, "stt": stt, "llm": llm, "tts": tts}
+    timing = stt_timing(settings)
+    plan = Plan(
+        settings, mode, seed, real_time, limits, timing, parts, cache or default_cache(), out.absolute(), text
+    )
+    found, results = _find(paths, channels)
+    started_at = time.time()
+
+    def trial(interrupted: bool = False) -> Trial:
+        named = {kind: _name(part) for kind, part in parts.items() if part is not None}
+        return Trial(settings, mode, real_time, seed, named, timing, tuple(results), text, interrupted)
+
+    try:
+        with tqdm(total=len(found), desc="sessions", unit="recording", disable=quiet) as bar:
+            for result in _results(plan, found, jobs):
+                results.append(result)
+                bar.update()
+    except KeyboardInterrupt as interrupt:
+        folders = [session_folder(out, files.name) for files in found]
+        finished = sum(_written_since(folder / FILES[-1], started_at) for folder in folders)
+        if finished:
+            write_summary(trial(interrupted=True), out)
+        raise Interrupted(finished, len(found), out) from interrupt
+    if all(result.outcome == "skipped" for result in results):
+        reasons = "; ".join(result.reason for result in results)
+        raise BadRecording(reasons or "no recordings given; name a file or a folder")
+    write_summary(trial(), out)
+    return trial()
+
+
+def _find(
+    paths: Sequence[str | Path], channels: tuple[str, str]
+) -> tuple[list[RecordingFiles], list[Result]]:
+    """The recordings, each with a folder name of its own, and the paths that have none."""
+    found, failed = find_in(paths, channels)
+    skipped = [Result(str(path), str(path), "skipped", str(error)) for path, error in failed]
+    distinct: dict[str, RecordingFiles] = {}
+    for files in found:
+        name, number = files.name, 1
+        while session_folder(Path(), name).name.casefold() in distinct:
+            number += 1
+            name = f"{files.name}-{number}"
+        distinct[session_folder(Path(), name).name.casefold()] = replace(files, name=name)
+    return list(distinct.values()), skipped
+
+
+def _results(plan: Plan, found: Sequence[RecordingFiles], jobs: int) -> Iterator[Result]:
+    processes = min(jobs, max(1, len(found)))
+    answers = in_workers(run_one, ((plan, files) for files in found), processes, real_time=plan.real_time)
+    for files, answer in zip(found, answers, strict=True):
+        if isinstance(answer, BadPart):
+            raise answer
+        if isinstance(answer, BadRecording):
+            yield Result(files.name, str(files.user), "skipped", str(answer))
+        elif isinstance(answer, Exception):
+            told = plan.text or isinstance(answer, WorkerDied)
+            reason = " ".join(f"{type(answer).__name__}: {answer if told else LEFT_OUT}".splitlines())
+            yield Result(files.name, str(files.user), "failed", reason)
+        else:
+            yield answer
+
+
+def _written_since(path: Path, moment: float) -> bool:
+    return path.exists() and path.stat().st_mtime >= moment - 0.1  # file systems lag by some ms
+
+
+def _name(part: Part) -> str:
+    return part if isinstance(part, str) else getattr(part, "__qualname__", repr(part))

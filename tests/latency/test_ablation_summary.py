@@ -1,0 +1,284 @@
+"""Percentiles, savings and verdicts, on tables whose savings are known by construction."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from ablation_tables import BASE_MS, COMMIT_MS, RECORDINGS, SEEDS, TURNS, made_up
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab_utils.latency.ablation.claims import LevelClaim, SavingClaim
+from lab_utils.latency.ablation.percentiles import NONE, Estimate, Resampling, weighted_percentile
+from lab_utils.latency.ablation.plan import BASELINE, DEFAULT, FULL, alone, configurations
+from lab_utils.latency.ablation.summary import both_ways, summarize, waterfall
+from lab_utils.latency.ablation.turns import TURN_COLUMNS, table
+from lab_utils.latency.ablation.verdicts import Level, Saved, judge_level, judge_saving, judge_share
+from lab_utils.latency.techniques.choice import NAMES
+
+N = len(RECORDINGS) * SEEDS * TURNS
+
+
+@given(
+    values=st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=12),
+    data=st.data(),
+    q=st.sampled_from([0, 5, 50, 90, 95, 100]),
+)
+def test_weighted_percentile_is_that_of_the_repeated_values(values, data, q):
+    weights = np.array(data.draw(st.lists(st.integers(0, 4), min_size=len(values), max_size=len(values))))[
+        None, :
+    ]
+    found = weighted_percentile(np.array(values), weights, q)[0]
+    repeated = np.repeat(values, weights[0])
+    if len(repeated):
+        assert found == pytest.approx(np.percentile(repeated, q), abs=1e-6)
+    else:
+        assert np.isnan(found)
+
+
+def test_interval_is_that_of_whole_recordings_drawn_again():
+    names = np.repeat(["a", "b", "c"], 5)
+    values = np.arange(15.0)
+    resampling = Resampling.of(names, seed=3, resamples=50)
+    slow = [
+        np.percentile(np.concatenate([values[5 * g : 5 * g + 5] for g in range(3) for _ in range(n[g])]), 90)
+        for n in resampling.drawn
+    ]
+    found = resampling.percentile(values, 90)
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(slow, (2.5, 97.5))))
+
+
+def test_one_recording_has_figures_but_no_intervals():
+    found = Resampling.of(np.array(["a", "a", "a"])).percentile(np.array([1.0, 2.0, 9.0]), 50)
+    assert found.value == 2
+    assert np.isnan(found.low)
+    assert np.isnan(found.high)
+
+
+def test_saving_counts_only_turns_answered_in_both():
+    before, after = np.array([100.0, 500.0, np.nan, 300.0]), np.array([90.0, np.nan, 10.0, 290.0])
+    resampling = Resampling.of(np.array(["a", "a", "b", "b"]))
+    assert resampling.saved_mean(before, after).value == 10
+    assert resampling.saved_at(before, after, 50).value == 10
+    assert resampling.saved_mean(before[:2], np.full(2, np.nan)) == NONE
+
+
+def test_a_saving_common_to_all_turns_is_certain_however_much_turns_differ():
+    summary = summarize(*made_up(noise_ms=400))
+    of = summary.savings.set_index(["technique", "view", "measure", "on"])
+    for name, expected in zip(NAMES, range(10, 130, 10), strict=True):
+        for view in ("alone", "left out", "stacked"):
+            row = of.loc[(name, view, "turn_total_ms", "all")]
+            for figure in ("saved_p50", "saved_p95", "saved_mean"):
+                assert row[figure] == pytest.approx(expected)
+                assert row[f"{figure}_low"] == pytest.approx(expected)
+                assert row[f"{figure}_high"] == pytest.approx(expected)
+            assert row["turns"] == N
+            assert row["affected"] == 1
+
+
+def test_own_turns_of_a_technique_are_those_where_it_acts():
+    of = summarize(*made_up()).savings.set_index(["technique", "view", "measure", "on"])["turns"]
+    share = {name: int(of[name, "alone", "turn_total_ms", "its"]) * TURNS // N for name in NAMES}
+    assert share["streaming_stt"] == TURNS
+    assert share["kv_cache_reuse"] == TURNS - 1
+    assert share["tts_warmup"] == share["audio_prebuffering"] == 1
+    assert share["semantic_cache"] == share["model_routing"] == share["tool_prefetch"] == TURNS // 4
+
+
+def test_latency_says_how_many_turns_were_not_answered():
+    turns, sessions = made_up()
+    silent = (turns["configuration"] == FULL) & (turns["turn"] == 0)
+    turns.loc[silent, ["turn_total_ms", "after_commit_ms"]] = np.nan
+    latency = summarize(turns, sessions).latency.set_index(["configuration", "measure"])
+    row = latency.loc[(FULL, "turn_total_ms")]
+    assert (row["turns"], row["answered"]) == (N, N - N // TURNS)
+    assert latency.loc[(BASELINE, "turn_total_ms"), "answered"] == N
+    assert latency.loc[(FULL, "commit_ms"), "p50"] == COMMIT_MS
+
+
+def test_costs_are_per_thousand_turns():
+    turns, sessions = made_up()
+    sessions.loc[sessions.index[0], "failure"] = "it broke"
+    costs = summarize(turns, sessions).costs.set_index("configuration")
+    assert costs.loc[FULL, "llm_calls"] == pytest.approx(2 / TURNS * 1000)
+    assert costs.loc[FULL, "dollars"] == pytest.approx(0.01 / TURNS * 1000)
+    assert costs.loc[FULL, "discarded_share"] == pytest.approx(2 / TURNS)
+    assert (costs.loc[BASELINE, "failed"], costs.loc[FULL, "failed"]) == (1, 0)
+    assert costs.loc[FULL, "sessions"] == len(RECORDINGS) * SEEDS
+
+
+def test_summary_is_the_same_whatever_the_order_of_rows():
+    turns, sessions = made_up()
+    one, other = summarize(turns, sessions), summarize(_reversed(turns), sessions)
+    pd.testing.assert_frame_equal(one.savings, other.savings)
+    assert one.verdicts == other.verdicts
+
+
+def _reversed(turns: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each configuration in reverse order."""
+    return pd.concat([part[::-1] for _, part in turns.groupby("configuration", sort=False)])
+
+
+def test_no_turns_are_refused():
+    _, sessions = made_up()
+    with pytest.raises(ValueError, match="labelled end of turn"):
+        summarize(table([], TURN_COLUMNS), sessions)
+
+
+def test_waterfall_goes_from_none_to_all_and_ends_with_livekits_default():
+    steps = waterfall(summarize(*made_up(noise_ms=0)))
+    assert list(steps["name"]) == ["none of the twelve", *NAMES, DEFAULT]
+    assert steps["p95"].iloc[0] == BASE_MS
+    assert steps["p95"].iloc[-2] == BASE_MS - sum(range(10, 130, 10))
+    np.testing.assert_allclose(-np.diff(steps["p95"])[:-1], steps["saved_p95"][1:-1])
+    assert steps["saved_p95"].isna().tolist() == [True] + [False] * 12 + [True]
+
+
+def test_both_ways_has_each_technique_once():
+    frame = both_ways(summarize(*made_up(noise_ms=0)))
+    assert list(frame["technique"]) == list(NAMES)
+    assert frame["alone_p95"].tolist() == pytest.approx(frame["left_out_p50"].tolist())
+
+
+# --- verdicts -----------------------------------------------------------------------------------------
+
+CLAIM = SavingClaim("model_routing", 100, 300, 21)
+
+
+def saved(p95: float, p50: float = 0.0, mean: float = 0.0, turns: int = 10, affected: float = 1.0) -> Saved:
+    return Saved(*(Estimate(x, x - 5, x + 5) for x in (p95, p50, mean)), turns=turns, affected=affected)
+
+
+def judged(alone: Saved, left_out: Saved, its: Saved, claim=CLAIM, **stages: float):
+    rows = {
+        ("alone", "all"): alone,
+        ("left out", "all"): left_out,
+        ("alone", "its"): its,
+        ("left out", "its"): its,
+    }
+    return judge_saving(claim, rows, {"llm_ttft_ms": 0.0} | stages)
+
+
+def test_saving_that_reaches_the_claim_both_ways_holds():
+    assert judged(saved(150), saved(120), saved(150)).verdict == "holds"
+    more = judged(saved(450), saved(350), saved(450))
+    assert (more.verdict, more.reason) == ("holds", "more than claimed")
+
+
+def test_saving_that_reaches_it_one_way_holds_only_then():
+    assert judged(saved(150), saved(20), saved(150)).reason == "the other techniques are off"
+    one = judged(saved(20), saved(150), saved(20))
+    assert (one.verdict, one.reason) == ("holds only if", "the other techniques are on")
+
+
+def test_saving_where_the_technique_acts_holds_only_there():
+    found = judged(saved(10, turns=40), saved(5, turns=40), saved(200, turns=10))
+    assert found.verdict == "holds only if"
+    assert "only at turns that the small model answers (25% of the turns): 200" in found.reason
+
+
+def test_saving_of_the_typical_turn_only():
+    assert "the typical turn" in judged(saved(10, p50=120), saved(5), saved(20)).reason
+
+
+def test_saving_hidden_behind_the_wait_says_so():
+    found = judged(saved(10, mean=8), saved(5), saved(20), llm_ttft_ms=140.0)
+    assert found.verdict == "doesn't hold here"
+    assert "the first token comes 140 ms sooner" in found.reason
+    assert "8 [3, 13] ms of it" in found.reason
+
+
+def test_technique_that_never_acts_or_changes_nothing_says_so():
+    assert (
+        "there are no turns that the small model answers"
+        in judged(saved(1), saved(1), saved(0, turns=0)).reason
+    )
+    assert "changes no turn" in judged(saved(0, affected=0.0), saved(0), saved(0)).reason
+    claim = SavingClaim("tts_warmup", 50, 150, 25, on_its_turns=True)
+    rows = {(view, on): saved(0, affected=0.0) for view in ("alone", "left out") for on in ("all", "its")}
+    stages = {"tts_first_audio_ms": 0.0}
+    assert "greeting" in judge_saving(claim, rows, stages, greeted=True).reason
+    assert "greeting" not in judge_saving(claim, rows, stages, greeted=False).reason
+    assert "30% of the turns" in judged(saved(9, affected=0.3), saved(0), saved(9)).reason
+
+
+def test_claim_about_certain_turns_is_judged_on_them():
+    claim = SavingClaim("semantic_cache", 400, 800, 27, on_its_turns=True)
+    found = judged(saved(0), saved(0), saved(500), claim=claim)
+    assert (found.verdict, found.claim) == ("holds", "saves 400 to 800 ms at p95 on hits")
+
+
+def test_verdict_is_uncertain_where_the_interval_holds_the_limit():
+    assert judged(saved(150), saved(120), saved(150)).certain
+    assert not judged(saved(102), saved(120), saved(150)).certain
+
+
+def test_unmeasured_saving_doesnt_hold():
+    nothing = Saved(NONE, NONE, NONE, 0, float("nan"))
+    assert judged(nothing, nothing, nothing).verdict == "doesn't hold here"
+
+
+@given(alone=st.floats(-1e3, 1e3), left_out=st.floats(-1e3, 1e3), its=st.floats(-1e3, 1e3))
+def test_every_saving_gets_one_verdict_and_holds_only_with_the_figures_for_it(alone, left_out, its):
+    found = judged(saved(alone), saved(left_out), saved(its))
+    assert (found.verdict == "holds") == (min(alone, left_out) >= CLAIM.low_ms)
+    assert found.verdict == "holds" or found.reason
+
+
+LEVEL = LevelClaim("all twelve", FULL, 500, 650, 31)
+
+
+def level(total: float, after_commit: float, without_tool: float | None = None) -> Level:
+    without_tool = after_commit if without_tool is None else without_tool
+    figures = (total, after_commit, total - after_commit, without_tool)
+    return Level(*(Estimate(x, x - 5, x + 5) for x in figures), turns=10)
+
+
+def test_range_holds_within_or_below():
+    assert judge_level(LEVEL, level(600, 200)).verdict == "holds"
+    assert judge_level(LEVEL, level(400, 200)).reason == "faster than claimed"
+
+
+def test_range_reached_after_the_commit_holds_only_counted_so():
+    found = judge_level(LEVEL, level(1600, 600))
+    assert found.verdict == "holds only if"
+    assert "the wait until the commit alone is 1000 [995, 1005] ms" in found.reason
+    assert judge_level(LEVEL, level(1600, 900)).verdict == "doesn't hold here"
+    without_tool = judge_level(LEVEL, level(1600, 900, 600))
+    assert without_tool.verdict == "holds only if"
+    assert "no turns that need the tool" in without_tool.reason
+
+
+def test_range_without_turns_says_so():
+    assert "no such turns" in judge_level(LEVEL, Level(NONE, NONE, NONE, NONE, 0)).reason
+
+
+def test_share_holds_up_to_its_limit():
+    assert judge_share("discarded", 0.05, [0.05, 0.05], 0.05, 528).verdict == "holds"
+    assert judge_share("discarded", 0.2, [0.1, 0.3], 0.05, 528).verdict == "doesn't hold here"
+
+
+def test_a_share_is_certain_where_every_recording_says_the_same():
+    assert judge_share("discarded", 0.2, [0.1, 0.3], 0.05, 528).certain
+    assert not judge_share("discarded", 0.2, [0.0, 0.4], 0.05, 528).certain
+    assert not judge_share("discarded", 0.2, [0.2], 0.05, 528).certain
+
+
+def test_verdicts_cover_every_claim():
+    verdicts = summarize(*made_up()).verdicts
+    assert [one.subject for one in verdicts[:12]] == list(NAMES)
+    assert len(verdicts) == 12 + 3 + 2
+
+
+# --- plan ---------------------------------------------------------------------------------------------
+
+
+def test_configurations_are_38_and_42_with_mistakes():
+    chosen = configurations(automatic_cache=False)
+    assert len(chosen) == 38
+    assert len(configurations(automatic_cache=False, mistakes=True)) == 42
+    assert chosen[BASELINE].on == ()
+    assert chosen[FULL].on == NAMES
+    assert all(chosen[alone(name)].on == (name,) for name in NAMES)
+    assert "prefix_caching" not in chosen[DEFAULT].on
+    assert "prefix_caching" in configurations(automatic_cache=True)[DEFAULT].on

@@ -1,0 +1,203 @@
+"""Corrections by a person: kept with who, when and what, and stronger than any estimate."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab_utils.core.labels import LABEL_KINDS, Ipu, Label, Labels
+from lab_utils.recordings.labels.edits import Change, edit_labels, label_at, undo_edit, update_labels
+from lab_utils.recordings.labels.file import (
+    BadLabels,
+    read_label_file,
+    read_labels,
+    write_label_file,
+    write_labels,
+)
+
+NOON = dt.datetime(2026, 5, 4, 12, 0, tzinfo=dt.UTC)
+HOLD = Label("hold", 2.0, 3.0, 0.8, "estimated")
+SHIFT = Label("shift", 4.0, 4.5, 0.9, "estimated")
+LABELS = Labels(
+    10.0,
+    (Ipu("user", 1.0, 2.0, "my"), Ipu("user", 3.0, 4.0, "name"), Ipu("agent", 4.5, 8.0)),
+    (HOLD, SHIFT),
+    source="two channels",
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "call.labels.json"
+    write_labels(LABELS, path)
+    return path
+
+
+def test_an_edit_is_kept_with_who_when_and_what(path):
+    after = Label("cut_off", 2.0, 3.0)
+    labels = edit_labels(path, [Change(HOLD, after, "the agent coughs")], "Ada", NOON)
+    assert labels == read_labels(path)
+    assert labels.labels[0] == Label("cut_off", 2.0, 3.0, 1.0, "the agent coughs", edited=True)
+    (edit,) = read_label_file(path).edits or ()
+    assert (edit.who, edit.when) == ("Ada", NOON)
+    (change,) = edit.changes
+    assert change.before is not None
+    assert change.after is not None
+    assert (change.before.kind, change.after.kind, change.why) == ("hold", "cut_off", "the agent coughs")
+
+
+def test_a_second_edit_is_added_to_the_history(path):
+    edit_labels(path, [Change(HOLD, None, "no pause")], "Ada", NOON)
+    edit_labels(path, [Change(None, Label("hold", 2.1, 2.9))], "Bo", NOON + dt.timedelta(hours=1))
+    assert [edit.who for edit in read_label_file(path).edits or ()] == ["Ada", "Bo"]
+    assert [label.start_s for label in read_labels(path).labels] == [2.1, 4.0]
+
+
+def test_a_moved_edge_moves_who_speaks_when(path):
+    labels = edit_labels(path, [Change(SHIFT, Label("shift", 3.8, 4.5))], "Ada", NOON)
+    assert labels.spans("user").tolist() == [[1, 2], [3, 3.8]]
+    labels = edit_labels(path, [Change(HOLD, Label("hold", 2.2, 2.9))], "Ada", NOON)
+    assert labels.spans("user").tolist() == [[1, 2.2], [2.9, 3.8]]
+    labels = edit_labels(path, [Change(None, Label("hold", 1.3, 1.6))], "Ada", NOON)
+    assert labels.spans("user").tolist() == [[1, 1.3], [1.6, 2.2], [2.9, 3.8]]
+
+
+def test_an_edited_label_wins_over_an_estimate_and_a_refused_one_stays_away(path):
+    edit_labels(path, [Change(SHIFT, Label("hold", 4.0, 4.4))], "Ada", NOON)
+    edit_labels(path, [Change(HOLD, None)], "Ada", NOON)
+    merged = update_labels(path, LABELS)
+    assert [(label.kind, label.edited) for label in merged.labels] == [("hold", True)]
+    assert read_labels(path) == merged
+    assert len(read_label_file(path).edits or ()) == 2
+
+
+def test_an_estimate_is_written_as_it_is_where_nobody_has_edited(path, tmp_path):
+    assert update_labels(tmp_path / "new.labels.json", LABELS) == LABELS
+    assert update_labels(path, LABELS) == LABELS
+    assert read_labels(path) == LABELS
+
+
+def test_a_file_without_edits_has_no_new_keys(path):
+    content = json.loads(path.read_text())
+    assert "edits" not in content
+    assert all("edited" not in label for label in content["labels"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "who", "when", "error", "message"),
+    [
+        ([Change(HOLD, None)], " ", NOON, ValueError, "who is empty"),
+        ([Change(HOLD, None)], "Ada", dt.datetime(2026, 1, 1), ValueError, "no time zone"),
+        ([], "Ada", NOON, ValueError, "no changes"),
+        ([Change(Label("hold", 7, 8), None)], "Ada", NOON, BadLabels, "has no hold from 7 to 8 s"),
+        ([Change(None, Label("hold", 8, 12))], "Ada", NOON, BadLabels, "after the end of the recording"),
+        ([Change(None, Label("shift", 2.5, 3.5))], "Ada", NOON, BadLabels, "one silence has one label"),
+    ],
+)
+def test_an_impossible_edit_changes_nothing(path, changes, who, when, error, message):
+    before = path.read_bytes()
+    with pytest.raises(error, match=message):
+        edit_labels(path, changes, who, when)
+    assert path.read_bytes() == before
+
+
+def test_a_change_changes_something():
+    with pytest.raises(ValueError, match="neither before nor after"):
+        Change(None, None)
+
+
+def test_a_history_without_a_name_or_a_time_zone_is_refused(path):
+    content = json.loads(path.read_text())
+    entry = {"who": "Ada", "when": "2026-05-04T12:00:00", "changes": [{"why": "x"}]}
+    for broken in (entry, {**entry, "when": "2026-05-04T12:00:00Z", "who": ""}):
+        path.write_text(json.dumps({**content, "edits": [broken]}))
+        with pytest.raises(BadLabels, match=r"edits\[0\]\.(when|who)"):
+            read_labels(path)
+
+
+def test_the_shortest_label_at_a_moment_is_meant_and_without_one_the_nearest_is_named():
+    inside = Label("backchannel", 2.4, 2.6)
+    labels = replace(LABELS, labels=(HOLD, inside, SHIFT))
+    assert label_at(labels, 2.2) == HOLD
+    assert label_at(labels, 2.5) == inside
+    assert label_at(labels, 3.005) == HOLD, "give or take a rounding"
+    with pytest.raises(ValueError, match=r"no label at 3.4 s: the nearest is a hold from 2.00 to 3.00 s"):
+        label_at(labels, 3.4)
+    with pytest.raises(ValueError, match="there are no labels; add one"):
+        label_at(replace(LABELS, labels=()), 3.4)
+
+
+def test_an_edit_of_an_estimate_begins_the_file_and_a_bad_one_leaves_none(tmp_path):
+    path = tmp_path / "new.labels.json"
+    with pytest.raises(BadLabels, match="has no hold from 7 to 8 s"):
+        edit_labels(path, [Change(Label("hold", 7.0, 8.0), None)], "Ada", NOON, estimated=LABELS)
+    assert not path.exists()
+    edit_labels(path, [Change(HOLD, None)], "Ada", NOON, estimated=LABELS)
+    assert read_labels(path) == replace(LABELS, labels=(SHIFT,))
+    assert read_label_file(path).recording == "new"
+    edit_labels(path, [Change(SHIFT, None)], "Ada", NOON, estimated=LABELS)
+    assert read_labels(path).labels == (), "what is in the file counts, not the estimate"
+
+
+@st.composite
+def edits(draw):
+    """A label of `LABELS` changed, moved or removed, or a new one where the user talks."""
+    start_s = draw(st.integers(100, 380)) / 100
+    new = Label(draw(st.sampled_from(LABEL_KINDS)), start_s, start_s + draw(st.integers(0, 60)) / 100)
+    before = draw(st.sampled_from([None, HOLD, SHIFT]))
+    return Change(before, None if before is not None and draw(st.booleans()) else new, "because")
+
+
+@given(st.lists(edits(), min_size=1, max_size=3))
+def test_undoing_goes_back_edit_by_edit_to_the_labels_as_they_were(changes):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.labels.json"
+        write_labels(LABELS, path)
+        states = [LABELS]
+        for change in changes:
+            try:
+                states.append(edit_labels(path, [change], "Ada", NOON))
+            except BadLabels:  # it contradicts the others
+                assert read_labels(path) == states[-1]
+        made = len(states) - 1
+        for k in range(made):
+            labels, undone = undo_edit(path, "Bo", NOON + dt.timedelta(hours=k))
+            assert labels == read_labels(path) == states[-2 - k]
+            assert undone.undone is not None
+            assert (undone.who, undone.undone.who) == ("Ada", "Bo")
+        assert len(read_label_file(path).edits or ()) == made, "the history keeps what was undone"
+        with pytest.raises(BadLabels, match="has no edit to undo"):
+            undo_edit(path, "Bo", NOON)
+
+
+def test_an_estimate_may_say_again_what_was_refused_once_the_refusal_is_undone(path):
+    edit_labels(path, [Change(HOLD, None)], "Ada", NOON)
+    undo_edit(path, "Ada", NOON)
+    assert HOLD in update_labels(path, LABELS).labels
+
+
+def test_texts_that_came_after_an_edit_outlive_its_undoing(path):
+    edit_labels(path, [Change(None, Label("hold", 1.3, 1.6))], "Ada", NOON)
+    content = read_label_file(path)
+    said = {1.0: "my", 1.6: "own"}
+    ipus = tuple(ipu.model_copy(update={"text": said.get(ipu.start_s, ipu.text)}) for ipu in content.ipus)
+    write_label_file(content.model_copy(update={"ipus": ipus}), path)
+    labels, _ = undo_edit(path, "Ada", NOON)
+    assert labels.ipus[0] == Ipu("user", 1.0, 2.0, "my own")
+
+
+def test_an_edit_whose_place_has_changed_since_is_not_undone(path):
+    edit_labels(path, [Change(SHIFT, Label("shift", 3.8, 4.5))], "Ada", NOON)
+    other = replace(LABELS, ipus=(Ipu("user", 0.5, 2.0), Ipu("user", 3.0, 3.7), Ipu("agent", 4.6, 8.0)))
+    update_labels(path, other)
+    before = path.read_bytes()
+    with pytest.raises(BadLabels, match="can't be undone any more; change the label back"):
+        undo_edit(path, "Ada", NOON)
+    assert path.read_bytes() == before

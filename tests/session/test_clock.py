@@ -1,0 +1,241 @@
+"""The virtual clock: it jumps when nothing is left to do, and never while work is pending."""
+
+import asyncio
+import contextlib
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from own_process import run_virtually
+
+from lab_utils.session import clock
+
+
+def test_an_hour_of_sleep_takes_no_time():
+    async def main():
+        loop = asyncio.get_running_loop()
+        before = loop.time()
+        await asyncio.sleep(3600)
+        return loop.time() - before
+
+    began = time.monotonic()
+    assert clock.run(main) == pytest.approx(3600, abs=1e-6)
+    assert time.monotonic() - began < 5
+
+
+@given(st.lists(st.integers(0, 10_000).map(lambda ms: ms / 1000), min_size=1, max_size=20))
+def test_timers_fire_in_order_at_their_very_moment(delays):
+    async def main():
+        loop = asyncio.get_running_loop()
+        start, fired = loop.time(), []
+        for delay in delays:
+            loop.call_at(start + delay, lambda delay=delay: fired.append((delay, loop.time() - start)))
+        await asyncio.sleep(max(delays) + 1)
+        return fired
+
+    fired = clock.run(main)
+    assert [delay for delay, _ in fired] == sorted(delays)
+    assert all(at == pytest.approx(delay, abs=1e-8) for delay, at in fired)
+
+
+def test_executor_work_costs_what_is_declared_and_not_what_it_took():
+    def slow(word):
+        time.sleep(0.05)
+        return word
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        before = loop.time()
+        word = await asyncio.to_thread(slow, "done")
+        return word, loop.time() - before
+
+    word, took = clock.run(main, cost_s=lambda function: 0.25 if clock.unwrapped(function) is slow else 0.0)
+    assert word == "done"
+    assert took == pytest.approx(0.25, abs=1e-9)
+
+
+def test_a_timeout_does_not_expire_while_a_thread_computes():
+    async def main():
+        return await asyncio.wait_for(asyncio.to_thread(time.sleep, 0.1), timeout=0.001)
+
+    assert clock.run(main) is None
+
+
+def test_executor_results_come_in_the_order_of_submission():
+    async def main():
+        loop, order = asyncio.get_running_loop(), []
+        slow = loop.run_in_executor(None, time.sleep, 0.1)
+        quick = loop.run_in_executor(None, time.sleep, 0.0)
+        slow.add_done_callback(lambda _: order.append("slow"))
+        quick.add_done_callback(lambda _: order.append("quick"))
+        await asyncio.gather(slow, quick)
+        return order
+
+    assert clock.run(main) == ["slow", "quick"]
+
+
+def test_errors_in_the_executor_reach_who_waits():
+    async def main():
+        await asyncio.to_thread(int, "no number")
+
+    with pytest.raises(ValueError, match="no number"):
+        clock.run(main)
+
+
+def test_the_clock_stands_still_while_a_thread_is_held_for():
+    async def main():
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+
+        def work():
+            time.sleep(0.1)
+            loop.call_soon_threadsafe(done.set)
+
+        asyncio.get_running_loop().call_later(1.0, lambda: None)  # what the clock would jump to
+        before = loop.time()
+        with loop.hold("the encoder"):
+            threading.Thread(target=work).start()
+            await done.wait()
+        return loop.time() - before
+
+    assert clock.run(main) == 0.0
+
+
+def test_a_deadlock_names_what_waits():
+    async def stuck_in_the_middle():
+        await asyncio.Event().wait()
+
+    async def main():
+        await asyncio.create_task(stuck_in_the_middle(), name="the lost task")
+
+    with pytest.raises(
+        clock.Deadlock, match=r"the lost task \(.*stuck_in_the_middle at .*test_simulation_clock"
+    ):
+        clock.run(main, patience_s=0.1)
+
+
+def test_a_thread_without_notice_is_waited_for_before_a_deadlock_is_declared():
+    async def main():
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+        threading.Timer(0.2, lambda: loop.call_soon_threadsafe(done.set)).start()
+        await done.wait()
+        return "woken"
+
+    assert clock.run(main, patience_s=5) == "woken"
+
+
+def test_executor_work_that_hangs_is_named():
+    release = threading.Event()
+
+    async def main():
+        await asyncio.to_thread(release.wait, 30)
+
+    try:
+        with pytest.raises(clock.Stalled, match=r"over 0\.2 s: .*wait"):
+            clock.run(main, stall_s=0.2)
+    finally:
+        release.set()
+
+
+def test_a_task_that_never_lets_time_pass_is_stopped():
+    async def spins():
+        while True:
+            await asyncio.sleep(0)
+
+    with pytest.raises(clock.Stalled, match="spins"):
+        clock.run(spins, stall_s=0.2)
+
+
+def test_the_time_module_follows_the_loop_in_its_thread_only():
+    answer = run_virtually(
+        """
+        import asyncio, threading, time
+
+        async def both():
+            there = []
+            before = time.time(), time.monotonic(), time.perf_counter()
+            thread = threading.Thread(target=lambda: there.append(time.time()))
+            thread.start(); thread.join()
+            await asyncio.sleep(1000)
+            time.sleep(500)
+            after = time.time(), time.monotonic(), time.perf_counter()
+            steps = [b - a for a, b in zip(before, after)]
+            ns = [time.perf_counter_ns() for _ in range(3)]
+            return steps, there[0], before[0], len(set(ns)) == 3 and sorted(ns) == ns
+
+        def main():
+            outside = time.time()
+            steps, there, epoch, rising = clock.run(both)
+            return [steps, abs(there - outside), epoch, rising, time.time() - outside]
+        """
+    )
+    steps, thread_differs_by, epoch, rising, took = answer
+    assert steps == pytest.approx([1500] * 3, abs=1e-6)
+    assert thread_differs_by < 5
+    assert epoch == clock.EPOCH_S
+    assert rising
+    assert took < 30
+
+
+def test_identifiers_are_drawn_from_the_seed():
+    ids = """
+        import uuid
+        async def draw():
+            return uuid.uuid4().hex
+        def main():
+            drawn = [clock.run(draw, seed=seed) for seed in (7, 7, 8)]
+            return [*drawn, uuid.uuid4().hex]
+        """
+    first, again, other, outside = run_virtually(ids)
+    assert first == again
+    assert len({first, other, outside}) == 3
+    assert first == run_virtually(ids)[0]
+
+
+def test_installing_after_livekit_is_refused():
+    import livekit.agents  # noqa: F401
+
+    with pytest.raises(RuntimeError, match="has been imported"):
+        clock.install()
+
+
+def test_numpy_seconds_leave_the_clock_a_plain_float():
+    async def main():
+        await asyncio.sleep(np.float64(1.5))
+        return asyncio.get_running_loop().time()
+
+    assert type(clock.run(main)) is float
+
+
+def test_what_ignores_being_cancelled_is_abandoned():
+    async def insists():
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(1)
+
+    async def main():
+        asyncio.get_running_loop().insisting = asyncio.create_task(insists())
+        await asyncio.sleep(5)
+        return "done"
+
+    assert clock.run(main) == "done"
+
+
+def test_work_that_hangs_keeps_no_process_from_ending():
+    answer = run_virtually(
+        """
+        import asyncio, threading
+        async def hangs():
+            await asyncio.to_thread(threading.Event().wait)
+        def main():
+            try:
+                clock.run(hangs, stall_s=0.2)
+            except clock.Stalled as error:
+                return str(error)
+        """,
+        timeout_s=20,
+    )
+    assert answer == "executor work takes over 0.2 s: Event.wait"

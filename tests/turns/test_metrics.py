@@ -1,0 +1,472 @@
+"""Metrics against their twin, and the bootstrap's and the frontier's properties."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import naive
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from synthetic import (
+    Turn,
+    block_of,
+    complete,
+    conversations,
+    labels_of,
+    settings_of_one_block,
+    traced_of,
+)
+
+from lab_utils.core.labels import Ipu, Label, Labels, agent_turns
+from lab_utils.core.timeline import SAMPLE_RATE_HZ, frame_samples
+from lab_utils.core.traces import Commits
+from lab_utils.turns.metrics import (
+    END_OF_TURN,
+    HOLD,
+    INTERVAL_NAMES,
+    LATENCIES,
+    LONG_HOLD,
+    RATES,
+    Intervals,
+    Tally,
+    attribute,
+    bootstrap,
+    intervals,
+    pareto_frontier,
+    summarize,
+    tally,
+)
+from lab_utils.turns.replay import decide, find_pauses, heard_by, replay
+from lab_utils.turns.replay.records import Decisions, Pauses
+
+TAIL_S = 4.0
+
+
+def commits_at(*times: float, cause: str = "detector") -> Commits:
+    return Commits(np.array(times, dtype=float), (cause,) * len(times), np.full(len(times), np.nan))
+
+
+def tallies_of(labels, settings, offsets, seed):
+    """The recording with its predictions, and each phase's tally of the settings."""
+    block = block_of(settings)
+    recording = traced_of(labels, seed=seed, offsets=offsets, tail_s=TAIL_S)
+    recording = complete(recording, [block])
+    tallies = []
+    for trace, eot in zip(recording.vad["livekit"], recording.eot, strict=True):
+        offset_s = trace.phase_samples / SAMPLE_RATE_HZ
+        pauses = find_pauses(trace, block.vad, frame_samples(block.conditions.frame_duration))
+        heard = heard_by(block, labels, offset_s)
+        decisions = decide(pauses, eot, agent_turns(labels) + offset_s, block, heard, trace)
+        tallies.append(tally(decisions, pauses, intervals(labels, TAIL_S), offset_s))
+    return recording, tallies
+
+
+# --- against the twin -----------------------------------------------------------------------------
+
+
+@given(
+    st.lists(conversations(), min_size=1, max_size=3),
+    settings_of_one_block(),
+    st.sampled_from([(0,), (0, 256), (0, 170, 341)]),
+    st.integers(0, 2**32 - 1),
+)
+def test_tally_and_summary_agree_with_the_definitions(conversations, settings, offsets, seed):
+    pooled, marks, scores = [], [], [[] for _ in settings]
+    for k, labels in enumerate(conversations):
+        recording, tallies = tallies_of(labels, settings, offsets, seed + k)
+        for phase, found in enumerate(tallies):
+            pooled.append(found)
+            marks.append(intervals(labels, TAIL_S))
+            for s, one in enumerate(settings):
+                expected = naive.score(labels, replay(recording, one, phase), TAIL_S)
+                scores[s].append(expected)
+                assert found.holds_cut[s] == expected.holds_cut
+                assert found.turns_cut[s] == expected.turns_cut
+                assert found.cut_offs_hit[s] == expected.cut_offs_hit
+                assert found.backchannels_hit[s] == expected.backchannels_hit
+                assert found.timeouts[s] == expected.timeouts
+                latency_s = found.latency_s[:, s]
+                np.testing.assert_allclose(
+                    latency_s[np.isfinite(latency_s)], expected.latencies_s, atol=1e-12
+                )
+                assert np.isinf(latency_s).sum() == expected.missed
+    summary = summarize(pooled, marks)
+    for s in range(len(settings)):
+        expected_summary = naive.summary(scores[s])
+        assert summary.keys() == expected_summary.keys()
+        for name, value in expected_summary.items():
+            np.testing.assert_allclose(summary[name][s], value, rtol=1e-12, atol=1e-12, err_msg=name)
+
+
+@given(conversations(), settings_of_one_block(), st.integers(0, 2**32 - 1))
+def test_each_commit_is_attributed_to_the_label_it_falls_into(labels, settings, seed):
+    recording, _ = tallies_of(labels, settings, (0,), seed)
+    for one in settings:
+        commits = replay(recording, one)
+        frame = attribute(commits, intervals(labels, TAIL_S))
+        expected = naive.attribute(labels, commits, TAIL_S)
+        np.testing.assert_array_equal(frame["commit_s"], commits.time_s)
+        assert tuple(frame["cause"]) == commits.cause
+        np.testing.assert_array_equal(frame["probability"], commits.probability)
+        for name in ("label", "false_boundary"):
+            assert frame[name].tolist() == [row[name] for row in expected]
+        for name in ("label_start_s", "latency_s"):
+            np.testing.assert_array_equal(frame[name], [row[name] for row in expected])
+
+
+@given(conversations(), settings_of_one_block(), st.integers(0, 2**32 - 1))
+def test_attributed_commits_add_up_to_the_tally(labels, settings, seed):
+    recording, (found,) = tallies_of(labels, settings, (0,), seed)
+    for s, one in enumerate(settings):
+        frame = attribute(replay(recording, one), intervals(labels, TAIL_S))
+        assert frame.loc[frame["label"] == "hold", "label_start_s"].nunique() == found.holds_cut[s]
+        timeouts = frame["latency_s"].notna() & (frame["cause"] == "max_delay")
+        assert timeouts.sum() == found.timeouts[s]
+        seen = np.sort(found.latency_s[np.isfinite(found.latency_s[:, s]), s])
+        np.testing.assert_allclose(np.sort(frame["latency_s"].dropna()), seen, atol=1e-12)
+
+
+# --- by hand --------------------------------------------------------------------------------------
+
+CALL = Labels(
+    duration_s=20.0,
+    ipus=(
+        Ipu("user", 1.0, 2.0),
+        Ipu("user", 2.5, 3.0),
+        Ipu("agent", 4.0, 7.0),
+        Ipu("user", 5.0, 5.3),
+        Ipu("user", 8.0, 9.0),
+        Ipu("agent", 9.5, 9.8),
+        Ipu("user", 10.0, 11.0),
+        Ipu("agent", 12.0, 13.0),
+        Ipu("user", 15.0, 16.0),
+    ),
+    labels=(
+        Label("hold", 2.0, 2.5),
+        Label("shift", 3.0, 4.0),
+        Label("backchannel", 5.0, 5.3),
+        Label("cut_off", 9.0, 10.0),
+        Label("shift", 11.0, 12.0),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("time_s", "label", "latency_s", "false_boundary"),
+    [
+        (0.5, "other", math.nan, False),
+        (1.5, "speech", math.nan, True),
+        (2.0, "hold", math.nan, True),
+        (2.49, "hold", math.nan, True),
+        (2.5, "speech", math.nan, True),
+        (3.0, "end_of_turn", 0.0, False),
+        (4.9, "end_of_turn", 1.9, False),
+        (5.0, "backchannel", math.nan, False),
+        (7.9, "backchannel", math.nan, False),
+        (9.2, "cut_off", math.nan, False),
+        (14.9, "end_of_turn", 3.9, False),
+        (15.5, "speech", math.nan, False),
+        (17.0, "other", math.nan, False),
+    ],
+)
+def test_what_a_commit_means_depends_on_when_it_comes(time_s, label, latency_s, false_boundary):
+    (row,) = attribute(commits_at(time_s), intervals(CALL)).to_dict("records")
+    assert (row["label"], row["false_boundary"]) == (label, false_boundary)
+    np.testing.assert_allclose(row["latency_s"], latency_s)
+
+
+def test_only_the_first_commit_after_an_end_of_turn_has_a_latency():
+    frame = attribute(commits_at(3.4, 3.9, 11.5), intervals(CALL))
+    np.testing.assert_allclose(frame["latency_s"], [0.4, np.nan, 0.5])
+
+
+def test_speech_after_the_last_labelled_end_of_turn_is_no_false_boundary():
+    """The turn's end is not labelled, so the turn is in no denominator."""
+    assert not attribute(commits_at(15.5), intervals(CALL))["false_boundary"].any()
+    assert naive.score(CALL, commits_at(15.5), 0.0).turns_cut == 0
+
+
+def test_no_commits_give_an_empty_frame_with_all_columns():
+    frame = attribute(commits_at(), intervals(CALL))
+    assert len(frame) == 0
+    assert {"commit_s", "cause", "label", "latency_s", "false_boundary"} <= set(frame.columns)
+
+
+def test_a_recording_without_labels_has_no_intervals():
+    marks = intervals(Labels(10.0, (), ()))
+    assert (len(marks.start_s), marks.n_turns) == (0, 0)
+    assert attribute(commits_at(1.0), marks)["label"].tolist() == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "kind"),
+    [(0.19, LONG_HOLD), (0.2, HOLD), (0.3, HOLD), (5.0, HOLD), (5.01, LONG_HOLD)],
+)
+def test_holds_from_two_tenths_to_five_seconds_are_scored_both_included(duration_s, kind):
+    labels = Labels(20.0, (), (Label("hold", 7.1, 7.1 + duration_s),))
+    assert intervals(labels).kind.tolist() == [kind]
+
+
+def test_the_ends_of_scored_holds_can_be_moved():
+    labels = Labels(20.0, (), (Label("hold", 1.0, 1.1), Label("hold", 2.0, 8.0)))
+    assert intervals(labels, shortest_hold_s=0.1, longest_hold_s=6.0).count(HOLD) == 2
+
+
+def test_the_last_end_of_turn_waits_until_the_end_of_the_added_silence():
+    labels = Labels(10.0, (Ipu("user", 1.0, 9.0),), (Label("shift", 9.0, 9.0),))
+    marks = intervals(labels, tail_s=8.0)
+    assert marks.end_s[marks.kind == END_OF_TURN].tolist() == [18.0]
+
+
+def test_a_backchannel_ends_the_wait_for_a_commit():
+    marks = intervals(CALL)
+    assert marks.end_s[marks.kind == END_OF_TURN].tolist() == [5.0, 15.0]
+
+
+def test_labels_rounded_to_a_hundredth_still_give_disjoint_intervals():
+    """Label files may contradict themselves by 10 ms; every moment still has one meaning."""
+    labels = Labels(
+        20.0,
+        (Ipu("user", 1.0, 2.005), Ipu("user", 2.995, 4.008), Ipu("user", 6.004, 6.3), Ipu("user", 8.0, 9.0)),
+        (Label("hold", 2.0, 3.0), Label("shift", 4.0, 5.0), Label("backchannel", 6.0, 6.3)),
+    )
+    marks = intervals(labels)
+    assert np.all(marks.end_s[:-1] <= marks.start_s[1:])
+    assert [INTERVAL_NAMES[k] for k in marks.kind] == [
+        "speech",
+        "hold",
+        "speech",
+        "end_of_turn",
+        "backchannel",
+        "speech",
+    ]
+    backchannel = INTERVAL_NAMES.index("backchannel")
+    assert marks.end_s[marks.kind == backchannel].tolist() == [8.0]
+
+
+@given(conversations())
+def test_intervals_are_disjoint_and_in_order(labels):
+    marks = intervals(labels, TAIL_S)
+    assert np.all(marks.start_s <= marks.end_s)
+    assert np.all(marks.end_s[:-1] <= marks.start_s[1:])
+
+
+def tally_at(times_s, labels: Labels) -> Tally:
+    """One setting that commits at these times, each in a pause of its own."""
+    times_s = np.asarray(times_s, dtype=float)
+    n = len(times_s)
+    pauses = Pauses(
+        speech_start_s=times_s,
+        start_of_speech_s=times_s,
+        last_speaking_s=times_s - 0.02,
+        end_of_speech_s=times_s - 0.01,
+        resume_s=times_s + 0.01,
+        predict_sample=np.zeros(n, dtype=np.int64),
+        blip_s=np.zeros(0),
+        opening_s=0.0,
+        stream_end_s=1e9,
+    )
+    column = np.zeros(1, dtype=np.int64)
+    decisions = Decisions(
+        accepted_s=times_s[:, None],
+        rejected_s=times_s[:, None],
+        threshold=np.zeros(1),
+        accepted=np.ones((n, 1), np.bool_),
+        rejected=np.zeros((n, 1), np.bool_),
+        level=column,
+        min_column=column,
+        max_column=column,
+        probability=np.full((n, 1), np.nan),
+    )
+    return tally(decisions, pauses, intervals(labels), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("time_s", "holds", "turns", "cut_offs", "backchannels", "latencies_s"),
+    [
+        (0.9, 0, 0, 0, 0, []),
+        (1.0, 0, 1, 0, 0, []),
+        (2.0, 1, 1, 0, 0, []),
+        (2.5, 0, 1, 0, 0, []),
+        (3.0, 0, 0, 0, 0, [0.0]),
+        (5.0, 0, 0, 0, 1, []),
+        (8.0, 0, 1, 0, 0, []),
+        (9.0, 0, 0, 1, 0, []),
+        (10.0, 0, 1, 0, 0, []),
+        (11.0, 0, 0, 0, 0, [0.0]),
+        (15.0, 0, 0, 0, 0, []),
+    ],
+)
+def test_intervals_include_their_start_and_not_their_end(
+    time_s, holds, turns, cut_offs, backchannels, latencies_s
+):
+    found = tally_at([time_s], CALL)
+    assert found.holds_cut.tolist() == [holds]
+    assert found.turns_cut.tolist() == [turns]
+    assert found.cut_offs_hit.tolist() == [cut_offs]
+    assert found.backchannels_hit.tolist() == [backchannels]
+    assert found.latency_s[np.isfinite(found.latency_s)].tolist() == latencies_s
+
+
+def test_speech_that_begins_just_at_an_end_of_turn_leaves_no_time_for_a_commit():
+    labels = Labels(9.0, (Ipu("user", 1.0, 2.0), Ipu("user", 2.0, 3.0)), (Label("shift", 2.0, 2.0),))
+    assert np.isinf(tally_at([2.0, 3.5], labels).latency_s).all()
+    assert naive.score(labels, commits_at(2.0, 3.5), 0.0).missed == 1
+
+
+@pytest.mark.parametrize("n", [3, 127, 128, 256, 512])
+def test_a_turn_cut_very_often_counts_once(n):
+    """256 hits of one turn must not add up to none in a byte."""
+    holds = tuple(Label("hold", float(k), k + 0.9) for k in range(n))
+    labels = Labels(n + 10.0, (), (*holds, Label("shift", n + 1.0, n + 1.0)))
+    found = tally_at(np.arange(n) + 0.5, labels)
+    assert (found.turns_cut[0], found.holds_cut[0]) == (1, n)
+
+
+# --- percentiles and rates ------------------------------------------------------------------------
+
+
+def tally_of(latency_s, **counts) -> Tally:
+    """A tally of one setting per column of latencies."""
+    latency_s = np.asarray(latency_s, dtype=float)
+    none = np.zeros(latency_s.shape[1], dtype=np.int64)
+    names = ("holds_cut", "turns_cut", "cut_offs_hit", "backchannels_hit", "timeouts")
+    return Tally(**{name: np.asarray(counts.get(name, none)) for name in names}, latency_s=latency_s)
+
+
+def marks_with(n_holds: int, n_turns: int) -> Intervals:
+    start_s = np.arange(n_holds, dtype=float)
+    kind = np.full(n_holds, HOLD, dtype=np.int64)
+    return Intervals(start_s, start_s + 0.5, kind, np.zeros(n_holds, dtype=np.int64), n_turns)
+
+
+@given(
+    st.integers(0, 30).flatmap(
+        lambda n: st.lists(
+            st.lists(st.one_of(st.floats(0, 20), st.just(math.inf)), min_size=n, max_size=n),
+            min_size=1,
+            max_size=4,
+        )
+    )
+)
+def test_percentiles_are_numpys_over_the_committed_turns(columns):
+    latency_s = np.array(columns).T.reshape(-1, len(columns))
+    summary = summarize([tally_of(latency_s)], [marks_with(0, len(latency_s))])
+    for s, column in enumerate(columns):
+        seen = [t for t in column if t < math.inf]
+        for q in (50, 90, 95):
+            expected = np.percentile(seen, q) if seen else np.nan
+            np.testing.assert_allclose(summary[f"latency_p{q}"][s], expected, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(summary["latency_mean"][s], np.mean(seen) if seen else np.nan, atol=1e-12)
+
+
+def test_a_rate_without_a_denominator_is_not_a_number():
+    summary = summarize([tally_of(np.zeros((0, 2)))], [marks_with(0, 0)])
+    for name in (*RATES, *LATENCIES, "backchannel_rate"):
+        assert np.isnan(summary[name]).all(), name
+        assert summary[name].shape == (2,)
+
+
+# --- bootstrap ------------------------------------------------------------------------------------
+
+
+def recording_with(*latency_s: float, holds: int = 10, holds_cut: int = 0) -> tuple[list[Tally], Intervals]:
+    column = np.reshape(latency_s, (-1, 1))
+    return [tally_of(column, holds_cut=[holds_cut])], marks_with(holds, len(latency_s))
+
+
+def interval_of(recordings, **options):
+    return bootstrap([t for t, _ in recordings], [m for _, m in recordings], **options)
+
+
+MIXED = [
+    recording_with(0.4, 0.6, holds_cut=1),
+    recording_with(0.5, 0.5, holds_cut=2),
+    recording_with(0.2, math.inf, 0.8, holds_cut=3),
+]
+
+
+def test_the_bootstrap_is_reproducible_from_its_seed():
+    one, two, other = (interval_of(MIXED, seed=seed, resamples=200) for seed in (1, 1, 2))
+    assert one.equals(two)
+    assert not one.equals(other)
+
+
+def test_intervals_contain_the_value_of_symmetric_recordings():
+    """Recordings come in pairs that lie as far above the value as below it."""
+    pairs = [
+        recording_with(1.0 + d, 1.0 + 2 * d, holds_cut=round(5 + 20 * d)) for d in (-0.2, -0.1, 0.0, 0.1, 0.2)
+    ]
+    frame = interval_of(pairs)
+    for name, value in (("latency_mean", 1.0), ("latency_p50", 1.0), ("false_boundary_rate", 0.5)):
+        assert frame.loc[name, "low"] < value < frame.loc[name, "high"]
+
+
+def test_identical_recordings_leave_no_doubt():
+    """Resampling is by recording, not by pause: copies of one recording vary in nothing."""
+    one = recording_with(0.3, 0.5, 1.7, math.inf, holds_cut=4)
+    frame = interval_of([one] * 5)
+    score = naive.Score(holds=10, holds_cut=4, turns=4, missed=1, latencies_s=[0.3, 0.5, 1.7])
+    expected = naive.summary([score] * 5)
+    for name in (*RATES, *LATENCIES):
+        assert frame.loc[name, "low"] == pytest.approx(expected[name]), name
+        assert frame.loc[name, "high"] == pytest.approx(expected[name]), name
+
+
+def test_the_interval_is_that_of_whole_recordings_drawn_with_replacement():
+    """Twin: draw, pool, summarize; one resample at a time."""
+    rng = np.random.default_rng(3)
+    values = []
+    for draw in rng.integers(len(MIXED), size=(300, len(MIXED))):
+        pooled = summarize([MIXED[r][0][0] for r in draw], [MIXED[r][1] for r in draw])
+        values.append([pooled[name][0] for name in (*RATES, *LATENCIES)])
+    frame = interval_of(MIXED, resamples=300, seed=3)
+    assert frame.index.tolist() == [*RATES, *LATENCIES]
+    np.testing.assert_allclose(frame.to_numpy().T, np.percentile(values, [2.5, 97.5], axis=0), atol=1e-12)
+
+
+def test_one_recording_has_no_interval():
+    frame = interval_of(MIXED[:1])
+    assert frame.index.tolist() == [*RATES, *LATENCIES]
+    assert frame.isna().all(axis=None)
+
+
+def test_figures_without_data_have_no_interval_and_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        frame = interval_of([recording_with(0.5, holds=0), recording_with(0.7, holds=0)])
+        nothing = interval_of([recording_with(holds=0), recording_with(holds=0)])
+    assert frame.loc["false_boundary_rate"].isna().all()
+    assert frame.loc["latency_mean"].notna().all()
+    assert nothing.isna().all(axis=None)
+
+
+# --- Pareto frontier ------------------------------------------------------------------------------
+
+figures = st.one_of(st.sampled_from([0.0, 0.1, 0.2, 0.3, math.nan, math.inf]), st.floats(0, 1))
+
+
+@given(st.lists(st.tuples(figures, figures), max_size=30))
+def test_the_frontier_is_that_of_the_double_loop(points):
+    rate, latency_s = np.array([p[0] for p in points]), np.array([p[1] for p in points])
+    found = pareto_frontier(rate, latency_s)
+    assert found.tolist() == naive.pareto(rate.tolist(), latency_s.tolist())
+    assert np.all(np.diff(rate[found]) > 0)
+    assert np.all(np.diff(latency_s[found]) < 0)
+
+
+def test_the_script_of_a_conversation_gives_every_kind_of_label():
+    """The tests above would be idle if the made-up conversations lacked something."""
+    labels = labels_of(
+        [
+            Turn((1.0, 0.5, 0.5), ((0.5, "hold"), (0.8, "cut_off")), reply=3.0, backchannel=True),
+            Turn((0.5, 0.5), ((5.5, "hold"),), gap=-0.3),
+            Turn((1.0,), (), reply=0.0),
+        ]
+    )
+    marks = intervals(labels)
+    assert {INTERVAL_NAMES[k] for k in marks.kind} == set(INTERVAL_NAMES)
+    assert marks.n_turns == 2

@@ -1,0 +1,264 @@
+"""The rules of `turn_detection="stt"` and of given transcripts on hand-made traces (twins: test_replay)."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from synthetic import complete, with_conditions
+
+from lab_utils.core.labels import Ipu, Labels
+from lab_utils.core.settings import Conditions, Settings
+from lab_utils.core.timeline import WINDOW_S
+from lab_utils.core.traces import EotTrace, SttEvent, SttEventKind, Traced, VadTrace
+from lab_utils.turns.replay import Block, MissingRestarts, decide, find_pauses, replay, stt_events
+
+# Frames as long as a window: window w is judged at (w + 1) * 32 ms.
+STT = with_conditions(Settings(), frame_duration=0.032, prediction_delay=0.0).replace(
+    detector="stt", min_silence_duration=0.25, min_delay=0.5, max_delay=3.0
+)
+VAD = STT.replace(detector="vad")
+
+SPEECH, LONG_SILENCE = [1.0] * 25, [0.0] * 150
+LAST_S = 25 * WINDOW_S
+"""Last speaking time of SPEECH: 0.8 s; the VAD's END_OF_SPEECH comes at 1.056 s."""
+
+
+def say(kind: SttEventKind, time_s: float, text: str = "", **times_s: float) -> SttEvent:
+    return SttEvent(time_s, kind, text, **times_s)
+
+
+def final(time_s: float, text: str = "yes", **times_s: float) -> SttEvent:
+    return say("final", time_s, text, **times_s)
+
+
+def end(time_s: float, **times_s: float) -> SttEvent:
+    return say("end_of_speech", time_s, **times_s)
+
+
+def start(time_s: float) -> SttEvent:
+    return say("start_of_speech", time_s)
+
+
+def traced(windows: Sequence[float], restarts: dict[int, Sequence[float]] | None = None) -> Traced:
+    duration_s = len(windows) * WINDOW_S
+    found = {origin: np.array(p, dtype=float) for origin, p in (restarts or {}).items()}
+    trace = VadTrace("livekit", 0, np.array(windows), found)
+    labels = Labels(duration_s, (), ())
+    return Traced("x", "x", "0", duration_s, labels, {"livekit": (trace,)}, (EotTrace(),), 0.0)
+
+
+def commits(
+    windows: Sequence[float],
+    events: Sequence[SttEvent],
+    settings: Settings = STT,
+    restarts: dict[int, Sequence[float]] | None = None,
+) -> list[tuple[float, str]]:
+    """(time, cause) of each commit."""
+    found = replay(traced(windows, restarts), settings, stt=events)
+    return [(round(float(t), 6), cause) for t, cause in zip(found.time_s, found.cause, strict=True)]
+
+
+# --- the speech-to-text decides -----------------------------------------------------------------------
+
+
+def test_a_bare_end_of_speech_commits_min_delay_after_it_comes():
+    assert commits(SPEECH + LONG_SILENCE, [final(1.5), end(1.5)]) == [(2.0, "stt")]
+    assert commits(SPEECH + LONG_SILENCE, [final(1.3), end(1.5)]) == [(2.0, "stt")]
+
+
+def test_the_vads_end_of_speech_alone_commits_nothing():
+    assert commits(SPEECH + LONG_SILENCE, [final(0.9)]) == []
+    assert commits(SPEECH + LONG_SILENCE, [final(2.0)]) == []
+
+
+@pytest.mark.parametrize(("end_s", "commit_s"), [(0.8, 1.5), (1.2, 1.7), (9.0, 2.0)])
+def test_an_end_of_speech_that_tells_its_time_counts_from_it_but_not_from_the_future(end_s, commit_s):
+    assert commits(SPEECH + LONG_SILENCE, [final(1.5), end(1.5, end_s=end_s)]) == [(commit_s, "stt")]
+
+
+def test_max_delay_is_not_used():
+    assert commits(SPEECH + LONG_SILENCE, [final(1.5), end(1.5)], STT.replace(max_delay=0.5)) == [
+        (2.0, "stt")
+    ]
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_without_text_there_is_no_turn_to_commit(text):
+    assert commits(SPEECH + LONG_SILENCE, [final(1.5, text), end(1.5)]) == []
+
+
+def test_a_final_after_the_end_of_speech_commits_the_turn():
+    """From the last speaking time, which the end of speech has set."""
+    assert commits(SPEECH + LONG_SILENCE, [end(1.5), final(1.7)]) == [(2.0, "late_transcript")]
+    assert commits(SPEECH + LONG_SILENCE, [end(1.5), final(2.7)]) == [(2.7, "late_transcript")]
+
+
+def test_a_final_with_word_times_moves_the_last_speaking_time():
+    assert commits(SPEECH + LONG_SILENCE, [end(1.5), final(1.7, end_s=1.4)]) == [(1.9, "late_transcript")]
+    assert commits(SPEECH + LONG_SILENCE, [end(1.5), final(1.7, end_s=0.0)]) == [(2.0, "late_transcript")]
+
+
+def test_a_final_after_the_commit_waits_for_the_next_end_of_speech():
+    events = [final(1.2), end(1.3), final(2.5), end(4.0)]
+    assert commits(SPEECH + LONG_SILENCE, events) == [(1.8, "stt"), (4.5, "stt")]
+
+
+# --- speech resumes -----------------------------------------------------------------------------------
+
+
+def test_start_of_speech_by_the_speech_to_text_cancels_the_commit():
+    assert commits(SPEECH + LONG_SILENCE, [final(1.3), end(1.3), start(1.6)]) == []
+    events = [final(1.3), end(1.3), start(1.6), end(3.0)]
+    assert commits(SPEECH + LONG_SILENCE, events) == [(3.5, "stt")]
+
+
+AGAIN = SPEECH + [0.0] * 20 + SPEECH + LONG_SILENCE
+"""The VAD hears speech again from 1.44 s: START_OF_SPEECH at 1.504 s, END_OF_SPEECH at 2.496 s."""
+AGAIN_S = (25 + 20 + 25) * WINDOW_S
+
+
+def test_the_vads_start_of_speech_cancels_too_and_its_end_then_commits():
+    """The turn stays marked as ended, so the VAD's END_OF_SPEECH comes before the speech-to-text's own."""
+    events = [final(1.2), end(1.2), end(4.0)]
+    assert commits(AGAIN, events) == [(round(AGAIN_S + 0.5, 6), "vad")]
+
+
+def test_while_the_turn_is_marked_as_ended_every_final_outside_speech_triggers_anew():
+    assert commits(AGAIN, [final(1.2), end(1.2), final(2.6), final(2.7)]) == [
+        (round(AGAIN_S + 0.5, 6), "late_transcript")
+    ]
+    events = [final(1.2), end(1.2), final(2.0), end(4.0)]  # within the VAD's speech: no trigger
+    assert commits(AGAIN, events) == [(round(AGAIN_S + 0.5, 6), "vad")]
+
+
+def test_a_commit_unmarks_the_turn():
+    events = [final(0.9), end(0.95), final(1.8)]
+    assert commits(AGAIN, events, STT.replace(min_delay=0.1), restarts={29 * 512: [0.0] * 191}) == [
+        (1.05, "stt")
+    ]
+
+
+# --- the VAD begins anew ------------------------------------------------------------------------------
+
+IN_SPEECH = [1.0] * 60 + LONG_SILENCE
+"""The VAD hears speech to 1.92 s."""
+AT = 31 * 512
+"""Samples that have arrived at 1.0 s."""
+
+
+def test_an_end_of_speech_within_the_vads_speech_restarts_it():
+    """It would have said END_OF_SPEECH at 2.176 s, and cancelled nothing; anew it says START_OF_SPEECH."""
+    quiet = [0.0] * (210 - 31)
+    events = [final(1.0), end(1.0)]
+    assert commits(IN_SPEECH, events, restarts={AT: quiet}) == [(1.5, "stt")]
+    loud = [*[1.0] * 20, *[0.0] * (210 - 51)]
+    last_s = (31 + 20) * WINDOW_S
+    assert commits(IN_SPEECH, events, restarts={AT: loud}) == [(round(last_s + 0.5, 6), "vad")]
+
+
+def test_a_restart_that_is_not_traced_is_asked_for_up_to_the_next_event():
+    with pytest.raises(MissingRestarts) as caught:
+        commits(IN_SPEECH, [final(1.0), end(1.0), start(2.0)])
+    assert (caught.value.origins, caught.value.windows) == ((AT,), ((32_000 - AT) // 512,))
+    with pytest.raises(MissingRestarts) as caught:
+        commits(IN_SPEECH, [final(1.0), end(1.0), start(2.0)], restarts={AT: [0.0] * 40})
+    assert (caught.value.origins, caught.value.windows) == ((AT,), (210 - 31,))
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert (error.origins, error.windows) == ((AT,), (210 - 31,))
+    assert str(error) == "1 restarts of the VAD are not in the trace; trace the recording for them"
+
+
+def test_a_vad_that_has_ended_or_never_started_is_not_restarted():
+    assert commits(SPEECH + LONG_SILENCE, [final(1.1), end(1.1)]) == [(1.6, "stt")]
+    assert commits(LONG_SILENCE, [final(1.1), end(1.1)]) == [(1.6, "stt")]
+
+
+def test_a_frame_of_the_same_moment_has_reached_the_vad_before_its_restart():
+    quiet = [0.0] * (210 - 40)
+    at_s = 40 * WINDOW_S
+    assert commits(IN_SPEECH, [final(at_s), end(at_s)], restarts={40 * 512: quiet}) == [
+        (round(at_s + 0.5, 6), "stt")
+    ]
+
+
+# --- given transcripts in the other modes -------------------------------------------------------------
+
+
+def test_a_given_final_before_any_speech_commits_after_min_delay():
+    assert commits(LONG_SILENCE, [final(1.0)], VAD) == [(1.5, "late_transcript")]
+    assert commits(LONG_SILENCE, [final(1.0, end_s=0.7)], VAD) == [(1.2, "late_transcript")]
+
+
+def test_speech_cancels_a_given_finals_commit():
+    assert commits([0.0] * 20 + SPEECH + LONG_SILENCE, [final(0.3)], VAD) == [
+        (round(20 * WINDOW_S + LAST_S + 0.5, 6), "vad")
+    ]
+
+
+def test_several_finals_of_one_pause_start_turns_of_their_own():
+    events = [final(0.9), final(2.0), final(2.2), final(4.0)]
+    assert commits(SPEECH + LONG_SILENCE, events, VAD) == [
+        (1.3, "vad"),
+        (2.5, "late_transcript"),
+        (4.5, "late_transcript"),
+    ]
+
+
+def test_after_a_commit_a_preflight_tells_the_last_speaking_time():
+    events = [final(0.9), say("preflight", 2.0, "yes"), final(2.3)]
+    assert commits(SPEECH + LONG_SILENCE, events, VAD) == [(1.3, "vad"), (2.5, "late_transcript")]
+    events = [final(0.9), say("interim", 2.0, "yes"), final(2.3)]
+    assert commits(SPEECH + LONG_SILENCE, events, VAD) == [(1.3, "vad"), (2.8, "late_transcript")]
+
+
+def test_the_speech_to_texts_start_and_end_of_speech_are_ignored_by_the_other_modes():
+    events = [final(0.9), end(0.95), start(1.2)]
+    assert commits(SPEECH + LONG_SILENCE, events, VAD) == [(1.3, "vad")]
+
+
+def test_no_final_no_commit():
+    assert commits(SPEECH + LONG_SILENCE, [], VAD) == []
+    assert commits(SPEECH + LONG_SILENCE, [final(0.9, "")], VAD) == []
+
+
+# --- the modelled speech-to-text ----------------------------------------------------------------------
+
+
+def test_speech_is_joined_to_utterances_across_shorter_silences():
+    ipus = (
+        Ipu("user", 1.0, 2.0, "Well,"),
+        Ipu("agent", 2.0, 2.3, "Yes?"),
+        Ipu("user", 2.4, 3.0, "no."),
+        Ipu("user", 3.5, 4.0),
+    )
+    events = stt_events(Labels(10.0, ipus, ()), Conditions(stt_silence=0.5, transcription_delay=0.2))
+    assert [(round(e.time_s, 6), e.kind, e.text) for e in events] == [
+        (1.1, "start_of_speech", ""),
+        (3.6, "start_of_speech", ""),
+        (3.7, "final", "Well, no."),
+        (3.7, "end_of_speech", ""),
+        (4.7, "final", "…"),
+        (4.7, "end_of_speech", ""),
+    ]
+    assert all(e.start_s is None and e.end_s is None for e in events)
+
+
+def test_without_given_events_the_modelled_ones_decide():
+    labels = Labels(5.6, (Ipu("user", 0.0, 0.8),), ())
+    recording = traced(SPEECH + LONG_SILENCE)
+    recording = complete(
+        Traced("x", "x", "0", 5.6, labels, recording.vad, recording.eot, 0.0), [Block.of(STT)]
+    )
+    found = replay(recording, with_conditions(STT, stt_silence=0.6))
+    np.testing.assert_allclose(found.time_s, [0.8 + 0.6 + 0.5])
+    assert found.cause == ("stt",)
+
+
+def test_a_decision_of_the_speech_to_text_needs_its_events():
+    recording = traced(SPEECH)
+    (trace,) = recording.vad["livekit"]
+    with pytest.raises(ValueError, match=r"no events or no trace; give decide both"):
+        decide(find_pauses(trace, STT.vad, 512), EotTrace(), np.zeros((0, 2)), Block.of(STT))

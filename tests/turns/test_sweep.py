@@ -1,0 +1,497 @@
+"""Sweeps against settings scored one by one, and choices against a double loop."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import naive
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from synthetic import Turn, complete, labels_of, traced_of
+
+from lab_utils.core.labels import Labels
+from lab_utils.core.settings import KNOBS, Conditions, Settings
+from lab_utils.turns import sweep as sweeping
+from lab_utils.turns.grid import expand, row_of, settings_of
+from lab_utils.turns.metrics import LATENCIES, RATES, attribute, intervals
+from lab_utils.turns.replay import MissingPredictions, blocks_of, replay
+from lab_utils.turns.sweep import (
+    Budget,
+    Corpus,
+    NoneWithinBudget,
+    choose,
+    choose_or_nearest,
+    commits_table,
+    counts,
+    eligible,
+    figures,
+    frontier,
+    held_out,
+    make_folds,
+    score_one,
+    sweep,
+)
+
+METRICS = [*RATES, "backchannel_rate", "cut_offs_hit", *LATENCIES]
+CONDITIONS = Conditions(prediction_delay=0.06, frame_duration=0.02)
+GRID = {
+    "vad": ["livekit", "silero"],
+    "detector": ["vad", "v1-mini"],
+    "endpointing_mode": ["fixed", "dynamic"],
+    "min_silence_duration": [0.25, 0.55],
+    "min_delay": [0.0, 0.4, 1.2],
+    "max_delay": [0.8, 2.0],
+    "unlikely_threshold": [0.2, 0.6],
+    "transcription_delay": [0.0, 0.5],
+}
+
+
+def script(k: int) -> Labels:
+    """Conversation number k: turns with holds, a cut-off, a backchannel, an overlap."""
+    rng = np.random.default_rng(k)
+    turns = []
+    for t in range(4):
+        n = int(rng.integers(1, 4))
+        kinds = ["hold" if rng.random() < 0.6 else "cut_off" for _ in range(n - 1)]
+        turns.append(
+            Turn(
+                speech=tuple(rng.choice([0.3, 0.6, 1.2], size=n).tolist()),
+                pauses=tuple(zip(rng.choice([0.3, 0.7, 1.5], size=n - 1).tolist(), kinds, strict=True)),
+                gap=float(rng.choice([-0.2, 0.3, 1.0])),
+                reply=float(rng.choice([0.8, 2.5])),
+                backchannel=bool(t == 1),
+                rest=0.6,
+            )
+        )
+    return labels_of(turns)
+
+
+def corpus_for(table: pd.DataFrame, conditions: Conditions, n: int = 4, offsets=(0, 256)) -> Corpus:
+    blocks = [block for _, block in blocks_of(table, conditions, len(table))]
+    recordings = []
+    for k in range(n):
+        recording = traced_of(
+            script(k), name=f"call-{k}", seed=k, offsets=offsets, vads=("livekit", "silero"), tail_s=3.0
+        )
+        recordings.append(complete(recording, blocks))
+    return Corpus.of(recordings)
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    return expand(GRID)[0]
+
+
+@pytest.fixture(scope="module")
+def corpus(table) -> Corpus:
+    return corpus_for(table, CONDITIONS)
+
+
+@pytest.fixture(scope="module")
+def result(corpus, table) -> sweeping.Sweep:
+    return sweep(corpus, table, CONDITIONS, quiet=True)
+
+
+def settings_in(row: pd.Series, conditions: Conditions = CONDITIONS) -> Settings:
+    """A table's row as settings under the test's conditions."""
+    settings = settings_of(row[list(KNOBS)].to_dict())
+    delay = settings.conditions.transcription_delay
+    update = {"conditions": conditions.model_copy(update={"transcription_delay": delay})}
+    return settings.model_copy(update=update)
+
+
+def scores(corpus: Corpus, settings: Settings, recordings: list[int]) -> list[naive.Score]:
+    """Setting and recordings one by one: replay, then the definitions."""
+    return [
+        naive.score(one.labels, replay(one, settings, phase), one.tail_s)
+        for one in (corpus.recordings[r] for r in recordings)
+        for phase in range(one.phases)
+    ]
+
+
+# --- the table --------------------------------------------------------------------------------------
+
+
+def test_a_sweep_gives_each_setting_what_it_gets_alone(corpus, table, result):
+    everyone = list(range(len(corpus.recordings)))
+    for row in np.random.default_rng(0).permutation(len(table))[:60]:
+        settings = settings_in(table.iloc[row])
+        expected = naive.summary(scores(corpus, settings, everyone))
+        for name in METRICS:
+            np.testing.assert_allclose(
+                result.table[name].iloc[row], expected[name], rtol=1e-12, atol=1e-12, err_msg=f"{row} {name}"
+            )
+
+
+def test_each_fold_has_the_metrics_of_the_other_recordings(corpus, table, result):
+    assert result.folds == ((0,), (1,), (2,), (3,))
+    for fold, without in zip(result.folds, result.without, strict=True):
+        others = [r for r in range(4) if r not in fold]
+        for row in (0, len(table) // 3, len(table) - 1):
+            expected = naive.summary(scores(corpus, settings_in(table.iloc[row]), others))
+            for name in METRICS:
+                np.testing.assert_allclose(without[name].iloc[row], expected[name], rtol=1e-12, atol=1e-12)
+
+
+def test_the_settings_differ_in_their_figures(result):
+    """The tests above would be idle if every setting did the same."""
+    assert len(result.table[METRICS].drop_duplicates()) > len(result.table) / 4
+    assert result.table["timeout_rate"].max() > 0.2
+    assert result.table["missed_rate"].max() > 0
+    assert result.table["backchannel_rate"].max() > 0
+    assert result.table["cut_offs_hit"].max() > 0
+
+
+def test_rows_keep_their_order_and_their_knobs(table, result):
+    pd.testing.assert_frame_equal(result.table[list(KNOBS)], table)
+    assert result.table.index.tolist() == list(range(len(table)))
+    assert list(result.table.columns) == [*KNOBS, *result.without[0].columns]
+    assert set(METRICS) == set(result.without[0].columns)
+
+
+def test_a_shuffled_table_gives_the_same_figures_in_its_own_order(corpus, table, result):
+    shuffled = table.sample(40, random_state=1)
+    again = sweep(corpus, shuffled, CONDITIONS, quiet=True)
+    expected = result.table.loc[shuffled.index].reset_index(drop=True)
+    pd.testing.assert_frame_equal(again.table, expected)
+
+
+@pytest.mark.parametrize("most", [1, 200, 10**9])
+def test_figures_do_not_depend_on_the_size_of_the_blocks(corpus, table, result, monkeypatch, most):
+    monkeypatch.setattr(sweeping, "BLOCK_LATENCIES", most)
+    part = table.iloc[::5]
+    again = sweep(corpus, part, CONDITIONS, quiet=True)
+    expected = result.table.loc[part.index].reset_index(drop=True)
+    pd.testing.assert_frame_equal(again.table, expected)
+
+
+def parquet(frame: pd.DataFrame) -> bytes:
+    out = io.BytesIO()
+    frame.to_parquet(out)
+    return out.getvalue()
+
+
+def test_the_saved_table_is_the_same_to_the_byte_with_any_number_of_jobs(corpus, table, result):
+    for jobs in (1, 2):
+        again = sweep(corpus, table, CONDITIONS, jobs=jobs, quiet=True)
+        assert parquet(again.table) == parquet(result.table)
+        assert again.folds == result.folds
+        for ours, theirs in zip(again.without, result.without, strict=True):
+            assert parquet(ours) == parquet(theirs)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_sweep_says_which_predictions_are_missing_also_from_another_process(table, jobs):
+    bare = Corpus.of([traced_of(script(0), vads=("livekit", "silero"))])
+    with pytest.raises(MissingPredictions, match="predictions are not in the trace; trace") as caught:
+        sweep(bare, table, CONDITIONS, jobs=jobs, quiet=True)
+    assert len(caught.value.starts) == len(caught.value.ends) > 0
+
+
+def test_the_agents_turns_shift_with_the_phase():
+    """Dynamic endpointing must see the agent in stream time. The "phase" of one second makes a slip show."""
+    table, _ = expand(
+        {"detector": ["vad"], "endpointing_mode": ["dynamic"], "min_delay": [0.2, 0.4], "max_delay": [3.0]}
+    )
+    corpus = Corpus.of([traced_of(script(k), seed=k, offsets=(16_000,), noise=0.0) for k in range(8)])
+    result = sweep(corpus, table, quiet=True)
+    for row in range(len(table)):
+        settings = settings_in(table.iloc[row], Conditions())
+        slow = [naive.score(r.labels, naive.replay(r, settings), r.tail_s) for r in corpus.recordings]
+        assert result.table["latency_mean"].iloc[row] == pytest.approx(naive.summary(slow)["latency_mean"])
+
+
+# --- folds ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [2, 3, 9, 10, 11, 25, 100])
+def test_each_recording_is_left_out_once(n):
+    folds = make_folds(n)
+    assert len(folds) == min(n, 10)
+    assert sorted(r for fold in folds for r in fold) == list(range(n))
+    sizes = [len(fold) for fold in folds]
+    assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_one_recording_cannot_be_held_out(n):
+    assert make_folds(n) == ()
+
+
+def test_one_recording_has_figures_but_no_held_out_ones(table):
+    one = table[table["transcription_delay"] == 0].iloc[::20]
+    alone = corpus_for(one, CONDITIONS, n=1)
+    result = sweep(alone, one, CONDITIONS, quiet=True)
+    assert result.without == ()
+    assert held_out(alone, result, Budget.false_boundary_rate(1.0), CONDITIONS) is None
+
+
+# --- choosing ---------------------------------------------------------------------------------------
+
+
+def scored(*rows: tuple[float, float, float, float]) -> pd.DataFrame:
+    columns = ["false_boundary_rate", "latency_mean", "latency_p95", "missed_rate"]
+    return pd.DataFrame(rows, columns=columns, dtype=float)
+
+
+TRADE_OFF = scored(
+    (0.30, 0.5, 0.9, 0.0),
+    (0.10, 0.8, 1.4, 0.0),
+    (0.10, 0.8, 1.2, 0.0),
+    (0.02, 1.5, 2.0, 0.0),
+    (0.02, 1.4, 2.5, 0.0),
+    (0.00, 0.2, 0.3, 0.9),
+)
+
+
+@pytest.mark.parametrize(("most", "row"), [(0.02, 4), (0.1, 2), (0.2, 2), (0.3, 0), (1.0, 0)])
+def test_least_latency_within_a_false_boundary_rate(most, row):
+    assert choose(TRADE_OFF, Budget.false_boundary_rate(most)) == row
+
+
+@pytest.mark.parametrize(("most_s", "row"), [(1.0, 0), (1.2, 2), (1.4, 2), (2.0, 3), (9.0, 4)])
+def test_least_false_boundary_rate_within_a_latency(most_s, row):
+    """Of equal rates the lower mean latency wins."""
+    assert choose(TRADE_OFF, Budget.latency_p95(most_s)) == row
+
+
+def test_the_latency_to_be_least_can_be_named():
+    assert choose(TRADE_OFF, Budget.false_boundary_rate(0.02, "latency_p95")) == 3
+
+
+def test_a_rate_exactly_at_the_limit_is_within_it_despite_rounding():
+    table = scored((0.1 + 0.2, 1.0, 1.0, 0.0))
+    assert choose(table, Budget.false_boundary_rate(0.3)) == 0
+
+
+def test_of_equal_settings_the_first_is_chosen():
+    assert choose(scored(*[(0.1, 1.0, 2.0, 0.0)] * 5), Budget.false_boundary_rate(0.1)) == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "row"),
+    [
+        ([(0.10, 0.5, 0.6, 0.0), (0.05, 0.5, 0.9, 0.0)], 1),  # the rate before p95
+        ([(0.10, 0.5, 0.9, 0.0), (0.10, 0.5, 0.6, 0.0)], 1),  # p95 before the order
+        ([(0.10, 0.5, 0.6, 0.02), (0.10, 0.5, 0.6, 0.0)], 0),  # the order, not the missed turns
+    ],
+)
+def test_equally_fast_settings_are_told_apart_by_rate_then_p95_then_order(rows, row):
+    assert choose(scored(*rows), Budget.false_boundary_rate(0.1)) == row
+
+
+def test_missing_turns_does_not_win():
+    """The last row misses nine turns of ten; that is not a low rate at a low latency."""
+    assert not eligible(TRADE_OFF).iloc[5]
+    assert 5 not in frontier(TRADE_OFF)
+    assert frontier(TRADE_OFF) == [4, 1, 0]
+    nearly = scored((0.1, 1.0, 1.5, 0.10), (0.0, 1.0, 1.0, 0.12), (0.0, 0.5, 1.0, 0.121))
+    assert eligible(nearly).tolist() == [True, True, False]
+    assert choose(nearly, Budget.false_boundary_rate(0.1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("budget", "message"),
+    [
+        (
+            Budget.false_boundary_rate(0.01),
+            r"no setting has false_boundary_rate <= 0\.01; the least in this grid is 0\.020\. .*widen",
+        ),
+        (Budget.latency_p95(0.5), r"no setting has latency_p95 <= 0\.5; the least in this grid is 0\.900"),
+    ],
+)
+def test_a_budget_that_none_meets_is_refused_with_the_nearest_figure(budget, message):
+    with pytest.raises(NoneWithinBudget, match=message):
+        choose(TRADE_OFF, budget)
+
+
+@pytest.mark.parametrize("missed", [math.nan, 1.0])
+def test_a_sweep_without_a_committed_turn_chooses_nothing(missed):
+    table = scored(*[(math.nan, math.nan, math.nan, missed)] * 2)
+    with pytest.raises(NoneWithinBudget, match="none was scored"):
+        choose(table, Budget.false_boundary_rate(0.1))
+    assert choose_or_nearest(table, Budget.false_boundary_rate(0.1)) == 0
+    assert frontier(table) == []
+
+
+def test_the_nearest_to_the_budget_is_chosen_by_the_same_rules():
+    """Two rows come nearest; the faster of them is taken, not the first."""
+    assert choose_or_nearest(TRADE_OFF, Budget.false_boundary_rate(0.01)) == 4
+    assert choose_or_nearest(TRADE_OFF, Budget.latency_p95(0.5)) == 0
+    assert choose_or_nearest(TRADE_OFF, Budget.false_boundary_rate(0.1)) == 2
+
+
+rates = st.sampled_from([0.0, 0.1, 0.2, 0.5, math.nan])
+seconds = st.sampled_from([0.1, 0.2, 0.5])
+rows = st.tuples(
+    rates,
+    st.one_of(st.just((math.nan, math.nan)), st.tuples(seconds, seconds)),
+    st.sampled_from([0.0, 0.015, 0.3, math.nan]),
+).map(lambda row: (row[0], *row[1], row[2]))
+limits = st.sampled_from(
+    [
+        ("false_boundary_rate", "latency_mean"),
+        ("false_boundary_rate", "latency_p95"),
+        ("latency_p95", "false_boundary_rate"),
+    ]
+)
+
+
+@given(st.lists(rows, min_size=1, max_size=20), limits, st.sampled_from([0.0, 0.1, 0.3]))
+def test_choices_are_those_of_the_double_loop(rows, names, most):
+    table, (limit, least) = scored(*rows), names
+    expected = naive.choose(table.to_dict("records"), limit, most, least)
+    if expected is None:
+        with pytest.raises(NoneWithinBudget):
+            choose(table, Budget(limit, most, least))
+    else:
+        assert choose(table, Budget(limit, most, least)) == expected
+
+
+# --- held out ---------------------------------------------------------------------------------------
+
+
+def call_with_holds_of(pause_s: float, name: str):
+    """Three user turns, each with one hold; a trace without noise."""
+    labels = labels_of([Turn((1.2, 1.2), ((pause_s, "hold"),), gap=2.5, reply=1.0, rest=2.0)] * 3)
+    return traced_of(labels, name=name, noise=0.0)
+
+
+def test_the_held_out_figures_are_those_of_settings_chosen_on_other_recordings():
+    """One call has long holds. Without it, a short delay meets the budget, and then cuts that very call."""
+    calls = [
+        call_with_holds_of(1.0, "long"),
+        call_with_holds_of(0.4, "short"),
+        call_with_holds_of(0.4, "other"),
+    ]
+    corpus = Corpus.of(calls)
+    table, _ = expand({"detector": ["vad"], "min_delay": [0.5, 1.3]})
+    result = sweep(corpus, table, quiet=True)
+    budget = Budget.false_boundary_rate(0.0)
+    assert choose(result.table, budget) == 1
+    assert result.table["false_boundary_rate"].tolist() == [pytest.approx(1 / 3), 0.0]
+    figures = held_out(corpus, result, budget)
+    assert figures is not None
+    assert figures.loc["false_boundary_rate", "value"] == pytest.approx(1 / 3)
+    assert figures.loc["missed_rate", "value"] == 0.0
+    # "long" is judged at 0.5 s, the other two at 1.3 s, for their folds still have "long" to be chosen on
+    latencies = [
+        result.without[0]["latency_mean"].iloc[1],
+        score_one(corpus, settings_of(table.iloc[0])).loc["latency_mean", "value"],
+    ]
+    assert latencies[1] < figures.loc["latency_mean", "value"] < latencies[0]
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [
+        Budget.false_boundary_rate(0.2),
+        Budget.false_boundary_rate(0.0, "latency_p95"),
+        Budget.latency_p95(1.0),
+    ],
+)
+def test_held_out_figures_pool_each_folds_choice_on_its_own_recordings(corpus, table, result, budget):
+    """Twin: in each fold choose by double loop on the others, then score the one left out."""
+    pooled = []
+    for r in range(len(corpus.recordings)):
+        others = [k for k in range(len(corpus.recordings)) if k != r]
+        metrics = result.without[r].to_dict("records")
+        row = naive.choose(metrics, budget.limit, budget.most, budget.least)
+        if row is None:
+            usable = [
+                m[budget.limit]
+                for m in metrics
+                if m["missed_rate"] <= min(x["missed_rate"] for x in metrics) + 0.02
+            ]
+            row = naive.choose(metrics, budget.limit, min(usable), budget.least)
+        expected = naive.summary(scores(corpus, settings_in(table.iloc[row]), others))
+        assert metrics[row]["latency_mean"] == pytest.approx(expected["latency_mean"])
+        pooled += scores(corpus, settings_in(table.iloc[row]), [r])
+    expected = naive.summary(pooled)
+    frame = held_out(corpus, result, budget, CONDITIONS)
+    assert frame is not None
+    for name in frame.index:
+        np.testing.assert_allclose(frame.loc[name, "value"], expected[name], rtol=1e-12, err_msg=name)
+
+
+# --- one setting ------------------------------------------------------------------------------------
+
+
+def test_one_settings_figures_are_those_of_its_row_with_an_interval_and_n(corpus, table, result):
+    row = int((result.table["timeout_rate"] * result.table["missed_rate"]).idxmax())
+    assert result.table["missed_rate"].iloc[row] > 0.1
+    frame = score_one(corpus, settings_in(table.iloc[row]), resamples=200)
+    assert frame.index.tolist() == [*RATES, *LATENCIES]
+    for name in frame.index:
+        np.testing.assert_allclose(frame.loc[name, "value"], result.table[name].iloc[row], rtol=1e-12)
+        assert frame.loc[name, "low"] <= frame.loc[name, "value"] <= frame.loc[name, "high"]
+    found = counts(corpus)
+    committed = found["turns"] * (1 - result.table["missed_rate"].iloc[row])
+    assert frame.loc["false_boundary_rate", "n"] == found["holds"]
+    assert frame.loc["timeout_rate", "n"] == found["turns"]
+    assert frame.loc["latency_p95", "n"] == round(committed)
+
+
+def test_counts_are_those_of_the_labels(corpus):
+    labels = [label for one in corpus.recordings for label in one.labels.labels]
+    scored_holds = [label for label in labels if label.kind == "hold" and naive.is_scored(label)]
+    assert counts(corpus) == {
+        "holds": len(scored_holds),
+        "unscored_holds": sum(label.kind == "hold" for label in labels) - len(scored_holds),
+        "cut_offs": sum(label.kind == "cut_off" for label in labels),
+        "backchannels": sum(label.kind == "backchannel" for label in labels),
+        "turns": sum(label.kind == "shift" for label in labels),
+    }
+    assert min(counts(corpus)[name] for name in ("holds", "cut_offs", "backchannels", "turns")) > 0
+
+
+def test_recordings_without_turns_have_figures_that_are_not_numbers():
+    silent = Corpus.of([traced_of(Labels(3.0, (), ()), noise=0.0)] * 2)
+    table, _ = expand({"detector": ["vad"], "min_delay": [0.3, 0.5]})
+    result = sweep(silent, table, quiet=True)
+    assert result.table["false_boundary_rate"].isna().all()
+    with pytest.raises(NoneWithinBudget, match="none was scored"):
+        choose(result.table, Budget.false_boundary_rate(0.1))
+    frame = score_one(silent, settings_of(table.iloc[0].to_dict()))
+    assert frame["n"].tolist() == [0] * len(frame)
+    assert frame[["value", "low", "high"]].isna().all(axis=None)
+    assert held_out(silent, result, Budget.false_boundary_rate(0.1)) is not None
+
+
+def test_the_commits_of_a_setting_are_listed_with_what_they_mean(corpus, table):
+    rows = {7: table.iloc[0], 3: table.iloc[len(table) // 2], 11: table.iloc[-1]}
+    chosen = {number: settings_in(row) for number, row in rows.items()}
+    frame = commits_table(corpus, chosen)
+    assert set(frame["setting"]) == set(chosen)
+    total = 0
+    for number, settings in chosen.items():
+        for recording in corpus.recordings:
+            for phase in range(recording.phases):
+                expected = attribute(
+                    replay(recording, settings, phase), intervals(recording.labels, recording.tail_s)
+                )
+                of_run = (
+                    (frame["setting"] == number)
+                    & (frame["phase"] == phase)
+                    & (frame["recording"] == recording.name)
+                )
+                found = frame.loc[of_run, list(expected.columns)].reset_index(drop=True)
+                pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+                total += len(expected)
+    assert len(frame) == total > 0
+
+
+def test_todays_defaults_are_scored_beside_the_grid(corpus):
+    """`row_of` gives a row that a sweep accepts as it is."""
+    settings = Settings(conditions=CONDITIONS).replace(
+        min_silence_duration=0.25, min_delay=0.4, max_delay=2.0, unlikely_threshold=0.2
+    )
+    result = sweep(corpus, row_of(settings), CONDITIONS, quiet=True)
+    frame = figures(
+        corpus.score(sweeping.Block.of(settings), corpus.pauses(settings.vad, 0.02)), corpus.marks
+    )
+    assert result.table["latency_mean"].tolist() == [pytest.approx(frame.loc["latency_mean", "value"])]

@@ -1,0 +1,217 @@
+"""Traces: cached exactly, mended when damaged, and asked of the models where AgentSession would ask."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from paths import SAMPLES
+
+from lab_utils.core.labels import Word
+from lab_utils.core.recording import Recording
+from lab_utils.core.settings import Settings
+from lab_utils.core.timeline import stream_of
+from lab_utils.recordings.audio import BadRecording, write_wav
+from lab_utils.recordings.find import find_recordings, load_recording
+from lab_utils.turns import tracing
+from lab_utils.turns.detectors import v1_mini
+from lab_utils.turns.replay import Block, MissingPredictions, MissingRestarts, replay
+from lab_utils.turns.tracing import TraceCache, Tracer, trace_recordings
+from lab_utils.turns.vad import speech_probabilities
+
+
+@pytest.fixture(scope="module")
+def excerpt() -> Recording:
+    """The first 12 seconds of a sample call, with no label file: two channels only."""
+    recording = load_recording(find_recordings(SAMPLES)[0])
+    assert recording.agent is not None
+    n = 12 * 16_000
+    return replace(recording, user=recording.user[:n], agent=recording.agent[:n], labels=None)
+
+
+@pytest.fixture
+def tracer(tmp_path: Path) -> Tracer:
+    return Tracer(TraceCache(tmp_path / "cache"), tail_s=2.0)
+
+
+def forbid(*_: object, **__: object) -> None:
+    raise AssertionError("a model was asked although the answer is in the cache")
+
+
+def test_a_second_trace_comes_from_the_cache_and_is_equal(tracer, excerpt, monkeypatch) -> None:
+    blocks = [Block.of(Settings())]
+    first = tracer.complete(excerpt, tracer.trace(excerpt, phases=2), blocks)
+    monkeypatch.setattr(tracing, "speech_probabilities", lambda model, streams: forbid() if streams else [])
+    monkeypatch.setattr(v1_mini, "end_of_turn_probabilities", forbid)
+    second = tracer.complete(excerpt, tracer.trace(excerpt, phases=2), blocks)
+    for model, traces in first.vad.items():
+        for a, b in zip(traces, second.vad[model], strict=True):
+            np.testing.assert_array_equal(a.probabilities, b.probabilities)
+    assert len(first.eot[0].ends) > 0
+    for a, b in zip(first.eot, second.eot, strict=True):
+        np.testing.assert_array_equal(a.keys, b.keys)
+        np.testing.assert_array_equal(a.probabilities, b.probabilities)
+
+
+@pytest.mark.parametrize("damage", ["cut off", "overwritten", "emptied", "one bit"])
+def test_a_damaged_cache_entry_is_computed_again(tracer, excerpt, damage, caplog) -> None:
+    (whole,) = tracer.vad(excerpt, "livekit", [0])
+    (path,) = tracer.cache.folder.rglob("*.npz")
+    content = bytearray(path.read_bytes())
+    if damage == "one bit":
+        content[len(content) // 2] ^= 1
+    path.write_bytes(
+        {"cut off": content[: len(content) // 2], "overwritten": b"x" * 100, "emptied": b""}.get(
+            damage, content
+        )
+    )
+    (again,) = tracer.vad(excerpt, "livekit", [0])
+    np.testing.assert_array_equal(whole.probabilities, again.probabilities)
+    assert "damaged cache entry" in caplog.text
+    (mended,) = tracer.vad(excerpt, "livekit", [0])
+    np.testing.assert_array_equal(whole.probabilities, mended.probabilities)
+
+
+def test_no_flipped_bit_in_a_cache_entry_stops_the_work(tracer, excerpt) -> None:
+    (whole,) = tracer.vad(excerpt, "livekit", [0])
+    (path,) = tracer.cache.folder.rglob("*.npz")
+    content = path.read_bytes()
+    address = path.stem
+    for place in range(0, len(content), max(1, len(content) // 300)):
+        flipped = bytearray(content)
+        flipped[place] ^= 4
+        path.write_bytes(flipped)
+        found = tracer.cache.load(address, ["probabilities"])
+        if found is not None:
+            np.testing.assert_array_equal(found[0], whole.probabilities)
+
+
+def test_a_cache_that_cannot_be_written_is_an_error_with_a_remedy(excerpt, tmp_path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(ValueError, match=r"traces can't be kept .*--cache"):
+        Tracer(TraceCache(tmp_path / "file")).vad(excerpt, "livekit", [0])
+
+
+def test_other_audio_another_phase_and_another_model_have_addresses_of_their_own(tracer, excerpt) -> None:
+    tracer.vad(excerpt, "livekit", [0, 128])
+    tracer.vad(excerpt, "silero", [0])
+    tracer.vad(replace(excerpt, sha256="0" * 64), "livekit", [0])
+    assert len(list(tracer.cache.folder.rglob("*.npz"))) == 4
+
+
+def test_a_phase_shifts_the_audio_within_a_window_and_nothing_else(excerpt) -> None:
+    stream = stream_of(excerpt.user, 128, tail_s=1.0)
+    assert not stream[:128].any()
+    assert not stream[-16_000:].any()
+    np.testing.assert_array_equal(stream[128:-16_000], excerpt.user)
+
+
+def test_predictions_are_the_models_own_for_the_audio_in_the_buffer(tracer, excerpt) -> None:
+    from livekit.local_inference import EOT
+
+    traced = tracer.complete(excerpt, tracer.trace(excerpt, phases=1), [Block.of(Settings())])
+    stream = stream_of(excerpt.user, 0, tracer.tail_s)
+    with EOT() as model:
+        for start, end, p in zip(
+            traced.eot[0].starts, traced.eot[0].ends, traced.eot[0].probabilities, strict=True
+        ):
+            assert 0 < end - start <= 19_200
+            assert model.predict(np.ascontiguousarray(stream[start:end])) == pytest.approx(p, abs=1e-6)
+
+
+def test_a_completed_trace_serves_the_replay_and_a_bare_one_says_what_is_missing(tracer, excerpt) -> None:
+    bare = tracer.trace(excerpt, phases=1)
+    with pytest.raises(MissingPredictions):
+        replay(bare, Settings())
+    assert len(replay(tracer.complete(excerpt, bare, [Block.of(Settings())]), Settings()).time_s) > 0
+
+
+STT = Settings().replace(detector="stt", min_silence_duration=1.0, min_delay=0.0)
+"""The VAD hears on when the speech-to-text says that the user has ended."""
+
+
+@pytest.mark.parametrize("model", ["livekit", "silero"])
+def test_a_restart_is_what_the_model_says_from_there_on(tracer, excerpt, model, monkeypatch) -> None:
+    settings = STT.replace(vad=model)
+    bare = tracer.trace(excerpt, phases=1)
+    with pytest.raises(MissingRestarts, match=r"restarts of the VAD are not in the trace"):
+        replay(bare, settings)
+    traced = tracer.complete(excerpt, bare, [Block.of(settings)])
+    (trace,) = traced.vad[model]
+    assert trace.restarts
+    stream = stream_of(excerpt.user, 0, tracer.tail_s)
+    for origin, said in trace.restarts.items():
+        assert origin % 800 == 0
+        (expected,) = speech_probabilities(model, [stream[origin:]])
+        np.testing.assert_array_equal(said, expected[: len(said)])
+    assert len(replay(traced, settings).time_s) > 0
+    monkeypatch.setattr(tracing, "speech_probabilities", lambda model, streams: forbid() if streams else [])
+    again = tracer.complete(excerpt, tracer.trace(excerpt, phases=1), [Block.of(settings)])
+    assert again.vad[model][0].restarts.keys() == trace.restarts.keys()
+
+
+def test_a_restart_that_is_needed_for_longer_is_computed_for_longer(tracer, excerpt) -> None:
+    (trace,) = tracer.vad(excerpt, "livekit", [0])
+    short = tracer.restart(excerpt, trace, MissingRestarts({8_000: 3}))
+    assert len(short.restarts[8_000]) == tracing.LEAST_RESTART
+    most = trace.windows_from(8_000)
+    long = tracer.restart(excerpt, short, MissingRestarts({8_000: most}))
+    assert len(long.restarts[8_000]) == most
+    np.testing.assert_array_equal(long.restarts[8_000][: tracing.LEAST_RESTART], short.restarts[8_000])
+    cached = tracer.restart(excerpt, trace, MissingRestarts({8_000: 3}))
+    np.testing.assert_array_equal(cached.restarts[8_000], long.restarts[8_000])
+
+
+def test_recordings_without_labels_get_them_from_the_two_channels(tracer, excerpt) -> None:
+    labels = tracer.trace(excerpt, phases=1).labels
+    assert labels.source == "two channels"
+    truth = load_recording(find_recordings(SAMPLES)[0]).labels
+    assert truth is not None
+    ends = truth.of_kind("shift")[:, 0]
+    for end in ends[ends < 10.0]:
+        assert np.min(np.abs(labels.of_kind("shift")[:, 0] - end)) < 0.2
+
+
+def test_a_user_only_recording_without_labels_is_refused_with_a_remedy(tracer, excerpt) -> None:
+    with pytest.raises(BadRecording, match=r"neither labels nor an agent channel.*add a label file"):
+        tracer.trace(replace(excerpt, agent=None), phases=1)
+
+
+def test_of_the_user_alone_the_speech_is_known_and_nothing_else(tracer, excerpt) -> None:
+    alone = tracer.speech_only(replace(excerpt, agent=None))
+    np.testing.assert_allclose(alone.spans("user"), tracer.estimate_labels(excerpt).spans("user"))
+    assert len(alone.spans("user")) > 2
+    assert not alone.labels
+    assert not len(alone.spans("agent"))
+
+
+def test_one_bad_recording_does_not_stop_the_others(tmp_path, excerpt) -> None:
+    folder = tmp_path / "calls"
+    folder.mkdir()
+    write_wav(folder / "good.wav", np.stack((excerpt.user, excerpt.agent), axis=1))
+    (folder / "bad.wav").write_text("no audio at all")
+    files = find_recordings(folder)
+    blocks = [Block.of(Settings())]
+    bad, good = trace_recordings(files, blocks, phases=1, cache=tmp_path / "cache", jobs=1, quiet=True)
+    assert isinstance(bad, BadRecording)
+    assert "bad.wav" in str(bad)
+    assert not isinstance(good, ValueError)
+    assert good.name == "good"
+
+
+def test_known_words_tell_a_short_turn_from_a_backchannel(tmp_path: Path) -> None:
+    recording = load_recording(find_recordings(SAMPLES)[0])
+    truth = recording.labels
+    assert truth is not None
+    alone = replace(recording, labels=None)
+    tracer = Tracer(TraceCache(tmp_path))
+    unknown = tracer.estimate_labels(alone).of_kind("backchannel")
+    known = tracer.estimate_labels(alone, truth.words).of_kind("backchannel")
+    assert known.tolist() == unknown.tolist()
+    assert len(known) == len(truth.of_kind("backchannel"))
+    (start_s, end_s) = known[0].tolist()
+    wordy = [Word("user", start_s + 0.05 * k, start_s + 0.05 * k + 0.04, "yes") for k in range(4)]
+    assert start_s not in tracer.estimate_labels(alone, wordy).of_kind("backchannel")[:, 0]
+    assert end_s - start_s <= 1.0

@@ -1,0 +1,117 @@
+"""Settings on bad lines: one table, its worst case, and traces from the cache the second time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from paths import SAMPLES
+
+from lab_utils.core.settings import KNOBS, Settings
+from lab_utils.plots.conditions import line_figure, line_tradeoff
+from lab_utils.recordings.audio import write_wav
+from lab_utils.recordings.conditions import CLEAN, LineCondition
+from lab_utils.recordings.find import find_recordings, load_recording
+from lab_utils.turns import tracing
+from lab_utils.turns.sweep import Budget, choose
+from lab_utils.workflows.conditions import COLUMNS, score_lines, worst_lines, worst_table
+
+NOISE = LineCondition(noise="pink", snr_db=10.0)
+SETTINGS = {
+    "defaults": Settings(),
+    "silence": Settings().replace(detector="vad", min_silence_duration=0.6, min_delay=0.8),
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("calls")
+    recording = load_recording(find_recordings(SAMPLES)[0])
+    n = 15 * 16_000
+    write_wav(folder / "a.wav", np.stack((recording.user[:n], recording.agent[:n]), axis=1))
+    return find_recordings(folder)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def frame(files, cache) -> pd.DataFrame:
+    return score_lines(files, SETTINGS, [CLEAN, NOISE], phases=1, jobs=1, cache=cache, quiet=True)
+
+
+def test_every_line_and_setting_is_scored(frame):
+    assert tuple(frame.columns) == COLUMNS
+    assert frame["line"].unique().tolist() == ["clean", "pink:10"]
+    assert frame["setting"].unique().tolist() == ["defaults", "silence"]
+    counted = frame[frame["metric"] == "false_boundary_rate"].groupby("setting")["n"].unique()
+    assert all(len(n) == 1 and n[0] > 0 for n in counted)  # labels are those of the clean audio
+
+
+def test_a_second_time_the_models_are_not_asked(files, cache, frame, monkeypatch):
+    def refuse(model, streams):
+        assert not streams
+        return []
+
+    monkeypatch.setattr(tracing, "speech_probabilities", refuse)
+    again = score_lines(files, SETTINGS, [CLEAN, NOISE], phases=1, jobs=1, cache=cache, quiet=True)
+    pd.testing.assert_frame_equal(again, frame)
+
+
+def test_the_worst_line_of_each_metric(frame):
+    worst = worst_lines(frame)
+    for row in worst.itertuples():
+        same = frame[(frame["setting"] == row.setting) & (frame["metric"] == row.metric)]
+        assert row.value == same["value"].max()
+
+
+def test_bad_calls_are_refused(files):
+    with pytest.raises(ValueError, match="at least one setting and one line"):
+        score_lines(files, {}, [CLEAN])
+    with pytest.raises(ValueError, match="one is given twice"):
+        score_lines(files, SETTINGS, [NOISE, NOISE])
+
+
+def sweep_table(rates: list[float], latencies: list[float]) -> pd.DataFrame:
+    knobs = pd.DataFrame([Settings().replace(min_delay=0.3 + k / 10).knobs() for k in range(len(rates))])
+    return knobs.assign(
+        false_boundary_rate=rates, latency_mean=latencies, latency_p95=latencies, missed_rate=0.0
+    )
+
+
+def test_a_setting_within_the_budget_on_the_worst_line_is_within_it_on_all():
+    clean, bad = (
+        sweep_table([0.05, 0.08, 0.01], [0.4, 0.5, 0.9]),
+        sweep_table([0.3, 0.09, 0.02], [0.4, 0.6, 1.0]),
+    )
+    worst = worst_table([clean, bad])
+    assert list(worst.columns) == list(clean.columns)
+    assert worst["false_boundary_rate"].tolist() == [0.3, 0.09, 0.02]
+    assert choose(clean, Budget.false_boundary_rate(0.1)) == 0
+    assert choose(worst, Budget.false_boundary_rate(0.1)) == 1
+    pd.testing.assert_frame_equal(worst_table([clean])[list(KNOBS)], clean[list(KNOBS)])
+
+
+def test_tables_of_different_settings_are_refused():
+    with pytest.raises(ValueError, match="at least one sweep table"):
+        worst_table([])
+    with pytest.raises(ValueError, match="different settings"):
+        worst_table([sweep_table([0.1], [0.1]), sweep_table([0.1, 0.2], [0.1, 0.2])])
+
+
+def test_the_figure_shows_each_setting_on_each_line(frame):
+    figure = line_figure(frame)
+    (ax,) = figure.axes
+    wide = frame.pivot(index=["setting", "line"], columns="metric", values="value")
+    artists = line_tradeoff(figure.add_subplot(), frame)
+    for name in SETTINGS:
+        assert artists[name].get_xdata().tolist() == pytest.approx(wide.loc[name, "latency_mean"].tolist())
+        rates = 100 * wide.loc[name, "false_boundary_rate"]
+        assert artists[name].get_ydata().tolist() == pytest.approx(rates.tolist())
+    assert {text.get_text() for text in ax.texts} == {"1", "2"}
+    told = {text.get_text() for text in artists["legend"].get_texts()}
+    assert told == {*SETTINGS, "1  clean", "2  pink:10"}

@@ -1,0 +1,178 @@
+"""A trial from recordings to results: real sessions in worker processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from paths import SAMPLES
+
+from lab_utils.core.settings import Settings
+from lab_utils.recordings.audio import BadRecording
+from lab_utils.session.log.files import read_session
+from lab_utils.session.user_parts import BadPart
+from lab_utils.workflows import run as trial
+from lab_utils.workflows.run import recordings as trial_run
+
+LABELLED = "01_table_booking"
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(os.environ.get("LAB_CACHE") or tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A labelled call, 20 s of a call without labels, its user alone, and a bad file."""
+    folder = tmp_path_factory.mktemp("calls")
+    for path in SAMPLES.glob(f"{LABELLED}.*"):
+        shutil.copy(path, folder)
+    audio, rate = soundfile.read(SAMPLES / "02_lost_parcel.flac", dtype="int16", frames=20 * 16_000)
+    soundfile.write(folder / "two.wav", audio, rate)
+    soundfile.write(folder / "user.wav", audio[:, 0], rate)
+    (folder / "notes.wav").write_text("these are notes, not audio")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ran(calls: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[trial.Trial, Path]:
+    out = tmp_path_factory.mktemp("trial") / "out"
+    return trial.run_trial([calls], Settings(), out=out, cache=cache, quiet=True), out
+
+
+def test_each_recording_has_its_files_and_the_bad_one_a_reason(ran) -> None:
+    ended, out = ran
+    assert {path.name for path in out.iterdir()} == {LABELLED, "two", "user", "summary.json"}
+    for result in ended.of("done"):
+        assert {path.name for path in (out / result.recording).iterdir()} == set(trial.FILES)
+    assert len(ended.of("done")) == 3
+    (skipped,) = ended.of("skipped")
+    assert "notes.wav: not an audio file" in skipped.reason
+    assert not list(out.rglob(".*")), "nothing temporary is left"
+
+
+def test_the_summary_agrees_with_the_logs(ran) -> None:
+    ended, out = ran
+    summary = json.loads((out / "summary.json").read_text("utf-8"))
+    assert summary == trial.summary_of(ended)
+    assert summary["outcomes"] == {"done": 3, "failed": 0, "skipped": 1}
+    assert summary["caveats"]
+    assert summary["settings"] == Settings().model_dump()
+    stages = []
+    for item in summary["recordings"]:
+        log = read_session(out / item["folder"])
+        assert item["counts"]["commits"] == len(log.of_kind("commit")) > 2
+        assert item["counts"]["replies"] == sum(reply.commit_s is not None for reply in log.replies)
+        assert item["duration_s"] == pytest.approx(log.duration_s, abs=1e-3)
+        assert len(log.heard) > 0
+        turns = pd.read_csv(out / item["folder"] / "turns.csv")
+        assert len(turns) == item["counts"]["replies"]
+        stages.append(turns)
+    pooled = pd.concat(stages)["e2e_latency"].dropna()
+    assert summary["latency"]["e2e_latency"]["n"] == len(pooled)
+    assert summary["latency"]["e2e_latency"]["p50"] == pytest.approx(pooled.median(), abs=1e-4)
+    total = sum(item["counts"]["commits"] for item in summary["recordings"])
+    assert summary["counts"]["commits"] == total
+
+
+def test_what_labels_allow_is_counted_and_what_is_not_known_is_said(ran) -> None:
+    ended, _ = ran
+    known, two, user = sorted(ended.of("done"), key=lambda result: result.recording)
+    assert known.counts["holds"] > 10
+    assert 0 < known.counts["false_boundaries"] < known.counts["commits"]
+    assert not known.notes, "its words are known"
+    assert two.labels == "two channels"
+    assert "false_boundaries" in two.counts
+    assert user.labels == "speech of the user alone"
+    assert "false_boundaries" not in user.counts
+    for result in (two, user):
+        assert any("placeholders" in note for note in result.notes)
+
+
+def test_another_run_gives_the_same_bytes(calls, cache, ran, tmp_path) -> None:
+    _, out = ran
+    trial.run_trial([calls / "two.wav"], Settings(), out=tmp_path, cache=cache, jobs=1, quiet=True)
+    for name in trial.FILES:
+        assert (tmp_path / "two" / name).read_bytes() == (out / "two" / name).read_bytes(), name
+
+
+def test_a_reactive_trial_skips_who_has_no_agent_and_scores_no_labels(calls, cache, tmp_path) -> None:
+    paths = [calls / "two.wav", calls / "user.wav"]
+    ended = trial.run_trial(paths, Settings(), out=tmp_path, mode="reactive", cache=cache, quiet=True)
+    (done,) = ended.of("done")
+    (skipped,) = ended.of("skipped")
+    assert "false_boundaries" not in done.counts, "its time axis isn't the labels'"
+    assert "when the recorded agent spoke" in skipped.reason
+
+
+FLAKY = """
+from pathlib import Path
+from livekit.agents import Agent
+
+class Flaky(Agent):
+    def __init__(self):
+        marker = Path({marker!r})
+        if not marker.exists():
+            marker.touch()
+            raise RuntimeError("the first one breaks")
+        super().__init__(instructions="x")
+"""
+
+
+def test_a_recording_that_fails_is_kept_and_the_others_go_on(calls, cache, tmp_path) -> None:
+    code = tmp_path / "flaky.py"
+    code.write_text(FLAKY.format(marker=str(tmp_path / "marker")))
+    paths = [calls / "two.wav", calls / "user.wav"]
+    agent, out = f"{code}:Flaky", tmp_path / "out"
+    ended = trial.run_trial(paths, Settings(), out=out, agent=agent, cache=cache, jobs=1, quiet=True)
+    assert [result.outcome for result in ended.results] == ["failed", "done"]
+    assert "the first one breaks" in ended.results[0].reason
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["parts"] == {"agent": agent}
+    assert "the first one breaks" in summary["recordings"][0]["failure"]
+    assert {path.name for path in (out / "two").iterdir()} >= {"session.json", "timeline.png", "latency.png"}
+
+
+def test_an_agent_that_cannot_be_loaded_ends_the_trial(calls, cache, tmp_path) -> None:
+    with pytest.raises(BadPart, match="no module 'no_such_module'"):
+        trial.run_trial(
+            [calls], Settings(), out=tmp_path, agent="no_such_module:X", cache=cache, jobs=1, quiet=True
+        )
+
+
+def test_without_a_usable_recording_it_says_why(calls, cache, tmp_path) -> None:
+    with pytest.raises(BadRecording, match="not an audio file"):
+        trial.run_trial([calls / "notes.wav"], Settings(), out=tmp_path, cache=cache, quiet=True)
+    with pytest.raises(BadRecording, match="no recordings given"):
+        trial.run_trial([], Settings(), out=tmp_path, cache=cache, quiet=True)
+
+
+def test_an_interruption_keeps_what_is_finished(calls, cache, tmp_path, monkeypatch) -> None:
+    def interrupted(plan, found, jobs):
+        folder = plan.out / "two"
+        folder.mkdir(parents=True)
+        (folder / trial.FILES[-1]).touch()
+        yield trial.Result("two", "two.wav", "done")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trial_run, "_results", interrupted)
+    out = tmp_path / "out"
+    with pytest.raises(trial.Interrupted, match=r"1 of 4 recording\(s\) finished, in "):
+        trial.run_trial([calls], Settings(), out=out, cache=cache, quiet=True)
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["interrupted"] is True
+    assert [item["name"] for item in summary["recordings"]] == ["two"]
+
+
+def test_names_that_would_share_a_folder_are_told_apart(tmp_path) -> None:
+    for name in ("a?b", "a:b"):
+        soundfile.write(tmp_path / f"{name}.wav", np.full((1600, 2), 0.1), 16_000)
+    found, _ = trial_run._find([tmp_path], ("caller", "agent"))
+    assert [files.name for files in found] == ["a:b", "a?b-2"]
