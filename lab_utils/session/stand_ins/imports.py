@@ -82,7 +82,7 @@ class StandIns(MetaPathFinder, Loader):
         if name in TELEMETRY or name.rpartition(".")[2] in INERT_PLUGINS:
             return _InertModule(name)
         # Not before: it imports LiveKit, and the clock comes first.
-        return importlib.import_module(".stand_in_parts", __package__).PluginModule(name, self)
+        return importlib.import_module(".parts", __package__).PluginModule(name, self)
 
     def exec_module(self, module: ModuleType) -> None:
         self.used.append(module.__name__)
