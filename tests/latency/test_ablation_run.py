@@ -283,7 +283,8 @@ def test_recordings_whose_words_nobody_knows_are_told_apart(call, tmp_path) -> N
     labels["ipus"] = [{name: ipu[name] for name in ipu if name != "text"} for ipu in labels["ipus"]]
     (tmp_path / f"{CALL}.labels.json").write_text(json.dumps(labels))
     code = f"""
-from lab_utils.latency.ablation.cells import Plan, prepare
+from lab_utils.latency.ablation.cells import Plan
+from lab_utils.latency.ablation.run import prepare
 from lab_utils.recordings.find import find_in
 from lab_utils.session.providers.files import load_providers
 from lab_utils.core.settings import Settings

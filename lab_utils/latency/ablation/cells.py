@@ -1,6 +1,6 @@
 """What one worker call of an ablation is asked and answers.
 
-It doesn't import LiveKit, which must come after the clock.
+Plain data: it doesn't import LiveKit, which must come after the worker's clock.
 """
 
 from __future__ import annotations
@@ -47,13 +47,6 @@ class Rows:
     session: dict[str, Any]
 
 
-def measure_cell(plan: Plan, cell: Cell) -> Rows:
-    """`measure.measure`, imported in the worker."""
-    from .measure import measure
-
-    return measure(plan, cell)
-
-
 @dataclass(frozen=True)
 class Prepared:
     """What a recording holds."""
@@ -61,10 +54,3 @@ class Prepared:
     turns: int
     transcribed: bool
     """Whether all of the caller's words are known; placeholders stand for others."""
-
-
-def prepare(plan: Plan, files: RecordingFiles) -> Prepared:
-    """Trace a recording as all its cells need it. Raises ValueError if it can't be used."""
-    from .measure import traced
-
-    return traced(plan, files)

@@ -22,7 +22,7 @@ from ...session.providers.schema import Providers
 from ...session.workers import in_workers
 from ...turns.tracing import default_cache
 from ..techniques.choice import Techniques
-from .cells import Cell, Plan, Prepared, Rows, measure_cell, prepare
+from .cells import Cell, Plan, Prepared, Rows
 from .plan import configurations
 from .summary import Summary, summarize
 from .turns import SESSION_COLUMNS, TURN_COLUMNS, table
@@ -135,6 +135,20 @@ def ablate(
         sessions=of_sessions,
         summary=summarize(of_turns, of_sessions, seed),
     )
+
+
+def prepare(plan: Plan, files: RecordingFiles) -> Prepared:
+    """Trace a recording as all its cells need it, in a worker. Raises ValueError if it can't be used."""
+    from .measure import traced  # LiveKit comes after the worker's clock
+
+    return traced(plan, files)
+
+
+def measure_cell(plan: Plan, cell: Cell) -> Rows:
+    """Run one cell's session, in a worker."""
+    from .measure import measure
+
+    return measure(plan, cell)
 
 
 def _prepared(

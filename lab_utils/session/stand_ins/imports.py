@@ -5,25 +5,18 @@ A finder at the end of `sys.meta_path`: what is installed is always found before
 
 from __future__ import annotations
 
-import importlib
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from typing import Any
 
-from ...core.delays import Delay
-
-if TYPE_CHECKING:
-    from ..scripted.llm import Replies
-    from .parts import StandInLLM, StandInSTT, StandInTTS
+from .script import Script, SharedScript
 
 PLUGINS = "livekit.plugins"
 TELEMETRY = ("fi_instrumentation", "fi_instrumentation.fi_types", "traceai_livekit")
@@ -34,40 +27,13 @@ LOCAL = {"silero", "turn_detector"}
 """Plugins that the lab itself needs; they ask no service."""
 
 
-@dataclass(frozen=True)
-class Script:
-    """What stand-in LLMs and TTSs do; None is what the scripted parts do by themselves."""
-
-    replies: Replies | None = None
-    ttft: Mapping[str, Delay] = field(default_factory=dict)
-    """Time to first token by `model=`."""
-    first_audio: Delay | None = None
-
-
-class StandIns(MetaPathFinder, Loader):
+class StandIns(MetaPathFinder, Loader, SharedScript):
     """Finds modules of LiveKit's plugins that nobody else has found; `used` says which."""
 
     def __init__(self, script: Script | None = None) -> None:
-        self.script = script or Script()
+        SharedScript.__init__(self, script)
         self.used: list[str] = []
         """The modules that were asked for, in order."""
-        self._seed = 0
-        self._parts: WeakSet[StandInLLM | StandInSTT | StandInTTS] = WeakSet()
-
-    def begin(self, seed: int) -> None:
-        """A new session: parts that a module keeps from one session to the next start afresh."""
-        self._seed = seed
-        for part in tuple(self._parts):
-            part.restart()
-
-    @property
-    def seed(self) -> int:
-        """Of the session that runs."""
-        return self._seed
-
-    def made(self, part: StandInLLM | StandInSTT | StandInTTS) -> None:
-        """Take notice of a part."""
-        self._parts.add(part)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -81,8 +47,9 @@ class StandIns(MetaPathFinder, Loader):
         name = spec.name
         if name in TELEMETRY or name.rpartition(".")[2] in INERT_PLUGINS:
             return _InertModule(name)
-        # Not before: it imports LiveKit, and the clock comes first.
-        return importlib.import_module(".parts", __package__).PluginModule(name, self)
+        from .parts import PluginModule  # not before: it imports LiveKit, and the clock comes first
+
+        return PluginModule(name, self)
 
     def exec_module(self, module: ModuleType) -> None:
         self.used.append(module.__name__)

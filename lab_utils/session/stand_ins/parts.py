@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import difflib
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..scripted.llm import DEFAULT_REPLIES, TTFT, ScriptedLLM
 from ..scripted.stt import ScriptedSTT
 from ..scripted.tts import FIRST_AUDIO, ScriptedTTS
-
-if TYPE_CHECKING:
-    from .imports import StandIns
+from .script import SharedScript
 
 RELEASE = "1.8.9"
 ARGUMENTS = {
@@ -47,7 +45,7 @@ ARGUMENTS = {
 class PluginModule(ModuleType):
     """A module with the three classes of a plugin."""
 
-    def __init__(self, name: str, own: StandIns) -> None:
+    def __init__(self, name: str, own: SharedScript) -> None:
         super().__init__(name, f"Stands in for {name}, which isn't installed.")
         plugin = name.rpartition(".")[2]
         for base in (StandInSTT, StandInLLM, StandInTTS):
@@ -69,7 +67,7 @@ class _StandIn:
 
     _plugin: str
     _kind: str
-    _own: StandIns
+    _own: SharedScript
     arguments: dict[str, Any]
     """What the part was made with."""
 
@@ -84,7 +82,7 @@ class _StandIn:
                     f"livekit-plugins-{self._plugin} {RELEASE} has no such argument{meant}"
                 )
         self.arguments = arguments
-        self._own.made(self)  # type: ignore[arg-type]
+        self._own.made(self)
         self.restart()
 
     def restart(self) -> None:
