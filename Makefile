@@ -116,9 +116,9 @@ lock:  ## write requirements.lock from pyproject.toml (newest versions: LOCK_ARG
 	"$$py" -m venv "$$tool" && \
 	"$$tool/bin/pip" install --quiet uv==$(UV_VERSION) && \
 	"$$tool/bin/uv" pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
-	  --fork-strategy fewest --no-config --quiet --custom-compile-command "make lock" \
+	  --fork-strategy fewest --no-config --quiet --generate-hashes --custom-compile-command "make lock" \
 	  $(LOCK_ARGS) --output-file requirements.lock && \
-	echo "requirements.lock: $$(grep -c == requirements.lock) packages"
+	echo "requirements.lock: $$(grep -c '^[^ #].*==' requirements.lock) packages"
 
 clean:  ## remove caches and build leftovers (the environments stay)
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .venv/.import_linter_cache
@@ -136,7 +136,7 @@ help:  ## list the targets
 $(STAMP): requirements.lock pyproject.toml
 	@$(call make_venv,.venv); \
 	echo "make: installing requirements.lock into .venv (about 1.6 GB; minutes the first time)" >&2; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock >&2 && \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock >&2 && \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e . >&2 && \
 	$(BIN)/jupyter labextension disable --level=sys_prefix "@jupyterlab/apputils-extension:announcements" >&2
 	@touch $@

@@ -25,8 +25,9 @@ MAKE_TARGETS |= {"format", "samples", "lock", "clean", "distclean", "help"}  # m
 
 
 def locked_requirements() -> list[Requirement]:
+    """Every pin, without its hashes."""
     lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    return [Requirement(line) for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    return [Requirement(line.removesuffix("\\")) for line in lines if line and line[0] not in " #"]
 
 
 def locked_version(name: str) -> str:
@@ -62,7 +63,16 @@ def test_lock_pins_exactly_and_names_no_index():
         assert "*" not in pin.version, str(requirement)
         assert requirement.url is None, str(requirement)
     text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    assert not re.search(r"(?m)^\s*-|://", text), "the lock may hold pins and comments only"
+    assert "://" not in text
+
+
+def test_every_pin_of_the_lock_has_hashes_that_the_installation_requires():
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    for pin in re.split(r"(?m)^(?=\w)", re.sub(r"(?m)^\s*#.*\n", "", text)):
+        name, *hashes = re.split(r"\s+\\\n\s+", pin.strip())
+        assert not name or hashes, f"{name} has no hash; run `make lock`"
+        assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", one) for one in hashes), name
+    assert "--require-hashes -r requirements.lock" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def test_lock_brings_no_torch_or_cuda():
@@ -75,7 +85,7 @@ def test_conda_environment_installs_the_same():
     assert environment["name"] == PROJECT["name"]
     conda = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
     (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
-    assert pip == ["-r requirements.lock", "-e ."]
+    assert pip == ["-r requirements.lock"]  # with hashes, which an editable package cannot have
     (python,) = [entry for entry in conda if re.match(r"python\b", entry)]
     python_version = python.partition("=")[2].lstrip("=")
     assert SpecifierSet(PROJECT["requires-python"]).contains(python_version)
