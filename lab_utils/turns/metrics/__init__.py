@@ -28,6 +28,7 @@ from .intervals import (
     attributes,
     intervals,
 )
+from .per_recording import PerRecording, per_recording
 from .scores import LATENCIES, PERCENTILES, RATES, bootstrap, pareto_frontier, summarize
 from .tally import Tally, tally
 
@@ -45,12 +46,14 @@ __all__ = [
     "SHORTEST_HOLD_S",
     "SPEECH",
     "Intervals",
+    "PerRecording",
     "Tally",
     "attribute",
     "attributes",
     "bootstrap",
     "intervals",
     "pareto_frontier",
+    "per_recording",
     "summarize",
     "tally",
 ]

@@ -1,0 +1,70 @@
+"""One setting on one recording, in the few numbers that every figure and interval is made of.
+
+Goal: what statistics need (resampling, bounds, guarantees), without traces or labels.
+Conventions: counts of what the labels hold are whole; counts of what commits did are means over the takes of
+the recording, so they may be fractions; seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...core.timeline import Floats
+from .intervals import HOLD, Intervals
+from .tally import Tally
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerRecording:
+    """What one setting did on one recording; definitions at the head of `turns.metrics`."""
+
+    holds: int
+    """Scored holds."""
+    holds_cut: float
+    """Of these, with a commit."""
+    turns: int
+    """Labelled ends of turn."""
+    turns_cut: float
+    """User turns with at least one false boundary."""
+    timeouts: float
+    """Ends of turn committed by `max_delay`."""
+    missed: float
+    """Ends of turn without a commit."""
+    latency_s: Floats
+    """shape=(takes, turns): from the true end of speech to the commit; infinity where missed."""
+
+    @property
+    def takes(self) -> int:
+        """How often the recording was scored."""
+        return len(self.latency_s)
+
+
+def per_recording(tallies: Sequence[Tally], marks: Intervals, setting: int = 0) -> PerRecording:
+    """The statistics of one setting of a block; `tallies`: one per take of the recording, at least one.
+
+    >>> from lab_utils.core.labels import Ipu, Label, Labels
+    >>> from lab_utils.turns.metrics import intervals
+    >>> labels = Labels(9.0, (Ipu("user", 1.0, 2.0),), (Label("shift", 2.0, 3.0),))
+    >>> none = np.zeros(1, dtype=np.int64)
+    >>> takes = [Tally(none, none, none, none, none, np.array([[s]])) for s in (0.6, np.inf)]
+    >>> one = per_recording(takes, intervals(labels))
+    >>> one.turns, one.missed, one.latency_s.tolist()
+    (1, 0.5, [[0.6], [inf]])
+    """
+    latency_s = np.stack([t.latency_s[:, setting] for t in tallies])
+
+    def mean(name: str) -> float:
+        return float(np.mean([getattr(t, name)[setting] for t in tallies]))
+
+    return PerRecording(
+        holds=marks.count(HOLD),
+        holds_cut=mean("holds_cut"),
+        turns=marks.n_turns,
+        turns_cut=mean("turns_cut"),
+        timeouts=mean("timeouts"),
+        missed=float(np.isinf(latency_s).sum() / len(latency_s)),
+        latency_s=latency_s,
+    )
