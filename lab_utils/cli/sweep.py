@@ -22,7 +22,7 @@ from ..recordings.conditions import LineCondition
 from ..session.providers.files import load_providers
 from ..turns import grid as grids
 from ..turns import profile
-from ..turns.sweep import Budget
+from ..turns.choose import Budget
 from ..workflows import study as report
 from .common import SAMPLES, AgentChannel, Cache, Jobs, Json, Out, Paths, UserChannel, app, ending_well
 

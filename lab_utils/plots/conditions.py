@@ -7,7 +7,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..turns.sweep import Latency
+from ..turns.choose import Latency
 from .style import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, blank_figure
 from .sweeps import LATENCY_LABELS, RATE_LABEL, rate_scale
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from ..turns.sweep import Latency, eligible, frontier
+from ..turns.choose import Latency, eligible, frontier
 from .style import BLACK, BLUE, GREEN, LIGHT_GREY, PURPLE, VERMILLION, YELLOW, Layers, blank_figure, counted
 
 RATE_LABEL = "false boundaries per hold (%)"
@@ -37,7 +37,7 @@ def tradeoff(
 ) -> dict[str, Artist]:
     """Latency (x, s) against false-boundary rate per hold (y, %, square-root scale) of a sweep's settings.
 
-    `table`: `Sweep.table`; `frontier_rows`: `sweep.frontier`; `defaults`, `chosen`: `sweep.score_one` of
+    `table`: `Sweep.table`; `frontier_rows`: `choose.frontier`; `defaults`, `chosen`: `sweep.score_one` of
     LiveKit's defaults and of the chosen setting; `counts`: for the title (recordings, holds, turns).
     """
     rate_scale(ax)

@@ -22,7 +22,8 @@ from .. import plots
 from ..core.recording import Recording
 from ..core.settings import Settings
 from ..core.timeline import SAMPLE_RATE_HZ, to_samples
-from ..turns.sweep import Corpus, Sweep, counts, frontier
+from ..turns.choose import frontier
+from ..turns.sweep import Corpus, Sweep, counts
 from .controls import MENUS, SLIDERS, Controls
 from .scorer import Complete, Scorer
 

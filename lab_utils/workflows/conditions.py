@@ -77,8 +77,8 @@ def worst_lines(frame: pd.DataFrame) -> pd.DataFrame:
 def worst_table(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """The worst of several sweep tables of the same settings, row by row, to choose under a budget by.
 
-    A setting within the budget here is within it on every line (`sweep.choose`). A latency that is unknown on
-    one line is unknown here.
+    A setting within the budget here is within it on every line (`choose.choose`). A latency that is unknown
+    on one line is unknown here.
     """
     if not tables:
         raise ValueError("expected at least one sweep table, got none")

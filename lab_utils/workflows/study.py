@@ -29,21 +29,9 @@ from ..recordings.find import RecordingFiles, find_in, load_recording
 from ..recordings.labels.censoring import censoring
 from ..turns import grid as grids
 from ..turns import profile
+from ..turns.choose import Budget, choose, choose_or_nearest, frontier, held_out
 from ..turns.replay import blocks_of
-from ..turns.sweep import (
-    Budget,
-    Corpus,
-    Sweep,
-    choose,
-    choose_or_nearest,
-    commits_table,
-    counts,
-    frontier,
-    held_out,
-    score_one,
-    sweep,
-    with_conditions,
-)
+from ..turns.sweep import Corpus, Sweep, commits_table, counts, score_one, sweep, with_conditions
 from ..turns.tracing import trace_recordings
 from .conditions import score_lines
 

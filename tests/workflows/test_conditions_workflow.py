@@ -15,7 +15,7 @@ from lab_utils.recordings.audio import write_wav
 from lab_utils.recordings.conditions import CLEAN, LineCondition
 from lab_utils.recordings.find import find_recordings, load_recording
 from lab_utils.turns import tracing
-from lab_utils.turns.sweep import Budget, choose
+from lab_utils.turns.choose import Budget, choose
 from lab_utils.workflows.conditions import COLUMNS, score_lines, worst_lines, worst_table
 
 NOISE = LineCondition(noise="pink", snr_db=10.0)

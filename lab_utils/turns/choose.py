@@ -1,0 +1,121 @@
+"""Choices: a scored table of settings and a budget → one setting, and how it does on other recordings.
+
+Goal: tell which settings are eligible, find the Pareto frontier, choose under a budget, and report the choice
+on recordings it was not chosen on.
+Conventions: tables as `sweep` makes them, with the knob columns of `grid` and the metric columns of
+`metrics.summarize`; rates in [0, 1], latencies in seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from ..core.settings import KNOBS, Conditions
+from . import grid as grids
+from .metrics import Intervals, Tally, pareto_frontier
+from .replay import Block
+from .sweep import Corpus, Sweep, figures, with_conditions
+
+MISSED_TOLERANCE = 0.02
+"""A setting may miss this much more of the turns than the best one: missed turns must not look like speed."""
+
+Latency = Literal["latency_mean", "latency_p50", "latency_p90", "latency_p95"]
+
+
+def eligible(table: pd.DataFrame) -> pd.Series:
+    """Settings that miss hardly more turns than the best one."""
+    missed = table["missed_rate"].astype(np.float64)
+    return missed <= missed.min() + MISSED_TOLERANCE
+
+
+def frontier(table: pd.DataFrame, latency: Latency = "latency_mean") -> list[int]:
+    """Rows of the Pareto frontier of false-boundary rate and latency among eligible settings."""
+    rows = np.flatnonzero(eligible(table))
+    part = table.iloc[rows]
+    best = pareto_frontier(part["false_boundary_rate"].to_numpy(), part[latency].to_numpy())
+    return [int(row) for row in rows[best]]
+
+
+class NoneWithinBudget(ValueError):
+    """No setting meets the budget; the message tells how close one comes."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What must hold (`limit`), and what is then made least (`least`)."""
+
+    limit: str
+    most: float
+    least: str
+
+    @classmethod
+    def false_boundary_rate(cls, most: float, latency: Latency = "latency_mean") -> Budget:
+        """Least latency with at most this rate per hold."""
+        return cls("false_boundary_rate", most, latency)
+
+    @classmethod
+    def latency_p95(cls, most_s: float) -> Budget:
+        """Least false-boundary rate with at most this 95th percentile of latency."""
+        return cls("latency_p95", most_s, "false_boundary_rate")
+
+    def met(self, table: pd.DataFrame) -> pd.Series:
+        """Which rows are within the budget."""
+        return table[self.limit] <= self.most + 1e-12
+
+    def __str__(self) -> str:
+        return f"least {self.least} with {self.limit} <= {self.most:g}"
+
+
+def choose(table: pd.DataFrame, budget: Budget) -> int:
+    """The row that meets a budget best; ties break by rate, mean latency, p95, then the first row.
+
+    Raises NoneWithinBudget.
+    """
+    rows = table[eligible(table) & table[budget.limit].notna() & table[budget.least].notna()]
+    within = rows[budget.met(rows)]
+    if within.empty:
+        nearest = f"{rows[budget.limit].min():.3f}" if len(rows) else "none was scored"
+        others = int((budget.met(table) & ~eligible(table)).sum())
+        raise NoneWithinBudget(
+            f"no setting has {budget.limit} <= {budget.most:g}; the least in this grid is {nearest}. "
+            "Allow more, or widen the grid"
+            + (f" ({others} settings reach it but miss more ends of turn)" if others else "")
+        )
+    keys = list(dict.fromkeys([budget.least, "false_boundary_rate", "latency_mean", "latency_p95"]))
+    return int(within.sort_values(keys, kind="stable").index[0])
+
+
+def held_out(
+    corpus: Corpus, result: Sweep, budget: Budget, conditions: Conditions | None = None
+) -> pd.DataFrame | None:
+    """The budget's choice judged on recordings it was not chosen on (see `figures`); None for one recording.
+
+    In each fold a setting is chosen on the other recordings and scored on the fold's own; where none is
+    within the budget, the nearest is taken.
+    """
+    knobs = result.table[list(KNOBS)]
+    tallies: list[list[Tally]] = []
+    marks: list[Intervals] = []
+    for fold, metrics in zip(result.folds, result.without, strict=True):
+        row = choose_or_nearest(pd.concat([knobs, metrics], axis=1), budget)
+        block = Block.of(
+            with_conditions(grids.settings_of(dict(zip(KNOBS, knobs.iloc[row], strict=True))), conditions)
+        )
+        part = Corpus.of([corpus.recordings[r] for r in fold])
+        tallies += part.score(block, part.pauses(block.vad, block.conditions.frame_duration))
+        marks += part.marks
+    return figures(tallies, marks) if tallies else None
+
+
+def choose_or_nearest(table: pd.DataFrame, budget: Budget) -> int:
+    """`choose`, or the best of the eligible rows nearest to the budget; the first row if none was scored."""
+    try:
+        return choose(table, budget)
+    except NoneWithinBudget:
+        scored = eligible(table) & table[budget.least].notna()
+        nearest = float(table.loc[scored, budget.limit].min())
+        return choose(table, replace(budget, most=nearest)) if nearest == nearest else 0
