@@ -2,7 +2,7 @@
 #
 # PYTHON=/path/to/python   the interpreter for the virtual environments (default: the first of python3.11, python3, ... that is >= 3.11)
 # WORKERS=2                processes for the tests
-# DEMO_ARGS, LAB_ARGS, PYTEST_ARGS, VERIFY_ARGS, SAMPLES_ARGS, LOCK_ARGS   handed on to the command
+# DEMO_ARGS, LAB_ARGS, PYTEST_ARGS, VERIFY_ARGS, MUTANTS_ARGS, SAMPLES_ARGS, LOCK_ARGS   handed on to the command
 # NOTEBOOKS_OUT=DIR        keep the executed notebooks there (default: a temporary folder, removed)
 
 SHELL := /bin/bash
@@ -17,6 +17,7 @@ DEMO_ARGS ?=
 LAB_ARGS ?=
 PYTEST_ARGS ?=
 VERIFY_ARGS ?=
+MUTANTS_ARGS ?=
 SAMPLES_ARGS ?=
 LOCK_ARGS ?=
 NOTEBOOKS_OUT ?=
@@ -97,6 +98,9 @@ notebooks: $(STAMP)  ## execute every notebook into a temporary folder
 verify: $(STAMP)  ## prove the replay on 300 settings (more: VERIFY_ARGS="--settings 1000 --seed 1")
 	@$(BIN)/lab verify $(RECORDINGS) --settings 300 $(VERIFY_ARGS)
 
+mutants: $(STAMP)  ## put small faults into the core, and count those that its tests notice (an hour)
+	$(BIN)/python tests/mutants.py $(MUTANTS_ARGS)
+
 bench: $(STAMP)  ## print benchmark results as JSON
 	@$(BIN)/python tests/bench.py
 
@@ -148,4 +152,4 @@ $(SAMPLES_STAMP): audio_samples/requirements.txt
 	@touch $@
 
 .PHONY: demo lab venv test check check-style check-types check-imports check-notebooks notebooks verify bench format \
-        samples lock clean distclean help
+        mutants samples lock clean distclean help

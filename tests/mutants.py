@@ -1,0 +1,270 @@
+"""`make mutants`: small faults put into the core one by one; which of them do the module's own tests notice?
+
+A mutant is one changed place of one file: a comparison moved by its boundary, an operator exchanged, a number
+moved by one, a condition negated, a statement left out. A seeded sample is drawn over `CORE`. For each, the
+tests of that module run in a copy of the project. A mutant that they pass *survived*: a hole in the tests,
+unless nothing can tell it from the original. Those are listed, with the reason, in `EQUIVALENT`.
+
+    python tests/mutants.py --number 200 --seed 1 --out mutants.json
+
+Exits with 1 if less than 95 % of the mutants that are not listed die.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+import yaml
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parents[1]
+EQUIVALENT = ROOT / "tests" / "mutants_equivalent.yaml"
+COPIED = ("lab_utils", "tests", "audio_samples", "profiles", "pyproject.toml")
+LEAST_KILLED = 0.95
+
+CORE: dict[str, tuple[str, ...]] = {
+    "lab_utils/turns/replay": ("tests/turns/test_replay*.py", "tests/turns/test_endpointing.py"),
+    "lab_utils/turns/metrics": ("tests/turns/test_metrics*.py", "tests/turns/test_uncertainty*.py"),
+    "lab_utils/turns/choose": ("tests/turns/test_choose*.py", "tests/turns/test_sweep.py"),
+    "lab_utils/turns/profile": ("tests/turns/test_profile*.py",),
+    "lab_utils/recordings/labels/edits": ("tests/recordings/test_label_edits.py",),
+    "lab_utils/session/clock": ("tests/session/test_clock*.py",),
+}
+"""Module or folder → the tests that are its own."""
+
+SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
+    ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.And: ast.Or, ast.Or: ast.And,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One changed place."""
+
+    file: str
+    line: int
+    column: int
+    what: str
+    before: str
+    """The line of the original."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a mutant."""
+
+    mutant: Mutant
+    killed: bool
+    how: str
+    """The first failing test, "timeout", or "survived"."""
+
+
+def files_of(place: str) -> list[Path]:
+    """The source files of one entry of `CORE`."""
+    folder = ROOT / place
+    return sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
+
+
+def mutations(tree: ast.Module) -> Iterator[tuple[ast.AST, str, ast.Module]]:
+    """Each mutated tree, with the node that was changed and a word for how."""
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        for part in (getattr(node, "annotation", None), getattr(node, "returns", None))
+        if part is not None
+        for inner in ast.walk(part)
+    }
+    nodes = list(ast.walk(tree))
+    for place, node in enumerate(nodes):
+        if id(node) in typing_only:
+            continue
+        for what in changes_of(node):
+            other = copy.deepcopy(tree)
+            change(list(ast.walk(other))[place])
+            yield node, what, ast.fix_missing_locations(other)
+
+
+def changes_of(node: ast.AST) -> list[str]:
+    """How a node can be changed."""
+    if isinstance(node, ast.Compare) and type(node.ops[0]) in SWAPPED:
+        return [f"{type(node.ops[0]).__name__} -> {SWAPPED[type(node.ops[0])].__name__}"]
+    if isinstance(node, ast.BinOp | ast.BoolOp) and type(node.op) in SWAPPED:
+        return [f"{type(node.op).__name__} -> {SWAPPED[type(node.op)].__name__}"]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.USub):
+        return [f"without {type(node.op).__name__}"]
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        return ["+ 1"]
+    if isinstance(node, ast.Constant) and type(node.value) is bool:
+        return ["negated"]
+    if isinstance(node, ast.If | ast.IfExp | ast.While):
+        return ["condition negated"]
+    if isinstance(node, ast.AugAssign | ast.Raise | ast.Continue | ast.Break):
+        return ["left out"]
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        return ["left out"]
+    return []
+
+
+def change(node: ast.AST) -> None:
+    """Change a node in place, as `changes_of` says."""
+    if isinstance(node, ast.Compare):
+        node.ops[0] = SWAPPED[type(node.ops[0])]()  # type: ignore[call-overload]
+    elif isinstance(node, ast.BinOp | ast.BoolOp):
+        node.op = SWAPPED[type(node.op)]()  # type: ignore[assignment]
+    elif isinstance(node, ast.UnaryOp):
+        if isinstance(node.op, ast.USub):
+            node.op = ast.UAdd()
+        else:
+            node.operand = ast.UnaryOp(ast.Not(), node.operand)
+    elif isinstance(node, ast.Constant):
+        node.value = not node.value if type(node.value) is bool else node.value + 1  # type: ignore[operator]
+    elif isinstance(node, ast.If | ast.IfExp | ast.While):
+        node.test = ast.UnaryOp(ast.Not(), node.test)
+    else:
+        node.__class__ = ast.Pass  # type: ignore[assignment]
+        node.__dict__.pop("value", None)
+
+
+def sample(number: int, seed: int, only: str = "") -> list[tuple[Mutant, str]]:
+    """Mutants drawn without replacement, each with the mutated source; the same seed draws the same."""
+    found: list[tuple[Mutant, str]] = []
+    for place in CORE:
+        for path in files_of(place):
+            name = str(path.relative_to(ROOT))
+            if only not in name or not path.exists():
+                continue
+            source = path.read_text("utf-8")
+            lines = source.split("\n")
+            for node, what, tree in mutations(ast.parse(source)):
+                line = getattr(node, "lineno", 1)
+                where = Mutant(name, line, getattr(node, "col_offset", 0), what, lines[line - 1].strip())
+                found.append((where, ast.unparse(tree)))
+    random.Random(seed).shuffle(found)
+    return found[:number]
+
+
+def tests_of(file: str) -> list[str]:
+    """The test files that are a source file's own."""
+    patterns = next(tests for place, tests in CORE.items() if file.startswith(place))
+    return [str(path.relative_to(ROOT)) for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+
+
+def judge(mutant: Mutant, source: str, folder: Path, limit_s: float) -> Result:
+    """Run a mutant's tests in a copy of the project."""
+    target = folder / mutant.file
+    original = target.read_text("utf-8")
+    target.write_text(source, "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests_of(mutant.file)]
+    environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=limit_s, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Result(mutant, True, "timeout")
+    finally:
+        target.write_text(original, "utf-8")
+    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    how = failed[0].split(" - ")[0] if failed else f"exit {done.returncode}"
+    return Result(mutant, done.returncode != 0, how if done.returncode else "survived")
+
+
+def copy_project(folder: Path) -> Path:
+    """What the tests need of the project, in a folder of its own."""
+    folder.mkdir()
+    for part in COPIED:
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, folder / part)
+        else:
+            shutil.copy(ROOT / part, folder / part)
+    return folder
+
+
+def known_equivalent() -> dict[tuple[str, str, str], str]:
+    """Mutants that nothing can tell from the original: (file, line's text, change) → why."""
+    entries = yaml.safe_load(EQUIVALENT.read_text("utf-8")) or []
+    return {(entry["file"], entry["line"], entry["change"]): entry["why"] for entry in entries}
+
+
+def main() -> int:
+    """Draw, run, print; 1 if too many survive."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--number", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--limit", type=float, default=300, help="seconds for one mutant's tests")
+    parser.add_argument("--only", default="", help="a part of the source file's path")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    drawn = sample(options.number, options.seed, options.only)
+    equivalent = known_equivalent()
+    listed = [m for m, _ in drawn if (m.file, m.before, m.what) in equivalent]
+    work = [(m, source) for m, source in drawn if m not in listed]
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(options.jobs) as pool:
+        copies: SimpleQueue[Path] = SimpleQueue()
+        for number in range(options.jobs):
+            copies.put(copy_project(Path(scratch, str(number))))
+
+        def one(item: tuple[Mutant, str]) -> Result:
+            folder = copies.get()
+            try:
+                return judge(*item, folder, options.limit)
+            finally:
+                copies.put(folder)
+
+        results = list(tqdm(pool.map(one, work), total=len(work), desc="mutants", unit="mutant"))
+    return report(results, listed, equivalent, time.monotonic() - start, options.out)
+
+
+def report(
+    results: list[Result],
+    listed: list[Mutant],
+    equivalent: dict[tuple[str, str, str], str],
+    seconds: float,
+    out: Path | None,
+) -> int:
+    """Print what survived, and the share that died."""
+    survived = [result.mutant for result in results if not result.killed]
+    for mutant in survived:
+        print(f"survived  {mutant.file}:{mutant.line}:{mutant.column}  {mutant.what}  | {mutant.before}")
+    for mutant in listed:
+        print(
+            f"equivalent  {mutant.file}:{mutant.line}  {equivalent[mutant.file, mutant.before, mutant.what]}"
+        )
+    share = 1 - len(survived) / max(1, len(results))
+    by_file = Counter(mutant.file for mutant in survived)
+    print(f"{len(results) - len(survived)} of {len(results)} died ({share:.1%}), in {seconds:.0f} s")
+    if out:
+        plain = {
+            "killed": len(results) - len(survived),
+            "judged": len(results),
+            "equivalent": [asdict(mutant) for mutant in listed],
+            "survived": [asdict(mutant) for mutant in survived],
+            "by_file": dict(by_file),
+        }
+        out.write_text(json.dumps(plain, indent=1), "utf-8")
+    return 0 if share >= LEAST_KILLED else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""The mutation tool changes exactly one place, and draws the same for the same seed."""
+
+import ast
+
+import mutants
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("source", "mutated"),
+    [
+        ("x = a < b", {"x = a <= b"}),
+        ("x = a + b", {"x = a - b"}),
+        ("x = a and b", {"x = a or b"}),
+        ("x = not a", {"x = not not a"}),
+        ("x = -a", {"x = +a"}),
+        ("x = 3", {"x = 4"}),
+        ("x = True", {"x = False"}),
+        ("if a:\n    f()", {"if not a:\n    f()", "if a:\n    pass"}),
+        ("x += a", {"pass"}),
+        ("x: Literal[3] = a", set()),
+    ],
+)
+def test_each_kind_of_place_is_changed_alone(source: str, mutated: set[str]) -> None:
+    assert {ast.unparse(tree) for _, _, tree in mutants.mutations(ast.parse(source))} == mutated
+
+
+def test_the_same_seed_draws_the_same_mutants_and_every_one_differs_from_its_file() -> None:
+    drawn = mutants.sample(20, seed=3, only="endpointing")
+    assert drawn == mutants.sample(20, seed=3, only="endpointing")
+    assert len(drawn) == 20
+    for mutant, source in drawn:
+        original = (mutants.ROOT / mutant.file).read_text("utf-8")
+        assert source != ast.unparse(ast.parse(original))
+        assert mutant.before in original
+
+
+def test_every_file_of_the_core_has_tests_of_its_own() -> None:
+    for place in mutants.CORE:
+        for path in mutants.files_of(place):
+            if path.exists():
+                assert mutants.tests_of(str(path.relative_to(mutants.ROOT))), path
+
+
+def test_too_many_survivors_end_in_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
+    one = mutants.Mutant("f.py", 1, 0, "+ 1", "x = 3")
+    dead, alive = mutants.Result(one, True, "timeout"), mutants.Result(one, False, "survived")
+    assert mutants.report([dead] * 19 + [alive], [], {}, 1.0, None) == 0
+    assert mutants.report([dead] * 18 + [alive], [], {}, 1.0, None) == 1
+    assert "survived  f.py:1:0" in capsys.readouterr().out
