@@ -1,7 +1,9 @@
 """The command line `lab`: demo, sweep, export, run, verify, import, fetch, transcribe, label, fit,
 techniques.
 
-Results on stdout, progress on stderr.
+One file for each command says its options and calls its workflow, which is imported only when the command
+runs: showing help loads neither LiveKit nor scipy. `tables` prints what a workflow gives. Results on stdout,
+progress on stderr.
 
 Exit codes: 0 done; 1 bad input, a budget nobody meets, a session that failed or a replay that doesn't agree;
 2 wrong usage; 130 and 143 ended by Ctrl-C and SIGTERM.
@@ -9,7 +11,20 @@ Exit codes: 0 done; 1 bad input, a budget nobody meets, a session that failed or
 
 from __future__ import annotations
 
-from . import fit, imports, label, run, sweep, techniques, transcribe, verify
+from . import demo, export, fetch, fit, import_, label, run, sweep, techniques, transcribe, verify
 from .common import app
 
-__all__ = ["app", "fit", "imports", "label", "run", "sweep", "techniques", "transcribe", "verify"]
+__all__ = [
+    "app",
+    "demo",
+    "export",
+    "fetch",
+    "fit",
+    "import_",
+    "label",
+    "run",
+    "sweep",
+    "techniques",
+    "transcribe",
+    "verify",
+]

@@ -17,6 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich cuts long names of options off at 80 columns, and takes time to load
 )
 
 SAMPLES = Path(__file__).resolve().parent.parent.parent / "audio_samples"
@@ -24,6 +25,8 @@ SAMPLES = Path(__file__).resolve().parent.parent.parent / "audio_samples"
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder that receives the results.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Worker processes.")]
+Phases = Annotated[int, typer.Option(min=1, max=512, help="Audio phases to average over.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the simulated delays.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder for cached traces (default: the user's cache).")]
 Paths = Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.", show_default=False)]
 UserChannel = Annotated[
@@ -59,3 +62,9 @@ def ending_well() -> Iterator[None]:
     finally:
         if in_main:
             signal.signal(signal.SIGTERM, before)
+
+
+def warn(*lines: str) -> None:
+    """What the user should know besides the result, on stderr."""
+    for line in lines:
+        print(f"lab: {line}", file=sys.stderr)

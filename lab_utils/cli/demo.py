@@ -1,0 +1,24 @@
+"""`lab demo`: the main job on the sample conversations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .common import SAMPLES, Cache, Jobs, Json, Out, Phases, app, ending_well
+from .sweep import sweep_and_tell
+
+
+@app.command()
+def demo(
+    out: Out = Path("out/demo"),
+    phases: Phases = 4,
+    jobs: Jobs = 2,
+    cache: Cache = None,
+    as_json: Json = False,
+) -> None:
+    """Run the main job on the project's own sample conversations."""
+    with ending_well():
+        if not SAMPLES.is_dir():
+            remedy = "run this from a clone, or use 'lab sweep PATH'"
+            raise ValueError(f"{SAMPLES}: no sample conversations here; {remedy}")
+        sweep_and_tell([SAMPLES], None, out, phases=phases, jobs=jobs, cache=cache, as_json=as_json)

@@ -1,0 +1,68 @@
+"""`lab export`: a setting under a budget as a profile, and a worker that uses it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .common import Cache, Jobs, Json, app, ending_well
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Made by 'lab sweep' or 'lab demo'.", show_default=False)],
+    name: Annotated[str, typer.Option(help="Name of the profile.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Profile file to write.")],
+    max_false_boundary_rate: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Least mean latency with at most this rate per hold.")
+    ] = None,
+    max_latency_p95: Annotated[
+        float | None, typer.Option(min=0, help="Least false-boundary rate with at most this p95 latency (s).")
+    ] = None,
+    snippet: Annotated[bool, typer.Option(help="Also print the Python to paste into an agent.")] = False,
+    techniques: Annotated[
+        str | None,
+        typer.Option(
+            help="Also write agent.py beside the profile, a LiveKit worker with these latency techniques: "
+            "all, none, or names with commas."
+        ),
+    ] = None,
+    providers: Annotated[
+        str, typer.Option(help="Provider profile of that worker's plug-ins, by name or file.")
+    ] = "deepgram-openai-cartesia",
+    jobs: Jobs = 2,
+    cache: Cache = None,
+    as_json: Json = False,
+) -> None:
+    """Choose a setting under a budget and write it as a profile. AgentSession takes it as it is."""
+    if (max_false_boundary_rate is None) == (max_latency_p95 is None):
+        raise typer.BadParameter("give either --max-false-boundary-rate or --max-latency-p95")
+    with ending_well():
+        from ..turns.choose import Budget
+        from ..workflows import study as studies
+        from ..workflows.export import export_files, worker_text
+        from .tables import sweep as tables
+
+        if max_false_boundary_rate is not None:
+            budget = Budget.false_boundary_rate(max_false_boundary_rate)
+        else:
+            budget = Budget.latency_p95(max_latency_p95 or 0.0)
+        worker = worker_text(output, techniques, providers)
+        study = studies.reopen_study(folder, jobs=jobs, cache=cache)
+        choice = studies.choose_settings(study, budget)
+        made = studies.make_profile(study, choice, name, dt.date.today())
+        written = export_files(made, output, worker)
+        summary = studies.summary_of(study, choice)
+        if as_json:
+            answer: dict[str, Any] = {**written, **summary}
+            print(json.dumps(answer | ({"snippet": made.snippet()} if snippet else {})))
+        else:
+            tables.print_summary(summary, None)
+            for what, path in written.items():
+                print(f"{what}: {path}")
+            if snippet:
+                print(made.snippet(), end="")

@@ -1,0 +1,51 @@
+"""`lab import`: recordings as users have them, listed in a manifest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .common import Json, UserChannel, app, ending_well, warn
+
+
+@app.command("import")
+def import_(
+    folder: Annotated[str, typer.Argument(help="Folder, file or fsspec URL.", show_default=False)],
+    out: Annotated[
+        str | None, typer.Option(help="Manifest to write (default: FOLDER/manifest.parquet).")
+    ] = None,
+    user: UserChannel = "caller",
+    agent: Annotated[
+        str, typer.Option(help="Name of the agent's channel, or its LiveKit identity.")
+    ] = "agent",
+    pair: Annotated[str, typer.Option(help="Names of pairs, such as '{name}_{channel:rx|tx}.wav'.")] = "",
+    raw: Annotated[str, typer.Option(help="Coding of .raw and .pcm: ENCODING[,RATE_HZ[,CHANNELS]].")] = "",
+    swap: Annotated[bool, typer.Option("--swap", help="Exchange user and agent.")] = False,
+    redact: Annotated[str, typer.Option(help="Words to mute in copies: WORD[,WORD ...].")] = "",
+    redact_spans: Annotated[
+        Path | None, typer.Option(help="Annotation file whose segments (or tier 'redact') are muted.")
+    ] = None,
+    redacted_to: Annotated[Path | None, typer.Option(help="New folder for the redacted copies.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the recordings of a folder, of any known format. A manifest keeps what was found."""
+    if bool(redact or redact_spans) != (redacted_to is not None):
+        raise typer.BadParameter("--redacted-to goes with --redact or --redact-spans")
+    with ending_well():
+        from ..recordings.recording_files import FindOptions, parse_raw
+        from ..workflows.import_ import Redaction, import_recordings
+        from .tables.import_ import print_import
+
+        phrases = [phrase.strip() for phrase in redact.split(",")] if redact else []
+        redaction = None if redacted_to is None else Redaction(redacted_to, phrases, redact_spans)
+        options = FindOptions(user, agent, pair, parse_raw(raw) if raw else None, swap)
+        done = import_recordings(folder, out, options, redaction, quiet=as_json)
+        warn(*(f"skipped: {item.reason}" for item in done.imported.skipped))
+        warn(*(f"not found, so nothing was muted for it: {phrase}" for phrase in done.unmatched))
+        if as_json:
+            print(json.dumps(done.plain()))
+        else:
+            print_import(done)

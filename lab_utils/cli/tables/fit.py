@@ -1,0 +1,59 @@
+"""What `lab fit` prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ...core.delays import Delay
+from ...latency import fitting
+from ...session.providers.schema import Providers
+
+
+def print_fit(fitted: fitting.Fit, base: Providers, out: Path, plot: Path | None) -> None:
+    """Each stage's percentiles beside the base's, and what was left out."""
+    table = Table("stage", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for head in ("n", "p50 (95 % interval)", "p95 (95 % interval)", f"{base.name}: p50, p95"):
+        table.add_column(head, justify="right")
+    table.add_column("log-normal?")
+    for stage in fitted.stages:
+        p95_s = stage.delay.p95_s or stage.delay.p50_s
+        table.add_row(
+            stage.stage,
+            str(stage.n),
+            _with_interval(stage.delay.p50_s, stage.p50_interval_s),
+            _with_interval(p95_s, stage.p95_interval_s),
+            _both(_of_profile(base, stage.stage)),
+            f"{'yes' if stage.log_normal else 'no'}, KS {stage.ks:.3f}",
+        )
+    console = Console()
+    console.print(table)
+    for name, n in fitted.too_few.items():
+        if n or name != "small.ttft":
+            have = f"{n} turns, {fitting.LEAST_FIGURES} are needed"
+            console.print(f"{name}: {have}; as in {base.name}", highlight=False, markup=False)
+    for stage in fitted.stages:
+        if n := fitted.figures.left_out[stage.stage]:
+            why = "zero (unknown, or a transcript before the end of speech) or over a minute"
+            console.print(f"{stage.stage}: {n} left out: {why}", highlight=False, markup=False)
+    written = f"profile: {out}" + (f", plot: {plot}" if plot else "")
+    console.print(written, highlight=False, markup=False, soft_wrap=True)
+
+
+def _of_profile(base: Providers, stage: str) -> Delay:
+    part, _, figure = stage.partition(".")
+    delay: Delay = getattr(getattr(base, part), figure)
+    return delay
+
+
+def _with_interval(at_s: float, interval_s: tuple[float, float]) -> str:
+    low_s, high_s = interval_s
+    return f"{1000 * at_s:.0f} ms ({1000 * low_s:.0f}–{1000 * high_s:.0f})"
+
+
+def _both(delay: Delay) -> str:
+    p95 = "–" if delay.p95_s is None else f"{1000 * delay.p95_s:.0f}"
+    return f"{1000 * delay.p50_s:.0f}, {p95} ms"

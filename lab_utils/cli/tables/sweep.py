@@ -1,0 +1,93 @@
+"""What `lab sweep`, `lab demo` and `lab export` print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from ...workflows.study import FILES
+
+ENOUGH_RECORDINGS = 5
+"""With fewer, the summary says how little the figures rest on."""
+_LINE_FIGURES = ("false_boundary_rate", "latency_mean", "latency_p95", "missed_rate")
+_ROWS = (
+    ("false_boundary_rate", "false boundaries per hold", 100, "%"),
+    ("false_boundary_rate_per_turn", "false boundaries per turn", 100, "%"),
+    ("latency_mean", "latency, mean", 1000, "ms"),
+    ("latency_p50", "latency, p50", 1000, "ms"),
+    ("latency_p90", "latency, p90", 1000, "ms"),
+    ("latency_p95", "latency, p95", 1000, "ms"),
+    ("timeout_rate", "ended by max_delay", 100, "%"),
+    ("missed_rate", "missed ends of turn", 100, "%"),
+)
+
+
+def print_lines(frame: pd.DataFrame) -> None:
+    """The defaults and the choice on each line."""
+    table = Table(title="On bad lines")
+    rows = [row for row in _ROWS if row[0] in _LINE_FIGURES]
+    for title in ("line", "setting", *(label for _, label, *_ in rows)):
+        table.add_column(title, justify="left" if title in ("line", "setting") else "right")
+    wide = frame.pivot(index=["line", "setting"], columns="metric", values="value")
+    for line, name in frame[["line", "setting"]].drop_duplicates().itertuples(index=False):
+        row = wide.loc[(line, name)]
+        cells = [
+            f"{row[key] * scale:.{1 if unit == '%' else 0}f} {unit}" if row[key] == row[key] else "–"
+            for key, _, scale, unit in rows
+        ]
+        table.add_row(line, name, *cells)
+    Console().print(table)
+
+
+def print_summary(summary: dict[str, Any], out: Path | None) -> None:
+    """What the figures rest on, the choice beside LiveKit's defaults, and where the results are."""
+    console = Console()
+    n = summary["counts"]
+    console.print(
+        f"{len(summary['recordings'])} recording(s), {n['holds']} holds, {n['turns']} ends of turn, "
+        f"{n['backchannels']} backchannels, {n['cut_offs']} cut-off pauses; {summary['settings']} settings, "
+        f"{summary['phases']} phases"
+    )
+    if summary["skipped"]:
+        console.print(f"[bold]{len(summary['skipped'])} skipped[/bold], see summary.json")
+    table = Table(title="False boundaries against latency (95 % interval by recording)")
+    table.add_column("figure")
+    columns = [
+        ("LiveKit's defaults", summary["defaults"]["figures"]),
+        ("chosen", summary["chosen"]["figures"]),
+    ]
+    if summary["held_out"]:
+        columns.append(("chosen, held out", summary["held_out"]))
+    for title, _ in columns:
+        table.add_column(title, justify="right")
+    for name, label, scale, unit in _ROWS:
+        table.add_row(label, *(_cell(figures[name], scale, unit) for _, figures in columns))
+    console.print(table)
+    few = len(summary["recordings"])
+    if few < ENOUGH_RECORDINGS:
+        rest = "no interval and no held-out check" if few == 1 else "intervals and held-out figures are rough"
+        console.print(f"[bold]Only {few} recording{'s' * (few > 1)}: {rest}. Bring more calls.[/bold]")
+    knobs = summary["chosen"]["settings"]
+    idle = {"max_delay", "unlikely_threshold"} if knobs["detector"] != "v1-mini" else set()
+    shown = [f"{name} {value}" for name, value in knobs.items() if value is not None and name not in idle]
+    console.print("chosen: " + ", ".join(shown), highlight=False)
+    budget = summary["budget"]
+    if not budget["met"]:
+        wanted = f"{budget['limit']} <= {budget['most']:g}"
+        console.print(f"[bold]No setting has {wanted}; this is the nearest.[/bold]")
+    if out is not None:
+        console.print(f"results: {out}/: {', '.join(FILES)}", highlight=False)
+
+
+def _cell(figure: dict[str, Any], scale: float, unit: str) -> str:
+    if figure["value"] is None:
+        return "–"
+    digits = 1 if unit == "%" else 0
+    text = f"{figure['value'] * scale:.{digits}f} {unit}"
+    if figure["low"] is not None:
+        text += f" ({figure['low'] * scale:.{digits}f}–{figure['high'] * scale:.{digits}f})"
+    return f"{text}, n={figure['n']}"

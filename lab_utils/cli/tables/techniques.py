@@ -1,0 +1,99 @@
+"""What `lab techniques` prints."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ...latency.ablation.claims import View
+from ...latency.ablation.plan import BASELINE, DEFAULT, FULL
+from ...latency.ablation.run import Ablation
+from ...latency.ablation.summary import by_stage, levels
+from ...latency.ablation.turns import MEASURES
+
+FEW_RECORDINGS = 5
+VIEWS: tuple[View, ...] = ("alone", "left out", "stacked")
+
+
+def print_ablation(found: Ablation, out: Path) -> None:
+    """Levels, stages, savings and verdicts."""
+    console = Console()
+    console.print(found.caption, highlight=False)
+    _print_levels(console, found)
+    _print_stages(console, found)
+    _print_savings(console, found.summary.savings)
+    _print_verdicts(console, found)
+    if len(found.recordings) < FEW_RECORDINGS:
+        console.print(f"Only {len(found.recordings)} recording(s): the intervals say little.")
+    console.print(
+        f"results: {out}/: summary.json, turns.parquet, sessions.parquet, waterfall.png, savings.png "
+        "(and -after-commit)",
+        highlight=False,
+    )
+
+
+def _print_levels(console: Console, found: Ablation) -> None:
+    table = Table(
+        title="End of the caller's turn to first audio, in ms", box=box.SIMPLE, padding=(0, 1, 0, 0)
+    )
+    table.add_column("configuration")
+    for name in ("answered", "p50", "p95", "commit", "after it", "LLM calls", "lost", "$"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for agent, row in levels(found.summary).iterrows():
+        table.add_row(
+            "all twelve" if agent == FULL else str(agent),
+            f"{row['answered']:.0%}",
+            *(f"{row[one]:.0f}" for one in ("p50", "p95", "commit_p95", "after_commit_p95")),
+            *(f"{row[one]:.2f}" for one in ("llm_calls", "discarded_replies", "dollars")),
+        )
+    console.print(table)
+    console.print(
+        "commit, after it: p95 of either part. LLM calls, and preemptive replies lost, per turn; $ per 1,000."
+    )
+
+
+def _print_stages(console: Console, found: Ablation) -> None:
+    """The stages in the guide's names."""
+    stages = by_stage(found.summary)
+    table = Table(
+        title="Stages at p50 / p95, in ms (they overlap, and do not add up)",
+        box=box.SIMPLE,
+        padding=(0, 1, 0, 0),
+    )
+    for name in ("stage", "the guide", BASELINE, DEFAULT, "all twelve"):
+        table.add_column(name, justify="left" if name == "stage" else "right")
+    for row in stages.to_dict("records"):
+        guide = "" if math.isnan(row["guide"]) else f"{row['guide']:.0f}"
+        spans = (
+            f"{row[f'{name}, p50']:.0f} / {row[f'{name}, p95']:.0f}" for name in (BASELINE, DEFAULT, FULL)
+        )
+        table.add_row(str(row["stage"]), guide, *spans)
+    console.print(table)
+
+
+def _print_savings(console: Console, savings: pd.DataFrame) -> None:
+    table = Table(title="What each technique saves at p50 / p95, in ms", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("technique")
+    for view in VIEWS:
+        table.add_column(view, justify="right")
+    of = savings[(savings["measure"] == MEASURES[0]) & (savings["on"] == "all")]
+    for name, rows in of.groupby("technique", sort=False):
+        saved = rows.set_index("view")
+        p50, p95 = (saved[f"saved_p{q}"].astype(float) for q in (50, 95))
+        table.add_row(str(name), *(f"{p50[view]:.0f} / {p95[view]:.0f}" for view in VIEWS))
+    console.print(table)
+
+
+def _print_verdicts(console: Console, found: Ablation) -> None:
+    table = Table(title="The guide's claims", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for name in ("claim", "line", "measured", "verdict"):
+        table.add_column(name, justify="right" if name == "line" else "left")
+    for one in found.summary.verdicts:
+        unsure = "" if one.certain else " (uncertain)"
+        table.add_row(f"{one.subject}: {one.claim}", str(one.line), one.measured, one.words + unsure)
+    console.print(table)

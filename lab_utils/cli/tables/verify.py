@@ -1,0 +1,76 @@
+"""What `lab verify` prints."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ...session.comparison import Moment, Outcome
+from ...workflows import verify as workflow
+
+
+def print_proof(proved: workflow.Proof, summary: dict[str, Any]) -> None:
+    """The cases by mode, every mismatch with its setting, and the verdict."""
+    console = Console()
+    table = Table(title="Replay against AgentSession", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for name in workflow.GROUP_NAMES:
+        table.add_column(name, no_wrap=True)
+    for name in ("settings", "commits", "differ", "error ms"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for group in summary["groups"]:
+        table.add_row(*(group[name] for name in workflow.GROUP_NAMES), *_figures(group))
+    table.add_section()
+    table.add_row("all", "", "", "", *_figures(summary))
+    console.print(table)
+    for outcome in proved.mismatches:
+        _print_mismatch(console, proved, outcome)
+    n = len(proved.mismatches)
+    verdict = "all agree" if not n else f"{n} DISAGREE{'S' * (n == 1)}"
+    console.print(
+        f"[bold]{verdict}[/bold]: {summary['settings']} setting(s) on {len(summary['recordings'])} "
+        f"recording(s), {summary['commits']} commits compared in number, time (within "
+        f"{summary['tolerance_ms']:g} ms) and cause; largest error "
+        f"{_figures(summary)[-1]} ms; seed {proved.seed}",
+        highlight=False,
+    )
+    console.print(f"excluded: {summary['excluded']} {workflow.EXCLUDED}", highlight=False)
+
+
+def _figures(tally: dict[str, Any]) -> list[str]:
+    error = tally["largest_error_ms"]
+    return [
+        str(tally["settings"]),
+        str(tally["commits"]),
+        str(tally["mismatches"]),
+        "–" if error is None else f"{error:.4f}",
+    ]
+
+
+def _print_mismatch(console: Console, proved: workflow.Proof, outcome: Outcome) -> None:
+    """The setting, how to repeat it, and both timelines."""
+    case = outcome.case
+    group = ", ".join(workflow.group_of(case))
+    console.print(f"[bold]case {case.number}[/bold] on {escape(outcome.recording)}: {group}")
+    console.print(
+        f"  again: lab verify {' '.join(proved.paths)} --seed {proved.seed} --case {case.number}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(f"  phase {case.phase}; settings {json.dumps(case.settings.model_dump())}", markup=False)
+    if outcome.failure:
+        console.print(f"  failed: {outcome.failure}", markup=False)
+    table = Table("replay", "session", "", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for ours, theirs, agree in workflow.side_by_side(outcome):
+        table.add_row(_moment(ours), _moment(theirs), "" if agree else "differs")
+    if table.row_count:
+        console.print(table)
+
+
+def _moment(moment: Moment | None) -> str:
+    return "–" if moment is None else f"{moment.time_s:.4f} s  {moment.cause}"

@@ -1,0 +1,83 @@
+"""Help is light and complete: which modules it loads, and the names of options at 80 columns."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from typing import Any, get_args
+
+import pytest
+import typer
+
+from lab_utils import cli
+from lab_utils.core.labels import LABEL_KINDS
+from lab_utils.core.session_log import SessionMode
+from lab_utils.latency.ablation.run import ablate
+from lab_utils.recordings.fetch import CORPORA
+from lab_utils.recordings.transcripts import DEFAULT_MODEL
+
+GROUP: Any = typer.main.get_command(cli.app)
+COMMANDS = sorted(GROUP.commands)
+HEAVY = {"numpy", "pandas", "scipy", "matplotlib", "livekit", "onnxruntime", "pyarrow", "rich"}
+SHOW_MODULES = (
+    "import atexit, sys\n"
+    "atexit.register(lambda: print('modules:', *sorted(sys.modules)))\n"
+    "import lab_utils.cli\n"
+    "lab_utils.cli.app(sys.argv[1:])\n"
+)
+
+
+def test_the_commands() -> None:
+    assert sorted(name.strip("_") for name in cli.__all__ if name != "app") == COMMANDS
+
+
+@pytest.mark.parametrize("arguments", [[], *([name] for name in COMMANDS)], ids=lambda some: "".join(some))
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW_MODULES, *arguments, "--help"], capture_output=True, text=True, check=True
+    )
+    shown, _, modules = done.stdout.partition("modules:")
+    assert "Usage:" in shown
+    assert not HEAVY & {name.partition(".")[0] for name in modules.split()}
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_at_80_columns_no_name_is_cut_off(name: str) -> None:
+    environment = os.environ | {"COLUMNS": "80", "TERMINAL_WIDTH": "80"}
+    command = [sys.executable, "-m", "lab_utils.cli", name, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    for parameter in GROUP.commands[name].params:
+        for option in parameter.opts:
+            if option.startswith("-"):
+                assert re.search(rf"(^|[ ,]){re.escape(option)}($|[ ,/])", done.stdout, re.MULTILINE), option
+
+
+def test_at_80_columns_every_command_says_in_a_sentence_what_it_does() -> None:
+    environment = os.environ | {"COLUMNS": "80", "TERMINAL_WIDTH": "80"}
+    command = [sys.executable, "-m", "lab_utils.cli", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    lines = done.stdout.partition("Commands:")[2].strip().splitlines()
+    assert len(lines) == len(COMMANDS)
+    assert all(line.endswith(".") and not line.endswith("...") for line in lines)
+
+
+def default_of(command: str, parameter: str) -> object:
+    (found,) = [one for one in GROUP.commands[command].params if one.name == parameter]
+    return found.default
+
+
+def test_what_the_options_repeat_agrees_with_what_they_stand_for() -> None:
+    """They are repeated so that help need not load the modules that define them."""
+    assert get_args(cli.label.Kind) == LABEL_KINDS
+    assert get_args(cli.run.Mode) == get_args(SessionMode)
+    assert default_of("transcribe", "model") == DEFAULT_MODEL
+    defaults = {name: one.default for name, one in inspect.signature(ablate).parameters.items()}
+    assert default_of("techniques", "turns") == defaults["turns"]
+    assert default_of("techniques", "patience") == defaults["patience_s"]
+    (corpus,) = [one for one in GROUP.commands["fetch"].params if one.name == "corpus"]
+    assert corpus.help == f"One of {', '.join(CORPORA)}."
