@@ -29,7 +29,8 @@ from lab_utils.core.labels import Ipu, Labels
 from lab_utils.core.recording import Recording
 from lab_utils.core.session_log import Reply, SessionEvent
 from lab_utils.core.timeline import stream_of, to_samples
-from lab_utils.session.audio_io import Playout, RecordingInput, Stream
+from lab_utils.session.audio_in import RecordingInput, Stream
+from lab_utils.session.audio_out import Playout
 from lab_utils.session.heard_text import synchronizer
 from lab_utils.session.log.observer import Observer
 from lab_utils.session.scripted.stt import ScriptedSTT
@@ -164,7 +165,7 @@ async def _heard(
     assert recording.labels is not None
     said = planned(recording.labels, None, 0)
     source = Stream(stream_of(recording.user, 0, 6.0), 800)
-    audio_in = RecordingInput(source, 800, on_start=lambda: ears.hear(said, audio_in.started_at or 0.0))
+    audio_in = RecordingInput(source, 800, on_start=lambda: ears.schedule(said, audio_in.started_at or 0.0))
     playout = Playout(on_event=lambda kind, data: observer.note(kind, **data))
     words = synchronizer(playout, tone=False)
     session.input.audio, session.output.audio = audio_in, words.audio_output

@@ -20,8 +20,9 @@ from lab_utils.core.recording import Recording
 from lab_utils.core.session_log import SessionLog
 from lab_utils.core.settings import Settings
 from lab_utils.core.traces import EotTrace, SttEvent
-from lab_utils.latency.techniques.agent import AgentParts, StackedAgent, session_options
+from lab_utils.latency.techniques.agent import AgentParts, StackedAgent
 from lab_utils.latency.techniques.choice import Techniques
+from lab_utils.latency.techniques.switches import session_options
 from lab_utils.session.job import Limits, SessionJob, SessionTraces
 from lab_utils.session.run import run
 from lab_utils.session.scripted.llm import ScriptedLLM
@@ -44,7 +45,7 @@ def questions(count: int) -> Recording:
 
 @dataclass
 class Backend:
-    """A look-up that takes its time, and a ledger of it."""
+    """A look-up that takes its time, and lists its calls."""
 
     takes_s: float = 0.5
     fails: int = 0

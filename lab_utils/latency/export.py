@@ -181,9 +181,10 @@ from livekit.agents import AgentServer, AgentSession, JobContext, JobProcess, cl
 from livekit.plugins import @PLUGINS@
 
 from lab_utils.profile import load_profile
-from lab_utils.latency.techniques.agent import AgentParts, StackedAgent, session_options
+from lab_utils.latency.techniques.agent import AgentParts, StackedAgent
 from lab_utils.latency.techniques.choice import Techniques
 from lab_utils.latency.techniques.semantic_cache import SemanticCache
+from lab_utils.latency.techniques.switches import session_options
 from lab_utils.latency.techniques.tool_prefetch import LookUp
 
 PROFILE = Path(__file__).with_name(@PROFILE@)

@@ -16,11 +16,11 @@ from ..latency.ablation.cells import Plan
 from ..latency.ablation.plan import BASELINE, DEFAULT, FULL, MISTAKE
 from ..latency.ablation.run import Ablation
 from ..latency.ablation.side_by_side import side_by_side
-from ..latency.ablation.summary import both_ways, by_stage
+from ..latency.ablation.summary import alone_and_left_out, by_stage
 from ..latency.ablation.summary import levels as levels_of
 from ..latency.ablation.summary import waterfall as steps_of
 from ..latency.ablation.turns import MEASURES
-from ..latency.techniques.cards import cards
+from ..latency.techniques.descriptions import descriptions
 from ..recordings.find import find_recordings
 from ..session.providers.schema import Providers
 from ..session.providers.stages import stages as stages_of
@@ -48,12 +48,12 @@ def techniques() -> Styler:
     """The twelve techniques in words, a row each; the words are those of their modules."""
     rows = [
         {
-            "technique": f"{card.number}. {card.name.replace('_', ' ')}",
-            "what it does": card.does,
-            "what LiveKit 1.8.9 does by itself": card.by_default,
-            "common mistake": card.mistake,
+            "technique": f"{one.number}. {one.name.replace('_', ' ')}",
+            "what it does": one.does,
+            "what LiveKit 1.8.9 does by itself": one.by_default,
+            "common mistake": one.mistake,
         }
-        for card in cards()
+        for one in descriptions()
     ]
     return left(pd.DataFrame(rows).style.format(_code))
 
@@ -76,7 +76,9 @@ def waterfall(ablation: Ablation, measure: str = TOTAL) -> Image:
 
 def savings(ablation: Ablation, measure: str = TOTAL) -> Image:
     """What each technique saves alone, and what leaving it out of all twelve costs."""
-    return image(plots.savings_figure(both_ways(ablation.summary, measure), measure, ablation.caption))
+    return image(
+        plots.savings_figure(alone_and_left_out(ablation.summary, measure), measure, ablation.caption)
+    )
 
 
 def levels(ablation: Ablation) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """What each latency technique saves: the stack as a waterfall, and each technique alone against left out.
 
-All figures come from `ablation.summary` (`waterfall`, `both_ways`); percentiles and savings are in ms,
-intervals are 95 %. A step of the waterfall reaches from one level to the next, so that steps add up to the
+All figures come from `ablation.summary` (`waterfall`, `alone_and_left_out`); percentiles and savings are in
+ms, intervals are 95 %. A step of the waterfall reaches from one level to the next, so that steps add up to the
 whole; the number beside it is the saving over the turns that were answered in both, which can differ a
 little.
 """
@@ -92,7 +92,7 @@ def stack_waterfall(ax: Axes, steps: pd.DataFrame, percentile: int) -> dict[str,
 def saving_dumbbells(ax: Axes, savings: pd.DataFrame, percentile: int) -> dict[str, Artist]:
     """What each technique saves alone (circle) and what leaving it out of all twelve costs (square).
 
-    `savings`: `ablation.summary.both_ways`.
+    `savings`: `ablation.summary.alone_and_left_out`.
     """
     rows = np.arange(len(savings))
     name = f"p{percentile}"

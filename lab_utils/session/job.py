@@ -77,7 +77,7 @@ class SessionJob:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of `AgentSession`, such as `max_tool_steps` or `aec_warmup_duration`."""
     join_s: float = 0.0
-    """What a caller who speaks first waits for the room, from their first word on (`joining`)."""
+    """What a caller who speaks first waits for the room, from their first word on (`late_join`)."""
     prebuffered: bool = True
     """Whether the client keeps what is said meanwhile and sends it in a burst, or lags behind."""
     seed: int = 0

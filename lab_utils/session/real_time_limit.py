@@ -48,6 +48,6 @@ def _place(frame: FrameType | None) -> str:
     machinery = (str(Path(asyncio.__file__).parent), selectors.__file__)
     while frame is not None and frame.f_code.co_filename.startswith(machinery):
         frame = frame.f_back
-    if frame is None or frame.f_code.co_filename == clock.__file__:
+    if frame is None or frame.f_code.co_filename.startswith(str(Path(clock.__file__).parent)):
         return ""
     return f"; it was busy at {frame.f_code.co_filename}:{frame.f_lineno} ({frame.f_code.co_name})"

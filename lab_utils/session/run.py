@@ -25,7 +25,8 @@ from ..core.session_log import SessionEventKind, SessionLog
 from ..core.timeline import SAMPLE_RATE_HZ, frame_samples, stream_of
 from . import clock
 from .agents import PlainAgent, speaks_first
-from .audio_io import AudioSource, Playout, RecordingInput, Stream, mix
+from .audio_in import AudioSource, RecordingInput, Stream
+from .audio_out import Playout, mix
 from .caller.reactive import OPEN_LOOP_CAVEATS, REACTIVE_CAVEATS, ReactiveCaller
 from .caller.turns import CallerTurn
 from .caller.words import CallersWords

@@ -14,10 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from ..core.settings import KNOBS, Settings
+from ..core.settings import Settings
 from ..core.traces import Traced
 from ..recordings.conditions import LineCondition
 from ..recordings.find import RecordingFiles
@@ -62,30 +61,3 @@ def score_lines(
             figures = score_one(corpus, one).rename_axis("metric").reset_index()
             frames.append(figures.assign(line=str(line), setting=name))
     return pd.concat(frames, ignore_index=True)[list(COLUMNS)]
-
-
-def worst_lines(frame: pd.DataFrame) -> pd.DataFrame:
-    """Each setting's worst (highest) value of each metric and the line it has it on; columns as `COLUMNS`.
-
-    What no line has a value for (a latency where no turn was committed) is left out.
-    """
-    known = frame[frame["value"].notna()]
-    rows = known.groupby(["setting", "metric"], sort=False)["value"].idxmax()
-    return known.loc[rows].reset_index(drop=True)
-
-
-def worst_table(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The worst of several sweep tables of the same settings, row by row, to choose under a budget by.
-
-    A setting within the budget here is within it on every line (`choose.choose`). A latency that is unknown
-    on one line is unknown here.
-    """
-    if not tables:
-        raise ValueError("expected at least one sweep table, got none")
-    first, knobs = tables[0], list(KNOBS)
-    for other in tables[1:]:
-        if not other[knobs].equals(first[knobs]):
-            raise ValueError("the tables are of different settings; sweep the same grid on every line")
-    metrics = [name for name in first.columns if name not in knobs]
-    worst = np.max([table[metrics].to_numpy(dtype=np.float64) for table in tables], axis=0)
-    return pd.concat([first[knobs], pd.DataFrame(worst, columns=metrics, index=first.index)], axis=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 from .. import plots
 from ..latency.ablation.files import save_ablation
 from ..latency.ablation.run import Ablation
-from ..latency.ablation.summary import both_ways, waterfall
+from ..latency.ablation.summary import alone_and_left_out, waterfall
 from ..latency.ablation.turns import MEASURES
 from ..recordings.audio import replacing
 
@@ -20,7 +20,7 @@ def write_techniques(found: Ablation, folder: Path) -> None:
     save_ablation(found, folder)
     for measure in MEASURES:
         suffix = "" if measure == MEASURES[0] else "-after-commit"
-        steps, savings = waterfall(found.summary, measure), both_ways(found.summary, measure)
+        steps, savings = waterfall(found.summary, measure), alone_and_left_out(found.summary, measure)
         for name, figure in (
             (f"waterfall{suffix}.png", plots.waterfall_figure(steps, measure, found.caption)),
             (f"savings{suffix}.png", plots.savings_figure(savings, measure, found.caption)),

@@ -7,13 +7,13 @@ from ablation_tables import BASE_MS, COMMIT_MS, RECORDINGS, SEEDS, TURNS, made_u
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab_utils.latency.ablation.claims import LevelClaim, SavingClaim
-from lab_utils.latency.ablation.percentiles import NONE, Estimate, Resampling, weighted_percentile
+from lab_utils.latency.ablation.guide.claims import LevelClaim, SavingClaim
+from lab_utils.latency.ablation.guide.verdicts import Level, Saved, judge_level, judge_saving, judge_share
 from lab_utils.latency.ablation.plan import BASELINE, DEFAULT, FULL, alone, configurations
-from lab_utils.latency.ablation.summary import both_ways, summarize, waterfall
+from lab_utils.latency.ablation.summary import alone_and_left_out, summarize, waterfall
 from lab_utils.latency.ablation.turns import TURN_COLUMNS, table
-from lab_utils.latency.ablation.verdicts import Level, Saved, judge_level, judge_saving, judge_share
 from lab_utils.latency.techniques.choice import NAMES
+from lab_utils.turns.metrics.resampling import NONE, Estimate, Resampling, weighted_percentile
 
 N = len(RECORDINGS) * SEEDS * TURNS
 
@@ -134,8 +134,8 @@ def test_waterfall_goes_from_none_to_all_and_ends_with_livekits_default():
     assert steps["saved_p95"].isna().tolist() == [True] + [False] * 12 + [True]
 
 
-def test_both_ways_has_each_technique_once():
-    frame = both_ways(summarize(*made_up(noise_ms=0)))
+def test_alone_and_left_out_has_each_technique_once():
+    frame = alone_and_left_out(summarize(*made_up(noise_ms=0)))
     assert list(frame["technique"]) == list(NAMES)
     assert frame["alone_p95"].tolist() == pytest.approx(frame["left_out_p50"].tolist())
 

@@ -1,6 +1,5 @@
 """Scores of audio: the standards' own test signals, faults that are put in, and what silence gives."""
 
-import asyncio
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,6 @@ from lab_utils.latency.extras.audio_scoring import (
     score_call,
     score_channel,
     score_file,
-    score_in_thread,
 )
 from lab_utils.recordings.audio import write_flac, write_wav
 from lab_utils.session.job import SessionJob
@@ -176,20 +174,6 @@ def test_a_call_scores_from_its_file_as_from_its_samples(tmp_path: Path) -> None
     heard = np.stack((recording.user, recording.agent), axis=1)
     write_flac(tmp_path / "heard.flac", heard)
     assert score_file(tmp_path / "heard.flac") == score_call(heard)
-
-
-def test_scoring_in_a_thread_leaves_the_event_loop_free(tmp_path: Path) -> None:
-    write_flac(tmp_path / "heard.flac", np.tile(pcm(tone(-20, 60.0))[:, None], (1, 2)))
-
-    async def main() -> int:
-        scoring, ticks = asyncio.ensure_future(score_in_thread(tmp_path / "heard.flac")), 0
-        while not scoring.done():
-            await asyncio.sleep(0.001)
-            ticks += 1
-        assert scoring.result().user.clipped_ratio == 0.0
-        return ticks
-
-    assert asyncio.run(main()) > 5
 
 
 def test_what_is_no_call_is_refused(tmp_path: Path) -> None:

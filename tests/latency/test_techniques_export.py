@@ -144,7 +144,8 @@ def run_worker(code: str, said: list[SttEvent]) -> tuple[list[tuple[str, str | N
     from stacked_calls import SLOT_S, questions
 
     from lab_utils.session import clock
-    from lab_utils.session.audio_io import Playout, RecordingInput, Stream
+    from lab_utils.session.audio_in import RecordingInput, Stream
+    from lab_utils.session.audio_out import Playout
 
     modules, used = stand_ins(said)
     start: Callable[..., Any] = AgentSession.start
@@ -156,7 +157,7 @@ def run_worker(code: str, said: list[SttEvent]) -> tuple[list[tuple[str, str | N
         audio_in = RecordingInput(
             Stream(questions(1).user, frame),
             frame,
-            on_start=lambda: session.stt.hear(said, audio_in.started_at),
+            on_start=lambda: session.stt.schedule(said, audio_in.started_at),
         )
         session.input.audio, session.output.audio = audio_in, Playout(on_event=lambda *_: None)
         started.append((session, room_options))

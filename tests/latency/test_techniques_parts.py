@@ -11,15 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from livekit.agents import AgentSession, llm
 
-from lab_utils.latency.techniques import audio_prebuffering, kv_cache_reuse, prefix_caching, regional_routing
-from lab_utils.latency.techniques.async_evaluation import evaluation
+from lab_utils.latency.extras.judging import Judging
+from lab_utils.latency.techniques import kv_cache_reuse, prefix_caching
 from lab_utils.latency.techniques.choice import MISTAKES, NAMES, Techniques, livekit_default
 from lab_utils.latency.techniques.intents import classify
 from lab_utils.latency.techniques.model_routing import is_short_statement, model_for
-from lab_utils.latency.techniques.streaming_stt import turn_handling
+from lab_utils.latency.techniques.switches import region, session_options, turn_handling
 from lab_utils.latency.techniques.token_streaming import buffered
-from lab_utils.latency.techniques.tts_warmup import keep_cold
-from lab_utils.session.scripted.tts import ScriptedTTS
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -165,30 +163,16 @@ def test_buffered_chunks_come_when_the_last_one_is_there_or_not_at_all() -> None
 
 def test_session_options_are_arguments_of_a_session() -> None:
     async def scenario() -> None:
-        for on in (True, False):
-            AgentSession(**audio_prebuffering.session_options(on), turn_handling=turn_handling(on))
+        for on in (Techniques.everything(), Techniques()):
+            AgentSession(**session_options(on), turn_handling=turn_handling(on))
 
     asyncio.run(scenario())
-    assert audio_prebuffering.session_options(False) == {}
-    assert turn_handling(False) == {"preemptive_generation": {"enabled": False}}
-
-
-def test_a_tts_that_is_kept_cold_ignores_being_warmed_up() -> None:
-    class Counts(ScriptedTTS):
-        warmed = 0
-
-        def prewarm(self) -> None:
-            self.warmed += 1
-
-    warm, cold = Counts(), Counts()
-    warm.prewarm()
-    assert keep_cold(cold) is cold
-    cold.prewarm()
-    assert (warm.warmed, cold.warmed) == (1, 0)
+    assert session_options(Techniques()) == {}
+    assert turn_handling(Techniques()) == {"preemptive_generation": {"enabled": False}}
 
 
 def test_the_region_is_near_only_if_asked_for() -> None:
-    assert (regional_routing.region(True), regional_routing.region(False)) == ("near", "far")
+    assert (region(Techniques.of("regional_routing")), region(Techniques())) == ("near", "far")
 
 
 def test_evaluation_is_awaited_only_if_the_technique_is_off() -> None:
@@ -201,7 +185,7 @@ def test_evaluation_is_awaited_only_if_the_technique_is_off() -> None:
 
         for on, at_once in ((False, ["a"]), (True, [])):
             done.clear()
-            judging = evaluation(judge, on)
+            judging = Judging(judge, inline=not on)
             await judging.turn("a")
             assert done == at_once
             await judging.aclose()

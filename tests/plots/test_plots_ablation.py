@@ -6,7 +6,7 @@ from ablation_tables import made_up
 from matplotlib.figure import Figure
 
 from lab_utils.latency.ablation.plan import BASELINE, configurations
-from lab_utils.latency.ablation.summary import both_ways, summarize, waterfall
+from lab_utils.latency.ablation.summary import alone_and_left_out, summarize, waterfall
 from lab_utils.plots.ablation import saving_dumbbells, savings_figure, stack_waterfall, waterfall_figure
 from lab_utils.plots.style import png
 
@@ -52,7 +52,7 @@ def test_waterfall_without_intervals_draws_none():
 
 
 def test_dumbbells_stand_at_the_savings(summary):
-    savings = both_ways(summary)
+    savings = alone_and_left_out(summary)
     ax = Figure().subplots()
     drawn = saving_dumbbells(ax, savings, 50)
     np.testing.assert_allclose(np.asarray(drawn["alone"].get_xdata(), float), savings["alone_p50"])
@@ -63,7 +63,7 @@ def test_dumbbells_stand_at_the_savings(summary):
 def test_figures_say_what_is_measured_and_on_what(summary, measure):
     for figure in (
         waterfall_figure(waterfall(summary, measure), measure, "96 turns of 4 recordings"),
-        savings_figure(both_ways(summary, measure), measure, "96 turns of 4 recordings"),
+        savings_figure(alone_and_left_out(summary, measure), measure, "96 turns of 4 recordings"),
     ):
         assert "first audio" in figure.get_suptitle()
         assert "96 turns of 4 recordings" in figure.get_suptitle()

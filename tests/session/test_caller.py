@@ -265,16 +265,16 @@ def test_utterance_that_outlasts_the_callers_turn_is_answered() -> None:
 
 
 def test_silent_agent_is_waited_for_and_given_up(caplog: pytest.LogCaptureFixture) -> None:
-    session = Agent(CONVERSATION, [], patience_s=3.0, tail_s=2.0)
+    session = Agent(CONVERSATION, [], silence_limit_s=3.0, tail_s=2.0)
     assert session.starts == [3.0, 8.0, 11.877]
-    assert {spoken.cue for spoken in session.caller.spoken} == {"impatience"}
+    assert {spoken.cue for spoken in session.caller.spoken} == {"silence"}
     assert session.duration_s == pytest.approx(14.877, abs=FRAME_S)
     assert caplog.text.count("nobody has spoken for 3 s") == 3
     session.check_audio()
 
 
-def test_patience_counts_from_whoever_spoke_last() -> None:
-    session = Agent(CONVERSATION, [(0.0, 1.0, False), (4.0, 6.0, True)], patience_s=3.0)
+def test_the_silence_limit_counts_from_whoever_spoke_last() -> None:
+    session = Agent(CONVERSATION, [(0.0, 1.0, False), (4.0, 6.0, True)], silence_limit_s=3.0)
     assert session.starts[1] == 9.0
 
 
@@ -313,7 +313,7 @@ def test_backchannel_is_left_out_of_an_utterance_too_short_for_it() -> None:
     session = Agent(BACKCHANNEL, [(3.0, 3.7, False)])
     assert session.starts == [4.7]
     assert [turn.backchannel for turn in session.caller.left_out] == [True]
-    silent = Agent(BACKCHANNEL, [], patience_s=2.0)
+    silent = Agent(BACKCHANNEL, [], silence_limit_s=2.0)
     assert silent.starts == [2.0]
     assert len(silent.caller.left_out) == 1
 
@@ -335,7 +335,7 @@ def test_any_agent_hears_every_turn_whole_and_in_order(
         start_s = at_s + gap_ms / 1000
         at_s = start_s + length_ms / 1000
         utterances.append((start_s, at_s, interrupted))
-    session = Agent(labels, utterances, patience_s=2.0, tail_s=1.0)
+    session = Agent(labels, utterances, silence_limit_s=2.0, tail_s=1.0)
     spoken = session.caller.spoken
     done = [turn for turn, _, _ in spoken] + session.caller.left_out
     assert sorted(done, key=lambda turn: turn.start_s) == list(session.caller.turns)

@@ -111,10 +111,8 @@ def test_a_deadlock_names_what_waits():
     async def main():
         await asyncio.create_task(stuck_in_the_middle(), name="the lost task")
 
-    with pytest.raises(
-        clock.Deadlock, match=r"the lost task \(.*stuck_in_the_middle at .*test_simulation_clock"
-    ):
-        clock.run(main, patience_s=0.1)
+    with pytest.raises(clock.Deadlock, match=r"the lost task \(.*stuck_in_the_middle at .*test_clock"):
+        clock.run(main, foreign_thread_s=0.1)
 
 
 def test_a_thread_without_notice_is_waited_for_before_a_deadlock_is_declared():
@@ -124,7 +122,7 @@ def test_a_thread_without_notice_is_waited_for_before_a_deadlock_is_declared():
         await done.wait()
         return "woken"
 
-    assert clock.run(main, patience_s=5) == "woken"
+    assert clock.run(main, foreign_thread_s=5) == "woken"
 
 
 def test_executor_work_that_hangs_is_named():

@@ -319,7 +319,7 @@ async def test_a_prompt_given_up_before_its_first_token_is_not_in_the_cache() ->
 
 
 @on_virtual_clock
-async def test_the_ledger_tells_of_failures() -> None:
+async def test_requests_tell_of_failures() -> None:
     script = ScriptedLLM(["One two three."], fail_after_tokens=2, fails=1, model="a-model")
     with pytest.raises(APIConnectionError):
         await answer(script, conversation("a"), conn_options=ONCE)

@@ -21,7 +21,6 @@ from lab_utils.session.providers.schema import (
     Origin,
     PromptCache,
     Region,
-    Room,
     SttProvider,
     TtsProvider,
 )
@@ -30,7 +29,6 @@ from lab_utils.session.scripted.from_provider import (
     BATCH_SILENCE_S,
     SimulatedJudge,
     SimulatedTool,
-    join_s_of,
     simulated_llm,
     simulated_tts,
     stt_timing_of,
@@ -128,7 +126,7 @@ def test_a_sessions_later_prompts_are_read_from_the_cache() -> None:
 
 
 @where_clock_is_virtual
-def test_the_ledger_counts_the_calls_that_preemptive_generation_gave_up() -> None:
+def test_the_requests_show_the_calls_that_preemptive_generation_gave_up() -> None:
     call = Call()
     assert len(call.llm.requests) == len(call.log.of_kind("llm_starts")) > len(call.log.replies) > 0
     assert {request.outcome for request in call.llm.requests} == {"done"}  # given up when it was written
@@ -229,7 +227,7 @@ async def test_two_models_of_a_run_have_streams_caches_and_connections_of_their_
 
 
 @on_virtual_clock
-async def test_a_tool_takes_its_time_and_its_ledger_tells_what_became_of_each_call() -> None:
+async def test_a_tool_takes_its_time_and_tells_what_became_of_each_call() -> None:
     latency = Delay(0.3, 0.9)
     expected = Draws(2, "tool")
     delays = [latency.sample(expected.rng(argument)) for argument in ("1", "7", "8")]
@@ -251,12 +249,6 @@ async def test_a_tool_takes_its_time_and_its_ledger_tells_what_became_of_each_ca
     assert done.end_s is not None
     assert done.end_s - done.at_s == pytest.approx(delays[1], abs=1e-6)
     assert tool.running == 0
-
-
-def test_each_sessions_caller_joins_in_a_time_of_their_own() -> None:
-    room = Room(join=Delay(0.15, 0.3), origin=HERE)
-    joins = [join_s_of(room, seed) for seed in (1, 2, 1)]
-    assert joins[0] == joins[2] != joins[1]
 
 
 @pytest.mark.parametrize("join_s", [-0.1, 11.0, float("nan")])

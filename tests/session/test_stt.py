@@ -57,7 +57,7 @@ def assert_at(heard: Heard, expected: list[tuple[float, str]], start_s: float) -
 @on_both_clocks
 async def test_each_event_comes_at_its_moment() -> None:
     script, start_s = ScriptedSTT(), time.time()
-    script.hear([SttEvent(0.05, "interim", "a"), SttEvent(0.111, "final", "a b")], start_s)
+    script.schedule([SttEvent(0.05, "interim", "a"), SttEvent(0.111, "final", "a b")], start_s)
     heard = await listen(script, 10)
     assert_at(heard, [(0.05, "a"), (0.111, "a b")], start_s)
     assert [event.type for _, event in heard] == [
@@ -71,12 +71,14 @@ async def test_each_event_comes_at_its_moment() -> None:
 @on_both_clocks
 async def test_events_can_be_added_late_and_in_any_order() -> None:
     script, start_s = ScriptedSTT(), time.time()
-    script.hear([SttEvent(0.2, "final", "last")], start_s)
+    script.schedule([SttEvent(0.2, "final", "last")], start_s)
 
     async def turn() -> None:
         await asyncio.sleep(0.04)
-        script.hear([SttEvent(0.06, "final", "own clock"), SttEvent(0.0, "interim", "now")], start_s + 0.04)
-        script.hear([SttEvent(0.01, "interim", "missed")], start_s)
+        script.schedule(
+            [SttEvent(0.06, "final", "own clock"), SttEvent(0.0, "interim", "now")], start_s + 0.04
+        )
+        script.schedule([SttEvent(0.01, "interim", "missed")], start_s)
 
     turns = asyncio.create_task(turn())
     heard = await listen(script, 6)
@@ -87,15 +89,15 @@ async def test_events_can_be_added_late_and_in_any_order() -> None:
 @on_both_clocks
 async def test_what_is_still_to_come_outlives_the_end_of_the_audio() -> None:
     script, start_s = ScriptedSTT(), time.time()
-    script.hear([SttEvent(0.15, "final", "after the audio")], start_s)
+    script.schedule([SttEvent(0.15, "final", "after the audio")], start_s)
     assert_at(await listen(script, 2), [(0.15, "after the audio")], start_s)
 
 
 @on_both_clocks
 async def test_closing_the_stream_drops_nothing_that_another_stream_could_send() -> None:
     script, start_s = ScriptedSTT(), time.time()
-    script.hear([SttEvent(0.05, "interim", "one"), SttEvent(0.25, "interim", "two")], start_s)
-    script.hear([SttEvent(0.45, "final", "three")], start_s)
+    script.schedule([SttEvent(0.05, "interim", "one"), SttEvent(0.25, "interim", "two")], start_s)
+    script.schedule([SttEvent(0.45, "final", "three")], start_s)
     first: Heard = []
     async with script.stream() as stream:
         listener = asyncio.create_task(collect(stream, first))
@@ -111,7 +113,7 @@ async def test_closing_the_stream_drops_nothing_that_another_stream_could_send()
 @on_both_clocks
 async def test_a_new_stream_takes_over_from_one_that_is_still_open() -> None:
     script, start_s = ScriptedSTT(), time.time()
-    script.hear([SttEvent(0.02 * i, "interim", f"{i}") for i in range(1, 9)], start_s)
+    script.schedule([SttEvent(0.02 * i, "interim", f"{i}") for i in range(1, 9)], start_s)
     first: Heard = []
     second: Heard = []
     async with script.stream() as old:
@@ -131,8 +133,8 @@ async def test_a_new_stream_takes_over_from_one_that_is_still_open() -> None:
 @on_both_clocks
 async def test_a_stream_that_died_is_retried_and_loses_nothing() -> None:
     script, start_s = ScriptedSTT(fail_at_s=0.1, fails=1), time.time()
-    script.hear([SttEvent(0.04, "interim", "before"), SttEvent(0.195, "interim", "during")], start_s)
-    script.hear([SttEvent(0.3, "final", "after")], start_s)
+    script.schedule([SttEvent(0.04, "interim", "before"), SttEvent(0.195, "interim", "during")], start_s)
+    script.schedule([SttEvent(0.3, "final", "after")], start_s)
     errors: list[tuple[float, bool]] = []
     script.on("error", lambda error: errors.append((time.time() - start_s, error.recoverable)))
     heard = await listen(script, 12)
@@ -155,7 +157,7 @@ async def test_a_stream_that_dies_again_and_again_gives_up() -> None:
     feeding.cancel()
     await stream.aclose()
     assert errors == [True, True, True, False]
-    script.hear([SttEvent(0.0, "final", "alive")], time.time())
+    script.schedule([SttEvent(0.0, "final", "alive")], time.time())
     assert [event.alternatives[0].text for _, event in await listen(script, 2)] == ["alive"]
 
 
@@ -175,8 +177,8 @@ async def test_times_in_a_transcript_count_from_the_first_audio() -> None:
     script = ScriptedSTT(SttTiming(word_times=True, language="de"))
     await asyncio.sleep(5.0)
     start_s = time.time()
-    script.hear([SttEvent(0.5, "final", "a b", 0.2, 0.4)], start_s + 1.0)
-    script.hear(
+    script.schedule([SttEvent(0.5, "final", "a b", 0.2, 0.4)], start_s + 1.0)
+    script.schedule(
         [SttEvent(1.6, "start_of_speech", "", 1.5), SttEvent(2.0, "end_of_speech", "", 1.5, 1.9)], start_s
     )
     stream = script.stream()
@@ -202,7 +204,7 @@ async def test_in_a_session_they_count_from_the_audio_that_livekit_counts_from()
         pipeline.input_started_at = time.time() - 3.0
         _STTPipelineContextVar.set(pipeline)
         script = ScriptedSTT(SttTiming(word_times=True))
-        script.hear([SttEvent(0.5, "final", "a", 0.2, 0.4)], time.time())
+        script.schedule([SttEvent(0.5, "final", "a", 0.2, 0.4)], time.time())
         (_, event), *_ = await listen(script, 2)
         return event.alternatives[0].end_time
 
@@ -212,7 +214,7 @@ async def test_in_a_session_they_count_from_the_audio_that_livekit_counts_from()
 @on_virtual_clock
 async def test_events_without_spans_tell_no_times() -> None:
     script = ScriptedSTT()
-    script.hear([SttEvent(0.1, "final", "a"), SttEvent(0.2, "end_of_speech")], time.time())
+    script.schedule([SttEvent(0.1, "final", "a"), SttEvent(0.2, "end_of_speech")], time.time())
     (_, final), (_, end) = await listen(script, 5)
     assert (final.alternatives[0].start_time, final.alternatives[0].end_time) == (0.0, 0.0)
     assert end.speech_end_time is None
@@ -224,7 +226,7 @@ async def test_events_without_spans_tell_no_times() -> None:
 async def test_an_event_at_the_moment_of_a_frame_falls_the_same_way_every_time() -> None:
     async def order() -> list[str]:
         script, log, start_s = ScriptedSTT(), [], time.time()
-        script.hear([SttEvent(FRAME_S * i, "interim", f"event {i}") for i in range(1, 40)], start_s)
+        script.schedule([SttEvent(FRAME_S * i, "interim", f"event {i}") for i in range(1, 40)], start_s)
 
         async def note(stream: stt.RecognizeStream) -> None:
             async for event in stream:
@@ -260,7 +262,7 @@ async def test_audio_costs_next_to_nothing() -> None:
 
 def test_transcripts_without_text_are_refused() -> None:
     with pytest.raises(ValueError, match=r"final at 1.5 s has no text"):
-        ScriptedSTT().hear([SttEvent(1.5, "final", " ")], 0.0)
+        ScriptedSTT().schedule([SttEvent(1.5, "final", " ")], 0.0)
 
 
 @pytest.mark.parametrize(

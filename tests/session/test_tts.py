@@ -237,7 +237,7 @@ async def test_a_stream_cut_short_takes_its_connection_with_it() -> None:
 
 
 @on_virtual_clock
-async def test_the_ledger_counts_the_characters_that_were_sent() -> None:
+async def test_requests_count_the_characters_that_were_sent() -> None:
     script = ScriptedTTS(voice="tone")
     await timed(script, [(0.0, FIRST + " "), (0.1, SECOND)])
     (request,) = script.requests

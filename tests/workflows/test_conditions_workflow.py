@@ -9,14 +9,13 @@ import pandas as pd
 import pytest
 from paths import SAMPLES
 
-from lab_utils.core.settings import KNOBS, Settings
+from lab_utils.core.settings import Settings
 from lab_utils.plots.conditions import line_figure, line_tradeoff
 from lab_utils.recordings.audio import write_wav
 from lab_utils.recordings.conditions import CLEAN, LineCondition
 from lab_utils.recordings.find import find_recordings, load_recording
 from lab_utils.turns import tracing
-from lab_utils.turns.choose import Budget, choose
-from lab_utils.workflows.conditions import COLUMNS, score_lines, worst_lines, worst_table
+from lab_utils.workflows.conditions import COLUMNS, score_lines
 
 NOISE = LineCondition(noise="pink", snr_db=10.0)
 SETTINGS = {
@@ -62,45 +61,11 @@ def test_a_second_time_the_models_are_not_asked(files, cache, frame, monkeypatch
     pd.testing.assert_frame_equal(again, frame)
 
 
-def test_the_worst_line_of_each_metric(frame):
-    worst = worst_lines(frame)
-    for row in worst.itertuples():
-        same = frame[(frame["setting"] == row.setting) & (frame["metric"] == row.metric)]
-        assert row.value == same["value"].max()
-
-
 def test_bad_calls_are_refused(files):
     with pytest.raises(ValueError, match="at least one setting and one line"):
         score_lines(files, {}, [CLEAN])
     with pytest.raises(ValueError, match="one is given twice"):
         score_lines(files, SETTINGS, [NOISE, NOISE])
-
-
-def sweep_table(rates: list[float], latencies: list[float]) -> pd.DataFrame:
-    knobs = pd.DataFrame([Settings().replace(min_delay=0.3 + k / 10).knobs() for k in range(len(rates))])
-    return knobs.assign(
-        false_boundary_rate=rates, latency_mean=latencies, latency_p95=latencies, missed_rate=0.0
-    )
-
-
-def test_a_setting_within_the_budget_on_the_worst_line_is_within_it_on_all():
-    clean, bad = (
-        sweep_table([0.05, 0.08, 0.01], [0.4, 0.5, 0.9]),
-        sweep_table([0.3, 0.09, 0.02], [0.4, 0.6, 1.0]),
-    )
-    worst = worst_table([clean, bad])
-    assert list(worst.columns) == list(clean.columns)
-    assert worst["false_boundary_rate"].tolist() == [0.3, 0.09, 0.02]
-    assert choose(clean, Budget.false_boundary_rate(0.1)) == 0
-    assert choose(worst, Budget.false_boundary_rate(0.1)) == 1
-    pd.testing.assert_frame_equal(worst_table([clean])[list(KNOBS)], clean[list(KNOBS)])
-
-
-def test_tables_of_different_settings_are_refused():
-    with pytest.raises(ValueError, match="at least one sweep table"):
-        worst_table([])
-    with pytest.raises(ValueError, match="different settings"):
-        worst_table([sweep_table([0.1], [0.1]), sweep_table([0.1, 0.2], [0.1, 0.2])])
 
 
 def test_the_figure_shows_each_setting_on_each_line(frame):

@@ -45,13 +45,13 @@ from ...session.scripted.tts import ScriptedTTS
 from ...session.scripted.voices import speak
 from ...session.workers import run_watched
 from ...turns.tracing import TraceCache, Tracer
-from ..techniques.agent import AgentParts, StackedAgent, session_options
+from ..techniques.agent import AgentParts, StackedAgent
 from ..techniques.choice import Techniques
-from ..techniques.regional_routing import region
 from ..techniques.semantic_cache import SemanticCache
+from ..techniques.switches import region, session_options
 from ..techniques.tool_prefetch import LookUp
 from .cells import Cell, Plan, Prepared, Rows
-from .ledgers import counted
+from .costs import usage_and_cost
 from .patience import patient
 from .scenario import LookUp as AskedFor
 from .scenario import Scenario, call_centre
@@ -80,7 +80,7 @@ def measure(plan: Plan, cell: Cell) -> Rows:
     session = key | {
         "turns": len(turns),
         "greeted": bool(parts.agent.parts.greeting),
-        **counted(plan.providers, parts.large, parts.small, parts.tts, parts.tool, parts.agent.notes),
+        **usage_and_cost(plan.providers, parts.large, parts.small, parts.tts, parts.tool, parts.agent.notes),
         "discarded_replies": parts.agent.discarded_replies,
         "false_boundaries": int(marks["false_boundary"].sum()),
         "errors": len(log.of_kind("error")),
@@ -131,9 +131,9 @@ class _Stt(ScriptedSTT):
 
     origin_s = 0.0
 
-    def hear(self, events: Any, start_s: float) -> None:
+    def schedule(self, events: Any, start_s: float) -> None:
         self.origin_s = start_s
-        super().hear(events, start_s)
+        super().schedule(events, start_s)
 
 
 class _Agent(StackedAgent):
@@ -164,7 +164,7 @@ class _Parts:
         self._plan, self._cell = plan, cell
         self._providers, self._techniques = plan.providers, cell.techniques
         self._scenario = call_centre()
-        self._region = plan.providers.regions[region(cell.techniques.regional_routing)]
+        self._region = plan.providers.regions[region(cell.techniques)]
 
     def job(self) -> SessionJob:
         """The session, with traces of the very stream that it hears."""

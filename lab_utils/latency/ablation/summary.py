@@ -11,12 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...core.timeline import Floats
+from ...turns.metrics.resampling import PERCENTILES, Estimate, Resampling
 from ..techniques.choice import NAMES, TechniqueName
-from .claims import DISCARDED_LINE, DISCARDED_SHARE, LEVELS, SAVINGS, STAGE_MS, View
-from .percentiles import PERCENTILES, Estimate, Resampling
+from .guide.claims import DISCARDED_LINE, DISCARDED_SHARE, LEVELS, SAVINGS, STAGE_MS, View
+from .guide.verdicts import Level, Saved, Verdict, judge_level, judge_saving, judge_share
 from .plan import BASELINE, DEFAULT, FULL, MISTAKE, alone, before, left_out, stacked
 from .turns import COUNTED, MEASURES, STAGES, acted, matrix
-from .verdicts import Level, Saved, Verdict, judge_level, judge_saving, judge_share
 
 PER_TURNS = 1000
 CHANGED_MS = 1.0
@@ -268,7 +268,7 @@ def by_stage(summary: Summary) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def both_ways(summary: Summary, measure: str = MEASURES[0]) -> pd.DataFrame:
+def alone_and_left_out(summary: Summary, measure: str = MEASURES[0]) -> pd.DataFrame:
     """What each technique saves alone and left out, a row each: technique, alone_p50 … left_out_p95_high."""
     of = summary.savings[(summary.savings["measure"] == measure) & (summary.savings["on"] == "all")]
     rows = []

@@ -25,7 +25,6 @@ A level of silence is None, and so is a loudness of less than 0.4 s.
 
 from __future__ import annotations
 
-import asyncio
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,11 +92,6 @@ def score_file(path: Path) -> CallScore:
     if pcm.ndim != 2 or pcm.shape[1] != 2:
         raise ValueError(f"{path} has one channel; expected two: user left, agent right")
     return score_call(pcm)
-
-
-async def score_in_thread(path: Path) -> CallScore:
-    """`score_file` without blocking the event loop, so that other sessions' turns go on."""
-    return await asyncio.to_thread(score_file, path)
 
 
 def score_channel(pcm: Pcm, rate_hz: int = SAMPLE_RATE_HZ) -> AudioScore:

@@ -1,7 +1,7 @@
 """The stacked reference agent: the twelve techniques, each by its switch, in one LiveKit agent.
 
 A starting point to copy: it knows nothing of the simulation and runs unchanged in a real worker (`export`
-writes one). What each technique is, and what LiveKit 1.8.9 does about it by itself, is told in its module.
+writes one). What each technique is, and what LiveKit 1.8.9 does about it by itself, `descriptions` tells.
 
 In the order of a turn:
 
@@ -32,13 +32,13 @@ from livekit.agents import (
 )
 
 from ..extras.judging import Judge, Judging
-from . import audio_prebuffering, kv_cache_reuse, prefix_caching, streaming_stt
-from .async_evaluation import evaluation
+from . import kv_cache_reuse, prefix_caching
 from .choice import Techniques
 from .intents import Intent, classify
 from .model_routing import Model, model_for
 from .notes import Note, notes_in
 from .semantic_cache import FOREIGN, Hit, SemanticCache
+from .switches import turn_handling
 from .token_streaming import buffered
 from .tool_prefetch import Foresight, LookUp, Prefetch
 
@@ -106,7 +106,7 @@ class StackedAgent(Agent):
             instructions=parts.instructions,
             llm=parts.large,
             tools=[*parts.tools, *self._foresight.tools()],
-            turn_handling=streaming_stt.turn_handling(techniques.streaming_stt),
+            turn_handling=turn_handling(techniques),
         )
 
     # --- the session's events ---------------------------------------------------------------------
@@ -116,7 +116,7 @@ class StackedAgent(Agent):
         self.session.on("conversation_item_added", self._on_item)
         self.session.on("close", self._on_close)  # kept after the exit: a last turn may come after it
         if self.parts.judge is not None:  # here, for an agent may enter again
-            self.judging = evaluation(self.parts.judge, self.techniques.async_evaluation)
+            self.judging = Judging(self.parts.judge, inline=not self.techniques.async_evaluation)
         if self.parts.small is not self.parts.large:
             # LiveKit listens to the session's LLM only, and warms up no other.
             self.parts.small.on("metrics_collected", self._relay_metrics)
@@ -283,11 +283,3 @@ def _newest(chat_ctx: llm.ChatContext) -> tuple[llm.ChatMessage | None, bool]:
             or (item.type == "message" and item.role == "assistant")
         )
     return None, continued
-
-
-def session_options(techniques: Techniques) -> audio_prebuffering.SessionOptions:
-    """Arguments of `AgentSession` that go with the agent, beside STT, LLM and TTS.
-
-    Preemptive generation isn't among them: the agent itself switches it, over the session's setting.
-    """
-    return audio_prebuffering.session_options(techniques.audio_prebuffering)

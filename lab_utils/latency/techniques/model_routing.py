@@ -21,7 +21,6 @@ from typing import Literal
 
 from .choice import Techniques
 from .intents import Intent
-from .short_turn_models import small_is_enough
 
 Model = Literal["large", "small"]
 
@@ -43,7 +42,7 @@ def model_for(techniques: Techniques, text: str, intent: Intent, needs_tool: boo
     if needs_tool or not text.strip():
         return "large"
     if techniques.short_turn_models:
-        if small_is_enough(intent):
+        if intent == "acknowledgement":
             return "small"
         if intent != "statement":
             return "large"

@@ -12,7 +12,7 @@ only look-ups without side effects may be prefetched: a turn that goes on has as
 Common mistake ("leaked_prefetch"): not cancelling what wasn't used. Tasks pile up, and, as in the guide's own
 code, the next turn's tool takes the last turn's result, whatever its arguments.
 
-Offline: the tool's backend has a latency of its own; a ledger counts what was started, used and cancelled.
+Offline: the tool's backend has a latency of its own; each call and what became of it are listed.
 """
 
 from __future__ import annotations

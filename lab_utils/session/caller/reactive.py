@@ -15,7 +15,7 @@ A backchannel ends no turn: the agent's utterance goes on counting for what foll
 before the backchannel's moment, or none comes, it is left out.
 
 An agent that speaks into the caller's turn changes nothing: the caller goes on. Where no cue comes and
-neither has spoken for `patience_s`, the caller goes on with the next turn.
+neither has spoken for `silence_limit_s`, the caller goes on with the next turn.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ import numpy as np
 from ...core.labels import Labels, as_spans
 from ...core.recording import Pcm, Recording
 from ...core.timeline import SAMPLE_RATE_HZ, Floats, to_samples
-from ..audio_io import AudioSource
+from ..audio_in import AudioSource
 from .turns import CallerTurn, caller_turns
 
 log = logging.getLogger(__name__)
 
-Cue = Literal["recording", "agent", "impatience"]
+Cue = Literal["recording", "agent", "silence"]
 OnTurn = Callable[[CallerTurn, float], None]
 
 PADDING_S = 0.2
@@ -100,7 +100,7 @@ class ReactiveCaller(AudioSource):
         labels: Labels,
         frame_samples: int,
         *,
-        patience_s: float = 8.0,
+        silence_limit_s: float = 8.0,
         tail_s: float = 8.0,
         limit_s: float = 3600.0,
         on_turn: OnTurn | None = None,
@@ -112,7 +112,7 @@ class ReactiveCaller(AudioSource):
         """The backchannels whose moment never came."""
         self._user, self._ipus = recording.user, labels.spans("user")
         self._frame_samples = frame_samples
-        self._patience_s, self._tail_s, self._limit_s = patience_s, tail_s, limit_s
+        self._silence_limit_s, self._tail_s, self._limit_s = silence_limit_s, tail_s, limit_s
         self._on_turn = on_turn
         self._tone = _Loop(room_tone(recording.user, labels), frame_samples)
         self._clips: list[tuple[int, Pcm]] = []  # (stream sample, samples), in order, not overlapping
@@ -162,8 +162,8 @@ class ReactiveCaller(AudioSource):
         first = max(start, due - padding, min(due, to_samples(self._speech_end_s)))
         if first >= end:
             return False
-        if cue == "impatience":
-            log.warning("nobody has spoken for %g s; the caller goes on with %s", self._patience_s, turn)
+        if cue == "silence":
+            log.warning("nobody has spoken for %g s; the caller goes on with %s", self._silence_limit_s, turn)
             if turn.backchannel:
                 self.left_out.append(turn)
                 return True
@@ -189,7 +189,7 @@ class ReactiveCaller(AudioSource):
             return max(cued_s, self._speech_end_s), "agent"
         if self._agent_since_s is not None:
             return None
-        return max(self._speech_end_s, self._agent_silent_s) + self._patience_s, "impatience"
+        return max(self._speech_end_s, self._agent_silent_s) + self._silence_limit_s, "silence"
 
     def _answerable(self) -> tuple[float, float] | None:
         """Start and end of the agent's last utterance if it was finished after the caller's last turn."""

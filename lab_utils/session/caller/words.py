@@ -34,7 +34,7 @@ class CallersWords:
         else:
             assert job.recording.labels is not None
             events = list(planned(job.recording.labels, job.stt_timing, job.seed, arrives))
-        stt.hear(events, started_at + phase_s)
+        stt.schedule(events, started_at + phase_s)
 
     def turn(self, stt: ScriptedSTT, started_at: float, turn: CallerTurn, start_s: float) -> None:
         """Tell the words of a turn that begins at stream second `start_s`."""
@@ -49,7 +49,7 @@ class CallersWords:
         used_s = self._used_s + begun_s
         events = plan_events(said, timing, rng, opens_s=begun_s, used_s=used_s, arrives=arrives)
         self._used_s = events[-1].time_s - begun_s if events else self._used_s
-        stt.hear(events, started_at - begun_s)
+        stt.schedule(events, started_at - begun_s)
 
 
 def _arrival(job: SessionJob) -> Arrival:

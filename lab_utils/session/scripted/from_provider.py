@@ -1,6 +1,6 @@
 """From a provider profile to the simulated parts of a session, each with random streams of its own.
 
-Call these inside the session (in `SessionJob.llm` and its like): connections and ledgers belong to one run.
+Call these inside the session (in `SessionJob.llm` and its like): connections and calls belong to one run.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 
 from ...core.delays import Delay, Draws, rng_for
 from ..providers import schema
-from ..providers.schema import LlmProvider, Region, Room, SttProvider, TtsProvider
+from ..providers.schema import LlmProvider, Region, SttProvider, TtsProvider
 from .connection import Connection
 from .llm import DEFAULT_REPLIES, Replies, ScriptedLLM
 from .prompt_cache import PrefixCache
@@ -80,11 +80,6 @@ def simulated_tts(
     )
 
 
-def join_s_of(room: Room, seed: int) -> float:
-    """`SessionJob.join_s`: how long this session's caller waits for the room."""
-    return room.join.sample(rng_for(seed, "room"))
-
-
 @dataclass(frozen=True)
 class Call:
     """What became of one call of a simulated backend."""
@@ -108,7 +103,7 @@ class SimulatedTool:
         """`answer`: what it returns; `{argument}` stands for what it was called with."""
         self._latency, self._draws, self._answer = latency, Draws(seed, part), answer
         self.calls: list[Call] = []
-        """The ledger, in order of the calls."""
+        """Every call, in order."""
 
     @property
     def running(self) -> int:
@@ -137,7 +132,7 @@ class SimulatedJudge:
 
     @property
     def calls(self) -> list[Call]:
-        """The ledger, in order of the calls."""
+        """Every call, in order."""
         return self._asked.calls
 
     async def __call__(self, text: str) -> None:

@@ -56,7 +56,7 @@ class ScriptedLLM(llm.LLM):
     its call's first token on, when it has been computed. `mark_cache` asks for caching, as the Anthropic
     plugin's `caching="ephemeral"` does; an automatic cache works unasked. With `prewarms` the connection is
     opened when LiveKit calls `prewarm`, at the start of a session, as LiveKit's own `inference.LLM` does.
-    `requests` is the ledger of all calls.
+    `requests` lists all calls.
 
     With `draws` the time to first token is drawn by the user's newest words instead, so that runs that make
     other calls besides stay comparable.
@@ -162,7 +162,7 @@ class ScriptedLLM(llm.LLM):
             self._connection.warm_up()
 
     def _requested(self, prompt: Sequence[str]) -> LlmRequest:
-        """A new call's entry in the ledger."""
+        """A new call's entry in `requests`."""
         now_s = asyncio.get_running_loop().time()
         network_s, setup = 0.0, False
         if self._connection is not None:

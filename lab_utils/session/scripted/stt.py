@@ -84,7 +84,7 @@ class ScriptedSTT(stt.STT):
         """How many events are still to come."""
         return len(self._pending)
 
-    def hear(self, events: Sequence[SttEvent], start_s: float) -> None:
+    def schedule(self, events: Sequence[SttEvent], start_s: float) -> None:
         """Send these events at `start_s` (of `time.time()`) + their `time_s`; at any time, repeatedly.
 
         Events whose moment has passed are sent at once, in the order of their moments. Raises ValueError for

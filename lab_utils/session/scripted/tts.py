@@ -36,7 +36,7 @@ class ScriptedTTS(tts.TTS):
     the LLM still writes the first sentence. A stream that is cut short takes its connection with it, as with
     the pool (livekit/agents/utils/connection_pool.py). A round trip comes on top of `first_audio`. With
     `prewarms` the connection is opened when `prewarm` is called, which LiveKit does at the start of a
-    session and a worker can do before it. `requests` is the ledger of all streams.
+    session and a worker can do before it. `requests` lists all streams.
 
     With `draws` the delay is drawn by the first sentence instead, so that runs that say other things besides
     stay comparable.
@@ -187,7 +187,7 @@ class _ScriptedStream(tts.SynthesizeStream):
 
     @property
     def _entry(self) -> TtsRequest:
-        """This stream's entry in the ledger."""
+        """This stream's entry in `requests`."""
         return self._script.requests[self._call - 1]
 
     @_entry.setter

@@ -1,7 +1,7 @@
-"""Percentiles and savings with their uncertainty, by resampling whole recordings.
+"""Percentiles, and differences between them, with their uncertainty by resampling whole recordings.
 
-Goal: what a configuration's latency is, and what a technique saves, with 95 % intervals that treat the turns
-of one recording (under all its draws of delays) as what they are: not independent.
+Goal: 95 % intervals of a latency, and of what one configuration saves over another, that treat the turns of
+one recording (under all its draws of delays) as what they are: not independent.
 Conventions: values of shape=(turns,) with NaN for "not answered"; `groups` says which recording each is of.
 Definitions: a percentile of a resample is that of the pooled turns of the recordings drawn, interpolated as
 numpy does. A saving at p95 is the difference of two percentiles over the same turns (those answered in both),
@@ -65,7 +65,10 @@ class Resampling:
         return _estimate(float(np.percentile(values[known], q)), resampled)
 
     def saved_at(self, before: Floats, after: Floats, q: float) -> Estimate:
-        """What the percentile of `before` exceeds that of `after` by, over the turns that both have."""
+        """The percentile of `before` minus that of `after`, over the turns that have a value in both.
+
+        Positive: `after` is faster.
+        """
         both = np.isfinite(before) & np.isfinite(after)
         if not both.any():
             return NONE

@@ -16,7 +16,7 @@ from ..techniques.tool_prefetch import STALE
 MILLION = 1e6
 
 
-def counted(
+def usage_and_cost(
     providers: Providers,
     large: ScriptedLLM,
     small: ScriptedLLM,
@@ -24,7 +24,7 @@ def counted(
     tool: SimulatedTool,
     notes: Sequence[Note],
 ) -> dict[str, int | float]:
-    """The columns of `turns.SESSION_COLUMNS` that the parts' ledgers tell of."""
+    """The columns of `turns.SESSION_COLUMNS` that follow from the parts' lists of requests and calls."""
     requests = [*large.requests, *small.requests]
     dollars = llm_dollars(providers.large, large.requests) + llm_dollars(providers.small, small.requests)
     return {

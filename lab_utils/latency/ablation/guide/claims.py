@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from ..techniques.choice import TechniqueName
-from .plan import DEFAULT, FULL
+from ...techniques.choice import TechniqueName
+from ..plan import DEFAULT, FULL
 
 View = Literal["alone", "left out", "stacked"]
 

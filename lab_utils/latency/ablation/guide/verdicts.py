@@ -27,10 +27,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ..techniques.choice import TechniqueName
+from ....turns.metrics.resampling import Estimate
+from ...techniques.choice import TechniqueName
+from ..turns import FIRST_TURN, WHERE
 from .claims import LevelClaim, SavingClaim, View
-from .percentiles import Estimate
-from .turns import FIRST_TURN, WHERE
 
 Word = Literal["holds", "holds only if", "doesn't hold here"]
 STAGE_OF: dict[TechniqueName, str] = {

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from livekit import rtc
 
-from lab_utils.session import audio_io, clock
-from lab_utils.session.audio_io import Heard, Playout, RecordingInput, Stream, mix
+from lab_utils.session import audio_in, audio_out, clock
+from lab_utils.session.audio_in import RecordingInput, Stream
+from lab_utils.session.audio_out import Heard, Playout, mix
 from lab_utils.session.late_join import LateJoin
 
 RATE = 16_000
@@ -27,7 +28,7 @@ Scenario = Callable[[], Awaitable[Any]]
 def virtually(main: Callable[[], Any]) -> Any:
     """Run on a virtual loop, `time.time()` in the module under test counting from its start."""
     reading = SimpleNamespace(time=lambda: asyncio.get_running_loop().time() - START_S)
-    with patch.object(audio_io, "time", reading):
+    with patch.object(audio_in, "time", reading), patch.object(audio_out, "time", reading):
         return clock.run(main)
 
 
@@ -498,7 +499,7 @@ def test_playout_agrees_with_its_naive_twin(operations: list[tuple[str, int]]) -
                 value += number
             elif name == "wait":
                 tick += number
-                await audio_io._until(asyncio.get_running_loop(), START_S + tick / RATE)
+                await audio_in._until(asyncio.get_running_loop(), START_S + tick / RATE)
                 # All that is due at this very moment happens first, as in the twin.
                 for _ in range(3):
                     await asyncio.sleep(0 if number == 0 else 1e-9)

@@ -1,26 +1,9 @@
-"""A virtual clock: an event loop that jumps to its next timer, and a `time` module that follows it.
-
-Time stands still while anything can still happen at the present moment: a callback is ready, executor work or
-a thread announced by `hold()` is pending. Then the clock jumps to the next timer. Executor results arrive in
-the order of submission, each after a declared cost instead of the time it really took, so that a run depends
-on its input alone, not on the machine or its load.
-
-Only the thread that runs a `VirtualLoop` sees virtual time; all others keep real time. The identifiers that
-LiveKit draws with `uuid.uuid4` are drawn from the loop's seed in that thread, so that logs are repeatable.
-`install()` must run before `livekit.agents` is imported, because its classes bind `time.time` on import.
-"""
+"""The event loop on virtual time."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
-import queue
-import random
 import selectors
-import sys
-import threading
-import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor, Future
@@ -28,13 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from .threads import DaemonThreads
+from .virtual_time import VirtualTime, here, real_monotonic
+
 T = TypeVar("T")
 
-EPOCH_S = 1_000_000.0
-"""`time.time()` at the start; small, so that a float of it resolves a nanosecond."""
-MONOTONIC_S = 1_000.0
-"""`time.monotonic()` and `loop.time()` at the start."""
-PATIENCE_S = 5.0
+FOREIGN_THREAD_S = 5.0
 """Real seconds to wait for a foreign thread when nothing else is left to do."""
 STALL_S = 120.0
 """Real seconds that executor work or a spinning task may take without the clock moving on."""
@@ -44,14 +26,6 @@ NAMED_TASKS = 5
 FAREWELL_S = 10.0
 """Seconds (of the loop) that tasks may take to end when they are cancelled after a run."""
 
-_REAL = {
-    name: getattr(time, name)
-    for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "sleep")
-}
-_real_uuid4 = uuid.uuid4
-real_monotonic: Callable[[], float] = _REAL["monotonic"]
-_here = threading.local()
-
 
 class Deadlock(RuntimeError):
     """Nothing is left that could ever happen; the message names the tasks that wait."""
@@ -59,111 +33,6 @@ class Deadlock(RuntimeError):
 
 class Stalled(RuntimeError):
     """The clock stood still for too long in real time; the message names what held it."""
-
-
-class _Clock:
-    """Virtual time and random identifiers of one loop."""
-
-    def __init__(self, seed: int) -> None:
-        self.now_s = MONOTONIC_S
-        self.readings = 0
-        self.random = random.Random(seed)
-
-    def monotonic_ns(self) -> int:
-        # Strictly increasing, as no real clock repeats itself: LiveKit breaks heap ties with it
-        # (agent_activity.py:2039), and equal values kill its scheduler.
-        self.readings += 1
-        return int(self.now_s * 1e9) + self.readings
-
-
-def _follows_clock(name: str, reading: Callable[[_Clock], Any]) -> Callable[..., Any]:
-    real = _REAL[name]
-
-    def read() -> Any:
-        clock = getattr(_here, "clock", None)
-        return real() if clock is None else reading(clock)
-
-    read.__name__ = name
-    return read
-
-
-def _sleep(seconds: float, /) -> None:
-    clock = getattr(_here, "clock", None)
-    if clock is None:
-        _REAL["sleep"](seconds)
-    else:
-        clock.now_s += float(seconds)  # a blocking sleep in the loop's thread really blocks the loop
-
-
-def _uuid4() -> uuid.UUID:
-    clock = getattr(_here, "clock", None)
-    return _real_uuid4() if clock is None else uuid.UUID(int=clock.random.getrandbits(128), version=4)
-
-
-def install() -> None:
-    """Let the `time` module follow virtual clocks. Raises RuntimeError if LiveKit was imported before."""
-    if time.sleep is _sleep:
-        return
-    if "livekit.agents" in sys.modules:
-        raise RuntimeError(
-            "livekit.agents has been imported, and has bound the real clock: run offline sessions through "
-            "simulation.workers, which start processes of their own, or call clock.install() first"
-        )
-    for name in ("monotonic", "perf_counter"):
-        setattr(time, name, _follows_clock(name, lambda clock: clock.now_s))
-        setattr(time, f"{name}_ns", _follows_clock(f"{name}_ns", _Clock.monotonic_ns))
-    time.time = _follows_clock("time", lambda clock: EPOCH_S + (clock.now_s - MONOTONIC_S))
-    time.time_ns = _follows_clock("time_ns", lambda clock: int((EPOCH_S + (clock.now_s - MONOTONIC_S)) * 1e9))
-    time.sleep = _sleep  # type: ignore[assignment]
-    uuid.uuid4 = _uuid4
-
-
-def installed() -> bool:
-    """Whether `install` has run in this process."""
-    return time.sleep is _sleep
-
-
-class _DaemonThreads(Executor):
-    """As many threads as there is work at a time; daemons, so that work that hangs keeps no process alive."""
-
-    def __init__(self) -> None:
-        self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._threads = self._busy = 0
-
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        future: Future[T] = Future()
-        with self._lock:
-            self._busy += 1
-            if self._busy > self._threads:
-                self._threads += 1
-                name = f"virtual-loop-{self._threads}"
-                threading.Thread(target=self._serve, name=name, daemon=True).start()
-        self._work.put((future, functools.partial(fn, *args, **kwargs)))
-        return future
-
-    def _serve(self) -> None:
-        while (item := self._work.get()) is not None:
-            future, call = item
-            # Not a local of this loop while it waits for more work: it may hold a whole session.
-            del item
-            error, result = None, None
-            try:
-                result = call()
-            except BaseException as caught:
-                error = caught
-            with self._lock:
-                self._busy -= 1
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-            del future, call, error, result
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Let idle threads end, and the others when their work does; waits for none of them."""
-        for _ in range(self._threads):
-            self._work.put(None)
 
 
 @dataclass
@@ -202,32 +71,32 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         *,
         seed: int = 0,
         cost_s: Callable[[Callable[..., Any]], float] | None = None,
-        patience_s: float = PATIENCE_S,
+        foreign_thread_s: float = FOREIGN_THREAD_S,
         stall_s: float = STALL_S,
     ) -> None:
-        self._clock = _Clock(seed)
+        self._clock = VirtualTime(seed)
         self._cost_s = cost_s or (lambda function: 0.0)
-        self._patience_s, self._stall_s = patience_s, stall_s
+        self._foreign_thread_s, self._stall_s = foreign_thread_s, stall_s
         self._jobs: deque[_Job] = deque()
         self._held: list[str] = []
         self._spins, self._moved_at = 0, real_monotonic()
         self._waiter = _Selector()
         self._waiter.idle = self._idle
         super().__init__(self._waiter)
-        self._threads = _DaemonThreads()
+        self._threads = DaemonThreads()
 
     def time(self) -> float:
         """Virtual seconds; the same as `time.monotonic()` in this loop's thread."""
         return self._clock.now_s
 
     def run_forever(self) -> None:
-        before = getattr(_here, "clock", None)
-        _here.clock = self._clock
+        before = getattr(here, "clock", None)
+        here.clock = self._clock
         self._moved_at = real_monotonic()
         try:
             super().run_forever()
         finally:
-            _here.clock = before
+            here.clock = before
 
     @contextmanager
     def hold(self, why: str) -> Iterator[None]:
@@ -274,7 +143,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             if not self._waiter.wait(self._stall_s):
                 raise Stalled(f"a thread takes over {self._stall_s:g} s: {', '.join(self._held)}")
         elif timeout is None:
-            if not self._waiter.wait(self._patience_s):
+            if not self._waiter.wait(self._foreign_thread_s):
                 raise Deadlock(f"nothing is left to happen, and these wait: {_waiting(self)}")
         else:
             self._clock.now_s += float(timeout)  # a timer set with a numpy number must not spread it

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab_utils.latency.ablation.ledgers import llm_dollars, tts_dollars
+from lab_utils.latency.ablation.costs import llm_dollars, tts_dollars
 from lab_utils.session.providers.files import load_providers
 from lab_utils.session.scripted.usage import LlmRequest, TtsRequest
 

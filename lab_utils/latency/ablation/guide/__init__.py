@@ -1,0 +1,1 @@
+"""What the latency guide claims, and what the measurement makes of each claim."""
