@@ -1,8 +1,8 @@
 """What each latency technique saves: the stack as a waterfall, and each technique alone against left out.
 
 All figures come from `ablation.summary` (`waterfall`, `alone_and_left_out`); percentiles and savings are in
-ms, intervals are 95 %. A step of the waterfall reaches from one level to the next, so that steps add up to the
-whole; the number beside it is the saving over the turns that were answered in both, which can differ a
+ms, intervals are 95 %. A step of the waterfall reaches from one level to the next, so that steps add up to
+the whole; the number beside it is the saving over the turns that were answered in both, which can differ a
 little.
 """
 

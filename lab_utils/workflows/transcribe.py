@@ -1,8 +1,8 @@
 """Transcripts of whole folders: in worker processes, cached by channel, put into label files.
 
 A transcript depends on the audio, the model, the packages and how the model is called; together they are its
-address in the cache of traces: nothing goes stale, a damaged entry is made again, and work that was interrupted goes on
-at the channel it had come to. Entries are written whole or not at all, so two processes may share a cache.
+address in the cache of traces: nothing goes stale, a damaged entry is made again, and work that was
+interrupted goes on at the channel it had come to. Entries are written whole or not at all, so two processes may share a cache.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from ..turns.tracing import TraceCache, Tracer, agent_alone, default_cache
 from ..turns.vad import model_version
 
 RULES = 1
-"""Version of how the model is called (packing, decoding, dropping); raise it when `transcripts` changes that."""
+"""Version of how the model is called (packing, decoding, dropping): raise it when that changes."""
 VAD = "livekit"
 
 
