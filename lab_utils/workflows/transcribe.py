@@ -2,7 +2,8 @@
 
 A transcript depends on the audio, the model, the packages and how the model is called; together they are its
 address in the cache of traces: nothing goes stale, a damaged entry is made again, and work that was
-interrupted goes on at the channel it had come to. Entries are written whole or not at all, so two processes may share a cache.
+interrupted goes on at the channel it had come to. Entries are written whole or not at all, so two processes
+may share a cache.
 """
 
 from __future__ import annotations
