@@ -11,7 +11,7 @@ from livekit.agents.voice.endpointing import BaseEndpointing, DynamicEndpointing
 from scipy.optimize import linear_sum_assignment
 
 from lab_utils.core.labels import Ipu, Label, Labels, agent_turns
-from lab_utils.core.settings import Settings
+from lab_utils.core.settings import USUAL_CONDITIONS, Conditions, Settings
 from lab_utils.core.traces import Commits, SttEvent, Traced
 from lab_utils.turns.replay import stt_events
 
@@ -19,19 +19,23 @@ RATE = 16_000
 
 
 def replay(
-    traced: Traced, settings: Settings, phase: int = 0, stt: Sequence[SttEvent] | None = None
+    traced: Traced,
+    settings: Settings,
+    conditions: Conditions = USUAL_CONDITIONS,
+    phase: int = 0,
+    stt: Sequence[SttEvent] | None = None,
 ) -> Commits:
     """Walk through the stream as audio_recognition.py does and keep a single pending commit."""
     if settings.detector.model == "stt":
-        return replay_stt(traced, settings, phase, stt)
+        return replay_stt(traced, settings, conditions, phase, stt)
     trace = traced.vad[settings.vad.model][phase]
     offset_s = trace.phase_samples / RATE
     eot = traced.eot[phase]
     heard = {
         (int(a), int(b)): float(p) for a, b, p in zip(eot.starts, eot.ends, eot.probabilities, strict=True)
     }
-    frame = round(settings.conditions.frame_duration * RATE)
-    v, e, c = settings.vad, settings.endpointing, settings.conditions
+    frame = round(conditions.frame_duration * RATE)
+    v, e, c = settings.vad, settings.endpointing, conditions
     uses_detector = settings.detector.model == "v1-mini"
     if e.mode == "dynamic":
         endpointing = DynamicEndpointing(min_delay=e.min_delay, max_delay=e.max_delay, alpha=e.alpha)
@@ -161,11 +165,13 @@ def word_end(event: SttEvent, now: float, offset_s: float) -> float | None:
 TICK = 1e-9
 
 
-def replay_stt(traced: Traced, settings: Settings, phase: int, stt: Sequence[SttEvent] | None) -> Commits:
+def replay_stt(
+    traced: Traced, settings: Settings, conditions: Conditions, phase: int, stt: Sequence[SttEvent] | None
+) -> Commits:
     """`turn_detection="stt"`: one frame, window or event after the other, with LiveKit's own variables."""
     trace = traced.vad[settings.vad.model][phase]
     offset_s = trace.phase_samples / RATE
-    frame = round(settings.conditions.frame_duration * RATE)
+    frame = round(conditions.frame_duration * RATE)
     v, e = settings.vad, settings.endpointing
     if e.mode == "dynamic":
         endpointing = DynamicEndpointing(min_delay=e.min_delay, max_delay=e.max_delay, alpha=e.alpha)
@@ -175,7 +181,7 @@ def replay_stt(traced: Traced, settings: Settings, phase: int, stt: Sequence[Stt
     happenings = []
     for k in range(math.ceil(samples / frame)):
         happenings.append(((k + 1) * frame / RATE, 2, k, "frame", min((k + 1) * frame, samples)))
-    heard = stt_events(traced.labels, settings.conditions) if stt is None else stt
+    heard = stt_events(traced.labels, conditions) if stt is None else stt
     for n, event in enumerate(sorted(heard, key=lambda event: event.time_s)):
         happenings.append((event.time_s + offset_s, 1, n, "stt", event))
     stream_end = max((t for t, *_ in happenings if _[0] == 2), default=0.0)

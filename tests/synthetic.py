@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from lab_utils.core.labels import Ipu, Label, Labels, agent_turns
-from lab_utils.core.settings import Settings
+from lab_utils.core.settings import USUAL_CONDITIONS, Conditions, Settings
 from lab_utils.core.timeline import SAMPLE_RATE_HZ, WINDOW_S, WINDOW_SAMPLES, frame_samples
 from lab_utils.core.traces import EotTrace, SttEvent, Traced, VadTrace
 from lab_utils.turns.replay import Block, MissingPredictions, MissingRestarts, decide, find_pauses, heard_by
@@ -158,19 +158,14 @@ def complete(recording: Traced, blocks: Iterable[Block], stt: Sequence[SttEvent]
     return replace(recording, eot=tuple(eot), vad={name: tuple(traces) for name, traces in vad.items()})
 
 
-def block_of(settings: Sequence[Settings]) -> Block:
+def block_of(settings: Sequence[Settings], conditions: Conditions = USUAL_CONDITIONS) -> Block:
     """Settings that differ in threshold and delays only, as one block."""
     return replace(
-        Block.of(settings[0]),
+        Block.of(settings[0], conditions),
         threshold=np.array([s.detector.unlikely_threshold for s in settings]),
         min_delay=np.array([s.endpointing.min_delay for s in settings]),
         max_delay=np.array([s.endpointing.max_delay for s in settings]),
     )
-
-
-def with_conditions(settings: Settings, **values: float) -> Settings:
-    """Settings with other `Conditions`."""
-    return settings.model_copy(update={"conditions": settings.conditions.model_copy(update=values)})
 
 
 # --- hypothesis -----------------------------------------------------------------------------------
@@ -205,7 +200,7 @@ def settings_strategy(draw: st.DrawFn) -> Settings:
     detector = draw(st.sampled_from(["vad", "stt", "v1-mini"]))
     silences = [0.25, 0.3, 0.55] if detector == "v1-mini" else [0.0, 0.1, 0.5]
     min_delay = draw(st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.8]))
-    settings = Settings().replace(
+    return Settings().replace(
         detector=detector,
         activation_threshold=draw(st.sampled_from([0.3, 0.5, 0.7])),
         deactivation_threshold=draw(st.sampled_from([None, 0.2, 0.45])),
@@ -215,10 +210,13 @@ def settings_strategy(draw: st.DrawFn) -> Settings:
         max_delay=min_delay + draw(st.sampled_from([0.0, 0.5, 1.7])),
         endpointing_mode=draw(st.sampled_from(["fixed", "dynamic"])),
         unlikely_threshold=draw(st.sampled_from([0.0, 0.36, 0.7])),
-        transcription_delay=draw(st.sampled_from([0.0, 0.05, 0.27, 0.4, 0.9, 2.0])),
     )
-    return with_conditions(
-        settings,
+
+
+@st.composite
+def conditions_strategy(draw: st.DrawFn) -> Conditions:
+    return Conditions(
+        transcription_delay=draw(st.sampled_from([0.0, 0.05, 0.27, 0.4, 0.9, 2.0])),
         frame_duration=draw(st.sampled_from([0.01, 0.02, 0.032, 0.05])),
         prediction_delay=draw(st.sampled_from([0.0, 0.04, 0.3])),
         stt_silence=draw(st.sampled_from([0.2, 0.5, 1.0])),

@@ -64,21 +64,23 @@ def run(
     """Run an agent on recordings with the real AgentSession. Tells how long each reply takes."""
     with ending_well():
         from ..core.settings import Settings
-        from ..session.job import Limits
+        from ..session.job import Limits, conditions_in
         from ..turns.profile import load_profile
         from ..workflows import run as workflow
         from ..workflows.study import check_folder
         from .tables.run import print_summary
 
         check_folder(out)
-        settings = load_profile(profile).settings if profile else Settings()
+        chosen = load_profile(profile) if profile else Settings()
+        conditions = conditions_in(chosen)
         if transcription_delay is not None:
-            settings = settings.replace(transcription_delay=transcription_delay)
+            conditions = conditions.model_copy(update={"transcription_delay": transcription_delay})
         limits = {"real_s": limit, "virtual_s": virtual_limit}
         given = {name: value for name, value in limits.items() if value is not None}
         ended = workflow.run_trial(
             paths,
-            settings,
+            chosen,
+            conditions=conditions,
             out=out,
             agent=agent,
             stt=stt,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +13,16 @@ import typer
 from .common import AgentChannel, Cache, Jobs, Json, Out, Paths, Phases, UserChannel, app, ending_well, warn
 
 FrameMs = Annotated[float, typer.Option(min=1, max=1000, help="Length of the agent's audio frames, in ms.")]
+TranscriptionDelay = Annotated[
+    float, typer.Option(min=0, max=60, help="From the end of speech to the final transcript, in s.")
+]
+SttSilence = Annotated[
+    float,
+    typer.Option(min=0, max=60, help="After so much silence, in s, the STT says end of speech (stt mode)."),
+]
+PredictionDelay = Annotated[
+    float, typer.Option(min=0, max=0.999, help="From asking the turn detector to its answer, in s.")
+]
 
 
 @app.command()
@@ -24,6 +34,9 @@ def sweep(
     jobs: Jobs = 2,
     cache: Cache = None,
     frame_ms: FrameMs = 50.0,
+    transcription_delay: TranscriptionDelay = 0.0,
+    stt_silence: SttSilence = 0.5,
+    prediction_delay: PredictionDelay = 0.04,
     user: UserChannel = "caller",
     agent: AgentChannel = "agent",
     condition: Annotated[
@@ -34,6 +47,12 @@ def sweep(
 ) -> None:
     """Score a grid of settings on recordings and choose one."""
     with ending_well():
+        conditions = {
+            "transcription_delay": transcription_delay,
+            "stt_silence": stt_silence,
+            "prediction_delay": prediction_delay,
+            "frame_duration": frame_ms / 1000,
+        }
         sweep_and_tell(
             paths,
             grid,
@@ -42,7 +61,7 @@ def sweep(
             jobs=jobs,
             cache=cache,
             as_json=as_json,
-            frame_ms=frame_ms,
+            conditions=conditions,
             channels=(user, agent),
             lines=condition or (),
         )
@@ -57,7 +76,7 @@ def sweep_and_tell(
     jobs: int,
     cache: Path | None,
     as_json: bool,
-    frame_ms: float = 50.0,
+    conditions: Mapping[str, float] | None = None,
     channels: tuple[str, str] = ("caller", "agent"),
     lines: Sequence[str] = (),
 ) -> None:
@@ -68,7 +87,6 @@ def sweep_and_tell(
     from ..workflows import study as studies
     from .tables import sweep as tables
 
-    conditions = Conditions(frame_duration=frame_ms / 1000)
     worse = [LineCondition.parse(text) for text in lines]
     studies.check_folder(out)
     table, impossible = grids.expand(grids.read_grid(grid) if grid else grids.DEFAULT_GRID)
@@ -76,7 +94,7 @@ def sweep_and_tell(
         paths,
         table,
         impossible=impossible,
-        conditions=conditions,
+        conditions=Conditions(**conditions or {}),
         phases=phases,
         jobs=jobs,
         cache=cache,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .recording import Pcm
-from .settings import Settings
+from .settings import USUAL_CONDITIONS, Conditions, Settings
 
 SessionEventKind = Literal[
     "user_starts",
@@ -118,6 +118,8 @@ class SessionLog:
     """Why the run did not come to its proper end; empty if it did."""
     failure_message: str = ""
     """The end of `failure`, where that is an exception's own message, which may quote what was said."""
+    conditions: Conditions = USUAL_CONDITIONS
+    """What the session was run under."""
     text: bool = True
     """Whether the log holds what was said; without, each text is replaced by its length (`LeftOut`)."""
 

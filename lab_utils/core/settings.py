@@ -1,8 +1,8 @@
 """Frozen, validated settings of the turn-taking pipeline, with LiveKit Agents 1.8.9's names and defaults.
 
 What a user chooses lies in `VadSettings`, `DetectorSettings`, `EndpointingSettings`, `InterruptionSettings`
-and `PreemptiveSettings`; what a replay must assume about the surroundings lies in `Conditions`. All
-durations and delays are seconds. Vary a setting with `Settings.replace(min_delay=0.4)`, by knob name.
+and `PreemptiveSettings`. `Conditions`, which a replay must assume about the surroundings, are no settings.
+All durations and delays are seconds. Vary a setting with `Settings.replace(min_delay=0.4)`, by knob name.
 """
 
 from __future__ import annotations
@@ -117,6 +117,10 @@ class Conditions(Frozen):
     """Length of the audio frames that reach the agent (LiveKit's RoomIO: 50 ms)."""
 
 
+USUAL_CONDITIONS = Conditions()
+"""What is assumed where nothing else is said."""
+
+
 KNOBS: dict[str, tuple[str, str]] = {
     "vad": ("vad", "model"),
     "detector": ("detector", "model"),
@@ -128,7 +132,6 @@ KNOBS: dict[str, tuple[str, str]] = {
     "min_delay": ("endpointing", "min_delay"),
     "max_delay": ("endpointing", "max_delay"),
     "unlikely_threshold": ("detector", "unlikely_threshold"),
-    "transcription_delay": ("conditions", "transcription_delay"),
 }
 """Flat knob name (grid files, sweep tables, sliders) → (group, field) of `Settings`."""
 
@@ -143,7 +146,6 @@ class Settings(Frozen):
     endpointing: EndpointingSettings = EndpointingSettings()
     interruption: InterruptionSettings = InterruptionSettings()
     preemptive: PreemptiveSettings = PreemptiveSettings()
-    conditions: Conditions = Conditions()
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -175,9 +177,8 @@ class Settings(Frozen):
         Raises ValueError naming the knob that is unknown, of the wrong type or impossible.
         """
         given = {name: value for name, value in knobs.items() if value == value and value is not None}
-        unknown = sorted(set(given) - set(KNOBS))
-        if unknown:
-            raise ValueError(f"unknown knob {unknown[0]!r}; knobs are {', '.join(KNOBS)}")
+        for name in sorted(given):
+            check_knob(name)
         parts = Settings().replace(**{name: given[name] for name in ("vad", "detector") if name in given})
         return livekit_defaults(parts.vad.model, parts.detector.model).replace(**given)
 
@@ -185,8 +186,7 @@ class Settings(Frozen):
         """A copy with some knobs (flat names) changed; raises ValueError as `from_knobs` does."""
         values: dict[str, Any] = self.model_dump()
         for name, value in knobs.items():
-            if name not in KNOBS:
-                raise ValueError(f"unknown knob {name!r}; knobs are {', '.join(KNOBS)}")
+            check_knob(name)
             group, field = KNOBS[name]
             values[group][field] = value
         try:
@@ -197,6 +197,16 @@ class Settings(Frozen):
     def knobs(self) -> dict[str, Any]:
         """Flat knob names and values, in the order of `KNOBS`."""
         return {name: getattr(getattr(self, group), field) for name, (group, field) in KNOBS.items()}
+
+
+def check_knob(name: object) -> None:
+    """Raise ValueError for what is no knob."""
+    if name in Conditions.model_fields:
+        raise ValueError(
+            f"{name} is a condition, which is the same for all settings, not a knob; set it in `Conditions`"
+        )
+    if name not in KNOBS:
+        raise ValueError(f"unknown knob {reprlib.repr(name)}; knobs are {', '.join(KNOBS)}")
 
 
 def livekit_defaults(vad: str = "livekit", detector: str = "v1-mini") -> Settings:
@@ -217,6 +227,22 @@ def parse_settings(values: Mapping[str, Any]) -> Settings:
         return Settings.model_validate(dict(values))
     except ValidationError as error:
         raise ValueError(describe(error)) from None
+
+
+def parse_with_conditions(
+    settings: Mapping[str, Any], conditions: Mapping[str, Any] | None = None
+) -> tuple[Settings, Conditions]:
+    """Settings and conditions from the plain values of a file; up to 0.1.0 the former held the latter.
+
+    Raises ValueError as `parse_settings` does.
+    """
+    values = dict(settings)
+    before = values.pop("conditions", {})
+    try:
+        read = Conditions.model_validate(dict(before if conditions is None else conditions))
+    except ValidationError as error:
+        raise ValueError(f"conditions: {describe(error)}") from None
+    return parse_settings(values), read
 
 
 def describe(error: ValidationError, names: Mapping[str, str] | None = None) -> str:

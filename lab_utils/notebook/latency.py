@@ -133,7 +133,12 @@ def verdicts(ablation: Ablation) -> Styler:
 def conversations(ablation: Ablation, path: str | Path, number: int = 0) -> Rehearsal:
     """One call of an ablation under LiveKit's default and all twelve: whole sessions, with sound."""
     plan = Plan(
-        ablation.settings, ablation.providers, default_cache(), ablation.patience_s, ablation.greeting
+        ablation.settings,
+        ablation.conditions,
+        ablation.providers,
+        default_cache(),
+        ablation.patience_s,
+        ablation.greeting,
     )
     agents = {shown: ablation.configurations[name] for name, shown in AGENTS.items() if name != BASELINE}
     files = find_recordings(path)[number]

@@ -87,8 +87,8 @@ def look(
 ) -> Image:
     """The timeline of one recording, or of a span of seconds; `settings`: LiveKit's defaults if not given."""
     settings = settings or study.defaults
-    commits = attribute(replay(study.corpus.recordings[number], settings), study.corpus.marks[number])
     traced = study.corpus.recordings[number]
+    commits = attribute(replay(traced, settings, study.conditions), study.corpus.marks[number])
     return image(plots.timeline_figure(study.load(number), traced, commits, settings, span=span))
 
 
@@ -119,10 +119,11 @@ def tuner(study: Study, choice: Choice | None = None, cache: Path | None = None)
         study.corpus,
         study.result,
         study.load,
-        defaults=choice.defaults if choice else score_one(study.corpus, study.defaults),
+        defaults=choice.defaults if choice else score_one(study.corpus, study.defaults, study.conditions),
         start=study.defaults,
         chosen=choice.chosen if choice else None,
         presets=presets | ({"Chosen setting": choice.settings} if choice else {}),
+        conditions=study.conditions,
         complete=Completer(study, Tracer(TraceCache(cache or default_cache()))),
     )
 
@@ -135,7 +136,9 @@ class Completer:
     tracer: Tracer
 
     def __call__(self, number: int, traced: Traced, settings: Settings) -> Traced:
-        return self.tracer.complete(self.study.load(number), traced, [Block.of(settings)])
+        return self.tracer.complete(
+            self.study.load(number), traced, [Block.of(settings, self.study.conditions)]
+        )
 
 
 def export(study: Study, choice: Choice, name: str, path: str | Path, tuned: Tuner | None = None) -> Path:
@@ -145,7 +148,7 @@ def export(study: Study, choice: Choice, name: str, path: str | Path, tuned: Tun
     """
     if tuned is not None:
         tuned.settle()
-        figures = score_one(tuned.scorer.corpus, tuned.settings)
+        figures = score_one(tuned.scorer.corpus, tuned.settings, study.conditions)
         choice = replace(choice, settings=tuned.settings, chosen=figures, held_out=None)
     made = make_profile(study, choice, name, dt.date.today())
     if tuned is not None and made.evidence is not None:

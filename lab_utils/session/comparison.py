@@ -21,7 +21,7 @@ import numpy as np
 from ..core.delays import Delay, rng_for
 from ..core.recording import Recording
 from ..core.session_log import SessionLog
-from ..core.settings import Settings, parse_settings
+from ..core.settings import Conditions, Settings, parse_with_conditions
 from ..core.timeline import SAMPLE_RATE_HZ, frame_samples, phase_offsets
 from ..core.traces import Cause, Commits, SttEvent
 from ..recordings.find import RecordingFiles, load_recording
@@ -46,6 +46,7 @@ class Case:
     number: int
     recording: int
     settings: Settings
+    conditions: Conditions
     phase: int
     from_words: bool
     """Whether the STT sends what it would for the labels' words, instead of what a sweep assumes."""
@@ -93,12 +94,13 @@ def draw_cases(count: int, recordings: int, seed: int = 0) -> list[Case]:
     cases = []
     for number in range(count):
         rng = rng_for(seed, f"case {number}")
-        settings = _draw_settings(rng)
+        settings, conditions = _draw_settings(rng)
         cases.append(
             Case(
                 number=number,
                 recording=number % recordings,
                 settings=settings,
+                conditions=conditions,
                 phase=int(rng.integers(PHASES)),
                 from_words=bool(rng.random() < 0.5),
                 live=bool(rng.random() < LIVE_SHARE),
@@ -107,7 +109,7 @@ def draw_cases(count: int, recordings: int, seed: int = 0) -> list[Case]:
     return sorted(cases, key=lambda case: (case.recording, case.number))
 
 
-def _draw_settings(rng: np.random.Generator) -> Settings:
+def _draw_settings(rng: np.random.Generator) -> tuple[Settings, Conditions]:
     """Any setting AgentSession accepts, to the millisecond; a third of the delays is the defaults' or 0."""
 
     def between(low: float, high: float) -> float:
@@ -116,7 +118,7 @@ def _draw_settings(rng: np.random.Generator) -> Settings:
     detector = str(rng.choice(["vad", "stt", "v1-mini"], p=[0.3, 0.3, 0.4]))
     activation = between(0.25, 0.75)
     min_delay = float(rng.choice([0.0, 0.3, 0.5, between(0.0, 1.2), between(0.0, 1.2)]))
-    return parse_settings(
+    return parse_with_conditions(
         {
             "vad": {
                 "model": str(rng.choice(["livekit", "silero"])),
@@ -132,13 +134,13 @@ def _draw_settings(rng: np.random.Generator) -> Settings:
                 "max_delay": round(min_delay + between(0.0, 2.5), 3),
                 "alpha": between(0.5, 0.99),
             },
-            "conditions": {
-                "transcription_delay": 0.0 if rng.random() < 0.3 else between(0.05, 1.8),
-                "stt_silence": between(0.15, 1.0),
-                "prediction_delay": float(rng.choice([0.0, 0.04, between(0.0, 0.3)])),
-                "frame_duration": float(rng.choice(FRAMES_MS)) / 1000,
-            },
-        }
+        },
+        {
+            "transcription_delay": 0.0 if rng.random() < 0.3 else between(0.05, 1.8),
+            "stt_silence": between(0.15, 1.0),
+            "prediction_delay": float(rng.choice([0.0, 0.04, between(0.0, 0.3)])),
+            "frame_duration": float(rng.choice(FRAMES_MS)) / 1000,
+        },
     )
 
 
@@ -164,13 +166,14 @@ def verify_case(files: RecordingFiles, case: Case, cache: Path) -> Outcome:
     settings = case.settings
     offset = phase_offsets(PHASES)[case.phase]
     events = transcripts(case, recording, tracer)
-    traced = tracer.trace_session(recording, settings, offset, events)
-    replayed = replay(traced, settings, 0, events)
+    traced = tracer.trace_session(recording, settings, case.conditions, offset, events)
+    replayed = replay(traced, settings, case.conditions, 0, events)
     vad = traced.vad[settings.vad.model][0]
     recorded = functools.partial(RecordedAgent, recording, vad.phase_samples)
     job = SessionJob(
         recording=recording,
         settings=settings,
+        conditions=case.conditions,
         agent=recorded if settings.endpointing.mode == "dynamic" else None,
         options={"aec_warmup_duration": None},
         seed=case.number,
@@ -186,7 +189,7 @@ def verify_case(files: RecordingFiles, case: Case, cache: Path) -> Outcome:
 def transcripts(case: Case, recording: Recording, tracer: Tracer) -> tuple[SttEvent, ...]:
     """What the STT of a case sends, in recording time."""
     settings = case.settings
-    conditions = settings.conditions
+    conditions = case.conditions
     assert recording.labels is not None
     if case.from_words:
         timing = SttTiming(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.recording import Recording
 from ..core.session_log import SessionMode
-from ..core.settings import Settings
+from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.timeline import TAIL_S, WINDOW_SAMPLES
 from ..core.traces import EotTrace, SttEvent, VadTrace
 
@@ -27,6 +27,14 @@ class HasSettings(Protocol):
 
     @property
     def settings(self) -> Settings: ...
+
+    @property
+    def conditions(self) -> Conditions: ...
+
+
+def conditions_in(profile: Settings | HasSettings) -> Conditions:
+    """The conditions that a profile was measured under; the usual ones for bare settings."""
+    return USUAL_CONDITIONS if isinstance(profile, Settings) else profile.conditions
 
 
 def settings_in(profile: Settings | HasSettings) -> Settings:
@@ -70,6 +78,7 @@ class SessionJob:
 
     recording: Recording
     settings: Settings
+    conditions: Conditions = USUAL_CONDITIONS
     agent: Callable[[], Agent] | None = None
     stt: Callable[[], stt.STT] | None = None
     llm: Callable[[], llm.LLM] | None = None

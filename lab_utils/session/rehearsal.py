@@ -19,14 +19,14 @@ from tqdm.auto import tqdm
 from ..core.delays import Delay
 from ..core.recording import Recording
 from ..core.session_log import SessionLog, SessionMode
-from ..core.settings import Settings
+from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.timeline import TAIL_S
 from ..core.traces import Commits, Traced
 from ..recordings.find import find_recordings, load_recording
 from ..turns.replay import replay
 from ..turns.tracing import TraceCache, Tracer, default_cache
 from .comparison import TOLERANCE_S, both_sides
-from .job import HasSettings, SessionJob, SessionTraces, settings_in
+from .job import HasSettings, SessionJob, SessionTraces, conditions_in, settings_in
 from .log.files import save_session, session_folder
 from .scripted.stt_plan import SttTiming, planned
 from .workers import run_sessions
@@ -56,6 +56,7 @@ def rehearse(
     recording: Recording,
     settings: Mapping[str, Settings | HasSettings],
     *,
+    conditions: Conditions | None = None,
     mode: SessionMode = "open_loop",
     agent: Callable[[], Any] | None = None,
     seed: int = 0,
@@ -67,6 +68,7 @@ def rehearse(
 ) -> Rehearsal:
     """Run a labelled recording under several settings (or profiles), each a session in its own process.
 
+    `conditions`: None for those of each profile, the usual ones for bare settings.
     `agent`: an `Agent` subclass, or what returns one, as in `run_session`. With a `folder` each log is kept
     in it, below the name of its settings, with what was said only if `text`. What went wrong in a session is
     in its log; a session that could not be run at all raises its error.
@@ -82,11 +84,13 @@ def rehearse(
         settings.items(), desc="traces", unit="setting", disable=quiet or mode == "reactive"
     ):
         chosen = settings_in(given)
-        job = SessionJob(recording, chosen, agent=agent, seed=seed, mode=mode, stt_timing=stt_timing(chosen))
+        assumed = conditions_in(given) if conditions is None else conditions
+        timing = stt_timing(chosen, assumed)
+        job = SessionJob(recording, chosen, assumed, agent=agent, seed=seed, mode=mode, stt_timing=timing)
         if mode == "open_loop":
             job, traced = traced_job(job, tracer)
             if chosen.endpointing.mode == "fixed":
-                replayed[name] = replay(traced, chosen, 0, job.transcripts)
+                replayed[name] = replay(traced, chosen, assumed, 0, job.transcripts)
         jobs.append(job)
     logs: dict[str, SessionLog] = {}
     results = run_sessions(jobs, processes=min(processes, len(jobs)), quiet=quiet)
@@ -99,13 +103,12 @@ def rehearse(
     return Rehearsal(recording, logs, replayed)
 
 
-def stt_timing(settings: Settings) -> SttTiming:
-    """How the scripted STT hears: as the settings' conditions say.
+def stt_timing(settings: Settings, conditions: Conditions = USUAL_CONDITIONS) -> SttTiming:
+    """How the scripted STT hears: as the conditions say.
 
     A `transcription_delay` of 0, "soon enough", is a sweep's way not to ask; a session needs a figure, and
     takes the scripted STT's own.
     """
-    conditions = settings.conditions
     timing = SttTiming(end_of_speech=settings.detector.model == "stt", utterance_gap_s=conditions.stt_silence)
     if not conditions.transcription_delay:
         return timing
@@ -116,7 +119,7 @@ def traced_job(job: SessionJob, tracer: Tracer) -> tuple[SessionJob, Traced]:
     """An open-loop job with its transcripts and traces, so that no model need run, and what was traced."""
     assert job.recording.labels is not None
     events = planned(job.recording.labels, job.stt_timing, job.seed)
-    traced = tracer.trace_session(job.recording, job.settings, stt=events)
+    traced = tracer.trace_session(job.recording, job.settings, job.conditions, stt=events)
     traces = SessionTraces(traced.vad[job.settings.vad.model][0], traced.eot[0])
     return replace(job, transcripts=events, traces=traces), traced
 

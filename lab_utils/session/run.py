@@ -107,7 +107,7 @@ class _Session:
         """Virtual seconds charged for executor work: a prediction by its declared delay, all else nothing."""
         work = clock.unwrapped(function)
         predicts = isinstance(getattr(work, "__self__", None), EOT)
-        return self.job.settings.conditions.prediction_delay if predicts else 0.0
+        return self.job.conditions.prediction_delay if predicts else 0.0
 
     def fail(self, reason: str, error: BaseException | None = None) -> None:
         """Note why the session could not go on, and which error stopped it; the first reason counts."""
@@ -133,7 +133,7 @@ class _Session:
 
     async def _run(self, context: Any) -> None:
         job = self.job
-        frame = frame_samples(job.settings.conditions.frame_duration)
+        frame = frame_samples(job.conditions.frame_duration)
         pcm = stream_of(job.recording.user, job.phase_samples, job.tail_s)  # of open loop
         source = self._source(pcm, frame)
         caller = source if isinstance(source, ReactiveCaller) else None
@@ -243,7 +243,7 @@ class _Session:
         settings = self.job.settings
         traces = self.job.traces if self.job.mode == "open_loop" else None
         if traces is not None and settings.detector.model == "v1-mini":
-            delay_s = settings.conditions.prediction_delay
+            delay_s = self.job.conditions.prediction_delay
             detection = TracedTurnDetector(settings.detector, traces.eot, pcm, position, delay_s)
         else:
             detection = livekit_detector(settings.detector)
@@ -294,6 +294,7 @@ class _Session:
             recording=job.recording.name,
             sha256=job.recording.sha256,
             settings=job.settings,
+            conditions=job.conditions,
             mode=job.mode,
             clock="real" if job.real_time else "virtual",
             seed=job.seed,

@@ -27,9 +27,9 @@ from tqdm.auto import tqdm
 
 from ..core.recording import Recording
 from ..core.session_log import SessionLog, SessionMode
-from ..core.settings import Settings
+from ..core.settings import Conditions, Settings
 from . import clock
-from .job import DEFAULT_LIMITS, HasSettings, Limits, SessionJob, SessionTraces, settings_in
+from .job import DEFAULT_LIMITS, HasSettings, Limits, SessionJob, SessionTraces, conditions_in, settings_in
 from .log.files import remove_leftovers, save_session, session_folder
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def run_session(
     recording: Recording,
     profile: Settings | HasSettings,
     *,
+    conditions: Conditions | None = None,
     agent: Callable[[], Agent] | None = None,
     stt: Callable[[], stt.STT] | None = None,
     llm: Callable[[], llm.LLM] | None = None,
@@ -68,13 +69,14 @@ def run_session(
 ) -> SessionLog:
     """Run an agent on a recording under a profile's settings, in a process of its own.
 
-    `agent`, `stt`, `llm`, `tts`: your `Agent` subclass and plugins, as callables without arguments; what is
-    None is a plain agent or a scripted part. More can be set in a `SessionJob`, for `run_sessions`.
+    `conditions`: None for those that the profile was measured under. `agent`, `stt`, `llm`, `tts`: your
+    `Agent` subclass and plugins, as callables without arguments; what is None is a plain agent or a scripted
+    part. More can be set in a `SessionJob`, for `run_sessions`.
     """
-    settings = settings_in(profile)
     job = SessionJob(
         recording,
-        settings,
+        settings_in(profile),
+        conditions_in(profile) if conditions is None else conditions,
         agent=agent,
         stt=stt,
         llm=llm,

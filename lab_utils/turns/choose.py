@@ -14,11 +14,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from ..core.settings import KNOBS, Conditions
+from ..core.settings import KNOBS, USUAL_CONDITIONS, Conditions
 from . import grid as grids
 from .metrics import Intervals, Tally, pareto_frontier
 from .replay import Block
-from .sweep import Corpus, Sweep, figures, with_conditions
+from .sweep import Corpus, Sweep, figures
 
 MISSED_TOLERANCE = 0.02
 """A setting may miss this much more of the turns than the best one: missed turns must not look like speed."""
@@ -90,7 +90,7 @@ def choose(table: pd.DataFrame, budget: Budget) -> int:
 
 
 def held_out(
-    corpus: Corpus, result: Sweep, budget: Budget, conditions: Conditions | None = None
+    corpus: Corpus, result: Sweep, budget: Budget, conditions: Conditions = USUAL_CONDITIONS
 ) -> pd.DataFrame | None:
     """The budget's choice judged on recordings it was not chosen on (see `figures`); None for one recording.
 
@@ -102,9 +102,8 @@ def held_out(
     marks: list[Intervals] = []
     for fold, metrics in zip(result.folds, result.without, strict=True):
         row = choose_or_nearest(pd.concat([knobs, metrics], axis=1), budget)
-        block = Block.of(
-            with_conditions(grids.settings_of(dict(zip(KNOBS, knobs.iloc[row], strict=True))), conditions)
-        )
+        settings = grids.settings_of(dict(zip(KNOBS, knobs.iloc[row], strict=True)))
+        block = Block.of(settings, conditions)
         part = Corpus.of([corpus.recordings[r] for r in fold])
         tallies += part.score(block, part.pauses(block.vad, block.conditions.frame_duration))
         marks += part.marks

@@ -20,6 +20,7 @@ import yaml
 from ..core.settings import (
     KNOBS,
     STREAMING_DETECTOR_MIN_SILENCE_S,
+    Conditions,
     Settings,
     default_deactivation,
     livekit_defaults,
@@ -38,6 +39,14 @@ DEFAULT_GRID: dict[str, list[Any]] = {
 MOST_SETTINGS = 2_000_000
 """A larger product is refused: its scored table would fill the memory of a small machine."""
 
+CONDITION_OPTIONS = {
+    "transcription_delay": "--transcription-delay",
+    "stt_silence": "--stt-silence",
+    "prediction_delay": "--prediction-delay",
+    "frame_duration": "--frame-ms",
+}
+"""Option of `lab sweep` that sets each condition."""
+
 _TEXT_KNOBS = {"vad": "livekit", "detector": "v1-mini", "endpointing_mode": "fixed"}
 """Knobs that are names, with LiveKit's defaults; all others are numbers."""
 
@@ -55,6 +64,11 @@ def read_grid(path: Path) -> dict[str, list[Any]]:
     if not isinstance(content, dict) or not content:
         raise BadGrid(f"{path}: expected knobs with lists of values, for example 'min_delay: [0.3, 0.5]'")
     for name, values in content.items():
+        if name in Conditions.model_fields:
+            raise BadGrid(
+                f"{path}: {name} is a condition, the same for all settings, and not a knob; take it out, "
+                f" and give its value to 'lab sweep' with {CONDITION_OPTIONS[name]}"
+            )
         if name not in KNOBS:
             raise BadGrid(f"{path}: unknown knob {reprlib.repr(name)}; knobs are {', '.join(KNOBS)}")
         if not isinstance(values, list) or not values:

@@ -23,7 +23,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from ..core.settings import Conditions, Settings
+from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.yaml_files import OneLine, dumped, read_plain, write_whole
 
 FORMAT: Final = "turn-profile"
@@ -132,7 +132,7 @@ class Evidence(_Frozen):
 
 
 class Profile(_Frozen):
-    """Named settings with their evidence. `settings.conditions` are the evidence's; without, the defaults."""
+    """Named settings with their evidence."""
 
     format: Literal["turn-profile"] = FORMAT
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -142,13 +142,10 @@ class Profile(_Frozen):
     settings: Settings
     evidence: Evidence | None = None
 
-    @model_validator(mode="after")
-    def _one_set_of_conditions(self) -> Self:
-        if self.settings.conditions != (self.evidence.conditions if self.evidence else Conditions()):
-            raise ValueError(
-                "settings.conditions: expected evidence.conditions (without evidence: the defaults)"
-            )
-        return self
+    @property
+    def conditions(self) -> Conditions:
+        """What the settings were measured under; the usual conditions without evidence."""
+        return self.evidence.conditions if self.evidence else USUAL_CONDITIONS
 
     def session_kwargs(self) -> dict[str, Any]:
         """`vad` and `turn_handling` for `AgentSession(stt=…, llm=…, tts=…, **kwargs)`; new objects each time.
@@ -264,15 +261,10 @@ def _parse(values: Any) -> Profile:
     if not isinstance(values, dict):
         came = "an empty file" if values is None else reprlib.repr(values)
         raise BadProfile(f"expected keys and values, got {came}")
-    settings, evidence = values.get("settings"), values.get("evidence")
-    if isinstance(settings, dict) and isinstance(evidence, dict) and "conditions" in evidence:
-        values = {**values, "settings": {"conditions": evidence["conditions"], **settings}}
     try:
         profile = Profile.model_validate(values, strict=True)
     except ValidationError as error:
-        findings = [
-            _finding(item) for item in error.errors() if item["loc"][:2] != ("settings", "conditions")
-        ]
+        findings = [_finding(item) for item in error.errors()]
         version = [finding for finding in findings if finding.startswith(("format", "schema_version"))]
         raise BadProfile("; ".join(version or findings)) from None
     groups = {f"settings.{group}.": getattr(profile.settings, group) for group in _COMMENTS}

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from ..core.labels import agent_turns
-from ..core.settings import Conditions, Settings, VadSettings
+from ..core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ..core.timeline import SAMPLE_RATE_HZ, Floats, Ints, frame_samples
 from ..core.traces import Traced
 from . import grid as grids
@@ -110,7 +110,7 @@ class Sweep:
 def sweep(
     corpus: Corpus,
     table: pd.DataFrame,
-    conditions: Conditions | None = None,
+    conditions: Conditions = USUAL_CONDITIONS,
     *,
     jobs: int = 1,
     quiet: bool = False,
@@ -119,7 +119,6 @@ def sweep(
 
     `jobs` > 1 shares the blocks among that many processes.
     """
-    conditions = conditions or Conditions()
     folds = make_folds(len(corpus.recordings))
     groups = _by_vad(blocks_of(table, conditions, _block_size(corpus)))
     work = (delayed(_score_group)(corpus, group, folds) for group in groups)
@@ -174,9 +173,16 @@ def _score_group(
     return results
 
 
-def score_one(corpus: Corpus, settings: Settings, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def score_one(
+    corpus: Corpus,
+    settings: Settings,
+    conditions: Conditions = USUAL_CONDITIONS,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
     """One setting's figures with their uncertainty (see `figures`)."""
-    block = Block.of(settings)
+    block = Block.of(settings, conditions)
     tallies = corpus.score(block, corpus.pauses(block.vad, block.conditions.frame_duration))
     return figures(tallies, corpus.marks, resamples=resamples, seed=seed)
 
@@ -209,24 +215,15 @@ def counts(corpus: Corpus) -> dict[str, int]:
     return found | {"turns": sum(m.n_turns for m in corpus.marks)}
 
 
-def with_conditions(settings: Settings, conditions: Conditions | None) -> Settings:
-    """Settings under other conditions; the transcription delay is a knob and stays."""
-    if conditions is None:
-        return settings
-    delay = settings.conditions.transcription_delay
-    return settings.model_copy(
-        update={"conditions": conditions.model_copy(update={"transcription_delay": delay})}
-    )
-
-
-def commits_table(corpus: Corpus, settings: dict[int, Settings]) -> pd.DataFrame:
-    """Every commit of some settings that share their conditions.
+def commits_table(
+    corpus: Corpus, settings: dict[int, Settings], conditions: Conditions = USUAL_CONDITIONS
+) -> pd.DataFrame:
+    """Every commit of some settings.
 
     Columns: setting (the key), recording, phase, then those of `metrics.attributes`; rows in that order.
     """
     numbers = np.array(list(settings))
     table = grids.complete(pd.DataFrame([one.knobs() for one in settings.values()]))
-    conditions = next(iter(settings.values())).conditions
     parts: list[tuple[int, int, int, dict[str, NDArray[Any]]]] = []
     for group in _by_vad(blocks_of(table, conditions, _block_size(corpus))):
         pauses = corpus.pauses(group[0][1].vad, conditions.frame_duration)

@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 
 from ..core.labels import Ipu, Labels, Word, agent_turns
 from ..core.recording import Recording
-from ..core.settings import Settings, VadSettings
+from ..core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ..core.timeline import (
     SAMPLE_RATE_HZ,
     TAIL_S,
@@ -146,12 +146,13 @@ class Tracer:
         self,
         recording: Recording,
         settings: Settings,
+        conditions: Conditions = USUAL_CONDITIONS,
         phase_samples: int = 0,
         stt: Sequence[SttEvent] | None = None,
     ) -> Traced:
         """All that one setting leads to on one recording at one phase offset: what a session needs."""
         traced = self._traced(recording, [phase_samples], [settings.vad.model])
-        return self.complete(recording, traced, [Block.of(settings)], stt)
+        return self.complete(recording, traced, [Block.of(settings, conditions)], stt)
 
     def _traced(self, recording: Recording, offsets: Sequence[int], vads: Iterable[str]) -> Traced:
         recording = self.labelled(recording)

@@ -40,7 +40,7 @@ State = tuple[Settings, dict[str, Any]]
 class Controls:
     """Calls `changed` with each possible setting, `refused` with the reason why a combination is impossible.
 
-    What has no control (activation threshold, conditions, …) stays as in the setting last given to `set`.
+    What has no control (the activation threshold, say) stays as in the setting last given to `set`.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from ..core.settings import Settings, VadSettings
+from ..core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ..core.timeline import Ints
 from ..core.traces import EotTrace, Traced, eot_keys
 from ..turns.metrics import attribute
@@ -37,17 +37,22 @@ class Scored:
     figures: pd.DataFrame
     corpus: Corpus
     exact: bool
+    conditions: Conditions = USUAL_CONDITIONS
 
     def commits(self, number: int) -> pd.DataFrame:
         """What each commit on one recording means, at phase 0 (`metrics.attribute`)."""
-        return attribute(replay(self.corpus.recordings[number], self.settings), self.corpus.marks[number])
+        commits = replay(self.corpus.recordings[number], self.settings, self.conditions)
+        return attribute(commits, self.corpus.marks[number])
 
 
 class Scorer:
     """Scores settings on a corpus, which `complete` lets grow by predictions."""
 
-    def __init__(self, corpus: Corpus, complete: Complete | None = None) -> None:
+    def __init__(
+        self, corpus: Corpus, complete: Complete | None = None, conditions: Conditions = USUAL_CONDITIONS
+    ) -> None:
         self.corpus = corpus
+        self._conditions = conditions
         self._complete = complete
         self._pauses: dict[tuple[VadSettings, float], list[list[Pauses]]] = {}
 
@@ -59,17 +64,17 @@ class Scorer:
     def score(self, settings: Settings) -> Scored:
         """Figures of a setting, exact or by a guess."""
         try:
-            return Scored(settings, self._figures(self.corpus, settings), self.corpus, True)
+            figures = self._figures(self.corpus, settings)
+            return Scored(settings, figures, self.corpus, True, self._conditions)
         except MissingTraces:
-            guessed = replace(
-                self.corpus, recordings=tuple(guess(traced, settings) for traced in self.corpus.recordings)
-            )
-            return Scored(settings, self._figures(guessed, settings), guessed, False)
+            recordings = (guess(traced, settings, self._conditions) for traced in self.corpus.recordings)
+            guessed = replace(self.corpus, recordings=tuple(recordings))
+            return Scored(settings, self._figures(guessed, settings), guessed, False, self._conditions)
 
     def complete_next(self, settings: Settings) -> int | None:
         """Complete the first recording that lacks predictions; returns its number, or None if none does."""
         for number, traced in enumerate(self.corpus.recordings):
-            if self._complete is not None and lacks_traces(traced, settings):
+            if self._complete is not None and lacks_traces(traced, settings, self._conditions):
                 recordings = list(self.corpus.recordings)
                 recordings[number] = self._complete(number, traced, settings)
                 self.corpus = replace(self.corpus, recordings=tuple(recordings))
@@ -77,7 +82,7 @@ class Scorer:
         return None
 
     def _figures(self, corpus: Corpus, settings: Settings) -> pd.DataFrame:
-        block = Block.of(settings)
+        block = Block.of(settings, self._conditions)
         key = (block.vad, block.conditions.frame_duration)
         if key not in self._pauses:
             self._pauses = dict(list(self._pauses.items())[1 - KEPT :])
@@ -86,17 +91,17 @@ class Scorer:
         return figures(tallies, corpus.marks, resamples=1)[["value", "n"]]
 
 
-def lacks_traces(traced: Traced, settings: Settings) -> bool:
+def lacks_traces(traced: Traced, settings: Settings, conditions: Conditions = USUAL_CONDITIONS) -> bool:
     """Whether a replay of this setting needs predictions or restarts that are not traced."""
     try:
         for phase in range(traced.phases):
-            replay(traced, settings, phase)
+            replay(traced, settings, conditions, phase)
     except MissingTraces:
         return True
     return False
 
 
-def guess(traced: Traced, settings: Settings) -> Traced:
+def guess(traced: Traced, settings: Settings, conditions: Conditions = USUAL_CONDITIONS) -> Traced:
     """The trace with guesses for what is missing: predictions of the same end, if there are, or near it."""
     eot = list(traced.eot)
     vad = {name: list(traces) for name, traces in traced.vad.items()}
@@ -104,7 +109,7 @@ def guess(traced: Traced, settings: Settings) -> Traced:
         while True:
             try:
                 now = {name: tuple(traces) for name, traces in vad.items()}
-                replay(replace(traced, eot=tuple(eot), vad=now), settings, phase)
+                replay(replace(traced, eot=tuple(eot), vad=now), settings, conditions, phase)
                 break
             except MissingPredictions as missing:
                 eot[phase] = eot[phase].merged(_nearest(eot[phase], missing.starts, missing.ends))

@@ -20,7 +20,7 @@ import pandas as pd
 
 from .. import plots
 from ..core.recording import Recording
-from ..core.settings import Settings
+from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.timeline import SAMPLE_RATE_HZ, to_samples
 from ..turns.choose import frontier
 from ..turns.sweep import Corpus, Sweep, counts
@@ -74,10 +74,11 @@ class Tuner:
         chosen: pd.DataFrame | None = None,
         presets: Mapping[str, Settings] | None = None,
         complete: Complete | None = None,
+        conditions: Conditions = USUAL_CONDITIONS,
         later: Callable[[float, Callable[[], None]], Callable[[], None]] = on_loop,
     ) -> None:
         """`defaults`, `chosen`: `sweep.score_one` of LiveKit's defaults and of the chosen setting."""
-        self.scorer = Scorer(corpus, complete)
+        self.scorer = Scorer(corpus, complete, conditions)
         self._later, self._cancel = later, _nothing
         self._load = lru_cache(maxsize=2)(load)
         self._compared = {"defaults": defaults} | ({} if chosen is None else {"chosen": chosen})
@@ -297,7 +298,7 @@ def _describe(commit: Mapping[Any, Any]) -> str:
 
 def _without_control(settings: Settings) -> str:
     """What differs from LiveKit's defaults and has no control."""
-    usual = Settings(conditions=settings.conditions).knobs()
+    usual = Settings().knobs()
     other = {
         k: v for k, v in settings.knobs().items() if k not in MENUS and k not in SLIDERS and v != usual[k]
     }

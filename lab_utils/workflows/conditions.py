@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..core.settings import Settings
+from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.traces import Traced
 from ..recordings.conditions import LineCondition
 from ..recordings.find import RecordingFiles
@@ -32,6 +32,7 @@ def score_lines(
     settings: Mapping[str, Settings],
     lines: Sequence[LineCondition],
     *,
+    conditions: Conditions = USUAL_CONDITIONS,
     phases: int = 4,
     seed: int = 0,
     jobs: int = 2,
@@ -46,7 +47,7 @@ def score_lines(
         raise ValueError("expected at least one setting and one line condition; give both")
     if len({str(line) for line in lines}) < len(lines):
         raise ValueError(f"lines {', '.join(map(str, lines))}: one is given twice; give each once")
-    blocks = [Block.of(one) for one in settings.values()]
+    blocks = [Block.of(one, conditions) for one in settings.values()]
     frames = []
     for line in lines:
         traced: list[Traced] = []
@@ -58,6 +59,6 @@ def score_lines(
             traced.append(result)
         corpus = Corpus.of(traced)
         for name, one in settings.items():
-            figures = score_one(corpus, one).rename_axis("metric").reset_index()
+            figures = score_one(corpus, one, conditions).rename_axis("metric").reset_index()
             frames.append(figures.assign(line=str(line), setting=name))
     return pd.concat(frames, ignore_index=True)[list(COLUMNS)]

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure as MplFigure
 
 from .. import plots
 from ..core.recording import Recording
-from ..core.settings import KNOBS, Conditions, Settings
+from ..core.settings import KNOBS, USUAL_CONDITIONS, Conditions, Settings
 from ..core.traces import Traced
 from ..recordings.audio import BadRecording, as_path, is_local, replacing
 from ..recordings.conditions import CLEAN, LineCondition, degrade
@@ -31,7 +31,7 @@ from ..turns import grid as grids
 from ..turns import profile
 from ..turns.choose import Budget, choose, choose_or_nearest, frontier, held_out
 from ..turns.replay import blocks_of
-from ..turns.sweep import Corpus, Sweep, commits_table, counts, score_one, sweep, with_conditions
+from ..turns.sweep import Corpus, Sweep, commits_table, counts, score_one, sweep
 from ..turns.tracing import trace_recordings
 from .conditions import score_lines
 
@@ -83,13 +83,13 @@ class Study:
 
     @property
     def defaults(self) -> Settings:
-        """What AgentSession does by itself, under the study's conditions."""
-        return Settings(conditions=self.conditions)
+        """What AgentSession does by itself."""
+        return Settings()
 
     def settings(self, row: int) -> Settings:
         """The settings of one row of the table."""
         knobs = {name: self.table[name][row] for name in KNOBS}
-        return with_conditions(grids.settings_of(knobs), self.conditions)
+        return grids.settings_of(knobs)
 
     def load(self, number: int) -> Recording:
         """The audio of one recording, as it was traced."""
@@ -118,7 +118,7 @@ def run_study(
     table: pd.DataFrame | None = None,
     *,
     impossible: int = 0,
-    conditions: Conditions | None = None,
+    conditions: Conditions = USUAL_CONDITIONS,
     phases: int = 4,
     jobs: int = 2,
     cache: Path | None = None,
@@ -134,22 +134,13 @@ def run_study(
     `seed`: what the audio is put through before (`degrade`). `only`: recordings with other paths are left
     out.
     """
-    conditions = conditions or Conditions()
     if table is None:
         table, impossible = grids.expand(grids.DEFAULT_GRID)
-    if table["transcription_delay"].nunique() == 1:
-        delay = float(table["transcription_delay"].iloc[0])
-        conditions = conditions.model_copy(update={"transcription_delay": delay})
     found, failed = find_in(paths, channels)
     skipped = [Skipped(str(path), str(error)) for path, error in failed]
     found = [files for files in found if not only or _absolute(files.user) in only]
-    start = Settings(conditions=conditions)
-    delays = {
-        conditions.transcription_delay,
-        *table["transcription_delay"],
-    }  # the choice may have any of them
-    rows = [grids.row_of(start.replace(transcription_delay=float(delay))) for delay in sorted(delays)]
-    blocks = [block for _, block in blocks_of(pd.concat([table, *rows]), conditions, TRACED_AT_ONCE)]
+    every = pd.concat([table, grids.row_of(Settings())])
+    blocks = [block for _, block in blocks_of(every, conditions, TRACED_AT_ONCE)]
     usable: list[tuple[RecordingFiles, Traced]] = []
     first: dict[str, Path] = {}
     traces = trace_recordings(
@@ -195,14 +186,13 @@ def choose_settings(study: Study, budget: Budget = DEFAULT_BUDGET, *, nearest: b
         )
     row = choose_or_nearest(study.table, budget) if nearest else choose(study.table, budget)
     settings = study.settings(row)
-    delay = settings.conditions.transcription_delay
     return Choice(
         budget=budget,
         row=row,
         settings=settings,
         within_budget=bool(budget.met(study.table)[row]),
-        chosen=score_one(study.corpus, settings),
-        defaults=score_one(study.corpus, study.defaults.replace(transcription_delay=delay)),
+        chosen=score_one(study.corpus, settings, study.conditions),
+        defaults=score_one(study.corpus, study.defaults, study.conditions),
         held_out=held_out(study.corpus, study.result, budget, study.conditions),
     )
 
@@ -221,7 +211,7 @@ def make_profile(study: Study, choice: Choice, name: str, date: dt.date) -> prof
         n_holds=n["holds"],
         n_turns=n["turns"],
         phases=study.phases,
-        conditions=choice.settings.conditions,
+        conditions=study.conditions,
         chosen=_profile_figures(choice.chosen),
         defaults=_profile_figures(choice.defaults),
         held_out=None if choice.held_out is None else _profile_figures(choice.held_out),
@@ -295,9 +285,8 @@ def write_report(study: Study, choice: Choice, folder: Path, name: str, date: dt
     summary = summary_of(study, choice)
     every = len(study.table) <= ALL_COMMITS_UP_TO
     rows = range(len(study.table)) if every else {choice.row, *frontier(study.table)}
-    commits = commits_table(
-        study.corpus, {LIVEKIT_DEFAULT: study.defaults} | {row: study.settings(row) for row in sorted(rows)}
-    )
+    settings = {LIVEKIT_DEFAULT: study.defaults} | {row: study.settings(row) for row in sorted(rows)}
+    commits = commits_table(study.corpus, settings, study.conditions)
     figure = tradeoff_figure(study, choice)
     made = make_profile(study, choice, name, date)
     writers: tuple[Callable[[Path], object], ...] = (
@@ -335,16 +324,13 @@ def compare_lines(
 
     A frame as `lines.score_lines`.
     """
-    delay = choice.settings.conditions.transcription_delay
-    settings = {
-        "LiveKit's defaults": study.defaults.replace(transcription_delay=delay),
-        "chosen": choice.settings,
-    }
+    settings = {"LiveKit's defaults": study.defaults, "chosen": choice.settings}
     every = [CLEAN, *(line for line in dict.fromkeys(lines) if not line.is_clean)]
     return score_lines(
         study.files,
         settings,
         every,
+        conditions=study.conditions,
         phases=study.phases,
         seed=study.seed,
         jobs=jobs,
@@ -403,16 +389,26 @@ def reopen_study(folder: Path, *, jobs: int = 2, cache: Path | None = None, quie
     """
     summary = read_summary(folder)
     try:
-        table = pd.read_parquet(folder / "sweep.parquet")[list(KNOBS)]
+        stored = pd.read_parquet(folder / "sweep.parquet")
+        table = stored[list(KNOBS)]
     except (OSError, ValueError, KeyError) as error:
         path = folder / "sweep.parquet"
         raise ValueError(f"{path}: not readable ({error}); run 'lab sweep' again") from None
+    conditions = Conditions.model_validate(summary["conditions"])
+    if "transcription_delay" in stored:  # of 0.1.0, where it was a knob
+        delays = [float(delay) for delay in stored["transcription_delay"].unique()]
+        if delays != [conditions.transcription_delay]:
+            raise ValueError(
+                f"{folder / 'sweep.parquet'}: its settings have transcription delays of "
+                f"{', '.join(f'{delay:g}' for delay in delays)} s; a sweep assumes one for all settings now: "
+                "run 'lab sweep' again with --transcription-delay"
+            )
     recorded = {item["sha256"]: item["path"] for item in summary["recordings"]}
     study = run_study(
         summary.get("sources") or list(recorded.values()),
         table,
         impossible=summary["impossible_settings"],
-        conditions=Conditions.model_validate(summary["conditions"]),
+        conditions=conditions,
         phases=summary["phases"],
         channels=(summary["channels"][0], summary["channels"][1]),
         line=LineCondition.parse(summary.get("line", "clean")),

@@ -179,6 +179,7 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
         "phase": case.phase,
         **_names(group_of(case)),
         "settings": case.settings.model_dump(),
+        "conditions": case.conditions.model_dump(),
         "failure": outcome.failure,
         "replayed": [[round(moment.time_s, 6), moment.cause] for moment in outcome.replayed],
         "session": [[round(moment.time_s, 6), moment.cause] for moment in outcome.session],

@@ -26,6 +26,7 @@ from lab_utils.core.settings import (
     default_deactivation,
     livekit_defaults,
     parse_settings,
+    parse_with_conditions,
 )
 from lab_utils.core.timeline import SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from lab_utils.turns.replay.decisions import BUFFER_SAMPLES
@@ -131,7 +132,6 @@ VALUES = {
     "min_delay": 0.35,
     "max_delay": 1.9,
     "unlikely_threshold": 0.25,
-    "transcription_delay": 0.3,
 }
 
 
@@ -190,8 +190,29 @@ BAD = [
     ("max_delay", -1, "greater than or equal to 0"),
     ("unlikely_threshold", 1.5, "less than or equal to 1"),
     ("unlikely_threshold", -0.1, "greater than or equal to 0"),
-    ("transcription_delay", "fast", "valid number"),
 ]
+
+
+@pytest.mark.parametrize("name", list(Conditions.model_fields))
+def test_a_condition_is_no_knob(name):
+    for change in (Settings().replace, lambda **knobs: Settings.from_knobs(knobs)):
+        with pytest.raises(
+            ValueError, match=rf"^{name} is a condition, .*not a knob; set it in `Conditions`"
+        ):
+            change(**{name: 0.3})
+
+
+def test_values_of_0_1_0_had_the_conditions_within_the_settings():
+    before = {"vad": {"min_silence_duration": 0.4}, "conditions": {"transcription_delay": 0.3}}
+    assert parse_with_conditions(before) == (
+        Settings().replace(min_silence_duration=0.4),
+        Conditions(transcription_delay=0.3),
+    )
+    now = {"endpointing": {"min_delay": 0.4}}
+    assert parse_with_conditions(now, {"stt_silence": 0.7})[1] == Conditions(stt_silence=0.7)
+    assert parse_with_conditions(now)[1] == Conditions()
+    with pytest.raises(ValueError, match=r"^conditions: frame_duration: .*got 2.0"):
+        parse_with_conditions(now, {"frame_duration": 2.0})
 
 
 @pytest.mark.parametrize(("knob", "value", "expected"), BAD)

@@ -179,13 +179,13 @@ from lab_utils.latency.ablation.cells import Cell, Plan
 from lab_utils.latency.ablation.measure import measure
 from lab_utils.recordings.find import find_recordings
 from lab_utils.session.providers.files import load_providers
-from lab_utils.core.settings import Settings
+from lab_utils.core.settings import Conditions, Settings
 from lab_utils.latency.techniques.choice import Techniques
 from lab_utils.turns.tracing import default_cache
 
 def rows(call, providers, greeting, *agents):
     (files,) = find_recordings(f"{SAMPLES}/{call}.flac")
-    plan = Plan(Settings(), load_providers(providers), default_cache(), 7.0, greeting)
+    plan = Plan(Settings(), Conditions(), load_providers(providers), default_cache(), 7.0, greeting)
     return [list(measure(plan, Cell(files, "x", agent, 3)).turns) for agent in agents]
 """.replace("{SAMPLES}", str(SAMPLES))
 
@@ -237,7 +237,7 @@ from lab_utils.latency.ablation.measure import session
 
 def main():
     (files,) = find_recordings(f"{SAMPLES}/01_table_booking.flac")
-    plan = Plan(Settings(), load_providers("guide"), default_cache(), 7.0)
+    plan = Plan(Settings(), Conditions(), load_providers("guide"), default_cache(), 7.0)
     found = []
     for techniques in (Techniques(), Techniques.of("streaming_stt", "prefix_caching", "kv_cache_reuse")):
         cell = Cell(files, "x", techniques, 3)
@@ -287,11 +287,11 @@ from lab_utils.latency.ablation.cells import Plan
 from lab_utils.latency.ablation.run import prepare
 from lab_utils.recordings.find import find_in
 from lab_utils.session.providers.files import load_providers
-from lab_utils.core.settings import Settings
+from lab_utils.core.settings import Conditions, Settings
 from lab_utils.turns.tracing import default_cache
 
 def main():
-    plan = Plan(Settings(), load_providers("guide"), default_cache(), 7.0)
+    plan = Plan(Settings(), Conditions(), load_providers("guide"), default_cache(), 7.0)
     known, unknown = find_in([{str(call)!r}, {str(tmp_path)!r}])[0]
     return [[one.turns, one.transcribed] for one in (prepare(plan, known), prepare(plan, unknown))]
 """

@@ -16,7 +16,7 @@ from paths import SAMPLES
 
 from lab_utils.core.recording import Recording
 from lab_utils.core.session_log import SessionEvent, SessionLog
-from lab_utils.core.settings import Settings
+from lab_utils.core.settings import Conditions, Settings
 from lab_utils.core.traces import Commits
 from lab_utils.recordings.find import RecordingFiles, find_recordings
 from lab_utils.session.comparison import Case, Moment, Outcome, draw_cases, outcome, verify
@@ -63,7 +63,7 @@ def test_replay_and_session_agree_on_a_small_draw(files, cache) -> None:
 def test_another_min_delay_in_the_session_is_noticed(files, cache) -> None:
     """Both sides are real here: what a replay of the wrong setting would be set against."""
     settings = Settings().replace(min_silence_duration=0.3, min_delay=0.4, max_delay=1.5)
-    case = Case(0, 0, settings, phase=0, from_words=False, live=False)
+    case = Case(0, 0, settings, Conditions(), phase=0, from_words=False, live=False)
     other = replace(case, number=1, settings=settings.replace(min_delay=0.402))
     ours, theirs = run(files, [case, other], cache)
     assert ours.agrees
@@ -80,7 +80,7 @@ def made_up(session: list[tuple[float, str]], failure: str = "") -> SessionLog:
 
 
 TRUE = [(1.0, "detector"), (4.5, "max_delay"), (9.25, "vad")]
-CASE = Case(0, 0, Settings(), 0, False, False)
+CASE = Case(0, 0, Settings(), Conditions(), 0, False, False)
 RECORDING = Recording("x", "x.wav", np.zeros(160_000, np.int16), None, "0" * 64)
 
 
@@ -124,7 +124,7 @@ def test_a_large_draw_covers_every_combination_of_modes() -> None:
     live = {(c.settings.detector.model, c.settings.vad.model) for c in cases if c.live}
     assert len(live) == 3 * 2, "LiveKit's own models in every mode"
     assert {case.phase for case in cases} == {0, 1, 2, 3}
-    assert {case.settings.conditions.frame_duration for case in cases} == {0.01, 0.02, 0.032, 0.05}
+    assert {case.conditions.frame_duration for case in cases} == {0.01, 0.02, 0.032, 0.05}
     assert len({case.recording for case in cases}) == 12
     delays = np.array([case.settings.endpointing.min_delay for case in cases])
     assert (delays == 0).any()

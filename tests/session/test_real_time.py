@@ -41,10 +41,10 @@ def prediction_delay_s(pcm: np.ndarray) -> float:
 def test_commits_on_the_wall_clock_are_those_on_the_virtual_one() -> None:
     recording = short_call()
     for attempt in range(TRIES):
-        settings = Settings(conditions=Conditions(prediction_delay=prediction_delay_s(recording.user)))
-        virtual = run_session(recording, settings)
+        conditions = Conditions(prediction_delay=prediction_delay_s(recording.user))
+        virtual = run_session(recording, Settings(), conditions=conditions)
         assert len(virtual.of_kind("commit")) == 3
-        real = run_session(recording, settings, real_time=True)
+        real = run_session(recording, Settings(), conditions=conditions, real_time=True)
         assert real.failure == ""
         assert real.clock == "real"
         late_s = differences_s(real, virtual) if commits(real) == commits(virtual) else [float("inf")]

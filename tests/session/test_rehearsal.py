@@ -10,7 +10,7 @@ from paths import SAMPLES
 from synthetic_sessions import Exchange, labels_of_session, session_of
 
 from lab_utils.core.recording import Recording
-from lab_utils.core.settings import Settings, parse_settings
+from lab_utils.core.settings import Conditions, Settings
 from lab_utils.core.traces import Commits
 from lab_utils.recordings.audio import write_wav
 from lab_utils.session.rehearsal import Rehearsal, load_call, proof, rehearse, side_by_side, stt_timing
@@ -63,9 +63,8 @@ def test_the_scripted_stt_follows_the_conditions():
     plain = stt_timing(Settings())
     assert plain.final_delay.p50_s == 0.35, "0 says nothing about an STT"
     assert not plain.end_of_speech
-    assert stt_timing(Settings().replace(transcription_delay=0.8)).final_delay.p50_s == 0.8
-    settings = parse_settings({"detector": {"model": "stt"}, "conditions": {"stt_silence": 0.7}})
-    by_stt = stt_timing(settings)
+    assert stt_timing(Settings(), Conditions(transcription_delay=0.8)).final_delay.p50_s == 0.8
+    by_stt = stt_timing(Settings().replace(detector="stt"), Conditions(stt_silence=0.7))
     assert (by_stt.end_of_speech, by_stt.utterance_gap_s) == (True, 0.7)
 
 

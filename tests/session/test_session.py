@@ -15,7 +15,7 @@ from virtual import where_clock_is_virtual
 from lab_utils.core.delays import Delay
 from lab_utils.core.recording import Recording
 from lab_utils.core.session_log import STAGES, SessionLog
-from lab_utils.core.settings import Settings
+from lab_utils.core.settings import Conditions, Settings
 from lab_utils.core.timeline import to_samples
 from lab_utils.core.traces import EotTrace
 from lab_utils.session.agents import GREETING
@@ -316,8 +316,7 @@ def test_a_predictions_delay_is_charged_with_traces_and_without() -> None:
 
     def at(delay_s: float, **job: Any) -> SessionLog:
         settings = Settings().replace(detector="v1-mini", min_silence_duration=0.25, min_delay=0.0)
-        conditions = settings.conditions.model_copy(update={"prediction_delay": delay_s})
-        return session(recording, settings.model_copy(update={"conditions": conditions}), **job)
+        return session(recording, settings, conditions=Conditions(prediction_delay=delay_s), **job)
 
     traces = traces_of(recording, Settings())
     asked = times(at(0.0), "prediction")

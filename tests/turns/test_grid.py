@@ -56,7 +56,6 @@ lists = {
     "min_delay": [0.0, 0.5, 2.6, 4],
     "max_delay": [1, 2.5],
     "unlikely_threshold": [0.2, 0.36],
-    "transcription_delay": [0.0, 0.3],
 }
 grids = st.fixed_dictionaries(
     {}, optional={name: st.lists(st.sampled_from(v), min_size=1, max_size=3) for name, v in lists.items()}
@@ -180,7 +179,6 @@ def test_missing_knobs_get_livekits_defaults_for_the_parts(
     assert row["deactivation_threshold"] == 0.35
     assert row["min_speech_duration"] == 0.05
     assert row["endpointing_mode"] == "fixed"
-    assert row["transcription_delay"] == 0.0
     np.testing.assert_equal(row["unlikely_threshold"], 0.36 if detector == "v1-mini" else math.nan)
 
 
@@ -259,6 +257,10 @@ BAD_FILES = [
     ("0.3", "expected knobs with lists"),
     ("{}", "expected knobs with lists"),
     ("min_dealy: [0.3]", "unknown knob 'min_dealy'; knobs are vad, .*min_delay"),
+    (
+        "transcription_delay: [0.0, 0.3]",
+        "transcription_delay is a condition, .*take it out, .*'lab sweep' with --transcription-delay",
+    ),
     ("1: [0.3]", "unknown knob 1; knobs are"),
     ("min_delay: 0.3", r"min_delay is 0.3; expected a list of values, for example 'min_delay: \[0.3\]'"),
     ("vad: silero", r"vad is 'silero'; expected a list of values, for example 'vad: \[livekit\]'"),
@@ -314,7 +316,8 @@ def test_a_path_without_a_file_is_refused(tmp_path, name):
 def test_a_file_whose_product_is_too_large_is_refused_by_name(tmp_path):
     many = ", ".join(str(k / 1000) for k in range(1000))
     path = saved(
-        tmp_path, "".join(f"{name}: [{many}]\n" for name in ("min_delay", "max_delay", "transcription_delay"))
+        tmp_path,
+        "".join(f"{name}: [{many}]\n" for name in ("min_delay", "max_delay", "min_silence_duration")),
     )
     with pytest.raises(
         BadGrid, match=r"1,000,000,000 settings, and 2,000,000 are the most; shorten"

@@ -14,6 +14,7 @@ from synthetic import (
     Turn,
     block_of,
     complete,
+    conditions_strategy,
     conversations,
     labels_of,
     settings_of_one_block,
@@ -49,9 +50,9 @@ def commits_at(*times: float, cause: str = "detector") -> Commits:
     return Commits(np.array(times, dtype=float), (cause,) * len(times), np.full(len(times), np.nan))
 
 
-def tallies_of(labels, settings, offsets, seed):
+def tallies_of(labels, settings, conditions, offsets, seed):
     """The recording with its predictions, and each phase's tally of the settings."""
-    block = block_of(settings)
+    block = block_of(settings, conditions)
     recording = traced_of(labels, seed=seed, offsets=offsets, tail_s=TAIL_S)
     recording = complete(recording, [block])
     tallies = []
@@ -70,18 +71,19 @@ def tallies_of(labels, settings, offsets, seed):
 @given(
     st.lists(conversations(), min_size=1, max_size=3),
     settings_of_one_block(),
+    conditions_strategy(),
     st.sampled_from([(0,), (0, 256), (0, 170, 341)]),
     st.integers(0, 2**32 - 1),
 )
-def test_tally_and_summary_agree_with_the_definitions(conversations, settings, offsets, seed):
+def test_tally_and_summary_agree_with_the_definitions(conversations, settings, conditions, offsets, seed):
     pooled, marks, scores = [], [], [[] for _ in settings]
     for k, labels in enumerate(conversations):
-        recording, tallies = tallies_of(labels, settings, offsets, seed + k)
+        recording, tallies = tallies_of(labels, settings, conditions, offsets, seed + k)
         for phase, found in enumerate(tallies):
             pooled.append(found)
             marks.append(intervals(labels, TAIL_S))
             for s, one in enumerate(settings):
-                expected = naive.score(labels, replay(recording, one, phase), TAIL_S)
+                expected = naive.score(labels, replay(recording, one, conditions, phase), TAIL_S)
                 scores[s].append(expected)
                 assert found.holds_cut[s] == expected.holds_cut
                 assert found.turns_cut[s] == expected.turns_cut
@@ -101,11 +103,11 @@ def test_tally_and_summary_agree_with_the_definitions(conversations, settings, o
             np.testing.assert_allclose(summary[name][s], value, rtol=1e-12, atol=1e-12, err_msg=name)
 
 
-@given(conversations(), settings_of_one_block(), st.integers(0, 2**32 - 1))
-def test_each_commit_is_attributed_to_the_label_it_falls_into(labels, settings, seed):
-    recording, _ = tallies_of(labels, settings, (0,), seed)
+@given(conversations(), settings_of_one_block(), conditions_strategy(), st.integers(0, 2**32 - 1))
+def test_each_commit_is_attributed_to_the_label_it_falls_into(labels, settings, conditions, seed):
+    recording, _ = tallies_of(labels, settings, conditions, (0,), seed)
     for one in settings:
-        commits = replay(recording, one)
+        commits = replay(recording, one, conditions)
         frame = attribute(commits, intervals(labels, TAIL_S))
         expected = naive.attribute(labels, commits, TAIL_S)
         np.testing.assert_array_equal(frame["commit_s"], commits.time_s)
@@ -117,11 +119,11 @@ def test_each_commit_is_attributed_to_the_label_it_falls_into(labels, settings, 
             np.testing.assert_array_equal(frame[name], [row[name] for row in expected])
 
 
-@given(conversations(), settings_of_one_block(), st.integers(0, 2**32 - 1))
-def test_attributed_commits_add_up_to_the_tally(labels, settings, seed):
-    recording, (found,) = tallies_of(labels, settings, (0,), seed)
+@given(conversations(), settings_of_one_block(), conditions_strategy(), st.integers(0, 2**32 - 1))
+def test_attributed_commits_add_up_to_the_tally(labels, settings, conditions, seed):
+    recording, (found,) = tallies_of(labels, settings, conditions, (0,), seed)
     for s, one in enumerate(settings):
-        frame = attribute(replay(recording, one), intervals(labels, TAIL_S))
+        frame = attribute(replay(recording, one, conditions), intervals(labels, TAIL_S))
         assert frame.loc[frame["label"] == "hold", "label_start_s"].nunique() == found.holds_cut[s]
         timeouts = frame["latency_s"].notna() & (frame["cause"] == "max_delay")
         assert timeouts.sum() == found.timeouts[s]

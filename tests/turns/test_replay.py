@@ -18,11 +18,11 @@ from synthetic import (
     PROBABILITIES,
     block_of,
     complete,
+    conditions_strategy,
     probability_of,
     settings_of_one_block,
     settings_strategy,
     stt_event_lists,
-    with_conditions,
 )
 
 from lab_utils.core.labels import Ipu, Labels, agent_turns
@@ -52,6 +52,7 @@ def traced(
     return Traced("x", "x", "0", duration_s, labels, {"livekit": (trace,)}, (EotTrace(),), 0.0)
 
 
+PHASES = st.sampled_from([0, 128, 300])
 MANY = 5 * hypothesis.settings().max_examples
 """More than other tests try: everything else rests on these two."""
 
@@ -74,53 +75,56 @@ def agent_spans(draw: st.DrawFn) -> list[tuple[float, float]]:
     return [(a / 100, b / 100) for a, b in zip(edges[::2], edges[1::2], strict=False)]
 
 
-@given(speech_traces(), settings_strategy(), agent_spans(), st.sampled_from([0, 128, 300]))
+@given(speech_traces(), settings_strategy(), conditions_strategy(), agent_spans(), PHASES)
 @hypothesis.settings(max_examples=MANY)
-def test_replay_agrees_with_the_event_by_event_twin(windows, settings, agent, phase_samples):
-    recording = complete(traced(windows, phase_samples, agent), [Block.of(settings)])
-    fast, slow = replay(recording, settings), naive.replay(recording, settings)
+def test_replay_agrees_with_the_event_by_event_twin(windows, settings, conditions, agent, phase_samples):
+    recording = complete(traced(windows, phase_samples, agent), [Block.of(settings, conditions)])
+    fast, slow = replay(recording, settings, conditions), naive.replay(recording, settings, conditions)
     assert fast.cause == slow.cause
     np.testing.assert_allclose(fast.time_s, slow.time_s, rtol=0, atol=1e-9)
     np.testing.assert_array_equal(fast.probability, slow.probability)
 
 
-@given(speech_traces(), settings_strategy(), agent_spans(), st.sampled_from([0, 128, 300]), st.data())
+@given(speech_traces(), settings_strategy(), conditions_strategy(), agent_spans(), PHASES, st.data())
 @hypothesis.settings(max_examples=MANY)
 def test_replay_of_given_events_agrees_with_the_event_by_event_twin(
-    windows, settings, agent, phase_samples, data
+    windows, settings, conditions, agent, phase_samples, data
 ):
     stt = data.draw(stt_event_lists(len(windows) * WINDOW_S))
-    recording = complete(traced(windows, phase_samples, agent), [Block.of(settings)], stt)
-    fast, slow = replay(recording, settings, stt=stt), naive.replay(recording, settings, stt=stt)
+    recording = complete(traced(windows, phase_samples, agent), [Block.of(settings, conditions)], stt)
+    fast = replay(recording, settings, conditions, stt=stt)
+    slow = naive.replay(recording, settings, conditions, stt=stt)
     np.testing.assert_allclose(fast.time_s, slow.time_s, rtol=0, atol=1e-9)
     assert fast.cause == slow.cause
     np.testing.assert_array_equal(fast.probability, slow.probability)
 
 
-@given(speech_traces(), settings_of_one_block(), agent_spans())
+@given(speech_traces(), settings_of_one_block(), conditions_strategy(), agent_spans())
 @hypothesis.settings(max_examples=MANY)
-def test_a_block_of_settings_gives_each_setting_what_it_gets_alone(windows, settings, agent):
+def test_a_block_of_settings_gives_each_setting_what_it_gets_alone(windows, settings, conditions, agent):
     """Settings of one block share their work; none may feel the others."""
-    block = block_of(settings)
-    recording = complete(traced(windows, 0, agent), [block, *(Block.of(one) for one in settings)])
+    block = block_of(settings, conditions)
+    alone_blocks = [Block.of(one, conditions) for one in settings]
+    recording = complete(traced(windows, 0, agent), [block, *alone_blocks])
     frame = frame_samples(block.conditions.frame_duration)
     trace = recording.vad["livekit"][0]
     pauses = find_pauses(trace, block.vad, frame)
     heard = heard_by(block, recording.labels, 0.0)
     decisions = decide(pauses, recording.eot[0], agent_turns(recording.labels), block, heard, trace)
     for k, one in enumerate(settings):
-        together, alone = commits_of(decisions, k, block.detector, 0.0), replay(recording, one)
+        together, alone = commits_of(decisions, k, block.detector, 0.0), replay(recording, one, conditions)
         assert together.cause == alone.cause
         np.testing.assert_array_equal(together.time_s, alone.time_s)
         np.testing.assert_array_equal(together.probability, alone.probability)
 
 
-@given(speech_traces(), settings_of_one_block())
-def test_a_block_asks_for_what_its_settings_ask_for_alone(windows, settings):
+@given(speech_traces(), settings_of_one_block(), conditions_strategy())
+def test_a_block_asks_for_what_its_settings_ask_for_alone(windows, settings, conditions):
     def asked(blocks: list[Block]) -> EotTrace:
         return complete(traced(windows), blocks).eot[0]
 
-    together, alone = asked([block_of(settings)]), asked([Block.of(one) for one in settings])
+    together = asked([block_of(settings, conditions)])
+    alone = asked([Block.of(one, conditions) for one in settings])
     assert set(alone.keys) <= set(together.keys)
 
 
@@ -133,7 +137,6 @@ def test_a_block_asks_for_what_its_settings_ask_for_alone(windows, settings):
                 "min_silence_duration": st.sampled_from([0.25, 0.55]),
                 "min_delay": st.sampled_from([0.0, 0.3, 0.5]),
                 "max_delay": st.sampled_from([0.8, 2.5]),
-                "transcription_delay": st.sampled_from([0.0, 0.4]),
             }
         ),
         min_size=1,
@@ -159,17 +162,15 @@ def test_blocks_hold_each_row_of_the_table_once(rows, most):
             if row["detector"] == "v1-mini":
                 assert block.max_delay[k] == row["max_delay"]
                 assert block.threshold[k] == row["unlikely_threshold"]
-            expected = conditions.model_copy(update={"transcription_delay": row["transcription_delay"]})
-            assert block.conditions == expected
+            assert block.conditions == conditions
     assert sorted(seen) == list(range(len(table)))
 
 
 # --- LiveKit's rules, one by one (sources: lab_utils/turns/replay) ------------------------------------------
 
 # Frames as long as a window: window w is judged at (w + 1) * 32 ms.
-PLAIN = with_conditions(Settings(), frame_duration=0.032, prediction_delay=0.0).replace(
-    detector="vad", min_silence_duration=0.25, min_delay=0.5, max_delay=3.0
-)
+CONDITIONS = Conditions(frame_duration=0.032, prediction_delay=0.0)
+PLAIN = Settings().replace(detector="vad", min_silence_duration=0.25, min_delay=0.5, max_delay=3.0)
 DETECTOR = PLAIN.replace(detector="v1-mini", min_delay=0.3, max_delay=2.5, unlikely_threshold=0.5)
 
 SPEECH = [1.0] * 25
@@ -180,13 +181,23 @@ EOS_S = LAST_S + 8 * WINDOW_S
 LONG_SILENCE = [0.0] * 150
 
 
-def commits(windows: Sequence[float], settings: Settings, p: float | Sequence[float] = math.nan):
+def late(transcription_delay: float) -> Conditions:
+    """The tests' conditions with finals so long after the end of speech."""
+    return CONDITIONS.model_copy(update={"transcription_delay": transcription_delay})
+
+
+def commits(
+    windows: Sequence[float],
+    settings: Settings,
+    p: float | Sequence[float] = math.nan,
+    conditions: Conditions = CONDITIONS,
+):
     """The commits if the detector says `p`, or one p after the other, to whatever it is asked."""
     recording = traced(windows)
     answers = iter(p) if isinstance(p, Sequence) else None
     while True:
         try:
-            return replay(recording, settings)
+            return replay(recording, settings, conditions)
         except MissingPredictions as missing:
             said = [p if answers is None else next(answers) for _ in missing.ends]
             more = EotTrace(missing.starts, missing.ends, np.array(said, dtype=float))
@@ -196,7 +207,7 @@ def commits(windows: Sequence[float], settings: Settings, p: float | Sequence[fl
 def asked_for(windows: Sequence[float], settings: Settings, known: EotTrace | None = None):
     """The spans of audio that are missing, as (start, end) in samples."""
     with pytest.raises(MissingPredictions) as caught:
-        replay(replace(traced(windows), eot=(known or EotTrace(),)), settings)
+        replay(replace(traced(windows), eot=(known or EotTrace(),)), settings, CONDITIONS)
     return list(zip(caught.value.starts.tolist(), caught.value.ends.tolist(), strict=True))
 
 
@@ -231,8 +242,7 @@ def test_delays_count_from_the_last_speech_and_are_not_added_to_the_silence(min_
 )
 def test_only_a_probability_strictly_below_the_threshold_is_unlikely(p, delay_s, cause):
     for transcription_delay in (0.0, 0.28):  # there at END_OF_SPEECH, or a little later
-        settings = DETECTOR.replace(transcription_delay=transcription_delay)
-        found = commits(SPEECH + LONG_SILENCE, settings, p)
+        found = commits(SPEECH + LONG_SILENCE, DETECTOR, p, late(transcription_delay))
         assert_commits(found, (LAST_S + delay_s, cause))
         assert found.probability.tolist() == [p]
 
@@ -263,13 +273,13 @@ def test_the_detector_hears_the_last_second_and_two_tenths():
 
 
 def test_a_slow_prediction_delays_the_commit():
-    settings = with_conditions(DETECTOR, prediction_delay=0.4)
-    assert_commits(commits(SPEECH + LONG_SILENCE, settings, 0.9), (LAST_S + 0.256 + 0.4, "detector"))
+    slow = CONDITIONS.model_copy(update={"prediction_delay": 0.4})
+    assert_commits(commits(SPEECH + LONG_SILENCE, DETECTOR, 0.9, slow), (LAST_S + 0.256 + 0.4, "detector"))
 
 
 def test_a_prediction_that_is_there_in_time_delays_nothing():
-    settings = with_conditions(DETECTOR, prediction_delay=0.04)
-    assert_commits(commits(SPEECH + LONG_SILENCE, settings, 0.9), (LAST_S + 0.3, "detector"))
+    usual = CONDITIONS.model_copy(update={"prediction_delay": 0.04})
+    assert_commits(commits(SPEECH + LONG_SILENCE, DETECTOR, 0.9, usual), (LAST_S + 0.3, "detector"))
 
 
 def test_speech_before_the_delay_is_over_cancels_the_commit():
@@ -287,7 +297,7 @@ def test_a_commit_due_just_when_speech_is_noticed_is_cancelled(transcription_del
     pauses = find_pauses(traced(windows).vad["livekit"][0], PLAIN.vad, 512)
     delay_s = 0.512
     assert pauses.last_speaking_s[0] + delay_s == pauses.resume_s[0]
-    found = commits(windows, PLAIN.replace(min_delay=delay_s, transcription_delay=transcription_delay))
+    found = commits(windows, PLAIN.replace(min_delay=delay_s), conditions=late(transcription_delay))
     assert_commits(found, (LAST_S * 2 + 14 * WINDOW_S + delay_s, "vad"))
 
 
@@ -359,43 +369,42 @@ def test_missing_predictions_survive_the_way_from_another_process():
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.1, 0.25])
 def test_a_transcript_there_by_end_of_speech_changes_nothing(delay_s):
-    found = commits(SPEECH + LONG_SILENCE, PLAIN.replace(transcription_delay=delay_s))
+    found = commits(SPEECH + LONG_SILENCE, PLAIN, conditions=late(delay_s))
     assert_commits(found, (LAST_S + 0.5, "vad"))
 
 
 def test_no_commit_comes_before_the_transcript():
-    found = commits(SPEECH + LONG_SILENCE, PLAIN.replace(transcription_delay=0.9))
+    found = commits(SPEECH + LONG_SILENCE, PLAIN, conditions=late(0.9))
     assert_commits(found, (LAST_S + 0.9, "vad"))
-    found = commits(SPEECH + LONG_SILENCE, DETECTOR.replace(transcription_delay=0.9), 0.9)
+    found = commits(SPEECH + LONG_SILENCE, DETECTOR, 0.9, late(0.9))
     assert_commits(found, (LAST_S + 0.9, "detector"))
 
 
 def test_an_unlikely_end_waits_for_max_delay_from_the_last_speech_even_with_a_late_transcript():
-    found = commits(SPEECH + LONG_SILENCE, DETECTOR.replace(transcription_delay=0.9), 0.1)
+    found = commits(SPEECH + LONG_SILENCE, DETECTOR, 0.1, late(0.9))
     assert_commits(found, (LAST_S + 2.5, "max_delay"))
 
 
 def test_a_transcript_after_the_commit_starts_a_turn_of_its_own_without_a_prediction():
     """The first transcript comes while the user speaks again; the second after that turn's commit."""
-    settings = DETECTOR.replace(transcription_delay=0.6)
     windows = SPEECH + [0.0] * 10 + [1.0] * 6 + LONG_SILENCE
     last_s = (25 + 10 + 6) * WINDOW_S
     assert (25 + 10) * WINDOW_S < LAST_S + 0.6 < last_s + 8 * WINDOW_S
-    found = commits(windows, settings, 0.9)
+    found = commits(windows, DETECTOR, 0.9, late(0.6))
     assert_commits(
-        found, (last_s + 0.3, "detector"), (last_s + 0.6 + settings.endpointing.min_delay, "late_transcript")
+        found, (last_s + 0.3, "detector"), (last_s + 0.6 + DETECTOR.endpointing.min_delay, "late_transcript")
     )
     assert np.isnan(found.probability[1])
 
 
 def test_a_blip_before_the_commit_is_the_last_speech_of_a_transcript_after_it():
     """A commit forgets its own last speaking time only; a window of speech since then has moved it."""
-    settings = DETECTOR.replace(transcription_delay=0.6, min_delay=0.4)
+    settings = DETECTOR.replace(min_delay=0.4)
     last_s = (25 + 10 + 6) * WINDOW_S
     windows = [*SPEECH, *[0.0] * 10, *[1.0] * 6, *[0.0] * 8, 1.0, *LONG_SILENCE]
     blip_s = last_s + 10 * WINDOW_S  # told with the window after it
     assert last_s + 8 * WINDOW_S < blip_s < last_s + 0.4
-    found = commits(windows, settings, 0.9)
+    found = commits(windows, settings, 0.9, late(0.6))
     assert_commits(found, (last_s + 0.4, "detector"), (blip_s + 0.4, "late_transcript"))
 
 
@@ -404,8 +413,8 @@ def test_a_blip_before_the_commit_is_the_last_speech_of_a_transcript_after_it():
 
 @pytest.mark.parametrize("windows", [[], [0.0], [1.0], LONG_SILENCE, [1.0] * 100])
 def test_without_an_end_of_speech_nothing_is_committed(windows):
-    for settings in (PLAIN, DETECTOR, PLAIN.replace(transcription_delay=1.0)):
-        assert_commits(commits(windows, settings))
+    for settings, conditions in ((PLAIN, CONDITIONS), (DETECTOR, CONDITIONS), (PLAIN, late(1.0))):
+        assert_commits(commits(windows, settings, conditions=conditions))
 
 
 def test_what_the_end_of_the_stream_cuts_short_is_not_committed():
@@ -416,14 +425,15 @@ def test_what_the_end_of_the_stream_cuts_short_is_not_committed():
 
 def test_commits_are_told_in_recording_time_at_every_phase():
     """A phase's 16 ms of silence come first in the stream: the same windows lie 16 ms earlier in the call."""
-    found = replay(traced(SPEECH + LONG_SILENCE, 256), PLAIN)
+    found = replay(traced(SPEECH + LONG_SILENCE, 256), PLAIN, CONDITIONS)
     assert_commits(found, (LAST_S + 0.5 - 0.016, "vad"))
 
 
 def test_windows_are_judged_when_their_frame_arrives():
     """With frames of 50 ms the 25th window (0.8 s) is complete at 0.8 s, the 33rd (1.056 s) at 1.1 s."""
-    settings = with_conditions(PLAIN, frame_duration=0.05).replace(min_delay=0.0)
-    assert_commits(commits(SPEECH + LONG_SILENCE, settings), (1.1, "vad"))
+    conditions = CONDITIONS.model_copy(update={"frame_duration": 0.05})
+    found = commits(SPEECH + LONG_SILENCE, PLAIN.replace(min_delay=0.0), conditions=conditions)
+    assert_commits(found, (1.1, "vad"))
 
 
 def test_agent_speech_is_one_turn_until_the_user_speaks():

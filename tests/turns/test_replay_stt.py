@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from synthetic import complete, with_conditions
+from synthetic import complete
 
 from lab_utils.core.labels import Ipu, Labels
 from lab_utils.core.settings import Conditions, Settings
@@ -16,9 +16,8 @@ from lab_utils.core.traces import EotTrace, SttEvent, SttEventKind, Traced, VadT
 from lab_utils.turns.replay import Block, MissingRestarts, decide, find_pauses, replay, stt_events
 
 # Frames as long as a window: window w is judged at (w + 1) * 32 ms.
-STT = with_conditions(Settings(), frame_duration=0.032, prediction_delay=0.0).replace(
-    detector="stt", min_silence_duration=0.25, min_delay=0.5, max_delay=3.0
-)
+CONDITIONS = Conditions(frame_duration=0.032, prediction_delay=0.0)
+STT = Settings().replace(detector="stt", min_silence_duration=0.25, min_delay=0.5, max_delay=3.0)
 VAD = STT.replace(detector="vad")
 
 SPEECH, LONG_SILENCE = [1.0] * 25, [0.0] * 150
@@ -57,7 +56,7 @@ def commits(
     restarts: dict[int, Sequence[float]] | None = None,
 ) -> list[tuple[float, str]]:
     """(time, cause) of each commit."""
-    found = replay(traced(windows, restarts), settings, stt=events)
+    found = replay(traced(windows, restarts), settings, CONDITIONS, stt=events)
     return [(round(float(t), 6), cause) for t, cause in zip(found.time_s, found.cause, strict=True)]
 
 
@@ -250,9 +249,9 @@ def test_without_given_events_the_modelled_ones_decide():
     labels = Labels(5.6, (Ipu("user", 0.0, 0.8),), ())
     recording = traced(SPEECH + LONG_SILENCE)
     recording = complete(
-        Traced("x", "x", "0", 5.6, labels, recording.vad, recording.eot, 0.0), [Block.of(STT)]
+        Traced("x", "x", "0", 5.6, labels, recording.vad, recording.eot, 0.0), [Block.of(STT, CONDITIONS)]
     )
-    found = replay(recording, with_conditions(STT, stt_silence=0.6))
+    found = replay(recording, STT, CONDITIONS.model_copy(update={"stt_silence": 0.6}))
     np.testing.assert_allclose(found.time_s, [0.8 + 0.6 + 0.5])
     assert found.cause == ("stt",)
 
@@ -261,4 +260,4 @@ def test_a_decision_of_the_speech_to_text_needs_its_events():
     recording = traced(SPEECH)
     (trace,) = recording.vad["livekit"]
     with pytest.raises(ValueError, match=r"no events or no trace; give decide both"):
-        decide(find_pauses(trace, STT.vad, 512), EotTrace(), np.zeros((0, 2)), Block.of(STT))
+        decide(find_pauses(trace, STT.vad, 512), EotTrace(), np.zeros((0, 2)), Block.of(STT, CONDITIONS))

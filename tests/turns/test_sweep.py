@@ -21,6 +21,8 @@ from lab_utils.turns.sweep import Corpus, commits_table, counts, figures, make_f
 
 METRICS = [*RATES, "backchannel_rate", "cut_offs_hit", *LATENCIES]
 CONDITIONS = Conditions(prediction_delay=0.06, frame_duration=0.02)
+LATE = CONDITIONS.model_copy(update={"transcription_delay": 0.5})
+"""Transcripts come after END_OF_SPEECH."""
 GRID = {
     "vad": ["livekit", "silero"],
     "detector": ["vad", "v1-mini"],
@@ -29,7 +31,6 @@ GRID = {
     "min_delay": [0.0, 0.4, 1.2],
     "max_delay": [0.8, 2.0],
     "unlikely_threshold": [0.2, 0.6],
-    "transcription_delay": [0.0, 0.5],
 }
 
 
@@ -69,28 +70,32 @@ def table() -> pd.DataFrame:
     return expand(GRID)[0]
 
 
-@pytest.fixture(scope="module")
-def corpus(table) -> Corpus:
-    return corpus_for(table, CONDITIONS)
+@pytest.fixture(scope="module", params=[CONDITIONS, LATE], ids=["early", "late"])
+def conditions(request) -> Conditions:
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def result(corpus, table) -> sweeping.Sweep:
-    return sweep(corpus, table, CONDITIONS, quiet=True)
+def corpus(table, conditions) -> Corpus:
+    return corpus_for(table, conditions)
 
 
-def settings_in(row: pd.Series, conditions: Conditions = CONDITIONS) -> Settings:
-    """A table's row as settings under the test's conditions."""
-    settings = settings_of(row[list(KNOBS)].to_dict())
-    delay = settings.conditions.transcription_delay
-    update = {"conditions": conditions.model_copy(update={"transcription_delay": delay})}
-    return settings.model_copy(update=update)
+@pytest.fixture(scope="module")
+def result(corpus, table, conditions) -> sweeping.Sweep:
+    return sweep(corpus, table, conditions, quiet=True)
 
 
-def scores(corpus: Corpus, settings: Settings, recordings: list[int]) -> list[naive.Score]:
+def settings_in(row: pd.Series) -> Settings:
+    """A table's row as settings."""
+    return settings_of(row[list(KNOBS)].to_dict())
+
+
+def scores(
+    corpus: Corpus, settings: Settings, conditions: Conditions, recordings: list[int]
+) -> list[naive.Score]:
     """Setting and recordings one by one: replay, then the definitions."""
     return [
-        naive.score(one.labels, replay(one, settings, phase), one.tail_s)
+        naive.score(one.labels, replay(one, settings, conditions, phase), one.tail_s)
         for one in (corpus.recordings[r] for r in recordings)
         for phase in range(one.phases)
     ]
@@ -99,23 +104,23 @@ def scores(corpus: Corpus, settings: Settings, recordings: list[int]) -> list[na
 # --- the table --------------------------------------------------------------------------------------
 
 
-def test_a_sweep_gives_each_setting_what_it_gets_alone(corpus, table, result):
+def test_a_sweep_gives_each_setting_what_it_gets_alone(corpus, table, result, conditions):
     everyone = list(range(len(corpus.recordings)))
     for row in np.random.default_rng(0).permutation(len(table))[:60]:
         settings = settings_in(table.iloc[row])
-        expected = naive.summary(scores(corpus, settings, everyone))
+        expected = naive.summary(scores(corpus, settings, conditions, everyone))
         for name in METRICS:
             np.testing.assert_allclose(
                 result.table[name].iloc[row], expected[name], rtol=1e-12, atol=1e-12, err_msg=f"{row} {name}"
             )
 
 
-def test_each_fold_has_the_metrics_of_the_other_recordings(corpus, table, result):
+def test_each_fold_has_the_metrics_of_the_other_recordings(corpus, table, result, conditions):
     assert result.folds == ((0,), (1,), (2,), (3,))
     for fold, without in zip(result.folds, result.without, strict=True):
         others = [r for r in range(4) if r not in fold]
         for row in (0, len(table) // 3, len(table) - 1):
-            expected = naive.summary(scores(corpus, settings_in(table.iloc[row]), others))
+            expected = naive.summary(scores(corpus, settings_in(table.iloc[row]), conditions, others))
             for name in METRICS:
                 np.testing.assert_allclose(without[name].iloc[row], expected[name], rtol=1e-12, atol=1e-12)
 
@@ -136,18 +141,20 @@ def test_rows_keep_their_order_and_their_knobs(table, result):
     assert set(METRICS) == set(result.without[0].columns)
 
 
-def test_a_shuffled_table_gives_the_same_figures_in_its_own_order(corpus, table, result):
+def test_a_shuffled_table_gives_the_same_figures_in_its_own_order(corpus, table, result, conditions):
     shuffled = table.sample(40, random_state=1)
-    again = sweep(corpus, shuffled, CONDITIONS, quiet=True)
+    again = sweep(corpus, shuffled, conditions, quiet=True)
     expected = result.table.loc[shuffled.index].reset_index(drop=True)
     pd.testing.assert_frame_equal(again.table, expected)
 
 
 @pytest.mark.parametrize("most", [1, 200, 10**9])
-def test_figures_do_not_depend_on_the_size_of_the_blocks(corpus, table, result, monkeypatch, most):
+def test_figures_do_not_depend_on_the_size_of_the_blocks(
+    corpus, table, result, conditions, monkeypatch, most
+):
     monkeypatch.setattr(sweeping, "BLOCK_LATENCIES", most)
     part = table.iloc[::5]
-    again = sweep(corpus, part, CONDITIONS, quiet=True)
+    again = sweep(corpus, part, conditions, quiet=True)
     expected = result.table.loc[part.index].reset_index(drop=True)
     pd.testing.assert_frame_equal(again.table, expected)
 
@@ -158,9 +165,9 @@ def parquet(frame: pd.DataFrame) -> bytes:
     return out.getvalue()
 
 
-def test_the_saved_table_is_the_same_to_the_byte_with_any_number_of_jobs(corpus, table, result):
+def test_the_saved_table_is_the_same_to_the_byte_with_any_number_of_jobs(corpus, table, result, conditions):
     for jobs in (1, 2):
-        again = sweep(corpus, table, CONDITIONS, jobs=jobs, quiet=True)
+        again = sweep(corpus, table, conditions, jobs=jobs, quiet=True)
         assert parquet(again.table) == parquet(result.table)
         assert again.folds == result.folds
         for ours, theirs in zip(again.without, result.without, strict=True):
@@ -183,7 +190,7 @@ def test_the_agents_turns_shift_with_the_phase():
     corpus = Corpus.of([traced_of(script(k), seed=k, offsets=(16_000,), noise=0.0) for k in range(8)])
     result = sweep(corpus, table, quiet=True)
     for row in range(len(table)):
-        settings = settings_in(table.iloc[row], Conditions())
+        settings = settings_in(table.iloc[row])
         slow = [naive.score(r.labels, naive.replay(r, settings), r.tail_s) for r in corpus.recordings]
         assert result.table["latency_mean"].iloc[row] == pytest.approx(naive.summary(slow)["latency_mean"])
 
@@ -206,7 +213,7 @@ def test_one_recording_cannot_be_held_out(n):
 
 
 def test_one_recording_has_figures_but_no_held_out_ones(table):
-    one = table[table["transcription_delay"] == 0].iloc[::20]
+    one = table.iloc[::20]
     alone = corpus_for(one, CONDITIONS, n=1)
     result = sweep(alone, one, CONDITIONS, quiet=True)
     assert result.without == ()
@@ -255,7 +262,9 @@ def test_the_held_out_figures_are_those_of_settings_chosen_on_other_recordings()
         Budget.latency_p95(1.0),
     ],
 )
-def test_held_out_figures_pool_each_folds_choice_on_its_own_recordings(corpus, table, result, budget):
+def test_held_out_figures_pool_each_folds_choice_on_its_own_recordings(
+    corpus, table, result, conditions, budget
+):
     """Twin: in each fold choose by double loop on the others, then score the one left out."""
     pooled = []
     for r in range(len(corpus.recordings)):
@@ -269,11 +278,11 @@ def test_held_out_figures_pool_each_folds_choice_on_its_own_recordings(corpus, t
                 if m["missed_rate"] <= min(x["missed_rate"] for x in metrics) + 0.02
             ]
             row = naive.choose(metrics, budget.limit, min(usable), budget.least)
-        expected = naive.summary(scores(corpus, settings_in(table.iloc[row]), others))
+        expected = naive.summary(scores(corpus, settings_in(table.iloc[row]), conditions, others))
         assert metrics[row]["latency_mean"] == pytest.approx(expected["latency_mean"])
-        pooled += scores(corpus, settings_in(table.iloc[row]), [r])
+        pooled += scores(corpus, settings_in(table.iloc[row]), conditions, [r])
     expected = naive.summary(pooled)
-    frame = held_out(corpus, result, budget, CONDITIONS)
+    frame = held_out(corpus, result, budget, conditions)
     assert frame is not None
     for name in frame.index:
         np.testing.assert_allclose(frame.loc[name, "value"], expected[name], rtol=1e-12, err_msg=name)
@@ -282,10 +291,10 @@ def test_held_out_figures_pool_each_folds_choice_on_its_own_recordings(corpus, t
 # --- one setting ------------------------------------------------------------------------------------
 
 
-def test_one_settings_figures_are_those_of_its_row_with_an_interval_and_n(corpus, table, result):
+def test_one_settings_figures_are_those_of_its_row_with_an_interval_and_n(corpus, table, result, conditions):
     row = int((result.table["timeout_rate"] * result.table["missed_rate"]).idxmax())
     assert result.table["missed_rate"].iloc[row] > 0.1
-    frame = score_one(corpus, settings_in(table.iloc[row]), resamples=200)
+    frame = score_one(corpus, settings_in(table.iloc[row]), conditions, resamples=200)
     assert frame.index.tolist() == [*RATES, *LATENCIES]
     for name in frame.index:
         np.testing.assert_allclose(frame.loc[name, "value"], result.table[name].iloc[row], rtol=1e-12)
@@ -323,18 +332,17 @@ def test_recordings_without_turns_have_figures_that_are_not_numbers():
     assert held_out(silent, result, Budget.false_boundary_rate(0.1)) is not None
 
 
-def test_the_commits_of_a_setting_are_listed_with_what_they_mean(corpus, table):
+def test_the_commits_of_a_setting_are_listed_with_what_they_mean(corpus, table, conditions):
     rows = {7: table.iloc[0], 3: table.iloc[len(table) // 2], 11: table.iloc[-1]}
     chosen = {number: settings_in(row) for number, row in rows.items()}
-    frame = commits_table(corpus, chosen)
+    frame = commits_table(corpus, chosen, conditions)
     assert set(frame["setting"]) == set(chosen)
     total = 0
     for number, settings in chosen.items():
         for recording in corpus.recordings:
             for phase in range(recording.phases):
-                expected = attribute(
-                    replay(recording, settings, phase), intervals(recording.labels, recording.tail_s)
-                )
+                commits = replay(recording, settings, conditions, phase)
+                expected = attribute(commits, intervals(recording.labels, recording.tail_s))
                 of_run = (
                     (frame["setting"] == number)
                     & (frame["phase"] == phase)
@@ -346,13 +354,12 @@ def test_the_commits_of_a_setting_are_listed_with_what_they_mean(corpus, table):
     assert len(frame) == total > 0
 
 
-def test_todays_defaults_are_scored_beside_the_grid(corpus):
+def test_todays_defaults_are_scored_beside_the_grid(corpus, conditions):
     """`row_of` gives a row that a sweep accepts as it is."""
-    settings = Settings(conditions=CONDITIONS).replace(
+    settings = Settings().replace(
         min_silence_duration=0.25, min_delay=0.4, max_delay=2.0, unlikely_threshold=0.2
     )
-    result = sweep(corpus, row_of(settings), CONDITIONS, quiet=True)
-    frame = figures(
-        corpus.score(sweeping.Block.of(settings), corpus.pauses(settings.vad, 0.02)), corpus.marks
-    )
+    result = sweep(corpus, row_of(settings), conditions, quiet=True)
+    block = sweeping.Block.of(settings, conditions)
+    frame = figures(corpus.score(block, corpus.pauses(settings.vad, 0.02)), corpus.marks)
     assert result.table["latency_mean"].tolist() == [pytest.approx(frame.loc["latency_mean", "value"])]

@@ -143,7 +143,7 @@ def test_reset_and_presets_move_all_at_once_and_can_be_undone():
 
 
 def test_what_has_no_control_is_kept():
-    start = Settings().replace(activation_threshold=0.7, transcription_delay=0.3)
+    start = Settings().replace(activation_threshold=0.7, min_speech_duration=0.3)
     bench = Bench(start)
     bench.move("min_delay", 0.5)
     assert bench.changed == [start.replace(min_delay=0.5)]

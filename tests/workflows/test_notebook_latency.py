@@ -12,7 +12,7 @@ from ablation_tables import made_up
 from paths import SAMPLES
 
 from lab_utils import notebook
-from lab_utils.core.settings import Settings
+from lab_utils.core.settings import Conditions, Settings
 from lab_utils.latency.ablation.plan import BASELINE, configurations
 from lab_utils.latency.ablation.run import Ablation
 from lab_utils.latency.ablation.summary import summarize
@@ -30,6 +30,7 @@ def ablation() -> Ablation:
 def ablation_of(turns: pd.DataFrame, sessions: pd.DataFrame) -> Ablation:
     return Ablation(
         settings=Settings(),
+        conditions=Conditions(),
         providers=load_providers("guide"),
         seed=0,
         draws=3,

@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 from paths import SAMPLES
 
-from lab_utils.core.settings import Settings
+from lab_utils.core.settings import Conditions, Settings
 from lab_utils.recordings.audio import BadRecording
 from lab_utils.session.comparison import Case, Moment, Outcome, draw_cases
 from lab_utils.workflows import verify as proof
 
 
 def outcome(number: int, replayed: list[float], session: list[float], **more: object) -> Outcome:
-    case = Case(number, 0, Settings(), 0, number % 2 == 1, False)
+    case = Case(number, 0, Settings(), Conditions(), 0, number % 2 == 1, False)
     both = [tuple(Moment(t, "detector") for t in times) for times in (replayed, session)]
     return Outcome(case, "call", both[0], both[1], **{"excluded": 0, **more})  # type: ignore[arg-type]
 
@@ -57,6 +57,7 @@ def test_the_summary_is_plain_and_holds_what_repeats_a_mismatch() -> None:
     (bad,) = summary["mismatched"]
     assert (summary["seed"], bad["case"]) == (7, 1)
     assert bad["settings"] == Settings().model_dump()
+    assert bad["conditions"] == Conditions().model_dump()
     assert bad["session"] == [[1.0, "detector"], [5.0, "detector"]]
     assert summary["exclusion_rule"]
 

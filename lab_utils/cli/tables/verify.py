@@ -62,7 +62,9 @@ def _print_mismatch(console: Console, proved: workflow.Proof, outcome: Outcome) 
         markup=False,
         soft_wrap=True,
     )
+    conditions = json.dumps(case.conditions.model_dump())
     console.print(f"  phase {case.phase}; settings {json.dumps(case.settings.model_dump())}", markup=False)
+    console.print(f"  conditions {conditions}", markup=False)
     if outcome.failure:
         console.print(f"  failed: {outcome.failure}", markup=False)
     table = Table("replay", "session", "", box=box.SIMPLE, padding=(0, 1, 0, 0))

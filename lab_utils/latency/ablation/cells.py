@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...core.settings import Settings
+from ...core.settings import Conditions, Settings
 from ...recordings.find import RecordingFiles
 from ...session.providers.schema import Providers
 from ..techniques.choice import Techniques
@@ -20,6 +20,7 @@ class Plan:
     """What all cells of an ablation have in common."""
 
     settings: Settings
+    conditions: Conditions
     providers: Providers
     cache: Path
     """Of traces."""

@@ -38,6 +38,7 @@ def summary_of(ablation: Ablation) -> dict[str, Any]:
         "version": VERSION,
         "providers": ablation.providers.name,
         "settings": ablation.settings.model_dump(),
+        "conditions": ablation.conditions.model_dump(),
         "seed": ablation.seed,
         "draws": ablation.draws,
         "patience_s": ablation.patience_s,

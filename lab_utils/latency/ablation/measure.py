@@ -111,7 +111,7 @@ def traced(plan: Plan, files: RecordingFiles) -> Prepared:
     assert recording.labels is not None
     turns = len(turns_of(recording.labels))
     if turns:
-        Tracer(TraceCache(plan.cache)).trace_session(recording, plan.settings)
+        Tracer(TraceCache(plan.cache)).trace_session(recording, plan.settings, plan.conditions)
     return Prepared(turns, not has_placeholders(words_of(recording.labels)))
 
 
@@ -173,6 +173,7 @@ class _Parts:
         job = SessionJob(
             self.recording,
             settings,
+            self._plan.conditions,
             agent=lambda: self.agent,
             stt=lambda: self.stt,
             llm=lambda: self.large,
@@ -191,7 +192,7 @@ class _Parts:
         timing = stt_timing_of(self._providers.stt, self._region, streaming=self._techniques.streaming_stt)
         endpoints = {
             "end_of_speech": settings.detector.model == "stt",
-            "utterance_gap_s": settings.conditions.stt_silence,
+            "utterance_gap_s": self._plan.conditions.stt_silence,
         }
         return timing.model_copy(update=endpoints)
 

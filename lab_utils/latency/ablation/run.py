@@ -14,10 +14,10 @@ from pathlib import Path
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ...core.settings import Settings
+from ...core.settings import Conditions, Settings
 from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, find_in, with_distinct_names
-from ...session.job import HasSettings, settings_in
+from ...session.job import HasSettings, conditions_in, settings_in
 from ...session.providers.schema import Providers
 from ...session.workers import in_workers
 from ...turns.tracing import default_cache
@@ -39,6 +39,7 @@ class Ablation:
     """What was run, and what came of it."""
 
     settings: Settings
+    conditions: Conditions
     providers: Providers
     seed: int
     draws: int
@@ -99,7 +100,8 @@ def ablate(
         raise ValueError(f"turns is {turns}; expected 1 or more")
     if not 0 <= patience_s <= 60:
         raise ValueError(f"patience_s is {patience_s}; expected 0 to 60 seconds")
-    plan = Plan(settings_in(profile), providers, cache or default_cache(), patience_s, greeting)
+    settings, conditions = settings_in(profile), conditions_in(profile)
+    plan = Plan(settings, conditions, providers, cache or default_cache(), patience_s, greeting)
     found, errors = find_in(paths, channels)
     skipped = [str(error) for _, error in errors]
     chosen: list[tuple[RecordingFiles, Prepared]] = []
@@ -122,6 +124,7 @@ def ablate(
     of_turns, of_sessions = _tables(cells, rows, wanted)
     return Ablation(
         settings=plan.settings,
+        conditions=plan.conditions,
         providers=providers,
         seed=seed,
         draws=draws,

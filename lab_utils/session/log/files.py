@@ -19,12 +19,14 @@ from typing import Any
 import numpy as np
 
 from ...core.session_log import LeftOut, Reply, SessionEvent, SessionLog
-from ...core.settings import parse_settings
+from ...core.settings import parse_with_conditions
 from ...recordings.audio import read_pcm16k, replacing, write_flac
 from .left_out import without_text
 
 FORMAT = "session-log"
-VERSION = 1
+VERSION = 2
+"""1, up to 0.1.0, had the conditions within the settings."""
+READABLE = (1, VERSION)
 
 
 def session_folder(folder: Path, recording: str) -> Path:
@@ -74,9 +76,10 @@ def read_session(folder: Path) -> SessionLog:
         values = json.loads(path.read_text("utf-8"))
         if not isinstance(values, dict):
             raise ValueError("expected an object")
-        if values.pop("format") != FORMAT or values.pop("version") != VERSION:
+        if values.pop("format") != FORMAT or values.pop("version") not in READABLE:
             raise ValueError(f"expected format {FORMAT!r}, version {VERSION}")
-        values["settings"] = parse_settings(values["settings"])
+        read = parse_with_conditions(values["settings"], values.get("conditions"))
+        values["settings"], values["conditions"] = read
         values["events"] = tuple(SessionEvent(**event) for event in values["events"])
         values["replies"] = tuple(_reply(reply) for reply in values["replies"])
         values["caveats"] = tuple(values["caveats"])
@@ -111,6 +114,7 @@ def to_dict(log: SessionLog) -> dict[str, Any]:
         "version": VERSION,
         **{name: getattr(log, name) for name in names},
         "settings": log.settings.model_dump(),
+        "conditions": log.conditions.model_dump(),
         "events": [dataclasses.asdict(event) for event in log.events],
         "replies": [dataclasses.asdict(reply) for reply in log.replies],
     }

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...core.labels import Labels, agent_turns
-from ...core.settings import Settings
+from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...core.timeline import SAMPLE_RATE_HZ, Floats, frame_samples
 from ...core.traces import CAUSES, Cause, Commits, EotTrace, SttEvent, Traced, VadTrace
 from .block import Block, blocks_of
@@ -84,17 +84,22 @@ def heard_by(
 
 
 def replay(
-    traced: Traced, settings: Settings, phase: int = 0, stt: Sequence[SttEvent] | None = None
+    traced: Traced,
+    settings: Settings,
+    conditions: Conditions = USUAL_CONDITIONS,
+    phase: int = 0,
+    stt: Sequence[SttEvent] | None = None,
 ) -> Commits:
     """The commits of one setting on one recording, in recording time.
 
-    `phase` is the index of the trace's phase; `stt`: the speech-to-text's events in recording time, None for
-    modelled ones. Raises MissingTraces if the trace lacks a prediction or a restart of the VAD.
+    `conditions`: what is assumed about the surroundings; `phase`: the index of the trace's phase; `stt`: the
+    speech-to-text's events in recording time, None for modelled ones. Raises MissingTraces if the trace
+    lacks a prediction or a restart of the VAD.
     """
     trace = traced.vad[settings.vad.model][phase]
     offset_s = trace.phase_samples / SAMPLE_RATE_HZ
-    block = Block.of(settings)
-    pauses = find_pauses(trace, settings.vad, frame_samples(settings.conditions.frame_duration))
+    block = Block.of(settings, conditions)
+    pauses = find_pauses(trace, settings.vad, frame_samples(conditions.frame_duration))
     heard = heard_by(block, traced.labels, offset_s, stt)
     decisions = decide(pauses, traced.eot[phase], agent_turns(traced.labels) + offset_s, block, heard, trace)
     return commits_of(decisions, 0, settings.detector.model, offset_s)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ...core.settings import Conditions, EndpointingSettings, Settings, VadSettings
+from ...core.settings import USUAL_CONDITIONS, Conditions, EndpointingSettings, Settings, VadSettings
 from ...core.timeline import Floats, Ints
 from .decisions import Delays
 from .endpointing import Learner, learned_min_delays
@@ -32,14 +32,14 @@ class Block:
         return len(self.threshold)
 
     @classmethod
-    def of(cls, settings: Settings) -> Block:
+    def of(cls, settings: Settings, conditions: Conditions = USUAL_CONDITIONS) -> Block:
         """A block of one."""
         return cls(
             vad=settings.vad,
             detector=settings.detector.model,
             endpointing_mode=settings.endpointing.mode,
             alpha=settings.endpointing.alpha,
-            conditions=settings.conditions,
+            conditions=conditions,
             threshold=np.array([settings.detector.unlikely_threshold]),
             min_delay=np.array([settings.endpointing.min_delay]),
             max_delay=np.array([settings.endpointing.max_delay]),
@@ -74,13 +74,13 @@ _VAD_KNOBS = [
     "min_speech_duration",
     "min_silence_duration",
 ]
-_OTHER_KNOBS = ["detector", "endpointing_mode", "transcription_delay"]
+_OTHER_KNOBS = ["detector", "endpointing_mode"]
 
 
 def blocks_of(table: pd.DataFrame, conditions: Conditions, most: int) -> Iterator[tuple[Ints, Block]]:
     """Cut a table of settings (`grid.complete`) into blocks of at most `most` rows, with their row numbers.
 
-    `conditions` gives what the table does not hold. Idle knobs (NaN) take the value of a knob in force.
+    Idle knobs (NaN) take the value of a knob in force.
     Rows are ordered by threshold first: neighbours then mostly decide alike, which numpy selects much faster.
     """
     by = ["unlikely_threshold", "min_delay", "max_delay"]
@@ -101,9 +101,7 @@ def blocks_of(table: pd.DataFrame, conditions: Conditions, most: int) -> Iterato
                     detector=str(shared["detector"]),
                     endpointing_mode=str(shared["endpointing_mode"]),
                     alpha=EndpointingSettings().alpha,
-                    conditions=conditions.model_copy(
-                        update={"transcription_delay": float(shared["transcription_delay"])}
-                    ),
+                    conditions=conditions,
                     threshold=chosen["unlikely_threshold"].fillna(0.0).to_numpy(np.float64),
                     min_delay=min_delay,
                     max_delay=chosen["max_delay"].fillna(chosen["min_delay"]).to_numpy(np.float64),

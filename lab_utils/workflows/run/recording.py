@@ -13,7 +13,7 @@ from ... import plots
 from ...core.labels import Labels
 from ...core.recording import Recording
 from ...core.session_log import SessionLog, SessionMode
-from ...core.settings import Settings
+from ...core.settings import Conditions, Settings
 from ...recordings.audio import BadRecording, replacing
 from ...recordings.find import RecordingFiles, load_recording
 from ...session.job import Limits, SessionJob
@@ -61,6 +61,7 @@ class Plan:
     """What the sessions of a trial have in common; can be sent to a worker."""
 
     settings: Settings
+    conditions: Conditions
     mode: SessionMode
     seed: int
     real_time: bool
@@ -112,6 +113,7 @@ def _job(
         job = SessionJob(
             recording,
             plan.settings,
+            plan.conditions,
             agent=parts["agent"],
             stt=parts["stt"],
             llm=parts["llm"],

@@ -10,10 +10,10 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from ...core.session_log import SessionMode
-from ...core.settings import Settings
+from ...core.settings import Conditions, Settings
 from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, find_in
-from ...session.job import HasSettings, Limits, settings_in
+from ...session.job import HasSettings, Limits, conditions_in, settings_in
 from ...session.log.files import session_folder
 from ...session.log.left_out import LEFT_OUT
 from ...session.rehearsal import stt_timing
@@ -36,6 +36,7 @@ def run_trial(
     profile: Settings | HasSettings,
     *,
     out: Path,
+    conditions: Conditions | None = None,
     agent: Part = None,
     stt: Part = None,
     llm: Part = None,
@@ -52,6 +53,7 @@ def run_trial(
 ) -> Trial:
     """Run an agent on each recording under a profile's settings; results in a folder of its own below `out`.
 
+    `conditions`: None for those that the profile was measured under.
     `agent`, `stt`, `llm`, `tts`: callables without arguments, or their names (`user_parts`).
     `text`: keep what was said in the results (`simulation.left_out`); the audio is kept either way.
     A recording that can't be used is skipped with its reason, and one whose session fails is kept as failed;
@@ -60,16 +62,29 @@ def run_trial(
     """
     settings = settings_in(profile)
     parts: dict[PartKind, Part] = {"agent": agent, "stt": stt, "llm": llm, "tts": tts}
-    timing = stt_timing(settings)
+    assumed = conditions_in(profile) if conditions is None else conditions
+    timing = stt_timing(settings, assumed)
     plan = Plan(
-        settings, mode, seed, real_time, limits, timing, parts, cache or default_cache(), out.absolute(), text
+        settings,
+        assumed,
+        mode,
+        seed,
+        real_time,
+        limits,
+        timing,
+        parts,
+        cache or default_cache(),
+        out.absolute(),
+        text,
     )
     found, results = _find(paths, channels)
     started_at = time.time()
 
     def trial(interrupted: bool = False) -> Trial:
         named = {kind: _name(part) for kind, part in parts.items() if part is not None}
-        return Trial(settings, mode, real_time, seed, named, timing, tuple(results), text, interrupted)
+        return Trial(
+            settings, assumed, mode, real_time, seed, named, timing, tuple(results), text, interrupted
+        )
 
     try:
         with tqdm(total=len(found), desc="sessions", unit="recording", disable=quiet) as bar:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ...core.session_log import SessionMode
-from ...core.settings import Settings
+from ...core.settings import Conditions, Settings
 from ...session.log.files import session_folder
 from ...session.metrics import stage_summary
 from ...session.metrics.stages import SUMMARIZED
@@ -27,6 +27,7 @@ class Trial:
     """All results of one agent under one profile, in the recordings' order."""
 
     settings: Settings
+    conditions: Conditions
     mode: SessionMode
     real_time: bool
     seed: int
@@ -59,6 +60,7 @@ def summary_of(trial: Trial) -> dict[str, Any]:
         "clock": "real" if trial.real_time else "virtual",
         "seed": trial.seed,
         "settings": trial.settings.model_dump(),
+        "conditions": trial.conditions.model_dump(),
         "stt_timing": trial.stt_timing.model_dump(),
         "parts": dict(trial.parts),
         "text": trial.text,
