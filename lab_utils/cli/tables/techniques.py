@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ...latency.ablation.claims import View
+from ...latency.ablation.guide.claims import View
 from ...latency.ablation.plan import BASELINE, DEFAULT, FULL
 from ...latency.ablation.run import Ablation
 from ...latency.ablation.summary import by_stage, levels
