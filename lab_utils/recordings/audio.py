@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -30,11 +29,32 @@ from upath import UPath
 
 from ..core.recording import Pcm
 from ..core.timeline import SAMPLE_RATE_HZ
-from .containers import CONTAINER_SUFFIXES, Container, NotDecodable
+from .decoding.kinds import AUDIO_SUFFIXES, UNSUPPORTED, kind_of
+from .decoding.opening import SndFile, head_of_audio, header_of, open_audio
+from .decoding.source import CONVERT, UNKNOWN_FRAMES, NotDecodable, Samples, Source, convert_command
 
-Samples = NDArray[np.float32]
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "AudioHeader",
+    "BadRecording",
+    "Decoded",
+    "RawEncoding",
+    "RawFormat",
+    "Samples",
+    "as_path",
+    "audio_header",
+    "channel_count",
+    "convert_command",
+    "decode_pcm16k",
+    "is_local",
+    "read_audio",
+    "read_pcm16k",
+    "replacing",
+    "to_pcm16k",
+    "write_flac",
+    "write_wav",
+]
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", *CONTAINER_SUFFIXES)
 FORMATS = "WAV, FLAC, OGG, MP3 or MP4"
 MIN_RATE_HZ = 8_000
 MAX_CHANNELS = 2
@@ -43,11 +63,6 @@ MAX_DURATION_S = 4 * 3600.0
 BLOCK_FRAMES = 1 << 18
 RESAMPLE_QUALITY = "VHQ"
 
-_AUDIO_MAGIC = (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
-_STREAMED_BYTES = 0x7FFF_0000
-"""A WAV header that promises this much or more was written by a stream, before the length was known."""
-_LENGTH_KNOWN = 1 << 60
-"""As many frames or more stand for a length that the header doesn't tell."""
 _TRUNCATION_TOLERANCE_S = 0.1
 _COPY_BYTES = 1 << 20
 _COPY_AGAIN = "copy or export it again"
@@ -127,15 +142,30 @@ def read_pcm16k(path: str | Path, raw: RawFormat | None = None) -> Pcm:
     The same as `to_pcm16k(*read_audio(path))`, block by block: an hour at 48 kHz takes no gigabyte of floats.
     Raises BadRecording as `read_audio` does.
     """
+    return decode_pcm16k(path, raw).pcm
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A file's samples at 16 kHz, int16, shape=(samples, channels)."""
+
+    pcm: Pcm
+    notes: tuple[str, ...] = ()
+    """What reading had to mend or decide: silence put into gaps, sizes that were never written."""
+
+
+def decode_pcm16k(path: str | Path, raw: RawFormat | None = None) -> Decoded:
+    """As `read_pcm16k`, with notes on what the file's time stamps and header told or lacked."""
     path = as_path(path)
     with _opened(path, raw) as file:
         blocks = _blocks(path, file)
         if file.samplerate != SAMPLE_RATE_HZ:
             blocks = _resampled(blocks, file.samplerate, file.channels)
         pcm = np.concatenate([_quantised(block) for block in blocks])
+        notes = file.notes
     if not len(pcm):
         raise BadRecording.of(path, "holds less than one sample at 16 kHz", "use a recording with speech")
-    return pcm
+    return Decoded(pcm, notes)
 
 
 def to_pcm16k(x: NDArray[np.floating[Any]], rate_hz: float) -> Pcm:
@@ -159,13 +189,8 @@ def audio_header(path: str | Path, raw: RawFormat | None = None) -> AudioHeader 
         return AudioHeader(raw.channels, raw.rate_hz)
     try:
         with ExitStack() as stack:
-            source = as_path(path)
-            if is_local(source) or source.suffix.lower() in CONTAINER_SUFFIXES:
-                file = _handle(source, None, stack)
-            else:
-                file = soundfile.SoundFile(stack.enter_context(source.open("rb")))
-            return AudioHeader(int(file.channels), int(file.samplerate))
-    except (soundfile.LibsndfileError, NotDecodable, OSError, TypeError, ValueError):
+            return AudioHeader(*header_of(_local(as_path(path), stack)))
+    except (NotDecodable, OSError, TypeError, ValueError):
         return None
 
 
@@ -216,16 +241,22 @@ def _resampled(blocks: Iterator[Samples], rate_hz: int, channels: int) -> Iterat
     yield stream.resample_chunk(np.zeros((0, channels), np.float32), last=True)
 
 
-def _handle(path: Path, raw: RawFormat | None, stack: ExitStack) -> Any:
-    """The open file, closed with `stack`: a SoundFile, or a Container that reads like one."""
-    if path.suffix.lower() in CONTAINER_SUFFIXES and raw is None:
-        return stack.enter_context(Container(path))
-    # libsndfile takes bytes, so that names that are not UTF-8 work.
-    source = os.fsencode(path if is_local(path) else stack.enter_context(_local_copy(path)))
+def _local(path: Path, stack: ExitStack) -> Path:
+    """The path, or for a remote file that of a copy, removed with `stack`."""
+    return path if is_local(path) else stack.enter_context(_local_copy(path))
+
+
+def _handle(path: Path, raw: RawFormat | None, stack: ExitStack) -> Source:
+    """The open file, closed with `stack`."""
+    local = _local(path, stack)
     if raw is None:
-        return stack.enter_context(soundfile.SoundFile(source))
-    how = {"samplerate": raw.rate_hz, "channels": raw.channels, "subtype": _RAW_SUBTYPES[raw.encoding]}
-    return stack.enter_context(soundfile.SoundFile(source, format="RAW", endian="LITTLE", **how))
+        source = open_audio(local)
+    else:
+        how: dict[str, Any] = {"samplerate": raw.rate_hz, "channels": raw.channels}
+        how["subtype"] = _RAW_SUBTYPES[raw.encoding]
+        source = SndFile(os.fsencode(local), format="RAW", endian="LITTLE", **how)
+    stack.callback(source.close)
+    return source
 
 
 @contextmanager
@@ -238,13 +269,13 @@ def _local_copy(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _opened(path: Path, raw: RawFormat | None) -> Iterator[Any]:
+def _opened(path: Path, raw: RawFormat | None) -> Iterator[Source]:
     """The file, known to have samples, one or two channels, a sufficient rate and a bearable length."""
     _check_readable(path)
     with ExitStack() as stack:
         try:
             file = _handle(path, raw, stack)
-        except (soundfile.LibsndfileError, NotDecodable, TypeError) as error:
+        except NotDecodable as error:
             raise _not_audio(path, error) from None
         if file.channels > MAX_CHANNELS:
             finding = f"has {file.channels} channels, expected 1 (user) or 2 (user left, agent right)"
@@ -254,25 +285,24 @@ def _opened(path: Path, raw: RawFormat | None) -> Iterator[Any]:
             raise BadRecording.of(path, finding, "use the original recording")
         if not file.frames:
             raise BadRecording.of(path, "holds no audio (zero samples)", "record or export it again")
-        if _LENGTH_KNOWN > file.frames > MAX_DURATION_S * file.samplerate:
+        if UNKNOWN_FRAMES > file.frames > MAX_DURATION_S * file.samplerate:
             hours = file.frames / file.samplerate / 3600
             finding = f"lasts {hours:.1f} h, at most {MAX_DURATION_S / 3600:g} h can be used"
             raise BadRecording.of(path, finding, "cut it into single conversations")
-        if raw is None:
-            _check_whole(path, file)
         yield file
 
 
-def _blocks(path: Path, file: Any) -> Iterator[Samples]:
+def _blocks(path: Path, file: Source) -> Iterator[Samples]:
     """The samples in blocks of shape=(frames, channels), all finite; BadRecording where that fails."""
     done = 0
     while True:
         try:
-            block = file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)
-        except (soundfile.LibsndfileError, NotDecodable) as error:
+            block = file.read(BLOCK_FRAMES)
+        except NotDecodable as error:
+            if error.remedy:
+                raise BadRecording.of(path, error.finding, error.remedy) from None
             at = f"is cut off or damaged after {done / file.samplerate:.1f} s at the earliest"
-            why = getattr(error, "error_string", str(error))
-            raise BadRecording.of(path, f"{at} ({why})", _COPY_AGAIN) from None
+            raise BadRecording.of(path, f"{at} ({error.finding})", _COPY_AGAIN) from None
         if not len(block):
             break
         bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
@@ -286,8 +316,8 @@ def _blocks(path: Path, file: Any) -> Iterator[Samples]:
             finding = f"lasts over {MAX_DURATION_S / 3600:g} h"
             raise BadRecording.of(path, finding, "cut it into single conversations")
     missing_s = (file.frames - done) / file.samplerate
-    if file.frames < _LENGTH_KNOWN and missing_s > _TRUNCATION_TOLERANCE_S:
-        raise _cut_off(path, missing_s)
+    if file.frames < UNKNOWN_FRAMES and missing_s > _TRUNCATION_TOLERANCE_S:
+        raise BadRecording.of(path, f"is cut off: the last {missing_s:.1f} s are missing", _COPY_AGAIN)
     if not done:
         raise BadRecording.of(path, "holds no audio (zero samples)", "record or export it again")
 
@@ -307,15 +337,21 @@ def _check_readable(path: Path) -> None:
         raise BadRecording.of(path, "is empty (0 bytes)", "copy or record it again")
 
 
-def _not_audio(path: Path, error: Exception) -> BadRecording:
-    head = _head(path, 512)
-    if head.startswith(_AUDIO_MAGIC):
-        why = getattr(error, "error_string", str(error)).rstrip(".")
-        return BadRecording.of(path, f"is damaged, cut off or without samples ({why})", _COPY_AGAIN)
-    if _is_text(head):
+def _not_audio(path: Path, error: NotDecodable) -> BadRecording:
+    """The error for a file that couldn't be opened: what it is, as far as that can be told."""
+    if error.remedy:
+        remedy = f"convert it: {convert_command(path)}" if error.remedy == CONVERT else error.remedy
+        return BadRecording.of(path, error.finding, remedy)
+    head = head_of_audio(path)
+    if kind_of(head) is not None:
+        whole = error.finding.startswith(("is ", "has ", "tells ", "changes "))
+        finding = error.finding if whole else f"is damaged, cut off or without samples ({error.finding})"
+        return BadRecording.of(path, finding, _COPY_AGAIN)
+    if _is_text(head[:512]):
         return BadRecording.of(path, "not an audio file (starts with text)", f"expected {FORMATS}")
-    remedy = f"expected {FORMATS}; convert it, for example with ffmpeg -i FILE FILE.wav"
-    return BadRecording.of(path, "not an audio file of a known format", remedy)
+    name, how = UNSUPPORTED.get(path.suffix.lower(), ("", ""))
+    finding = f"is {name}, which isn't read here" if name else "not an audio file of a known format"
+    return BadRecording.of(path, finding, f"expected {FORMATS}; convert it: {convert_command(path, how)}")
 
 
 def _head(path: Path, n_bytes: int) -> bytes:
@@ -327,44 +363,3 @@ def _is_text(head: bytes) -> bool:
     text = head.decode("utf-8", errors="ignore")
     printable = sum(character.isprintable() or character.isspace() for character in text)
     return len(text) > 0.9 * len(head) and printable == len(text)
-
-
-def _cut_off(path: Path, missing_s: float) -> BadRecording:
-    return BadRecording.of(path, f"is cut off: the last {missing_s:.1f} s are missing", _COPY_AGAIN)
-
-
-def _check_whole(path: Path, file: Any) -> None:
-    """Raises BadRecording for a WAV or OGG file shorter than it says; libsndfile reads those in silence."""
-    if file.format in ("WAV", "WAVEX"):
-        bytes_per_s = path.stat().st_size / file.frames * file.samplerate
-        missing_s = _missing_wav_bytes(path) / bytes_per_s
-        if missing_s > 0.01:
-            raise _cut_off(path, missing_s)
-    elif file.format == "OGG" and _last_ogg_page_is_cut(path):
-        raise BadRecording.of(path, "is cut off: its last page is incomplete", _COPY_AGAIN)
-
-
-def _missing_wav_bytes(path: Path) -> int:
-    """Bytes of samples that a WAV header promises and the file lacks (0 where the header can't know)."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        order = {b"RIFF": "<", b"RIFX": ">"}.get(file.read(4))
-        file.seek(12)
-        while order and len(header := file.read(8)) == 8:
-            name, length = struct.unpack(f"{order}4sI", header)
-            if name == b"data":
-                return 0 if length >= _STREAMED_BYTES else max(0, file.tell() + length - size)
-            file.seek(length + length % 2, os.SEEK_CUR)
-    return 0
-
-
-def _last_ogg_page_is_cut(path: Path) -> bool:
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(max(0, size - (1 << 17)))  # a page has at most 65,307 bytes
-        tail = file.read()
-    page = tail[max(0, tail.rfind(b"OggS")) :]
-    if len(page) < 27:
-        return True
-    segments = page[26]
-    return len(page) < 27 + segments + sum(page[27 : 27 + segments])

@@ -22,6 +22,7 @@ from .json_files import check_json
 from .labels.file import SUFFIX as LABEL_SUFFIX
 from .labels.file import check_duration, read_labels
 from .labels.swapped import suspect_swap
+from .left_over import left_over
 from .listing import Listing, existing_labels
 from .manifest import is_manifest, read_manifest
 from .recording_files import FindOptions, Found, Layout, RecordingFiles, Skipped, bad_name
@@ -210,6 +211,7 @@ def _found(listing: Listing, options: FindOptions) -> Found:
             check_json(path)
         except BadRecording as error:
             skipped.append(Skipped(path, str(error)))
+    skipped += left_over(rest)
     if options.swap:
         recordings = [
             replace(one, swapped=one.layout != "mono" and one.format in BY_CONVENTION) for one in recordings

@@ -28,7 +28,7 @@ from ..labels.swapped import FRAME_SAMPLES, frame_levels_db
 from ..labels.two_channel import label_two_channels
 from ..listing import Listing
 from ..recording_files import FindOptions, Found, RecordingFiles, Skipped
-from .base import Contents, Format, read_mono
+from .base import Contents, Format, decode_mono
 
 NAME = "ami"
 LEAST_ALONE_S = 0.5
@@ -69,7 +69,8 @@ def find(listing: Listing, _: FindOptions) -> Found:
 def load(files: RecordingFiles) -> Contents:
     """One participant as user, the sum of the others as agent, and labels."""
     paths = (files.user, *files.others)
-    channels = [read_mono(path) for path in paths]
+    decoded = [decode_mono(path) for path in paths]
+    channels = [one.pcm for one in decoded]
     n = max(map(len, channels))
     channels = [np.pad(pcm, (0, n - len(pcm))) for pcm in channels]
     duration_s = n / SAMPLE_RATE_HZ
@@ -90,7 +91,9 @@ def load(files: RecordingFiles) -> Contents:
     total = np.sum(np.stack(channels[1:]), axis=0, dtype=np.int32)
     agent: Pcm = np.clip(total, -32_768, 32_767).astype(np.int16)
     details = {"corpus": "AMI", "licence": "CC BY 4.0", "speaker": user, "rttm": files.details[0].name}
-    notes = () if user is not None else ("no speaker of the RTTM file wears this headset; no labels",)
+    notes = tuple(note for one in decoded for note in one.notes)
+    if user is None:
+        notes += ("no speaker of the RTTM file wears this headset; no labels",)
     return Contents(
         channels[0], agent, labels if user is not None else None, Provenance(NAME, details=details), notes
     )

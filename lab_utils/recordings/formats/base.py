@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from ...core.labels import Labels
 from ...core.recording import Pcm, Provenance
 from ...core.timeline import SAMPLE_RATE_HZ
-from ..audio import BadRecording, RawFormat, read_pcm16k
+from ..audio import BadRecording, Decoded, RawFormat, decode_pcm16k
 from ..listing import Listing
 from ..recording_files import FindOptions, Found, RecordingFiles
 
@@ -53,15 +53,17 @@ def read_channels(files: RecordingFiles, max_padding_s: float = MAX_PADDING_S) -
     Channels of a pair that differ in length by up to `max_padding_s` are padded at the end, with a note.
     """
     if files.agent is None:
-        pcm = read_pcm16k(files.user, files.raw)
+        decoded = decode_pcm16k(files.user, files.raw)
+        pcm = decoded.pcm
         both = pcm.shape[1] == 2
         agent = np.ascontiguousarray(pcm[:, 1]) if both else None
-        return Contents(np.ascontiguousarray(pcm[:, 0]), agent)
+        return Contents(np.ascontiguousarray(pcm[:, 0]), agent, notes=decoded.notes)
     if not files.user.exists():
         finding = f"has no {files.user.name} beside it"
         raise BadRecording.of(files.agent, finding, "add the user's channel, or name the two channels")
-    user, agent = read_mono(files.user, files.raw), read_mono(files.agent, files.raw)
-    return padded(files.user, user, files.agent, agent, max_padding_s)
+    user, agent_track = decode_mono(files.user, files.raw), decode_mono(files.agent, files.raw)
+    both_padded = padded(files.user, user.pcm, files.agent, agent_track.pcm, max_padding_s)
+    return replace(both_padded, notes=user.notes + agent_track.notes + both_padded.notes)
 
 
 def padded(user_path: Path, user: Pcm, agent_path: Path, agent: Pcm, max_padding_s: float) -> Contents:
@@ -83,11 +85,21 @@ def padded(user_path: Path, user: Pcm, agent_path: Path, agent: Pcm, max_padding
 
 def read_mono(path: Path, raw: RawFormat | None = None) -> Pcm:
     """The samples of a mono file, shape=(n,); raises BadRecording for a stereo file."""
-    pcm = read_pcm16k(path, raw)
-    if pcm.shape[1] != 1:
-        finding = f"has {pcm.shape[1]} channels, but is one of a pair of mono files"
+    return decode_mono(path, raw).pcm
+
+
+def decode_mono(path: Path, raw: RawFormat | None = None) -> Decoded:
+    """As `read_mono`, samples of shape=(n,), with notes that name the file."""
+    decoded = decode_pcm16k(path, raw)
+    if decoded.pcm.shape[1] != 1:
+        finding = f"has {decoded.pcm.shape[1]} channels, but is one of a pair of mono files"
         raise BadRecording.of(path, finding, "export one speaker per file, or give the stereo file alone")
-    return pcm[:, 0].copy()
+    return Decoded(decoded.pcm[:, 0].copy(), named_notes(path, decoded.notes))
+
+
+def named_notes(path: Path, notes: tuple[str, ...]) -> tuple[str, ...]:
+    """Notes on one file of several, with its name."""
+    return tuple(f"{path.name}: {note}" for note in notes)
 
 
 def audio_of(details: Path, listing: Listing, names: tuple[str, ...] = ()) -> Path | None:
