@@ -256,7 +256,7 @@ def _kind(path: Path) -> str:
     head = head_of(path)
     if has_key(head, "resourceSpans", "resource_spans"):
         return "spans"
-    return "report" if has_key(head, "chat_history", "audio_recording_path") else ""
+    return "report" if livekit_report.is_report(path) else ""
 
 
 def _read_turns(path: Path) -> tuple[ObservedTurn, ...]:

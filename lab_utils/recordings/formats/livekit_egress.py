@@ -1,134 +1,46 @@
-"""LiveKit Egress: one audio file per track (or a dual-channel room file), each with a manifest.
+"""LiveKit Egress: audio files per track (or a dual-channel room file), and JSON that tells about them.
 
-Layout: beside its file Egress writes `<egress id>.json` (livekit/egress, pkg/config/manifest.go):
-`egress_id, room_id, room_name, started_at, ended_at` (Unix nanoseconds), `publisher_identity, track_id,
-track_kind, track_source, files: [{filename, location}]`. An `EgressInfo` is read too, as the API, `lk egress
-list --json` and webhooks give it (livekit_egress.proto; camelCase or snake_case, 64-bit numbers as strings).
-
-Recognised by the key `egress_id`; the audio is the file of that base name in the manifest's folder. Tracks of
-one room make a recording: the agent is the participant whose identity is the agent's name or begins with
-"agent" (LiveKit names its agents so), the user the other one. The tracks are aligned by `started_at`. A room
-composite with DUAL_CHANNEL_AGENT has the agent left and everybody else right: it is turned round.
+Recognised by the key `egress_id` (`egress_files` reads it); the audio are the files of those base names in
+the JSON's folder. Tracks of one room make a recording: the agent is the participant whose identity is the
+agent's name or begins with "agent" (LiveKit names its agents so), the user the other one. A participant who
+left and came back has several files, which are joined. All are placed by `started_at`. A room composite with
+DUAL_CHANNEL_AGENT has the agent left and everybody else right: it is turned round.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from pydantic import ConfigDict, Field
-from pydantic.alias_generators import to_camel
 
 from ...core.recording import Pcm, Provenance
 from ...core.timeline import SAMPLE_RATE_HZ
-from ..audio import BadRecording, read_pcm16k
-from ..json_files import Lenient, has_key, head_of, parse
+from ..audio import BadRecording, decode_pcm16k
+from ..json_files import has_key, head_of
 from ..listing import Listing, labels_beside
 from ..recording_files import FindOptions, Found, RecordingFiles, Skipped
-from .base import Contents, Format, padded, read_channels
+from .base import Contents, Format, named_notes, padded, read_channels
+from .egress_files import EgressFile, read_egress
 
 NAME = "livekit_egress"
 MAX_OFFSET_S = 3600.0
 """Tracks of one call don't begin further apart than this."""
-_WANTED = "an Egress manifest: egress_id, room_name, publisher_identity, track_id, files"
-
-Nanoseconds = Annotated[int, Field(ge=0, lt=1 << 63)]
-
-
-class _Camel(Lenient):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
-
-class _File(_Camel):
-    filename: str = ""
-    location: str = ""
-    started_at: Nanoseconds = 0
-
-
-class _Track(_Camel):
-    track_id: str = ""
-
-
-class _Participant(_Camel):
-    identity: str = ""
-
-
-class _Composite(_Camel):
-    audio_mixing: str = ""
-
-
-class _Egress(_Camel):
-    egress_id: str = ""
-    room_id: str = ""
-    room_name: str = ""
-    started_at: Nanoseconds = 0
-    publisher_identity: str = ""
-    track_id: str = ""
-    track_kind: str = ""
-    track_source: str = ""
-    audio_track_id: str = ""
-    files: list[_File] = Field(default_factory=list)
-    file_results: list[_File] = Field(default_factory=list)
-    file: _File | None = None
-    track: _Track | None = None
-    participant: _Participant | None = None
-    room_composite: _Composite | None = None
-
-
-class _Webhook(_Camel):
-    egress_info: _Egress
 
 
 @dataclass(frozen=True)
 class _Item:
-    """One file of Egress."""
+    """One file of Egress that is there."""
 
     manifest: Path
     audio: Path
-    room: str
-    track: str
-    identity: str
-    started_ns: int
-    dual_channel: bool
-
-
-def _egress(path: Path) -> _Egress:
-    if has_key(head_of(path), "egressInfo", "egress_info"):
-        return parse(path, _Webhook, _WANTED).egress_info
-    return parse(path, _Egress, _WANTED)
-
-
-def _item(path: Path, listing: Listing) -> _Item:
-    """What a manifest tells; BadRecording if it can't be used."""
-    egress = _egress(path)
-    files = egress.files or egress.file_results or ([egress.file] if egress.file else [])
-    if egress.track_kind.lower() == "video":
-        raise BadRecording.of(path, "is the manifest of a video track", "only audio tracks are used")
-    if not files:
-        raise BadRecording.of(path, "names no file", "use an egress with file output")
-    here = {audio.name: audio for audio in listing.audio_by_folder.get(path.parent, ())}
-    wanted = [PurePosixPath(one.filename or one.location).name for one in files]
-    present = [name for name in wanted if name in here]
-    if not present:
-        finding = f"names {wanted[0]!r}, which is no audio file of its folder"
-        raise BadRecording.of(path, finding, "put the audio beside its manifest")
-    named = files[wanted.index(present[0])]
-    mixing = egress.room_composite.audio_mixing if egress.room_composite else ""
-    return _Item(
-        manifest=path,
-        audio=here[present[0]],
-        room=egress.room_id or egress.room_name,
-        track=egress.track_id or egress.audio_track_id or (egress.track.track_id if egress.track else ""),
-        identity=egress.publisher_identity or (egress.participant.identity if egress.participant else ""),
-        started_ns=named.started_at or egress.started_at,
-        dual_channel=mixing == "DUAL_CHANNEL_AGENT",
-    )
+    file: EgressFile
 
 
 def find(listing: Listing, options: FindOptions) -> Found:
-    """Egress manifests, and the tracks of each room put together."""
+    """What Egress tells about files that are there, and the tracks of each room put together."""
     rooms: dict[tuple[Path, str], list[_Item]] = {}
     found: list[RecordingFiles] = []
     skipped: list[Skipped] = []
@@ -137,23 +49,18 @@ def find(listing: Listing, options: FindOptions) -> Found:
         if not has_key(head_of(path), "egress_id", "egressId"):
             continue
         claimed.add(path)
-        try:
-            item = _item(path, listing)
-        except BadRecording as error:
-            skipped.append(Skipped(path, str(error)))
-            continue
-        if item.audio in claimed:
-            finding = f"is a second manifest for {item.audio.name}"
-            skipped.append(Skipped(path, str(BadRecording.of(path, finding, "remove one of the two"))))
-            continue
-        claimed.add(item.audio)
-        if item.dual_channel:
-            labels = labels_beside(item.audio)
-            found.append(
-                RecordingFiles(item.audio.stem, item.audio, None, labels, "stereo", NAME, details=(path,))
-            )
-        else:
-            rooms.setdefault((path.parent, item.room or str(path)), []).append(item)
+        for item in _items(path, listing, skipped):
+            if item.audio in claimed:
+                finding = f"is a second manifest for {item.audio.name}"
+                skipped.append(Skipped(path, str(BadRecording.of(path, finding, "remove one of the two"))))
+                continue
+            claimed.add(item.audio)
+            if item.file.dual_channel:
+                labels = labels_beside(item.audio)
+                name = item.audio.stem
+                found.append(RecordingFiles(name, item.audio, None, labels, "stereo", NAME, details=(path,)))
+            else:
+                rooms.setdefault((path.parent, item.file.room or str(path)), []).append(item)
     for items in rooms.values():
         try:
             found.append(_recording(items, options))
@@ -162,93 +69,153 @@ def find(listing: Listing, options: FindOptions) -> Found:
     return Found(tuple(found), tuple(skipped), frozenset(claimed))
 
 
+def _items(path: Path, listing: Listing, skipped: list[Skipped]) -> Iterable[_Item]:
+    """The files of a JSON file that are there; what is wrong goes to `skipped`."""
+    try:
+        told = read_egress(path)
+    except BadRecording as error:
+        skipped.append(Skipped(path, str(error)))
+        return
+    skipped += [Skipped(path, str(error)) for error in told.wrong]
+    here = {audio.name: audio for audio in listing.audio_by_folder.get(path.parent, ())}
+    for files in told.found:
+        present = [file for file in files if file.name in here]
+        if not present:
+            finding = f"names {files[0].name!r}, which is no audio file of its folder"
+            reason = BadRecording.of(path, finding, "put the audio beside its manifest")
+            skipped.append(Skipped(path, str(reason)))
+        for file in present:
+            yield _Item(path, here[file.name], file)
+
+
 def _recording(items: list[_Item], options: FindOptions) -> RecordingFiles:
     """The tracks of one room as a recording; BadRecording if nobody can tell whose they are."""
-    roles: dict[str, list[_Item]] = {"user": [], "agent": [], "other": []}
+    people: dict[str, list[_Item]] = {}
     for item in items:
-        roles[_role(item, options)].append(item)
+        people.setdefault(item.file.identity or f"\0{item.audio.name}", []).append(item)
+    roles: dict[str, list[list[_Item]]] = {"user": [], "agent": [], "other": []}
+    for own in people.values():
+        roles[_role(own[0].file, options)].append(sorted(own, key=lambda one: one.file.started_ns))
     users, agents = roles["user"] or roles["other"], roles["agent"]
-    speakers = ", ".join(repr(item.identity or item.track or item.audio.name) for item in items)
-    if len(users) != 1 or len(agents) > 1 or (not agents and len(items) > 1):
+    speakers = ", ".join(
+        repr(own[0].file.identity or own[0].file.track or own[0].audio.name) for own in people.values()
+    )
+    if len(users) != 1 or len(agents) > 1 or (not agents and len(people) > 1):
         finding = f"is one of {len(items)} tracks ({speakers}); expected one user and one agent"
         remedy = "name the two with --user and --agent (participant identity or track id)"
         raise BadRecording.of(items[0].audio, finding, remedy)
-    user = users[0]
-    labels = labels_beside(user.audio)
-    if not agents:
-        return RecordingFiles(
-            user.audio.stem, user.audio, None, labels, "mono", NAME, details=(user.manifest,)
-        )
-    agent = agents[0]
-    details = (user.manifest, agent.manifest)
-    return RecordingFiles(user.audio.stem, user.audio, agent.audio, labels, "pair", NAME, details=details)
+    user, agent = users[0], agents[0] if agents else []
+    used = [*user, *agent]
+    details = tuple(dict.fromkeys(item.manifest for item in used))
+    return RecordingFiles(
+        user[0].audio.stem,
+        user[0].audio,
+        agent[0].audio if agent else None,
+        labels_beside(user[0].audio),
+        "pair" if agent else "mono",
+        NAME,
+        details=details,
+        others=tuple(item.audio for item in (*user[1:], *agent[1:])),
+    )
 
 
-def _role(item: _Item, options: FindOptions) -> Literal["user", "agent", "other"]:
-    names = {item.identity.casefold(), item.track.casefold()}
+def _role(file: EgressFile, options: FindOptions) -> Literal["user", "agent", "other"]:
+    names = {file.identity.casefold(), file.track.casefold()}
     if options.agent.casefold() in names:
         return "agent"
     if options.user.casefold() in names:
         return "user"
-    return "agent" if item.identity.casefold().startswith("agent") else "other"
+    return "agent" if file.identity.casefold().startswith("agent") else "other"
 
 
 def load(files: RecordingFiles) -> Contents:
-    """The tracks, aligned by the times at which they began."""
-    items = [_egress(path) for path in files.details]
-    first = items[0]
-    details = {"egress_id": first.egress_id, "room_id": first.room_id, "room_name": first.room_name}
-    identities = [
-        one.publisher_identity or (one.participant.identity if one.participant else "") for one in items
-    ]
-    details |= dict(zip(("user_identity", "agent_identity"), identities, strict=False))
-    provenance = Provenance(NAME, details={key: value for key, value in details.items() if value})
+    """The tracks, placed by the times at which they began."""
+    told = {file.name: file for path in files.details for group in read_egress(path).found for file in group}
+    user_file = _told(told, files.user, files)
+    agent_file = None if files.agent is None else _told(told, files.agent, files)
+    provenance = _provenance(user_file, agent_file)
     if files.layout == "stereo":
         contents = read_channels(files)
         if contents.agent is None:
             finding = "has one channel, but its manifest says DUAL_CHANNEL_AGENT"
             raise BadRecording.of(files.user, finding, "use the original file")
-        return Contents(contents.agent, contents.user, None, provenance)
-    user = _track(files.user)
-    if files.agent is None:
-        return Contents(user, None, None, provenance)
-    if len(items) != 2:
-        finding = f"has {len(items)} manifest(s) for two tracks"
-        raise BadRecording.of(files.user, finding, "import the folder again")
-    starts = [_started_ns(one, path) for one, path in zip(items, (files.user, files.agent), strict=True)]
-    notes: tuple[str, ...] = ()
-    agent = _track(files.agent)
-    if all(starts):
-        offset_s = (starts[1] - starts[0]) / 1e9
-        if abs(offset_s) > MAX_OFFSET_S:
-            finding = f"began {abs(offset_s):.0f} s from {files.agent.name}"
-            raise BadRecording.of(files.user, finding, "use tracks of one call, or correct started_at")
-        silence = np.zeros(round(abs(offset_s) * SAMPLE_RATE_HZ), np.int16)
-        if offset_s > 0:
-            agent = np.concatenate((silence, agent))
-        else:
-            user = np.concatenate((silence, user))
-    else:
-        notes = ("the manifests don't tell when both tracks began; taken as one moment",)
-    contents = padded(files.user, user, files.agent, agent, MAX_OFFSET_S)
-    return Contents(contents.user, contents.agent, None, provenance, notes + contents.notes)
-
-
-def _started_ns(egress: _Egress, audio: Path) -> int:
-    files = [*egress.files, *egress.file_results, *([egress.file] if egress.file else [])]
-    named = [
-        one.started_at for one in files if PurePosixPath(one.filename or one.location).name == audio.name
+        return Contents(contents.agent, contents.user, None, provenance, contents.notes)
+    others = [(path, _told(told, path, files)) for path in files.others]
+    users = [(files.user, user_file), *(one for one in others if one[1].identity == user_file.identity)]
+    if files.agent is None or agent_file is None:
+        user, notes = _joined(users, users[0][1].started_ns)
+        return Contents(user, None, None, provenance, notes)
+    agents = [
+        (files.agent, agent_file),
+        *(one for one in others if one[1].identity == agent_file.identity != user_file.identity),
     ]
-    return next((one for one in named if one), egress.started_at)
+    starts = [file.started_ns for _, file in (*users, *agents)]
+    origin = min(starts) if all(starts) else 0
+    first = [users[0][1].started_ns, agents[0][1].started_ns]
+    if origin and abs(first[0] - first[1]) / 1e9 > MAX_OFFSET_S:
+        finding = f"began {abs(first[0] - first[1]) / 1e9:.0f} s from {files.agent.name}"
+        raise BadRecording.of(files.user, finding, "use tracks of one call, or correct started_at")
+    user, notes = _joined(users, origin)
+    agent, more = _joined(agents, origin)
+    if not origin:
+        notes = ("the manifests don't tell when both tracks began; taken as one moment", *notes)
+    contents = padded(files.user, user, files.agent, agent, MAX_OFFSET_S)
+    return Contents(contents.user, contents.agent, None, provenance, notes + more + contents.notes)
 
 
-def _track(path: Path) -> Pcm:
+def _told(told: dict[str, EgressFile], audio: Path, files: RecordingFiles) -> EgressFile:
+    if audio.name not in told:
+        finding = f"isn't named in {', '.join(path.name for path in files.details)}"
+        raise BadRecording.of(audio, finding, "import the folder again")
+    return told[audio.name]
+
+
+def _provenance(user: EgressFile, agent: EgressFile | None) -> Provenance:
+    details = {"egress_id": user.egress_id, "room_id": user.room_id, "room_name": user.room_name}
+    details |= {"user_identity": user.identity, "agent_identity": agent.identity if agent else ""}
+    return Provenance(NAME, details={key: value for key, value in details.items() if value})
+
+
+def _joined(parts: Sequence[tuple[Path, EgressFile]], origin_ns: int) -> tuple[Pcm, tuple[str, ...]]:
+    """One participant's files at their times after `origin_ns` (0: as if all began at one moment)."""
+    tracks = [_track(path) for path, _ in parts]
+    notes = tuple(
+        note for (path, _), (_, own) in zip(parts, tracks, strict=True) for note in named_notes(path, own)
+    )
+    if not origin_ns:
+        if len(parts) > 1:
+            finding = (
+                f"is one of {len(parts)} files of {parts[0][1].identity!r} that don't tell when they began"
+            )
+            raise BadRecording.of(parts[0][0], finding, "give started_at of each, or join them yourself")
+        return tracks[0][0], notes
+    places = [round((file.started_ns - origin_ns) / 1e9 * SAMPLE_RATE_HZ) for _, file in parts]
+    if max(places) > 4 * MAX_OFFSET_S * SAMPLE_RATE_HZ:
+        finding = f"began {max(places) / SAMPLE_RATE_HZ:.0f} s after the first file of its room"
+        raise BadRecording.of(parts[-1][0], finding, "use tracks of one call, or correct started_at")
+    pcm: Pcm = np.zeros(max(at + len(own) for at, (own, _) in zip(places, tracks, strict=True)), np.int16)
+    end = 0
+    for at, (own, _) in zip(places, tracks, strict=True):
+        if at < end - SAMPLE_RATE_HZ:
+            finding = f"begins {(end - at) / SAMPLE_RATE_HZ:.1f} s before the one before it ends"
+            raise BadRecording.of(parts[0][0].with_name(parts[-1][0].name), finding, "correct started_at")
+        kept = own[max(0, end - at) :]
+        pcm[max(at, end) : max(at, end) + len(kept)] = kept
+        end = max(end, at + len(own))
+    if len(parts) > 1:
+        who = parts[0][1].identity
+        notes += (f"{len(parts)} files of {who!r}, who came back, are joined at their times",)
+    return pcm, notes
+
+
+def _track(path: Path) -> tuple[Pcm, tuple[str, ...]]:
     """One participant's audio; Opus tracks are often stereo with the same voice in both channels."""
-    pcm = read_pcm16k(path)
+    decoded = decode_pcm16k(path)
+    pcm = decoded.pcm
     if pcm.shape[1] == 1:
-        return pcm[:, 0].copy()
+        return pcm[:, 0].copy(), decoded.notes
     mixed: Pcm = (pcm.astype(np.int32).sum(axis=1) // pcm.shape[1]).astype(np.int16)
-    return mixed
+    return mixed, decoded.notes
 
 
 FORMAT = Format(NAME, find, load, details=1)

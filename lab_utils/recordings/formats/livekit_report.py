@@ -4,7 +4,7 @@ Layout (livekit-agents 1.8.9, voice/report.py and voice/recorder_io): `audio.ogg
 agent right, begins at `audio_recording_started_at` (Unix seconds). The report is what
 `SessionReport.to_dict()` gives, written as JSON by the agent: `options` (settings then in force) and
 `chat_history.items`, whose messages have `content`, `interrupted`, `created_at` and `metrics` (times of
-speech in Unix seconds, latencies in seconds).
+speech in Unix seconds, latencies in seconds). The Node SDK's reports are read too (`livekit_node`).
 
 Recognised by its keys in any .json file; the audio is the file that `audio_recording_path` names, one of the
 same stem, or the only one in the folder. Folders in the report are another machine's and never followed.
@@ -17,7 +17,8 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from ...core.labels import Speaker
 from ...core.recording import ObservedTurn, Provenance
@@ -27,11 +28,15 @@ from ..audio import BadRecording
 from ..json_files import Lenient, Number, as_json, has_key, head_of, parse
 from ..listing import Listing, labels_beside
 from ..recording_files import FindOptions, Found, RecordingFiles, Skipped
+from ..text_files import read_bytes
 from .base import Contents, Format, audio_of, read_channels
+from .livekit_node import is_milliseconds, options_in_seconds, snake_name, unix_s
 
 NAME = "livekit_report"
 BEYOND_S = 1.0
 """Turns may end so much after the audio: LiveKit notes times before the last frame is written."""
+LONGEST_LATENCY_S = 60.0
+"""A longer one is milliseconds taken for seconds."""
 _ROLES: dict[str, Speaker] = {"user": "user", "assistant": "agent"}
 _MODELS = {
     "transcription_delay": "stt_metadata",
@@ -43,7 +48,13 @@ _DETAILS = (
 )  # fmt: skip
 
 
-class _Item(Lenient):
+class _Either(Lenient):
+    """Keys in snake_case or camelCase."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class _Item(_Either):
     type: str = ""
     role: str = ""
     content: list[Any] | str = Field(default_factory=list)
@@ -51,15 +62,18 @@ class _Item(Lenient):
     metrics: dict[str, Any] = Field(default_factory=dict)
 
 
-class _History(Lenient):
+class _History(_Either):
     items: list[_Item] = Field(default_factory=list)
 
 
-class _Report(Lenient):
+class _Report(_Either):
     audio_recording_path: str | None = None
     audio_recording_started_at: Number | None = None
+    started_at: Number | None = None
     timestamp: Number | None = None
     duration_ms: Number | None = None
+    duration: Number | None = None
+    """Of the Node SDK, in milliseconds."""
     options: dict[str, Any] = Field(default_factory=dict)
     chat_history: _History = _History()
     job_id: str = ""
@@ -72,6 +86,28 @@ class _Report(Lenient):
     user_turns: int | None = None
     errors: dict[str, Any] = Field(default_factory=dict)
 
+    @property
+    def is_node(self) -> bool:
+        """Whether the Node SDK wrote it: its clock counts milliseconds."""
+        return any(map(is_milliseconds, (self.audio_recording_started_at, self.started_at, self.timestamp)))
+
+
+_MARKS = ("chat_history", "audio_recording_path", "chatHistory", "audioRecordingPath")
+
+
+def is_report(path: Path) -> bool:
+    """Whether a JSON file is a session report, by its keys; those of a long session come after its events."""
+    head = head_of(path)
+    if has_key(head, *_MARKS):
+        return True
+    if not (has_key(head, "job_id", "jobId") and has_key(head, "events")):
+        return False
+    try:
+        data = read_bytes(path)
+    except BadRecording:
+        return False
+    return any(f'"{mark}"'.encode() in data for mark in _MARKS)
+
 
 def find(listing: Listing, _: FindOptions) -> Found:
     """Session reports and the audio of each."""
@@ -79,8 +115,7 @@ def find(listing: Listing, _: FindOptions) -> Found:
     skipped: list[Skipped] = []
     claimed: set[Path] = set()
     for path in listing.json:
-        head = head_of(path)
-        if not has_key(head, "chat_history", "audio_recording_path"):
+        if not is_report(path):
             continue
         claimed.add(path)
         audio = audio_of(path, listing, (*_named_audio(path), "audio.ogg"))
@@ -115,57 +150,88 @@ def load(files: RecordingFiles) -> Contents:
     contents = read_channels(files)
     path = files.details[0]
     report = parse(path, _Report, _WANTED)
-    origin_s, notes = _origin(report)
+    origin_s, notes = _origin(path, report)
     duration_s = len(contents.user) / SAMPLE_RATE_HZ
-    turns = _turns(path, report, origin_s)
+    odd: list[str] = []
+    turns = _turns(path, report, origin_s, odd)
+    settings, more = options_in_seconds(report.options) if report.is_node else (report.options, ())
+    if odd:
+        notes += (f"{path.name}: {len(odd)} latencies are no seconds ({odd[0]}, for one); left out",)
+    notes += more
     notes += check_turns(path, turns, duration_s)
     if contents.agent is None:
         notes += ("the session's recording has one channel; expected user left, agent right",)
     details = {key: value for key in _DETAILS if (value := getattr(report, key)) not in (None, "", [], {})}
-    provenance = Provenance(NAME, turns, as_json(report.options), as_json(details))
+    provenance = Provenance(NAME, turns, as_json(settings), as_json(details))
     return Contents(contents.user, contents.agent, None, provenance, contents.notes + notes)
 
 
 def read_turns(path: Path) -> tuple[ObservedTurn, ...]:
     """The turns of a report, without looking for its audio. Raises BadRecording for what is no report."""
     report = parse(path, _Report, _WANTED)
-    return _turns(path, report, _origin(report)[0])
+    return _turns(path, report, _origin(path, report)[0], None)
 
 
-def _turns(path: Path, report: _Report, origin_s: float | None) -> tuple[ObservedTurn, ...]:
-    turns = (_turn(path, item, origin_s) for item in report.chat_history.items)
+def _turns(
+    path: Path, report: _Report, origin_s: float | None, odd: list[str] | None
+) -> tuple[ObservedTurn, ...]:
+    """The turns. `odd` receives latencies that can't be seconds and are left out; None keeps them."""
+    turns = (_turn(path, item, origin_s, odd) for item in report.chat_history.items)
     return tuple(turn for turn in turns if turn is not None)
 
 
-def _origin(report: _Report) -> tuple[float | None, tuple[str, ...]]:
+def _origin(path: Path, report: _Report) -> tuple[float | None, tuple[str, ...]]:
     """Unix time of the first sample, and a note if that is a guess."""
-    if report.audio_recording_started_at is not None:
-        return report.audio_recording_started_at, ()
-    if report.timestamp is None or report.duration_ms is None:
-        return None, ("the report doesn't tell when the session began; its turns have no times",)
+    try:
+        recorded, started, ended = map(
+            unix_s, (report.audio_recording_started_at, report.started_at, report.timestamp)
+        )
+    except ValueError as error:
+        raise BadRecording.of(path, str(error), "export the report again") from None
+    if recorded is not None:
+        return recorded, ()
+    duration_ms = report.duration_ms if report.duration_ms is not None else report.duration
     note = "the report doesn't tell when the recording began; its turns count from the start of the session"
-    return report.timestamp - report.duration_ms / 1000.0, (note,)
+    if started is not None:
+        return started, (note,)
+    if ended is None or duration_ms is None:
+        return None, ("the report doesn't tell when the session began; its turns have no times",)
+    return ended - duration_ms / 1000.0, (note,)
 
 
-def _turn(path: Path, item: _Item, origin_s: float | None) -> ObservedTurn | None:
+def _turn(path: Path, item: _Item, origin_s: float | None, odd: list[str] | None) -> ObservedTurn | None:
     if item.type != "message" or item.role not in _ROLES:
         return None
     texts = (
         [item.content] if isinstance(item.content, str) else [t for t in item.content if isinstance(t, str)]
     )
 
+    metrics = {snake_name(key): value for key, value in item.metrics.items()}
+
     def number(key: str) -> float | None:
-        value = item.metrics.get(key)
+        value = metrics.get(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e15:
             finding = f"chat_history: metrics.{key} is {str(value)[:40]!r}, expected seconds"
             raise BadRecording.of(path, finding, "export the report again")
         return float(value)
 
     def time(key: str) -> float | None:
         value = number(key)
-        return None if value is None or origin_s is None else value - origin_s
+        if value is None or origin_s is None:
+            return None
+        try:
+            return (unix_s(value) or 0.0) - origin_s
+        except ValueError as error:
+            raise BadRecording.of(path, f"chat_history: metrics.{key}: {error}", "export it again") from None
+
+    def latency(stage: str) -> float | None:
+        value = number(stage)
+        if odd is not None and value is not None and value > LONGEST_LATENCY_S:
+            odd.append(f"{stage} {value:g}")
+            return None
+        return value
 
     return ObservedTurn(
         _ROLES[item.role],
@@ -173,13 +239,13 @@ def _turn(path: Path, item: _Item, origin_s: float | None) -> ObservedTurn | Non
         time("stopped_speaking_at"),
         "\n".join(texts),
         item.interrupted,
-        {stage: value for stage in STAGES if (value := number(stage)) is not None},
-        {stage: name for stage, key in _MODELS.items() if (name := _model(item.metrics.get(key)))},
+        {stage: value for stage in STAGES if (value := latency(stage)) is not None},
+        {stage: name for stage, key in _MODELS.items() if (name := _model(metrics.get(key)))},
     )
 
 
 def _model(metadata: Any) -> str:
-    name = metadata.get("model_name") if isinstance(metadata, dict) else None
+    name = metadata.get("model_name", metadata.get("modelName")) if isinstance(metadata, dict) else None
     return name if isinstance(name, str) else ""
 
 
