@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from livekit.agents.voice.endpointing import BaseEndpointing, DynamicEndpointing
@@ -75,7 +75,7 @@ def replay(
         events.append((float(end), 0, 0, "agent end", None))
     events.sort(key=lambda ev: ev[:3])
 
-    out: list[tuple[float, str, float]] = []
+    out: list[tuple[float, str, float, float]] = []
     state = {"speaking": False, "text": False, "lst": None, "flushed": 0, "pending": None}
     state["prediction"] = None  # (time it is ready, audio it hears)
     state["committed_in_pause"] = True  # before any speech a transcript comes late, too
@@ -85,7 +85,7 @@ def replay(
         task = state["pending"]
         if task is None or not (task["at"] < min(before, stream_end) or task["at_once"]):
             return
-        out.append((task["at"] - offset_s, task["cause"], task["p"]))
+        out.append((task["at"] - offset_s, task["cause"], task["p"], task["lst"] - offset_s))
         state["pending"] = None
         state["text"] = False
         state["prediction"] = None
@@ -151,8 +151,8 @@ def replay(
                 if not state["speaking"] and state["text"]:
                     trigger(t, at_once=stt is not None)
     fire(math.inf)
-    times, causes, probabilities = zip(*out, strict=True) if out else ((), (), ())
-    return Commits(np.array(times), causes, np.array(probabilities))
+    times, causes, probabilities, last = zip(*out, strict=True) if out else ((), (), (), ())
+    return Commits(np.array(times), causes, np.array(probabilities), np.array(last))
 
 
 def word_end(event: SttEvent, now: float, offset_s: float) -> float | None:
@@ -190,7 +190,9 @@ def replay_stt(
     # a moment is a billionth of a second; within it agent, speech-to-text, frame
     happenings.sort(key=lambda one: (round(one[0], 9), *one[1:3]))
 
-    out: list[tuple[float, str]] = []
+    lag_s = conditions.stt_silence + conditions.transcription_delay
+    out: list[tuple[float, str, float]] = []
+    said = 0.0  # how long after the user's last sound the last speaking time is
     speaking = vad_speech_started = user_turn_committed = transcribed = agent_speaking = False
     lst: float | None = None
     speech_start: float | None = None
@@ -203,7 +205,7 @@ def replay_stt(
         nonlocal pending, transcribed, user_turn_committed, lst, speech_start, vad_speech_started
         if pending is None or not pending["at"] < min(before, stream_end):
             return
-        out.append((pending["at"] - offset_s, pending["cause"]))
+        out.append((pending["at"] - offset_s, pending["cause"], pending["lst"] - pending["said"] - offset_s))
         if lst == pending["lst"]:
             lst = speech_start = None
             vad_speech_started = False
@@ -213,7 +215,7 @@ def replay_stt(
         nonlocal pending
         if transcribed:
             at = max(now, lst + endpointing.min_delay)
-            pending = {"at": at, "lst": lst, "cause": cause, "at_once": at == now}
+            pending = {"at": at, "lst": lst, "cause": cause, "at_once": at == now, "said": said}
 
     for t, _, _, what, payload in happenings:
         if what == "agent":
@@ -229,7 +231,7 @@ def replay_stt(
                 if speech_start is None:
                     speech_start = t if payload.start_s is None else payload.start_s + offset_s
                 endpointing.on_start_of_speech(speech_start, overlapping=agent_speaking)
-                speaking, lst, pending = True, t, None
+                speaking, lst, pending, said = True, t, None, 0.0
             elif payload.kind == "end_of_speech":
                 if speaking:
                     endpointing.on_end_of_speech(t)
@@ -237,10 +239,12 @@ def replay_stt(
                     flushed_s = t
                 speaking, user_turn_committed = False, True
                 lst = t if payload.end_s is None else min(payload.end_s + offset_s, t)
+                said = lag_s if payload.end_s is None else 0.0
                 trigger(t, "stt")
             elif payload.text and payload.kind in ("preflight", "final"):
                 if lst is None or word_end(payload, t, offset_s) is not None:
                     lst = word_end(payload, t, offset_s) or t
+                    said = 0.0 if word_end(payload, t, offset_s) else lag_s
                 if payload.kind == "final":
                     transcribed = transcribed or payload.text != " "
                     if user_turn_committed and not speaking:
@@ -255,7 +259,7 @@ def replay_stt(
             p = (trace.restarts[origin] if origin else trace.probabilities)[window]
             window += 1
             if raw_speech > 0:
-                lst = t
+                lst, said = t, 0.0
                 if speech_start is None:
                     speech_start = t - raw_speech
             if p >= v.activation_threshold or (pub_speaking and p > v.deactivation):
@@ -272,12 +276,12 @@ def replay_stt(
                     pub_speaking = False
                     if speaking:
                         endpointing.on_end_of_speech(t - raw_silence)
-                    vad_speech_started, speaking, lst = False, False, t - raw_silence
+                    vad_speech_started, speaking, lst, said = False, False, t - raw_silence, 0.0
                     if user_turn_committed:
                         trigger(t, "vad")
     commit(math.inf)
-    times, causes = zip(*out, strict=True) if out else ((), ())
-    return Commits(np.array(times), causes, np.full(len(times), np.nan))
+    times, causes, last = zip(*out, strict=True) if out else ((), (), ())
+    return Commits(np.array(times), causes, np.full(len(times), np.nan), np.array(last))
 
 
 # --- metrics, from the definitions at the head of lab_utils/turns/metrics ----------------------------
@@ -285,18 +289,31 @@ def replay_stt(
 
 @dataclass
 class Score:
-    """What one setting's commits do to one recording (at one phase)."""
+    """What one setting's commits do to one recording (in one take)."""
 
     holds: int = 0
     holds_cut: int = 0
+    cut_offs: int = 0
+    cut_offs_cut: int = 0
     turns: int = 0
     turns_cut: int = 0
+    turns_cut_at_most: int = 0
     timeouts: int = 0
     missed: int = 0
     latencies_s: list[float] = field(default_factory=list)
-    cut_offs_hit: int = 0
+    """Of every end of turn, infinite where missed."""
     backchannels: int = 0
     backchannels_hit: int = 0
+    in_no_label: int = 0
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A labelled pause of the user."""
+
+    start_s: float
+    end_s: float
+    kind: str
 
 
 def is_scored(hold: Label) -> bool:
@@ -313,45 +330,116 @@ def turn_speech(labels: Labels) -> list[Ipu]:
     ]
 
 
-def speech_after(labels: Labels, time_s: float, tail_s: float, *, strictly: bool = False) -> float:
-    """Start of the user's next speech of any kind; the end of the padded recording if there is none."""
-    starts = [ipu.start_s for ipu in labels.ipus if ipu.speaker == "user"]
-    later = [s for s in starts if s > time_s or (s == time_s and not strictly)]
-    return min(later, default=labels.duration_s + tail_s)
+def next_sound_s(labels: Labels, time_s: float) -> float | None:
+    """Start of the user's next speech of any kind; None if there is none."""
+    starts = [ipu.start_s for ipu in turn_speech(labels)]
+    starts += [label.start_s for label in labels.labels if label.kind == "backchannel"]
+    return min((s for s in starts if s >= time_s), default=None)
 
 
-def score(labels: Labels, commits: Commits, tail_s: float) -> Score:
-    out = Score()
-    times = [float(t) for t in commits.time_s]
-    true_ends = [label.start_s for label in labels.labels if label.kind == "shift"]
+def pauses_of(labels: Labels, tail_s: float) -> list[Pause]:
+    """All labelled pauses in order; one ends where the next begins, if rounded labels overlap."""
+    found = []
     for label in labels.labels:
-        hit = any(label.start_s <= t < label.end_s for t in times)
-        if label.kind == "hold" and is_scored(label):
-            out.holds += 1
-            out.holds_cut += hit
-        if label.kind == "cut_off":
-            out.cut_offs_hit += hit
-        if label.kind == "backchannel":
-            end_s = speech_after(labels, label.start_s, tail_s, strictly=True)
-            out.backchannels += 1
-            out.backchannels_hit += any(label.start_s <= t < end_s for t in times)
-    previous_s = -math.inf
-    for true_end_s in true_ends:
-        out.turns += 1
-        inside = [(x.start_s, x.end_s) for x in labels.labels if x.kind == "hold"]
-        inside += [(ipu.start_s, ipu.end_s) for ipu in turn_speech(labels)]
-        own = [(a, b) for a, b in inside if previous_s < a < true_end_s]
-        out.turns_cut += any(a <= t < b for t in times for a, b in own)
-        previous_s = true_end_s
-        until_s = speech_after(labels, true_end_s, tail_s)
-        for t, cause in zip(times, commits.cause, strict=True):
-            if true_end_s <= t < until_s:
-                out.latencies_s.append(t - true_end_s)
-                out.timeouts += cause == "max_delay"
-                break
+        start_s, end_s, kind = label.start_s, label.end_s, label.kind
+        if kind == "hold" and not is_scored(label):
+            kind = "unscored_hold"
+        if kind in ("shift", "backchannel"):
+            start_s = label.start_s if kind == "shift" else label.end_s
+            sound_s = next_sound_s(labels, start_s)
+            end_s = labels.duration_s + tail_s if sound_s is None else sound_s
+        found.append(Pause(start_s, end_s, "end_of_turn" if kind == "shift" else kind))
+    found.sort(key=lambda pause: (pause.start_s, pause.end_s))
+    for k, pause in enumerate(found[:-1]):
+        found[k] = replace(pause, end_s=min(pause.end_s, found[k + 1].start_s))
+    return found
+
+
+def owner_of(pauses: list[Pause], last_speaking_s: float, commit_s: float) -> int | None:
+    """The pause that a commit belongs to: the nearest start of those that its wait touches."""
+    touched = [k for k, p in enumerate(pauses) if p.start_s <= commit_s and p.end_s > last_speaking_s]
+    return min(touched, key=lambda k: abs(pauses[k].start_s - last_speaking_s), default=None)
+
+
+def recorded_agent_s(labels: Labels, pause: Pause) -> float:
+    """Where the recorded agent spoke in a cut-off pause; its end if nobody knows."""
+    starts = [ipu.start_s for ipu in labels.ipus if ipu.speaker == "agent"]
+    return min((s for s in starts if pause.start_s <= s < pause.end_s), default=pause.end_s)
+
+
+def is_false_boundary(labels: Labels, pause: Pause, commit_s: float) -> bool:
+    if pause.kind == "cut_off":
+        return commit_s < recorded_agent_s(labels, pause)
+    return pause.kind in ("hold", "unscored_hold")
+
+
+def score(
+    labels: Labels,
+    commits: Commits,
+    tail_s: float,
+    longest_wait_s: float = 8.0,
+    branches: dict[int, tuple[float, Commits]] | None = None,
+) -> Score:
+    """`branches`: by number of the end of turn, where its branch leaves the tape (in recording time, as the
+    agent hears it) and the commits of a session on it."""
+    out = Score()
+    pauses = pauses_of(labels, tail_s)
+    of_pause: dict[int, list[float]] = {k: [] for k in range(len(pauses))}
+    ends_s = [label.start_s for label in labels.labels if label.kind == "shift"]
+    for t, last_s in zip(commits.time_s.tolist(), commits.last_speaking_s.tolist(), strict=True):
+        owner = owner_of(pauses, last_s, t)
+        if owner is None:
+            out.in_no_label += 1
         else:
-            out.missed += 1
+            of_pause[owner].append(t)
+    cut_turns, doubtful_turns = set(), set()
+    for k, pause in enumerate(pauses):
+        turn = sum(end_s < pause.start_s for end_s in ends_s)
+        cut = any(is_false_boundary(labels, pause, t) for t in of_pause[k])
+        if pause.kind == "hold":
+            out.holds += 1
+            out.holds_cut += cut
+        if pause.kind == "cut_off":
+            out.cut_offs += 1
+            out.cut_offs_cut += cut
+            doubtful_turns.add(turn)
+        if cut:
+            cut_turns.add(turn)
+        if pause.kind == "backchannel":
+            out.backchannels += 1
+            out.backchannels_hit += bool(of_pause[k])
+    out.turns = len(ends_s)
+    out.turns_cut = sum(turn in cut_turns for turn in range(len(ends_s)))
+    out.turns_cut_at_most = sum(turn in cut_turns | doubtful_turns for turn in range(len(ends_s)))
+    for turn, end_s in enumerate(ends_s):
+        from_s, heard = (branches or {}).get(turn, (math.inf, commits))
+        own = [
+            (float(t), cause)
+            for one, on_branch in ((commits, False), (heard, True))
+            for t, last_s, cause in zip(one.time_s, one.last_speaking_s, one.cause, strict=True)
+            if (on_branch or t < from_s) and is_end_of(pauses, owner_of(pauses, last_s, t), turn, ends_s)
+        ]
+        t, cause = min(own, default=(math.inf, ""))
+        if t - end_s > longest_wait_s + 1e-9:
+            t = math.inf
+        out.latencies_s.append(t - end_s)
+        out.missed += math.isinf(t)
+        out.timeouts += cause == "max_delay" and not math.isinf(t)
     return out
+
+
+def is_end_of(pauses: list[Pause], owner: int | None, turn: int, ends_s: list[float]) -> bool:
+    return owner is not None and pauses[owner].kind == "end_of_turn" and pauses[owner].start_s == ends_s[turn]
+
+
+def percentile(values: list[float], q: float) -> float:
+    """numpy's default, by hand: it knows no infinity."""
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * q / 100
+    low, high = ordered[math.floor(place)], ordered[math.ceil(place)]
+    if low == high or place == math.floor(place):
+        return low
+    return math.inf if math.isinf(high) else low + (place - math.floor(place)) * (high - low)
 
 
 def summary(scores: list[Score]) -> dict[str, float]:
@@ -361,55 +449,56 @@ def summary(scores: list[Score]) -> dict[str, float]:
         return count / n if n else math.nan
 
     turns = sum(s.turns for s in scores)
+    holds = sum(s.holds + s.cut_offs for s in scores)
+    cut = sum(s.holds_cut for s in scores)
     latencies_s = [t for s in scores for t in s.latencies_s]
+    seen = [t for t in latencies_s if t < math.inf]
     out = {
-        "false_boundary_rate": rate(sum(s.holds_cut for s in scores), sum(s.holds for s in scores)),
+        "false_boundary_rate": rate(cut + sum(s.cut_offs_cut for s in scores), holds),
         "false_boundary_rate_per_turn": rate(sum(s.turns_cut for s in scores), turns),
         "timeout_rate": rate(sum(s.timeouts for s in scores), turns),
         "missed_rate": rate(sum(s.missed for s in scores), turns),
+        "false_boundary_rate_at_most": rate(cut + sum(s.cut_offs for s in scores), holds),
+        "false_boundary_rate_per_turn_at_most": rate(sum(s.turns_cut_at_most for s in scores), turns),
         "backchannel_rate": rate(
             sum(s.backchannels_hit for s in scores), sum(s.backchannels for s in scores)
         ),
-        "cut_offs_hit": float(sum(s.cut_offs_hit for s in scores)),
-        "latency_mean": float(np.mean(latencies_s)) if latencies_s else math.nan,
+        "commits_in_no_label": float(sum(s.in_no_label for s in scores)),
+        "longest_wait": max(latencies_s, default=math.nan),
+        "latency_mean": float(np.mean(seen)) if seen else math.nan,
     }
     for q in (50, 90, 95):
-        out[f"latency_p{q}"] = float(np.percentile(latencies_s, q)) if latencies_s else math.nan
+        out[f"latency_p{q}"] = percentile(latencies_s, q) if latencies_s else math.nan
     return out
 
 
 def attribute(labels: Labels, commits: Commits, tail_s: float) -> list[dict[str, object]]:
     """What each commit means, by looking at one label after the other."""
-    true_ends = [label.start_s for label in labels.labels if label.kind == "shift"]
-    spans = [(x.start_s, x.end_s, "speech") for x in turn_speech(labels)]
-    for label in labels.labels:
-        if label.kind == "hold":
-            spans.append((label.start_s, label.end_s, "hold" if is_scored(label) else "unscored_hold"))
-        elif label.kind == "cut_off":
-            spans.append((label.start_s, label.end_s, "cut_off"))
-        elif label.kind == "shift":
-            spans.append((label.start_s, speech_after(labels, label.start_s, tail_s), "end_of_turn"))
-        else:
-            end_s = speech_after(labels, label.start_s, tail_s, strictly=True)
-            spans.append((label.start_s, end_s, "backchannel"))
-    answered: set[float] = set()
+    pauses = pauses_of(labels, tail_s)
+    ends_s = [label.start_s for label in labels.labels if label.kind == "shift"]
+    answered: set[int] = set()
     rows: list[dict[str, object]] = []
-    for t in commits.time_s:
-        start_s, kind = math.nan, "other"
-        for a, b, name in spans:
-            if a <= t < b:
-                start_s, kind = a, name
-        first = kind == "end_of_turn" and start_s not in answered
-        answered.add(start_s)
-        false = kind == "hold" or (kind == "speech" and any(end > start_s for end in true_ends))
-        rows.append(
-            {
-                "label": kind,
-                "label_start_s": start_s,
-                "latency_s": t - start_s if first else math.nan,
-                "false_boundary": false,
-            }
-        )
+    for t, last_s in zip(commits.time_s.tolist(), commits.last_speaking_s.tolist(), strict=True):
+        owner = owner_of(pauses, last_s, t)
+        spoken = [ipu for ipu in turn_speech(labels) if ipu.start_s < max(ends_s, default=-math.inf)]
+        row: dict[str, object] = {
+            "label": "speech" if any(i.start_s <= t < i.end_s for i in spoken) else "other",
+            "label_start_s": math.nan,
+            "turn": -1,
+            "latency_s": math.nan,
+            "false_boundary": False,
+            "scored": False,
+        }
+        if owner is not None:
+            pause = pauses[owner]
+            false = is_false_boundary(labels, pause, t)
+            row["label"], row["label_start_s"] = pause.kind, pause.start_s
+            row["turn"] = sum(end_s < pause.start_s for end_s in ends_s)
+            row["false_boundary"], row["scored"] = false, false and pause.kind != "unscored_hold"
+            if pause.kind == "end_of_turn" and owner not in answered:
+                answered.add(owner)
+                row["latency_s"] = t - pause.start_s
+        rows.append(row)
     return rows
 
 
@@ -428,15 +517,14 @@ def pareto(rate: list[float], latency_s: list[float]) -> list[int]:
     return sorted(best, key=lambda i: rate[i])
 
 
-def choose(rows: list[dict[str, float]], limit: str, most: float, least: str) -> int | None:
+def choose(
+    rows: list[dict[str, float]], limit: str, most: float, least: str, most_missed: float = 0.02
+) -> int | None:
     """The row within the budget that comes before every other one; None if none is within it."""
-    missed = [row["missed_rate"] for row in rows if not math.isnan(row["missed_rate"])]
-    if not missed:
-        return None
     within = [
         i
         for i, row in enumerate(rows)
-        if row["missed_rate"] <= min(missed) + 0.02
+        if row["missed_rate"] <= most_missed + 1e-12
         and row[limit] <= most + 1e-12
         and not math.isnan(row[least])
     ]

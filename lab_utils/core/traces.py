@@ -127,3 +127,6 @@ class Commits:
     cause: tuple[Cause, ...]
     probability: Floats
     """shape=(n,); NaN without a prediction"""
+    last_speaking_s: Floats
+    """shape=(n,): where the silence that a commit waited out began, as the agent heard it: LiveKit's last
+    speaking time; what the speech-to-text decided, less its silence and its transcripts' delay."""

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from ..turns.choose import Latency, eligible, frontier
+from ..turns.choose import Latency, answering, frontier
 from .style import BLACK, BLUE, GREEN, LIGHT_GREY, PURPLE, VERMILLION, YELLOW, Layers, blank_figure, counted
 
 RATE_LABEL = "false boundaries per hold (%)"
@@ -41,11 +41,11 @@ def tradeoff(
     LiveKit's defaults and of the chosen setting; `counts`: for the title (recordings, holds, turns).
     """
     rate_scale(ax)
-    usable = eligible(table)
+    usable = answering(table)
     artists: dict[str, Artist] = {}
     for name, part, marker, size, width, colour, text in (
         ("settings", table[usable], "o", 5, 0.0, LIGHT_GREY, "settings tried"),
-        ("missing", table[~usable], "x", 8, 0.5, "#EFC9A8", "miss too many turns"),
+        ("missing", table[~usable], "x", 8, 0.5, "#EFC9A8", "leave too many turns unanswered"),
     ):
         if len(part):
             x, y = part[latency], 100 * part["false_boundary_rate"]

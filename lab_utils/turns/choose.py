@@ -1,7 +1,7 @@
 """Choices: a scored table of settings and a budget → one setting, and how it does on other recordings.
 
-Goal: tell which settings are eligible, find the Pareto frontier, choose under a budget, and report the choice
-on recordings it was not chosen on.
+Goal: tell which settings answer often enough, find the Pareto frontier, choose under a budget, and report
+the choice on recordings it was not chosen on.
 Conventions: tables as `sweep` makes them, with the knob columns of `grid` and the metric columns of
 `metrics.summarize`; rates in [0, 1], latencies in seconds.
 """
@@ -20,21 +20,22 @@ from .metrics import Intervals, Tally, pareto_frontier
 from .replay import Block
 from .sweep import Corpus, Sweep, figures
 
-MISSED_TOLERANCE = 0.02
-"""A setting may miss this much more of the turns than the best one: missed turns must not look like speed."""
+MOST_MISSED = 0.02
+"""Share of the ends of turn that a choice may leave without an answer, unless another is given."""
 
 Latency = Literal["latency_mean", "latency_p50", "latency_p90", "latency_p95"]
 
 
-def eligible(table: pd.DataFrame) -> pd.Series:
-    """Settings that miss hardly more turns than the best one."""
-    missed = table["missed_rate"].astype(np.float64)
-    return missed <= missed.min() + MISSED_TOLERANCE
+def answering(table: pd.DataFrame, most_missed: float = MOST_MISSED) -> pd.Series:
+    """Settings that leave at most this share of the ends of turn without an answer."""
+    return table["missed_rate"].astype(np.float64) <= most_missed + 1e-12
 
 
-def frontier(table: pd.DataFrame, latency: Latency = "latency_mean") -> list[int]:
-    """Rows of the Pareto frontier of false-boundary rate and latency among eligible settings."""
-    rows = np.flatnonzero(eligible(table))
+def frontier(
+    table: pd.DataFrame, latency: Latency = "latency_mean", most_missed: float = MOST_MISSED
+) -> list[int]:
+    """Rows of the Pareto frontier of false-boundary rate and latency, of the settings that answer."""
+    rows = np.flatnonzero(answering(table, most_missed))
     part = table.iloc[rows]
     best = pareto_frontier(part["false_boundary_rate"].to_numpy(), part[latency].to_numpy())
     return [int(row) for row in rows[best]]
@@ -51,23 +52,29 @@ class Budget:
     limit: str
     most: float
     least: str
+    most_missed: float = MOST_MISSED
+    """At most this share of the ends of turn may be missed: not answering is as bad as cutting off."""
 
     @classmethod
-    def false_boundary_rate(cls, most: float, latency: Latency = "latency_mean") -> Budget:
+    def false_boundary_rate(
+        cls, most: float, latency: Latency = "latency_mean", most_missed: float = MOST_MISSED
+    ) -> Budget:
         """Least latency with at most this rate per hold."""
-        return cls("false_boundary_rate", most, latency)
+        return cls("false_boundary_rate", most, latency, most_missed)
 
     @classmethod
-    def latency_p95(cls, most_s: float) -> Budget:
+    def latency_p95(cls, most_s: float, most_missed: float = MOST_MISSED) -> Budget:
         """Least false-boundary rate with at most this 95th percentile of latency."""
-        return cls("latency_p95", most_s, "false_boundary_rate")
+        return cls("latency_p95", most_s, "false_boundary_rate", most_missed)
 
     def met(self, table: pd.DataFrame) -> pd.Series:
         """Which rows are within the budget."""
-        return table[self.limit] <= self.most + 1e-12
+        return (table[self.limit] <= self.most + 1e-12) & answering(table, self.most_missed)
 
     def __str__(self) -> str:
-        return f"least {self.least} with {self.limit} <= {self.most:g}"
+        return (
+            f"least {self.least} with {self.limit} <= {self.most:g} and missed_rate <= {self.most_missed:g}"
+        )
 
 
 def choose(table: pd.DataFrame, budget: Budget) -> int:
@@ -75,15 +82,28 @@ def choose(table: pd.DataFrame, budget: Budget) -> int:
 
     Raises NoneWithinBudget.
     """
-    rows = table[eligible(table) & table[budget.limit].notna() & table[budget.least].notna()]
+    rows = table[
+        answering(table, budget.most_missed) & table[budget.limit].notna() & table[budget.least].notna()
+    ]
     within = rows[budget.met(rows)]
     if within.empty:
+        scored = table["missed_rate"].notna()
+        if scored.any() and rows.empty:
+            raise NoneWithinBudget(
+                f"no setting misses at most {budget.most_missed:.1%} of the ends of turn; the least in this "
+                f"grid is {table['missed_rate'].min():.1%}. Allow more, or widen the grid"
+            )
         nearest = f"{rows[budget.limit].min():.3f}" if len(rows) else "none was scored"
-        others = int((budget.met(table) & ~eligible(table)).sum())
+        silent = (table[budget.limit] <= budget.most + 1e-12) & ~answering(table, budget.most_missed)
         raise NoneWithinBudget(
             f"no setting has {budget.limit} <= {budget.most:g}; the least in this grid is {nearest}. "
             "Allow more, or widen the grid"
-            + (f" ({others} settings reach it but miss more ends of turn)" if others else "")
+            + (
+                f" ({int(silent.sum())} settings reach it but miss more than {budget.most_missed:.1%} of the "
+                "ends of turn)"
+                if silent.any()
+                else ""
+            )
         )
     keys = list(dict.fromkeys([budget.least, "false_boundary_rate", "latency_mean", "latency_p95"]))
     return int(within.sort_values(keys, kind="stable").index[0])
@@ -111,10 +131,16 @@ def held_out(
 
 
 def choose_or_nearest(table: pd.DataFrame, budget: Budget) -> int:
-    """`choose`, or the best of the eligible rows nearest to the budget; the first row if none was scored."""
+    """`choose`, or the best of the rows nearest to the budget; the first row if none was scored.
+
+    Where none misses few enough ends of turn, those that miss the fewest stand for the others.
+    """
     try:
         return choose(table, budget)
     except NoneWithinBudget:
-        scored = eligible(table) & table[budget.least].notna()
+        least = float(table["missed_rate"].min())
+        if least > budget.most_missed:
+            return choose_or_nearest(table, replace(budget, most_missed=least))
+        scored = answering(table, budget.most_missed) & table[budget.least].notna()
         nearest = float(table.loc[scored, budget.limit].min())
         return choose(table, replace(budget, most=nearest)) if nearest == nearest else 0

@@ -27,8 +27,7 @@ from .metrics import (
     BACKCHANNEL,
     CUT_OFF,
     HOLD,
-    LATENCIES,
-    LONG_HOLD,
+    UNSCORED_HOLD,
     Intervals,
     Tally,
     attributes,
@@ -43,6 +42,10 @@ from .replay.records import Decisions, Pauses
 BLOCK_LATENCIES = 16_000_000
 """Latencies (settings x ends of turn x phases) held at once: it bounds memory to some hundred megabytes."""
 MOST_FOLDS = 10
+LONGEST_WAIT_S = 8.0
+"""How long after its true end an end of turn may be committed; later, and without a commit, it is missed."""
+WAIT_AFTER_MAX_DELAY_S = 2.0
+"""A setting with a long `max_delay` is given at least so much more than that."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,9 @@ class Corpus:
     def score(self, block: Block, pauses: Sequence[Sequence[Pauses]]) -> list[list[Tally]]:
         """A block's tallies, for each recording and phase. Raises MissingTraces."""
         tallies: list[list[Tally]] = [[] for _ in self.recordings]
-        for r, phase, decided, offset_s in self.decisions(block, pauses):
-            tallies[r].append(tally(decided, pauses[r][phase], self.marks[r], offset_s))
+        wait_s = longest_wait_s(block.max_delay)
+        for r, _, decided, offset_s in self.decisions(block, pauses):
+            tallies[r].append(tally(decided, self.marks[r], offset_s, wait_s))
         return tallies
 
     def summary(
@@ -94,6 +98,11 @@ class Corpus:
         chosen = range(len(self.recordings)) if only is None else only
         flat = [(t, self.marks[r]) for r in chosen for t in tallies[r]]
         return summarize([t for t, _ in flat], [m for _, m in flat])
+
+
+def longest_wait_s(max_delay: Floats) -> Floats:
+    """How long after its true end an end of turn may be committed, by setting; shape=(settings,)."""
+    return np.maximum(LONGEST_WAIT_S, max_delay + WAIT_AFTER_MAX_DELAY_S)
 
 
 @dataclass(frozen=True)
@@ -193,16 +202,16 @@ def figures(
     """A frame indexed by metric with columns value, low, high (95 %, by recording) and n.
 
     `tallies[r]`: recording r's, one per phase, of a single setting. `n` is what a figure rests on: scored
-    holds, user turns, or for latencies committed turns, averaged over phases.
+    holds, user turns, or for the mean latency committed turns, averaged over phases.
     """
     pooled = [(t, mark) for row, mark in zip(tallies, marks, strict=True) for t in row]
     summary = summarize([t for t, _ in pooled], [m for _, m in pooled])
     frame = bootstrap(tallies, marks, resamples, seed)
     frame.insert(0, "value", [float(summary[name][0]) for name in frame.index])
-    n_holds, n_turns = sum(m.count(HOLD) for m in marks), sum(m.n_turns for m in marks)
+    n_holds, n_turns = sum(m.n_holds for m in marks), sum(m.n_turns for m in marks)
     committed = round(n_turns * (1 - summary["missed_rate"][0])) if n_turns else 0
     frame["n"] = [
-        n_holds if name == "false_boundary_rate" else committed if name in LATENCIES else n_turns
+        n_holds if name == "false_boundary_rate" else committed if name == "latency_mean" else n_turns
         for name in frame.index
     ]
     return frame
@@ -210,7 +219,7 @@ def figures(
 
 def counts(corpus: Corpus) -> dict[str, int]:
     """What the labels hold: scored and unscored holds, user turns, cut-off pauses, backchannels."""
-    kinds = {"holds": HOLD, "unscored_holds": LONG_HOLD, "cut_offs": CUT_OFF, "backchannels": BACKCHANNEL}
+    kinds = {"holds": HOLD, "unscored_holds": UNSCORED_HOLD, "cut_offs": CUT_OFF, "backchannels": BACKCHANNEL}
     found = {name: sum(m.count(kind) for m in corpus.marks) for name, kind in kinds.items()}
     return found | {"turns": sum(m.n_turns for m in corpus.marks)}
 

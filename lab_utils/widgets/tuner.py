@@ -291,7 +291,11 @@ def _number(metric: str, value: float) -> str:
 
 
 def _describe(commit: Mapping[Any, Any]) -> str:
-    where = {"hold": "in a hold", "speech": "while the user speaks"}[commit["label"]]
+    where = {
+        "hold": "in a hold",
+        "unscored_hold": "in a hold of unusual length",
+        "cut_off": "in a pause that the recorded agent cut off",
+    }[commit["label"]]
     p = f", p = {commit['probability']:.2f}" if np.isfinite(commit["probability"]) else ""
     return f"{commit['commit_s']:.2f} s: {where}; by {commit['cause']}{p}"
 

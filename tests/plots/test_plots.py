@@ -75,7 +75,7 @@ class TestTradeoff:
             artists["settings"].get_offsets(), [[0.5, 40], [1.5, 10], [0.4, 30], [1.0, 5]]
         )
         np.testing.assert_allclose(artists["missing"].get_offsets(), [[0.1, 1]])
-        assert artists["missing"].get_label() == "miss too many turns (n = 1)"
+        assert artists["missing"].get_label() == "leave too many turns unanswered (n = 1)"
 
     def test_frontier_and_baseline_are_steps_in_order_of_latency(self):
         _, artists = draw()

@@ -100,7 +100,10 @@ RECORDING = Recording("x", "x.wav", np.zeros(160_000, np.int16), None, "0" * 64)
 )
 def test_number_time_and_cause_must_be_equal_up_to_the_end_of_the_audio(session, agrees) -> None:
     replayed = Commits(
-        np.array([time_s for time_s, _ in TRUE]), tuple(cause for _, cause in TRUE), np.full(3, np.nan)
+        np.array([time_s for time_s, _ in TRUE]),
+        tuple(cause for _, cause in TRUE),
+        np.full(3, np.nan),
+        np.array([time_s for time_s, _ in TRUE]) - 0.5,
     )
     compared = outcome(CASE, RECORDING, replayed, made_up(session), 18.0)
     assert compared.agrees is agrees
@@ -108,7 +111,7 @@ def test_number_time_and_cause_must_be_equal_up_to_the_end_of_the_audio(session,
 
 
 def test_a_session_that_failed_agrees_with_nothing() -> None:
-    replayed = Commits(np.zeros(0), (), np.zeros(0))
+    replayed = Commits(np.zeros(0), (), np.zeros(0), np.zeros(0))
     assert outcome(CASE, RECORDING, replayed, made_up([]), 18.0).agrees
     assert not outcome(CASE, RECORDING, replayed, made_up([], "the LLM is gone"), 18.0).agrees
     assert Outcome(CASE, "x", (Moment(1.0, "vad"),), (), 0).largest_error_s == float("inf")

@@ -17,7 +17,7 @@ from lab_utils.session.rehearsal import Rehearsal, load_call, proof, rehearse, s
 
 SCRIPT = [Exchange(0.5, 4.0), Exchange(8.0, 10.0)]
 LOG = session_of(SCRIPT)
-SAME = Commits(np.array([4.6, 10.6]), ("detector", "detector"), np.array([0.8, 0.8]))
+SAME = Commits(np.array([4.6, 10.6]), ("detector", "detector"), np.array([0.8, 0.8]), np.array([4.0, 10.0]))
 
 
 def call_of(duration_s=20.0):
@@ -38,13 +38,15 @@ class TestSideBySide:
         assert side_by_side(replace(SAME, cause=("vad", "detector")), LOG)["agrees"].tolist() == [False, True]
 
     def test_what_has_no_partner_does_not_agree(self):
-        short = side_by_side(Commits(SAME.time_s[:1], ("detector",), SAME.probability[:1]), LOG)
+        short = side_by_side(
+            Commits(SAME.time_s[:1], ("detector",), SAME.probability[:1], SAME.last_speaking_s[:1]), LOG
+        )
         assert short["agrees"].tolist() == [True, False]
         assert short["replay_cause"].tolist() == ["detector", ""]
         none = side_by_side(SAME, session_of([], 20.0))
         assert none["session_cause"].tolist() == ["", ""]
         assert none["agrees"].tolist() == [False, False]
-        assert side_by_side(Commits(np.zeros(0), (), np.zeros(0)), session_of([], 20.0)).empty
+        assert side_by_side(Commits(np.zeros(0), (), np.zeros(0), np.zeros(0)), session_of([], 20.0)).empty
 
     def test_commits_that_the_end_brings_forward_are_left_out(self):
         late = replace(SAME, time_s=np.array([4.6, 11.0]))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab_utils.turns.choose import Budget, NoneWithinBudget, choose, choose_or_nearest, eligible, frontier
+from lab_utils.turns.choose import Budget, NoneWithinBudget, answering, choose, choose_or_nearest, frontier
 
 
 def scored(*rows: tuple[float, float, float, float]) -> pd.DataFrame:
@@ -66,12 +66,26 @@ def test_equally_fast_settings_are_told_apart_by_rate_then_p95_then_order(rows, 
 
 def test_missing_turns_does_not_win():
     """The last row misses nine turns of ten; that is not a low rate at a low latency."""
-    assert not eligible(TRADE_OFF).iloc[5]
+    assert not answering(TRADE_OFF).iloc[5]
     assert 5 not in frontier(TRADE_OFF)
     assert frontier(TRADE_OFF) == [4, 1, 0]
-    nearly = scored((0.1, 1.0, 1.5, 0.10), (0.0, 1.0, 1.0, 0.12), (0.0, 0.5, 1.0, 0.121))
-    assert eligible(nearly).tolist() == [True, True, False]
-    assert choose(nearly, Budget.false_boundary_rate(0.1)) == 1
+    assert 5 in frontier(TRADE_OFF, most_missed=0.9)
+
+
+def test_how_many_turns_may_be_missed_is_part_of_the_budget():
+    table = scored((0.1, 1.0, 1.5, 0.0), (0.0, 1.0, 1.0, 0.02), (0.0, 0.5, 1.0, 0.021))
+    assert answering(table).tolist() == [True, True, False]
+    assert choose(table, Budget.false_boundary_rate(0.1)) == 1
+    assert choose(table, Budget.false_boundary_rate(0.1, most_missed=0.0)) == 0
+    assert choose(table, Budget.false_boundary_rate(0.1, most_missed=0.05)) == 2
+    assert str(Budget.latency_p95(0.5, 0.01)).endswith("latency_p95 <= 0.5 and missed_rate <= 0.01")
+
+
+def test_a_budget_that_no_setting_answers_often_enough_for_says_so_and_the_nearest_misses_least():
+    table = scored((0.0, 1.0, 1.5, 0.5), (0.2, 1.0, 1.0, 0.1))
+    with pytest.raises(NoneWithinBudget, match=r"misses at most 2\.0% .* the least in this grid is 10\.0%"):
+        choose(table, Budget.false_boundary_rate(0.1))
+    assert choose_or_nearest(table, Budget.false_boundary_rate(0.1)) == 1
 
 
 @pytest.mark.parametrize(
@@ -92,7 +106,7 @@ def test_a_budget_that_none_meets_is_refused_with_the_nearest_figure(budget, mes
 @pytest.mark.parametrize("missed", [math.nan, 1.0])
 def test_a_sweep_without_a_committed_turn_chooses_nothing(missed):
     table = scored(*[(math.nan, math.nan, math.nan, missed)] * 2)
-    with pytest.raises(NoneWithinBudget, match="none was scored"):
+    with pytest.raises(NoneWithinBudget, match=r"none was scored|no setting misses"):
         choose(table, Budget.false_boundary_rate(0.1))
     assert choose_or_nearest(table, Budget.false_boundary_rate(0.1)) == 0
     assert frontier(table) == []

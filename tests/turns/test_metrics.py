@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
 
@@ -29,8 +30,8 @@ from lab_utils.turns.metrics import (
     HOLD,
     INTERVAL_NAMES,
     LATENCIES,
-    LONG_HOLD,
     RATES,
+    UNSCORED_HOLD,
     Intervals,
     Tally,
     attribute,
@@ -41,13 +42,18 @@ from lab_utils.turns.metrics import (
     tally,
 )
 from lab_utils.turns.replay import decide, find_pauses, heard_by, replay
-from lab_utils.turns.replay.records import Decisions, Pauses
+from lab_utils.turns.replay.records import Decisions
 
 TAIL_S = 4.0
 
 
-def commits_at(*times: float, cause: str = "detector") -> Commits:
-    return Commits(np.array(times, dtype=float), (cause,) * len(times), np.full(len(times), np.nan))
+WAIT_S = np.array([8.0])
+
+
+def commits_at(*times: float, cause: str = "detector", after_s: float = 0.0) -> Commits:
+    """Commits that waited `after_s`."""
+    times_s = np.array(times, dtype=float)
+    return Commits(times_s, (cause,) * len(times), np.full(len(times), np.nan), times_s - after_s)
 
 
 def tallies_of(labels, settings, conditions, offsets, seed):
@@ -61,7 +67,7 @@ def tallies_of(labels, settings, conditions, offsets, seed):
         pauses = find_pauses(trace, block.vad, frame_samples(block.conditions.frame_duration))
         heard = heard_by(block, labels, offset_s)
         decisions = decide(pauses, eot, agent_turns(labels) + offset_s, block, heard, trace)
-        tallies.append(tally(decisions, pauses, intervals(labels, TAIL_S), offset_s))
+        tallies.append(tally(decisions, intervals(labels, TAIL_S), offset_s, np.full(len(settings), 8.0)))
     return recording, tallies
 
 
@@ -87,14 +93,12 @@ def test_tally_and_summary_agree_with_the_definitions(conversations, settings, c
                 scores[s].append(expected)
                 assert found.holds_cut[s] == expected.holds_cut
                 assert found.turns_cut[s] == expected.turns_cut
-                assert found.cut_offs_hit[s] == expected.cut_offs_hit
+                assert found.turns_cut_at_most[s] == expected.turns_cut_at_most
+                assert found.cut_offs_cut[s] == expected.cut_offs_cut
+                assert found.in_no_label[s] == expected.in_no_label
                 assert found.backchannels_hit[s] == expected.backchannels_hit
                 assert found.timeouts[s] == expected.timeouts
-                latency_s = found.latency_s[:, s]
-                np.testing.assert_allclose(
-                    latency_s[np.isfinite(latency_s)], expected.latencies_s, atol=1e-12
-                )
-                assert np.isinf(latency_s).sum() == expected.missed
+                np.testing.assert_allclose(found.latency_s[:, s], expected.latencies_s, atol=1e-12)
     summary = summarize(pooled, marks)
     for s in range(len(settings)):
         expected_summary = naive.summary(scores[s])
@@ -113,7 +117,7 @@ def test_each_commit_is_attributed_to_the_label_it_falls_into(labels, settings, 
         np.testing.assert_array_equal(frame["commit_s"], commits.time_s)
         assert tuple(frame["cause"]) == commits.cause
         np.testing.assert_array_equal(frame["probability"], commits.probability)
-        for name in ("label", "false_boundary"):
+        for name in ("label", "turn", "false_boundary", "scored"):
             assert frame[name].tolist() == [row[name] for row in expected]
         for name in ("label_start_s", "latency_s"):
             np.testing.assert_array_equal(frame[name], [row[name] for row in expected])
@@ -124,7 +128,13 @@ def test_attributed_commits_add_up_to_the_tally(labels, settings, conditions, se
     recording, (found,) = tallies_of(labels, settings, conditions, (0,), seed)
     for s, one in enumerate(settings):
         frame = attribute(replay(recording, one, conditions), intervals(labels, TAIL_S))
-        assert frame.loc[frame["label"] == "hold", "label_start_s"].nunique() == found.holds_cut[s]
+        scored = frame.loc[frame["scored"]].groupby("label")["label_start_s"].nunique()
+        assert scored.get("hold", 0) == found.holds_cut[s]
+        assert scored.get("cut_off", 0) == found.cut_offs_cut[s]
+        of_turns = frame.loc[frame["false_boundary"] & (frame["turn"] < len(found.latency_s)), "turn"]
+        assert of_turns.nunique() == found.turns_cut[s]
+        assert (frame["turn"] < 0).sum() == found.in_no_label[s]
+        frame.loc[frame["latency_s"] > 8.0, "latency_s"] = np.nan
         timeouts = frame["latency_s"].notna() & (frame["cause"] == "max_delay")
         assert timeouts.sum() == found.timeouts[s]
         seen = np.sort(found.latency_s[np.isfinite(found.latency_s[:, s]), s])
@@ -157,27 +167,38 @@ CALL = Labels(
 
 
 @pytest.mark.parametrize(
-    ("time_s", "label", "latency_s", "false_boundary"),
+    ("last_s", "time_s", "label", "latency_s", "false_boundary"),
     [
-        (0.5, "other", math.nan, False),
-        (1.5, "speech", math.nan, True),
-        (2.0, "hold", math.nan, True),
-        (2.49, "hold", math.nan, True),
-        (2.5, "speech", math.nan, True),
-        (3.0, "end_of_turn", 0.0, False),
-        (4.9, "end_of_turn", 1.9, False),
-        (5.0, "backchannel", math.nan, False),
-        (7.9, "backchannel", math.nan, False),
-        (9.2, "cut_off", math.nan, False),
-        (14.9, "end_of_turn", 3.9, False),
-        (15.5, "speech", math.nan, False),
-        (17.0, "other", math.nan, False),
+        (0.4, 0.5, "other", math.nan, False),
+        (1.2, 1.5, "speech", math.nan, False),  # the detector lost the voice; no pause was touched
+        (1.9, 2.0, "hold", math.nan, True),  # heard to end a little early
+        (1.9, 1.99, "speech", math.nan, False),
+        (2.1, 2.49, "hold", math.nan, True),
+        (2.1, 2.55, "hold", math.nan, True),  # a moment after the user went on
+        (2.1, 3.1, "hold", math.nan, True),  # speech of half a second went unheard
+        (2.6, 3.1, "end_of_turn", 0.1, False),
+        (3.05, 3.05, "end_of_turn", 0.05, False),
+        (3.1, 4.9, "end_of_turn", 1.9, False),
+        (3.1, 5.2, "end_of_turn", 2.2, False),  # after the user's "mm-hm" began
+        (5.35, 5.9, "backchannel", math.nan, False),
+        (5.1, 5.2, "other", math.nan, False),
+        (9.1, 9.4, "cut_off", math.nan, True),  # before the recorded agent spoke
+        (9.1, 9.6, "cut_off", math.nan, False),  # after it: nothing is known
+        (9.1, 10.1, "cut_off", math.nan, False),
+        (11.1, 14.9, "end_of_turn", 3.9, False),
+        (15.2, 15.5, "other", math.nan, False),  # in speech, but after the last labelled end of turn
+        (16.1, 17.0, "other", math.nan, False),
     ],
 )
-def test_what_a_commit_means_depends_on_when_it_comes(time_s, label, latency_s, false_boundary):
-    (row,) = attribute(commits_at(time_s), intervals(CALL)).to_dict("records")
+def test_a_commit_belongs_to_the_pause_whose_silence_caused_it(
+    last_s, time_s, label, latency_s, false_boundary
+):
+    commits = Commits(np.array([time_s]), ("detector",), np.array([0.5]), np.array([last_s]))
+    (row,) = attribute(commits, intervals(CALL)).to_dict("records")
     assert (row["label"], row["false_boundary"]) == (label, false_boundary)
     np.testing.assert_allclose(row["latency_s"], latency_s)
+    (slow,) = naive.attribute(CALL, commits, 0.0)
+    assert (slow["label"], slow["false_boundary"]) == (label, false_boundary)
 
 
 def test_only_the_first_commit_after_an_end_of_turn_has_a_latency():
@@ -194,7 +215,7 @@ def test_speech_after_the_last_labelled_end_of_turn_is_no_false_boundary():
 def test_no_commits_give_an_empty_frame_with_all_columns():
     frame = attribute(commits_at(), intervals(CALL))
     assert len(frame) == 0
-    assert {"commit_s", "cause", "label", "latency_s", "false_boundary"} <= set(frame.columns)
+    assert {"commit_s", "cause", "label", "turn", "latency_s", "false_boundary"} <= set(frame.columns)
 
 
 def test_a_recording_without_labels_has_no_intervals():
@@ -205,7 +226,7 @@ def test_a_recording_without_labels_has_no_intervals():
 
 @pytest.mark.parametrize(
     ("duration_s", "kind"),
-    [(0.19, LONG_HOLD), (0.2, HOLD), (0.3, HOLD), (5.0, HOLD), (5.01, LONG_HOLD)],
+    [(0.19, UNSCORED_HOLD), (0.2, HOLD), (0.3, HOLD), (5.0, HOLD), (5.01, UNSCORED_HOLD)],
 )
 def test_holds_from_two_tenths_to_five_seconds_are_scored_both_included(duration_s, kind):
     labels = Labels(20.0, (), (Label("hold", 7.1, 7.1 + duration_s),))
@@ -223,7 +244,7 @@ def test_the_last_end_of_turn_waits_until_the_end_of_the_added_silence():
     assert marks.end_s[marks.kind == END_OF_TURN].tolist() == [18.0]
 
 
-def test_a_backchannel_ends_the_wait_for_a_commit():
+def test_the_pause_after_a_turn_lasts_until_the_users_next_sound():
     marks = intervals(CALL)
     assert marks.end_s[marks.kind == END_OF_TURN].tolist() == [5.0, 15.0]
 
@@ -237,14 +258,7 @@ def test_labels_rounded_to_a_hundredth_still_give_disjoint_intervals():
     )
     marks = intervals(labels)
     assert np.all(marks.end_s[:-1] <= marks.start_s[1:])
-    assert [INTERVAL_NAMES[k] for k in marks.kind] == [
-        "speech",
-        "hold",
-        "speech",
-        "end_of_turn",
-        "backchannel",
-        "speech",
-    ]
+    assert [INTERVAL_NAMES[k] for k in marks.kind] == ["hold", "end_of_turn", "backchannel"]
     backchannel = INTERVAL_NAMES.index("backchannel")
     assert marks.end_s[marks.kind == backchannel].tolist() == [8.0]
 
@@ -257,20 +271,9 @@ def test_intervals_are_disjoint_and_in_order(labels):
 
 
 def tally_at(times_s, labels: Labels) -> Tally:
-    """One setting that commits at these times, each in a pause of its own."""
+    """One setting that commits at these times without a wait."""
     times_s = np.asarray(times_s, dtype=float)
     n = len(times_s)
-    pauses = Pauses(
-        speech_start_s=times_s,
-        start_of_speech_s=times_s,
-        last_speaking_s=times_s - 0.02,
-        end_of_speech_s=times_s - 0.01,
-        resume_s=times_s + 0.01,
-        predict_sample=np.zeros(n, dtype=np.int64),
-        blip_s=np.zeros(0),
-        opening_s=0.0,
-        stream_end_s=1e9,
-    )
     column = np.zeros(1, dtype=np.int64)
     decisions = Decisions(
         accepted_s=times_s[:, None],
@@ -282,22 +285,25 @@ def tally_at(times_s, labels: Labels) -> Tally:
         min_column=column,
         max_column=column,
         probability=np.full((n, 1), np.nan),
+        last_speaking_s=times_s[:, None],
     )
-    return tally(decisions, pauses, intervals(labels), 0.0)
+    return tally(decisions, intervals(labels), 0.0, WAIT_S)
 
 
 @pytest.mark.parametrize(
     ("time_s", "holds", "turns", "cut_offs", "backchannels", "latencies_s"),
     [
         (0.9, 0, 0, 0, 0, []),
-        (1.0, 0, 1, 0, 0, []),
+        (1.0, 0, 0, 0, 0, []),
         (2.0, 1, 1, 0, 0, []),
-        (2.5, 0, 1, 0, 0, []),
+        (2.5, 0, 0, 0, 0, []),
         (3.0, 0, 0, 0, 0, [0.0]),
-        (5.0, 0, 0, 0, 1, []),
-        (8.0, 0, 1, 0, 0, []),
-        (9.0, 0, 0, 1, 0, []),
-        (10.0, 0, 1, 0, 0, []),
+        (5.0, 0, 0, 0, 0, []),
+        (5.3, 0, 0, 0, 1, []),
+        (8.0, 0, 0, 0, 0, []),
+        (9.0, 0, 1, 1, 0, []),
+        (9.5, 0, 0, 0, 0, []),
+        (10.0, 0, 0, 0, 0, []),
         (11.0, 0, 0, 0, 0, [0.0]),
         (15.0, 0, 0, 0, 0, []),
     ],
@@ -308,15 +314,9 @@ def test_intervals_include_their_start_and_not_their_end(
     found = tally_at([time_s], CALL)
     assert found.holds_cut.tolist() == [holds]
     assert found.turns_cut.tolist() == [turns]
-    assert found.cut_offs_hit.tolist() == [cut_offs]
+    assert found.cut_offs_cut.tolist() == [cut_offs]
     assert found.backchannels_hit.tolist() == [backchannels]
     assert found.latency_s[np.isfinite(found.latency_s)].tolist() == latencies_s
-
-
-def test_speech_that_begins_just_at_an_end_of_turn_leaves_no_time_for_a_commit():
-    labels = Labels(9.0, (Ipu("user", 1.0, 2.0), Ipu("user", 2.0, 3.0)), (Label("shift", 2.0, 2.0),))
-    assert np.isinf(tally_at([2.0, 3.5], labels).latency_s).all()
-    assert naive.score(labels, commits_at(2.0, 3.5), 0.0).missed == 1
 
 
 @pytest.mark.parametrize("n", [3, 127, 128, 256, 512])
@@ -335,14 +335,15 @@ def tally_of(latency_s, **counts) -> Tally:
     """A tally of one setting per column of latencies."""
     latency_s = np.asarray(latency_s, dtype=float)
     none = np.zeros(latency_s.shape[1], dtype=np.int64)
-    names = ("holds_cut", "turns_cut", "cut_offs_hit", "backchannels_hit", "timeouts")
+    names = [one.name for one in dataclasses.fields(Tally) if one.name != "latency_s"]
     return Tally(**{name: np.asarray(counts.get(name, none)) for name in names}, latency_s=latency_s)
 
 
 def marks_with(n_holds: int, n_turns: int) -> Intervals:
     start_s = np.arange(n_holds, dtype=float)
     kind = np.full(n_holds, HOLD, dtype=np.int64)
-    return Intervals(start_s, start_s + 0.5, kind, np.zeros(n_holds, dtype=np.int64), n_turns)
+    zeros = np.zeros(n_holds, dtype=np.int64)
+    return Intervals(start_s, start_s + 0.5, kind, zeros, np.full(n_holds, np.inf), n_turns, np.zeros((0, 2)))
 
 
 @given(
@@ -354,15 +355,18 @@ def marks_with(n_holds: int, n_turns: int) -> Intervals:
         )
     )
 )
-def test_percentiles_are_numpys_over_the_committed_turns(columns):
+def test_a_missed_turn_is_infinite_in_percentiles_and_left_out_of_the_mean(columns):
     latency_s = np.array(columns).T.reshape(-1, len(columns))
     summary = summarize([tally_of(latency_s)], [marks_with(0, len(latency_s))])
     for s, column in enumerate(columns):
         seen = [t for t in column if t < math.inf]
         for q in (50, 90, 95):
-            expected = np.percentile(seen, q) if seen else np.nan
+            expected = naive.percentile(column, q) if column else np.nan
             np.testing.assert_allclose(summary[f"latency_p{q}"][s], expected, rtol=1e-12, atol=1e-12)
+            if len(seen) == len(column) > 0:
+                np.testing.assert_allclose(expected, np.percentile(column, q), rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(summary["latency_mean"][s], np.mean(seen) if seen else np.nan, atol=1e-12)
+        np.testing.assert_allclose(summary["longest_wait"][s], max(column, default=np.nan))
 
 
 def test_a_rate_without_a_denominator_is_not_a_number():
@@ -411,7 +415,7 @@ def test_identical_recordings_leave_no_doubt():
     """Resampling is by recording, not by pause: copies of one recording vary in nothing."""
     one = recording_with(0.3, 0.5, 1.7, math.inf, holds_cut=4)
     frame = interval_of([one] * 5)
-    score = naive.Score(holds=10, holds_cut=4, turns=4, missed=1, latencies_s=[0.3, 0.5, 1.7])
+    score = naive.Score(holds=10, holds_cut=4, turns=4, missed=1, latencies_s=[0.3, 0.5, 1.7, math.inf])
     expected = naive.summary([score] * 5)
     for name in (*RATES, *LATENCIES):
         assert frame.loc[name, "low"] == pytest.approx(expected[name]), name
@@ -427,7 +431,10 @@ def test_the_interval_is_that_of_whole_recordings_drawn_with_replacement():
         values.append([pooled[name][0] for name in (*RATES, *LATENCIES)])
     frame = interval_of(MIXED, resamples=300, seed=3)
     assert frame.index.tolist() == [*RATES, *LATENCIES]
-    np.testing.assert_allclose(frame.to_numpy().T, np.percentile(values, [2.5, 97.5], axis=0), atol=1e-12)
+    limits = [
+        [naive.percentile(list(column), q) for column in zip(*values, strict=True)] for q in (2.5, 97.5)
+    ]
+    np.testing.assert_allclose(frame.to_numpy().T, limits, atol=1e-12)
 
 
 def test_one_recording_has_no_interval():

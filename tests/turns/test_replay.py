@@ -83,6 +83,7 @@ def test_replay_agrees_with_the_event_by_event_twin(windows, settings, condition
     assert fast.cause == slow.cause
     np.testing.assert_allclose(fast.time_s, slow.time_s, rtol=0, atol=1e-9)
     np.testing.assert_array_equal(fast.probability, slow.probability)
+    np.testing.assert_allclose(fast.last_speaking_s, slow.last_speaking_s, rtol=0, atol=1e-9)
 
 
 @given(speech_traces(), settings_strategy(), conditions_strategy(), agent_spans(), PHASES, st.data())
@@ -97,6 +98,7 @@ def test_replay_of_given_events_agrees_with_the_event_by_event_twin(
     np.testing.assert_allclose(fast.time_s, slow.time_s, rtol=0, atol=1e-9)
     assert fast.cause == slow.cause
     np.testing.assert_array_equal(fast.probability, slow.probability)
+    np.testing.assert_allclose(fast.last_speaking_s, slow.last_speaking_s, rtol=0, atol=1e-9)
 
 
 @given(speech_traces(), settings_of_one_block(), conditions_strategy(), agent_spans())
@@ -116,6 +118,7 @@ def test_a_block_of_settings_gives_each_setting_what_it_gets_alone(windows, sett
         assert together.cause == alone.cause
         np.testing.assert_array_equal(together.time_s, alone.time_s)
         np.testing.assert_array_equal(together.probability, alone.probability)
+        np.testing.assert_array_equal(together.last_speaking_s, alone.last_speaking_s)
 
 
 @given(speech_traces(), settings_of_one_block(), conditions_strategy())

@@ -117,8 +117,9 @@ def _continued(playout: Playout, event: SessionEvent) -> Playout:
 def session_commits(log: SessionLog, labels: Labels | None = None) -> pd.DataFrame:
     """The commits of a session, one row each: commit_s, cause ("unknown" if not told), probability.
 
-    With labels also the other columns of `attributes`: label, label_start_s, latency_s, false_boundary.
-    Without them `false_boundary` is False throughout: nothing is known.
+    With labels also the other columns of `attributes`. A commit whose last speaking time LiveKit did not tell
+    is taken to have waited for nothing: it belongs to the pause that it falls into. Without labels
+    `false_boundary` is False throughout: nothing is known.
     """
     events = log.of_kind("commit")
     time_s = np.array([event.time_s for event in events], dtype=np.float64)
@@ -128,5 +129,7 @@ def session_commits(log: SessionLog, labels: Labels | None = None) -> pd.DataFra
     if labels is None:
         columns = {"commit_s": time_s, "cause": np.array(cause, dtype=object), "probability": probability}
         return pd.DataFrame(columns | {"false_boundary": np.zeros(len(events), dtype=np.bool_)})
+    last = [event.data.get("last_speaking_s") for event in events]
+    last_speaking_s = np.where([one is None for one in last], time_s, np.array(last, dtype=np.float64))
     tail_s = max(0.0, log.duration_s - labels.duration_s)
-    return attribute(Commits(time_s, cause, probability), intervals(labels, tail_s))
+    return attribute(Commits(time_s, cause, probability, last_speaking_s), intervals(labels, tail_s))

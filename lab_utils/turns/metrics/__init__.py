@@ -1,16 +1,20 @@
 """Turn-taking metrics: commits against labels.
 
-Goal: false-boundary rates, latency, timeouts and missed turns of many settings at once, pooled over
-recordings and audio phases, with bootstrap intervals by recording.
+Goal: how often a setting cuts the user off, how long it lets them wait and how often it never answers, for
+many settings at once, pooled over recordings and takes.
 Conventions: seconds of recording time; arrays are (labelled intervals, settings); infinity for "no commit".
-Definitions (after livekit/eot-bench and the README's glossary):
-- false boundary: a commit inside a hold, before the user resumes. Rate per hold: holds with a commit / holds
-  of 0.2-5.0 s. Rate per turn: user turns with a commit before their true end, in a hold of any length or in
-  speech / user turns.
-- latency of an end of turn: first commit after the true end of speech, before any further speech of the user.
-- timeout: an end of turn committed by `max_delay`. Missed: no commit before the user's next speech or the end
-  of the recording (plus the silence added to it).
-- pauses labelled `cut_off` are counted apart and enter no rate; so are backchannels that a commit follows.
+Definitions (after livekit/eot-bench; examples and reasons in docs/figures.md):
+- A commit belongs to the pause whose silence caused it, also if it comes a moment after the user went on
+  (`owners`). What belongs to no label is counted apart (`commits_in_no_label`) and enters no rate.
+- False boundary: a commit that belongs to a hold. Rate per hold: holds with a commit / holds of 0.2-5.0 s.
+  Rate per turn: user turns with a false boundary, in a hold of any length / user turns.
+- A pause labelled `cut_off` is a hold that the recorded agent ended: a commit before that agent spoke is a
+  false boundary, and what would have come later is unknown. The rates count what is known; their bounds
+  `..._at_most` count every unknown one as cut.
+- Latency of an end of turn: from the true end of speech to the first commit that belongs to it.
+- Timeout: an end of turn committed by `max_delay`. Missed: no commit within 8 s of the true end (or
+  `max_delay` + 2 s, if that is longer). A missed turn's latency is infinite in percentiles and left out of
+  the mean. Longest wait: the largest latency.
 """
 
 from .intervals import (
@@ -19,14 +23,14 @@ from .intervals import (
     END_OF_TURN,
     HOLD,
     INTERVAL_NAMES,
-    LONG_HOLD,
     LONGEST_HOLD_S,
     SHORTEST_HOLD_S,
-    SPEECH,
+    UNSCORED_HOLD,
     Intervals,
     attribute,
     attributes,
     intervals,
+    owners,
 )
 from .per_recording import PerRecording, per_recording
 from .scores import LATENCIES, PERCENTILES, RATES, bootstrap, pareto_frontier, summarize
@@ -40,11 +44,10 @@ __all__ = [
     "INTERVAL_NAMES",
     "LATENCIES",
     "LONGEST_HOLD_S",
-    "LONG_HOLD",
     "PERCENTILES",
     "RATES",
     "SHORTEST_HOLD_S",
-    "SPEECH",
+    "UNSCORED_HOLD",
     "Intervals",
     "PerRecording",
     "Tally",
@@ -52,6 +55,7 @@ __all__ = [
     "attributes",
     "bootstrap",
     "intervals",
+    "owners",
     "pareto_frontier",
     "per_recording",
     "summarize",

@@ -1,9 +1,17 @@
-"""Labels as intervals that say what a commit means, and the meaning of each commit."""
+"""The user's pauses as intervals, and the pause that each commit belongs to.
+
+Conventions: seconds of recording time; `no label` is interval -1.
+Definition: a commit belongs to the pause whose silence caused it. Its wait begins at the *last speaking time*
+and ends with the commit; of the pauses that this stretch touches, it is the one whose start is nearest the
+last speaking time. So a commit that comes a moment after the user went on, before the voice-activity detector
+noticed, still belongs to the pause before. A commit whose wait touches no labelled pause (the detector lost
+the user's voice, or heard speech in noise) belongs to no label.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,28 +19,54 @@ from numpy.typing import NDArray
 
 from ...core.labels import Labels
 from ...core.timeline import Floats, Ints
-from ...core.traces import Commits
+from ...core.traces import Bools, Commits
 
 SHORTEST_HOLD_S, LONGEST_HOLD_S = 0.2, 5.0
 
-HOLD, LONG_HOLD, SPEECH, CUT_OFF, BACKCHANNEL, END_OF_TURN = range(6)
-INTERVAL_NAMES = ("hold", "unscored_hold", "speech", "cut_off", "backchannel", "end_of_turn")
+HOLD, UNSCORED_HOLD, CUT_OFF, BACKCHANNEL, END_OF_TURN = range(5)
+INTERVAL_NAMES = ("hold", "unscored_hold", "cut_off", "backchannel", "end_of_turn")
+IN_SPEECH, NO_LABEL = "speech", "other"
+"""Names of what belongs to no label: while the user's turn went on, and at any other time."""
 
 
 @dataclass(frozen=True)
 class Intervals:
-    """What a commit means, by when it comes: disjoint spans in time order, all shape=(intervals,)."""
+    """The user's labelled pauses: disjoint spans in time order, all shape=(intervals,)."""
 
     start_s: Floats
+    """Where the silence begins; of a backchannel, its end."""
     end_s: Floats
+    """Where the user's next sound begins."""
     kind: Ints
     """Index into `INTERVAL_NAMES`."""
     turn: Ints
-    """Number of the user turn, in order; `n_turns` for speech after the last labelled end of turn."""
+    """Number of the user turn, in order; `n_turns` after the last labelled end of turn."""
+    agent_s: Floats
+    """Of a cut-off pause: where the recorded agent began to speak; from then on nothing is known of how long
+    the user would have paused. Infinity elsewhere."""
     n_turns: int
+    speech_s: Floats
+    """The user's speech but for backchannels, up to the last labelled end of turn; shape=(n, 2)."""
 
     def count(self, kind: int) -> int:
         return int(np.count_nonzero(self.kind == kind))
+
+    @property
+    def ends_of_turn(self) -> Ints:
+        """The intervals of the ends of turn, by number of the turn; shape=(n_turns,)."""
+        return np.flatnonzero(self.kind == END_OF_TURN)
+
+    @property
+    def n_holds(self) -> int:
+        """What the rate per hold rests on: scored holds, and pauses that the recorded agent cut off."""
+        return self.count(HOLD) + self.count(CUT_OFF)
+
+    @property
+    def cut_off_turns(self) -> Bools:
+        """Which turns have a cut-off pause; shape=(n_turns,)."""
+        found = np.zeros(self.n_turns + 1, np.bool_)
+        found[self.turn[self.kind == CUT_OFF]] = True
+        return found[:-1]
 
 
 def intervals(
@@ -41,57 +75,110 @@ def intervals(
     shortest_hold_s: float = SHORTEST_HOLD_S,
     longest_hold_s: float = LONGEST_HOLD_S,
 ) -> Intervals:
-    """Labels as intervals; `tail_s` is the silence that was added after the recording."""
-    rows: list[tuple[float, float, int]] = []
+    """The labelled pauses; `tail_s` is the silence that was added after the recording.
+
+    >>> from lab_utils.core.labels import Ipu, Label, Labels
+    >>> user = Ipu("user", 1.0, 2.0), Ipu("user", 2.5, 3.0)
+    >>> marks = intervals(Labels(9.0, user, (Label("hold", 2.0, 2.5), Label("shift", 3.0, 4.0))))
+    >>> [INTERVAL_NAMES[kind] for kind in marks.kind], marks.end_s.tolist()
+    (['hold', 'end_of_turn'], [2.5, 9.0])
+    """
+    rows: list[tuple[float, float, int, float]] = []
     backchannels = labels.of_kind("backchannel")
     user = labels.spans("user")
     is_backchannel = np.zeros(len(user), dtype=np.bool_)
     for start_s, end_s in backchannels:
         is_backchannel |= (user[:, 0] < end_s) & (user[:, 1] > start_s)
     end_of_all_s = labels.duration_s + tail_s
-    user_starts = np.sort(np.concatenate((user[~is_backchannel, 0], backchannels[:, 0])))
     for start_s, end_s in labels.of_kind("hold"):
         scored = shortest_hold_s <= round(end_s - start_s, 9) <= longest_hold_s
-        rows.append((start_s, end_s, HOLD if scored else LONG_HOLD))
-    rows += [(start_s, end_s, CUT_OFF) for start_s, end_s in labels.of_kind("cut_off")]
-    rows += [(start_s, end_s, SPEECH) for start_s, end_s in user[~is_backchannel]]
+        rows.append((start_s, end_s, HOLD if scored else UNSCORED_HOLD, np.inf))
+    agent_starts = labels.spans("agent")[:, 0]
+    for start_s, end_s in labels.of_kind("cut_off"):
+        inside = agent_starts[(agent_starts >= start_s) & (agent_starts < end_s)]
+        rows.append((start_s, end_s, CUT_OFF, float(inside.min(initial=end_s))))
     turn_ends = labels.of_kind("shift")[:, 0]
-    for kind, begins in ((END_OF_TURN, turn_ends), (BACKCHANNEL, backchannels[:, 0])):
+    user_starts = np.sort(np.concatenate((user[~is_backchannel, 0], backchannels[:, 0])))
+    for kind, begins in ((END_OF_TURN, turn_ends), (BACKCHANNEL, backchannels[:, 1])):
         for start_s in begins:
-            side: Literal["left", "right"] = "right" if kind == BACKCHANNEL else "left"
-            later = user_starts[np.searchsorted(user_starts, start_s, side=side) :]
-            rows.append((start_s, float(later[0]) if len(later) else end_of_all_s, kind))
-    starts, ends, kinds = np.array(sorted(rows), dtype=np.float64).reshape(-1, 3).T
+            later = user_starts[np.searchsorted(user_starts, start_s) :]
+            rows.append((start_s, float(later[0]) if len(later) else end_of_all_s, kind, np.inf))
+    starts, ends, kinds, agent_s = np.array(sorted(rows), dtype=np.float64).reshape(-1, 4).T
     ends[:-1] = np.minimum(ends[:-1], starts[1:])  # rounded labels may overlap a little
     turn = np.searchsorted(turn_ends, starts, side="left").astype(np.int64)
-    return Intervals(starts, ends, kinds.astype(np.int64), turn, len(turn_ends))
+    speech_s = user[~is_backchannel]
+    speech_s = speech_s[speech_s[:, 0] < turn_ends.max(initial=-np.inf)]
+    return Intervals(starts, ends, kinds.astype(np.int64), turn, agent_s, len(turn_ends), speech_s)
+
+
+def owners(last_speaking_s: Floats, commit_s: Floats, marks: Intervals) -> Ints:
+    """The interval that each commit belongs to, -1 for no label; arrays that broadcast.
+
+    `commit_s` is infinite where there is no commit: no label either. Of two starts at the same distance the
+    earlier counts.
+
+    >>> from lab_utils.core.labels import Ipu, Label, Labels
+    >>> user = Ipu("user", 1.0, 2.0), Ipu("user", 2.5, 3.0)
+    >>> marks = intervals(Labels(9.0, user, (Label("hold", 2.0, 2.5), Label("shift", 3.0, 4.0))))
+    >>> owners(np.array([2.05, 2.05, 1.2]), np.array([2.4, 2.55, 1.6]), marks).tolist()
+    [0, 0, -1]
+    """
+    start_s, end_s = np.append(marks.start_s, np.inf), np.append(marks.end_s, -np.inf)
+    after = np.searchsorted(marks.start_s, last_speaking_s, side="right")
+    before = after - 1  # -1 is the entry appended, which nothing belongs to
+    within = last_speaking_s < end_s[before]
+    touches_next = start_s[after] <= np.where(np.isfinite(commit_s), commit_s, -np.inf)
+    nearer = ~(last_speaking_s - start_s[before] <= start_s[after] - last_speaking_s)
+    of_next = touches_next & (nearer | ~within)
+    owner = np.where(of_next, after, np.where(within, before, -1))
+    return np.where(np.isfinite(commit_s), owner, -1)
 
 
 def attribute(commits: Commits, marks: Intervals) -> pd.DataFrame:
-    """What each commit of one setting means: one row per commit (columns: see `attributes`)."""
+    """What each commit of one setting means: one row per commit (columns: see `attributes`).
+
+    >>> from lab_utils.core.labels import Ipu, Label, Labels
+    >>> user = Ipu("user", 1.0, 2.0), Ipu("user", 2.5, 3.0)
+    >>> marks = intervals(Labels(9.0, user, (Label("hold", 2.0, 2.5), Label("shift", 3.0, 4.0))))
+    >>> times_s = np.array([2.55, 3.6])
+    >>> commits = Commits(times_s, ("detector",) * 2, np.array([0.7, 0.8]), np.array([2.05, 3.1]))
+    >>> attribute(commits, marks)[["label", "false_boundary", "latency_s"]]
+             label  false_boundary  latency_s
+    0         hold            True        NaN
+    1  end_of_turn           False        0.6
+    """
     return pd.DataFrame(attributes(commits, marks))
 
 
 def attributes(commits: Commits, marks: Intervals) -> dict[str, NDArray[Any]]:
     """What each commit of one setting means, as columns of shape=(commits,).
 
-    commit_s, cause, probability, label (an interval name, or "other"), label_start_s, latency_s (of
-    the first commit of an end of turn, else NaN) and false_boundary (in a scored hold, or in speech before
-    the end of a turn).
+    commit_s, cause, probability, last_speaking_s; label (an interval name; "speech" or "other" where it
+    belongs to no label), label_start_s, turn (-1 without a label); latency_s (of the first commit of an end
+    of turn, else NaN); false_boundary (it belongs to a hold of any length, or to a cut-off pause before the
+    recorded agent spoke) and scored (such a false boundary counts in the rate per hold).
     """
-    place = np.searchsorted(marks.start_s, commits.time_s, side="right") - 1
-    inside = (place >= 0) & (commits.time_s < np.append(marks.end_s, -np.inf)[place])
-    kind = np.where(inside, np.append(marks.kind, 0)[place], -1)
-    start_s = np.where(inside, np.append(marks.start_s, np.nan)[place], np.nan)
-    in_turn = np.append(marks.turn, marks.n_turns)[place] < marks.n_turns
+    owner = owners(commits.last_speaking_s, commits.time_s, marks)
+    kind = np.append(marks.kind, -1)[owner]
+    start_s = np.append(marks.start_s, np.nan)[owner]
+    labelled = np.array([*INTERVAL_NAMES, NO_LABEL], dtype=object)[kind]
+    in_speech = np.zeros(len(owner), np.bool_)
+    for begin_s, end_s in marks.speech_s:
+        in_speech |= (begin_s <= commits.time_s) & (commits.time_s < end_s)
+    labelled[(owner < 0) & in_speech] = IN_SPEECH
+    known = commits.time_s < np.append(marks.agent_s, -np.inf)[owner]
     ends = kind == END_OF_TURN
-    first = ends & ~pd.Series(np.where(ends, place, -1 - np.arange(len(place)))).duplicated().to_numpy()
+    first = ends & ~pd.Series(np.where(ends, owner, -1 - np.arange(len(owner)))).duplicated().to_numpy()
+    scored = (kind == HOLD) | ((kind == CUT_OFF) & known)
     return {
         "commit_s": commits.time_s,
         "cause": np.array(commits.cause, dtype=object),
         "probability": commits.probability,
-        "label": np.array([*INTERVAL_NAMES, "other"], dtype=object)[kind],
+        "last_speaking_s": commits.last_speaking_s,
+        "label": labelled,
         "label_start_s": start_s,
+        "turn": np.append(marks.turn, -1)[owner],
         "latency_s": np.where(first, commits.time_s - start_s, np.nan),
-        "false_boundary": (kind == HOLD) | ((kind == SPEECH) & in_turn),
+        "false_boundary": scored | (kind == UNSCORED_HOLD),
+        "scored": scored,
     }

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.timeline import Floats
-from .intervals import HOLD, Intervals
+from .intervals import CUT_OFF, Intervals
 from .tally import Tally
 
 
@@ -22,17 +22,23 @@ class PerRecording:
     """What one setting did on one recording; definitions at the head of `turns.metrics`."""
 
     holds: int
-    """Scored holds."""
+    """Scored holds, and pauses that the recorded agent cut off."""
     holds_cut: float
-    """Of these, with a commit."""
+    """Of these, with a commit (in a cut-off pause, before the recorded agent spoke)."""
+    holds_cut_at_most: float
+    """The same, were every cut-off pause cut."""
     turns: int
     """Labelled ends of turn."""
     turns_cut: float
     """User turns with at least one false boundary."""
+    turns_cut_at_most: float
+    """The same, were every cut-off pause cut."""
     timeouts: float
     """Ends of turn committed by `max_delay`."""
     missed: float
     """Ends of turn without a commit."""
+    in_no_label: float
+    """Commits that belong to no label."""
     latency_s: Floats
     """shape=(takes, turns): from the true end of speech to the commit; infinity where missed."""
 
@@ -49,7 +55,7 @@ def per_recording(tallies: Sequence[Tally], marks: Intervals, setting: int = 0) 
     >>> from lab_utils.turns.metrics import intervals
     >>> labels = Labels(9.0, (Ipu("user", 1.0, 2.0),), (Label("shift", 2.0, 3.0),))
     >>> none = np.zeros(1, dtype=np.int64)
-    >>> takes = [Tally(none, none, none, none, none, np.array([[s]])) for s in (0.6, np.inf)]
+    >>> takes = [Tally(*[none] * 7, latency_s=np.array([[s]])) for s in (0.6, np.inf)]
     >>> one = per_recording(takes, intervals(labels))
     >>> one.turns, one.missed, one.latency_s.tolist()
     (1, 0.5, [[0.6], [inf]])
@@ -60,11 +66,14 @@ def per_recording(tallies: Sequence[Tally], marks: Intervals, setting: int = 0) 
         return float(np.mean([getattr(t, name)[setting] for t in tallies]))
 
     return PerRecording(
-        holds=marks.count(HOLD),
-        holds_cut=mean("holds_cut"),
+        holds=marks.n_holds,
+        holds_cut=mean("holds_cut") + mean("cut_offs_cut"),
+        holds_cut_at_most=mean("holds_cut") + marks.count(CUT_OFF),
         turns=marks.n_turns,
         turns_cut=mean("turns_cut"),
+        turns_cut_at_most=mean("turns_cut_at_most"),
         timeouts=mean("timeouts"),
         missed=float(np.isinf(latency_s).sum() / len(latency_s)),
+        in_no_label=mean("in_no_label"),
         latency_s=latency_s,
     )

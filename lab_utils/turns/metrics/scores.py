@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ...core.timeline import Floats, Ints
-from .intervals import BACKCHANNEL, HOLD, Intervals
+from .intervals import BACKCHANNEL, CUT_OFF, Intervals
 from .tally import Counts, Tally
 
 PERCENTILES = (50, 90, 95)
@@ -19,31 +19,46 @@ RATES = ("false_boundary_rate", "false_boundary_rate_per_turn", "timeout_rate", 
 
 
 def summarize(tallies: Sequence[Tally], marks: Sequence[Intervals]) -> dict[str, Floats]:
-    """Rates and latencies of a block of settings over recordings and phases, each of shape=(settings,).
+    """Rates and latencies of a block of settings over recordings and takes, each of shape=(settings,).
 
-    One tally and one set of intervals per recording and phase: phases are averaged by pooling. A rate without
-    a denominator, and a latency without a committed turn, is NaN.
+    One tally and one set of intervals per recording and take: takes are averaged by pooling. A rate without
+    a denominator, and a latency without a turn, is NaN.
+
+    >>> from lab_utils.core.labels import Ipu, Label, Labels
+    >>> from lab_utils.turns.metrics import intervals
+    >>> labels = Labels(9.0, (Ipu("user", 1.0, 2.0),), (Label("shift", 2.0, 3.0),))
+    >>> none = np.zeros(1, dtype=np.int64)
+    >>> takes = [Tally(*[none] * 7, latency_s=np.array([[wait_s]])) for wait_s in (0.6, 0.8, np.inf)]
+    >>> found = summarize(takes, [intervals(labels)] * 3)
+    >>> [float(found[name][0].round(3)) for name in ("latency_mean", "latency_p50", "latency_p95")]
+    [0.7, 0.8, inf]
+    >>> float(found["missed_rate"][0].round(3)), float(found["longest_wait"][0])
+    (0.333, inf)
     """
-    n_holds = sum(m.count(HOLD) for m in marks)
+    n_holds = sum(m.n_holds for m in marks)
     n_turns = sum(m.n_turns for m in marks)
     n_settings = len(tallies[0].timeouts)
     parts = [_latencies(tallies, slice(k, k + CHUNK)) for k in range(0, n_settings, CHUNK)]
-    committed, *figures = (np.concatenate(part) for part in zip(*parts, strict=True))
+    committed, longest, *figures = (np.concatenate(part) for part in zip(*parts, strict=True))
+    holds_cut = _total(tallies, "holds_cut")
     rates = {
-        "false_boundary_rate": _ratio(_total(tallies, "holds_cut"), n_holds),
+        "false_boundary_rate": _ratio(holds_cut + _total(tallies, "cut_offs_cut"), n_holds),
         "false_boundary_rate_per_turn": _ratio(_total(tallies, "turns_cut"), n_turns),
         "timeout_rate": _ratio(_total(tallies, "timeouts"), n_turns),
         "missed_rate": _ratio(n_turns - committed, n_turns),
+        "false_boundary_rate_at_most": _ratio(holds_cut + sum(m.count(CUT_OFF) for m in marks), n_holds),
+        "false_boundary_rate_per_turn_at_most": _ratio(_total(tallies, "turns_cut_at_most"), n_turns),
         "backchannel_rate": _ratio(
             _total(tallies, "backchannels_hit"), sum(m.count(BACKCHANNEL) for m in marks)
         ),
-        "cut_offs_hit": _total(tallies, "cut_offs_hit").astype(np.float64),
+        "commits_in_no_label": _total(tallies, "in_no_label").astype(np.float64),
+        "longest_wait": longest,
     }
     return rates | dict(zip(LATENCIES, figures, strict=True))
 
 
 def _latencies(tallies: Sequence[Tally], settings: slice) -> list[Floats]:
-    """Committed turns, mean latency and percentiles of some settings, each of shape=(settings,)."""
+    """Committed turns, longest and mean latency and percentiles of some settings, each shape=(settings,)."""
     latency_s = np.concatenate([t.latency_s.T[settings] for t in tallies], axis=1)
     latency_s.sort(axis=1)
     sum_s = latency_s.sum(axis=1)
@@ -53,7 +68,8 @@ def _latencies(tallies: Sequence[Tally], settings: slice) -> list[Floats]:
     sum_s[missing] = np.sum(latency_s[missing], axis=1, where=seen)
     committed[missing] = np.count_nonzero(seen, axis=1)
     mean_s = np.where(committed > 0, sum_s / np.maximum(committed, 1), np.nan)
-    return [committed, mean_s, *(_percentile(latency_s, committed, q) for q in PERCENTILES)]
+    longest_s = latency_s[:, -1] if latency_s.shape[1] else np.full(len(latency_s), np.nan)
+    return [committed, longest_s, mean_s, *(percentile(latency_s, q) for q in PERCENTILES)]
 
 
 def _total(tallies: Sequence[Tally], name: str) -> Counts:
@@ -64,16 +80,26 @@ def _ratio(count: Counts, n: int) -> Floats:
     return count / n if n else np.full(len(count), np.nan)
 
 
-def _percentile(ordered: Floats, n: Counts, q: float) -> Floats:
-    """Percentile of the first `n` values of each sorted row, interpolated as numpy does; shape=(rows,)."""
-    if not ordered.shape[1]:
+def percentile(ordered: Floats, q: float) -> Floats:
+    """Percentile of each row of sorted values, some perhaps infinite; shape=(rows,), NaN without values.
+
+    Interpolated between neighbours as numpy does by default; infinite as soon as an infinite one counts.
+
+    >>> percentile(np.array([[0.5, 0.7, 0.9, np.inf]]), 50).round(3).tolist()
+    [0.8]
+    >>> percentile(np.array([[0.5, 0.7, 0.9, np.inf]]), 95).tolist()
+    [inf]
+    """
+    n = ordered.shape[1]
+    if not n:
         return np.full(len(ordered), np.nan)
-    place = np.maximum(n - 1, 0) * (q / 100)
-    below = place.astype(np.int64)
-    rows = np.arange(len(ordered))
-    low, high = ordered[rows, below], ordered[rows, np.minimum(below + 1, np.maximum(n - 1, 0))]
+    place = (n - 1) * (q / 100)
+    below = int(place)
+    low, high = ordered[:, below], ordered[:, min(below + 1, n - 1)]
+    if place == below:
+        return low.copy()
     with np.errstate(invalid="ignore"):
-        return np.where(n > 0, low + (place - below) * (high - low), np.nan)
+        return np.where(np.isinf(high), np.inf, low + (place - below) * (high - low))
 
 
 def bootstrap(
@@ -89,12 +115,10 @@ def bootstrap(
     if len(tallies) < 2:
         return pd.DataFrame(np.nan, index=names, columns=["low", "high"])
     cuts = np.array([[_total(t, n)[0] for n in ("holds_cut", "turns_cut", "timeouts")] for t in tallies])
-    n_of = np.array(
-        [[m.count(HOLD) * len(t), m.n_turns * len(t)] for m, t in zip(marks, tallies, strict=True)]
-    )
+    cuts[:, 0] += [_total(t, "cut_offs_cut")[0] for t in tallies]
+    n_of = np.array([[m.n_holds * len(t), m.n_turns * len(t)] for m, t in zip(marks, tallies, strict=True)])
     latency = [np.concatenate([t.latency_s[:, 0] for t in of]) for of in tallies]
     missed = np.array([np.count_nonzero(np.isinf(values)) for values in latency])
-    seen = [values[np.isfinite(values)] for values in latency]
     draws = np.random.default_rng(seed).integers(len(tallies), size=(resamples, len(tallies)))
     values = np.full((resamples, len(names)), np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -104,11 +128,12 @@ def bootstrap(
         ):
             values[:, column] = count[draws].sum(axis=1) / n
     for row, draw in enumerate(draws):
-        pooled = np.concatenate([seen[r] for r in draw])
-        if len(pooled):
-            values[row, len(RATES) :] = [pooled.mean(), *np.percentile(pooled, PERCENTILES)]
-    known = [column[np.isfinite(column)] for column in values.T]
-    limits = [np.percentile(column, [2.5, 97.5]) if len(column) else [np.nan, np.nan] for column in known]
+        pooled = np.sort(np.concatenate([latency[r] for r in draw]))[None, :]
+        seen = pooled[np.isfinite(pooled)]
+        mean_s = seen.mean() if len(seen) else np.nan
+        values[row, len(RATES) :] = [mean_s, *(percentile(pooled, q)[0] for q in PERCENTILES)]
+    known = [np.sort(column[~np.isnan(column)])[None, :] for column in values.T]
+    limits = [[percentile(column, q)[0] for q in (2.5, 97.5)] for column in known]
     return pd.DataFrame(limits, index=names, columns=["low", "high"])
 
 

@@ -5,6 +5,9 @@ In a pause a setting commits after `min_column`'s delay if the end is accepted, 
 one of the accepted pauses by delay, one of the others; a setting's counts are one row of each, joined. Holds
 and turns are bits of machine words, joined by "or"; latencies are joined by the lesser. The few pauses whose
 acceptance depends on the delays as well are added setting by setting.
+
+Which label a commit belongs to: see `owners`. A commit on a branch counts for the branch's own end of turn
+only, and a commit of the tape for an end of turn only before its branch begins.
 """
 
 from __future__ import annotations
@@ -17,23 +20,32 @@ from numpy.typing import NDArray
 
 from ...core.timeline import Floats, Ints
 from ...core.traces import Bools
-from ..replay.records import Decisions, Pauses
-from .intervals import BACKCHANNEL, CUT_OFF, END_OF_TURN, HOLD, LONG_HOLD, SPEECH, Intervals
+from ..replay.records import Decisions
+from .intervals import BACKCHANNEL, CUT_OFF, END_OF_TURN, HOLD, UNSCORED_HOLD, Intervals, owners
 
 Counts = NDArray[np.int64]
 Words = NDArray[np.uint64]
 WORD_BITS = 64
-COUNTED = ("holds_cut", "turns_cut", "cut_offs_hit", "backchannels_hit")
+COUNTED = ("holds_cut", "turns_cut", "cut_offs_cut", "backchannels_hit")
+_ELSEWHERE = -2
+"""Owner of a commit that belongs to a label and isn't scored there."""
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts of one recording, one phase, for a block of settings; each shape=(settings,) unless said."""
+    """Counts of one recording, one take, for a block of settings; each shape=(settings,) unless said."""
 
     holds_cut: Counts
+    """Scored holds with a commit."""
     turns_cut: Counts
-    cut_offs_hit: Counts
+    """User turns with a commit in a hold of any length, or in a cut-off pause before the recorded agent."""
+    turns_cut_at_most: Counts
+    """The same, were every cut-off pause cut that isn't known to be."""
+    cut_offs_cut: Counts
+    """Cut-off pauses with a commit before the recorded agent spoke."""
     backchannels_hit: Counts
+    in_no_label: Counts
+    """Commits that belong to no label."""
     timeouts: Counts
     latency_s: Floats
     """shape=(turns, settings); infinity where the end of turn was missed."""
@@ -48,73 +60,139 @@ class _Bits:
     mask: Words
     first_word: Ints
     """Of each of `COUNTED`, and the total number of words; shape=(5,)."""
+    turn_bits: Words
+    """Of the words of the turns: those with a cut-off pause."""
 
 
-def tally(decisions: Decisions, pauses: Pauses, marks: Intervals, offset_s: float) -> Tally:
-    """Score every setting's commits on one recording; `offset_s` is stream time less recording time."""
-    accepted_s, rejected_s = decisions.accepted_s - offset_s, decisions.rejected_s - offset_s
-    begin_s, end_s = pauses.end_of_speech_s - offset_s, pauses.resume_s - offset_s
-    accepted, rejected = decisions.accepted, decisions.rejected
-    if len(decisions.late_s):  # further rows, which every setting accepts
-        late_s = decisions.late_s - offset_s
-        latest_s = np.where(np.isfinite(late_s), late_s, -np.inf).max(axis=1)
-        begin_s = np.append(begin_s, late_s.min(axis=1))
-        end_s = np.append(end_s, np.nextafter(latest_s, np.inf))
-        accepted_s = np.concatenate((accepted_s, late_s))
-        rejected_s = np.concatenate((rejected_s, np.full_like(late_s, np.inf)))
-        every = np.ones((len(late_s), accepted.shape[1]), np.bool_)
-        accepted, rejected = np.concatenate((accepted, every)), np.concatenate((rejected, every))
-    slot, interval = _cells(begin_s, end_s, marks)
+@dataclass(frozen=True)
+class _Rows:
+    """One side of the decisions, the late triggers below the pauses."""
+
+    commit_s: Floats
+    """Recording time, shape=(rows, columns)."""
+    owner: Ints
+    """shape=(rows, columns)"""
+    taken: Bools
+    """Whether a threshold takes this side in a row; shape=(rows, levels)."""
+
+
+def tally(decisions: Decisions, marks: Intervals, offset_s: float, longest_wait_s: Floats) -> Tally:
+    """Score every setting's commits on one recording.
+
+    `offset_s` is stream time less recording time; `longest_wait_s`, shape=(settings,): an end of turn that
+    is committed later is missed.
+    """
+    sides = _sides(decisions, marks, offset_s)
+    slot, interval = _cells(sides, len(marks.kind))
     ends = np.flatnonzero(marks.kind[interval] == END_OF_TURN)
     ends = ends[np.argsort(marks.turn[interval[ends]], kind="stable")]
     bits = _bits(slot, interval, marks)
-    start_s, until_s = marks.start_s[interval, None], marks.end_s[interval, None]
-    commit_s = (accepted_s[slot], rejected_s[slot])
-    inside = [(s >= start_s) & (s < until_s) for s in commit_s]
+    inside = [side.owner[slot] == interval[:, None] for side in sides]
+    start_s = marks.start_s[interval[ends], None]
     delay_s = [
-        np.where(i[ends], s[ends] - start_s[ends], np.inf) for i, s in zip(inside, commit_s, strict=True)
+        np.where(i[ends], side.commit_s[slot[ends]] - start_s, np.inf)
+        for i, side in zip(inside, sides, strict=True)
     ]
     turn = marks.turn[interval[ends]]
+    loose = [side.owner == -1 for side in sides]
 
     words = np.zeros((bits.first_word[-1], len(decisions)), dtype=np.uint64)
+    in_no_label = np.empty(len(decisions), dtype=np.int64)
     latency_s = np.empty((len(decisions), marks.n_turns))
     timeouts = np.empty(len(decisions), dtype=np.int64)
+    n_rows = len(decisions.accepted)
     for level, settings in _by_level(decisions.level):
         columns = decisions.min_column[settings], decisions.max_column[settings]
-        sides = accepted[slot, level], rejected[slot, level]
+        taken = [side.taken[:, level] for side in sides]
         hit = [
-            _words(bits, side, table)[:, column]
-            for side, table, column in zip(sides, inside, columns, strict=True)
+            _words(bits, side[slot], table)[:, column]
+            for side, table, column in zip(taken, inside, columns, strict=True)
         ]
         first_s = [
-            _first(side[ends], table, turn, marks.n_turns)[column]
-            for side, table, column in zip(sides, delay_s, columns, strict=True)
+            _first(side[slot[ends]], table, turn, marks.n_turns)[column]
+            for side, table, column in zip(taken, delay_s, columns, strict=True)
         ]
         here = hit[0] | hit[1]
-        undecided = ~(accepted | rejected)[:, level]
+        of_none = [
+            np.count_nonzero(table[side], axis=0)[column]
+            for side, table, column in zip(taken, loose, columns, strict=True)
+        ]
+        free = of_none[0] + of_none[1]
+        undecided = ~(taken[0] | taken[1])[:n_rows]
         if undecided.any():
-            for pause, (yes, _) in decisions.resolve(settings, undecided[: len(pauses)]).items():
-                if not undecided[pause]:
+            for row, (yes, _) in decisions.resolve(settings, undecided).items():
+                if not undecided[row]:
                     continue
-                for cell in np.flatnonzero(slot == pause):
+                free += np.where(yes, loose[0][row, columns[0]], loose[1][row, columns[1]])
+                for cell in np.flatnonzero(slot == row):
                     own = np.where(yes, inside[0][cell, columns[0]], inside[1][cell, columns[1]])
-                    for row in np.flatnonzero(bits.cell == cell):
-                        here[bits.word[row]] |= np.where(own, bits.mask[row], np.uint64(0))
-                for row in np.flatnonzero(slot[ends] == pause):
-                    for side, table, column, of_side in zip(
+                    for bit in np.flatnonzero(bits.cell == cell):
+                        here[bits.word[bit]] |= np.where(own, bits.mask[bit], np.uint64(0))
+                for end in np.flatnonzero(slot[ends] == row):
+                    for side_s, table, column, of_side in zip(
                         first_s, delay_s, columns, (yes, ~yes), strict=True
                     ):
-                        one_s = np.where(of_side, table[row, column], np.inf)
-                        side[:, turn[row]] = np.minimum(side[:, turn[row]], one_s)
+                        one_s = np.where(of_side, table[end, column], np.inf)
+                        side_s[:, turn[end]] = np.minimum(side_s[:, turn[end]], one_s)
         words[:, settings] = here
+        in_no_label[settings] = free
+        within = longest_wait_s[settings, None] + 1e-9
+        first_s = [np.where(side_s <= within, side_s, np.inf) for side_s in first_s]
         timeouts[settings] = np.count_nonzero(first_s[1] < first_s[0], axis=1)
-        latency_s[settings] = np.minimum(first_s[0], first_s[1], out=first_s[0])
+        latency_s[settings] = np.minimum(first_s[0], first_s[1])
     counted = np.bitwise_count(words)
     counts = {
         name: counted[first:last].sum(axis=0, dtype=np.int64)
         for name, first, last in zip(COUNTED, bits.first_word[:-1], bits.first_word[1:], strict=True)
     }
-    return Tally(**counts, timeouts=timeouts, latency_s=latency_s.T)
+    turns = words[bits.first_word[1] : bits.first_word[2]] | bits.turn_bits[:, None]
+    return Tally(
+        **counts,
+        turns_cut_at_most=np.bitwise_count(turns).sum(axis=0, dtype=np.int64),
+        in_no_label=in_no_label,
+        timeouts=timeouts,
+        latency_s=latency_s.T,
+    )
+
+
+def _sides(decisions: Decisions, marks: Intervals, offset_s: float) -> list[_Rows]:
+    """Both sides of the decisions, with the label that each commit is scored under."""
+    late_s = decisions.late_s - offset_s
+    last_s = decisions.last_speaking_s - offset_s
+    shape = decisions.accepted_s.shape
+    branch = np.concatenate((decisions.branch, decisions.late_branch))
+    every = np.ones((len(late_s), decisions.accepted.shape[1]), np.bool_)
+    sides: list[_Rows] = []
+    late_last_s = decisions.late_last_speaking_s - offset_s
+    for times_s, taken in (
+        (decisions.accepted_s, decisions.accepted),
+        (decisions.rejected_s, decisions.rejected),
+    ):
+        if sides and times_s is decisions.accepted_s and not len(late_s):
+            sides.append(_Rows(sides[0].commit_s, sides[0].owner, taken))
+            break
+        commit_s, own_last_s = times_s - offset_s, last_s
+        if len(late_s):  # further rows, which every setting accepts
+            other_s = late_s if not sides else np.full_like(late_s, np.inf)
+            commit_s = np.concatenate((commit_s, other_s))
+            own_last_s = np.concatenate((np.broadcast_to(last_s, shape), late_last_s))
+            taken = np.concatenate((taken, every if not sides else ~every))
+        owner = owners(own_last_s, commit_s, marks)
+        sides.append(_Rows(commit_s, _scored(owner, commit_s, branch, decisions, marks, offset_s), taken))
+    return sides
+
+
+def _scored(
+    owner: Ints, commit_s: Floats, branch: Ints, decisions: Decisions, marks: Intervals, offset_s: float
+) -> Ints:
+    """The owners, `_ELSEWHERE` for what isn't scored there and where there is no commit."""
+    ends = marks.ends_of_turn
+    until_s = np.append(marks.agent_s, np.inf)  # a cut-off pause is known until then
+    until_s[ends[decisions.forks.turn]] = decisions.forks.from_s - offset_s
+    own_end = np.append(ends[decisions.forks.turn], -1)[branch][:, None]
+    on_tape = branch[:, None] < 0
+    scored = np.where(on_tape, commit_s < until_s[owner], owner == own_end)
+    return np.where(np.isfinite(commit_s) & scored, owner, _ELSEWHERE)
 
 
 def _by_level(level: Ints) -> Iterator[tuple[int, Ints]]:
@@ -124,34 +202,44 @@ def _by_level(level: Ints) -> Iterator[tuple[int, Ints]]:
     yield from zip(names.tolist(), np.split(order, first[1:]), strict=True)
 
 
-def _cells(begin_s: Floats, end_s: Floats, marks: Intervals) -> tuple[Ints, Ints]:
-    """Pairs (slot, interval) that a commit of the slot, in `[begin_s, end_s)`, can fall into."""
-    first = np.searchsorted(marks.end_s, begin_s, side="right")
-    n = np.maximum(np.searchsorted(marks.start_s, end_s, side="left") - first, 0)
-    slot = np.repeat(np.arange(len(begin_s)), n)
-    return slot, np.arange(len(slot)) - np.repeat(np.cumsum(n) - n, n) + np.repeat(first, n)
+def _cells(sides: list[_Rows], n: int) -> tuple[Ints, Ints]:
+    """Pairs (slot, interval) such that a commit of the slot's row is scored under the interval."""
+    found = np.zeros((len(sides[0].owner), n), np.bool_)
+    for side in sides[: 1 if sides[0].owner is sides[1].owner else 2]:
+        rows, columns = np.nonzero(side.owner >= 0)
+        found[rows, side.owner[rows, columns]] = True
+    slot, interval = np.nonzero(found)
+    return slot, interval
 
 
 def _bits(slot: Ints, interval: Ints, marks: Intervals) -> _Bits:
     """Number what can be hit, word by word, for each of `COUNTED`."""
     kind, turn = marks.kind[interval], marks.turn[interval]
-    in_turn = np.isin(kind, (HOLD, LONG_HOLD, SPEECH)) & (turn < marks.n_turns)
+    in_turn = np.isin(kind, (HOLD, UNSCORED_HOLD, CUT_OFF)) & (turn < marks.n_turns)
     cells, words, masks, first_word = [], [], [], [0]
-    for used, name in (
-        (kind == HOLD, interval),
-        (in_turn, turn),
-        (kind == CUT_OFF, interval),
-        (kind == BACKCHANNEL, interval),
+    turn_bits = np.zeros(0, dtype=np.uint64)
+    cut_off_turns = np.flatnonzero(marks.cut_off_turns)
+    for name, used, number, always in (
+        ("holds_cut", kind == HOLD, interval, ()),
+        ("turns_cut", in_turn, turn, cut_off_turns),
+        ("cut_offs_cut", kind == CUT_OFF, interval, ()),
+        ("backchannels_hit", kind == BACKCHANNEL, interval, ()),
     ):
         cell = np.flatnonzero(used)
-        names, bit = np.unique(name[cell], return_inverse=True)
+        names = np.union1d(number[cell], np.asarray(always, dtype=np.int64))
+        bit = np.searchsorted(names, number[cell])
+        n_words = -(-len(names) // WORD_BITS)
         cells.append(cell)
         words.append(first_word[-1] + bit // WORD_BITS)
         masks.append(np.left_shift(np.uint64(1), (bit % WORD_BITS).astype(np.uint64)))
-        first_word.append(first_word[-1] - (-len(names) // WORD_BITS))
+        first_word.append(first_word[-1] + n_words)
+        if name == "turns_cut":
+            turn_bits = np.zeros(n_words, dtype=np.uint64)
+            for place in np.searchsorted(names, cut_off_turns).tolist():
+                turn_bits[place // WORD_BITS] |= np.uint64(1 << place % WORD_BITS)
     order = np.argsort(np.concatenate(words), kind="stable")
     cell, word, mask = (np.concatenate(parts)[order] for parts in (cells, words, masks))
-    return _Bits(cell, word, mask, np.array(first_word))
+    return _Bits(cell, word, mask, np.array(first_word), turn_bits)
 
 
 def _words(bits: _Bits, side: Bools, inside: Bools) -> Words:

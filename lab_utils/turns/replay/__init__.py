@@ -58,7 +58,8 @@ def decide(
     if block.detector == "stt":
         if stt is None or trace is None:
             raise ValueError("stt mode was given no events or no trace; give decide both (events: heard_by)")
-        return stt_decisions(trace, block.vad, stt, block.learners(agent), frame, len(pauses))
+        lag_s = conditions.stt_silence + conditions.transcription_delay
+        return stt_decisions(trace, block.vad, stt, block.learners(agent), frame, len(pauses), lag_s)
     delays = block.delays(pauses, agent)
     heard = eot if block.detector == "v1-mini" else None
     if stt is None:
@@ -119,6 +120,10 @@ def commits_of(decisions: Decisions, setting: int, detector: str, offset_s: floa
     accepted_s = np.where(accepted, decisions.accepted_s[:, decisions.min_column[setting]], np.inf)
     rejected_s = np.where(rejected, decisions.rejected_s[:, decisions.max_column[setting]], np.inf)
     times = np.minimum(accepted_s, rejected_s)
+    columns = np.where(rejected_s < accepted_s, decisions.max_column[setting], decisions.min_column[setting])
+    last_speaking = np.take_along_axis(
+        np.broadcast_to(decisions.last_speaking_s, decisions.accepted_s.shape), columns[:, None], axis=1
+    )[:, 0]
     if detector == "vad":
         causes = np.full(len(times), CAUSES.index("vad"))
     else:
@@ -128,6 +133,7 @@ def commits_of(decisions: Decisions, setting: int, detector: str, offset_s: floa
         times = np.concatenate((times, late))
         causes = np.concatenate((causes, [CAUSES.index(cause) for cause in decisions.late_cause]))
         probability = np.concatenate((probability, np.full(len(late), np.nan)))
+        last_speaking = np.concatenate((last_speaking, decisions.late_last_speaking_s[:, setting]))
     order = np.argsort(times, kind="stable")[: np.count_nonzero(np.isfinite(times))]
     named: tuple[Cause, ...] = tuple(CAUSES[k] for k in causes[order])
-    return Commits(times[order] - offset_s, named, probability[order])
+    return Commits(times[order] - offset_s, named, probability[order], last_speaking[order] - offset_s)

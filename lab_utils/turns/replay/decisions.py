@@ -155,6 +155,7 @@ def early_decisions(
         min_column=delays.min_column,
         max_column=delays.max_column,
         probability=full[:, None],
+        last_speaking_s=pauses.last_speaking_s[:, None],
         shortened=tuple(shortened),
     )
     if predictions is not None:

@@ -106,7 +106,9 @@ def late_decisions(
         min_column=settings,
         max_column=settings,
         probability=run.probability,
+        last_speaking_s=run.commit_last_speaking_s,
         late_s=run.late_s,
+        late_last_speaking_s=run.late_last_speaking_s,
         late_cause=(late,) * len(transcripts),
     )
 
@@ -148,6 +150,8 @@ class _Run:
 
     def __post_init__(self) -> None:
         n = self.commit_s.shape[1]
+        self.commit_last_speaking_s = np.full(self.commit_s.shape, np.nan)
+        self.late_last_speaking_s = np.full(self.late_s.shape, np.nan)
         self.transcribed = np.zeros(n, np.bool_)
         self.predicted = np.zeros(n, np.bool_)
         self.pending_s = np.full(n, np.inf)
@@ -166,8 +170,10 @@ class _Run:
         if pause >= 0:
             first = due & np.isinf(self.commit_s[pause])
             self.commit_s[pause, first] = self.pending_s[first]
+            self.commit_last_speaking_s[pause, first] = self.pending_last_speaking_s[first]
             later = due & ~first
         self.late_s[self.pending_transcript, later] = self.pending_s[later]
+        self.late_last_speaking_s[self.pending_transcript, later] = self.pending_last_speaking_s[later]
         self.flushed[due] = flush_samples(self.pending_s[due], frame_samples)
         self.transcribed[due] = False
         self.predicted[due] = False

@@ -55,6 +55,16 @@ class Shortened:
 
 
 @dataclass(frozen=True)
+class Forks:
+    """Where branches leave the tape, one each (see `branches`)."""
+
+    turn: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """Number of the end of turn that is scored on it, shape=(branches,)."""
+    from_s: Floats = field(default_factory=lambda: np.zeros(0))
+    """Stream time of the first thing heard on it and not on the tape, shape=(branches,)."""
+
+
+@dataclass(frozen=True)
 class Decisions:
     """What every setting of a block does in every pause.
 
@@ -80,15 +90,36 @@ class Decisions:
     """Each setting's column of `rejected_s`."""
     probability: Floats
     """shape=(pauses, 1), or (pauses, settings); NaN without a detector, and for what `shortened` holds."""
+    last_speaking_s: Floats
+    """The last speaking time that each wait counts from: shape=(pauses, 1), or (pauses, columns)."""
     shortened: tuple[Shortened, ...] = ()
     late_s: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     """shape=(triggers, settings): commits that belong to no pause or come after its first, by what triggered
     them; infinity where it led to none."""
+    late_last_speaking_s: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    """The last speaking time behind each of these, shape=(triggers, settings)."""
     late_cause: tuple[Cause, ...] = ()
     """The cause of each trigger's commits."""
+    forks: Forks = Forks()
+    pause_branch: Ints | None = None
+    """The branch of each pause, -1 for the tape, shape=(pauses,); None: all are the tape's."""
+    trigger_branch: Ints | None = None
+    """The branch of each late trigger, in the same way, shape=(triggers,)."""
 
     def __len__(self) -> int:
         return len(self.level)
+
+    @property
+    def branch(self) -> Ints:
+        """The branch of each pause, -1 for the tape; shape=(pauses,)."""
+        n = len(self.accepted)
+        return np.full(n, -1, dtype=np.int64) if self.pause_branch is None else self.pause_branch
+
+    @property
+    def late_branch(self) -> Ints:
+        """The branch of each late trigger, -1 for the tape; shape=(triggers,)."""
+        n = len(self.late_s)
+        return np.full(n, -1, dtype=np.int64) if self.trigger_branch is None else self.trigger_branch
 
     def resolve(self, settings: Ints, wanted: Bools) -> dict[int, tuple[Bools, Ints]]:
         """Shortened pauses under some settings: pause -> (accepted, start), each shape=(settings,).

@@ -59,18 +59,20 @@ def stt_decisions(
     learners: Sequence[Learner],
     frame_samples: int,
     n_pauses: int,
+    lag_s: float,
 ) -> Decisions:
     """Decisions of settings with these delays, given the events of the speech-to-text (stream times).
 
-    All commits are in `late_s`; `n_pauses` is the number of rows that the empty part must have. Raises
-    MissingRestarts with what the settings need next.
+    All commits are in `late_s`; `n_pauses` is the number of rows that the empty part must have. `lag_s`: how
+    long after the user's last sound the speech-to-text speaks of it, which tells the pause that a commit
+    belongs to and moves none. Raises MissingRestarts with what the settings need next.
     """
     runs = VadRuns(trace, vad, frame_samples)
     commits: list[list[_Commit]] = []
     missing: dict[int, int] = {}
     for learner in learners:
         try:
-            commits.append(_Walk(runs, learner).commits(events))
+            commits.append(_Walk(runs, learner, lag_s).commits(events))
         except MissingRestarts as needed:
             for origin, windows in zip(needed.origins, needed.windows, strict=True):
                 missing[origin] = max(windows, missing.get(origin, 0))
@@ -80,9 +82,11 @@ def stt_decisions(
     triggers = sorted({(one.trigger_s, one.cause) for found in commits for one in found})
     row_of = {trigger: row for row, trigger in enumerate(triggers)}
     late_s = np.full((len(triggers), n), np.inf)
+    silence_s = np.full((len(triggers), n), np.nan)
     for setting, found in enumerate(commits):
         for one in found:
             late_s[row_of[one.trigger_s, one.cause], setting] = one.time_s
+            silence_s[row_of[one.trigger_s, one.cause], setting] = one.silence_s
     none_s = np.full((n_pauses, n), np.inf)
     always = np.ones((n_pauses, 1), np.bool_)
     return Decisions(
@@ -95,7 +99,9 @@ def stt_decisions(
         min_column=np.arange(n),
         max_column=np.arange(n),
         probability=np.full((n_pauses, 1), np.nan),
+        last_speaking_s=np.full((n_pauses, 1), np.nan),
         late_s=late_s,
+        late_last_speaking_s=silence_s,
         late_cause=tuple(cause for _, cause in triggers),
     )
 
@@ -131,6 +137,8 @@ class _Commit:
     cause: Cause
     last_speaking_s: float | None
     """As it was at the trigger."""
+    silence_s: float
+    """Where the silence began that led to it."""
 
 
 @dataclass
@@ -139,6 +147,8 @@ class _Walk:
 
     runs: VadRuns
     learner: Learner
+    lag_s: float
+    """From the user's last sound to what the speech-to-text says of it."""
     origin: int = 0
     """Where the VAD began last."""
     told: int = 0
@@ -153,6 +163,8 @@ class _Walk:
     """The turn has a final transcript."""
     last_speaking_s: float | None = None
     """`_last_speaking_time`"""
+    lagging: bool = False
+    """It is the moment at which the speech-to-text said something."""
     speech_start_s: float | None = None
     """`_speech_start_time`: what dynamic endpointing is told."""
     pending: _Commit | None = None
@@ -197,7 +209,7 @@ class _Walk:
         first, after = bisect_left(run.heard, self.told), bisect_left(run.heard, windows)
         self.told = max(self.told, windows)
         if first < after:
-            self.last_speaking_s = run.arrival_s[run.heard[after - 1]]
+            self._spoke(run.arrival_s[run.heard[after - 1]])
             if self.speech_start_s is None:
                 self.speech_start_s = run.heard_since_s[first]
 
@@ -214,7 +226,7 @@ class _Walk:
             self.learner.user_ends(at_s, last_speaking_s)
         self.vad_speech_started = False
         self.speaking = False
-        self.last_speaking_s = last_speaking_s
+        self._spoke(last_speaking_s)
         if self.ended:
             self._trigger(at_s, "vad")
 
@@ -225,7 +237,7 @@ class _Walk:
                 self.speech_start_s = at_s if event.start_s is None else event.start_s
             self.learner.user_starts(at_s, self.speech_start_s)
             self.speaking = True
-            self.last_speaking_s = at_s
+            self._spoke(at_s)
             self.pending = None
         elif event.kind == "end_of_speech":
             if self.speaking:
@@ -233,7 +245,8 @@ class _Walk:
             restart = self.vad_speech_started
             self.speaking = False
             self.ended = True
-            self.last_speaking_s = at_s if event.end_s is None else min(event.end_s, at_s)
+            end_s = at_s if event.end_s is None else min(event.end_s, at_s)
+            self._spoke(end_s, lagging=event.end_s is None)
             self._trigger(at_s, "stt")
             if restart:
                 self._vad_until(at_s + TIE_S)  # a frame of the same moment has got to the VAD first
@@ -241,17 +254,21 @@ class _Walk:
                 self.told = 0
         elif event.text and event.kind != "interim":
             if self.last_speaking_s is None or tells_time(event):
-                self.last_speaking_s = speaking_time(event)
+                self._spoke(speaking_time(event), lagging=not tells_time(event))
             if event.kind == "final":
                 self.transcribed = self.transcribed or bool(event.text.strip())
                 if self.ended and not self.speaking:
                     self._trigger(at_s, "late_transcript")
 
+    def _spoke(self, at_s: float, *, lagging: bool = False) -> None:
+        self.last_speaking_s, self.lagging = at_s, lagging
+
     def _trigger(self, at_s: float, cause: Cause) -> None:
         """`_run_eou_detection`"""
         if self.transcribed and self.last_speaking_s is not None:
             due_s = max(at_s, self.last_speaking_s + self.learner.min_delay)
-            self.pending = _Commit(due_s, at_s, cause, self.last_speaking_s)
+            silence_s = self.last_speaking_s - (self.lag_s if self.lagging else 0.0)
+            self.pending = _Commit(due_s, at_s, cause, self.last_speaking_s, silence_s)
 
     def _commit_before(self, at_s: float) -> None:
         """Commit what waits and is due before a moment."""
