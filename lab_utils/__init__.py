@@ -1,12 +1,128 @@
 """Tune the turn-taking and response latency of LiveKit voice agents, offline.
 
-The rooms, each importing only from those before it: `core`, `recordings`, `turns`, `session`, `latency`,
-`plots`, `workflows`, `widgets`, `cli`. Importing this package loads none of them. It does one thing: it tells
+    import lab_utils as lab
+
+    study = lab.measure("my_calls/")  # find, label and trace recordings, score a grid of settings
+    choice = study.choose(lab.Budget.false_boundary_rate(0.10))
+    study.plot_tradeoff(choice)
+    study.export(choice, "support-line", "profile.yaml")
+
+    log = lab.run("my_calls/one.flac", lab.load_profile("profile.yaml"))  # the real AgentSession, offline
+
+`docs/api.md` tells of every name. Importing this package loads none of it: each name comes with its module
+when it is first used, so that production pays only for `load_profile`. Importing does one thing: it tells
 onnxruntime, before that can load, not to send telemetry to its maker.
 """
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime loads; worker processes inherit it
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .core.labels import Labels as Labels
+    from .core.recording import Recording as Recording
+    from .core.session_log import SessionLog as SessionLog
+    from .core.settings import Settings as Settings
+    from .recordings.conditions import LineCondition as LineCondition
+    from .recordings.importing import import_folder as import_folder
+    from .session.providers.files import load_providers as load_providers
+    from .turns.choose import Budget as Budget
+    from .turns.profile import Profile as Profile
+    from .turns.profile import load_profile as load_profile
+    from .turns.profile import save_profile as save_profile
+    from .widgets.study_tuner import StudyTuner as Tuner
+    from .workflows.compare import Sessions as Sessions
+    from .workflows.compare import compare as compare
+    from .workflows.compare import run_session as run
+    from .workflows.load import load as load
+    from .workflows.pictures import plot_conditions as plot_conditions
+    from .workflows.pictures import plot_labels as plot_labels
+    from .workflows.pictures import plot_providers as plot_providers
+    from .workflows.study import Choice as Choice
+    from .workflows.study import Study as Study
+    from .workflows.study import measure as measure
+    from .workflows.study import reopen_study as reopen_study
+    from .workflows.techniques import TechniqueStudy as TechniqueStudy
+    from .workflows.techniques import describe_techniques as describe_techniques
+    from .workflows.techniques import measure_techniques as techniques
+    from .workflows.transcribe import transcribe as transcribe
+
+_HOMES = {
+    "Budget": ("turns.choose", "Budget"),
+    "Choice": ("workflows.study", "Choice"),
+    "Labels": ("core.labels", "Labels"),
+    "LineCondition": ("recordings.conditions", "LineCondition"),
+    "Profile": ("turns.profile", "Profile"),
+    "Recording": ("core.recording", "Recording"),
+    "SessionLog": ("core.session_log", "SessionLog"),
+    "Sessions": ("workflows.compare", "Sessions"),
+    "Settings": ("core.settings", "Settings"),
+    "Study": ("workflows.study", "Study"),
+    "TechniqueStudy": ("workflows.techniques", "TechniqueStudy"),
+    "Tuner": ("widgets.study_tuner", "StudyTuner"),
+    "compare": ("workflows.compare", "compare"),
+    "describe_techniques": ("workflows.techniques", "describe_techniques"),
+    "import_folder": ("recordings.importing", "import_folder"),
+    "load": ("workflows.load", "load"),
+    "load_profile": ("turns.profile", "load_profile"),
+    "load_providers": ("session.providers.files", "load_providers"),
+    "measure": ("workflows.study", "measure"),
+    "plot_conditions": ("workflows.pictures", "plot_conditions"),
+    "plot_labels": ("workflows.pictures", "plot_labels"),
+    "plot_providers": ("workflows.pictures", "plot_providers"),
+    "reopen_study": ("workflows.study", "reopen_study"),
+    "run": ("workflows.compare", "run_session"),
+    "save_profile": ("turns.profile", "save_profile"),
+    "techniques": ("workflows.techniques", "measure_techniques"),
+    "transcribe": ("workflows.transcribe", "transcribe"),
+}
+"""Public name → module and name there; `tests/test_api.py` keeps it equal to the imports above."""
+
+__all__ = [
+    "Budget",
+    "Choice",
+    "Labels",
+    "LineCondition",
+    "Profile",
+    "Recording",
+    "SessionLog",
+    "Sessions",
+    "Settings",
+    "Study",
+    "TechniqueStudy",
+    "Tuner",
+    "__version__",
+    "compare",
+    "describe_techniques",
+    "import_folder",
+    "load",
+    "load_profile",
+    "load_providers",
+    "measure",
+    "plot_conditions",
+    "plot_labels",
+    "plot_providers",
+    "reopen_study",
+    "run",
+    "save_profile",
+    "techniques",
+    "transcribe",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported when it is first asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, there = _HOMES[name]
+    value = getattr(import_module(f"{__name__}.{module}"), there)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

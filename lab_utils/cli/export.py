@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,8 +52,8 @@ def export(
             budget = Budget.latency_p95(max_latency_p95 or 0.0)
         worker = worker_text(output, techniques, providers)
         study = studies.reopen_study(folder, jobs=jobs, cache=cache)
-        choice = studies.choose_settings(study, budget)
-        made = studies.make_profile(study, choice, name, dt.date.today())
+        choice = study.choose(budget)
+        made = study.profile(choice, name)
         written = export_files(made, output, worker)
         summary = studies.summary_of(study, choice)
         if as_json:

@@ -83,27 +83,25 @@ def sweep_and_tell(
     """`lab sweep` and `lab demo`: measure, choose, write, and print what came of it."""
     from ..core.settings import Conditions
     from ..recordings.conditions import LineCondition
-    from ..turns import grid as grids
+    from ..turns.grid import read_grid
     from ..workflows import study as studies
     from .tables import sweep as tables
 
     worse = [LineCondition.parse(text) for text in lines]
     studies.check_folder(out)
-    table, impossible = grids.expand(grids.read_grid(grid) if grid else grids.DEFAULT_GRID)
-    study = studies.run_study(
+    study = studies.measure(
         paths,
-        table,
-        impossible=impossible,
+        grid=read_grid(grid) if grid else None,
         conditions=Conditions(**conditions or {}),
         phases=phases,
         jobs=jobs,
         cache=cache,
         channels=channels,
     )
-    choice = studies.choose_settings(study, nearest=True)
+    choice = study.choose(nearest=True)
     summary = studies.write_report(study, choice, out, out.resolve().name, dt.date.today())
     warn(*(f"skipped: {item.reason}" for item in study.skipped))
-    on_lines = studies.compare_lines(study, choice, worse, jobs=jobs, cache=cache) if worse else None
+    on_lines = study.score_conditions(choice, worse, jobs=jobs, cache=cache) if worse else None
     if on_lines is not None:
         studies.write_lines(on_lines, out)
         values = on_lines.astype(object).where(on_lines.notna(), None)

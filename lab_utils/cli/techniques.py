@@ -48,20 +48,17 @@ def techniques(
 ) -> None:
     """Measure twelve latency techniques with the real AgentSession. Alone, left out, stacked."""
     with ending_well():
-        from ..core.settings import Settings
         from ..latency.ablation.files import summary_of
-        from ..latency.ablation.run import ablate
-        from ..session.providers.files import load_providers
         from ..turns.profile import load_profile
         from ..workflows.study import check_folder
-        from ..workflows.techniques import write_techniques
+        from ..workflows.techniques import measure_techniques
         from .tables.techniques import print_ablation
 
         check_folder(out)
-        found = ablate(
+        study = measure_techniques(
             paths,
-            load_profile(profile) if profile else Settings(),
-            load_providers(providers),
+            load_profile(profile) if profile else None,
+            providers,
             turns=turns,
             seed=seed,
             patience_s=patience,
@@ -71,7 +68,8 @@ def techniques(
             cache=cache,
             channels=(user, agent_channel),
         )
-        write_techniques(found, out)
+        study.save(out)
+        found = study.ablation
         warn(*(f"skipped: {reason}" for reason in found.skipped))
         if found.untranscribed:
             warn(

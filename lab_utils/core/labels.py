@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from .html import table_html
 from .timeline import Floats
 
 LabelKind = Literal["hold", "shift", "cut_off", "backchannel"]
@@ -75,6 +76,19 @@ class Labels:
     def spans(self, speaker: Speaker) -> Floats:
         """The IPUs of one speaker, shape=(n, 2)."""
         return as_spans([(ipu.start_s, ipu.end_s) for ipu in self.ipus if ipu.speaker == speaker])
+
+    @property
+    def counted(self) -> str:
+        """How many labels of each kind there are, and where they come from, in words."""
+        counts = [f"{len(self.of_kind(kind))} {kind}" for kind in LABEL_KINDS]
+        return ", ".join(counts) + (f"; from {self.source}" if self.source else "")
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (one.kind, f"{one.start_s:.2f}", f"{one.end_s:.2f}", f"{one.confidence:.2f}", one.reason)
+            for one in self.labels
+        ]
+        return table_html(("kind", "from (s)", "to (s)", "confidence", "reason"), rows, self.counted)
 
     def of_kind(self, kind: LabelKind) -> Floats:
         """The spans with one label, shape=(n, 2)."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .html import facts_html
 from .labels import Labels, Speaker
 from .timeline import SAMPLE_RATE_HZ
 
@@ -63,3 +64,13 @@ class Recording:
     @property
     def duration_s(self) -> float:
         return len(self.user) / SAMPLE_RATE_HZ
+
+    def _repr_html_(self) -> str:
+        facts = [
+            ("length", f"{self.duration_s:.1f} s"),
+            ("channels", "user" if self.agent is None else "user and agent"),
+            ("labels", "none" if self.labels is None else self.labels.counted),
+            ("file", self.path),
+            *(("note", note) for note in self.notes),
+        ]
+        return facts_html(self.name, facts)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .html import facts_html
 from .recording import Pcm
 from .settings import USUAL_CONDITIONS, Conditions, Settings
 
@@ -122,6 +123,17 @@ class SessionLog:
     """What the session was run under."""
     text: bool = True
     """Whether the log holds what was said; without, each text is replaced by its length (`LeftOut`)."""
+
+    def _repr_html_(self) -> str:
+        facts = [
+            ("mode", f"{self.mode.replace('_', ' ')}, {self.clock} clock, seed {self.seed}"),
+            ("length", f"{self.duration_s:.1f} s"),
+            ("commits", len(self.of_kind("commit"))),
+            ("replies", len(self.replies)),
+            *(("failed", self.failure) for _ in range(bool(self.failure))),
+            *(("can't know", caveat) for caveat in self.caveats),
+        ]
+        return facts_html(self.recording, facts)
 
     def of_kind(self, *kinds: SessionEventKind) -> tuple[SessionEvent, ...]:
         """The events of some kinds, in order."""

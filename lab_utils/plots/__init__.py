@@ -9,6 +9,7 @@ from .ablation import saving_dumbbells, savings_figure, stack_waterfall, waterfa
 from .conditions import line_figure, line_tradeoff
 from .fits import fit_figure, stage_fit
 from .label_pages import label_page, label_strip, label_words
+from .picture import Picture
 from .provider_stages import provider_figure, stage_delays
 from .recordings import (
     Envelope,
@@ -33,6 +34,7 @@ __all__ = [
     "Layers",
     "LiveTimeline",
     "LiveTradeoff",
+    "Picture",
     "blank_figure",
     "decisions",
     "envelope",

@@ -27,6 +27,7 @@ from fsspec import available_protocols
 from numpy.typing import NDArray
 from upath import UPath
 
+from ..core.errors import InputError
 from ..core.recording import Pcm
 from ..core.timeline import SAMPLE_RATE_HZ
 from .decoding.kinds import AUDIO_SUFFIXES, UNSUPPORTED, kind_of
@@ -68,7 +69,7 @@ _COPY_BYTES = 1 << 20
 _COPY_AGAIN = "copy or export it again"
 
 
-class BadRecording(ValueError):
+class BadRecording(InputError):
     """A recording that can't be used; the message is one line: file: finding; remedy."""
 
     def __init__(self, message: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from ..core.html import table_html
 from .audio import BadRecording, as_path, audio_header, is_local
 from .find import find_all, load_recording
 from .manifest import Entry, write_manifest
@@ -41,6 +42,28 @@ class Imported:
     def notes(self) -> tuple[str, ...]:
         """What loading had to mend or found odd: "NAME: note"."""
         return tuple(f"{entry.files.name}: {note}" for entry in self.entries for note in entry.notes)
+
+    def _repr_html_(self) -> str:
+        """What was found, a row each; then the files that can't be used, and why."""
+        rows = [
+            (
+                self._below(entry.files.user),
+                entry.files.format,
+                entry.channels,
+                f"{entry.duration_s:.1f}",
+                entry.labels_source,
+                entry.words_source,
+                "; ".join(entry.notes),
+            )
+            for entry in self.entries
+        ]
+        skipped = [(self._below(item.path), "skipped", "", "", "", "", item.reason) for item in self.skipped]
+        head = ("file", "format", "channels", "seconds", "labels from", "words from", "notes")
+        return table_html(head, [*rows, *skipped])
+
+    def _below(self, path: str | Path) -> str:
+        inside = Path(path).is_relative_to(self.folder)
+        return Path(path).relative_to(self.folder).as_posix() if inside else str(path)
 
 
 def import_folder(path: str | Path, options: FindOptions | None = None, *, quiet: bool = False) -> Imported:

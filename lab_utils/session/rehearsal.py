@@ -22,7 +22,6 @@ from ..core.session_log import SessionLog, SessionMode
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.timeline import TAIL_S
 from ..core.traces import Commits, Traced
-from ..recordings.find import find_recordings, load_recording
 from ..turns.replay import replay
 from ..turns.tracing import TraceCache, Tracer, default_cache
 from .comparison import TOLERANCE_S, both_sides
@@ -40,16 +39,6 @@ class Rehearsal:
     logs: Mapping[str, SessionLog]
     replayed: Mapping[str, Commits]
     """What a replay says, where it can: in open loop, with fixed endpointing."""
-
-
-def load_call(path: str | Path, number: int = 0, cache: Path | None = None) -> Recording:
-    """The recording in a file, or one in a folder by its number, with labels: its own or estimated ones."""
-    found = find_recordings(path)
-    if not 0 <= number < len(found):
-        raise ValueError(
-            f"{path}: has recordings 0 to {len(found) - 1}, asked for {number}; choose one of them"
-        )
-    return Tracer(TraceCache(cache or default_cache())).labelled(load_recording(found[number]))
 
 
 def rehearse(
@@ -74,7 +63,7 @@ def rehearse(
     in its log; a session that could not be run at all raises its error.
     """
     if recording.labels is None:
-        raise ValueError(f"{recording.name}: has no labels; load it with load_call")
+        raise ValueError(f"{recording.name}: has no labels; load it with lab_utils.load")
     if not settings:
         raise ValueError("no settings to run; expected a name and Settings or a profile for each session")
     tracer = Tracer(TraceCache(cache or default_cache()))

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from ..core.errors import InputError
 from ..core.settings import KNOBS, USUAL_CONDITIONS, Conditions
 from . import grid as grids
 from .metrics import Intervals, Tally, pareto_frontier
@@ -41,7 +42,7 @@ def frontier(
     return [int(row) for row in rows[best]]
 
 
-class NoneWithinBudget(ValueError):
+class NoneWithinBudget(InputError):
     """No setting meets the budget; the message tells how close one comes."""
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from ..core.errors import InputError
 from ..core.settings import (
     KNOBS,
     STREAMING_DETECTOR_MIN_SILENCE_S,
@@ -51,7 +52,7 @@ _TEXT_KNOBS = {"vad": "livekit", "detector": "v1-mini", "endpointing_mode": "fix
 """Knobs that are names, with LiveKit's defaults; all others are numbers."""
 
 
-class BadGrid(ValueError):
+class BadGrid(InputError):
     """A grid that cannot be used; the message names the file, the knob and the remedy."""
 
 

@@ -23,6 +23,8 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from ..core.errors import InputError
+from ..core.html import facts_html
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.yaml_files import OneLine, dumped, read_plain, write_whole
 
@@ -49,7 +51,7 @@ _EVIDENCE_COMMENT = """
 """
 
 
-class BadProfile(ValueError):
+class BadProfile(InputError):
     """No usable profile: one line with file, key, what came, what was expected, what to try."""
 
 
@@ -179,6 +181,12 @@ class Profile(_Frozen):
             "vad": vad,
             "turn_handling": {"turn_detection": turn_detection, **self.settings.turn_handling()},
         }
+
+    def _repr_html_(self) -> str:
+        facts = [(name, value) for name, value in self.settings.knobs().items() if value is not None]
+        if self.evidence is not None:
+            facts.append(("chosen for", self.evidence.budget))
+        return facts_html(f"profile {self.name}", facts)
 
     def snippet(self) -> str:
         """Python to paste: builds the same session without this project; `stt`, `llm`, `tts` are yours."""

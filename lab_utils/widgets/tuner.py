@@ -7,11 +7,9 @@ Numbers are averages over all audio phases; timeline and list of false boundarie
 from __future__ import annotations
 
 import asyncio
-import wave
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from html import escape
-from io import BytesIO
 from typing import Any
 
 import ipywidgets as w
@@ -21,7 +19,8 @@ import pandas as pd
 from .. import plots
 from ..core.recording import Recording
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
-from ..core.timeline import SAMPLE_RATE_HZ, to_samples
+from ..core.sound import excerpt, wav
+from ..core.timeline import SAMPLE_RATE_HZ
 from ..turns.choose import frontier
 from ..turns.sweep import Corpus, Sweep, counts
 from .controls import MENUS, SLIDERS, Controls
@@ -227,7 +226,8 @@ class Tuner:
         if at_s is not None and not self._silent:
             self.span.value = (max(self.span.min, at_s - CONTEXT_S), min(self.span.max, at_s + CONTEXT_S))
             self.audio.autoplay = True
-            self.audio.value = wav_excerpt(self._load(self.recording.value), (at_s - LEAD_S, at_s + TRAIL_S))
+            heard = excerpt(self._load(self.recording.value), at_s - LEAD_S, at_s + TRAIL_S)
+            self.audio.value = heard.wav
 
     def _zoom(self) -> None:
         if not self._silent:
@@ -246,24 +246,6 @@ class Tuner:
 
 def _nothing() -> None:
     pass
-
-
-def wav_excerpt(recording: Recording, span: tuple[float, float]) -> bytes:
-    """A stretch of a recording as a WAV file: user left, agent right (the user on both sides if alone)."""
-    first, last = (min(max(0, to_samples(t)), len(recording.user)) for t in span)
-    agent = recording.user if recording.agent is None else recording.agent
-    return wav(np.stack((recording.user[first:last], agent[first:last]), axis=1))
-
-
-def wav(stereo: np.ndarray) -> bytes:
-    """16 kHz samples, shape=(n, channels), as a WAV file."""
-    buffer = BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(stereo.shape[1])
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE_HZ)
-        file.writeframes(stereo.astype("<i2").tobytes())
-    return buffer.getvalue()
 
 
 def numbers_html(columns: Mapping[str, pd.DataFrame], phases: int) -> str:

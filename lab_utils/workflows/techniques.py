@@ -1,29 +1,206 @@
-"""What an ablation of the latency techniques gives, as a folder: tables, summary, pictures."""
+"""The latency techniques, measured: run, look at, write to a folder."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .. import plots
+import pandas as pd
+
+from ..core.errors import InputError
+from ..core.settings import Settings
+from ..latency.ablation.cells import Plan
 from ..latency.ablation.files import save_ablation
-from ..latency.ablation.run import Ablation
-from ..latency.ablation.summary import alone_and_left_out, waterfall
+from ..latency.ablation.plan import BASELINE, DEFAULT, FULL, MISTAKE
+from ..latency.ablation.run import PATIENCE_S, TURNS, Ablation, ablate
+from ..latency.ablation.side_by_side import side_by_side
+from ..latency.ablation.summary import alone_and_left_out, by_stage, levels, waterfall
 from ..latency.ablation.turns import MEASURES
+from ..latency.techniques.descriptions import descriptions
 from ..recordings.audio import replacing
+from ..recordings.find import find_recordings
+from ..session.job import HasSettings
+from ..session.providers.files import load_providers
+from ..session.providers.schema import Providers
+from ..turns.tracing import default_cache
+from .compare import Sessions
+from .tables import TextTable
+
+if TYPE_CHECKING:
+    from .. import plots
+
+TOTAL, AFTER_COMMIT = MEASURES
+AGENTS = {BASELINE: "none of the twelve", DEFAULT: DEFAULT, FULL: "all twelve"}
+"""The agents that everybody asks about, and how they are called."""
+HEADS = {
+    "commit_p95": "commit p95",
+    "after_commit_p95": "after commit p95",
+    "llm_calls": "LLM calls a turn",
+    "discarded_replies": "discarded",
+    "dollars": "$",
+    "false_boundaries": "false boundaries",
+    "wasted_look_ups": "look-ups wasted",
+    "wrong_answers": "wrong answers",
+}
 
 
-def write_techniques(found: Ablation, folder: Path) -> None:
-    """Write turns.parquet, sessions.parquet, summary.json, waterfall.png and savings.png into a folder.
+@dataclass(frozen=True)
+class TechniqueStudy:
+    """What the techniques save on some calls; `ablation` has every turn and session. Times in ms."""
 
-    The pictures count from the end of the caller's turn; those called "-after-commit" from the commit.
+    ablation: Ablation
+
+    @property
+    def levels(self) -> pd.DataFrame:
+        """The agents that everybody asks about, a row each: latency (ms), and what it takes.
+
+        With mistakes in the ablation, all twelve with each of them, too. By turn: LLM calls, preemptive
+        replies thrown away, false boundaries. Per 1,000 turns: dollars (LLM and TTS), look-ups whose result
+        nobody took, and answers that were another question's or another tenant's.
+        """
+        table = levels(self.ablation.summary)[["p50", "p95", *HEADS]]
+        whole = ["p50", "p95", "commit_p95", "after_commit_p95", "wasted_look_ups", "wrong_answers"]
+        table[whole] = table[whole].round().astype("Int64")  # an agent that never answered has no times
+        mistaken = [name for name in map(str, table.index) if name.startswith(MISTAKE)]
+        names = AGENTS | {name: f"all twelve, {name}" for name in mistaken}
+        return table.round(2).rename(index=names, columns=HEADS)
+
+    @property
+    def stages(self) -> pd.DataFrame:
+        """p50 and p95 (ms) of each stage, in the guide's names, beside the guide's figure for all twelve."""
+        table = by_stage(self.ablation.summary).set_index("stage")
+        table.columns = pd.MultiIndex.from_tuples(
+            [("the guide", ""), *((AGENTS[name], q) for name in AGENTS for q in ("p50", "p95"))]
+        )
+        return table.round().astype("Int64")
+
+    @property
+    def without_waits(self) -> pd.DataFrame:
+        """Of the turns that don't wait for `max_delay` and need no tool: p50 and p95 (ms), an agent each."""
+        turns = self.ablation.turns
+        waits = turns["commit_ms"] >= 1000 * self.ablation.settings.endpointing.max_delay
+        rows = {}
+        for agent, name in AGENTS.items():
+            own = turns["configuration"] == agent
+            quick = turns.loc[own & ~waits & ~turns["tool"], "turn_total_ms"].astype(float)
+            rows[name] = {
+                "share of turns": round(len(quick) / max(1, int(own.sum())), 2),
+                "p50": quick.quantile(0.5).round(),
+                "p95": quick.quantile(0.95).round(),
+            }
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+    @property
+    def verdicts(self) -> TextTable:
+        """The guide's claims, what was measured, the verdict; "(?)" where the interval is too wide."""
+        return TextTable(
+            pd.DataFrame(
+                {
+                    "claim": f"{one.subject.replace('_', ' ')}: {one.claim}",
+                    "measured": one.measured,
+                    "verdict": one.words + ("" if one.certain else " (?)"),
+                }
+                for one in self.ablation.summary.verdicts
+            )
+        )
+
+    def sessions(self, path: str | Path, number: int = 0) -> Sessions:
+        """One call under LiveKit's default and all twelve: whole sessions, with sound."""
+        of = self.ablation
+        plan = Plan(of.settings, of.conditions, of.providers, default_cache(), of.patience_s, of.greeting)
+        agents = {shown: of.configurations[name] for name, shown in AGENTS.items() if name != BASELINE}
+        found = find_recordings(path)
+        if not 0 <= number < len(found):
+            raise InputError(
+                f"{path}: has recordings 0 to {len(found) - 1}, asked for {number}; choose one of them"
+            )
+        ran = side_by_side(plan, found[number], agents, seed=of.seed)
+        return Sessions(ran.recording, ran.logs, ran.replayed)
+
+    def plot_waterfall(self, measure: str = TOTAL) -> plots.Picture:
+        """The techniques one on top of the other, from none to all twelve; p50 and p95."""
+        from .. import plots
+
+        steps = waterfall(self.ablation.summary, measure)
+        return plots.Picture(plots.waterfall_figure(steps, measure, self.ablation.caption))
+
+    def plot_savings(self, measure: str = TOTAL) -> plots.Picture:
+        """What each technique saves alone, and what leaving it out of all twelve costs."""
+        from .. import plots
+
+        savings = alone_and_left_out(self.ablation.summary, measure)
+        return plots.Picture(plots.savings_figure(savings, measure, self.ablation.caption))
+
+    def save(self, folder: str | Path) -> Path:
+        """Write turns.parquet, sessions.parquet, summary.json, waterfall.png and savings.png into a folder.
+
+        The pictures count from the end of the caller's turn; those called "-after-commit" from the commit.
+        """
+        target = Path(folder)
+        save_ablation(self.ablation, target)
+        for measure, suffix in ((TOTAL, ""), (AFTER_COMMIT, "-after-commit")):
+            for name, picture in (
+                (f"waterfall{suffix}.png", self.plot_waterfall(measure)),
+                (f"savings{suffix}.png", self.plot_savings(measure)),
+            ):
+                with replacing(target / name) as part:
+                    part.write_bytes(picture.png())
+        return target
+
+    def _repr_html_(self) -> str:
+        return str(self.levels.to_html())
+
+
+def measure_techniques(
+    paths: str | Path | Sequence[str | Path],
+    settings: Settings | HasSettings | None = None,
+    providers: Providers | str = "guide",
+    *,
+    turns: int = TURNS,
+    seed: int = 0,
+    patience_s: float = PATIENCE_S,
+    greeting: bool | None = None,
+    mistakes: bool = False,
+    jobs: int = 2,
+    cache: Path | None = None,
+    channels: tuple[str, str] = ("caller", "agent"),
+    quiet: bool = False,
+) -> TechniqueStudy:
+    """Measure what each latency technique saves on recordings; see `latency.ablation.run.ablate`.
+
+    `settings`: turn-taking (LiveKit's defaults if not given); `providers`: a provider profile, or its name or
+    file.
     """
-    save_ablation(found, folder)
-    for measure in MEASURES:
-        suffix = "" if measure == MEASURES[0] else "-after-commit"
-        steps, savings = waterfall(found.summary, measure), alone_and_left_out(found.summary, measure)
-        for name, figure in (
-            (f"waterfall{suffix}.png", plots.waterfall_figure(steps, measure, found.caption)),
-            (f"savings{suffix}.png", plots.savings_figure(savings, measure, found.caption)),
-        ):
-            with replacing(folder / name) as part:
-                part.write_bytes(plots.png(figure))
+    return TechniqueStudy(
+        ablate(
+            [paths] if isinstance(paths, str | Path) else paths,
+            settings or Settings(),
+            load_providers(providers) if isinstance(providers, str) else providers,
+            turns=turns,
+            seed=seed,
+            patience_s=patience_s,
+            greeting=greeting,
+            mistakes=mistakes,
+            jobs=jobs,
+            cache=cache,
+            channels=channels,
+            quiet=quiet,
+        )
+    )
+
+
+def describe_techniques() -> TextTable:
+    """The twelve techniques in words, a row each; the words are those of their modules."""
+    return TextTable(
+        pd.DataFrame(
+            {
+                "technique": f"{one.number}. {one.name.replace('_', ' ')}",
+                "what it does": one.does,
+                "what LiveKit 1.8.9 does by itself": one.by_default,
+                "common mistake": one.mistake,
+            }
+            for one in descriptions()
+        )
+    )

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
@@ -187,6 +188,32 @@ def transcribe_folders(
             "added": added,
             "labels": str(path),
         }
+
+
+def transcribe(
+    paths: str | Path | Sequence[str | Path],
+    out: str | Path | None = None,
+    *,
+    model: str = DEFAULT_MODEL,
+    language: str | None = None,
+    cache: Path | None = None,
+    jobs: int = 2,
+    quiet: bool = False,
+) -> pd.DataFrame:
+    """`transcribe_folders` at once, as a table; `skipped` says why where a recording gave no words."""
+    given = [paths] if isinstance(paths, str | Path) else paths
+    results = transcribe_folders(
+        [Path(path) for path in given],
+        None if out is None else Path(out),
+        model=model,
+        language=language,
+        cache=cache,
+        jobs=jobs,
+        quiet=quiet,
+    )
+    rows = [{"skipped": str(one)} if isinstance(one, ValueError) else one for one in results]
+    columns = ["recording", "duration_s", "user_words", "agent_words", "added", "labels"]
+    return pd.DataFrame(rows, columns=[*columns, *["skipped"] * any("skipped" in row for row in rows)])
 
 
 def _transcribe_one(transcriber: Transcriber, files: RecordingFiles) -> Transcript | ValueError:

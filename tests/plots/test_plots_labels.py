@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from lab_utils import notebook, plots
+from lab_utils import plot_labels, plots
 from lab_utils.core.labels import Label, Labels, Word
 from lab_utils.core.recording import Recording
 from lab_utils.core.timeline import SAMPLE_RATE_HZ
@@ -78,9 +78,9 @@ def test_rows_share_the_scale_of_the_longest_label_and_dollars_are_no_formula():
     assert figure.get_suptitle() == "call"
 
 
-def test_notebooks_show_a_page_and_say_why_they_cannot():
-    assert notebook.check(CALL).data[:4] == b"\x89PNG"
+def test_a_page_is_shown_or_it_is_said_why_it_cannot():
+    assert plot_labels(CALL).png()[:4] == b"\x89PNG"
     with pytest.raises(ValueError, match="page is 2, expected 1 to 1"):
-        notebook.check(CALL, page=2)
+        plot_labels(CALL, page=2)
     with pytest.raises(ValueError, match="has no labels to check"):
-        notebook.check(replace(CALL, labels=None))
+        plot_labels(replace(CALL, labels=None))

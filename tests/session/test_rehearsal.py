@@ -13,7 +13,8 @@ from lab_utils.core.recording import Recording
 from lab_utils.core.settings import Conditions, Settings
 from lab_utils.core.traces import Commits
 from lab_utils.recordings.audio import write_wav
-from lab_utils.session.rehearsal import Rehearsal, load_call, proof, rehearse, side_by_side, stt_timing
+from lab_utils.session.rehearsal import Rehearsal, proof, rehearse, side_by_side, stt_timing
+from lab_utils.workflows.load import load
 
 SCRIPT = [Exchange(0.5, 4.0), Exchange(8.0, 10.0)]
 LOG = session_of(SCRIPT)
@@ -71,27 +72,27 @@ def test_the_scripted_stt_follows_the_conditions():
 
 
 def test_wrong_calls_say_what_to_do(tmp_path):
-    with pytest.raises(ValueError, match=r"no labels.*load_call"):
+    with pytest.raises(ValueError, match=r"no labels.*lab_utils.load"):
         rehearse(replace(call_of(), labels=None), {"a": Settings()})
     with pytest.raises(ValueError, match="no settings to run"):
         rehearse(call_of(), {})
     with pytest.raises(ValueError, match="has recordings 0 to 11, asked for 12"):
-        load_call(SAMPLES, 12)
+        load(SAMPLES, 12)
 
 
 def test_labels_are_estimated_where_there_are_none(tmp_path):
-    call = load_call(SAMPLES / "02_lost_parcel.flac")
+    call = load(SAMPLES / "02_lost_parcel.flac")
     assert call.labels is not None
     assert call.labels.source == "construction"
     write_wav(tmp_path / "a.wav", np.stack([call.user, call.agent], axis=1)[: 16_000 * 20])
-    mine = load_call(tmp_path / "a.wav", cache=tmp_path / "cache")
+    mine = load(tmp_path / "a.wav", cache=tmp_path / "cache")
     assert mine.labels is not None
     assert len(mine.labels.of_kind("shift"))
 
 
 @pytest.mark.slow
 def test_sessions_of_a_sample_agree_with_the_replay_and_are_kept(tmp_path):
-    call = load_call(SAMPLES / "02_lost_parcel.flac")
+    call = load(SAMPLES / "02_lost_parcel.flac")
     settings = {
         "VAD alone": Settings.from_knobs({"detector": "vad"}),
         "dynamic": Settings.from_knobs({"detector": "vad", "endpointing_mode": "dynamic"}),

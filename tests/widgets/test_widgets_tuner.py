@@ -12,12 +12,13 @@ from synthetic import Turn, complete, labels_of, traced_of
 
 from lab_utils.core.recording import Recording
 from lab_utils.core.settings import Conditions, Settings
+from lab_utils.core.sound import excerpt
 from lab_utils.core.timeline import SAMPLE_RATE_HZ
 from lab_utils.core.traces import Traced
 from lab_utils.turns import grid
 from lab_utils.turns.replay import Block, blocks_of
 from lab_utils.turns.sweep import Corpus, score_one, sweep
-from lab_utils.widgets.tuner import LEAD_S, REST_S, TRAIL_S, Tuner, numbers_html, on_loop, wav_excerpt
+from lab_utils.widgets.tuner import LEAD_S, REST_S, TRAIL_S, Tuner, numbers_html, on_loop
 
 SCRIPT = [
     Turn((1.0, 0.3, 0.3, 0.3), ((0.6, "hold"), (0.6, "hold"), (0.6, "hold"))),
@@ -244,7 +245,7 @@ def test_presets_and_what_has_no_control():
 
 def test_an_excerpt_is_clipped_to_the_recording():
     recording = load(0)
-    _, samples = _decode(wav_excerpt(recording, (-1.0, 0.5)))
+    _, samples = _decode(excerpt(recording, -1.0, 0.5).wav)
     np.testing.assert_array_equal(samples[:, 0], recording.user[: SAMPLE_RATE_HZ // 2])
     np.testing.assert_array_equal(samples[:, 1], recording.agent[: SAMPLE_RATE_HZ // 2])
 

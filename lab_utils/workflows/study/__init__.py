@@ -1,0 +1,28 @@
+"""The main job from end to end: recordings and a grid → a scored sweep, the choice, and a folder of results.
+
+`measure` gives a `Study`; `Study.choose` decides under a budget; `write_report` writes the folder. Command
+line and notebooks use the same.
+"""
+
+from .choice import DEFAULT_BUDGET, Choice
+from .lines import LINE_FILES, write_lines
+from .measured import Skipped, measure_table
+from .results import FILES, check_folder, read_summary, reopen_study, summary_of, write_report
+from .study import Study, measure
+
+__all__ = [
+    "DEFAULT_BUDGET",
+    "FILES",
+    "LINE_FILES",
+    "Choice",
+    "Skipped",
+    "Study",
+    "check_folder",
+    "measure",
+    "measure_table",
+    "read_summary",
+    "reopen_study",
+    "summary_of",
+    "write_lines",
+    "write_report",
+]

@@ -1,0 +1,158 @@
+"""The setting chosen under a budget, beside LiveKit's defaults, and a profile that says so."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ...core.errors import InputError
+from ...core.html import table_html
+from ...core.settings import KNOBS, Conditions, Settings
+from ...turns import grid as grids
+from ...turns import profile
+from ...turns.choose import Budget, choose, choose_or_nearest, held_out
+from ...turns.sweep import Corpus, Sweep, counts, score_one
+
+DEFAULT_BUDGET = Budget.false_boundary_rate(0.10)
+
+FIGURES: tuple[tuple[str, str], ...] = (
+    ("false_boundary_rate", "false boundaries per hold"),
+    ("false_boundary_rate_per_turn", "false boundaries per turn"),
+    ("latency_mean", "latency, mean"),
+    ("latency_p50", "latency, p50"),
+    ("latency_p90", "latency, p90"),
+    ("latency_p95", "latency, p95"),
+    ("timeout_rate", "ended by max_delay"),
+    ("missed_rate", "missed ends of turn"),
+)
+"""Metric → name, in the order in which they are shown."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The setting chosen under a budget, beside LiveKit's defaults; frames as `sweep.figures`."""
+
+    budget: Budget
+    row: int
+    settings: Settings
+    within_budget: bool
+    chosen: pd.DataFrame
+    defaults: pd.DataFrame
+    held_out: pd.DataFrame | None
+    by_hand: bool = False
+    """Whether somebody moved the settings after they were chosen."""
+
+    @property
+    def columns(self) -> dict[str, pd.DataFrame]:
+        """The frames of figures by name."""
+        columns = {"LiveKit's defaults": self.defaults, "chosen": self.chosen}
+        return columns if self.held_out is None else columns | {"chosen, held out": self.held_out}
+
+    @property
+    def budget_text(self) -> str:
+        """Under which budget it was chosen, and whether it was met."""
+        if self.by_hand:
+            return "set by hand in the tuner"
+        return str(self.budget) + ("" if self.within_budget else " (none met it; the nearest)")
+
+    def _repr_html_(self) -> str:
+        knobs = {name: value for name, value in self.settings.knobs().items() if value is not None}
+        caption = f"{self.budget_text}. Chosen: " + ", ".join(f"{k} {v}" for k, v in knobs.items())
+        return table_html(
+            ["", *self.columns], figure_rows(self.columns), caption + ". In brackets: 95 % intervals."
+        )
+
+
+def figure_rows(columns: Mapping[str, pd.DataFrame]) -> list[list[str]]:
+    """Name and values of each of `FIGURES`, as text with units, intervals and the n it rests on."""
+    return [[text, *(_figure_text(name, frame) for frame in columns.values())] for name, text in FIGURES]
+
+
+def _figure_text(metric: str, frame: pd.DataFrame) -> str:
+    row = frame.loc[metric].to_dict()
+    if row["value"] != row["value"]:
+        return "–"
+    digits, scale, unit = (0, 1000, "ms") if metric.startswith("latency") else (1, 100, "%")
+    text = f"{row['value'] * scale:.{digits}f} {unit}"
+    if row["low"] == row["low"]:
+        text += f" ({row['low'] * scale:.{digits}f}–{row['high'] * scale:.{digits}f})"
+    return f"{text}, n={int(row['n'])}"
+
+
+def settings_of_row(table: pd.DataFrame, row: int) -> Settings:
+    """The settings of one row of a sweep's table."""
+    return grids.settings_of({name: table[name][row] for name in KNOBS})
+
+
+def choose_settings(
+    corpus: Corpus,
+    result: Sweep,
+    budget: Budget,
+    conditions: Conditions,
+    *,
+    nearest: bool = False,
+) -> Choice:
+    """The setting that meets a budget best, with its figures and those of the defaults.
+
+    Raises NoneWithinBudget if none does, or takes the nearest one if `nearest`.
+    """
+    n = counts(corpus)
+    if not (n["holds"] and n["turns"]):
+        raise InputError(
+            f"the recordings have {n['holds']} holds and {n['turns']} ends of turn: nothing to choose by; "
+            "check that the second channel is the agent's, or add label files"
+        )
+    row = choose_or_nearest(result.table, budget) if nearest else choose(result.table, budget)
+    settings = settings_of_row(result.table, row)
+    return Choice(
+        budget=budget,
+        row=row,
+        settings=settings,
+        within_budget=bool(budget.met(result.table)[row]),
+        chosen=score_one(corpus, settings, conditions),
+        defaults=score_one(corpus, Settings(), conditions),
+        held_out=held_out(corpus, result, budget, conditions),
+    )
+
+
+def make_profile(
+    corpus: Corpus, choice: Choice, conditions: Conditions, phases: int, name: str, date: dt.date
+) -> profile.Profile:
+    """The choice as a profile with its evidence."""
+    n = counts(corpus)
+    sources = sorted({r.labels.source or "unknown" for r in corpus.recordings})
+    evidence = profile.Evidence(
+        date=date,
+        budget=choice.budget_text,
+        recordings=tuple(
+            profile.EvidenceRecording(name=r.name, sha256=r.sha256, duration_s=round(r.duration_s, 3))
+            for r in corpus.recordings
+        ),
+        n_holds=n["holds"],
+        n_turns=n["turns"],
+        phases=phases,
+        conditions=conditions,
+        chosen=_profile_figures(choice.chosen),
+        defaults=_profile_figures(choice.defaults),
+        held_out=None if choice.held_out is None else _profile_figures(choice.held_out),
+        note=f"labels from: {', '.join(sources)}",
+    )
+    return profile.Profile(name=name, settings=choice.settings, evidence=evidence)
+
+
+def _profile_figures(frame: pd.DataFrame) -> profile.Figures:
+    return profile.Figures.model_validate({name: dict(row) for name, row in plain_figures(frame).items()})
+
+
+def plain_figures(frame: pd.DataFrame | None) -> dict[str, dict[str, Any]]:
+    """A frame of figures as plain values, None for NaN."""
+    if frame is None:
+        return {}
+    figures = frame[["value", "low", "high"]].astype(object).where(frame.notna(), None)
+    return {
+        str(name): {**figures.loc[name].to_dict(), "n": int(frame.loc[name, "n"])} for name in frame.index
+    }

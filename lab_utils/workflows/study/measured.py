@@ -1,0 +1,155 @@
+"""What a study rests on: recordings, found and traced, and every setting of a table scored on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from ...core.errors import InputError
+from ...core.recording import Recording
+from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
+from ...core.traces import Traced
+from ...recordings.audio import BadRecording, as_path, is_local
+from ...recordings.conditions import CLEAN, LineCondition, degrade
+from ...recordings.find import RecordingFiles, find_in, load_recording
+from ...turns import grid as grids
+from ...turns.replay import blocks_of
+from ...turns.sweep import Corpus, Sweep, counts, sweep
+from ...turns.tracing import trace_recordings
+from .choice import settings_of_row
+
+TRACED_AT_ONCE = 20_000
+"""Settings whose predictions are looked for at once; it bounds memory."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A recording that could not be used, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Every setting of a table, scored on every usable recording."""
+
+    files: tuple[RecordingFiles, ...]
+    corpus: Corpus
+    skipped: tuple[Skipped, ...]
+    conditions: Conditions
+    phases: int
+    result: Sweep
+    channels: tuple[str, str]
+    """Names of the user's and the agent's channel in pairs of mono files."""
+    impossible: int
+    """Combinations of the grid that AgentSession would refuse."""
+    line: LineCondition = CLEAN
+    """What the audio was put through before."""
+    seed: int = 0
+    sources: tuple[str, ...] = ()
+    """The files, folders and manifests that were given."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per setting: knobs, then metrics."""
+        return self.result.table
+
+    @property
+    def defaults(self) -> Settings:
+        """What AgentSession does by itself."""
+        return Settings()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many recordings, holds, ends of turn, … the figures rest on."""
+        return counts(self.corpus) | {"recordings": len(self.corpus.recordings)}
+
+    def settings(self, row: int) -> Settings:
+        """The settings of one row of the table."""
+        return settings_of_row(self.table, row)
+
+    def number(self, recording: int | str) -> int:
+        """The place of a recording, by its name. Raises ValueError if there is none."""
+        names = [one.name for one in self.corpus.recordings]
+        if isinstance(recording, str) and recording in names:
+            return names.index(recording)
+        if not isinstance(recording, str) and 0 <= recording < len(names):
+            return int(recording)
+        raise InputError(f"no recording {recording!r}; expected 0 to {len(names) - 1} or one of {names}")
+
+    def load(self, recording: int | str) -> Recording:
+        """The audio of one recording, as it was traced, with its labels."""
+        number = self.number(recording)
+        loaded = load_recording(self.files[number])
+        if self.line.is_clean:
+            return loaded
+        labels = loaded.labels or self.corpus.recordings[number].labels
+        return degrade(replace(loaded, labels=labels), self.line, self.seed)
+
+
+def measure_table(
+    paths: Sequence[str | Path],
+    table: pd.DataFrame,
+    *,
+    impossible: int = 0,
+    conditions: Conditions = USUAL_CONDITIONS,
+    phases: int = 4,
+    jobs: int = 2,
+    cache: Path | None = None,
+    quiet: bool = False,
+    channels: tuple[str, str] = ("caller", "agent"),
+    line: LineCondition = CLEAN,
+    seed: int = 0,
+    only: frozenset[str] = frozenset(),
+) -> Measured:
+    """Find, load and trace recordings, and score every setting of a table (`grid.expand`).
+
+    Recordings with other paths than `only` are left out, if any are given.
+    """
+    found, failed = find_in(paths, channels)
+    skipped = [Skipped(str(path), str(error)) for path, error in failed]
+    found = [files for files in found if not only or absolute(files.user) in only]
+    every = pd.concat([table, grids.row_of(Settings())])
+    blocks = [block for _, block in blocks_of(every, conditions, TRACED_AT_ONCE)]
+    traces = trace_recordings(
+        found, blocks, phases=phases, cache=cache, jobs=jobs, quiet=quiet, line=line, seed=seed
+    )
+    usable = _usable(zip(found, traces, strict=True), skipped)
+    corpus = Corpus.of([traced for _, traced in usable])
+    result = sweep(corpus, table, conditions, quiet=quiet)
+    used = tuple(one for one, _ in usable)
+    sources = tuple(absolute(path) for path in paths)
+    return Measured(
+        used, corpus, tuple(skipped), conditions, phases, result, channels, impossible, line, seed, sources
+    )
+
+
+def _usable(
+    traces: Iterable[tuple[RecordingFiles, Traced | ValueError]], skipped: list[Skipped]
+) -> list[tuple[RecordingFiles, Traced]]:
+    """What was traced, the same audio once; others are added to `skipped`. BadRecording if nothing was."""
+    usable: list[tuple[RecordingFiles, Traced]] = []
+    first: dict[str, Path] = {}
+    for files, traced in traces:
+        if isinstance(traced, ValueError):
+            skipped.append(Skipped(str(files.user), str(traced)))
+        elif traced.sha256 in first:
+            reason = f"{files.user}: the same audio as {first[traced.sha256]}; counted once"
+            skipped.append(Skipped(str(files.user), reason))
+        else:
+            first[traced.sha256] = files.user
+            usable.append((files, traced))
+    if not usable:
+        reasons = "; ".join(item.reason for item in skipped)
+        raise BadRecording(reasons or "no recordings given; name a file or a folder")
+    return usable
+
+
+def absolute(path: str | Path) -> str:
+    """A path that means the same from any folder; fsspec URLs do already."""
+    target = as_path(path)
+    return str(target.absolute()) if is_local(target) else str(target)

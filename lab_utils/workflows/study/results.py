@@ -1,0 +1,179 @@
+"""A study and its choice as a folder of results, and the study of such a folder again."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ...core.settings import KNOBS, Conditions
+from ...recordings.conditions import LineCondition
+from ...recordings.labels.censoring import censoring
+from ...turns.choose import frontier
+from ...turns.profile import save_profile
+from ...turns.sweep import commits_table, counts
+from .choice import Choice, plain_figures
+from .lines import LINE_FILES
+from .measured import absolute, measure_table
+from .study import Study
+
+LIVEKIT_DEFAULT = -1
+"""Number of LiveKit's own defaults in `commits.parquet`; the others are rows of `sweep.parquet`."""
+ALL_COMMITS_UP_TO = 100
+"""Grids of up to so many settings have the commits of each in `commits.parquet`."""
+SUMMARY_VERSION = 1
+FILES = ("summary.json", "sweep.parquet", "commits.parquet", "tradeoff.png", "profile.yaml")
+
+
+def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
+    """All headline results as plain values."""
+    best = frontier(study.table)
+    return {
+        "format": "sweep-summary",
+        "version": SUMMARY_VERSION,
+        "recordings": [
+            {
+                "name": r.name,
+                "path": absolute(r.path),
+                "sha256": r.sha256,
+                "duration_s": round(r.duration_s, 3),
+                "labels": r.labels.source,
+                "notes": list(r.notes),
+            }
+            for r in study.corpus.recordings
+        ],
+        "sources": list(study.sources),
+        "skipped": [{"path": item.path, "reason": item.reason} for item in study.skipped],
+        "counts": counts(study.corpus),
+        "phases": study.phases,
+        "channels": list(study.channels),
+        "conditions": study.conditions.model_dump(),
+        "line": str(study.line),
+        "seed": study.seed,
+        "censoring": censoring(*(r.labels for r in study.corpus.recordings)).plain(),
+        "settings": len(study.table),
+        "impossible_settings": study.impossible,
+        "budget": {
+            "limit": choice.budget.limit,
+            "most": choice.budget.most,
+            "least": choice.budget.least,
+            "met": choice.within_budget,
+        },
+        "defaults": {"settings": study.defaults.knobs(), "figures": plain_figures(choice.defaults)},
+        "chosen": {
+            "row": choice.row,
+            "settings": choice.settings.knobs(),
+            "figures": plain_figures(choice.chosen),
+        },
+        "held_out": plain_figures(choice.held_out) or None,
+        "frontier": study.table.loc[best, ["false_boundary_rate", "latency_mean", "latency_p95"]]
+        .assign(row=best)
+        .to_dict("records"),
+    }
+
+
+def write_report(study: Study, choice: Choice, folder: Path, name: str, date: dt.date) -> dict[str, Any]:
+    """Write summary.json, sweep.parquet, commits.parquet, tradeoff.png and profile.yaml; returns the summary.
+
+    All are made in a temporary folder beside it and moved in together: a failure leaves what was there.
+    """
+    summary = summary_of(study, choice)
+    every = len(study.table) <= ALL_COMMITS_UP_TO
+    rows = range(len(study.table)) if every else {choice.row, *frontier(study.table)}
+    settings = {LIVEKIT_DEFAULT: study.defaults} | {row: study.settings(row) for row in sorted(rows)}
+    commits = commits_table(study.corpus, settings, study.conditions)
+    picture = study.plot_tradeoff(choice)
+    made = study.profile(choice, name, date)
+    writers: tuple[Callable[[Path], object], ...] = (
+        lambda path: path.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8"),
+        study.table.to_parquet,
+        commits.to_parquet,
+        lambda path: picture.save(path, dpi=150),
+        lambda path: save_profile(made, path),
+    )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=".part.", dir=folder if folder.is_dir() else folder.parent))
+    try:
+        for file_name, write in zip(FILES, writers, strict=True):
+            write(part / file_name)
+        folder.mkdir(exist_ok=True)
+        for file_name in FILES:
+            os.replace(part / file_name, folder / file_name)
+        for file_name in LINE_FILES:  # of an earlier sweep
+            (folder / file_name).unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return summary
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ValueError if results could not be written to a folder; before the work, not after it."""
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not existing.is_dir():
+        raise ValueError(f"{existing}: is a file; give a folder with --out")
+    if not os.access(existing, os.W_OK):
+        raise ValueError(f"{folder}: {existing} can't be written to; give another folder with --out")
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """The summary of a results folder. Raises ValueError naming the file and what is wrong with it."""
+    path = folder / "summary.json"
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file; give a folder made by 'lab sweep' or 'lab demo'") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: not readable ({error}); run 'lab sweep' again") from None
+    if not isinstance(summary, dict) or summary.get("version") != SUMMARY_VERSION:
+        raise ValueError(f"{path}: not a summary of this version ({SUMMARY_VERSION}); run 'lab sweep' again")
+    return summary
+
+
+def reopen_study(folder: Path, *, jobs: int = 2, cache: Path | None = None, quiet: bool = False) -> Study:
+    """The study of a results folder, measured again from its recordings and the cached traces.
+
+    Raises ValueError if a recording is gone or its audio has changed since.
+    """
+    summary = read_summary(folder)
+    try:
+        stored = pd.read_parquet(folder / "sweep.parquet")
+        table = stored[list(KNOBS)]
+    except (OSError, ValueError, KeyError) as error:
+        path = folder / "sweep.parquet"
+        raise ValueError(f"{path}: not readable ({error}); run 'lab sweep' again") from None
+    conditions = Conditions.model_validate(summary["conditions"])
+    if "transcription_delay" in stored:  # of 0.1.0, where it was a knob
+        delays = [float(delay) for delay in stored["transcription_delay"].unique()]
+        if delays != [conditions.transcription_delay]:
+            raise ValueError(
+                f"{folder / 'sweep.parquet'}: its settings have transcription delays of "
+                f"{', '.join(f'{delay:g}' for delay in delays)} s; a sweep assumes one for all settings now: "
+                "run 'lab sweep' again with --transcription-delay"
+            )
+    recorded = {item["sha256"]: item["path"] for item in summary["recordings"]}
+    measured = measure_table(
+        summary.get("sources") or list(recorded.values()),
+        table,
+        impossible=summary["impossible_settings"],
+        conditions=conditions,
+        phases=summary["phases"],
+        channels=(summary["channels"][0], summary["channels"][1]),
+        line=LineCondition.parse(summary.get("line", "clean")),
+        seed=summary.get("seed", 0),
+        only=frozenset(recorded.values()),
+        jobs=jobs,
+        cache=cache,
+        quiet=quiet,
+    )
+    study = Study.of(measured)
+    for sha256, path in recorded.items():
+        if sha256 not in {r.sha256 for r in study.corpus.recordings}:
+            raise ValueError(f"{path}: missing, unusable or changed since the sweep; run 'lab sweep' again")
+    return study

@@ -1,0 +1,231 @@
+"""Recordings and a grid → a study: what each setting does, which to choose, how it looks and sounds."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ...core.html import table_html
+from ...core.labels import LabelKind
+from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
+from ...core.sound import Sound, excerpt
+from ...recordings.conditions import CLEAN, LineCondition
+from ...turns import grid as grids
+from ...turns.choose import Budget, frontier
+from ...turns.metrics import LONGEST_HOLD_S, attribute
+from ...turns.profile import Profile, save_profile
+from ...turns.replay import replay
+from ...turns.sweep import score_one
+from ..conditions import score_lines
+from .choice import DEFAULT_BUDGET, Choice, choose_settings, make_profile
+from .measured import Measured, absolute, measure_table
+
+if TYPE_CHECKING:
+    from ... import plots
+
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Study(Measured):
+    """What was measured: every setting of a grid on every usable recording.
+
+    Recordings are named by their place or their name. Times are seconds, rates fractions from 0 to 1.
+    """
+
+    @classmethod
+    def of(cls, measured: Measured) -> Study:
+        """The same with methods to look at it."""
+        return cls(**{field.name: getattr(measured, field.name) for field in dataclasses.fields(measured)})
+
+    @property
+    def overview(self) -> pd.DataFrame:
+        """One row per recording: its length, what its labels hold, where they come from."""
+        kinds: dict[str, LabelKind] = {
+            "holds": "hold", "ends of turn": "shift", "backchannels": "backchannel", "cut off": "cut_off"
+        }  # fmt: skip
+        return pd.DataFrame(
+            {
+                "recording": one.name,
+                "seconds": round(one.duration_s, 1),
+                **{name: len(one.labels.of_kind(kind)) for name, kind in kinds.items()},
+                "labels from": one.labels.source,
+                "notes": "; ".join(one.notes),
+            }
+            for one in self.corpus.recordings
+        )
+
+    def sweep(self, grid: Mapping[str, Sequence[Any]], *, jobs: int = 2, cache: Path | None = None) -> Study:
+        """The same recordings under the settings of another grid (knob → values)."""
+        table, impossible = grids.expand(grid)
+        measured = measure_table(
+            self.sources,
+            table,
+            impossible=impossible,
+            conditions=self.conditions,
+            phases=self.phases,
+            channels=self.channels,
+            line=self.line,
+            seed=self.seed,
+            only=frozenset(absolute(one.user) for one in self.files),
+            jobs=jobs,
+            cache=cache,
+        )
+        return Study.of(measured)
+
+    def choose(self, budget: Budget = DEFAULT_BUDGET, *, nearest: bool = False) -> Choice:
+        """The setting that meets a budget best, or if asked the nearest one, instead of NoneWithinBudget."""
+        return choose_settings(self.corpus, self.result, budget, self.conditions, nearest=nearest)
+
+    def score(self, settings: Settings) -> pd.DataFrame:
+        """Figures of one setting whose predictions are traced, with 95 % intervals, as `sweep.figures`."""
+        return score_one(self.corpus, settings, self.conditions)
+
+    def commits(
+        self, recording: int | str = 0, settings: Settings | None = None, phase: int = 0
+    ) -> pd.DataFrame:
+        """Each commit on one recording and what it means (`metrics.attribute`).
+
+        Under LiveKit's defaults if no settings are given.
+
+        Raises MissingTraces for settings that lead to predictions that no setting of the grid led to.
+        """
+        number = self.number(recording)
+        replayed = replay(self.corpus.recordings[number], settings or self.defaults, self.conditions, phase)
+        return attribute(replayed, self.corpus.marks[number])
+
+    def failures(self, settings: Settings | None = None) -> pd.DataFrame:
+        """The false boundaries on all recordings, in audio phase 0, with the recording's name in front."""
+        frames = []
+        for number, one in enumerate(self.corpus.recordings):
+            commits = self.commits(number, settings)
+            false = commits[commits["false_boundary"]].reset_index(drop=True)
+            false.insert(0, "recording", one.name)
+            frames.append(false)
+        return pd.concat(frames, ignore_index=True)
+
+    def pauses(self, kind: LabelKind = "hold", longest_s: float = LONGEST_HOLD_S) -> pd.DataFrame:
+        """The labelled pauses of a kind up to a length, the longest first: recording, start_s, end_s."""
+        rows = [
+            (one.name, float(start_s), float(end_s))
+            for one in self.corpus.recordings
+            for start_s, end_s in one.labels.of_kind(kind)
+            if end_s - start_s <= longest_s
+        ]
+        rows.sort(key=lambda row: row[1] - row[2])
+        return pd.DataFrame(rows, columns=["recording", "start_s", "end_s"])
+
+    def score_conditions(
+        self, choice: Choice, lines: Sequence[LineCondition], *, jobs: int = 2, cache: Path | None = None
+    ) -> pd.DataFrame:
+        """LiveKit's defaults and the choice, as recorded and on worse lines; a frame as `score_lines`."""
+        settings = {"LiveKit's defaults": self.defaults, "chosen": choice.settings}
+        every = [CLEAN, *(line for line in dict.fromkeys(lines) if not line.is_clean)]
+        return score_lines(
+            self.files,
+            settings,
+            every,
+            conditions=self.conditions,
+            phases=self.phases,
+            seed=self.seed,
+            jobs=jobs,
+            cache=cache,
+        )
+
+    def listen(self, recording: int | str, start_s: float, end_s: float) -> Sound:
+        """A stretch of one recording: user left, agent right."""
+        return excerpt(self.load(recording), start_s, end_s)
+
+    def profile(self, choice: Choice, name: str, date: dt.date | None = None) -> Profile:
+        """The choice as a profile with its evidence."""
+        return make_profile(self.corpus, choice, self.conditions, self.phases, name, date or dt.date.today())
+
+    def export(self, choice: Choice, name: str, path: str | Path) -> Path:
+        """Write the choice as a profile, making the folder if need be; returns the file."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        save_profile(self.profile(choice, name), target)
+        return target
+
+    def plot_tradeoff(self, choice: Choice | None = None) -> plots.Picture:
+        """All settings, the frontier, LiveKit's defaults, the choice and plain VAD."""
+        from ... import plots
+
+        figure = plots.tradeoff_figure(
+            self.table,
+            frontier(self.table),
+            defaults=choice.defaults if choice else self.score(self.defaults),
+            chosen=choice.chosen if choice else None,
+            counts=self.counts,
+        )
+        return plots.Picture(figure)
+
+    def plot_timeline(
+        self, recording: int | str = 0, settings: Settings | None = None, span: Span | None = None
+    ) -> plots.Picture:
+        """One recording, or a span of seconds of it, under a setting (LiveKit's defaults if not given)."""
+        from ... import plots
+
+        number = self.number(recording)
+        figure = plots.timeline_figure(
+            self.load(number),
+            self.corpus.recordings[number],
+            self.commits(number, settings),
+            settings or self.defaults,
+            span=span,
+        )
+        return plots.Picture(figure)
+
+    def _repr_html_(self) -> str:
+        n = self.counts
+        caption = (
+            f"{len(self.table):,} settings on {n['recordings']} recording(s): {n['holds']} holds, "
+            f"{n['turns']} ends of turn; {self.phases} audio phase(s)"
+        )
+        overview = self.overview
+        shown = table_html(list(overview.columns), overview.to_numpy().tolist(), caption)
+        if not self.skipped:
+            return shown
+        return shown + table_html(["skipped"], [[item.reason] for item in self.skipped])
+
+
+def measure(
+    paths: str | Path | Sequence[str | Path],
+    *,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    conditions: Conditions = USUAL_CONDITIONS,
+    phases: int = 4,
+    jobs: int = 2,
+    cache: Path | None = None,
+    quiet: bool = False,
+    channels: tuple[str, str] = ("caller", "agent"),
+    line: LineCondition = CLEAN,
+    seed: int = 0,
+) -> Study:
+    """Find, load and trace recordings, and score every setting of a grid (default: `grid.DEFAULT_GRID`).
+
+    `paths`: a file, folder or manifest, or several. A recording that cannot be used is skipped and listed in
+    `Study.skipped`; if none is left, BadRecording says why. `line` and `seed`: what the audio is put through
+    before (`degrade`). Traces are cached: a second run takes seconds.
+    """
+    table, impossible = grids.expand(grids.DEFAULT_GRID if grid is None else grid)
+    measured = measure_table(
+        [paths] if isinstance(paths, str | Path) else paths,
+        table,
+        impossible=impossible,
+        conditions=conditions,
+        phases=phases,
+        jobs=jobs,
+        cache=cache,
+        quiet=quiet,
+        channels=channels,
+        line=line,
+        seed=seed,
+    )
+    return Study.of(measured)

@@ -1,0 +1,81 @@
+"""What the notebooks say of the samples, asserted: the notebooks themselves assert nothing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from paths import SAMPLES
+from test_notebooks import samples_cache
+
+import lab_utils as lab
+from lab_utils.recordings.labels.accuracy import label_accuracy
+from lab_utils.recordings.labels.file import read_labels
+from lab_utils.turns.choose import choose_or_nearest
+
+__all__ = ["samples_cache"]  # a fixture
+pytestmark = pytest.mark.slow
+
+BUDGET = lab.Budget.false_boundary_rate(0.10)
+PROFILE = lab.Settings.from_knobs(
+    {"min_silence_duration": 0.3, "min_delay": 0.8, "max_delay": 1.6, "unlikely_threshold": 0.5}
+)
+
+
+def test_01_the_detector_answers_sooner_than_silence_alone(samples_cache: Path) -> None:
+    study = lab.measure(SAMPLES, cache=samples_cache, quiet=True)
+    choice = study.choose(BUDGET)
+    silence_alone = study.table[study.table["detector"] == "vad"]
+    without = silence_alone.loc[choose_or_nearest(silence_alone, BUDGET)]
+    chosen = study.table.loc[choice.row]
+    assert chosen["latency_mean"] < without["latency_mean"]
+    assert chosen["false_boundary_rate"] <= 0.10
+
+
+def test_02_the_profile_breaks_fewer_turns_and_answers_later(samples_cache: Path) -> None:
+    call = lab.load(SAMPLES / "02_lost_parcel.flac", cache=samples_cache)
+    settings = {"defaults": lab.Settings(), "profile": PROFILE}
+    tape = lab.compare(call, settings, cache=samples_cache, quiet=True)
+    live = lab.compare(call, settings, mode="reactive", cache=samples_cache, quiet=True)
+    assert len(tape.agreement)
+    assert tape.agreement["agrees"].all()
+    for ran in (tape, live):
+        defaults, profile = ran.scores.to_dict("records")
+        assert defaults["false boundaries"] > profile["false boundaries"]
+        assert defaults["of these, heard"] >= profile["of these, heard"]
+        assert defaults["e2e p50 (s)"] <= profile["e2e p50 (s)"]
+
+
+def test_03_estimated_labels_are_good_enough_to_choose_by(samples_cache: Path, tmp_path: Path) -> None:
+    names = ["01_table_booking", "11_phone_contract"]
+    for name in names:
+        shutil.copy(SAMPLES / f"{name}.flac", tmp_path)
+    assert "skipped" not in lab.transcribe(tmp_path, cache=samples_cache, quiet=True)
+    pairs = [
+        (read_labels(tmp_path / f"{name}.labels.json"), read_labels(SAMPLES / f"{name}.labels.json"))
+        for name in names
+    ]
+    accuracy = label_accuracy(pairs)
+    assert accuracy["right"].sum() / accuracy[["true", "found"]].max(axis=1).sum() > 0.9
+    grid = {
+        "detector": ["vad", "v1-mini"],
+        "min_silence_duration": [0.3, 0.55],
+        "min_delay": [0.3, 0.5, 0.8, 1.2],
+        "max_delay": [1.2, 1.6, 2.5],
+        "unlikely_threshold": [0.25, 0.36, 0.5],
+    }
+    tables = [
+        lab.measure(paths, grid=grid, phases=2, cache=samples_cache, quiet=True).table
+        for paths in (tmp_path, [SAMPLES / f"{name}.flac" for name in names])
+    ]
+    figures = ["false_boundary_rate", "latency_mean"]
+    assert ((tables[0][figures] - tables[1][figures]).abs().max() < 0.05).all()
+
+
+def test_05_each_step_from_none_to_all_twelve_is_faster(samples_cache: Path) -> None:
+    found = lab.techniques(SAMPLES, turns=16, cache=samples_cache, quiet=True)
+    latency = found.without_waits
+    for name in ("p50", "p95"):
+        none, default, every = latency[name].tolist()
+        assert none > default > every

@@ -1,0 +1,126 @@
+"""What a study of the techniques shows, on tables whose figures are known."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from ablation_tables import made_up
+from paths import SAMPLES
+
+from lab_utils.core.settings import USUAL_CONDITIONS, Settings
+from lab_utils.latency.ablation.plan import BASELINE, configurations
+from lab_utils.latency.ablation.run import Ablation
+from lab_utils.latency.ablation.summary import summarize
+from lab_utils.latency.techniques.choice import NAMES
+from lab_utils.session.providers.files import load_providers
+from lab_utils.workflows.pictures import plot_providers
+from lab_utils.workflows.techniques import TechniqueStudy, describe_techniques
+
+AGENTS = ["none of the twelve", "LiveKit's default", "all twelve"]
+
+
+@pytest.fixture(scope="module")
+def study() -> TechniqueStudy:
+    return study_of(*made_up(noise_ms=0.0))
+
+
+def study_of(turns: pd.DataFrame, sessions: pd.DataFrame) -> TechniqueStudy:
+    return TechniqueStudy(
+        Ablation(
+            settings=Settings(),
+            conditions=USUAL_CONDITIONS,
+            providers=load_providers("guide"),
+            seed=0,
+            draws=3,
+            patience_s=8.0,
+            greeting=None,
+            recordings=("a", "b", "c", "d"),
+            skipped=(),
+            untranscribed=(),
+            configurations=configurations(automatic_cache=True),
+            turns=turns,
+            sessions=sessions,
+            summary=summarize(turns, sessions),
+        )
+    )
+
+
+def test_levels_are_those_of_the_three_agents(study):
+    levels = study.levels
+    assert levels.index.tolist() == AGENTS
+    saved = sum(10 * place for place in range(1, 13))
+    assert levels["p50"].tolist()[::2] == [2000, 2000 - saved]
+    assert (levels["p95"] - levels["after commit p95"]).tolist() == [400, 400, 400]
+
+
+def test_an_agent_that_never_answered_has_no_latency():
+    turns, sessions = made_up()
+    turns.loc[turns["configuration"] == BASELINE, ["turn_total_ms", "after_commit_ms"]] = np.nan
+    levels = study_of(turns, sessions).levels
+    assert levels["p95"].isna().tolist() == [True, False, False]
+
+
+def test_what_it_rests_on_tells_of_recordings_without_words(study):
+    ablation = study.ablation
+    assert "without words" not in ablation.counted
+    assert "4 recordings, 1 without words (" in replace(ablation, untranscribed=("b",)).counted
+
+
+def test_turns_without_waits_have_no_timeout_and_need_no_tool(study):
+    turns = study.ablation.turns.copy()
+    turns.loc[turns["turn"] == 0, ["commit_ms", "turn_total_ms"]] = 2560.0, 9000.0
+    turns.loc[turns["tool"], "turn_total_ms"] = 9000.0
+    shown = TechniqueStudy(replace(study.ablation, turns=turns)).without_waits
+    assert shown["share of turns"].tolist() == [0.62, 0.62, 0.62]  # 5 of 8
+    assert shown.loc["none of the twelve", "p95"] == 2000
+
+
+def test_where_every_turn_waits_nothing_is_told(study):
+    turns = study.ablation.turns.assign(commit_ms=9000.0)
+    shown = TechniqueStudy(replace(study.ablation, turns=turns)).without_waits
+    assert shown["p50"].isna().all()
+
+
+def test_stages_stand_beside_the_guides_figures(study):
+    stages = study.stages
+    first = ["stt_first_partial_ms", "llm_ttft_ms", "tts_first_audio_ms", "turn_total_ms"]
+    assert stages.index[:4].tolist() == first
+    assert stages[("the guide", "")].iloc[:4].tolist() == [140, 220, 90, 520]
+    assert stages.loc["llm_ttft_ms", ("all twelve", "p95")] == 100
+    assert stages.loc["turn_total_ms", ("none of the twelve", "p50")] == 2000
+
+
+def test_each_technique_and_each_claim_has_its_row(study):
+    words = describe_techniques()
+    assert [row.split(". ")[1].replace(" ", "_") for row in words.frame["technique"]] == list(NAMES)
+    assert "<code>llm_node</code>" in words._repr_html_()
+    claims = study.verdicts.frame
+    assert len(claims) == len(study.ablation.summary.verdicts)
+    assert claims["verdict"].str.startswith(("holds", "doesn't hold here")).all()
+
+
+def test_pictures_are_drawn_and_saved(study, tmp_path):
+    for picture in (study.plot_savings("after_commit_ms"), plot_providers("guide")):
+        assert picture.png().startswith(b"\x89PNG")
+    study.save(tmp_path / "out")
+    names = {"turns.parquet", "sessions.parquet", "summary.json", "waterfall.png", "savings.png"}
+    names |= {"waterfall-after-commit.png", "savings-after-commit.png"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names
+
+
+@pytest.mark.slow
+def test_one_call_is_heard_under_both_agents(study, monkeypatch, tmp_path):
+    monkeypatch.setenv("LAB_CACHE", os.environ.get("LAB_CACHE") or str(tmp_path))
+    pair = study.sessions(SAMPLES, number=2)
+    assert list(pair.logs) == AGENTS[1:]
+    assert pair.recording.name == "03_blocked_card"
+    default, stacked = pair.logs.values()
+    assert len(default.heard) > 16_000 * pair.recording.duration_s
+    assert next(event.time_s for event in default.of_kind("commit")) == pytest.approx(
+        next(event.time_s for event in stacked.of_kind("commit")), abs=0.2
+    )
+    assert default.of_kind("llm_first_token") != stacked.of_kind("llm_first_token")
