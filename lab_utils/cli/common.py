@@ -12,6 +12,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from ..core.text import one_line, printable
+
 app = typer.Typer(
     help="Tune turn-taking and latency of LiveKit voice agents, offline.",
     no_args_is_help=True,
@@ -52,7 +54,7 @@ def ending_well() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
-        print(f"lab: error: {error}", file=sys.stderr)
+        print(f"lab: error: {one_line(str(error))}", file=sys.stderr)
         raise typer.Exit(1) from None
     except KeyboardInterrupt as interrupt:
         terminated = isinstance(interrupt, Terminated) or isinstance(interrupt.__cause__, Terminated)
@@ -67,4 +69,4 @@ def ending_well() -> Iterator[None]:
 def warn(*lines: str) -> None:
     """What the user should know besides the result, on stderr."""
     for line in lines:
-        print(f"lab: {line}", file=sys.stderr)
+        print(f"lab: {printable(line)}", file=sys.stderr)

@@ -26,7 +26,7 @@ def verify(
 ) -> None:
     """Prove the replay against the real AgentSession. Commits are compared, for settings drawn at random."""
     with ending_well():
-        from ..recordings.audio import replacing
+        from ..core.files import write_whole
         from ..workflows import verify as workflow
         from .tables.verify import print_proof
 
@@ -38,8 +38,7 @@ def verify(
         summary = workflow.summary_of(proved)
         if out is not None:
             out.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(out) as part:
-                part.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            write_whole(out, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
         warn(*(f"skipped: {reason}" for reason in proved.skipped))
         if as_json:
             print(json.dumps(summary))

@@ -15,7 +15,8 @@ from typing import Any, Self
 import numpy as np
 from pydantic import model_validator
 
-from .settings import Frozen, Seconds
+from .models import Frozen
+from .settings import Seconds
 
 Z95 = 1.6448536269514722
 """The 95th percentile of the standard normal distribution."""

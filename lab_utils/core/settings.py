@@ -7,11 +7,13 @@ All durations and delays are seconds. Vary a setting with `Settings.replace(min_
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
+
+from .models import Frozen, describe
+from .text import shown
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Threshold = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -22,12 +24,6 @@ ENGLISH_UNLIKELY_THRESHOLD = 0.36
 
 STREAMING_DETECTOR_MIN_SILENCE_S = 0.25
 """AgentSession refuses a VAD with less silence than this beside an audio turn detector."""
-
-
-class Frozen(BaseModel):
-    """Frozen, strictly validated values; its ValidationError is a ValueError."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class VadSettings(Frozen):
@@ -206,7 +202,7 @@ def check_knob(name: object) -> None:
             f"{name} is a condition, which is the same for all settings, not a knob; set it in `Conditions`"
         )
     if name not in KNOBS:
-        raise ValueError(f"unknown knob {reprlib.repr(name)}; knobs are {', '.join(KNOBS)}")
+        raise ValueError(f"unknown knob {shown(name)}; knobs are {', '.join(KNOBS)}")
 
 
 def livekit_defaults(vad: str = "livekit", detector: str = "v1-mini") -> Settings:
@@ -243,23 +239,3 @@ def parse_with_conditions(
     except ValidationError as error:
         raise ValueError(f"conditions: {describe(error)}") from None
     return parse_settings(values), read
-
-
-def describe(error: ValidationError, names: Mapping[str, str] | None = None) -> str:
-    """A validation error as one line: each key (by its name in `names`), what came, what was expected."""
-    lines = []
-    for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"])
-        where = (names or {}).get(where, where)
-        message = item["msg"].removeprefix("Value error, ")
-        if not where:
-            lines.append(message)
-        elif item["type"] == "extra_forbidden":
-            lines.append(f"{where}: unknown key; remove it or correct its spelling")
-        elif item["type"] == "missing":
-            lines.append(f"{where}: missing; add it")
-        elif item["type"] == "model_type":
-            lines.append(f"{where}: expected keys and values, got {reprlib.repr(item['input'])}")
-        else:
-            lines.append(f"{where}: {message}, got {reprlib.repr(item['input'])}")
-    return "; ".join(lines)

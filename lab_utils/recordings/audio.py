@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Literal, Self, cast
-from uuid import uuid4
 
 import numpy as np
 import soundfile
@@ -28,7 +27,9 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from ..core.errors import InputError
+from ..core.files import replacing
 from ..core.recording import Pcm
+from ..core.text import one_line, printable
 from ..core.timeline import SAMPLE_RATE_HZ
 from .decoding.kinds import AUDIO_SUFFIXES, UNSUPPORTED, kind_of
 from .decoding.opening import SndFile, head_of_audio, header_of, open_audio
@@ -74,13 +75,12 @@ class BadRecording(InputError):
 
     def __init__(self, message: str) -> None:
         # A file name that isn't UTF-8 holds surrogates, which no terminal and no JSON file takes.
-        printable = message.encode("utf-8", "backslashreplace").decode("utf-8")
-        super().__init__(" ".join(printable.splitlines()))
+        super().__init__(one_line(message))
 
     @classmethod
     def of(cls, path: str | Path, finding: str, remedy: str) -> Self:
         """The exception that says what is wrong with the file `path` and what to do about it."""
-        return cls(f"{path}: {finding}; {remedy}")
+        return cls(f"{printable(str(path))}: {finding}; {remedy}")
 
 
 RawEncoding = Literal["ulaw", "alaw", "pcm16"]
@@ -209,18 +209,6 @@ def write_flac(path: str | Path, pcm: Pcm, rate_hz: int = SAMPLE_RATE_HZ) -> Non
 def write_wav(path: str | Path, pcm: Pcm, rate_hz: int = SAMPLE_RATE_HZ) -> None:
     """Write int16 samples of shape=(n,) or (n, channels) as 16-bit WAV, whole or not at all."""
     _write(path, pcm, rate_hz, "WAV")
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it when the block ends well and removed if it doesn't."""
-    target = Path(path)
-    temporary = target.with_name(f".{uuid4().hex}.tmp")
-    try:
-        yield temporary
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write(path: str | Path, pcm: Pcm, rate_hz: int, container: Literal["FLAC", "WAV"]) -> None:

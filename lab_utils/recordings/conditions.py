@@ -37,12 +37,12 @@ from typing import Any, Literal
 
 import numpy as np
 import soxr
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from scipy.signal import butter, sosfiltfilt
 
 from ..core.labels import Labels
+from ..core.models import Frozen, describe
 from ..core.recording import Pcm, Recording
-from ..core.settings import describe
 from ..core.timeline import SAMPLE_RATE_HZ, Floats
 from .find import audio_sha256
 
@@ -59,10 +59,8 @@ _CONCEALED = 3
 _LEAST_SLOW = 1 << 18
 
 
-class LineCondition(BaseModel):
+class LineCondition(Frozen, strict=False, allow_inf_nan=False):
     """What is wrong with a line; `LineCondition()` is nothing."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
 
     noise: NoiseKind | None = None
     snr_db: float = Field(default=10.0, ge=-20.0, le=60.0)

@@ -15,7 +15,7 @@ from types import MappingProxyType
 import fsspec
 from tqdm.auto import tqdm
 
-from .audio import replacing
+from ..core.files import replacing
 
 CHUNK_BYTES = 1 << 20
 

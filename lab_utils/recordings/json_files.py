@@ -10,25 +10,33 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 from pydantic_core import from_json, to_jsonable_python
 
+from ..core.files import BadFile, json_text, parse_model, read_limited
+from ..core.models import Frozen
 from .audio import BadRecording
-from .text_files import decoded, read_bytes
 
 HEAD_BYTES = 1 << 16
 Number = Annotated[float, Field(allow_inf_nan=False)]
+T = TypeVar("T")
 
 
-class Lenient(BaseModel):
+class Lenient(Frozen, extra="ignore", strict=False):
     """A part of somebody else's format: what isn't needed isn't looked at."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+
+def read_text(path: Path) -> str:
+    """A small file's text in UTF-8, UTF-16 or UTF-32. Raises BadRecording for anything else."""
+    try:
+        return json_text(read_limited(path))
+    except BadFile as error:
+        raise BadRecording.of(path, error.finding, error.remedy) from None
 
 
 def check_json(path: Path) -> None:
     """Raises BadRecording for what is called .json or .jsonl and isn't, so that its kind can't be told."""
-    text = decoded(path, read_bytes(path)).removeprefix("\ufeff")
+    text = read_text(path)
     if path.suffix.lower() == ".jsonl":
         text = text.lstrip().partition("\n")[0]
     try:
@@ -41,9 +49,6 @@ def check_json(path: Path) -> None:
 def as_json(value: Any) -> Any:
     """A value as JSON, and so a manifest, can hold it: null for NaN and infinity, dates and bytes as text."""
     return to_jsonable_python(value, inf_nan_mode="null", bytes_mode="base64", fallback=str)
-
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 def head_of(path: Path) -> str:
@@ -61,21 +66,14 @@ def has_key(head: str, *keys: str) -> bool:
     return any(re.search(rf'"{key}"\s*:', head) for key in keys)
 
 
-def parse(path: Path, model: type[Model], what: str) -> Model:
+def parse(path: Path, model: type[T], what: str) -> T:
     """A file's content. Raises BadRecording, naming the place, if it isn't what the model describes."""
-    return parse_text(path, decoded(path, read_bytes(path)), model, what)
+    return parse_text(path, read_text(path), model, what)
 
 
-def parse_text(path: Path, text: str, model: type[Model], what: str) -> Model:
+def parse_text(path: Path, text: str, model: type[T], what: str) -> T:
     """As `parse`, for one JSON text of a file."""
     try:
-        return model.model_validate_json(text.removeprefix("\ufeff"))
-    except ValidationError as error:
-        detail = error.errors(include_url=False, include_context=False)[0]
-        if detail["type"] == "json_invalid":
-            finding = f"is damaged or cut off: not JSON ({detail['msg']})"
-            raise BadRecording.of(path, finding, "export or copy it again") from None
-        where = ".".join(str(part) for part in detail["loc"]) or "the whole"
-        got = repr(detail["input"])
-        finding = f"{where}: {detail['msg']}, got {got if len(got) <= 60 else got[:57] + '...'}"
-        raise BadRecording.of(path, finding, f"expected {what}") from None
+        return parse_model(text, model, what)
+    except BadFile as error:
+        raise BadRecording.of(path, error.finding, error.remedy) from None

@@ -24,9 +24,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..core.files import replacing
 from ..core.recording import Provenance, Recording
 from ..core.session_log import LeftOut
-from .audio import BadRecording, as_path, is_local, replacing
+from .audio import BadRecording, as_path, is_local
 from .formats import BY_NAME
 from .parquet_files import opened
 from .recording_files import Layout, RecordingFiles, format_raw, parse_raw

@@ -8,16 +8,15 @@ dynamic.
 from __future__ import annotations
 
 import math
-import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from ..core.errors import InputError
+from ..core.files import read_yaml
 from ..core.settings import (
     KNOBS,
     STREAMING_DETECTOR_MIN_SILENCE_S,
@@ -26,6 +25,7 @@ from ..core.settings import (
     default_deactivation,
     livekit_defaults,
 )
+from ..core.text import shown
 
 DEFAULT_GRID: dict[str, list[Any]] = {
     "vad": ["livekit", "silero"],
@@ -59,9 +59,10 @@ class BadGrid(InputError):
 def read_grid(path: Path) -> dict[str, list[Any]]:
     """A grid from a YAML file of knob names and lists of values. Raises BadGrid."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
-        raise BadGrid(f"{path}: not a readable YAML file ({str(error).splitlines()[0]})") from None
+        read = read_yaml(path, "a grid")
+    except ValueError as error:
+        raise BadGrid(f"{path}: not a readable YAML file ({error})") from None
+    content = read.values
     if not isinstance(content, dict) or not content:
         raise BadGrid(f"{path}: expected knobs with lists of values, for example 'min_delay: [0.3, 0.5]'")
     for name, values in content.items():
@@ -71,15 +72,16 @@ def read_grid(path: Path) -> dict[str, list[Any]]:
                 f" and give its value to 'lab sweep' with {CONDITION_OPTIONS[name]}"
             )
         if name not in KNOBS:
-            raise BadGrid(f"{path}: unknown knob {reprlib.repr(name)}; knobs are {', '.join(KNOBS)}")
+            finding = f"unknown knob {shown(name)}; knobs are {', '.join(KNOBS)}"
+            raise BadGrid(f"{path}: line {read.line_of([name])}: {finding}")
         if not isinstance(values, list) or not values:
             example = f"'{name}: [{Settings().knobs()[name] or 0.3}]'"
-            came = reprlib.repr(values)
-            raise BadGrid(f"{path}: {name} is {came}; expected a list of values, for example {example}")
+            finding = f"{name} is {shown(values)}; expected a list of values, for example {example}"
+            raise BadGrid(f"{path}: line {read.line_of([name])}: {finding}")
     _check_size(content, f"{path}: ")
     for name, values in content.items():
-        for value in values:
-            _check_value(path, name, value)
+        for number, value in enumerate(values):
+            _check_value(f"{path}: line {read.line_of([name, number])}", name, value)
     return content
 
 
@@ -93,13 +95,13 @@ def _check_size(grid: Mapping[str, Sequence[Any]], where: str = "") -> None:
         )
 
 
-def _check_value(path: Path, name: str, value: Any) -> None:
+def _check_value(where: str, name: str, value: Any) -> None:
     """Refuse a value that no setting accepts, on its own or beside the most lenient others."""
     lenient = Settings.from_knobs({"detector": "vad", "min_delay": 0.0, "max_delay": 60.0})
     try:
         lenient.replace(**{name: value})
     except ValueError as error:
-        raise BadGrid(f"{path}: {error}") from None
+        raise BadGrid(f"{where}: {error}") from None
 
 
 def expand(grid: Mapping[str, Sequence[Any]]) -> tuple[pd.DataFrame, int]:

@@ -15,18 +15,18 @@ from __future__ import annotations
 import datetime as dt
 import math
 import os
-import reprlib
 import textwrap
 import warnings
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from ..core.errors import InputError
+from ..core.files import Document, OneLine, dumped, read_yaml, write_whole
 from ..core.html import facts_html
+from ..core.models import Frozen, finding, joined
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
-from ..core.yaml_files import OneLine, dumped, read_plain, write_whole
+from ..core.text import shown
 
 FORMAT: Final = "turn-profile"
 SCHEMA_VERSION: Final = 1
@@ -55,10 +55,6 @@ class BadProfile(InputError):
     """No usable profile: one line with file, key, what came, what was expected, what to try."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 def _to_figure(value: Any) -> Any:
     if not isinstance(value, float):
         return value
@@ -70,7 +66,7 @@ Figure = Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, BeforeVa
 Count = Annotated[int, Field(ge=0)]
 
 
-class Interval(_Frozen):
+class Interval(Frozen, strict=False):
     """A figure from `n` cases with its 95 % bootstrap interval (None where there are too few recordings)."""
 
     value: Figure
@@ -85,7 +81,7 @@ class Interval(_Frozen):
         return self
 
 
-class Figures(_Frozen):
+class Figures(Frozen, strict=False):
     """How one setting did: rates as fractions, latencies in seconds (defined in `metrics`)."""
 
     false_boundary_rate: Interval
@@ -99,7 +95,7 @@ class Figures(_Frozen):
     missed_rate: Interval
 
 
-class EvidenceRecording(_Frozen):
+class EvidenceRecording(Frozen, strict=False):
     """One recording that was measured; `sha256` as in `records.Recording`."""
 
     name: str
@@ -111,7 +107,7 @@ def _to_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-class Evidence(_Frozen):
+class Evidence(Frozen, strict=False):
     """What the choice rests on."""
 
     date: dt.date
@@ -133,7 +129,7 @@ class Evidence(_Frozen):
     note: str = ""
 
 
-class Profile(_Frozen):
+class Profile(Frozen, strict=False):
     """Named settings with their evidence."""
 
     format: Literal["turn-profile"] = FORMAT
@@ -234,7 +230,7 @@ def to_yaml(profile: Profile) -> str:
 
 def save_profile(profile: Profile, path: str | os.PathLike[str]) -> None:
     """Write a profile file, whole or not at all. Raises OSError if the folder is missing or not writable."""
-    write_whole(path, to_yaml(profile))
+    write_whole(path, to_yaml(profile), durable=True)
 
 
 def load_profile(path: str | os.PathLike[str]) -> Profile:
@@ -258,37 +254,27 @@ def load_profile(path: str | os.PathLike[str]) -> Profile:
     return profile
 
 
-def _read(path: str | os.PathLike[str]) -> Any:
+def _read(path: str | os.PathLike[str]) -> Document:
     try:
-        return read_plain(path, "a profile file")
+        return read_yaml(path, "a profile file")
     except ValueError as error:
         raise BadProfile(str(error)) from None
 
 
-def _parse(values: Any) -> Profile:
+def _parse(read: Document) -> Profile:
+    values = read.values
     if not isinstance(values, dict):
-        came = "an empty file" if values is None else reprlib.repr(values)
+        came = "an empty file" if values is None else shown(values)
         raise BadProfile(f"expected keys and values, got {came}")
     try:
         profile = Profile.model_validate(values, strict=True)
     except ValidationError as error:
-        findings = [_finding(item) for item in error.errors()]
-        version = [finding for finding in findings if finding.startswith(("format", "schema_version"))]
-        raise BadProfile("; ".join(version or findings)) from None
+        items = error.errors()
+        version = [item for item in items if item["loc"][:1] in (("format",), ("schema_version",))]
+        findings = (finding(item, line_of=read.line_of) for item in version or items)
+        raise BadProfile(joined(findings)) from None
     groups = {f"settings.{group}.": getattr(profile.settings, group) for group in _COMMENTS}
     for prefix, part in {"": profile, **groups}.items():
         for name in sorted(set(type(part).model_fields) - part.model_fields_set):
             raise BadProfile(f"{prefix}{name}: missing, expected every setting to be stated")
     return profile
-
-
-def _finding(item: ErrorDetails) -> str:
-    """One validation error: the key, what was expected, what came."""
-    came = f", got {reprlib.repr(item['input'])}"
-    what = {
-        "missing": "missing",
-        "extra_forbidden": "unknown key",
-        "value_error": item["msg"].removeprefix("Value error, "),
-        "model_type": f"expected keys and values{came}",
-    }.get(item["type"], item["msg"].replace("Input should be", "expected") + came)
-    return ": ".join([".".join(map(str, item["loc"])), what] if item["loc"] else [what])

@@ -20,6 +20,7 @@ from joblib import Parallel, delayed
 from platformdirs import user_cache_path
 from tqdm.auto import tqdm
 
+from ..core.files import replacing
 from ..core.labels import Ipu, Labels, Word, agent_turns
 from ..core.recording import Recording
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
@@ -34,7 +35,7 @@ from ..core.timeline import (
     stream_of,
 )
 from ..core.traces import EotTrace, SttEvent, Traced, VadTrace
-from ..recordings.audio import BadRecording, replacing
+from ..recordings.audio import BadRecording
 from ..recordings.conditions import CLEAN, LineCondition, degrade
 from ..recordings.find import RecordingFiles, load_recording
 from ..recordings.labels.estimate import estimate_labels, estimate_speech

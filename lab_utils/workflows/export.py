@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..core.yaml_files import write_whole
+from ..core.files import write_whole
 from ..latency.export import worker_code
 from ..latency.techniques.choice import parse_techniques
 from ..session.providers.files import load_providers

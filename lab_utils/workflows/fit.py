@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import plots
+from ..core.files import write_whole
 from ..latency import fitting
-from ..recordings.audio import replacing
 from ..session.providers.files import load_providers, save_providers
 from ..session.providers.schema import Providers
 
@@ -32,8 +32,7 @@ def fit_providers(
     save_providers(profile, out)
     if plot is not None:
         plot.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(plot) as part:
-            part.write_bytes(plots.png(plots.fit_figure(fitted)))
+        write_whole(plot, plots.png(plots.fit_figure(fitted)))
     return fitted, before
 
 

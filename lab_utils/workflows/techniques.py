@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ..core.errors import InputError
+from ..core.files import replacing
 from ..core.settings import Settings
 from ..latency.ablation.cells import Plan
 from ..latency.ablation.files import save_ablation
@@ -19,7 +20,6 @@ from ..latency.ablation.side_by_side import side_by_side
 from ..latency.ablation.summary import alone_and_left_out, by_stage, levels, waterfall
 from ..latency.ablation.turns import MEASURES
 from ..latency.techniques.descriptions import descriptions
-from ..recordings.audio import replacing
 from ..recordings.find import find_recordings
 from ..session.job import HasSettings
 from ..session.providers.files import load_providers

@@ -17,7 +17,6 @@ from lab_utils.recordings.audio import (
     channel_count,
     read_audio,
     read_pcm16k,
-    replacing,
     to_pcm16k,
     write_flac,
     write_wav,
@@ -90,20 +89,6 @@ def test_a_wav_written_as_a_stream_without_length_is_read(tmp_path):
     data[at : at + 4] = struct.pack("<I", 0xFFFF_FFFF)
     (tmp_path / "a.wav").write_bytes(data)
     assert len(read_pcm16k(tmp_path / "a.wav")) == 16_000
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
-    (tmp_path / "a.txt").write_text("old")
-
-    def fail() -> None:
-        with replacing(tmp_path / "a.txt") as temporary:
-            temporary.write_text("half")
-            raise RuntimeError("stop")
-
-    with pytest.raises(RuntimeError, match="stop"):
-        fail()
-    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
-    assert (tmp_path / "a.txt").read_text() == "old"
 
 
 def test_writing_floats_is_refused(tmp_path):

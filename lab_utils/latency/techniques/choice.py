@@ -6,7 +6,7 @@ from typing import Literal, Self, get_args
 
 from pydantic import model_validator
 
-from ...core.settings import Frozen
+from ...core.models import Frozen
 
 TechniqueName = Literal[
     "streaming_stt",

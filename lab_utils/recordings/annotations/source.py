@@ -13,18 +13,18 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 from upath import UPath
 
-from ..audio import replacing
+from ...core.files import BadFile, read_limited, write_whole
 from ..labels.file import BadLabels
 from .records import Annotation, Segment
 
 Location = Path | UPath
 """A local file, or one that fsspec reaches (s3://, gs://, memory://, ...)."""
 
-MAX_BYTES = 50_000_000
+MAX_BYTES = 48 << 20
 """Ten hours of word timings as indented JSON are about half of this."""
 MAX_S = 360_000.0
 """A hundred hours; later times are milliseconds taken for seconds, or nonsense."""
@@ -52,31 +52,21 @@ class BadAnnotation(BadLabels):
 
     @classmethod
     def at(cls, path: Location | str, finding: str, remedy: str) -> Self:
-        """As `of`, for any location; bytes of a file name that aren't UTF-8 are shown escaped."""
-        return cls(f"{path}: {finding}; {remedy}".encode("utf-8", "backslashreplace").decode())
+        """As `of`, for any location."""
+        return cls.of(str(path), finding, remedy)
 
 
 def read_data(path: Location) -> bytes:
     """The bytes of a file; BadAnnotation if it can't be read, is empty or above `MAX_BYTES`."""
     try:
-        with path.open("rb") as file:
-            data: bytes = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        finding = f"can't be read ({error.strerror or type(error).__name__})"
-        raise BadAnnotation.at(path, finding, "check the path and its permissions") from None
+        return read_limited(cast(Path, path), MAX_BYTES)
+    except BadFile as error:
+        raise BadAnnotation.at(path, error.finding, error.remedy) from None
     except Exception as error:
         # fsspec's back ends refuse a protocol or credentials with errors of their own
         if isinstance(path, Path) and not isinstance(error, ValueError):
             raise
         raise BadAnnotation.at(path, f"can't be opened ({short(error)})", "check the address") from None
-    if not data.strip(b"\x00 \t\r\n"):
-        raise BadAnnotation.at(path, "is empty", "copy or export it again")
-    if len(data) > MAX_BYTES:
-        finding = f"is larger than {MAX_BYTES // 1_000_000} MB, too large for one recording's annotation"
-        raise BadAnnotation.at(
-            path, finding, "give the file of one recording, without audio or vectors in it"
-        )
-    return data
 
 
 def decode(path: Location, data: bytes, *, legacy: bool) -> str:
@@ -208,8 +198,7 @@ def write_text(path: Location, text: str) -> None:
         path = Path(path.path)
     try:
         if isinstance(path, Path):
-            with replacing(path) as temporary:
-                temporary.write_bytes(data)
+            write_whole(path, data)
         else:
             path.write_bytes(data)
     except OSError as error:

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
+from ...core.models import describe
 from ..audio import BadRecording
-from ..json_files import Lenient
-from ..text_files import decoded, read_bytes
+from ..json_files import Lenient, read_text
 
 _WANTED = "an Egress manifest: egress_id, room_name, publisher_identity, track_id, files"
 _LISTS = ("items", "egresses", "egress_infos", "egressInfos", "results")
@@ -29,8 +29,8 @@ _INFOS = ("egress_info", "egressInfo")
 Nanoseconds = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
-class _Camel(Lenient):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+class _Camel(Lenient, alias_generator=to_camel, populate_by_name=True):
+    pass
 
 
 class _File(_Camel):
@@ -130,7 +130,7 @@ def read_egress(path: Path) -> EgressFiles:
 
 def _infos(path: Path) -> Iterable[Any]:
     """The objects of a file, out of whatever holds them."""
-    text = decoded(path, read_bytes(path)).removeprefix("\ufeff")
+    text = read_text(path)
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -160,11 +160,7 @@ def _files(path: Path, where: str, value: Any) -> tuple[EgressFile, ...]:
     try:
         egress = TypeAdapter(_Egress).validate_python(value)
     except ValidationError as error:
-        detail = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(str(part) for part in detail["loc"]) or "the whole"
-        got = repr(detail["input"])
-        finding = f"{where}{place}: {detail['msg']}, got {got if len(got) <= 60 else got[:57] + '...'}"
-        raise BadRecording.of(path, finding, f"expected {_WANTED}") from None
+        raise BadRecording.of(path, f"{where}{describe(error)}", f"expected {_WANTED}") from None
     files = egress.files or egress.file_results or ([egress.file] if egress.file else [])
     files = [file for file in files if file.name]
     if egress.track_kind.lower() == "video":

@@ -24,6 +24,7 @@ import soundfile
 from pydantic import Field, ValidationError
 
 from ...core.labels import Ipu, Label, Labels, Word
+from ...core.models import describe
 from ...core.recording import Pcm, Provenance
 from ...core.timeline import SAMPLE_RATE_HZ
 from ..audio import MAX_DURATION_S, BadRecording, to_pcm16k
@@ -107,10 +108,9 @@ def load(files: RecordingFiles) -> Contents:
     try:
         parsed = _Row.model_validate({key: value for key, value in row.items() if key != "audio"})
     except ValidationError as error:
-        detail = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(str(part) for part in detail["loc"])
-        finding = f"{where}: {place}: {detail['msg']}"
-        raise BadRecording.of(path, finding, "expected the columns of livekit/eot-bench-data") from None
+        raise BadRecording.of(
+            path, f"{where}: {describe(error)}", "expected the columns of livekit/eot-bench-data"
+        ) from None
     duration_s = len(user) / SAMPLE_RATE_HZ
     labels, notes = _labels(path, where, parsed, duration_s)
     details = {"id": parsed.id, "language": parsed.language, "messages": as_json(parsed.messages or [])}

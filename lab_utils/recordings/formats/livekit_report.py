@@ -17,7 +17,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from ...core.labels import Speaker
@@ -25,10 +25,9 @@ from ...core.recording import ObservedTurn, Provenance
 from ...core.session_log import STAGES
 from ...core.timeline import SAMPLE_RATE_HZ
 from ..audio import BadRecording
-from ..json_files import Lenient, Number, as_json, has_key, head_of, parse
+from ..json_files import Lenient, Number, as_json, has_key, head_of, parse, read_text
 from ..listing import Listing, labels_beside
 from ..recording_files import FindOptions, Found, RecordingFiles, Skipped
-from ..text_files import read_bytes
 from .base import Contents, Format, audio_of, read_channels
 from .livekit_node import is_milliseconds, options_in_seconds, snake_name, unix_s
 
@@ -48,10 +47,8 @@ _DETAILS = (
 )  # fmt: skip
 
 
-class _Either(Lenient):
+class _Either(Lenient, alias_generator=to_camel, populate_by_name=True):
     """Keys in snake_case or camelCase."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
 class _Item(_Either):
@@ -103,10 +100,10 @@ def is_report(path: Path) -> bool:
     if not (has_key(head, "job_id", "jobId") and has_key(head, "events")):
         return False
     try:
-        data = read_bytes(path)
+        text = read_text(path)
     except BadRecording:
         return False
-    return any(f'"{mark}"'.encode() in data for mark in _MARKS)
+    return any(f'"{mark}"' in text for mark in _MARKS)
 
 
 def find(listing: Listing, _: FindOptions) -> Found:

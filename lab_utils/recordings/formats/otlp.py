@@ -19,16 +19,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from ...core.recording import ObservedTurn, Provenance
 from ...core.timeline import SAMPLE_RATE_HZ
 from ..audio import BadRecording
-from ..json_files import Lenient, has_key, head_of, parse_text
+from ..json_files import Lenient, has_key, head_of, parse_text, read_text
 from ..listing import Listing, labels_beside
 from ..recording_files import FindOptions, Found, RecordingFiles, Skipped
-from ..text_files import decoded, read_bytes
 from .base import Contents, Format, audio_of, read_channels
 from .livekit_report import check_turns
 
@@ -57,8 +56,8 @@ _SESSION = {
 }
 
 
-class _Camel(Lenient):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+class _Camel(Lenient, alias_generator=to_camel, populate_by_name=True):
+    pass
 
 
 class _Value(_Camel):
@@ -144,8 +143,7 @@ def load(files: RecordingFiles) -> Contents:
 
 def read_spans(path: Path) -> list[_Span]:
     """All spans of a dump, in order of start. Raises BadRecording for what is no OTLP JSON."""
-    text = decoded(path, read_bytes(path))
-    dumps = [parse_text(path, one, _Dump, _WANTED) for one in _objects(text)]
+    dumps = [parse_text(path, one, _Dump, _WANTED) for one in _objects(read_text(path))]
     spans = [
         span
         for dump in dumps

@@ -22,17 +22,18 @@ without edits have neither key and are read and written as before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Protocol, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from ...core.files import BadFile, json_text, read_limited, write_whole
 from ...core.labels import Ipu, Label, LabelKind, Labels, Speaker, Word
-from ..audio import BadRecording, as_path, replacing
-from ..text_files import MAX_TEXT_BYTES
+from ...core.models import Frozen, finding
+from ..audio import BadRecording, as_path
 
 SUFFIX = ".labels.json"
 ROUNDING_S = 0.01
@@ -48,18 +49,14 @@ class BadLabels(BadRecording):
     """A label file that can't be used; the message is one line: file: where: finding; remedy."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class IpuEntry(_Strict):
+class IpuEntry(Frozen):
     speaker: Speaker
     start_s: Seconds
     end_s: Seconds
     text: str = ""
 
 
-class LabelEntry(_Strict):
+class LabelEntry(Frozen):
     kind: LabelKind
     start_s: Seconds
     end_s: Seconds
@@ -75,26 +72,26 @@ class LabelEntry(_Strict):
         return cls.model_validate(vars(label) | {"edited": label.edited or None})
 
 
-class WordEntry(_Strict):
+class WordEntry(Frozen):
     speaker: Speaker
     start_s: Seconds
     end_s: Seconds
     text: str
 
 
-class EditedSpan(_Strict):
+class EditedSpan(Frozen):
     kind: LabelKind
     start_s: Seconds
     end_s: Seconds
 
 
-class ChangeEntry(_Strict):
+class ChangeEntry(Frozen):
     before: EditedSpan | None = None
     after: EditedSpan | None = None
     why: str = ""
 
 
-class Replaced(_Strict):
+class Replaced(Frozen):
     """What an edit took out of the file, and what it put there instead."""
 
     labels: tuple[LabelEntry, ...] = ()
@@ -103,12 +100,12 @@ class Replaced(_Strict):
     new_ipus: tuple[IpuEntry, ...] = ()
 
 
-class Undone(_Strict):
+class Undone(Frozen):
     who: Annotated[str, Field(min_length=1)]
     when: AwareDatetime
 
 
-class EditEntry(_Strict):
+class EditEntry(Frozen):
     """Who changed what, and when."""
 
     who: Annotated[str, Field(min_length=1)]
@@ -118,7 +115,7 @@ class EditEntry(_Strict):
     undone: Undone | None = None
 
 
-class LabelFile(_Strict):
+class LabelFile(Frozen):
     """A label file's whole content, including what `Labels` doesn't carry (recording, condition, voices)."""
 
     format: Literal["turn-labels"]
@@ -168,15 +165,10 @@ def read_labels(path: str | Path) -> Labels:
 def read_label_file(path: str | Path) -> LabelFile:
     """A label file's whole content; raises BadLabels as `read_labels` does."""
     try:
-        size = as_path(path).stat().st_size
-        if size > MAX_TEXT_BYTES:
-            finding = f"has {size >> 20} MiB, at most {MAX_TEXT_BYTES >> 20} are expected"
-            raise BadLabels.of(path, finding, "check that it is the right file")
-        text = as_path(path).read_bytes().removeprefix(b"\xef\xbb\xbf")
-    except OSError as error:
-        raise BadLabels.of(path, f"can't be read ({error.strerror})", "check the path") from None
-    try:
+        text = json_text(read_limited(as_path(path)))
         content = LabelFile.model_validate_json(text)
+    except BadFile as error:
+        raise BadLabels.of(path, error.finding, error.remedy) from None
     except ValidationError as error:
         raise _bad(path, [_described(detail) for detail in error.errors()]) from None
     _check(path, content)
@@ -199,8 +191,7 @@ def write_label_file(content: LabelFile, path: str | Path) -> None:
     """Write a label file's whole content; as `write_labels`, keeping condition and voices."""
     _check(path, content)
     text = content.model_dump_json(indent=1, exclude_none=True)
-    with replacing(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_whole(path, text + "\n", durable=True)
 
 
 def check_duration(path: str | Path, labels: Labels, audio_s: float, tolerance_s: float = 0.1) -> None:
@@ -221,30 +212,9 @@ def _check(path: str | Path, content: LabelFile) -> None:
         raise _bad(path, findings)
 
 
-_EXPECTED: dict[str, Callable[[ErrorDetails], str]] = {
-    "missing": lambda detail: "missing key; add it",
-    "extra_forbidden": lambda detail: "unknown key; remove it or correct its spelling",
-    "json_invalid": lambda detail: f"not JSON ({detail['ctx']['error']}); correct it or write it again",
-    "model_type": lambda detail: f"got {_short(detail['input'])}, expected an object; see the format",
-}
-
-
 def _described(detail: ErrorDetails) -> str:
-    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]]
-    where = "".join(parts).removeprefix(".")
-    if where == "version" and detail["type"] == "literal_error":
-        what = f"got {_short(detail['input'])}, expected 1; use a newer release"
-    elif detail["type"] in _EXPECTED:
-        what = _EXPECTED[detail["type"]](detail)
-    else:
-        expected = detail["msg"].removeprefix("Input should be ")
-        what = f"got {_short(detail['input'])}, expected {expected}; correct the value"
-    return f"{where}: {what}" if where else what
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    newer = detail["loc"] == ("version",) and detail["type"] == "literal_error"
+    return finding(detail) + ("; use a newer release" if newer else "")
 
 
 class _Timed(Protocol):

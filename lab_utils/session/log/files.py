@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from ...core.files import write_whole
 from ...core.session_log import LeftOut, Reply, SessionEvent, SessionLog
 from ...core.settings import parse_with_conditions
-from ...recordings.audio import read_pcm16k, replacing, write_flac
+from ...recordings.audio import read_pcm16k, write_flac
 from .left_out import without_text
 
 FORMAT = "session-log"
@@ -135,5 +136,4 @@ def _check_plain(value: Any, where: str) -> None:
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:
-    with replacing(path) as part:
-        part.write_text(json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
+    write_whole(path, json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n")

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from ...core.settings import Frozen, describe
-from ...core.yaml_files import OneLine, dumped, read_plain, write_whole
+from ...core.files import OneLine, dumped, read_yaml, write_whole
+from ...core.models import Frozen, describe
 from .schema import Origin, Providers, Sourced
 
 BUILTIN_FOLDER: Final = Path(__file__).resolve().parents[3] / "profiles" / "providers"
@@ -93,9 +93,10 @@ def load_providers(name_or_path: str | os.PathLike[str]) -> Providers:
 
 def _load(path: Path) -> Providers:
     try:
-        values = read_plain(path, "a provider profile")
+        read = read_yaml(path, "a provider profile")
     except ValueError as error:
         raise BadProviders(f"{path}: {error}") from None
+    values = read.values
     if not isinstance(values, dict):
         came = "an empty file" if values is None else f"{type(values).__name__}"
         raise BadProviders(
@@ -104,12 +105,12 @@ def _load(path: Path) -> Providers:
     try:
         return Providers.model_validate(values)
     except ValidationError as error:
-        raise BadProviders(f"{path}: {describe(error)}") from None
+        raise BadProviders(f"{path}: {describe(error, line_of=read.line_of)}") from None
 
 
 def save_providers(providers: Providers, path: str | os.PathLike[str]) -> None:
     """Write a profile file, whole or not at all. Raises OSError if the folder is missing or not writable."""
-    write_whole(path, to_yaml(providers))
+    write_whole(path, to_yaml(providers), durable=True)
 
 
 def to_yaml(providers: Providers) -> str:

@@ -18,7 +18,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from ...core.delays import Delay
-from ...core.settings import Frozen, Seconds
+from ...core.models import Frozen
+from ...core.settings import Seconds
 
 PerSecond = Annotated[float, Field(ge=0.1, le=100_000)]
 Dollars = Annotated[float, Field(ge=0.0, le=10_000, allow_inf_nan=False)]

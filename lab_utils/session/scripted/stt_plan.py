@@ -20,7 +20,8 @@ from pydantic import Field, model_validator
 
 from ...core.delays import Delay, rng_for
 from ...core.labels import Ipu, Labels, Word
-from ...core.settings import Frozen, Probability, Seconds
+from ...core.models import Frozen
+from ...core.settings import Probability, Seconds
 from ...core.traces import SttEvent, SttEventKind
 from ..late_join import Arrival, in_time
 

@@ -10,11 +10,12 @@ from typing import Any, Literal
 import pandas as pd
 
 from ... import plots
+from ...core.files import write_whole
 from ...core.labels import Labels
 from ...core.recording import Recording
 from ...core.session_log import SessionLog, SessionMode
 from ...core.settings import Conditions, Settings
-from ...recordings.audio import BadRecording, replacing
+from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, load_recording
 from ...session.job import Limits, SessionJob
 from ...session.log.files import save_session
@@ -166,9 +167,3 @@ def result_of(log: SessionLog, recording: Recording, labels: Labels | None) -> R
         stages=stage_table(log),
         caveats=log.caveats,
     )
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all."""
-    with replacing(path) as part:
-        part.write_bytes(content)

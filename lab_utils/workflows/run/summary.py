@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from ...core.files import write_whole
 from ...core.session_log import SessionMode
 from ...core.settings import Conditions, Settings
 from ...session.log.files import session_folder
@@ -17,7 +18,7 @@ from ...session.metrics import stage_summary
 from ...session.metrics.stages import SUMMARIZED
 from ...session.scripted.stt_plan import SttTiming
 from ...session.user_parts import PartKind
-from .recording import Outcome, Result, write_whole
+from .recording import Outcome, Result
 
 SUMMARY_VERSION = 1
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ... import plots
-from ...recordings.audio import replacing
+from ...core.files import replacing
 
 LINE_FILES = ("lines.parquet", "lines.png")
 """Written beside the others where a choice is judged on bad lines."""
