@@ -17,6 +17,7 @@ SessionEventKind = Literal[
     "prediction",
     "preemptive",
     "commit",
+    "commit_refused",
     "llm_starts",
     "llm_first_token",
     "llm_ends",

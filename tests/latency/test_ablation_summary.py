@@ -264,6 +264,67 @@ def test_a_share_is_certain_where_every_recording_says_the_same():
     assert not judge_share("discarded", 0.2, [0.2], 0.05, 528).certain
 
 
+def exactly(value: float, low: float | None = None, high: float | None = None) -> Saved:
+    """A saving at p95 with this interval; all else saves nothing."""
+    interval = Estimate(value, value if low is None else low, value if high is None else high)
+    return Saved(interval, Estimate(0, 0, 0), Estimate(0, 0, 0), 100, 0.5)
+
+
+def test_a_saving_of_exactly_the_claims_lower_end_reaches_it_and_one_of_a_hair_less_does_not():
+    at, below = exactly(CLAIM.low_ms), exactly(np.nextafter(CLAIM.low_ms, 0))
+    assert judged(at, at, at).verdict == "holds"
+    assert judged(at, below, at).reason == "the other techniques are off"
+    assert judged(below, at, at).reason == "the other techniques are on"
+    assert judged(below, below, at).verdict == "holds only if"
+    assert judged(below, below, below).verdict == "doesn't hold here"
+
+
+def test_a_saving_of_exactly_the_claims_upper_end_is_not_more_than_claimed():
+    at, above = exactly(CLAIM.high_ms), exactly(np.nextafter(CLAIM.high_ms, np.inf))
+    assert judged(at, at, at).reason == ""
+    assert judged(at, above, at).reason == ""
+    assert judged(above, above, above).reason == "more than claimed"
+
+
+def test_a_stage_that_saves_exactly_as_much_hides_behind_the_wait():
+    nothing = saved(0)
+    assert "sooner" in judged(nothing, nothing, nothing, llm_ttft_ms=CLAIM.low_ms).reason
+    assert "sooner" not in judged(nothing, nothing, nothing, llm_ttft_ms=CLAIM.low_ms - 0.01).reason
+
+
+def test_a_verdict_is_certain_unless_its_interval_holds_the_limit_or_is_unknown():
+    low = CLAIM.low_ms
+    for interval, certain in (
+        ((low, low + 9), True),  # the limit itself belongs to those that reach it
+        ((np.nextafter(low, 0), low + 9), False),
+        ((low - 9, low), False),
+        ((low - 9, np.nextafter(low, 0)), True),
+        ((np.nan, np.nan), False),
+    ):
+        one = exactly(low + 1, *interval)
+        assert judged(one, one, one).certain is certain, interval
+        assert judged(one, exactly(low + 1), one).certain is certain, interval
+
+
+def test_range_holds_up_to_its_upper_end_and_is_faster_below_its_lower_one():
+    at_low, at_high = judge_level(LEVEL, level(500, 200)), judge_level(LEVEL, level(650, 200))
+    assert [(one.verdict, one.reason) for one in (at_low, at_high)] == [("holds", ""), ("holds", "")]
+    assert judge_level(LEVEL, level(np.nextafter(650, 999), 650)).verdict == "holds only if"
+    assert judge_level(LEVEL, level(900, np.nextafter(650, 999), 650)).verdict == "holds only if"
+    assert judge_level(LEVEL, level(900, np.nextafter(650, 999))).verdict == "doesn't hold here"
+
+
+def test_a_share_above_its_limit_by_a_hair_does_not_hold_and_says_why():
+    at, above = 0.05, float(np.nextafter(0.05, 1))
+    held, broken = (judge_share("discarded", x, [x, x], at, 528) for x in (at, above))
+    assert (held.verdict, held.reason, held.certain) == ("holds", "", True)
+    assert (broken.verdict, broken.certain) == ("doesn't hold here", True)
+    assert broken.reason.startswith("because every pause inside a turn")
+    assert not judge_share("discarded", at, [at, above], at, 528).certain
+    assert judge_share("discarded", at, [at, 0.0], at, 528).certain
+    assert (held.claim, held.measured, held.line) == ("at most 5% of the turns", "5.0%", 528)
+
+
 def test_verdicts_cover_every_claim():
     verdicts = summarize(*made_up()).verdicts
     assert [one.subject for one in verdicts[:12]] == list(NAMES)

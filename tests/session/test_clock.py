@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import threading
 import time
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from own_process import run_virtually
 
 from lab_utils.session import clock
+from lab_utils.session.clock import loop as clock_loop
 
 
 def test_an_hour_of_sleep_takes_no_time():
@@ -145,6 +147,62 @@ def test_a_task_that_never_lets_time_pass_is_stopped():
 
     with pytest.raises(clock.Stalled, match="spins"):
         clock.run(spins, stall_s=0.2)
+
+
+def spinning(monkeypatch, check_s):
+    """A coroutine that spins, on a machine whose clock goes on by `check_s` with each look at it."""
+    looks = itertools.count()
+    monkeypatch.setattr(clock_loop, "real_monotonic", lambda: next(looks) * check_s)
+
+    async def spin(times):
+        for _ in range(times):
+            await asyncio.sleep(0)
+
+    return spin
+
+
+def test_a_task_may_spin_within_the_limit_and_again_at_the_next_moment(monkeypatch):
+    spin = spinning(monkeypatch, check_s=1.0)
+
+    async def main():
+        for _ in range(4):
+            await spin(3 * clock_loop.SPINS_BETWEEN_CHECKS)
+            await asyncio.sleep(0.5)
+        return asyncio.get_running_loop().time() - clock.MONOTONIC_S
+
+    assert clock.run(main, stall_s=5.0) == pytest.approx(2.0, abs=1e-6)
+
+
+def test_a_task_that_spins_beyond_the_limit_at_one_moment_is_stopped(monkeypatch):
+    spin = spinning(monkeypatch, check_s=1.0)
+    with pytest.raises(clock.Stalled, match="run on and on at one moment"):
+        clock.run(lambda: spin(8 * clock_loop.SPINS_BETWEEN_CHECKS), stall_s=5.0)
+
+
+def test_clocks_in_nanoseconds_follow_the_others():
+    before, after, rising = run_virtually(
+        """
+        import asyncio, time
+
+        def readings():
+            ns = [time.time_ns(), time.monotonic_ns(), time.perf_counter_ns()]
+            return ns, [time.time(), time.monotonic(), time.perf_counter()]
+
+        async def both():
+            before = readings()
+            await asyncio.sleep(2.5)
+            after = readings()
+            steps = [time.monotonic_ns() for _ in range(5)], [time.perf_counter_ns() for _ in range(5)]
+            return before, after, all(a < b for one in steps for a, b in zip(one, one[1:]))
+
+        def main():
+            return clock.run(both)
+        """
+    )
+    for ns, seconds in (before, after):
+        assert ns == pytest.approx([1e9 * s for s in seconds], abs=1e3)
+    assert [b - a for a, b in zip(before[0], after[0], strict=True)] == pytest.approx([2.5e9] * 3, abs=1e3)
+    assert rising
 
 
 def test_the_time_module_follows_the_loop_in_its_thread_only():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic_sessions import Exchange, session_of
 
-from lab_utils.core.session_log import Reply
+from lab_utils.core.session_log import Reply, SessionEvent
 from lab_utils.session.metrics import ADDED, VISIBLE, stage_summary, stage_table, visible
 
 PLAIN = Exchange(1.0, 3.0)
@@ -26,6 +26,42 @@ def without(log, *names):
     (reply,) = log.replies
     stages = {name: value for name, value in reply.stages.items() if name not in names}
     return replace(log, replies=(replace(reply, stages=stages),))
+
+
+def with_run(log, part, start_s, took_s):
+    """The log with one more run of the "llm" or "tts", which had its first output after `took_s`."""
+    first = "llm_first_token" if part == "llm" else "tts_first_audio"
+    kinds = {f"{part}_starts": start_s, first: start_s + took_s, f"{part}_ends": start_s + took_s + 0.01}
+    more = [SessionEvent(time_s, kind, {"id": "other"}) for kind, time_s in kinds.items()]
+    return replace(log, events=tuple(sorted((*log.events, *more), key=lambda event: event.time_s)))
+
+
+class TestWhichRunBelongsToAReply:
+    """The reply is heard at 4.08 s; its LLM ran from 3.4 to 3.75 s, 0.22 s of it behind the wait."""
+
+    LOG = session_of([replace(PLAIN, preemptive=0.4)])
+
+    @pytest.mark.parametrize("start_s", [3.8, 4.2, 4.9])
+    def test_none_that_had_its_first_token_after_the_reply_was_heard(self, start_s):
+        log = with_run(self.LOG, "llm", start_s, 0.35)
+        assert stage_table(log).iloc[0]["saved"] == pytest.approx(0.22)
+
+    def test_of_several_that_took_as_long_the_last_one_before(self):
+        log = with_run(self.LOG, "llm", 2.0, 0.35)
+        assert stage_table(log).iloc[0]["saved"] == pytest.approx(0.22)
+
+    def test_none_that_took_longer_or_shorter_than_livekit_says(self):
+        for took_s in (0.35 + 0.03, 0.35 - 0.03):
+            log = with_run(self.LOG, "llm", 3.0, took_s)
+            assert stage_table(log).iloc[0]["saved"] == pytest.approx(0.22)
+            alone = with_run(session_of([replace(PLAIN, preemptive=0.4)], events=False), "llm", 3.0, took_s)
+            assert stage_table(alone).iloc[0]["saved"] == pytest.approx(0.12)
+
+    def test_a_run_of_the_llm_is_no_run_of_the_tts(self):
+        early = replace(PLAIN, end_of_turn=1.0, preemptive=0.1, preemptive_tts=True, ttfb=0.35)
+        log = session_of([early])
+        found, other = stage_table(log).iloc[0], stage_table(with_run(log, "llm", 3.99, 0.35)).iloc[0]
+        assert found["visible_tts_node_ttfb"] == other["visible_tts_node_ttfb"]
 
 
 class TestStageTable:

@@ -34,7 +34,16 @@ SINGLE_WORD = re.compile(r"[\w.:/@+-]{1,120}")
 FREE_FORM = "extra"
 """What plug-ins hang on a chat item: nobody knows what is in it."""
 WORDS_BEGIN: frozenset[SessionEventKind] = frozenset(
-    ("transcript", "preemptive", "commit", "llm_starts", "tool_starts", "tts_starts", "speech_created")
+    (
+        "transcript",
+        "preemptive",
+        "commit",
+        "commit_refused",
+        "llm_starts",
+        "tool_starts",
+        "tts_starts",
+        "speech_created",
+    )
 )
 """From the first of these on, an error may quote what was said; an agent that breaks before can't."""
 LEFT_OUT = "message left out, for it may quote what was said: keep text to see it (lab run --text)"

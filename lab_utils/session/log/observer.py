@@ -90,7 +90,7 @@ class Observer:
         session.on("close", lambda event: self.note("closed", reason=event.reason.value))
         session.on("conversation_item_added", self._on_item)
         session.on("tool_execution_updated", self._on_tool)
-        hooks: dict[str, Callable[..., None]] = {
+        hooks: dict[str, Callable[..., Callable[[Any], None] | None]] = {
             "on_start_of_speech": self._on_start_of_speech,
             "on_end_of_speech": self._on_end_of_speech,
             "on_final_transcript": self._on_final_transcript,
@@ -208,7 +208,10 @@ class Observer:
         self._prediction = (ev.probability, ev.threshold)
         self.note("prediction", probability=ev.probability, threshold=ev.threshold)
 
-    def _on_end_of_turn(self, info: Any) -> None:
+    def _on_end_of_turn(self, info: Any) -> Callable[[Any], None]:
+        """Note a commit; what is returned takes it back if LiveKit doesn't let it happen."""
+        before = self._commit_at, self._prediction, self._speech_ended
+        place = len(self._noted)
         last_speaking = info.metrics.stopped_speaking_at
         self._commit_at = time.time()
         self.note(
@@ -219,6 +222,14 @@ class Observer:
             probability=self._prediction[0] if self._prediction else None,
         )
         self._prediction, self._speech_ended = None, False
+
+        def ended(committed: Any) -> None:
+            if committed is False:  # fewer words than `interruption.min_words` while the agent speaks
+                at, at_once, _, data = self._noted[place]
+                self._noted[place] = (at, at_once, "commit_refused", data)
+                self._commit_at, self._prediction, self._speech_ended = before
+
+        return ended
 
     def _cause(self) -> str:
         """In the terms of `records.Commits`."""
@@ -277,16 +288,23 @@ def _plain(data: dict[str, Any], origin: float) -> dict[str, Any]:
 
 
 @contextmanager
-def _hooked(session: AgentSession[Any], hooks: dict[str, Callable[..., None]]) -> Iterator[None]:
-    """Call each hook before the method of `AgentActivity` of that name, in the activities of one session."""
+def _hooked(
+    session: AgentSession[Any], hooks: dict[str, Callable[..., Callable[[Any], None] | None]]
+) -> Iterator[None]:
+    """Call each hook before the method of `AgentActivity` of that name, in the activities of one session.
+
+    What a hook returns is called with the method's result.
+    """
     originals = {name: getattr(AgentActivity, name) for name in hooks}
 
     def hooked(name: str) -> Callable[..., Any]:
         @functools.wraps(originals[name])
         def call(activity: Any, *args: Any, **kwargs: Any) -> Any:
-            if activity._session is session:
-                hooks[name](*args, **kwargs)
-            return originals[name](activity, *args, **kwargs)
+            told = hooks[name](*args, **kwargs) if activity._session is session else None
+            result = originals[name](activity, *args, **kwargs)
+            if told is not None:
+                told(result)
+            return result
 
         return call
 
