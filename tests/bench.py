@@ -27,8 +27,8 @@ from lab_utils.latency.ablation.run import ablate
 from lab_utils.recordings.find import find_recordings, load_recording
 from lab_utils.session import clock
 from lab_utils.session.job import SessionJob
+from lab_utils.session.prepare import traced_job
 from lab_utils.session.providers.files import load_providers
-from lab_utils.session.rehearsal import traced_job
 from lab_utils.session.workers import in_workers
 from lab_utils.turns import grid, sweep
 from lab_utils.turns.detectors import v1_mini

@@ -77,7 +77,7 @@ def run(
             conditions = conditions.model_copy(update={"transcription_delay": transcription_delay})
         limits = {"real_s": limit, "virtual_s": virtual_limit}
         given = {name: value for name, value in limits.items() if value is not None}
-        ended = workflow.run_trial(
+        ended = workflow.run_recordings(
             paths,
             chosen,
             conditions=conditions,

@@ -28,11 +28,11 @@ def verify(
     with ending_well():
         from ..core.files import write_whole
         from ..workflows import verify as workflow
-        from .tables.verify import print_proof
+        from .tables.verify import print_verification
 
         if out is not None and out.is_dir():
             raise ValueError(f"{out}: is a folder; name a file with --out")
-        proved = workflow.prove(
+        proved = workflow.verify(
             paths, settings, seed=seed, case=case, cache=cache, jobs=jobs, channels=(user, agent)
         )
         summary = workflow.summary_of(proved)
@@ -43,6 +43,6 @@ def verify(
         if as_json:
             print(json.dumps(summary))
         else:
-            print_proof(proved, summary)
+            print_verification(proved, summary)
         if proved.mismatches:
             raise typer.Exit(1)

@@ -18,7 +18,7 @@ from ..core.sound import Sound
 from ..core.timeline import SAMPLE_RATE_HZ
 from ..session.job import HasSettings
 from ..session.metrics import false_boundaries, heard_replies, session_scores
-from ..session.rehearsal import Rehearsal, proof, rehearse
+from ..session.sessions import SessionSet, against_replay, run_settings
 from .load import load
 from .tables import TextTable
 
@@ -36,7 +36,7 @@ SCORE_NAMES = {
 
 
 @dataclass(frozen=True)
-class Sessions(Rehearsal):
+class Sessions(SessionSet):
     """The sessions of one recording, by the name of their settings."""
 
     @property
@@ -55,14 +55,14 @@ class Sessions(Rehearsal):
 
     @property
     def agreement(self) -> pd.DataFrame:
-        """The commits of replay and session side by side (`session.rehearsal.side_by_side`).
+        """The commits of replay and session side by side (`session.commits.commit_pairs`).
 
         Without rows if no session has a replay: a reactive caller, or dynamic endpointing.
         """
         if not self.replayed:
             columns = ["replay_s", "session_s", "difference_ms", "replay_cause", "session_cause", "agrees"]
             return pd.DataFrame(columns=columns)
-        return proof(self)
+        return against_replay(self)
 
     def difference(self, before_s: float = 4.0, after_s: float = 6.0) -> Span:
         """Seconds around a moment at which the first session fails and the last one does not.
@@ -148,7 +148,7 @@ def compare(
     session is in its log; a session that could not be run at all raises its error.
     """
     call = recording if isinstance(recording, Recording) else load(recording, cache=cache)
-    ran = rehearse(
+    ran = run_settings(
         call,
         settings,
         conditions=conditions,

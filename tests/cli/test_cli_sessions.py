@@ -18,10 +18,11 @@ from typer.testing import CliRunner, Result
 
 from lab_utils.cli import app
 from lab_utils.core.settings import Settings
-from lab_utils.session.comparison import Moment, Outcome
+from lab_utils.session.commits import Moment
 from lab_utils.turns.profile import Profile, save_profile
-from lab_utils.workflows import verify as proof
-from lab_utils.workflows.run import recordings as trial_run
+from lab_utils.workflows.run import recordings as run_recordings_module
+from lab_utils.workflows.verify import Outcome
+from lab_utils.workflows.verify import run as verify_run
 
 SAMPLES = ROOT / "audio_samples"
 AGENT = """
@@ -168,7 +169,7 @@ def test_ctrl_c_ends_with_130_and_says_what_is_on_disk(call, cache, tmp_path, mo
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr(trial_run, "_results", interrupted)
+    monkeypatch.setattr(run_recordings_module, "_results", interrupted)
     result = lab("run", call, "--out", tmp_path / "out", "--cache", cache)
     assert result.exit_code == 130
     assert "lab: interrupted: 0 of 1 recording(s) finished, in " in result.stderr
@@ -192,7 +193,7 @@ def test_verify_ends_with_1_and_shows_a_mismatch_beside_the_setting(call, cache,
             late = 0.002 if case.number == 1 else 0.0
             yield Outcome(case, "call", (Moment(1.5, "vad"),), (Moment(1.5 + late, "vad"),), 0)
 
-    monkeypatch.setattr(proof, "verify", verify)
+    monkeypatch.setattr(verify_run, "compare_cases", verify)
     result = lab("verify", call, "--settings", 3, "--seed", 9, "--cache", cache)
     assert result.exit_code == 1
     assert f"again: lab verify {call} --seed 9 --case 1\n" in result.stdout

@@ -1,4 +1,4 @@
-"""A trial from recordings to results: real sessions in worker processes."""
+"""A run from recordings to results: real sessions in worker processes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from lab_utils.core.settings import Settings
 from lab_utils.recordings.audio import BadRecording
 from lab_utils.session.log.files import read_session
 from lab_utils.session.user_parts import BadPart
-from lab_utils.workflows import run as trial
-from lab_utils.workflows.run import recordings as trial_run
+from lab_utils.workflows import run as workflow
+from lab_utils.workflows.run import recordings as recordings_module
 
 LABELLED = "01_table_booking"
 
@@ -42,16 +42,18 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ran(calls: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[trial.Trial, Path]:
-    out = tmp_path_factory.mktemp("trial") / "out"
-    return trial.run_trial([calls], Settings(), out=out, cache=cache, quiet=True), out
+def ran(
+    calls: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[workflow.RunResults, Path]:
+    out = tmp_path_factory.mktemp("run") / "out"
+    return workflow.run_recordings([calls], Settings(), out=out, cache=cache, quiet=True), out
 
 
 def test_each_recording_has_its_files_and_the_bad_one_a_reason(ran) -> None:
     ended, out = ran
     assert {path.name for path in out.iterdir()} == {LABELLED, "two", "user", "summary.json"}
     for result in ended.of("done"):
-        assert {path.name for path in (out / result.recording).iterdir()} == set(trial.FILES)
+        assert {path.name for path in (out / result.recording).iterdir()} == set(workflow.FILES)
     assert len(ended.of("done")) == 3
     (skipped,) = ended.of("skipped")
     assert "notes.wav: not an audio file" in skipped.reason
@@ -61,7 +63,7 @@ def test_each_recording_has_its_files_and_the_bad_one_a_reason(ran) -> None:
 def test_the_summary_agrees_with_the_logs(ran) -> None:
     ended, out = ran
     summary = json.loads((out / "summary.json").read_text("utf-8"))
-    assert summary == trial.summary_of(ended)
+    assert summary == workflow.summary_of(ended)
     assert summary["outcomes"] == {"done": 3, "failed": 0, "skipped": 1}
     assert summary["caveats"]
     assert summary["settings"] == Settings().model_dump()
@@ -98,14 +100,14 @@ def test_what_labels_allow_is_counted_and_what_is_not_known_is_said(ran) -> None
 
 def test_another_run_gives_the_same_bytes(calls, cache, ran, tmp_path) -> None:
     _, out = ran
-    trial.run_trial([calls / "two.wav"], Settings(), out=tmp_path, cache=cache, jobs=1, quiet=True)
-    for name in trial.FILES:
+    workflow.run_recordings([calls / "two.wav"], Settings(), out=tmp_path, cache=cache, jobs=1, quiet=True)
+    for name in workflow.FILES:
         assert (tmp_path / "two" / name).read_bytes() == (out / "two" / name).read_bytes(), name
 
 
 def test_a_reactive_trial_skips_who_has_no_agent_and_scores_no_labels(calls, cache, tmp_path) -> None:
     paths = [calls / "two.wav", calls / "user.wav"]
-    ended = trial.run_trial(paths, Settings(), out=tmp_path, mode="reactive", cache=cache, quiet=True)
+    ended = workflow.run_recordings(paths, Settings(), out=tmp_path, mode="reactive", cache=cache, quiet=True)
     (done,) = ended.of("done")
     (skipped,) = ended.of("skipped")
     assert "false_boundaries" not in done.counts, "its time axis isn't the labels'"
@@ -131,7 +133,7 @@ def test_a_recording_that_fails_is_kept_and_the_others_go_on(calls, cache, tmp_p
     code.write_text(FLAKY.format(marker=str(tmp_path / "marker")))
     paths = [calls / "two.wav", calls / "user.wav"]
     agent, out = f"{code}:Flaky", tmp_path / "out"
-    ended = trial.run_trial(paths, Settings(), out=out, agent=agent, cache=cache, jobs=1, quiet=True)
+    ended = workflow.run_recordings(paths, Settings(), out=out, agent=agent, cache=cache, jobs=1, quiet=True)
     assert [result.outcome for result in ended.results] == ["failed", "done"]
     assert "the first one breaks" in ended.results[0].reason
     summary = json.loads((out / "summary.json").read_text())
@@ -142,30 +144,30 @@ def test_a_recording_that_fails_is_kept_and_the_others_go_on(calls, cache, tmp_p
 
 def test_an_agent_that_cannot_be_loaded_ends_the_trial(calls, cache, tmp_path) -> None:
     with pytest.raises(BadPart, match="no module 'no_such_module'"):
-        trial.run_trial(
+        workflow.run_recordings(
             [calls], Settings(), out=tmp_path, agent="no_such_module:X", cache=cache, jobs=1, quiet=True
         )
 
 
 def test_without_a_usable_recording_it_says_why(calls, cache, tmp_path) -> None:
     with pytest.raises(BadRecording, match="not an audio file"):
-        trial.run_trial([calls / "notes.wav"], Settings(), out=tmp_path, cache=cache, quiet=True)
+        workflow.run_recordings([calls / "notes.wav"], Settings(), out=tmp_path, cache=cache, quiet=True)
     with pytest.raises(BadRecording, match="no recordings given"):
-        trial.run_trial([], Settings(), out=tmp_path, cache=cache, quiet=True)
+        workflow.run_recordings([], Settings(), out=tmp_path, cache=cache, quiet=True)
 
 
 def test_an_interruption_keeps_what_is_finished(calls, cache, tmp_path, monkeypatch) -> None:
     def interrupted(plan, found, jobs):
         folder = plan.out / "two"
         folder.mkdir(parents=True)
-        (folder / trial.FILES[-1]).touch()
-        yield trial.Result("two", "two.wav", "done")
+        (folder / workflow.FILES[-1]).touch()
+        yield workflow.Result("two", "two.wav", "done")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trial_run, "_results", interrupted)
+    monkeypatch.setattr(recordings_module, "_results", interrupted)
     out = tmp_path / "out"
-    with pytest.raises(trial.Interrupted, match=r"1 of 4 recording\(s\) finished, in "):
-        trial.run_trial([calls], Settings(), out=out, cache=cache, quiet=True)
+    with pytest.raises(workflow.Interrupted, match=r"1 of 4 recording\(s\) finished, in "):
+        workflow.run_recordings([calls], Settings(), out=out, cache=cache, quiet=True)
     summary = json.loads((out / "summary.json").read_text())
     assert summary["interrupted"] is True
     assert [item["name"] for item in summary["recordings"]] == ["two"]
@@ -174,5 +176,5 @@ def test_an_interruption_keeps_what_is_finished(calls, cache, tmp_path, monkeypa
 def test_names_that_would_share_a_folder_are_told_apart(tmp_path) -> None:
     for name in ("a?b", "a:b"):
         soundfile.write(tmp_path / f"{name}.wav", np.full((1600, 2), 0.1), 16_000)
-    found, _ = trial_run._find([tmp_path], ("caller", "agent"))
+    found, _ = recordings_module._find([tmp_path], ("caller", "agent"))
     assert [files.name for files in found] == ["a:b", "a?b-2"]

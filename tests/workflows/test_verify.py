@@ -1,4 +1,4 @@
-"""Summing up a proof: counts by mode, timelines side by side, what is left out."""
+"""Summing up a comparison: counts by mode, timelines side by side, what is left out."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from paths import SAMPLES
 
 from lab_utils.core.settings import Conditions, Settings
 from lab_utils.recordings.audio import BadRecording
-from lab_utils.session.comparison import Case, Moment, Outcome, draw_cases
-from lab_utils.workflows import verify as proof
+from lab_utils.session.commits import Moment
+from lab_utils.workflows import verify as workflow
+from lab_utils.workflows.verify import Case, Outcome, draw_cases
+from lab_utils.workflows.verify import run as verify_run
 
 
 def outcome(number: int, replayed: list[float], session: list[float], **more: object) -> Outcome:
@@ -25,18 +27,18 @@ SHORT = outcome(1, [1.0], [1.0, 5.0])
 LATE = outcome(2, [1.0, 4.0], [1.0, 4.1])
 
 
-def test_the_tally_counts_and_takes_the_error_where_numbers_are_equal() -> None:
-    tally = proof.tally([GOOD, SHORT, LATE])
-    assert tally["settings"] == 3
-    assert tally["commits"] == 6
-    assert tally["mismatches"] == 2
-    assert tally["largest_error_ms"] == pytest.approx(100.0)
-    assert tally["excluded"] == 1
-    assert proof.tally([SHORT])["largest_error_ms"] is None
+def test_counts_and_takes_the_error_where_numbers_are_equal() -> None:
+    counts = workflow.counts_of([GOOD, SHORT, LATE])
+    assert counts["settings"] == 3
+    assert counts["commits"] == 6
+    assert counts["mismatches"] == 2
+    assert counts["largest_error_ms"] == pytest.approx(100.0)
+    assert counts["excluded"] == 1
+    assert workflow.counts_of([SHORT])["largest_error_ms"] is None
 
 
 def test_groups_are_the_modes() -> None:
-    found = proof.groups([LATE, SHORT, GOOD])
+    found = workflow.groups([LATE, SHORT, GOOD])
     assert found == {
         ("v1-mini", "fixed", "traced", "from words"): [SHORT],
         ("v1-mini", "fixed", "traced", "modelled"): [LATE, GOOD],
@@ -44,7 +46,7 @@ def test_groups_are_the_modes() -> None:
 
 
 def test_timelines_stand_side_by_side_with_gaps_where_a_commit_is_missing() -> None:
-    lines = proof.side_by_side(outcome(0, [1.0, 3.0, 4.0], [1.0, 2.0, 4.1, 6.0]))
+    lines = workflow.aligned(outcome(0, [1.0, 3.0, 4.0], [1.0, 2.0, 4.1, 6.0]))
     times = [(a and a.time_s, b and b.time_s, agree) for a, b, agree in lines]
     assert times == [
         (1.0, 1.0, True), (None, 2.0, False), (3.0, None, False), (4.0, 4.1, False), (None, 6.0, False)
@@ -52,7 +54,7 @@ def test_timelines_stand_side_by_side_with_gaps_where_a_commit_is_missing() -> N
 
 
 def test_the_summary_is_plain_and_holds_what_repeats_a_mismatch() -> None:
-    summary = proof.summary_of(proof.Proof(7, ("calls",), (GOOD, SHORT), ("x.wav: silent; …",)))
+    summary = workflow.summary_of(workflow.Verification(7, ("calls",), (GOOD, SHORT), ("x.wav: silent; …",)))
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
     (bad,) = summary["mismatched"]
     assert (summary["seed"], bad["case"]) == (7, 1)
@@ -72,9 +74,9 @@ def test_a_bad_recording_is_left_out_and_a_crash_is_a_mismatch(monkeypatch) -> N
             return BadRecording("01: silent; use another")
         return KeyError("boom") if case.number == 1 else Outcome(case, "y", (), (), 0)
 
-    monkeypatch.setattr(proof, "verify", fake_verify(answers))
+    monkeypatch.setattr(verify_run, "compare_cases", fake_verify(answers))
     paths = [SAMPLES / "01_table_booking.flac", SAMPLES / "02_lost_parcel.flac", SAMPLES / "x.labels.json"]
-    proved = proof.prove(paths, 4, quiet=True)
+    proved = workflow.verify(paths, 4, quiet=True)
     assert proved.skipped == ("01: silent; use another",)
     assert [one.case.number for one in proved.outcomes] == [1, 3]
     (bad,) = proved.mismatches
@@ -82,19 +84,21 @@ def test_a_bad_recording_is_left_out_and_a_crash_is_a_mismatch(monkeypatch) -> N
 
 
 def test_one_case_alone_is_the_case_of_the_draw(monkeypatch) -> None:
-    monkeypatch.setattr(proof, "verify", fake_verify(lambda case: Outcome(case, "y", (), (), 0)))
+    monkeypatch.setattr(verify_run, "compare_cases", fake_verify(lambda case: Outcome(case, "y", (), (), 0)))
     paths = [SAMPLES / "01_table_booking.flac", SAMPLES / "02_lost_parcel.flac"]
-    (alone,) = proof.prove(paths, seed=3, case=5, quiet=True).outcomes
+    (alone,) = workflow.verify(paths, seed=3, case=5, quiet=True).outcomes
     assert alone.case in draw_cases(24, 2, seed=3)
     assert alone.case.number == 5
 
 
 def test_without_a_usable_recording_it_says_why(monkeypatch) -> None:
-    monkeypatch.setattr(proof, "verify", fake_verify(lambda case: BadRecording("01: silent; use another")))
+    monkeypatch.setattr(
+        verify_run, "compare_cases", fake_verify(lambda case: BadRecording("01: silent; use another"))
+    )
     with pytest.raises(BadRecording, match="silent"):
-        proof.prove([SAMPLES / "01_table_booking.flac"], 2, quiet=True)
+        workflow.verify([SAMPLES / "01_table_booking.flac"], 2, quiet=True)
     with pytest.raises(BadRecording, match="no recordings given"):
-        proof.prove([], 2)
+        workflow.verify([], 2)
 
 
 def test_an_interruption_says_what_was_found_so_far(monkeypatch) -> None:
@@ -102,6 +106,6 @@ def test_an_interruption_says_what_was_found_so_far(monkeypatch) -> None:
         yield replace(SHORT, case=cases[0])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(proof, "verify", verify)
+    monkeypatch.setattr(verify_run, "compare_cases", verify)
     with pytest.raises(KeyboardInterrupt, match=r"1 of 4 setting\(s\) compared, these disagree: \[0\]"):
-        proof.prove([SAMPLES / "01_table_booking.flac"], 4, quiet=True)
+        workflow.verify([SAMPLES / "01_table_booking.flac"], 4, quiet=True)

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ...session.comparison import Moment, Outcome
+from ...session.commits import Moment
 from ...workflows import verify as workflow
 
 
-def print_proof(proved: workflow.Proof, summary: dict[str, Any]) -> None:
+def print_verification(proved: workflow.Verification, summary: dict[str, Any]) -> None:
     """The cases by mode, every mismatch with its setting, and the verdict."""
     console = Console()
     table = Table(title="Replay against AgentSession", box=box.SIMPLE, padding=(0, 1, 0, 0))
@@ -41,17 +41,17 @@ def print_proof(proved: workflow.Proof, summary: dict[str, Any]) -> None:
     console.print(f"excluded: {summary['excluded']} {workflow.EXCLUDED}", highlight=False)
 
 
-def _figures(tally: dict[str, Any]) -> list[str]:
-    error = tally["largest_error_ms"]
+def _figures(counts: dict[str, Any]) -> list[str]:
+    error = counts["largest_error_ms"]
     return [
-        str(tally["settings"]),
-        str(tally["commits"]),
-        str(tally["mismatches"]),
+        str(counts["settings"]),
+        str(counts["commits"]),
+        str(counts["mismatches"]),
         "–" if error is None else f"{error:.4f}",
     ]
 
 
-def _print_mismatch(console: Console, proved: workflow.Proof, outcome: Outcome) -> None:
+def _print_mismatch(console: Console, proved: workflow.Verification, outcome: workflow.Outcome) -> None:
     """The setting, how to repeat it, and both timelines."""
     case = outcome.case
     group = ", ".join(workflow.group_of(case))
@@ -68,7 +68,7 @@ def _print_mismatch(console: Console, proved: workflow.Proof, outcome: Outcome) 
     if outcome.failure:
         console.print(f"  failed: {outcome.failure}", markup=False)
     table = Table("replay", "session", "", box=box.SIMPLE, padding=(0, 1, 0, 0))
-    for ours, theirs, agree in workflow.side_by_side(outcome):
+    for ours, theirs, agree in workflow.aligned(outcome):
         table.add_row(_moment(ours), _moment(theirs), "" if agree else "differs")
     if table.row_count:
         console.print(table)

@@ -29,8 +29,8 @@ from ...recordings.find import RecordingFiles, load_recording
 from ...session.agents import speaks_first
 from ...session.job import SessionJob
 from ...session.metrics import session_commits
+from ...session.prepare import traced_job
 from ...session.providers.schema import LlmProvider
-from ...session.rehearsal import traced_job
 from ...session.scripted.from_provider import (
     SimulatedJudge,
     SimulatedTool,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ...core.recording import Recording
 from ...core.session_log import SessionLog
 from ...recordings.find import RecordingFiles
-from ...session.rehearsal import Rehearsal
+from ...session.sessions import SessionSet
 from ...session.workers import in_workers
 from ..techniques.choice import Techniques
 from .cells import Cell, Plan
@@ -15,7 +15,7 @@ from .cells import Cell, Plan
 
 def side_by_side(
     plan: Plan, files: RecordingFiles, agents: Mapping[str, Techniques], *, seed: int = 0, jobs: int = 2
-) -> Rehearsal:
+) -> SessionSet:
     """The sessions that an ablation runs for these agents with this seed, with their sound.
 
     Raises what a session that could not be run at all raised.
@@ -30,7 +30,7 @@ def side_by_side(
         recording, logs[name] = answer
     if recording is None:
         raise ValueError("no agents to run; expected a name and Techniques for each")
-    return Rehearsal(recording, logs, {})
+    return SessionSet(recording, logs, {})
 
 
 def _session(plan: Plan, cell: Cell) -> tuple[Recording, SessionLog]:

@@ -1,4 +1,4 @@
-"""One recording of a trial, from file to results; in a worker process."""
+"""One recording of a run, from file to results; in a worker process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ...session.job import Limits, SessionJob
 from ...session.log.files import save_session
 from ...session.log.left_out import without_text
 from ...session.metrics import playouts, session_commits, stage_table
-from ...session.rehearsal import traced_job
+from ...session.prepare import traced_job
 from ...session.scripted.stt_plan import SttTiming, has_placeholders, words_of
 from ...session.stand_ins.imports import stand_ins
 from ...session.user_parts import Part, PartKind, load_parts
@@ -54,12 +54,12 @@ class Result:
     """`metrics.stage_table`"""
     caveats: tuple[str, ...] = ()
     simulated: tuple[str, ...] = ()
-    """Modules that an agent or plug-in imports and that aren't installed (`simulation.stand_ins`)."""
+    """Modules that an agent or plug-in imports and that aren't installed (`session.stand_ins`)."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the sessions of a trial have in common; can be sent to a worker."""
+    """What the sessions of a run have in common; can be sent to a worker."""
 
     settings: Settings
     conditions: Conditions
@@ -109,7 +109,7 @@ def _labelled(recording: Recording, tracer: Tracer) -> Recording:
 def _job(
     plan: Plan, recording: Recording, tracer: Tracer, parts: Mapping[PartKind, Callable[[], Any] | None]
 ) -> SessionJob:
-    limits = plan.limits or (Limits(real_s=_patience_s(recording)) if plan.real_time else Limits())
+    limits = plan.limits or (Limits(real_s=_real_limit_s(recording)) if plan.real_time else Limits())
     try:
         job = SessionJob(
             recording,
@@ -133,7 +133,7 @@ def _job(
     return traced_job(job, tracer)[0]
 
 
-def _patience_s(recording: Recording) -> float:
+def _real_limit_s(recording: Recording) -> float:
     """Real seconds for a session on the wall clock, which a reactive caller may make three times as long."""
     return Limits().real_s + 4 * recording.duration_s
 

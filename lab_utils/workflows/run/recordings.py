@@ -16,22 +16,22 @@ from ...recordings.find import RecordingFiles, find_in
 from ...session.job import HasSettings, Limits, conditions_in, settings_in
 from ...session.log.files import session_folder
 from ...session.log.left_out import LEFT_OUT
-from ...session.rehearsal import stt_timing
+from ...session.prepare import stt_timing
 from ...session.user_parts import BadPart, Part, PartKind
 from ...session.workers import WorkerDied, in_workers
 from ...turns.tracing import default_cache
 from .recording import FILES, Plan, Result, run_one
-from .summary import Trial, write_summary
+from .summary import RunResults, write_summary
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C in a trial: what was finished by then is on disk."""
+    """Ctrl-C in a run: what was finished by then is on disk."""
 
     def __init__(self, finished: int, recordings: int, folder: Path) -> None:
         super().__init__(f"{finished} of {recordings} recording(s) finished, in {folder}/")
 
 
-def run_trial(
+def run_recordings(
     paths: Sequence[str | Path],
     profile: Settings | HasSettings,
     *,
@@ -50,12 +50,12 @@ def run_trial(
     jobs: int = 2,
     channels: tuple[str, str] = ("caller", "agent"),
     quiet: bool = False,
-) -> Trial:
+) -> RunResults:
     """Run an agent on each recording under a profile's settings; results in a folder of its own below `out`.
 
     `conditions`: None for those that the profile was measured under.
     `agent`, `stt`, `llm`, `tts`: callables without arguments, or their names (`user_parts`).
-    `text`: keep what was said in the results (`simulation.left_out`); the audio is kept either way.
+    `text`: keep what was said in the results (`session.log.left_out`); the audio is kept either way.
     A recording that can't be used is skipped with its reason, and one whose session fails is kept as failed;
     the others go on. Raises BadRecording if none can be used, BadPart for an agent or plug-in that can't be,
     and Interrupted, with the summary of what was received, on Ctrl-C.
@@ -80,9 +80,9 @@ def run_trial(
     found, results = _find(paths, channels)
     started_at = time.time()
 
-    def trial(interrupted: bool = False) -> Trial:
+    def ended(interrupted: bool = False) -> RunResults:
         named = {kind: _name(part) for kind, part in parts.items() if part is not None}
-        return Trial(
+        return RunResults(
             settings, assumed, mode, real_time, seed, named, timing, tuple(results), text, interrupted
         )
 
@@ -95,13 +95,13 @@ def run_trial(
         folders = [session_folder(out, files.name) for files in found]
         finished = sum(_written_since(folder / FILES[-1], started_at) for folder in folders)
         if finished:
-            write_summary(trial(interrupted=True), out)
+            write_summary(ended(interrupted=True), out)
         raise Interrupted(finished, len(found), out) from interrupt
     if all(result.outcome == "skipped" for result in results):
         reasons = "; ".join(result.reason for result in results)
         raise BadRecording(reasons or "no recordings given; name a file or a folder")
-    write_summary(trial(), out)
-    return trial()
+    write_summary(ended(), out)
+    return ended()
 
 
 def _find(

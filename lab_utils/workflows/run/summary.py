@@ -1,4 +1,4 @@
-"""A trial's headline results as plain values, and the file that holds them."""
+"""A run's headline results as plain values, and the file that holds them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SUMMARY_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Trial:
+class RunResults:
     """All results of one agent under one profile, in the recordings' order."""
 
     settings: Settings
@@ -50,29 +50,29 @@ class Trial:
         return stage_summary(_tables(self.results))
 
 
-def summary_of(trial: Trial) -> dict[str, Any]:
+def summary_of(results: RunResults) -> dict[str, Any]:
     """All headline results as plain values."""
-    ran = [result for result in trial.results if result.outcome != "skipped"]
+    ran = [result for result in results.results if result.outcome != "skipped"]
     counts = pd.DataFrame([dict(result.counts) for result in ran]).sum()
     return {
-        "format": "trial-summary",
+        "format": "run-summary",
         "version": SUMMARY_VERSION,
-        "mode": trial.mode,
-        "clock": "real" if trial.real_time else "virtual",
-        "seed": trial.seed,
-        "settings": trial.settings.model_dump(),
-        "conditions": trial.conditions.model_dump(),
-        "stt_timing": trial.stt_timing.model_dump(),
-        "parts": dict(trial.parts),
-        "text": trial.text,
+        "mode": results.mode,
+        "clock": "real" if results.real_time else "virtual",
+        "seed": results.seed,
+        "settings": results.settings.model_dump(),
+        "conditions": results.conditions.model_dump(),
+        "stt_timing": results.stt_timing.model_dump(),
+        "parts": dict(results.parts),
+        "text": results.text,
         "simulated": sorted({name for result in ran for name in result.simulated}),
         "caveats": list(next((result.caveats for result in ran if result.caveats), ())),
-        "interrupted": trial.interrupted,
-        "outcomes": {outcome: len(trial.of(outcome)) for outcome in ("done", "failed", "skipped")},
+        "interrupted": results.interrupted,
+        "outcomes": {outcome: len(results.of(outcome)) for outcome in ("done", "failed", "skipped")},
         "counts": {str(name): int(count) for name, count in counts.items()},
-        "latency": plain_latency(trial.latency),
+        "latency": plain_latency(results.latency),
         "recordings": [_plain(result) for result in ran],
-        "skipped": [{"path": result.path, "reason": result.reason} for result in trial.of("skipped")],
+        "skipped": [{"path": result.path, "reason": result.reason} for result in results.of("skipped")],
     }
 
 
@@ -108,8 +108,8 @@ def plain_latency(summary: pd.DataFrame) -> dict[str, dict[str, float | int | No
     }
 
 
-def write_summary(trial: Trial, out: Path) -> None:
+def write_summary(results: RunResults, out: Path) -> None:
     """Write `summary.json`."""
     out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(summary_of(trial), indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(summary_of(results), indent=1, ensure_ascii=False) + "\n"
     write_whole(out / "summary.json", text.encode())

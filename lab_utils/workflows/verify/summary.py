@@ -1,22 +1,15 @@
-"""The proof of the replay on one's own recordings: draw settings, compare case by case, sum up.
-
-What is compared and what is not: see `compare`. A case whose replay or session could not be run at all is a
-mismatch; a recording that can't be used is left out with its reason.
-"""
+"""What came of all drawn cases: counts by mode combination, and every mismatch with both timelines."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from tqdm.auto import tqdm
-
-from ..recordings.audio import BadRecording
-from ..recordings.find import find_in
-from ..session.comparison import TOLERANCE_S, Case, Moment, Outcome, draw_cases, verify
+from ...session.commits import TOLERANCE_S, Moment
+from .cases import Case
+from .compare import Outcome
 
 EXCLUDED = (
     "commits of the session at or after the end of the audio, which the end of a session brings forward"
@@ -28,7 +21,7 @@ SUMMARY_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Proof:
+class Verification:
     """All outcomes of a draw, in the order of their numbers."""
 
     seed: int
@@ -43,74 +36,26 @@ class Proof:
         return tuple(outcome for outcome in self.outcomes if not outcome.agrees)
 
 
-def prove(
-    paths: Sequence[str | Path],
-    settings: int = 24,
-    *,
-    seed: int = 0,
-    case: int | None = None,
-    cache: Path | None = None,
-    jobs: int = 2,
-    channels: tuple[str, str] = ("caller", "agent"),
-    quiet: bool = False,
-) -> Proof:
-    """Draw `settings` cases over the recordings, or take the one case of a number, and compare each.
-
-    The case of a number is the same in every draw with the same seed and recordings. Raises BadRecording if
-    no recording can be used.
-    """
-    files, failed = find_in(paths, channels)
-    if failed:
-        raise failed[0][1]
-    if not files:
-        raise BadRecording("no recordings given; name a file or a folder")
-    cases = draw_cases(settings if case is None else case + 1, len(files), seed)
-    if case is not None:
-        cases = [one for one in cases if one.number == case]
-    outcomes: list[Outcome] = []
-    skipped: dict[str, None] = {}
-    try:
-        with tqdm(total=len(cases), desc="comparing", unit="setting", disable=quiet) as bar:
-            answers = verify(files, cases, cache=cache, processes=min(jobs, len(cases)))
-            for one, answer in zip(cases, answers, strict=True):
-                bar.update()
-                if isinstance(answer, BadRecording):
-                    skipped[str(answer)] = None
-                elif isinstance(answer, Exception):
-                    failure = " ".join(f"{type(answer).__name__}: {answer}".splitlines())
-                    outcomes.append(Outcome(one, files[one.recording].name, (), (), 0, failure))
-                else:
-                    outcomes.append(answer)
-    except KeyboardInterrupt as interrupt:
-        wrong = [outcome.case.number for outcome in outcomes if not outcome.agrees]
-        found_wrong = f"these disagree: {wrong}" if wrong else "all agree"
-        raise KeyboardInterrupt(
-            f"{len(outcomes)} of {len(cases)} setting(s) compared, {found_wrong}"
-        ) from interrupt
-    if not outcomes:
-        raise BadRecording("; ".join(skipped))
-    outcomes.sort(key=lambda outcome: outcome.case.number)
-    return Proof(seed, tuple(map(str, paths)), tuple(outcomes), tuple(skipped))
-
-
-def summary_of(proof: Proof) -> dict[str, Any]:
+def summary_of(verified: Verification) -> dict[str, Any]:
     """The result as plain values; every mismatch with its setting and both timelines."""
     return {
-        "format": "replay-proof",
+        "format": "verify-summary",
         "version": SUMMARY_VERSION,
-        "seed": proof.seed,
-        "paths": list(proof.paths),
-        "recordings": sorted({outcome.recording for outcome in proof.outcomes}),
-        "skipped": list(proof.skipped),
+        "seed": verified.seed,
+        "paths": list(verified.paths),
+        "recordings": sorted({outcome.recording for outcome in verified.outcomes}),
+        "skipped": list(verified.skipped),
         "tolerance_ms": TOLERANCE_S * 1000,
-        **tally(proof.outcomes),
+        **counts_of(verified.outcomes),
         "exclusion_rule": EXCLUDED,
-        "groups": [_names(group) | tally(outcomes) for group, outcomes in groups(proof.outcomes).items()],
-        "mismatched": [_plain(outcome) for outcome in proof.mismatches],
+        "groups": [
+            _names(group) | counts_of(outcomes) for group, outcomes in groups(verified.outcomes).items()
+        ],
+        "mismatched": [_plain(outcome) for outcome in verified.mismatches],
     }
 
 
-def tally(outcomes: Iterable[Outcome]) -> dict[str, Any]:
+def counts_of(outcomes: Iterable[Outcome]) -> dict[str, Any]:
     """Of some cases: how many, their commits, how many disagree, and the largest error.
 
     The error is taken where both sides have as many commits; None if they have nowhere.
@@ -153,7 +98,7 @@ def _names(group: Group) -> dict[str, Any]:
     return dict(zip(GROUP_NAMES, group, strict=True))
 
 
-def side_by_side(outcome: Outcome) -> list[tuple[Moment | None, Moment | None, bool]]:
+def aligned(outcome: Outcome) -> list[tuple[Moment | None, Moment | None, bool]]:
     """Both timelines in lines of (replay, session, whether they agree); None where one has no such commit."""
     lines: list[tuple[Moment | None, Moment | None, bool]] = []
     replayed, session = list(outcome.replayed), list(outcome.session)

@@ -19,7 +19,10 @@ from lab_utils.core.session_log import SessionEvent, SessionLog
 from lab_utils.core.settings import Conditions, Settings
 from lab_utils.core.traces import Commits
 from lab_utils.recordings.find import RecordingFiles, find_recordings
-from lab_utils.session.comparison import Case, Moment, Outcome, draw_cases, outcome, verify
+from lab_utils.session.commits import Moment
+from lab_utils.workflows.verify.cases import Case, draw_cases
+from lab_utils.workflows.verify.compare import Outcome, outcome
+from lab_utils.workflows.verify.run import compare_cases
 
 SEED = 2
 COUNT = 16
@@ -38,7 +41,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(files: list[RecordingFiles], cases: list[Case], cache: Path) -> list[Outcome]:
     outcomes = []
-    for one in verify(files, cases, cache=cache):
+    for one in compare_cases(files, cases, cache=cache):
         assert isinstance(one, Outcome), repr(one)
         outcomes.append(one)
     return outcomes

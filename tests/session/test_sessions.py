@@ -13,7 +13,9 @@ from lab_utils.core.recording import Recording
 from lab_utils.core.settings import Conditions, Settings
 from lab_utils.core.traces import Commits
 from lab_utils.recordings.audio import write_wav
-from lab_utils.session.rehearsal import Rehearsal, proof, rehearse, side_by_side, stt_timing
+from lab_utils.session.commits import commit_pairs
+from lab_utils.session.prepare import stt_timing
+from lab_utils.session.sessions import SessionSet, against_replay, run_settings
 from lab_utils.workflows.load import load
 
 SCRIPT = [Exchange(0.5, 4.0), Exchange(8.0, 10.0)]
@@ -28,38 +30,38 @@ def call_of(duration_s=20.0):
 
 class TestSideBySide:
     def test_equal_commits_agree(self):
-        table = side_by_side(SAME, LOG)
+        table = commit_pairs(SAME, LOG)
         assert table["agrees"].all()
         assert table["difference_ms"].tolist() == [0.0, 0.0]
 
     def test_another_time_or_cause_does_not(self):
-        later = side_by_side(replace(SAME, time_s=np.add(SAME.time_s, [0.002, 0.0005])), LOG)
+        later = commit_pairs(replace(SAME, time_s=np.add(SAME.time_s, [0.002, 0.0005])), LOG)
         assert later["agrees"].tolist() == [False, True]
         np.testing.assert_allclose(later["difference_ms"], [-2.0, -0.5])
-        assert side_by_side(replace(SAME, cause=("vad", "detector")), LOG)["agrees"].tolist() == [False, True]
+        assert commit_pairs(replace(SAME, cause=("vad", "detector")), LOG)["agrees"].tolist() == [False, True]
 
     def test_what_has_no_partner_does_not_agree(self):
-        short = side_by_side(
+        short = commit_pairs(
             Commits(SAME.time_s[:1], ("detector",), SAME.probability[:1], SAME.last_speaking_s[:1]), LOG
         )
         assert short["agrees"].tolist() == [True, False]
         assert short["replay_cause"].tolist() == ["detector", ""]
-        none = side_by_side(SAME, session_of([], 20.0))
+        none = commit_pairs(SAME, session_of([], 20.0))
         assert none["session_cause"].tolist() == ["", ""]
         assert none["agrees"].tolist() == [False, False]
-        assert side_by_side(Commits(np.zeros(0), (), np.zeros(0), np.zeros(0)), session_of([], 20.0)).empty
+        assert commit_pairs(Commits(np.zeros(0), (), np.zeros(0), np.zeros(0)), session_of([], 20.0)).empty
 
     def test_commits_that_the_end_brings_forward_are_left_out(self):
         late = replace(SAME, time_s=np.array([4.6, 11.0]))
-        assert side_by_side(late, LOG, until_s=10.6)["agrees"].tolist() == [True]
+        assert commit_pairs(late, LOG, until_s=10.6)["agrees"].tolist() == [True]
 
 
 def test_the_proof_covers_every_session_with_a_replay():
-    table = proof(Rehearsal(call_of(), {"a": LOG, "b": LOG, "c": LOG}, {"a": SAME, "b": SAME}))
+    table = against_replay(SessionSet(call_of(), {"a": LOG, "b": LOG, "c": LOG}, {"a": SAME, "b": SAME}))
     assert table.index.names == ["setting", "commit"]
     assert table.index.tolist() == [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
     with pytest.raises(ValueError, match=r"no session here has a replay.*open loop.*lab verify"):
-        proof(Rehearsal(call_of(), {"a": LOG}, {}))
+        against_replay(SessionSet(call_of(), {"a": LOG}, {}))
 
 
 def test_the_scripted_stt_follows_the_conditions():
@@ -73,9 +75,9 @@ def test_the_scripted_stt_follows_the_conditions():
 
 def test_wrong_calls_say_what_to_do(tmp_path):
     with pytest.raises(ValueError, match=r"no labels.*lab_utils.load"):
-        rehearse(replace(call_of(), labels=None), {"a": Settings()})
+        run_settings(replace(call_of(), labels=None), {"a": Settings()})
     with pytest.raises(ValueError, match="no settings to run"):
-        rehearse(call_of(), {})
+        run_settings(call_of(), {})
     with pytest.raises(ValueError, match="has recordings 0 to 11, asked for 12"):
         load(SAMPLES, 12)
 
@@ -98,9 +100,9 @@ def test_sessions_of_a_sample_agree_with_the_replay_and_are_kept(tmp_path):
         "dynamic": Settings.from_knobs({"detector": "vad", "endpointing_mode": "dynamic"}),
         "STT": Settings.from_knobs({"detector": "stt"}),
     }
-    found = rehearse(call, settings, folder=tmp_path / "out", cache=tmp_path / "cache", quiet=True)
+    found = run_settings(call, settings, folder=tmp_path / "out", cache=tmp_path / "cache", quiet=True)
     assert list(found.logs) == list(settings)
     assert list(found.replayed) == ["VAD alone", "STT"]
-    assert proof(found)["agrees"].all()
+    assert against_replay(found)["agrees"].all()
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(settings)
     assert (tmp_path / "out" / "dynamic" / "02_lost_parcel" / "heard.flac").exists()

@@ -1,0 +1,38 @@
+"""What a session needs beforehand: the timing of its STT, its transcripts and traces."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..core.delays import Delay
+from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
+from ..core.traces import Traced
+from ..turns.tracing import Tracer
+from .job import SessionJob, SessionTraces
+from .scripted.stt_plan import SttTiming, planned
+
+
+def stt_timing(settings: Settings, conditions: Conditions = USUAL_CONDITIONS) -> SttTiming:
+    """How the scripted STT hears: as the conditions say.
+
+    A `transcription_delay` of 0, "soon enough", is a sweep's way not to ask; a session needs a figure, and
+    takes the scripted STT's own.
+    """
+    timing = SttTiming(end_of_speech=settings.detector.model == "stt", utterance_gap_s=conditions.stt_silence)
+    if not conditions.transcription_delay:
+        return timing
+    return timing.model_copy(update={"final_delay": Delay(conditions.transcription_delay)})
+
+
+def traced_job(job: SessionJob, tracer: Tracer) -> tuple[SessionJob, Traced]:
+    """An open-loop job with its transcripts and traces, so that no model need run, and what was traced.
+
+    Transcripts that the job has already are kept; else they are those of the labels' words.
+    """
+    assert job.recording.labels is not None
+    events = job.transcripts
+    if events is None:
+        events = planned(job.recording.labels, job.stt_timing, job.seed)
+    traced = tracer.trace_session(job.recording, job.settings, job.conditions, job.phase_samples, events)
+    traces = SessionTraces(traced.vad[job.settings.vad.model][0], traced.eot[0])
+    return replace(job, transcripts=events, traces=traces), traced

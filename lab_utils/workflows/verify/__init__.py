@@ -1,0 +1,21 @@
+"""The replay against the real session on one's own recordings: `lab verify`."""
+
+from .cases import Case, draw_cases
+from .compare import Outcome
+from .run import verify
+from .summary import EXCLUDED, GROUP_NAMES, Verification, aligned, counts_of, group_of, groups, summary_of
+
+__all__ = [
+    "EXCLUDED",
+    "GROUP_NAMES",
+    "Case",
+    "Outcome",
+    "Verification",
+    "aligned",
+    "counts_of",
+    "draw_cases",
+    "group_of",
+    "groups",
+    "summary_of",
+    "verify",
+]

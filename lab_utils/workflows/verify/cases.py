@@ -1,0 +1,85 @@
+"""Settings drawn over the whole knob space, each with its conditions and how it is to be compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...core.delays import rng_for
+from ...core.settings import Conditions, Settings, parse_with_conditions
+
+PHASES = 4
+FRAMES_MS = (10, 20, 32, 50)
+LIVE_SHARE = 0.1
+"""Of the cases so many run LiveKit's own models instead of reading traces."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One setting to be compared on one recording."""
+
+    number: int
+    recording: int
+    settings: Settings
+    conditions: Conditions
+    phase: int
+    from_words: bool
+    """Whether the STT sends what it would for the labels' words, instead of what a sweep assumes."""
+    live: bool
+    """Whether LiveKit's own VAD and turn detector run, instead of traces."""
+
+
+def draw_cases(count: int, recordings: int, seed: int = 0) -> list[Case]:
+    """`count` cases over the whole knob space, spread over the recordings and in their order."""
+    cases = []
+    for number in range(count):
+        rng = rng_for(seed, f"case {number}")
+        settings, conditions = _draw_settings(rng)
+        cases.append(
+            Case(
+                number=number,
+                recording=number % recordings,
+                settings=settings,
+                conditions=conditions,
+                phase=int(rng.integers(PHASES)),
+                from_words=bool(rng.random() < 0.5),
+                live=bool(rng.random() < LIVE_SHARE),
+            )
+        )
+    return sorted(cases, key=lambda case: (case.recording, case.number))
+
+
+def _draw_settings(rng: np.random.Generator) -> tuple[Settings, Conditions]:
+    """Any setting AgentSession accepts, to the millisecond; a third of the delays is the defaults' or 0."""
+
+    def between(low: float, high: float) -> float:
+        return round(float(rng.uniform(low, high)), 3)
+
+    detector = str(rng.choice(["vad", "stt", "v1-mini"], p=[0.3, 0.3, 0.4]))
+    activation = between(0.25, 0.75)
+    min_delay = float(rng.choice([0.0, 0.3, 0.5, between(0.0, 1.2), between(0.0, 1.2)]))
+    return parse_with_conditions(
+        {
+            "vad": {
+                "model": str(rng.choice(["livekit", "silero"])),
+                "activation_threshold": activation,
+                "deactivation_threshold": None if rng.random() < 0.5 else between(0.05, activation),
+                "min_speech_duration": between(0.03, 0.25),
+                "min_silence_duration": between(0.25 if detector == "v1-mini" else 0.08, 1.0),
+            },
+            "detector": {"model": detector, "unlikely_threshold": between(0.05, 0.8)},
+            "endpointing": {
+                "mode": str(rng.choice(["fixed", "dynamic"], p=[0.7, 0.3])),
+                "min_delay": min_delay,
+                "max_delay": round(min_delay + between(0.0, 2.5), 3),
+                "alpha": between(0.5, 0.99),
+            },
+        },
+        {
+            "transcription_delay": 0.0 if rng.random() < 0.3 else between(0.05, 1.8),
+            "stt_silence": between(0.15, 1.0),
+            "prediction_delay": float(rng.choice([0.0, 0.04, between(0.0, 0.3)])),
+            "frame_duration": float(rng.choice(FRAMES_MS)) / 1000,
+        },
+    )

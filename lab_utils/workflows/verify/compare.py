@@ -1,0 +1,120 @@
+"""One drawn case, replayed and run as a session with the same transcripts; in a worker process.
+
+What is not compared, and counted: commits at or after the end of the audio, which the end of a session brings
+forward. Assumed by the replay, and so arranged in the session: with dynamic endpointing the agent is the
+recorded one, uninterrupted (`RecordedAgent`); with fixed endpointing it is any agent.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ...core.delays import Delay, rng_for
+from ...core.recording import Recording
+from ...core.session_log import SessionLog
+from ...core.timeline import SAMPLE_RATE_HZ, frame_samples, phase_offsets
+from ...core.traces import Commits, SttEvent
+from ...recordings.find import RecordingFiles, load_recording
+from ...session.commits import TOLERANCE_S, Moment, both_sides
+from ...session.job import SessionJob
+from ...session.prepare import traced_job
+from ...session.scripted.stt_plan import SttTiming, plan_events, words_of
+from ...session.workers import run_watched
+from ...turns.replay import find_pauses, replay, stt_events
+from ...turns.replay.stt_events import transcripts_of
+from ...turns.tracing import TraceCache, Tracer
+from .cases import PHASES, Case
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Both sides of one case."""
+
+    case: Case
+    recording: str
+    replayed: tuple[Moment, ...]
+    session: tuple[Moment, ...]
+    excluded: int
+    """Commits of the session at or after the end of the audio."""
+    failure: str = ""
+
+    @property
+    def largest_error_s(self) -> float:
+        """Between commits of the same place in both lists; infinite if their numbers differ."""
+        if len(self.replayed) != len(self.session):
+            return float("inf")
+        pairs = zip(self.replayed, self.session, strict=True)
+        return max((abs(a.time_s - b.time_s) for a, b in pairs), default=0.0)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether number, times (within `TOLERANCE_S`) and causes are the same."""
+        causes = [m.cause for m in self.replayed] == [m.cause for m in self.session]
+        return not self.failure and causes and self.largest_error_s <= TOLERANCE_S
+
+
+def verify_case(files: RecordingFiles, case: Case, cache: Path) -> Outcome:
+    """Replay one case and run it as a session; in a process with a virtual clock."""
+    from ...session.agents import RecordedAgent
+
+    tracer = Tracer(TraceCache(cache))
+    recording = _labelled(files, tracer)
+    settings = case.settings
+    offset = phase_offsets(PHASES)[case.phase]
+    events = transcripts(case, recording, tracer)
+    recorded = functools.partial(RecordedAgent, recording, offset)
+    job = SessionJob(
+        recording=recording,
+        settings=settings,
+        conditions=case.conditions,
+        agent=recorded if settings.endpointing.mode == "dynamic" else None,
+        options={"aec_warmup_duration": None},
+        seed=case.number,
+        phase_samples=offset,
+        tail_s=tracer.tail_s,
+        transcripts=events,
+        keep_audio=False,
+    )
+    job, traced = traced_job(job, tracer)
+    replayed = replay(traced, settings, case.conditions, 0, events)
+    if case.live:
+        job = replace(job, traces=None)
+    return outcome(case, recording, replayed, run_watched(job), recording.duration_s + tracer.tail_s)
+
+
+def transcripts(case: Case, recording: Recording, tracer: Tracer) -> tuple[SttEvent, ...]:
+    """What the STT of a case sends, in recording time."""
+    settings = case.settings
+    conditions = case.conditions
+    assert recording.labels is not None
+    if case.from_words:
+        timing = SttTiming(
+            final_delay=Delay(p50_s=conditions.transcription_delay, p95_s=2 * conditions.transcription_delay),
+            end_of_speech=settings.detector.model == "stt",
+            utterance_gap_s=conditions.stt_silence,
+            word_times=case.number % 2 == 0,
+        )
+        return plan_events(words_of(recording.labels), timing, rng_for(case.number, "words"))
+    if settings.detector.model == "stt":
+        return stt_events(recording.labels, conditions)
+    offset = phase_offsets(PHASES)[case.phase]
+    (trace,) = tracer.vad(recording, settings.vad.model, [offset])
+    pauses = find_pauses(trace, settings.vad, frame_samples(conditions.frame_duration))
+    finals = transcripts_of(pauses, conditions.transcription_delay)
+    return tuple(replace(final, time_s=final.time_s - offset / SAMPLE_RATE_HZ, text="…") for final in finals)
+
+
+def outcome(
+    case: Case, recording: Recording, replayed: Commits, log: SessionLog, audio_end_s: float
+) -> Outcome:
+    """Both sides' commits before the end of the audio (recording time)."""
+    ours, theirs = both_sides(replayed, log, audio_end_s)
+    excluded = len(log.of_kind("commit")) - len(theirs)
+    return Outcome(case, recording.name, ours, theirs, excluded, log.failure)
+
+
+@functools.lru_cache(maxsize=1)  # cases come in the recordings' order
+def _labelled(files: RecordingFiles, tracer: Tracer) -> Recording:
+    return tracer.labelled(load_recording(files))

@@ -1,0 +1,83 @@
+"""Draw settings over one's own recordings and compare each; in worker processes.
+
+A case whose replay or session could not be run at all is a mismatch; a recording that can't be used is left
+out with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from ...recordings.audio import BadRecording
+from ...recordings.find import RecordingFiles, find_in
+from ...session.workers import in_workers
+from ...turns.tracing import default_cache
+from .cases import Case, draw_cases
+from .compare import Outcome, verify_case
+from .summary import Verification
+
+
+def verify(
+    paths: Sequence[str | Path],
+    settings: int = 24,
+    *,
+    seed: int = 0,
+    case: int | None = None,
+    cache: Path | None = None,
+    jobs: int = 2,
+    channels: tuple[str, str] = ("caller", "agent"),
+    quiet: bool = False,
+) -> Verification:
+    """Draw `settings` cases over the recordings, or take the one case of a number, and compare each.
+
+    The case of a number is the same in every draw with the same seed and recordings. Raises BadRecording if
+    no recording can be used.
+    """
+    files, failed = find_in(paths, channels)
+    if failed:
+        raise failed[0][1]
+    if not files:
+        raise BadRecording("no recordings given; name a file or a folder")
+    cases = draw_cases(settings if case is None else case + 1, len(files), seed)
+    if case is not None:
+        cases = [one for one in cases if one.number == case]
+    outcomes: list[Outcome] = []
+    skipped: dict[str, None] = {}
+    try:
+        with tqdm(total=len(cases), desc="comparing", unit="setting", disable=quiet) as bar:
+            answers = compare_cases(files, cases, cache=cache, processes=min(jobs, len(cases)))
+            for one, answer in zip(cases, answers, strict=True):
+                bar.update()
+                if isinstance(answer, BadRecording):
+                    skipped[str(answer)] = None
+                elif isinstance(answer, Exception):
+                    failure = " ".join(f"{type(answer).__name__}: {answer}".splitlines())
+                    outcomes.append(Outcome(one, files[one.recording].name, (), (), 0, failure))
+                else:
+                    outcomes.append(answer)
+    except KeyboardInterrupt as interrupt:
+        wrong = [outcome.case.number for outcome in outcomes if not outcome.agrees]
+        found_wrong = f"these disagree: {wrong}" if wrong else "all agree"
+        raise KeyboardInterrupt(
+            f"{len(outcomes)} of {len(cases)} setting(s) compared, {found_wrong}"
+        ) from interrupt
+    if not outcomes:
+        raise BadRecording("; ".join(skipped))
+    outcomes.sort(key=lambda outcome: outcome.case.number)
+    return Verification(seed, tuple(map(str, paths)), tuple(outcomes), tuple(skipped))
+
+
+def compare_cases(
+    files: Sequence[RecordingFiles],
+    cases: Sequence[Case],
+    *,
+    cache: Path | None = None,
+    processes: int = 2,
+) -> Iterator[Outcome | Exception]:
+    """The outcome of each case, in order; an exception where a recording can't be used."""
+    folder = cache or default_cache()
+    arguments = ((files[case.recording], case, folder) for case in cases)
+    return in_workers(verify_case, arguments, processes)
