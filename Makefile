@@ -70,6 +70,9 @@ venv: $(STAMP)  ## make .venv from requirements.lock (the other targets do this 
 test: $(STAMP)  ## run the test suite
 	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
+test-fast: $(STAMP)  ## run the tests that take seconds each
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not browser" $(PYTEST_ARGS)
+
 check: check-style check-types check-imports check-notebooks  ## ruff, mypy, import-linter, stripped notebooks
 
 check-style: $(STAMP)
@@ -151,5 +154,5 @@ $(SAMPLES_STAMP): audio_samples/requirements.txt
 	.venv-samples/bin/python -m pip install --quiet --disable-pip-version-check -r $< >&2
 	@touch $@
 
-.PHONY: demo lab venv test check check-style check-types check-imports check-notebooks notebooks verify bench format \
+.PHONY: demo lab venv test test-fast check check-style check-types check-imports check-notebooks notebooks verify bench format \
         mutants samples lock clean distclean help

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DECLARED = [Requirement(text) for text in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]]
 MAKE_TARGETS = {"demo", "lab", "venv"}  # use
-MAKE_TARGETS |= {"test", "check", "notebooks", "verify", "mutants", "bench"}  # test
+MAKE_TARGETS |= {"test", "test-fast", "check", "notebooks", "verify", "mutants", "bench"}  # test
 MAKE_TARGETS |= {"format", "samples", "lock", "clean", "distclean", "help"}  # maintain
 
 
@@ -120,6 +120,7 @@ def test_make_help_lists_every_target(arguments):
     [
         ("demo", [".venv/bin/lab demo"]),
         ("test", [".venv/bin/python -m pytest -n 2"]),
+        ("test-fast", [".venv/bin/python -m pytest -n 2", '-m "not slow and not browser"']),
         ("lab", [".venv/bin/jupyter lab", "/lab/tree/notebooks"]),
         ("check", ["ruff check", "ruff format --check", "bin/mypy", "lint-imports"]),
         ("verify", [".venv/bin/lab verify audio_samples", "--settings 300"]),

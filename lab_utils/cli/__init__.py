@@ -1,7 +1,6 @@
-"""The command line `lab`: demo, sweep, export, run, verify, import, fetch, transcribe, label, fit,
-techniques.
+"""The command line `lab`, a thin file for each command.
 
-One file for each command says its options and calls its workflow, which is imported only when the command
+A file says the options of its command and calls its workflow, which is imported only when the command
 runs: showing help loads neither LiveKit nor scipy. `tables` prints what a workflow gives. Results on stdout,
 progress on stderr.
 

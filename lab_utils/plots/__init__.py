@@ -1,4 +1,4 @@
-"""Pictures of records: the trade-off of a sweep, the timeline of a recording, sessions and their latencies.
+"""Pictures of records: sweeps, timelines of recordings and sessions, latencies.
 
 A primitive (`tradeoff`, `mark`, `timeline`, …) draws on given axes and returns its artists; a composer
 (`*_figure`) makes the figure, without pyplot, so that no backend or style is touched. Figures are sized to be
