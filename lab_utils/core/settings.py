@@ -10,20 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
+from .detectors import DETECTORS, ENGLISH_UNLIKELY_THRESHOLD, DetectorTraits
+from .knobs import KNOBS, check_rules, default_with
 from .models import Frozen, describe
 from .text import shown
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Threshold = Annotated[float, Field(gt=0.0, le=1.0)]
 Seconds = Annotated[float, Field(ge=0.0, le=60.0, allow_inf_nan=False)]
-
-ENGLISH_UNLIKELY_THRESHOLD = 0.36
-"""v1-mini's own threshold for English (livekit/agents/inference/eot/languages.py)."""
-
-STREAMING_DETECTOR_MIN_SILENCE_S = 0.25
-"""AgentSession refuses a VAD with less silence than this beside an audio turn detector."""
 
 
 class VadSettings(Frozen):
@@ -53,18 +50,35 @@ def default_deactivation(activation_threshold: float) -> float:
     return max(activation_threshold - 0.15, 0.01)
 
 
-class DetectorSettings(Frozen):
-    """End of turn: plain VAD, the speech-to-text's own endpointing, or the audio model v1-mini."""
+def _detector(name: Any) -> Any:
+    if not isinstance(name, str) or name not in DETECTORS:
+        *most, last = map(repr, DETECTORS)
+        raise PydanticCustomError("unknown_detector", f"Input should be {', '.join(most)} or {last}")
+    return name
 
-    model: Literal["vad", "stt", "v1-mini"] = "v1-mini"
+
+class DetectorSettings(Frozen):
+    """End of turn: plain VAD, the speech-to-text's own endpointing, or an audio model (`core.detectors`)."""
+
+    model: Annotated[str, BeforeValidator(_detector)] = "v1-mini"
     unlikely_threshold: Probability = ENGLISH_UNLIKELY_THRESHOLD
+
+    @property
+    def traits(self) -> DetectorTraits:
+        """What is known about this detector."""
+        return DETECTORS[self.model]
+
+    @property
+    def ends_by_stt(self) -> bool:
+        """Whether the speech-to-text says when the turn is over."""
+        return self.traits.needs == "stt_events"
 
     def arguments(self) -> dict[str, Any] | None:
         """Keyword arguments of `inference.TurnDetector`; None for a mode told by its name, "vad" or "stt".
 
         LiveKit's English threshold isn't given: its calibration by language stays in force then.
         """
-        if self.model != "v1-mini":
+        if not self.traits.has_threshold:
             return None
         threshold = {"unlikely_threshold": self.unlikely_threshold}
         default = self.unlikely_threshold == ENGLISH_UNLIKELY_THRESHOLD
@@ -117,21 +131,7 @@ USUAL_CONDITIONS = Conditions()
 """What is assumed where nothing else is said."""
 
 
-KNOBS: dict[str, tuple[str, str]] = {
-    "vad": ("vad", "model"),
-    "detector": ("detector", "model"),
-    "endpointing_mode": ("endpointing", "mode"),
-    "activation_threshold": ("vad", "activation_threshold"),
-    "deactivation_threshold": ("vad", "deactivation_threshold"),
-    "min_speech_duration": ("vad", "min_speech_duration"),
-    "min_silence_duration": ("vad", "min_silence_duration"),
-    "min_delay": ("endpointing", "min_delay"),
-    "max_delay": ("endpointing", "max_delay"),
-    "unlikely_threshold": ("detector", "unlikely_threshold"),
-}
-"""Flat knob name (grid files, sweep tables, sliders) → (group, field) of `Settings`."""
-
-_KNOB_OF = {f"{group}.{field}": name for name, (group, field) in KNOBS.items()}
+_KNOB_OF = {f"{knob.group}.{knob.field}": name for name, knob in KNOBS.items()}
 
 
 class Settings(Frozen):
@@ -145,17 +145,7 @@ class Settings(Frozen):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.endpointing.min_delay > self.endpointing.max_delay:
-            raise ValueError(
-                f"min_delay ({self.endpointing.min_delay} s) is above max_delay "
-                f"({self.endpointing.max_delay} s); raise max_delay or lower min_delay"
-            )
-        silence = self.vad.min_silence_duration
-        if self.detector.model == "v1-mini" and silence < STREAMING_DETECTOR_MIN_SILENCE_S:
-            raise ValueError(
-                f"min_silence_duration ({silence} s) is below {STREAMING_DETECTOR_MIN_SILENCE_S} s, the "
-                "least that AgentSession accepts with v1-mini; raise it, or use detector vad or stt"
-            )
+        check_rules(self.knobs())
         return self
 
     def turn_handling(self) -> dict[str, dict[str, Any]]:
@@ -183,8 +173,7 @@ class Settings(Frozen):
         values: dict[str, Any] = self.model_dump()
         for name, value in knobs.items():
             check_knob(name)
-            group, field = KNOBS[name]
-            values[group][field] = value
+            values[KNOBS[name].group][KNOBS[name].field] = value
         try:
             return Settings.model_validate(values)
         except ValidationError as error:
@@ -192,7 +181,7 @@ class Settings(Frozen):
 
     def knobs(self) -> dict[str, Any]:
         """Flat knob names and values, in the order of `KNOBS`."""
-        return {name: getattr(getattr(self, group), field) for name, (group, field) in KNOBS.items()}
+        return {name: getattr(getattr(self, knob.group), knob.field) for name, knob in KNOBS.items()}
 
 
 def check_knob(name: object) -> None:
@@ -207,14 +196,12 @@ def check_knob(name: object) -> None:
 
 def livekit_defaults(vad: str = "livekit", detector: str = "v1-mini") -> Settings:
     """What LiveKit Agents 1.8.9 does for these parts when nothing is set (min_delay, max_delay, silence)."""
-    streaming = detector == "v1-mini"
-    return parse_settings(
-        {
-            "vad": {"model": vad, "min_silence_duration": 0.55 if vad == "silero" else 0.25},
-            "detector": {"model": detector},
-            "endpointing": {"min_delay": 0.3 if streaming else 0.5, "max_delay": 2.5 if streaming else 3.0},
-        }
-    )
+    values: dict[str, Any] = Settings().model_dump()
+    values["vad"]["model"], values["detector"]["model"] = vad, detector
+    for knob in KNOBS.values():
+        group = values[knob.group]
+        group[knob.field] = default_with(knob, vad, detector, group[knob.field])
+    return parse_settings(values)
 
 
 def parse_settings(values: Mapping[str, Any]) -> Settings:

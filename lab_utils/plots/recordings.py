@@ -157,7 +157,7 @@ def decisions(
             times, np.full(len(times), 2.4), linestyle="", marker=marker, markersize=7, color=colour, zorder=4
         )
     asked = commits[commits["probability"].notna()]
-    if settings.detector.model == "v1-mini":
+    if settings.detector.traits.has_threshold:
         threshold = settings.detector.unlikely_threshold
         artists["threshold"] = vad_ax.axhline(threshold, color=ORANGE, linewidth=1.0)
         (artists["probabilities"],) = vad_ax.plot(
@@ -192,7 +192,7 @@ def timeline_legend(figure: Figure, traced: Traced, settings: Settings) -> Artis
         Line2D([], [], color=VERMILLION, marker="X", label="false boundary"),
         Line2D([], [], color=BLUE, label=f"VAD speech ({settings.vad.model})"),
     ]
-    if settings.detector.model == "v1-mini":
+    if settings.detector.traits.has_threshold:
         text = f"{settings.detector.model} end of turn, and its threshold"
         handles.append(Line2D([], [], color=ORANGE, marker="o", markeredgecolor=BLACK, label=text))
     return figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False)

@@ -24,6 +24,7 @@ from ..core.recording import Pcm
 from ..core.settings import DetectorSettings, VadSettings
 from ..core.timeline import WINDOW_S, WINDOW_SAMPLES
 from ..core.traces import BUFFER_SAMPLES, EotTrace, VadTrace, eot_keys
+from ..turns.detectors import DETECTORS
 from ..turns.detectors.v1_mini import end_of_turn_probabilities
 from ..turns.vad import WindowModel
 
@@ -42,8 +43,7 @@ def livekit_vad(vad: VadSettings) -> lk_vad.VAD:
 
 def livekit_detector(detector: DetectorSettings) -> Any:
     """`turn_detection` of AgentSession: LiveKit's own turn detector, or the name of a mode without one."""
-    arguments = detector.arguments()
-    return inference.TurnDetector(**arguments) if arguments else detector.model
+    return DETECTORS[detector.model].build(detector)
 
 
 class TracedVAD(lk_vad.VAD):

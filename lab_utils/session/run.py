@@ -242,14 +242,14 @@ class _Session:
         """`vad` and `turn_handling` of AgentSession: traced where the audio is known beforehand."""
         settings = self.job.settings
         traces = self.job.traces if self.job.mode == "open_loop" else None
-        if traces is not None and settings.detector.model == "v1-mini":
+        if traces is not None and settings.detector.traits.needs == "predictions":
             delay_s = self.job.conditions.prediction_delay
             detection = TracedTurnDetector(settings.detector, traces.eot, pcm, position, delay_s)
         else:
             detection = livekit_detector(settings.detector)
         # Somebody else's STT may take the audio of the VAD's events, which a trace doesn't have.
         if traces is not None and isinstance(self._stt, ScriptedSTT):
-            silent = settings.detector.model != "stt" and settings.interruption.min_duration > 0
+            silent = not settings.detector.ends_by_stt and settings.interruption.min_duration > 0
             vad: Any = TracedVAD(settings.vad, traces.vad, position, silent=silent)
         else:
             vad = livekit_vad(settings.vad)

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import InputError
-from ..core.settings import KNOBS, USUAL_CONDITIONS, Conditions
+from ..core.knobs import KNOBS
+from ..core.settings import USUAL_CONDITIONS, Conditions
 from . import grid as grids
 from .metrics import Intervals, Tally, pareto_frontier
 from .replay import Block

@@ -1,8 +1,7 @@
 """Grids: knob name → list of values, and the table of settings that is their product.
 
-A table has one row per setting and a column per knob (`settings.KNOBS`). Knobs that have no effect are NaN,
-so that equal settings stand once: without v1-mini `unlikely_threshold`, and `max_delay` unless endpointing is
-dynamic.
+A table has one row per setting and a column per knob (`knobs.KNOBS`). Idle knobs are NaN, so that equal
+settings stand once.
 """
 
 from __future__ import annotations
@@ -17,9 +16,8 @@ import pandas as pd
 
 from ..core.errors import InputError
 from ..core.files import read_yaml
+from ..core.knobs import KNOBS, RULES, with_harmless_idle
 from ..core.settings import (
-    KNOBS,
-    STREAMING_DETECTOR_MIN_SILENCE_S,
     Conditions,
     Settings,
     default_deactivation,
@@ -48,7 +46,7 @@ CONDITION_OPTIONS = {
 }
 """Option of `lab sweep` that sets each condition."""
 
-_TEXT_KNOBS = {"vad": "livekit", "detector": "v1-mini", "endpointing_mode": "fixed"}
+_TEXT_KNOBS = {name: Settings().knobs()[name] for name, knob in KNOBS.items() if knob.choices}
 """Knobs that are names, with LiveKit's defaults; all others are numbers."""
 
 
@@ -107,7 +105,7 @@ def _check_value(where: str, name: str, value: Any) -> None:
 def expand(grid: Mapping[str, Sequence[Any]]) -> tuple[pd.DataFrame, int]:
     """The table of all possible settings of a grid, and how many impossible ones were left out.
 
-    Impossible are `min_delay` > `max_delay`, and v1-mini with `min_silence_duration` < 0.25 s.
+    Impossible is what breaks one of `knobs.RULES`.
     Raises BadGrid if nothing is left, or if the product is beyond `MOST_SETTINGS`.
     """
     _check_size(grid)
@@ -116,8 +114,8 @@ def expand(grid: Mapping[str, Sequence[Any]]) -> tuple[pd.DataFrame, int]:
     possible = is_possible(table)
     if not possible.any():
         raise BadGrid(
-            "no setting of the grid is possible: every min_delay is above every max_delay, or v1-mini stands "
-            f"beside min_silence_duration below {STREAMING_DETECTOR_MIN_SILENCE_S} s"
+            f"no setting of the grid is possible: each has {', or '.join(rule.what for rule in RULES)}; "
+            "widen one of these lists"
         )
     return table[possible].reset_index(drop=True), int((~possible).sum())
 
@@ -136,17 +134,19 @@ def complete(table: pd.DataFrame) -> pd.DataFrame:
     activation = table["activation_threshold"]
     default_of = {value: default_deactivation(value) for value in activation.unique()}
     table["deactivation_threshold"] = table["deactivation_threshold"].fillna(activation.map(default_of))
-    plain = table["detector"] != "v1-mini"
-    table.loc[plain, "unlikely_threshold"] = np.nan
-    table.loc[plain & (table["endpointing_mode"] == "fixed"), "max_delay"] = np.nan
+    values = {name: table[name] for name in KNOBS}
+    for name, knob in KNOBS.items():
+        if knob.idle is not None:
+            table.loc[knob.idle.when(values), name] = np.nan
     return table
 
 
 def is_possible(table: pd.DataFrame) -> pd.Series:
     """Which rows AgentSession accepts."""
-    ordered = ~(table["min_delay"] > table["max_delay"])
-    silent_enough = table["min_silence_duration"] >= STREAMING_DETECTOR_MIN_SILENCE_S
-    return ordered & (silent_enough | (table["detector"] != "v1-mini"))
+    possible = pd.Series(True, index=table.index)
+    for rule in RULES:
+        possible &= ~rule.broken({name: table[name] for name in KNOBS})
+    return possible
 
 
 def row_of(settings: Settings) -> pd.DataFrame:
@@ -156,10 +156,8 @@ def row_of(settings: Settings) -> pd.DataFrame:
 
 def settings_of(row: Mapping[str, Any]) -> Settings:
     """The `Settings` of one row of a table; idle knobs get LiveKit's defaults."""
-    knobs = {name: row[name] for name in KNOBS if row[name] == row[name]}
-    if "max_delay" not in knobs:
-        defaults = livekit_defaults(knobs["vad"], knobs["detector"])
-        knobs["max_delay"] = max(defaults.endpointing.max_delay, knobs["min_delay"])
+    given = {name: row[name] for name in KNOBS if row[name] == row[name]}
+    knobs = with_harmless_idle(livekit_defaults(given["vad"], given["detector"]).knobs() | given)
     if knobs["deactivation_threshold"] == default_deactivation(knobs["activation_threshold"]):
         del knobs["deactivation_threshold"]
     return Settings.from_knobs(knobs)

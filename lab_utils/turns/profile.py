@@ -27,6 +27,7 @@ from ..core.html import facts_html
 from ..core.models import Frozen, finding, joined
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.text import shown
+from .detectors import DETECTORS
 
 FORMAT: Final = "turn-profile"
 SCHEMA_VERSION: Final = 1
@@ -171,8 +172,7 @@ class Profile(Frozen, strict=False):
             vad = silero.VAD.load(**self.settings.vad.arguments())
         else:
             vad = inference.VAD(**self.settings.vad.arguments())
-        detector = self.settings.detector.arguments()
-        turn_detection = inference.TurnDetector(**detector) if detector else self.settings.detector.model
+        turn_detection = DETECTORS[self.settings.detector.model].build(self.settings.detector)
         return {
             "vad": vad,
             "turn_handling": {"turn_detection": turn_detection, **self.settings.turn_handling()},

@@ -39,7 +39,7 @@ from ..recordings.audio import BadRecording
 from ..recordings.conditions import CLEAN, LineCondition, degrade
 from ..recordings.find import RecordingFiles, load_recording
 from ..recordings.labels.estimate import estimate_labels, estimate_speech
-from .detectors import v1_mini
+from .detectors import predicting
 from .replay import Block, MissingPredictions, MissingRestarts, decide, find_pauses, heard_by
 from .replay.records import Pauses
 from .vad import VAD_MODELS, model_version, speech_probabilities
@@ -131,13 +131,14 @@ class Tracer:
     ) -> EotTrace:
         """`known` with more predictions, which are also kept in the cache."""
         stream = stream_of(recording.user, offset, self.tail_s)
-        more = known.merged(v1_mini.end_of_turn_probabilities(stream, starts, ends))
+        more = known.merged(predicting()[1].probabilities(stream, starts, ends))
         address = self._eot_address(recording.sha256, offset)
         self.cache.store(address, starts=more.starts, ends=more.ends, probabilities=more.probabilities)
         return more
 
     def _eot_address(self, sha256: str, offset: int) -> str:
-        return f"{sha256}-v1-mini-{v1_mini.model_version()}-{offset}"
+        name, predictor = predicting()
+        return f"{sha256}-{name}-{predictor.model_version()}-{offset}"
 
     def trace(self, recording: Recording, phases: int, vads: Iterable[str] = VAD_MODELS) -> Traced:
         """VAD traces and labels of a recording, with the predictions at hand."""
@@ -233,7 +234,7 @@ class Tracer:
             agent = agent_turns(traced.labels) + offset / SAMPLE_RATE_HZ
             segmented: dict[tuple[VadSettings, float], Pauses] = {}
             for block in blocks:
-                if block.detector == "vad":
+                if block.needs == "transcripts":
                     continue
                 key = (block.vad, block.conditions.frame_duration)
                 model = block.vad.model

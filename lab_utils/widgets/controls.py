@@ -10,26 +10,8 @@ from typing import Any
 
 import ipywidgets as w
 
+from ..core.knobs import KNOBS, idle_knobs, with_harmless_idle
 from ..core.settings import Settings
-
-MENUS: dict[str, tuple[str, tuple[str, ...], str]] = {
-    "vad": ("VAD", ("livekit", "silero"), "Which model hears speech."),
-    "detector": (
-        "turn detector",
-        ("v1-mini", "vad", "stt"),
-        "What judges the end of a turn; vad: silence alone, stt: the speech-to-text.",
-    ),
-    "endpointing_mode": ("endpointing", ("fixed", "dynamic"), "dynamic: min_delay is learned from pauses."),
-}
-"""Knob → description, values, explanation."""
-
-SLIDERS: dict[str, tuple[float, float, float, str]] = {
-    "min_silence_duration": (0.05, 1.5, 0.05, "Silence in s before the VAD reports the end of speech."),
-    "min_delay": (0.0, 2.0, 0.05, "Wait in s, from the last speech, if the end of turn is likely."),
-    "max_delay": (0.0, 6.0, 0.1, "Wait in s, from the last speech, if the end of turn is unlikely."),
-    "unlikely_threshold": (0.0, 1.0, 0.01, "An end of turn with a probability below this is unlikely."),
-}
-"""Knob → least, greatest, step, explanation."""
 
 ONE_MOVE_S = 1.0
 """Changes of one control that follow each other faster than this are one step for Undo."""
@@ -76,10 +58,7 @@ class Controls:
     @property
     def settings(self) -> Settings:
         """What the controls say. Raises ValueError for an impossible combination."""
-        values = {name: widget.value for name, widget in self.knobs.items()}
-        if values["detector"] != "v1-mini" and values["endpointing_mode"] == "fixed":
-            values["max_delay"] = max(values["max_delay"], values["min_delay"])  # idle
-        return self._base.replace(**values)
+        return self._base.replace(**with_harmless_idle(self._base.knobs() | self._values()))
 
     def set(self, settings: Settings) -> None:
         """Move all controls at once."""
@@ -124,18 +103,23 @@ class Controls:
             self._changed(settings)
 
     def _dim_idle(self) -> None:
-        plain = self.knobs["detector"].value != "v1-mini"
-        self.knobs["unlikely_threshold"].disabled = plain
-        self.knobs["max_delay"].disabled = plain and self.knobs["endpointing_mode"].value == "fixed"
+        idle = idle_knobs(self._base.knobs() | self._values())
+        for name, widget in self.knobs.items():
+            widget.disabled = name in idle
+            why = f" Idle now: {idle[name]}." if name in idle else ""
+            widget.tooltip = KNOBS[name].help + why
+
+    def _values(self) -> dict[str, Any]:
+        return {name: widget.value for name, widget in self.knobs.items()}
 
     def _state(self) -> State:
-        return self._base, {name: widget.value for name, widget in self.knobs.items()}
+        return self._base, self._values()
 
     def _show(self, base: Settings, values: Mapping[str, Any]) -> None:
         self._base = base
         with self._silently():
             for name, widget in self.knobs.items():
-                if name in SLIDERS:
+                if KNOBS[name].slider:
                     widget.min, widget.max = min(widget.min, values[name]), max(widget.max, values[name])
                 widget.value = values[name]
 
@@ -149,28 +133,29 @@ class Controls:
 
 
 _BUTTON = {"width": "auto"}
-_STYLE = {"description_width": "145px"}
+_STYLE = {"description_width": "165px"}
 _KNOB = {"width": "99%"}
 
 
 def _menus() -> dict[str, w.ValueWidget]:
     return {
-        name: w.Dropdown(options=values, description=text, tooltip=why, style=_STYLE, layout=_KNOB)
-        for name, (text, values, why) in MENUS.items()
+        name: w.Dropdown(options=knob.choices, description=knob.label or name, style=_STYLE, layout=_KNOB)
+        for name, knob in KNOBS.items()
+        if knob.choices
     }
 
 
 def _sliders() -> dict[str, w.ValueWidget]:
     return {
         name: w.FloatSlider(
-            min=least,
-            max=most,
-            step=step,
-            description=name,
-            tooltip=why,
+            min=knob.slider[0],
+            max=knob.slider[1],
+            step=knob.slider[2],
+            description=f"{name} ({knob.unit})" if knob.unit else name,
             readout_format=".2f",
             style=_STYLE,
             layout=_KNOB,
         )
-        for name, (least, most, step, why) in SLIDERS.items()
+        for name, knob in KNOBS.items()
+        if knob.slider
     }

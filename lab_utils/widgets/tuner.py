@@ -17,13 +17,14 @@ import numpy as np
 import pandas as pd
 
 from .. import plots
+from ..core.knobs import KNOBS
 from ..core.recording import Recording
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.sound import excerpt, wav
 from ..core.timeline import SAMPLE_RATE_HZ
 from ..turns.choose import frontier
 from ..turns.sweep import Corpus, Sweep, counts
-from .controls import MENUS, SLIDERS, Controls
+from .controls import Controls
 from .scorer import Complete, Scorer
 
 BUSY, WRONG = "#0072B2", "#D55E00"
@@ -285,7 +286,5 @@ def _describe(commit: Mapping[Any, Any]) -> str:
 def _without_control(settings: Settings) -> str:
     """What differs from LiveKit's defaults and has no control."""
     usual = Settings().knobs()
-    other = {
-        k: v for k, v in settings.knobs().items() if k not in MENUS and k not in SLIDERS and v != usual[k]
-    }
+    other = {k: v for k, v in settings.knobs().items() if not KNOBS[k].has_control and v != usual[k]}
     return "Also set: " + ", ".join(f"{name} {value}" for name, value in other.items()) if other else ""

@@ -15,7 +15,7 @@ from paths import SAMPLES
 from typer.testing import CliRunner, Result
 
 from lab_utils.cli import app
-from lab_utils.turns.grid import KNOBS
+from lab_utils.core.knobs import KNOBS
 from lab_utils.turns.profile import load_profile
 
 REAL_CALL = SAMPLES.parent.parent / "shared" / "recordings" / "auto-repairs-40"

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab_utils.core.settings import KNOBS, Settings, default_deactivation, livekit_defaults
+from lab_utils.core.knobs import KNOBS
+from lab_utils.core.settings import Settings, default_deactivation, livekit_defaults
 from lab_utils.turns import grid
 from lab_utils.turns.grid import BadGrid, complete, expand, is_possible, read_grid, row_of, settings_of
 

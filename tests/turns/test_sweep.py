@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from synthetic import Turn, complete, labels_of, traced_of
 
+from lab_utils.core.knobs import KNOBS
 from lab_utils.core.labels import Labels
-from lab_utils.core.settings import KNOBS, Conditions, Settings
+from lab_utils.core.settings import Conditions, Settings
 from lab_utils.turns import sweep as sweeping
 from lab_utils.turns.choose import Budget, NoneWithinBudget, choose, held_out
 from lab_utils.turns.grid import expand, row_of, settings_of

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lab_utils.core.settings import KNOBS, Settings
-from lab_utils.widgets.controls import MENUS, ONE_MOVE_S, SLIDERS, Controls
+from lab_utils.core.knobs import KNOBS
+from lab_utils.core.settings import Settings
+from lab_utils.widgets.controls import ONE_MOVE_S, Controls
 
 
 class Clock:
@@ -59,9 +60,11 @@ def test_each_control_is_its_knob(bench: Bench, name: str, value: object):
     assert bench.changed == [Settings().replace(**{name: value})]
 
 
-def test_every_control_is_a_knob_with_an_explanation():
-    assert set(MENUS) | set(SLIDERS) <= set(KNOBS)
-    assert all(entry[-1].endswith(".") for entry in (*MENUS.values(), *SLIDERS.values()))
+def test_every_control_is_a_knob_with_an_explanation(bench: Bench):
+    assert set(bench.controls.knobs) == {name for name, knob in KNOBS.items() if knob.has_control}
+    for name, widget in bench.controls.knobs.items():
+        assert widget.tooltip.startswith(KNOBS[name].help)
+        assert KNOBS[name].help.endswith(".")
 
 
 def test_the_impossible_is_explained_and_can_be_left_again(bench: Bench):
@@ -85,6 +88,7 @@ def test_idle_controls_are_dimmed_and_forbid_nothing(bench: Bench):
     bench.move("detector", "stt")
     assert knobs["max_delay"].disabled
     assert knobs["unlikely_threshold"].disabled
+    assert "Idle now: only v1-mini gives a probability" in knobs["unlikely_threshold"].tooltip
     bench.move("detector", "vad")
     assert knobs["max_delay"].disabled
     assert knobs["unlikely_threshold"].disabled

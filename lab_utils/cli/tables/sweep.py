@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from ...core.knobs import idle_knobs
 from ...workflows.study import FILES
 
 ENOUGH_RECORDINGS = 5
@@ -72,7 +73,7 @@ def print_summary(summary: dict[str, Any], out: Path | None) -> None:
         rest = "no interval and no held-out check" if few == 1 else "intervals and held-out figures are rough"
         console.print(f"[bold]Only {few} recording{'s' * (few > 1)}: {rest}. Bring more calls.[/bold]")
     knobs = summary["chosen"]["settings"]
-    idle = {"max_delay", "unlikely_threshold"} if knobs["detector"] != "v1-mini" else set()
+    idle = idle_knobs(knobs)
     shown = [f"{name} {value}" for name, value in knobs.items() if value is not None and name not in idle]
     console.print("chosen: " + ", ".join(shown), highlight=False)
     budget = summary["budget"]

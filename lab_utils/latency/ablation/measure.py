@@ -191,7 +191,7 @@ class _Parts:
         settings = self._plan.settings
         timing = stt_timing_of(self._providers.stt, self._region, streaming=self._techniques.streaming_stt)
         endpoints = {
-            "end_of_speech": settings.detector.model == "stt",
+            "end_of_speech": settings.detector.ends_by_stt,
             "utterance_gap_s": self._plan.conditions.stt_silence,
         }
         return timing.model_copy(update=endpoints)

@@ -19,6 +19,7 @@ from livekit.agents import Agent, AgentSession, llm, tts
 from livekit.agents.metrics import LLMMetrics, TTSMetrics
 from livekit.agents.voice.agent_activity import AgentActivity
 
+from ...core.detectors import DETECTORS
 from ...core.session_log import STAGES, Reply, SessionEvent, SessionEventKind
 
 OUR_OWN_DOING = "a non-default turn detection threshold was provided"
@@ -233,7 +234,7 @@ class Observer:
 
     def _cause(self) -> str:
         """In the terms of `records.Commits`."""
-        if self._detector == "stt":
+        if DETECTORS[self._detector].needs == "stt_events":
             return {"final": "late_transcript"}.get(self._trigger, self._trigger)
         if self._prediction is not None:
             probability, threshold = self._prediction

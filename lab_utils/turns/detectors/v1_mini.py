@@ -8,12 +8,16 @@ Conventions: int16 mono audio at 16 kHz; at most 19,200 samples (1.2 s), shorter
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 
+from ...core.detectors import DETECTORS
 from ...core.recording import Pcm
+from ...core.settings import DetectorSettings
 from ...core.timeline import Ints
 from ...core.traces import EotTrace
+from .base import Detector, Predictor
 
 
 def model_version() -> str:
@@ -28,3 +32,13 @@ def end_of_turn_probabilities(stream: Pcm, starts: Ints, ends: Ints) -> EotTrace
     with EOT() as model:
         p = [model.predict(np.ascontiguousarray(stream[a:b])) for a, b in zip(starts, ends, strict=True)]
     return EotTrace(starts, ends, np.array(p, dtype=np.float64)).merged(EotTrace())
+
+
+def build(settings: DetectorSettings) -> Any:
+    """`inference.TurnDetector` with these settings."""
+    from livekit.agents import inference
+
+    return inference.TurnDetector(**(settings.arguments() or {}))
+
+
+DETECTOR = Detector(DETECTORS["v1-mini"], build, Predictor(model_version, end_of_turn_probabilities))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...core.detectors import DETECTORS
 from ...core.labels import Labels, agent_turns
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...core.timeline import SAMPLE_RATE_HZ, Floats, frame_samples
@@ -55,13 +56,13 @@ def decide(
     """
     conditions = block.conditions
     frame = frame_samples(conditions.frame_duration)
-    if block.detector == "stt":
+    if block.needs == "stt_events":
         if stt is None or trace is None:
             raise ValueError("stt mode was given no events or no trace; give decide both (events: heard_by)")
         lag_s = conditions.stt_silence + conditions.transcription_delay
         return stt_decisions(trace, block.vad, stt, block.learners(agent), frame, len(pauses), lag_s)
     delays = block.delays(pauses, agent)
-    heard = eot if block.detector == "v1-mini" else None
+    heard = eot if block.needs == "predictions" else None
     if stt is None:
         if np.all(pauses.last_speaking_s + conditions.transcription_delay <= pauses.end_of_speech_s):
             return early_decisions(pauses, heard, delays, conditions.prediction_delay, frame)
@@ -79,7 +80,7 @@ def heard_by(
 
     Given events `stt` (recording times) as they are; else the modelled ones in `stt` mode, none in others.
     """
-    if stt is None and block.detector == "stt":
+    if stt is None and block.needs == "stt_events":
         stt = stt_events(labels, block.conditions)
     return None if stt is None else in_stream(stt, offset_s)
 
@@ -124,7 +125,7 @@ def commits_of(decisions: Decisions, setting: int, detector: str, offset_s: floa
     last_speaking = np.take_along_axis(
         np.broadcast_to(decisions.last_speaking_s, decisions.accepted_s.shape), columns[:, None], axis=1
     )[:, 0]
-    if detector == "vad":
+    if DETECTORS[detector].needs == "transcripts":
         causes = np.full(len(times), CAUSES.index("vad"))
     else:
         causes = np.where(rejected_s < accepted_s, CAUSES.index("max_delay"), CAUSES.index("detector"))

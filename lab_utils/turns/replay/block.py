@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from ...core.settings import USUAL_CONDITIONS, Conditions, EndpointingSettings, Settings, VadSettings
+from ...core.detectors import DETECTORS, Needs
+from ...core.knobs import KNOBS
+from ...core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ...core.timeline import Floats, Ints
 from .decisions import Delays
 from .endpointing import Learner, learned_min_delays
@@ -30,6 +32,11 @@ class Block:
 
     def __len__(self) -> int:
         return len(self.threshold)
+
+    @property
+    def needs(self) -> Needs:
+        """What the detector decides by, beside the VAD."""
+        return DETECTORS[self.detector].needs
 
     @classmethod
     def of(cls, settings: Settings, conditions: Conditions = USUAL_CONDITIONS) -> Block:
@@ -67,14 +74,8 @@ class Block:
         return Delays(self.threshold, columns, min_column, max_column, first)
 
 
-_VAD_KNOBS = [
-    "vad",
-    "activation_threshold",
-    "deactivation_threshold",
-    "min_speech_duration",
-    "min_silence_duration",
-]
-_OTHER_KNOBS = ["detector", "endpointing_mode"]
+_IN_A_BLOCK = ["unlikely_threshold", "min_delay", "max_delay"]
+"""Knobs in which the settings of a block differ."""
 
 
 def blocks_of(table: pd.DataFrame, conditions: Conditions, most: int) -> Iterator[tuple[Ints, Block]]:
@@ -83,27 +84,21 @@ def blocks_of(table: pd.DataFrame, conditions: Conditions, most: int) -> Iterato
     Idle knobs (NaN) take the value of a knob in force.
     Rows are ordered by threshold first: neighbours then mostly decide alike, which numpy selects much faster.
     """
-    by = ["unlikely_threshold", "min_delay", "max_delay"]
-    table = table.reset_index(drop=True).sort_values(by, kind="stable")
+    table = table.reset_index(drop=True).sort_values(_IN_A_BLOCK, kind="stable")
+    shared = [name for name in KNOBS if name not in _IN_A_BLOCK]
     row_numbers = table.index.to_numpy()
-    for rows in table.groupby(_VAD_KNOBS + _OTHER_KNOBS, sort=False).indices.values():
-        shared = table.iloc[rows[0]].to_dict()
-        names = {"model": shared["vad"]} | {name: shared[name] for name in _VAD_KNOBS[1:]}
-        settings = VadSettings.model_validate(names)
+    for rows in table.groupby(shared, sort=False, dropna=False).indices.values():
+        first_row = table.iloc[rows[0]]
+        settings = Settings.from_knobs({name: first_row[name] for name in shared})
         for first in range(0, len(rows), most):
             part = row_numbers[rows[first : first + most]]
             chosen = table.loc[part]
-            min_delay = chosen["min_delay"].to_numpy(np.float64)
             yield (
                 part,
-                Block(
-                    vad=settings,
-                    detector=str(shared["detector"]),
-                    endpointing_mode=str(shared["endpointing_mode"]),
-                    alpha=EndpointingSettings().alpha,
-                    conditions=conditions,
+                replace(
+                    Block.of(settings, conditions),
                     threshold=chosen["unlikely_threshold"].fillna(0.0).to_numpy(np.float64),
-                    min_delay=min_delay,
+                    min_delay=chosen["min_delay"].to_numpy(np.float64),
                     max_delay=chosen["max_delay"].fillna(chosen["min_delay"]).to_numpy(np.float64),
                 ),
             )

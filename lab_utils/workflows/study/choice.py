@@ -11,7 +11,8 @@ import pandas as pd
 
 from ...core.errors import InputError
 from ...core.html import table_html
-from ...core.settings import KNOBS, Conditions, Settings
+from ...core.knobs import KNOBS
+from ...core.settings import Conditions, Settings
 from ...turns import grid as grids
 from ...turns import profile
 from ...turns.choose import Budget, choose, choose_or_nearest, held_out

@@ -13,7 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from ...core.settings import KNOBS, Conditions
+from ...core.knobs import KNOBS
+from ...core.settings import Conditions
 from ...recordings.conditions import LineCondition
 from ...recordings.labels.censoring import censoring
 from ...turns.choose import frontier

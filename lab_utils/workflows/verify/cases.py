@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.delays import rng_for
+from ...core.detectors import DETECTORS
 from ...core.settings import Conditions, Settings, parse_with_conditions
 
 PHASES = 4
@@ -66,7 +67,7 @@ def _draw_settings(rng: np.random.Generator) -> tuple[Settings, Conditions]:
                 "activation_threshold": activation,
                 "deactivation_threshold": None if rng.random() < 0.5 else between(0.05, activation),
                 "min_speech_duration": between(0.03, 0.25),
-                "min_silence_duration": between(0.25 if detector == "v1-mini" else 0.08, 1.0),
+                "min_silence_duration": between(0.25 if DETECTORS[detector].streams else 0.08, 1.0),
             },
             "detector": {"model": detector, "unlikely_threshold": between(0.05, 0.8)},
             "endpointing": {

@@ -92,12 +92,12 @@ def transcripts(case: Case, recording: Recording, tracer: Tracer) -> tuple[SttEv
     if case.from_words:
         timing = SttTiming(
             final_delay=Delay(p50_s=conditions.transcription_delay, p95_s=2 * conditions.transcription_delay),
-            end_of_speech=settings.detector.model == "stt",
+            end_of_speech=settings.detector.ends_by_stt,
             utterance_gap_s=conditions.stt_silence,
             word_times=case.number % 2 == 0,
         )
         return plan_events(words_of(recording.labels), timing, rng_for(case.number, "words"))
-    if settings.detector.model == "stt":
+    if settings.detector.ends_by_stt:
         return stt_events(recording.labels, conditions)
     offset = phase_offsets(PHASES)[case.phase]
     (trace,) = tracer.vad(recording, settings.vad.model, [offset])

@@ -1,0 +1,226 @@
+"""The table of knobs: all that a sweep may vary and a user may turn, one row each.
+
+A row gives a knob's flat name, its place in `Settings`, what it means to LiveKit, the range of its slider,
+LiveKit's defaults that depend on the parts, and when it is idle, that is, changes nothing. `RULES` are the
+combinations that AgentSession can't use. Rules and idleness are functions of knob values; they take single
+values as well as columns of a table, so that each stands once. Hard bounds and plain defaults are those of
+the fields in `settings`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .detectors import (
+    DETECTORS,
+    STREAMING_DETECTOR_MIN_SILENCE_S,
+    among,
+    names_where,
+    names_without,
+)
+
+Values = Mapping[str, Any]
+"""Knob name → one value, or a column of values."""
+
+
+@dataclass(frozen=True)
+class Idle:
+    """When a knob changes nothing."""
+
+    when: Callable[[Values], Any]
+    reason: str
+    harmless: Callable[[Values], Any] | None = None
+    """Of one setting: a value for the idle knob that breaks no rule."""
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One row of the table."""
+
+    name: str
+    """In grid files, sweep tables, and on sliders."""
+    group: str
+    field: str
+    help: str
+    label: str = ""
+    """On a menu; the name if empty."""
+    choices: tuple[str, ...] = ()
+    """Names to choose from; without, the knob is a number."""
+    unit: str = ""
+    slider: tuple[float, float, float] | None = None
+    """Least and greatest value and step of its slider; a number without one has no control."""
+    default_with: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """LiveKit's default beside a VAD or detector, where it isn't the field's."""
+    idle: Idle | None = None
+
+    @property
+    def has_control(self) -> bool:
+        """Whether the tuner shows it."""
+        return bool(self.choices or self.slider)
+
+
+_JUDGES = "; ".join(f"{one.name}, {one.help}" for one in DETECTORS.values())
+_NO_THRESHOLD, _THRESHOLD = names_without("has_threshold"), names_where("has_threshold")
+_PLAIN = names_without("streams")
+
+_ROWS = (
+    Knob(
+        "vad",
+        "vad",
+        "model",
+        "Which model hears speech: livekit is inference.VAD, LiveKit's default; silero its plugin, smoothed.",
+        label="VAD",
+        choices=("livekit", "silero"),
+    ),
+    Knob(
+        "detector",
+        "detector",
+        "model",
+        f"What judges the end of a turn: {_JUDGES}.",
+        label="turn detector",
+        choices=tuple(reversed(DETECTORS)),
+    ),
+    Knob(
+        "endpointing_mode",
+        "endpointing",
+        "mode",
+        "fixed, or dynamic: min_delay is learned from the user's pauses, up to max_delay.",
+        label="endpointing",
+        choices=("fixed", "dynamic"),
+    ),
+    Knob(
+        "activation_threshold",
+        "vad",
+        "activation_threshold",
+        "Probability of speech from which a window of audio may begin speech.",
+    ),
+    Knob(
+        "deactivation_threshold",
+        "vad",
+        "deactivation_threshold",
+        "Probability of speech up to which a window is silence again; by itself activation_threshold - 0.15, "
+        "but at least 0.01.",
+    ),
+    Knob(
+        "min_speech_duration",
+        "vad",
+        "min_speech_duration",
+        "Speech before the VAD reports the start of speech.",
+        unit="s",
+    ),
+    Knob(
+        "min_silence_duration",
+        "vad",
+        "min_silence_duration",
+        "Silence before the VAD reports the end of speech.",
+        unit="s",
+        slider=(0.05, 1.5, 0.05),
+        default_with={"silero": 0.55},
+    ),
+    Knob(
+        "min_delay",
+        "endpointing",
+        "min_delay",
+        "Wait, from the last speech, if the end of turn is likely; below min_silence_duration it does "
+        "nothing.",
+        unit="s",
+        slider=(0.0, 3.0, 0.05),
+        default_with={name: DETECTORS[name].default_delays_s[0] for name in _PLAIN},
+    ),
+    Knob(
+        "max_delay",
+        "endpointing",
+        "max_delay",
+        "Wait, from the last speech, if the end of turn is unlikely; dynamic endpointing waits no longer.",
+        unit="s",
+        slider=(0.0, 6.0, 0.1),
+        default_with={name: DETECTORS[name].default_delays_s[1] for name in _PLAIN},
+        idle=Idle(
+            lambda v: among(v["detector"], _NO_THRESHOLD) & (v["endpointing_mode"] == "fixed"),
+            f"without {' or '.join(_THRESHOLD)} no end is unlikely, and fixed endpointing has no other use "
+            "for it",
+            harmless=lambda v: max(v["max_delay"], v["min_delay"]),
+        ),
+    ),
+    Knob(
+        "unlikely_threshold",
+        "detector",
+        "unlikely_threshold",
+        "An end of turn with a probability below this is unlikely.",
+        slider=(0.0, 1.0, 0.01),
+        idle=Idle(
+            lambda v: among(v["detector"], _NO_THRESHOLD),
+            f"only {' and '.join(_THRESHOLD)} gives a probability to compare with it",
+        ),
+    ),
+)
+
+KNOBS: dict[str, Knob] = {knob.name: knob for knob in _ROWS}
+"""Flat knob name → its row, in the order of table columns."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A combination of knobs that AgentSession can't use."""
+
+    broken: Callable[[Values], Any]
+    what: str
+    message: str
+    """With knob names in braces for the values that came."""
+
+
+RULES = (
+    Rule(
+        lambda v: v["min_delay"] > v["max_delay"],
+        "min_delay above max_delay",
+        "min_delay ({min_delay} s) is above max_delay ({max_delay} s); raise max_delay or lower min_delay",
+    ),
+    Rule(
+        lambda v: (
+            (v["min_silence_duration"] < STREAMING_DETECTOR_MIN_SILENCE_S)
+            & among(v["detector"], names_where("streams"))
+        ),
+        f"min_silence_duration below {STREAMING_DETECTOR_MIN_SILENCE_S} s with "
+        f"{' or '.join(names_where('streams'))}",
+        f"min_silence_duration ({{min_silence_duration}} s) is below {STREAMING_DETECTOR_MIN_SILENCE_S} s, "
+        f"the least that AgentSession accepts with {{detector}}; raise it, "
+        f"or use detector {' or '.join(_PLAIN)}",
+    ),
+)
+
+
+def check_rules(values: Values) -> None:
+    """Raise ValueError if one setting's values are a combination that AgentSession can't use."""
+    for rule in RULES:
+        if rule.broken(values):
+            raise ValueError(rule.message.format(**values))
+
+
+def idle_knobs(values: Values) -> dict[str, str]:
+    """The knobs that change nothing in one setting, each with the reason."""
+    return {
+        name: knob.idle.reason
+        for name, knob in KNOBS.items()
+        if knob.idle is not None and knob.idle.when(values)
+    }
+
+
+def with_harmless_idle(values: Values) -> dict[str, Any]:
+    """One setting's values, its idle knobs changed so far that they break no rule."""
+    changed = dict(values)
+    for name in idle_knobs(values):
+        idle = KNOBS[name].idle
+        if idle is not None and idle.harmless is not None:
+            changed[name] = idle.harmless(values)
+    return changed
+
+
+def default_with(knob: Knob, vad: str, detector: str, otherwise: Any) -> Any:
+    """LiveKit's default of a knob beside these parts; `otherwise` where it doesn't depend on them."""
+    for part in (detector, vad):
+        if part in knob.default_with:
+            return knob.default_with[part]
+    return otherwise
