@@ -259,8 +259,8 @@ def test_nothing_is_left_behind_by_a_failure(tmp_path: Path) -> None:
         write_annotation(Annotation(GOLDEN), tmp_path / "call.doc")
     with pytest.raises(BadAnnotation, match="whisper is read only; choose one of rttm"):
         write_annotation(Annotation(GOLDEN), tmp_path / "call.json", "whisper")
-    with pytest.raises(ValueError, match="unknown annotation format 'srt', expected one of rttm"):
-        write_annotation(Annotation(GOLDEN), tmp_path / "call.srt", "srt")
+    with pytest.raises(ValueError, match="unknown annotation format 'ass', expected one of rttm"):
+        write_annotation(Annotation(GOLDEN), tmp_path / "call.ass", "ass")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -309,7 +309,10 @@ BAD = {
         r"is not text \(control character '\\x00' at character 22\)",
     ),
     "ms.csv": ("speaker,start,end\na,0,999999999\n", "line 2: end 1e\\+09 s is not within 100 hours"),
-    "no.vtt": ("1\n00:00:01.000 --> 00:00:02.000\nhi\n", "is not WebVTT; expected WEBVTT on its first line"),
+    "no.vtt": (
+        "hello\n00:00:01.000 --> 00:00:02.000\nhi\n",
+        "is not WebVTT; expected WEBVTT on its first line",
+    ),
     "cut.vtt": ("WEBVTT\n\n00:00:01.000 --> 00:0", "has a damaged cue .* is the file cut off"),
     "back.vtt": ("WEBVTT\n\n00:00:03.000 --> 00:00:01.000\nhi\n", "cue 1: end 1 s is before start 3 s"),
     "none.vtt": ("WEBVTT\n", "holds no segment"),
@@ -373,8 +376,8 @@ def test_a_missing_file_a_folder_and_a_huge_file_are_refused(
         file.truncate(source_module.MAX_BYTES * 2)  # takes no space
     with pytest.raises(BadAnnotation, match="is larger than 48 MiB"):
         read_annotation(huge)
-    with pytest.raises(ValueError, match="unknown annotation format 'srt'"):
-        read_annotation(huge, "srt")
+    with pytest.raises(ValueError, match="unknown annotation format 'ass'"):
+        read_annotation(huge, "ass")
 
 
 def test_rttm_of_a_corpus_gives_the_recording_the_file_is_named_after(tmp_path: Path) -> None:

@@ -13,7 +13,23 @@ from pathlib import Path
 
 from upath import UPath
 
-from . import assemblyai, audacity, deepgram, elan, rttm, table, textgrid, webvtt_cues, whisper
+from . import (
+    assemblyai,
+    audacity,
+    aws,
+    deepgram,
+    elan,
+    elevenlabs,
+    rttm,
+    srt,
+    table,
+    textgrid,
+    webvtt_cues,
+    whisper,
+    whisper_cpp,
+)
+from .json_kinds import is_kind, kind_of_json
+from .provider_json import check_json
 from .records import Annotation
 from .source import BadAnnotation, Location, head_lines, read_data, short
 
@@ -49,9 +65,14 @@ FORMATS: dict[str, Format] = {
         Format("audacity", (".txt",), audacity.sniff, audacity.read, audacity.write),
         Format("csv", (".csv", ".tsv"), table.sniff, table.read, table.write),
         Format("elan", (".txt", ".tsv", ".csv"), elan.sniff, elan.read, elan.write),
-        Format("deepgram", (".json",), deepgram.sniff, deepgram.read),
-        Format("whisper", (".json",), whisper.sniff, whisper.read),
-        Format("assemblyai", (".json",), assemblyai.sniff, assemblyai.read),
+        Format("srt", (".srt",), srt.sniff, srt.read),
+        Format("deepgram", (".json",), is_kind("deepgram"), deepgram.read),
+        Format("aws_transcribe", (".json",), is_kind("aws_transcribe"), aws.read_transcribe),
+        Format("aws_contact_lens", (".json",), is_kind("aws_contact_lens"), aws.read_contact_lens),
+        Format("elevenlabs", (".json",), is_kind("elevenlabs"), elevenlabs.read),
+        Format("whisper_cpp", (".json",), is_kind("whisper_cpp"), whisper_cpp.read),
+        Format("whisper", (".json",), is_kind("whisper"), whisper.read),
+        Format("assemblyai", (".json",), is_kind("assemblyai"), assemblyai.read),
     )
 }
 """By name, in the order in which they are tried."""
@@ -74,6 +95,11 @@ def read_annotation(path: str | Location, format: str | None = None) -> Annotati
             return one.read(location)
     if by_suffix and suffix not in _SHARED:  # it says what is wrong
         return by_suffix[0].read(location)
+    if kind := kind_of_json(head):
+        finding = f"is the JSON of {kind}, which isn't read here"
+        raise BadAnnotation.at(location, finding, "export SRT, WebVTT, RTTM or CSV from it")
+    if suffix == ".json":
+        check_json(location)
     start = short(next(iter(head_lines(head[:400])), ""))
     finding = f"is no known annotation: begins with {start}; tried {', '.join(FORMATS)}"
     raise BadAnnotation.at(location, finding, "name its format, or export another")

@@ -7,7 +7,7 @@ reference "Get transcript", "Speaker Diarization", "Multichannel Transcription".
 
 from __future__ import annotations
 
-from .provider_json import Entry, Seconds, has_keys, parse
+from .provider_json import Entry, Seconds, parse
 from .records import Annotation, Segment
 from .source import BadAnnotation, Location, annotation, segment, short
 
@@ -32,20 +32,9 @@ class _Transcript(Entry):
     audio_duration: Seconds | None = None
 
 
-def sniff(head: bytes) -> bool:
-    """Whether it has words or utterances and neither Deepgram's results nor Whisper's segments."""
-    if has_keys(head, "results") or has_keys(head, "segments"):
-        return False
-    return (
-        has_keys(head, "utterances")
-        or has_keys(head, "words", "text")
-        or has_keys(head, "audio_url", "status")
-    )
-
-
 def read(path: Location) -> Annotation:
     """Utterances as segments, and the words. BadAnnotation, also for a transcript that isn't completed."""
-    found = parse(path, _Transcript, "AssemblyAI")
+    found = parse(path, _Transcript, "AssemblyAI", SOURCE)
     if found.status not in (None, "completed"):
         finding = f"status: {short(found.status)}" + (f" ({short(found.error)})" if found.error else "")
         raise BadAnnotation.at(path, finding, "expected a completed transcript; ask for it again")
@@ -61,6 +50,11 @@ def read(path: Location) -> Annotation:
 
 
 def _segments(path: Location, key: str, spoken: tuple[_Spoken, ...]) -> list[Segment]:
+    for k, one in enumerate(spoken):
+        for name, value in (("start", one.start), ("end", one.end)):
+            if value != int(value):
+                finding = f"{key}[{k}]: {name} {value:g} is no whole number of milliseconds"
+                raise BadAnnotation.at(path, finding, "are these seconds? save the provider's own answer")
     return [
         segment(path, f"{key}[{k}]", _name(one), one.start / 1000.0, one.end / 1000.0, one.text)
         for k, one in enumerate(spoken)

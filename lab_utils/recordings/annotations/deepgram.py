@@ -3,12 +3,13 @@
 The first alternative counts. Speakers: "channel 0", "channel 1" if the answer has several channels
 (`multichannel=true`), else "speaker 0", ... (`diarize=true`), else none. Times in seconds.
 `punctuated_word` is preferred (`punctuate`, `smart_format`). Layout: developers.deepgram.com, "Pre-recorded
-audio" (response), "Utterances", "Diarization", "Multichannel". Streaming messages aren't read.
+audio" (response), "Utterances", "Diarization", "Multichannel". What SDKs put around the answer is taken off
+(`{"result": ...}`). Streaming messages aren't read.
 """
 
 from __future__ import annotations
 
-from .provider_json import Entry, Seconds, has_keys, parse
+from .provider_json import Entry, Seconds, parse
 from .records import Annotation, Segment
 from .source import Location, annotation, segment
 
@@ -53,14 +54,9 @@ class _Answer(Entry):
     metadata: _Metadata = _Metadata()
 
 
-def sniff(head: bytes) -> bool:
-    """Whether it has results with channels of alternatives."""
-    return has_keys(head, "results", "channels", "alternatives")
-
-
 def read(path: Location) -> Annotation:
     """Utterances (if asked for) as segments, and the words. BadAnnotation."""
-    answer = parse(path, _Answer, "Deepgram")
+    answer = parse(path, _Answer, "Deepgram", SOURCE)
     several = len(answer.results.channels) > 1
     words: list[Segment] = []
     for c, channel in enumerate(answer.results.channels):

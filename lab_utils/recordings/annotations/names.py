@@ -9,6 +9,7 @@ from ...core.labels import LABEL_KINDS
 from .source import LABEL_TIER
 
 NAMED = re.compile(r"(?P<name>[^:]{0,60}):(?:\s+(?P<text>.*))?", re.DOTALL)
+_BRACKETS = re.compile(r"[\[(](?P<name>[^\[\]()]{1,60})[\])]:?\s+(?P<text>.*)", re.DOTALL)
 _KIND = re.compile(r"(\S+?)(?:\s+[\d.]+)?")
 
 
@@ -33,6 +34,24 @@ def split_labels(labels: Sequence[str]) -> list[tuple[str, str]]:
         else:
             found.append(named(text) or ((text, "") if are_names else ("", text)))
     return found
+
+
+def split_cues(texts: Sequence[str]) -> list[tuple[str, str]]:
+    """Name and text of each of a file's captions: "Name: text" or "[Name] text", where most begin so.
+
+    Few names that come again are speakers; "Remember: ..." here and there is not one. A caption without a
+    name among those that have one gets none.
+    """
+    split = [named(text) or _bracketed(text) for text in texts]
+    names = [found[0] for found in split if found and found[0]]
+    if 3 * len(names) >= 2 * len(texts) and len(set(names)) <= max(2, len(names) // 3):
+        return [found if found and found[0] else ("", text) for found, text in zip(split, texts, strict=True)]
+    return [("", text) for text in texts]
+
+
+def _bracketed(text: str) -> tuple[str, str] | None:
+    match = _BRACKETS.fullmatch(text.strip())
+    return (match["name"].strip(), match["text"].strip()) if match else None
 
 
 def with_name(name: str, text: str) -> str:

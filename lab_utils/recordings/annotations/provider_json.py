@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, TypeVar
 
 from pydantic import Field
+from pydantic_core import from_json
 
 from ...core.files import BadFile, parse_model
 from ...core.models import Frozen
+from .json_kinds import kind_of_json, unwrapped
 from .source import BadAnnotation, Location, read_text
 
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
@@ -20,21 +23,44 @@ class Entry(Frozen, extra="ignore"):
     """Part of a provider's answer; what isn't declared is ignored."""
 
 
-def parse(path: Location, model: type[T], provider: str) -> T:
-    """A file's content as a model, or a list of models; BadAnnotation saying where it isn't one."""
+def parse(path: Location, model: type[T], provider: str, kind: str) -> T:
+    """A file's content as a model, or a list of models; BadAnnotation saying where it isn't one.
+
+    `provider`: as messages call it; `kind`: its name in `json_kinds`, to say if it is another's.
+    """
     text = read_text(path, legacy=False)
+    other = kind_of_json(text.encode("utf-8", "replace"))
+    if other and other != kind:
+        raise BadAnnotation.at(
+            path, f"is the JSON of {other}, not of {provider}", "name its own format, or none"
+        )
+    if kind == "deepgram":
+        text = _unwrapped(text)
     try:
         return parse_model(text, model, f"the JSON of {provider}; save the whole answer")
     except BadFile as error:
         raise BadAnnotation.at(path, error.finding, error.remedy) from None
 
 
+def check_json(path: Location) -> None:
+    """BadAnnotation for a file that isn't JSON at all, whose program can't be told for that."""
+    try:
+        from_json(read_text(path, legacy=False))
+    except ValueError as error:
+        finding = f"not JSON ({str(error)[:80]})"
+        raise BadAnnotation.at(path, finding, "is it cut off? save the answer again") from None
+
+
+def _unwrapped(text: str) -> str:
+    """The text of the answer alone; as it is if it stands alone or is no JSON."""
+    try:
+        value = from_json(text)
+    except ValueError:
+        return text
+    inner = unwrapped(value)
+    return text if inner is value else json.dumps(inner)
+
+
 def text_of(head: bytes) -> bytes:
     """The first bytes of a file without those of UTF-16, to look for keys in."""
     return head.replace(b"\x00", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
-
-
-def has_keys(head: bytes, *keys: str) -> bool:
-    """Whether all keys occur in the first bytes of a JSON file."""
-    text = text_of(head)
-    return text[:1] in (b"{", b"[") and all(f'"{key}"'.encode() in text for key in keys)

@@ -25,6 +25,8 @@ class Annotation:
     """Of the audio, if the file tells."""
     source: str = ""
     """Its format, for example "rttm"."""
+    notes: tuple[str, ...] = ()
+    """What is odd about the file, and what was made of it."""
 
     @property
     def speakers(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from ...core.labels import LABEL_KINDS, Ipu, Label, LabelKind, Labels, Speaker, Word, as_spans
 from ...core.timeline import Floats
@@ -22,7 +23,9 @@ from ..labels.two_channel import Limits, label_two_channels, to_ipus
 from .records import Annotation, Segment
 from .source import LABEL_TIER, ROUNDING_S, BadAnnotation, Location, short
 
-WORDS_ARE_FINER = frozenset(("deepgram", "assemblyai", "whisper"))
+WORDS_ARE_FINER = frozenset(
+    ("deepgram", "assemblyai", "whisper", "whisper_cpp", "elevenlabs", "aws_transcribe", "aws_contact_lens")
+)
 """Sources whose segments span pauses; their words don't."""
 BEYOND_S = 0.5
 """An end this much after the audio's is taken for rounded, and clipped."""
@@ -58,7 +61,7 @@ def guess_roles(annotation: Annotation) -> dict[str, Speaker] | None:
     the other has the other role. Of two channels the lower is the user's, as in stereo files; also left and
     right. "SPEAKER_00" and "speaker A" tell nothing.
     """
-    names = [name for name in annotation.speakers if name.casefold() != LABEL_TIER]
+    names = _names(annotation)
     roles = {name: role for name in names if (role := _role(name))}
     if len(roles) < len(names) and len(names) == 2:
         roles = roles or _by_channel(names)
@@ -79,13 +82,15 @@ def labels_of(
     """Labels of a recording of `duration_s` seconds, whose speakers have these roles.
 
     IPUs are the segments; or the words joined over gaps < 0.2 s, for a role without segments and where
-    segments span pauses (`WORDS_ARE_FINER`). Words are kept. Source: the annotation's. Raises BadAnnotation,
-    beginning with `path`: a speaker without a role, an unknown kind of label, times beyond the audio, a
-    silence during which the user speaks. ValueError for a duration that isn't above 0.
+    segments span pauses (`WORDS_ARE_FINER`). Words are kept. What has no speaker's name is left out where
+    others have one (`Annotation.notes` says so), unless "" has a role. Source: the annotation's. Raises
+    BadAnnotation, beginning with `path`: a speaker without a role, an unknown kind of label, times beyond the
+    audio, a silence during which the user speaks. ValueError for a duration that isn't above 0.
     """
     if not 0.0 < duration_s < float("inf"):
         raise ValueError(f"duration_s must be a number of seconds above 0, got {duration_s}")
     where = str(path) if path is not None else f"{annotation.source or 'the'} annotation"
+    annotation = _without_nameless(annotation, roles)
     _check_names(where, annotation, roles)
     _check_length(where, annotation, duration_s)
     given = [one for one in annotation.segments if one.speaker.casefold() == LABEL_TIER]
@@ -144,6 +149,30 @@ def _by_channel(names: Sequence[str]) -> dict[str, Speaker]:
     if sorted(name.casefold() for name in names) == ["left", "right"]:
         return {name: "user" if name.casefold() == "left" else "agent" for name in names}
     return {}
+
+
+def _names(annotation: Annotation) -> list[str]:
+    """The speakers by name; the nameless among them only where they may be a speaker of the call."""
+    names = [name for name in annotation.speakers if name.casefold() != LABEL_TIER]
+    return [name for name in names if name] if _are_strays(annotation, names) else names
+
+
+def _are_strays(annotation: Annotation, names: Sequence[str]) -> bool:
+    """Whether what has no name is no speaker: two others have one, or hardly anything lacks it."""
+    if "" not in names or len(names) == 1:
+        return False
+    spoken = annotation.segments or annotation.words
+    nameless = sum(not one.speaker for one in spoken)
+    return len(names) > 2 or 4 * nameless <= len(spoken)
+
+
+def _without_nameless(annotation: Annotation, roles: Mapping[str, Speaker]) -> Annotation:
+    """The annotation without segments and words of nobody's, unless nobody has a role."""
+    names = [name for name in annotation.speakers if name.casefold() != LABEL_TIER]
+    if "" in roles or not _are_strays(annotation, names):
+        return annotation
+    segments = tuple(one for one in annotation.segments if one.speaker)
+    return replace(annotation, segments=segments, words=tuple(one for one in annotation.words if one.speaker))
 
 
 def _check_names(where: str, annotation: Annotation, roles: Mapping[str, Speaker]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self, cast
 
@@ -30,12 +30,17 @@ MAX_S = 360_000.0
 """A hundred hours; later times are milliseconds taken for seconds, or nonsense."""
 ROUNDING_S = 0.01
 """Times before 0 or ends before starts by no more than this are taken for rounded."""
+LEAST_TOLD = 3
+WORD_S = 0.008, 20.0
+"""A typical word lasts 0.2 s; a thousandth of that, or a thousand times, isn't within these."""
+LETTERS_PER_S = 0.05, 1000.0
+"""Typical speech has 15 letters a second."""
 LABEL_TIER = "labels"
 WORDS_SUFFIX = " - words"
 NO_TEXT = "[speech]"
 """Stands for a segment without text where a format takes an empty text for silence."""
 
-_BOMS = (
+BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins as UTF-16's does, hence before it
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -74,7 +79,7 @@ def decode(path: Location, data: bytes, *, legacy: bool) -> str:
 
     BadAnnotation for other encodings and for binary data. Lines end in "\\n".
     """
-    mark, encoding = next(((b, e) for b, e in _BOMS if data.startswith(b)), (b"", "utf-8"))
+    mark, encoding = next(((b, e) for b, e in BOMS if data.startswith(b)), (b"", "utf-8"))
     try:
         text = data[len(mark) :].decode(encoding)
     except UnicodeDecodeError as error:
@@ -99,7 +104,7 @@ def read_text(path: Location, *, legacy: bool = True) -> str:
 
 def head_lines(head: bytes) -> list[str]:
     """The first lines of a file's first bytes, for guessing its format; never raises."""
-    mark, encoding = next(((b, e) for b, e in _BOMS if head.startswith(b)), (b"", "utf-8"))
+    mark, encoding = next(((b, e) for b, e in BOMS if head.startswith(b)), (b"", "utf-8"))
     text = head[len(mark) :].decode(encoding, errors="replace")
     return [line for line in text.replace("\r", "\n").split("\n") if line.strip()][:50]
 
@@ -168,10 +173,51 @@ def annotation(
         raise BadAnnotation.at(
             path, f"holds no segment ({source})", "annotate the speech, or export it again"
         )
+    check_units(path, speech, spoken)
     if duration_s is not None and not 0.0 < duration_s <= MAX_S:
         finding = f"gives {duration_s:g} s as the length of the audio"
         raise BadAnnotation.at(path, finding, "expected seconds above 0; correct it")
-    return Annotation(_in_order(speech), _in_order(spoken), duration_s, source)
+    return Annotation(_in_order(speech), _in_order(spoken), duration_s, source, _nameless(speech, spoken))
+
+
+def check_units(path: Location, segments: Sequence[Segment], words: Sequence[Segment]) -> None:
+    """BadAnnotation for times that are off by a thousand: words and speech that nobody could speak so.
+
+    From three words, or three segments with text, on; the median is taken, so that one odd time means
+    nothing.
+    """
+    lengths = sorted(one.end_s - one.start_s for one in words if one.end_s > one.start_s)
+    if len(lengths) >= LEAST_TOLD:
+        typical_s = lengths[len(lengths) // 2]
+        if not WORD_S[0] <= typical_s <= WORD_S[1]:
+            raise _off(path, f"a word of it lasts {typical_s:.3g} s")
+    rates = sorted(
+        len(one.text) / (one.end_s - one.start_s)
+        for one in segments
+        if len(one.text) >= 5 and one.end_s > one.start_s and one.speaker.casefold() != LABEL_TIER
+    )
+    if len(rates) >= LEAST_TOLD:
+        typical = rates[len(rates) // 2]
+        if not LETTERS_PER_S[0] <= typical <= LETTERS_PER_S[1]:
+            raise _off(path, f"{typical:.3g} letters are said in a second of it")
+
+
+def _off(path: Location, finding: str) -> BadAnnotation:
+    remedy = "its times are off by a thousand, as milliseconds taken for seconds are; correct them"
+    return BadAnnotation.at(path, finding, remedy)
+
+
+def _nameless(segments: Sequence[Segment], words: Sequence[Segment]) -> tuple[str, ...]:
+    """A note on segments without a name in a file that has names."""
+    spoken = segments or words
+    without = [one for one in spoken if not one.speaker]
+    if not without or len(without) == len(spoken):
+        return ()
+    one = without[0]
+    has = "has" if len(without) == 1 else "have"
+    count = f"{len(without)} of {len(spoken)} {'segments' if segments else 'words'} {has} no speaker's name"
+    first = f"the first from {one.start_s:g} to {one.end_s:g} s"
+    return (f"{count} ({first}); left out of labels unless '' is given a role",)
 
 
 def is_words(tier: str) -> bool:

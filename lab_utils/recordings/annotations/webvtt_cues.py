@@ -1,7 +1,7 @@
 """WebVTT captions with the speakers' names as voice tags: `<v Customer>hello</v>`.
 
 webvtt-py reads (strictly: a cue cut off is an error, not a cue less) and writes. A name goes on to a cue's
-next lines. Where no cue has a voice and all begin as "Name: text" (Zoom), that is the name. Times to the
+next lines. Where no cue has a voice and most begin as "Name: text" (Zoom), that is the name. Times to the
 millisecond. By the standard the file is UTF-8; UTF-16 with its mark is read too. Layout: W3C WebVTT,
 section 4.
 """
@@ -14,7 +14,7 @@ import webvtt
 from webvtt.errors import MalformedCaptionError, MalformedFileError
 from webvtt.models import Timestamp
 
-from .names import named
+from .names import split_cues
 from .records import Annotation
 from .source import (
     NO_TEXT,
@@ -50,11 +50,8 @@ def read(path: Location) -> Annotation:
         ) from None
     cues = [(caption, _spoken(caption)) for caption in captions]
     if not any(name for _, spoken in cues for name, _ in spoken):
-        split = [named(text) for _, spoken in cues for _, text in spoken[:1]]
-        if all(name and name[0] for name in split):
-            cues = [
-                (caption, [named(" ".join(t for _, t in spoken)) or ("", "")]) for caption, spoken in cues
-            ]
+        split = split_cues([" ".join(text for _, text in spoken) for _, spoken in cues])
+        cues = [(caption, [named]) for (caption, _), named in zip(cues, split, strict=True) if any(named)]
     return annotation(
         path,
         SOURCE,

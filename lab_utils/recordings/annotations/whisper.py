@@ -2,25 +2,26 @@
 
 That of openai-whisper (`--output_format json --word_timestamps True`), of faster-whisper's segments (a
 list, or under `segments`; also whisper-ctranslate2), of whisperX (a `speaker` on segments and words if
-diarized) and of OpenAI's API (`verbose_json`: `words` beside `segments`, `duration`). A word that whisperX
-could not align has no times and is left out of the words. Without diarization there is no speaker's name.
-Layout: openai/whisper transcribe.py, SYSTRAN/faster-whisper transcribe.py (Segment, Word), m-bain/whisperX
-types.py.
+diarized), of whisper-timestamped (words have `text` and `confidence`) and of OpenAI's API (`verbose_json`:
+`words` beside `segments` or alone, `duration`; `diarized_json`). A word that whisperX could not align has no
+times and is left out of the words. Without diarization there is no speaker's name. Layout: openai/whisper
+transcribe.py, SYSTRAN/faster-whisper transcribe.py (Segment, Word), m-bain/whisperX types.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .provider_json import Entry, Seconds, has_keys, parse, text_of
+from .provider_json import Entry, Seconds, parse, text_of
 from .records import Annotation, Segment
-from .source import Location, annotation, read_data, segment
+from .source import BadAnnotation, Location, annotation, read_data, segment
 
 SOURCE = "whisper"
 
 
 class _Word(Entry):
-    word: str
+    word: str | None = None
+    text: str | None = None
     start: Seconds | None = None
     end: Seconds | None = None
     speaker: str | None = None
@@ -35,29 +36,22 @@ class _Segment(Entry):
 
 
 class _Result(Entry):
-    segments: tuple[_Segment, ...]
+    segments: tuple[_Segment, ...] | None = None
     words: tuple[_Word, ...] | None = None
     duration: Seconds | None = None
-
-
-def sniff(head: bytes) -> bool:
-    """Whether it has segments, or is a list of them."""
-    if has_keys(head, "results"):
-        return False
-    return has_keys(head, "segments") or (
-        text_of(head)[:1] == b"[" and has_keys(head, "start", "end", "text")
-    )
 
 
 def read(path: Location) -> Annotation:
     """The segments and their words. BadAnnotation."""
     if text_of(read_data(path)[:64])[:1] == b"[":
-        result = _Result(segments=parse(path, tuple[_Segment, ...], "Whisper"))
+        result = _Result(segments=parse(path, tuple[_Segment, ...], "Whisper", SOURCE))
     else:
-        result = parse(path, _Result, "Whisper")
+        result = parse(path, _Result, "Whisper", SOURCE)
+    if result.segments is None and result.words is None:
+        raise BadAnnotation.at(path, "has neither segments nor words", "save the whole answer of Whisper")
     segments: list[Segment] = []
     words: list[Segment] = []
-    for k, one in enumerate(result.segments):
+    for k, one in enumerate(result.segments or ()):
         where = f"segments[{k}]"
         segments.append(segment(path, where, one.speaker or "", one.start, one.end, one.text))
         words += _words(path, f"{where}.words", one.words or (), one.speaker)
@@ -68,7 +62,14 @@ def read(path: Location) -> Annotation:
 
 def _words(path: Location, where: str, words: Iterable[_Word], speaker: str | None) -> list[Segment]:
     return [
-        segment(path, f"{where}[{k}]", word.speaker or speaker or "", word.start, word.end, word.word)
+        segment(
+            path,
+            f"{where}[{k}]",
+            word.speaker or speaker or "",
+            word.start,
+            word.end,
+            word.word or word.text or "",
+        )
         for k, word in enumerate(words)
         if word.start is not None and word.end is not None
     ]
