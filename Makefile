@@ -19,6 +19,7 @@ PYTEST_ARGS ?=
 VERIFY_ARGS ?=
 MUTANTS_ARGS ?=
 SAMPLES_ARGS ?=
+COVERAGE_ARGS ?=
 LOCK_ARGS ?=
 NOTEBOOKS_OUT ?=
 
@@ -104,6 +105,9 @@ verify: $(STAMP)  ## prove the replay on 300 settings (more: VERIFY_ARGS="--sett
 mutants: $(STAMP)  ## put small faults into the core, and count those that its tests notice (an hour)
 	$(BIN)/python tests/mutants.py $(MUTANTS_ARGS)
 
+coverage: $(STAMP)  ## how often 95 % intervals contain the truth, in simulated studies (minutes)
+	@$(BIN)/python tests/interval_coverage.py $(COVERAGE_ARGS)
+
 bench: $(STAMP)  ## print benchmark results as JSON
 	@$(BIN)/python tests/bench.py
 
@@ -154,5 +158,5 @@ $(SAMPLES_STAMP): audio_samples/requirements.txt
 	.venv-samples/bin/python -m pip install --quiet --disable-pip-version-check -r $< >&2
 	@touch $@
 
-.PHONY: demo lab venv test test-fast check check-style check-types check-imports check-notebooks notebooks verify bench format \
+.PHONY: demo lab venv coverage test test-fast check check-style check-types check-imports check-notebooks notebooks verify bench format \
         mutants samples lock clean distclean help

@@ -1,0 +1,182 @@
+"""95 % intervals of rates, means and percentiles, with the recording as the unit.
+
+Goal: intervals that hold for few recordings too. Pauses of one call are not independent, so what counts is
+how the recordings differ. `make coverage` measures how often these intervals contain the truth.
+Conventions: per recording a count or sum and what it is out of, means over takes (counts may be fractions);
+seconds. The population is calls like these; a rate is that of all their holds or turns, pooled.
+Methods:
+- The variance of a pooled rate or mean comes from the recordings' residuals, each weighed by 1 / (1 - its
+  share of the whole); quantiles are Student's t, with the degrees of freedom that recordings of unequal size
+  leave (Bell & McCaffrey 2002, "Bias reduction in standard errors for linear regression with multi-stage
+  samples"; Imbens & Kolesár 2016, "Robust standard errors in small samples"; turns of a call correlated
+  by 0.1).
+- A rate: Wilson's interval at the effective sample size, n / design effect (Kish 1965; Dean & Pagano 2015,
+  "Evaluating confidence interval methods for binomial proportions in clustered surveys"; Franco et al. 2019,
+  "Comparative study of confidence intervals for proportions in complex sample surveys"). It is never
+  narrower than that of calls correlated by `LEAST_CORRELATION`: where hardly anything was cut, a call that is
+  cut often may just not have been seen yet.
+- A mean latency: t on the logarithm, by the delta method, since latencies are positive and skewed.
+- A percentile: the values at which a score test of "a share q of the turns is faster" doesn't reject
+  (Woodruff 1952, "Confidence intervals for medians and other position measures"; Francisco & Fuller 1991).
+  A missed end of turn is slower than any other. A limit beyond the slowest turn seen can't be told: the
+  interval is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import special
+
+from ...core.timeline import Floats
+
+CONFIDENCE = 0.95
+LEAST_RECORDINGS = 3
+"""With fewer the spread between recordings is a guess."""
+WORKING_CORRELATION = 0.1
+"""Between turns of one call, for the degrees of freedom only."""
+LEAST_CORRELATION = 0.05
+"""Assumed at least between holds or turns of one call; less than that 30 recordings can't show."""
+SHOWN_BY = 30
+
+_Z = float(special.ndtri(0.5 + CONFIDENCE / 2))
+
+Told = Literal["two-sided", "at least", "at most", "can't be told"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval; a limit that can't be told from these recordings is None."""
+
+    low: float | None
+    high: float | None
+
+    @property
+    def told(self) -> Told:
+        """Which limits there are."""
+        if self.low is None:
+            return "can't be told" if self.high is None else "at most"
+        return "at least" if self.high is None else "two-sided"
+
+    def __contains__(self, value: float) -> bool:
+        return (self.low is None or self.low <= value) and (self.high is None or value <= self.high)
+
+
+UNTOLD = Interval(None, None)
+
+
+def rate_interval(count: Floats, n: Floats) -> Interval:
+    """Of a pooled rate; `count`, `n`: shape=(recordings,), `count` out of `n` each.
+
+    >>> found = rate_interval(np.array([0.0, 3.0, 1.0, 0.5, 2.0]), np.array([20.0, 25.0, 10.0, 15.0, 30.0]))
+    >>> f"{found.low:.3f} to {found.high:.3f}"
+    '0.022 to 0.175'
+    >>> found = rate_interval(np.zeros(8), np.full(8, 25.0))
+    >>> f"{found.low:.3f} to {found.high:.3f}"
+    '0.000 to 0.041'
+    >>> rate_interval(np.array([1.0, 2.0]), np.array([20.0, 20.0])).told
+    "can't be told"
+    """
+    used = n > 0
+    count, n = count[used], n[used]
+    if len(n) < LEAST_RECORDINGS:
+        return UNTOLD
+    total, rate = n.sum(), count.sum() / n.sum()
+    within = rate * (1 - rate)
+    effect = total * _variance(count, n) / within if 0 < rate < 1 else 1.0
+    assumed = 1 + LEAST_CORRELATION * min(1.0, SHOWN_BY / len(n)) * ((n**2).sum() / total - 1)
+    k = max(_quantile(n) ** 2 * effect, _Z**2 * assumed) / total
+    middle, half = (rate + k / 2) / (1 + k), np.sqrt(within * k + k**2 / 4) / (1 + k)
+    low = 0.0 if rate == 0 else max(0.0, middle - half)
+    return Interval(float(low), float(1.0 if rate == 1 else min(1.0, middle + half)))
+
+
+def mean_interval(total: Floats, n: Floats) -> Interval:
+    """Of a pooled mean of positive values; `total`: their sum in each recording, `n`: how many.
+
+    Both of shape=(recordings,).
+
+    >>> found = mean_interval(np.array([8.0, 12.0, 5.0, 9.0]), np.array([10.0, 12.0, 8.0, 9.0]))
+    >>> f"{found.low:.3f} to {found.high:.3f}"
+    '0.636 to 1.196'
+    """
+    used = n > 0
+    total, n = total[used], n[used]
+    if len(n) < LEAST_RECORDINGS or total.sum() <= 0:
+        return UNTOLD
+    mean = total.sum() / n.sum()
+    factor = np.exp(_quantile(n) * np.sqrt(_variance(total, n)) / mean)
+    return Interval(float(mean / factor), float(mean * factor))
+
+
+def percentile_interval(values: Sequence[Floats], weight: Sequence[float], q: float) -> Interval:
+    """Of a percentile of pooled values.
+
+    `values[r]`: recording r's, infinity for a missed end of turn; `weight[r]`: what one of its values counts
+    (1 / takes); `q` from 0 to 100.
+
+    >>> turns = [np.array([0.5, 0.6, 0.8, 1.9]) + k / 64 for k in range(9)]
+    >>> percentile_interval(turns, [1.0] * 9, 50)
+    Interval(low=0.63125, high=0.89375)
+    >>> percentile_interval(turns, [1.0] * 9, 95).told
+    'at least'
+    """
+    used = [r for r, one in enumerate(values) if len(one)]
+    if len(used) < LEAST_RECORDINGS:
+        return UNTOLD
+    every = np.concatenate([values[r] for r in used])
+    slowest, place = np.unique(every, return_inverse=True)
+    of = np.repeat(np.arange(len(used)), [len(values[r]) for r in used])
+    each = np.zeros((len(slowest), len(used)))
+    np.add.at(each, (place, of), np.array([weight[r] for r in used])[of])
+    faster = np.cumsum(each, axis=0)
+    n, wanted = faster[-1], q / 100
+    share = faster.sum(axis=1) / n.sum()
+    share[-1] = 1.0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        effect = n.sum() * _variance(faster, n) / (share * (1 - share))
+    effect = np.maximum(1.0, np.nan_to_num(effect, nan=1.0, posinf=1.0))
+    margin = _quantile(n) * np.sqrt(effect * wanted * (1 - wanted) / n.sum())
+    below = np.append(0.0, share[:-1])
+    margin_below = np.append(margin[0], margin[:-1])
+    first = int(np.argmax(share >= wanted - margin))
+    last = int(np.flatnonzero(below <= wanted + margin_below)[-1])
+    low = None if wanted - margin[first] <= 0 else float(slowest[first])
+    open_above = 1 - wanted <= margin[-1] or np.isinf(slowest[last])
+    return Interval(
+        low if low is None or np.isfinite(low) else None, None if open_above else float(slowest[last])
+    )
+
+
+def _variance(total: Floats, n: Floats) -> Floats:
+    """Of pooled ratios, `total.sum(-1) / n.sum()`, over recordings; `total`: shape=(..., recordings)."""
+    share = n / n.sum()
+    residual = total - total.sum(axis=-1, keepdims=True) * share
+    return np.asarray((residual**2 / (1 - share)).sum(axis=-1) / n.sum() ** 2)
+
+
+def _quantile(n: Floats) -> float:
+    """Student's for recordings of sizes `n`."""
+    return float(special.stdtrit(degrees_of_freedom(n), 0.5 + CONFIDENCE / 2))
+
+
+def degrees_of_freedom(n: Floats) -> float:
+    """What the variance of a pooled ratio rests on: recordings less one if all are of one size, else less.
+
+    Bell & McCaffrey's, for turns of one recording that are correlated by `WORKING_CORRELATION`.
+
+    >>> round(degrees_of_freedom(np.full(12, 20.0)), 6)
+    11.0
+    >>> round(degrees_of_freedom(np.array([100.0, 5.0, 5.0, 5.0, 5.0])), 2)
+    1.14
+    """
+    share = n / n.sum()
+    spread = n * (1 - WORKING_CORRELATION) + n**2 * WORKING_CORRELATION
+    mixed = share[:, None] * spread
+    matrix = np.diag(spread) - mixed - mixed.T + np.outer(share, share) * spread.sum()
+    weight = 1 / np.sqrt(1 - share)
+    matrix = matrix * np.outer(weight, weight)
+    return float(np.trace(matrix) ** 2 / (matrix**2).sum())

@@ -1,0 +1,141 @@
+"""Intervals against their definitions written out, and how often they contain the truth."""
+
+from __future__ import annotations
+
+import interval_coverage as coverage
+import naive_statistics as naive
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from lab_utils.turns.metrics.uncertainty import (
+    UNTOLD,
+    Interval,
+    degrees_of_freedom,
+    mean_interval,
+    percentile_interval,
+    rate_interval,
+)
+
+sizes = st.lists(st.integers(0, 30), min_size=1, max_size=12)
+
+
+def close(interval: Interval, expected: tuple[float | None, float | None]) -> None:
+    for ours, theirs in zip((interval.low, interval.high), expected, strict=True):
+        assert (ours is None) == (theirs is None)
+        if ours is not None and theirs is not None:
+            assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-12)
+
+
+@given(sizes, st.data())
+def test_a_rates_interval_is_the_definition_recording_by_recording(n, data):
+    count = [data.draw(st.sampled_from([k / 4 for k in range(4 * one + 1)])) for one in n]
+    close(rate_interval(np.array(count), np.array(n, float)), naive.rate_interval(count, n))
+
+
+@given(sizes, st.data())
+def test_a_means_interval_is_the_definition_recording_by_recording(n, data):
+    total = [data.draw(st.floats(0.1, 3.0)) * one for one in n]
+    close(mean_interval(np.array(total), np.array(n, float)), naive.mean_interval(total, n))
+
+
+@given(
+    st.lists(st.integers(0, 8), max_size=12),
+    st.sampled_from([50, 90, 95]),
+    st.sampled_from([1, 4]),
+    st.data(),
+)
+def test_a_percentiles_interval_is_the_definition_value_by_value(turns, q, takes, data):
+    latency = st.sampled_from([0.3, 0.5, 0.51, 0.9, 2.5, np.inf])
+    values = [data.draw(st.lists(latency, min_size=n * takes, max_size=n * takes)) for n in turns]
+    ours = percentile_interval([np.array(one) for one in values], [1 / takes] * len(values), q)
+    close(ours, naive.percentile_interval(values, [1 / takes] * len(values), q))
+
+
+def test_a_closed_percentile_interval_occurs_and_holds_the_percentile():
+    rng = np.random.default_rng(3)
+    values = [rng.lognormal(size=20) for _ in range(30)]
+    for q in (50, 90, 95):
+        interval = percentile_interval(values, [1.0] * 30, q)
+        assert interval.told == "two-sided"
+        assert np.percentile(np.concatenate(values), q) in interval
+
+
+def test_recordings_of_one_size_have_one_degree_of_freedom_less_than_their_number():
+    for n in (3, 12, 40):
+        assert degrees_of_freedom(np.full(n, 7.0)) == pytest.approx(n - 1)
+
+
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=6))
+def test_degrees_of_freedom_are_those_of_the_turns_own_matrix(n):
+    """Bell and McCaffrey's, from the matrix over all turns instead of over recordings."""
+    assert degrees_of_freedom(np.array(n, float)) == pytest.approx(naive.degrees_of_freedom(n))
+
+
+@pytest.mark.parametrize(
+    "interval",
+    [
+        rate_interval(np.array([1.0, 2.0]), np.array([9.0, 9.0])),
+        rate_interval(np.array([1.0, 0.0, 0.0]), np.array([9.0, 0.0, 0.0])),
+        rate_interval(np.zeros(0), np.zeros(0)),
+        mean_interval(np.zeros(5), np.zeros(5)),
+        percentile_interval([np.array([0.5])] * 2, [1.0] * 2, 50),
+        percentile_interval([np.full(9, np.inf)] * 9, [1.0] * 9, 50),
+    ],
+)
+def test_too_few_recordings_or_turns_cannot_be_told(interval):
+    assert interval == UNTOLD
+    assert interval.told == "can't be told"
+    assert interval.low is None
+
+
+def test_nothing_cut_has_an_upper_bound_that_falls_with_the_holds():
+    few, many = (rate_interval(np.zeros(12), np.full(12, n)) for n in (5.0, 50.0))
+    assert few.low == many.low == 0.0
+    assert few.high > many.high > 0.005
+    # in no case below what twelve independent recordings' worth of certain holds would give
+    assert many.high > stats.beta.ppf(0.95, 1, 600)
+
+
+def test_everything_cut_has_a_lower_bound():
+    interval = rate_interval(np.full(8, 10.0), np.full(8, 10.0))
+    assert interval.high == 1.0
+    assert 0.8 < interval.low < 0.96
+
+
+def test_recordings_without_holds_change_nothing():
+    count, n = np.array([1.0, 3.0, 0.0, 2.0]), np.array([10.0, 12.0, 9.0, 20.0])
+    padded = rate_interval(np.append(count, [0.0, 0.0]), np.append(n, [0.0, 0.0]))
+    assert padded == rate_interval(count, n)
+
+
+def test_a_call_that_differs_from_the_others_widens_the_interval():
+    n = np.full(10, 20.0)
+    alike, unlike = np.full(10, 2.0), np.append(np.zeros(9), 20.0)
+    widths = [rate_interval(count, n).high - rate_interval(count, n).low for count in (alike, unlike)]
+    assert widths[1] > 2 * widths[0]
+
+
+def test_missed_ends_of_turn_are_slower_than_all_others():
+    """One in ten is missed: the 95th percentile has no upper limit, the median has."""
+    values = [np.append(np.linspace(0.4, 0.8, 9), np.inf)] * 30
+    assert percentile_interval(values, [1.0] * 30, 95).high is None
+    assert percentile_interval(values, [1.0] * 30, 50).told == "two-sided"
+
+
+@pytest.mark.slow
+def test_intervals_contain_the_truth_in_simulated_studies():
+    """A small `make coverage`: the first populations, where the bootstrap holds in none of them."""
+    rows = [
+        *coverage.rate_rows(300, seed=1, calls=coverage.CALLS[:1], bootstrapped=150),
+        *coverage.latency_rows(150, seed=1, turns=coverage.TURNS[1:2], bootstrapped=40),
+    ]
+    assert len(rows) == 20
+    for row in rows:
+        slack = 2.5 * np.sqrt(0.93 * 0.07 / (300 if row.figure.startswith("rate") else 150))
+        assert row.coverage > coverage.LEAST_COVERAGE - slack, row
+    five = [row for row in rows if row.recordings == 5 and row.figure.startswith("rate")]
+    assert max(row.bootstrap_coverage for row in five) < 0.93
+    assert [row.open for row in rows if row.figure == "latency mean"] == [0.0] * 4
