@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from joblib import Parallel, delayed
 
 from lab_utils.turns.metrics.uncertainty import Interval, mean_interval, percentile_interval, rate_interval
 
@@ -26,6 +27,8 @@ RECORDINGS = (5, 8, 12, 30)
 RATES = (0.02, 0.10, 0.30)
 MAX_DELAY_S = 2.5
 LEAST_COVERAGE = 0.93
+BOOTSTRAPPED, RESAMPLES = 200, 200
+"""Studies of a scenario in which the bootstrap is measured too, and its resamples."""
 
 
 @dataclass(frozen=True)
@@ -135,61 +138,69 @@ def _row(
     )
 
 
-def _bootstrap(
-    rng: np.random.Generator, n: int, figure: Callable[[np.ndarray], float], resamples: int = 300
-) -> tuple[float, float]:
-    """The first release's: 2.5 and 97.5 % quantiles of the figure on resampled recordings."""
-    drawn = [figure(rng.integers(n, size=n)) for _ in range(resamples)]
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    return float(low), float(high)
+def rate_row(studies: int, seed: int, number: int, population: Calls, n: int, rate: float) -> Row:
+    """A rate's intervals in studies of `n` calls; the bootstrap in at most `BOOTSTRAPPED` of them."""
+    truth = population.truth(rate)
+    rng = np.random.default_rng([seed, number, n, int(rate * 100)])
+    ours, before = [], []
+    for study in range(studies):
+        cut, holds = population.draw(rng, n, rate)
+        ours.append(rate_interval(cut, holds))
+        if study < BOOTSTRAPPED:
+            draws = rng.integers(n, size=(RESAMPLES, n))
+            resampled = cut[draws].sum(axis=1) / holds[draws].sum(axis=1)
+            low, high = np.percentile(resampled, [2.5, 97.5])
+            before.append((float(low), float(high)))
+    return _row(f"rate {rate:.0%}", population.name, n, truth, ours, before)
 
 
-def rate_rows(
-    studies: int, seed: int = 0, calls: tuple[Calls, ...] = CALLS, bootstrapped: int = 300
-) -> Iterator[Row]:
-    """Rates: every population, number of recordings and rate."""
-    for k, population in enumerate(calls):
-        for n in RECORDINGS:
-            for rate in RATES:
-                truth = population.truth(rate)
-                rng = np.random.default_rng([seed, k, n, int(rate * 100)])
-                ours, before = [], []
-                for study in range(studies):
-                    cut, holds = population.draw(rng, n, rate)
-                    ours.append(rate_interval(cut, holds))
-                    if study < bootstrapped:
-                        draws = rng.integers(n, size=(300, n))
-                        resampled = cut[draws].sum(axis=1) / holds[draws].sum(axis=1)
-                        before.append(tuple(np.percentile(resampled, [2.5, 97.5]).tolist()))
-                yield _row(f"rate {rate:.0%}", population.name, n, truth, ours, before)
+def latency_pair(studies: int, seed: int, number: int, population: Turns, n: int) -> list[Row]:
+    """Mean and 95th percentile of latency in studies of `n` calls."""
+    rng = np.random.default_rng([seed, 99, number, n])
+    ours: tuple[list[Interval], list[Interval]] = ([], [])
+    before: tuple[list[tuple[float, float]], list[tuple[float, float]]] = ([], [])
+    for study in range(studies):
+        latency, call = population.draw(rng, n)
+        answered = np.isfinite(latency)
+        total = np.bincount(call[answered], latency[answered], minlength=n)
+        count = np.bincount(call[answered], minlength=n).astype(float)
+        each = [latency[call == c] for c in range(n)]
+        ours[0].append(mean_interval(total, count))
+        ours[1].append(percentile_interval(each, [1.0] * n, 95))
+        if study < BOOTSTRAPPED:
+            known = [one[np.isfinite(one)] for one in each]
+            draws = [np.concatenate([known[c] for c in rng.integers(n, size=n)]) for _ in range(RESAMPLES)]
+            for side, figure in zip(before, (np.mean, lambda x: np.percentile(x, 95)), strict=True):
+                low, high = np.percentile([figure(d) for d in draws if len(d)], [2.5, 97.5])
+                side.append((float(low), float(high)))
+    return [
+        _row(f"latency {name}", population.name, n, truth, found, old)
+        for name, truth, found, old in zip(("mean", "p95"), population.truths(), ours, before, strict=True)
+    ]
 
 
-def latency_rows(
-    studies: int, seed: int = 0, turns: tuple[Turns, ...] = TURNS, bootstrapped: int = 200
-) -> Iterator[Row]:
-    """Mean and 95th percentile of latency: every population and number of recordings."""
-    for k, population in enumerate(turns):
-        truths = population.truths()
-        for n in RECORDINGS:
-            rng = np.random.default_rng([seed, 99, k, n])
-            ours: tuple[list[Interval], list[Interval]] = ([], [])
-            before: tuple[list[tuple[float, float]], list[tuple[float, float]]] = ([], [])
-            for study in range(studies):
-                latency, call = population.draw(rng, n)
-                answered = np.isfinite(latency)
-                total = np.bincount(call[answered], latency[answered], minlength=n)
-                count = np.bincount(call[answered], minlength=n).astype(float)
-                each = [latency[call == c] for c in range(n)]
-                ours[0].append(mean_interval(total, count))
-                ours[1].append(percentile_interval(each, [1.0] * n, 95))
-                if study < bootstrapped:
-                    known = [one[np.isfinite(one)] for one in each]
-                    draws = [np.concatenate([known[c] for c in rng.integers(n, size=n)]) for _ in range(200)]
-                    for side, figure in zip(before, (np.mean, lambda x: np.percentile(x, 95)), strict=True):
-                        low, high = np.percentile([figure(d) for d in draws if len(d)], [2.5, 97.5])
-                        side.append((float(low), float(high)))
-            for name, truth, found, old in zip(("mean", "p95"), truths, ours, before, strict=True):
-                yield _row(f"latency {name}", population.name, n, truth, found, old)
+def measured(
+    studies: int,
+    seed: int = 0,
+    *,
+    calls: Sequence[Calls] = CALLS,
+    turns: Sequence[Turns] = TURNS,
+    jobs: int = 2,
+) -> list[Row]:
+    """Every population, number of recordings and figure."""
+    rates = [
+        delayed(rate_row)(studies, seed, k, population, n, rate)
+        for k, population in enumerate(calls)
+        for n in RECORDINGS
+        for rate in RATES
+    ]
+    latencies = [
+        delayed(latency_pair)(studies, seed, k, population, n)
+        for k, population in enumerate(turns)
+        for n in RECORDINGS
+    ]
+    pairs = Parallel(n_jobs=jobs)(latencies)
+    return [*Parallel(n_jobs=jobs)(rates), *(row for pair in pairs for row in pair)]
 
 
 def table(rows: list[Row]) -> str:
@@ -214,11 +225,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--studies", type=int, default=2000, help="simulated studies of each scenario")
+    parser.add_argument("--studies", type=int, default=1000, help="simulated studies of each scenario")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     began = time.monotonic()
-    rows = [*rate_rows(given.studies, given.seed), *latency_rows(given.studies, given.seed)]
+    rows = measured(given.studies, given.seed)
     print(table(rows))
     held = sum(row.coverage >= LEAST_COVERAGE for row in rows)
     print(

@@ -72,7 +72,8 @@ def tradeoff(
     if chosen is not None:
         artists["chosen"] = mark(ax, chosen, GREEN, "*", "chosen setting", latency)
     shown = [*frontier_rows, *baseline]
-    edges = [f.loc[latency, ["value", "high"]].max() for f in (defaults, chosen) if f is not None]
+    marked = [f.loc[[str(latency)], ["value", "high"]] for f in (defaults, chosen) if f is not None]
+    edges = [edge for of in marked for edge in of.to_numpy(np.float64).ravel() if np.isfinite(edge)]
     ax.set_xlim(0, 1.12 * np.nanmax([*table[latency].iloc[shown], *edges, 0.5]))
     ax.set_xlabel(LATENCY_LABELS[latency])
     ax.set_ylabel(RATE_LABEL)

@@ -20,7 +20,7 @@ from ..core.settings import USUAL_CONDITIONS, Conditions
 from . import grid as grids
 from .metrics import Intervals, Tally, pareto_frontier
 from .replay import Block
-from .sweep import Corpus, Sweep, figures
+from .sweep import Corpus, Sweep, figures_of
 
 MOST_MISSED = 0.02
 """Share of the ends of turn that a choice may leave without an answer, unless another is given."""
@@ -114,7 +114,9 @@ def choose(table: pd.DataFrame, budget: Budget) -> int:
 def held_out(
     corpus: Corpus, result: Sweep, budget: Budget, conditions: Conditions = USUAL_CONDITIONS
 ) -> pd.DataFrame | None:
-    """The budget's choice judged on recordings it was not chosen on (see `figures`); None for one recording.
+    """The budget's choice judged on recordings it was not chosen on (see `metrics.figures`).
+
+    None for one recording.
 
     In each fold a setting is chosen on the other recordings and scored on the fold's own; where none is
     within the budget, the nearest is taken.
@@ -129,7 +131,7 @@ def held_out(
         part = Corpus.of([corpus.recordings[r] for r in fold])
         tallies += part.score(block, part.pauses(block.vad, block.conditions.frame_duration))
         marks += part.marks
-    return figures(tallies, marks) if tallies else None
+    return figures_of(tallies, marks) if tallies else None
 
 
 def choose_or_nearest(table: pd.DataFrame, budget: Budget) -> int:

@@ -47,7 +47,7 @@ _COMMENTS = {
     "preemptive": "Whether the reply is prepared before the turn is over.",
 }
 _EVIDENCE_COMMENT = """
-# How this was measured. low, high: 95 % bootstrap interval by recording; null: too few recordings.
+# How this was measured. low, high: 95 % interval by recording; null: can't be told from so few.
 # chosen, defaults: on all recordings; held_out: each recording under settings chosen on the others.
 """
 
@@ -68,7 +68,7 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class Interval(Frozen, strict=False):
-    """A figure from `n` cases with its 95 % bootstrap interval (None where there are too few recordings)."""
+    """A figure from `n` cases with its 95 % interval; a limit that can't be told from so few is None."""
 
     value: Figure
     low: Figure = None

@@ -31,8 +31,9 @@ from .metrics import (
     Intervals,
     Tally,
     attributes,
-    bootstrap,
+    figures,
     intervals,
+    per_recording,
     summarize,
     tally,
 )
@@ -182,39 +183,16 @@ def _score_group(
     return results
 
 
-def score_one(
-    corpus: Corpus,
-    settings: Settings,
-    conditions: Conditions = USUAL_CONDITIONS,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """One setting's figures with their uncertainty (see `figures`)."""
+def score_one(corpus: Corpus, settings: Settings, conditions: Conditions = USUAL_CONDITIONS) -> pd.DataFrame:
+    """One setting's figures with their uncertainty (see `metrics.figures`)."""
     block = Block.of(settings, conditions)
     tallies = corpus.score(block, corpus.pauses(block.vad, block.conditions.frame_duration))
-    return figures(tallies, corpus.marks, resamples=resamples, seed=seed)
+    return figures_of(tallies, corpus.marks)
 
 
-def figures(
-    tallies: Sequence[Sequence[Tally]], marks: Sequence[Intervals], *, resamples: int = 1000, seed: int = 0
-) -> pd.DataFrame:
-    """A frame indexed by metric with columns value, low, high (95 %, by recording) and n.
-
-    `tallies[r]`: recording r's, one per phase, of a single setting. `n` is what a figure rests on: scored
-    holds, user turns, or for the mean latency committed turns, averaged over phases.
-    """
-    pooled = [(t, mark) for row, mark in zip(tallies, marks, strict=True) for t in row]
-    summary = summarize([t for t, _ in pooled], [m for _, m in pooled])
-    frame = bootstrap(tallies, marks, resamples, seed)
-    frame.insert(0, "value", [float(summary[name][0]) for name in frame.index])
-    n_holds, n_turns = sum(m.n_holds for m in marks), sum(m.n_turns for m in marks)
-    committed = round(n_turns * (1 - summary["missed_rate"][0])) if n_turns else 0
-    frame["n"] = [
-        n_holds if name == "false_boundary_rate" else committed if name == "latency_mean" else n_turns
-        for name in frame.index
-    ]
-    return frame
+def figures_of(tallies: Sequence[Sequence[Tally]], marks: Sequence[Intervals]) -> pd.DataFrame:
+    """`metrics.figures` of a single setting; `tallies[r]`: recording r's, one per phase."""
+    return figures([per_recording(row, mark) for row, mark in zip(tallies, marks, strict=True)])
 
 
 def counts(corpus: Corpus) -> dict[str, int]:

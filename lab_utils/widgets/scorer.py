@@ -20,7 +20,7 @@ from ..core.traces import EotTrace, Traced, eot_keys
 from ..turns.metrics import attribute
 from ..turns.replay import Block, MissingPredictions, MissingRestarts, MissingTraces, replay
 from ..turns.replay.records import Pauses
-from ..turns.sweep import Corpus, figures
+from ..turns.sweep import Corpus, figures_of
 
 Complete = Callable[[int, Traced, Settings], Traced]
 """The trace of a recording (by number) with the predictions that a setting leads to."""
@@ -31,7 +31,7 @@ KEPT = 16
 
 @dataclass(frozen=True)
 class Scored:
-    """One setting's figures (as `sweep.figures`, without intervals) and what they were computed from."""
+    """One setting's figures (as `metrics.figures`, without intervals) and what they were computed from."""
 
     settings: Settings
     figures: pd.DataFrame
@@ -88,7 +88,7 @@ class Scorer:
             self._pauses = dict(list(self._pauses.items())[1 - KEPT :])
             self._pauses[key] = corpus.pauses(*key)
         tallies = corpus.score(block, self._pauses[key])
-        return figures(tallies, corpus.marks, resamples=1)[["value", "n"]]
+        return figures_of(tallies, corpus.marks)[["value", "n"]]
 
 
 def lacks_traces(traced: Traced, settings: Settings, conditions: Conditions = USUAL_CONDITIONS) -> bool:

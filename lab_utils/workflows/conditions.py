@@ -5,7 +5,7 @@ and the worst case of each. The labels are those of the clean audio on every lin
 differs.
 
 Conventions: a result frame has one row per line, setting and metric: columns line, setting, metric, value,
-low, high, n as in `sweep.figures`; lines and settings in the order given. Traces are cached by the degraded
+low, high, n as in `metrics.figures`; lines and settings in the order given. Traces are cached by the degraded
 audio.
 """
 

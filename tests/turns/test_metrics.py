@@ -1,10 +1,9 @@
-"""Metrics against their twin, and the bootstrap's and the frontier's properties."""
+"""Metrics against their twin, and the frontier's properties."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
 
 import naive
 import numpy as np
@@ -35,7 +34,6 @@ from lab_utils.turns.metrics import (
     Intervals,
     Tally,
     attribute,
-    bootstrap,
     intervals,
     pareto_frontier,
     summarize,
@@ -374,83 +372,6 @@ def test_a_rate_without_a_denominator_is_not_a_number():
     for name in (*RATES, *LATENCIES, "backchannel_rate"):
         assert np.isnan(summary[name]).all(), name
         assert summary[name].shape == (2,)
-
-
-# --- bootstrap ------------------------------------------------------------------------------------
-
-
-def recording_with(*latency_s: float, holds: int = 10, holds_cut: int = 0) -> tuple[list[Tally], Intervals]:
-    column = np.reshape(latency_s, (-1, 1))
-    return [tally_of(column, holds_cut=[holds_cut])], marks_with(holds, len(latency_s))
-
-
-def interval_of(recordings, **options):
-    return bootstrap([t for t, _ in recordings], [m for _, m in recordings], **options)
-
-
-MIXED = [
-    recording_with(0.4, 0.6, holds_cut=1),
-    recording_with(0.5, 0.5, holds_cut=2),
-    recording_with(0.2, math.inf, 0.8, holds_cut=3),
-]
-
-
-def test_the_bootstrap_is_reproducible_from_its_seed():
-    one, two, other = (interval_of(MIXED, seed=seed, resamples=200) for seed in (1, 1, 2))
-    assert one.equals(two)
-    assert not one.equals(other)
-
-
-def test_intervals_contain_the_value_of_symmetric_recordings():
-    """Recordings come in pairs that lie as far above the value as below it."""
-    pairs = [
-        recording_with(1.0 + d, 1.0 + 2 * d, holds_cut=round(5 + 20 * d)) for d in (-0.2, -0.1, 0.0, 0.1, 0.2)
-    ]
-    frame = interval_of(pairs)
-    for name, value in (("latency_mean", 1.0), ("latency_p50", 1.0), ("false_boundary_rate", 0.5)):
-        assert frame.loc[name, "low"] < value < frame.loc[name, "high"]
-
-
-def test_identical_recordings_leave_no_doubt():
-    """Resampling is by recording, not by pause: copies of one recording vary in nothing."""
-    one = recording_with(0.3, 0.5, 1.7, math.inf, holds_cut=4)
-    frame = interval_of([one] * 5)
-    score = naive.Score(holds=10, holds_cut=4, turns=4, missed=1, latencies_s=[0.3, 0.5, 1.7, math.inf])
-    expected = naive.summary([score] * 5)
-    for name in (*RATES, *LATENCIES):
-        assert frame.loc[name, "low"] == pytest.approx(expected[name]), name
-        assert frame.loc[name, "high"] == pytest.approx(expected[name]), name
-
-
-def test_the_interval_is_that_of_whole_recordings_drawn_with_replacement():
-    """Twin: draw, pool, summarize; one resample at a time."""
-    rng = np.random.default_rng(3)
-    values = []
-    for draw in rng.integers(len(MIXED), size=(300, len(MIXED))):
-        pooled = summarize([MIXED[r][0][0] for r in draw], [MIXED[r][1] for r in draw])
-        values.append([pooled[name][0] for name in (*RATES, *LATENCIES)])
-    frame = interval_of(MIXED, resamples=300, seed=3)
-    assert frame.index.tolist() == [*RATES, *LATENCIES]
-    limits = [
-        [naive.percentile(list(column), q) for column in zip(*values, strict=True)] for q in (2.5, 97.5)
-    ]
-    np.testing.assert_allclose(frame.to_numpy().T, limits, atol=1e-12)
-
-
-def test_one_recording_has_no_interval():
-    frame = interval_of(MIXED[:1])
-    assert frame.index.tolist() == [*RATES, *LATENCIES]
-    assert frame.isna().all(axis=None)
-
-
-def test_figures_without_data_have_no_interval_and_no_warning():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        frame = interval_of([recording_with(0.5, holds=0), recording_with(0.7, holds=0)])
-        nothing = interval_of([recording_with(holds=0), recording_with(holds=0)])
-    assert frame.loc["false_boundary_rate"].isna().all()
-    assert frame.loc["latency_mean"].notna().all()
-    assert nothing.isna().all(axis=None)
 
 
 # --- Pareto frontier ------------------------------------------------------------------------------

@@ -128,13 +128,10 @@ def test_missed_ends_of_turn_are_slower_than_all_others():
 @pytest.mark.slow
 def test_intervals_contain_the_truth_in_simulated_studies():
     """A small `make coverage`: the first populations, where the bootstrap holds in none of them."""
-    rows = [
-        *coverage.rate_rows(300, seed=1, calls=coverage.CALLS[:1], bootstrapped=150),
-        *coverage.latency_rows(150, seed=1, turns=coverage.TURNS[1:2], bootstrapped=40),
-    ]
+    rows = coverage.measured(300, seed=1, calls=coverage.CALLS[:1], turns=coverage.TURNS[1:2], jobs=1)
     assert len(rows) == 20
     for row in rows:
-        slack = 2.5 * np.sqrt(0.93 * 0.07 / (300 if row.figure.startswith("rate") else 150))
+        slack = 2.5 * np.sqrt(0.93 * 0.07 / 300)
         assert row.coverage > coverage.LEAST_COVERAGE - slack, row
     five = [row for row in rows if row.recordings == 5 and row.figure.startswith("rate")]
     assert max(row.bootstrap_coverage for row in five) < 0.93

@@ -70,7 +70,7 @@ def print_summary(summary: dict[str, Any], out: Path | None) -> None:
     console.print(table)
     few = len(summary["recordings"])
     if few < ENOUGH_RECORDINGS:
-        rest = "no interval and no held-out check" if few == 1 else "intervals and held-out figures are rough"
+        rest = "no interval and no held-out check" if few == 1 else "intervals are wide or can't be told"
         console.print(f"[bold]Only {few} recording{'s' * (few > 1)}: {rest}. Bring more calls.[/bold]")
     knobs = summary["chosen"]["settings"]
     idle = idle_knobs(knobs)
@@ -85,10 +85,16 @@ def print_summary(summary: dict[str, Any], out: Path | None) -> None:
 
 
 def _cell(figure: dict[str, Any], scale: float, unit: str) -> str:
-    if figure["value"] is None:
+    if not figure["n"]:
         return "–"
     digits = 1 if unit == "%" else 0
-    text = f"{figure['value'] * scale:.{digits}f} {unit}"
-    if figure["low"] is not None:
-        text += f" ({figure['low'] * scale:.{digits}f}–{figure['high'] * scale:.{digits}f})"
+    value, low, high = (
+        None if figure[key] is None else f"{figure[key] * scale:.{digits}f}"
+        for key in ("value", "low", "high")
+    )
+    text = "never" if value is None else f"{value} {unit}"
+    if low is not None and high is not None:
+        text += f" ({low}–{high})"
+    elif low is not None or high is not None:
+        text += f" (≥ {low})" if high is None else f" (≤ {high})"
     return f"{text}, n={figure['n']}"

@@ -1,7 +1,7 @@
 """Turn-taking metrics: commits against labels.
 
 Goal: how often a setting cuts the user off, how long it lets them wait and how often it never answers, for
-many settings at once, pooled over recordings and takes.
+many settings at once, pooled over recordings and takes, with 95 % intervals by recording (`uncertainty`).
 Conventions: seconds of recording time; arrays are (labelled intervals, settings); infinity for "no commit".
 Definitions (after livekit/eot-bench; examples and reasons in docs/figures.md):
 - A commit belongs to the pause whose silence caused it, also if it comes a moment after the user went on
@@ -17,6 +17,7 @@ Definitions (after livekit/eot-bench; examples and reasons in docs/figures.md):
   the mean. Longest wait: the largest latency.
 """
 
+from .figures import figures
 from .intervals import (
     BACKCHANNEL,
     CUT_OFF,
@@ -33,7 +34,7 @@ from .intervals import (
     owners,
 )
 from .per_recording import PerRecording, per_recording
-from .scores import LATENCIES, PERCENTILES, RATES, bootstrap, pareto_frontier, summarize
+from .scores import LATENCIES, PERCENTILES, RATES, pareto_frontier, summarize
 from .tally import Tally, tally
 
 __all__ = [
@@ -53,7 +54,7 @@ __all__ = [
     "Tally",
     "attribute",
     "attributes",
-    "bootstrap",
+    "figures",
     "intervals",
     "owners",
     "pareto_frontier",

@@ -1,11 +1,10 @@
-"""Rates and latencies from tallies, pooled over recordings and phases; their uncertainty; the frontier."""
+"""Rates and latencies from tallies, pooled over recordings and takes; the frontier."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from ...core.timeline import Floats, Ints
 from .intervals import BACKCHANNEL, CUT_OFF, Intervals
@@ -100,41 +99,6 @@ def percentile(ordered: Floats, q: float) -> Floats:
         return low.copy()
     with np.errstate(invalid="ignore"):
         return np.where(np.isinf(high), np.inf, low + (place - below) * (high - low))
-
-
-def bootstrap(
-    tallies: Sequence[Sequence[Tally]], marks: Sequence[Intervals], resamples: int = 1000, seed: int = 0
-) -> pd.DataFrame:
-    """95 % intervals of one setting, by resampling whole recordings: pauses of a call are not independent.
-
-    `tallies[r]`: recording r's tallies, one per phase, of a single setting. Returns a frame indexed by metric
-    with columns `low`, `high`; NaN throughout with fewer than two recordings, and for a metric that no
-    resample has a value of. Seeded, hence reproducible.
-    """
-    names = [*RATES, *LATENCIES]
-    if len(tallies) < 2:
-        return pd.DataFrame(np.nan, index=names, columns=["low", "high"])
-    cuts = np.array([[_total(t, n)[0] for n in ("holds_cut", "turns_cut", "timeouts")] for t in tallies])
-    cuts[:, 0] += [_total(t, "cut_offs_cut")[0] for t in tallies]
-    n_of = np.array([[m.n_holds * len(t), m.n_turns * len(t)] for m, t in zip(marks, tallies, strict=True)])
-    latency = [np.concatenate([t.latency_s[:, 0] for t in of]) for of in tallies]
-    missed = np.array([np.count_nonzero(np.isinf(values)) for values in latency])
-    draws = np.random.default_rng(seed).integers(len(tallies), size=(resamples, len(tallies)))
-    values = np.full((resamples, len(names)), np.nan)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        holds, turns = n_of[draws, 0].sum(axis=1), n_of[draws, 1].sum(axis=1)
-        for column, (count, n) in enumerate(
-            ((cuts[:, 0], holds), (cuts[:, 1], turns), (cuts[:, 2], turns), (missed, turns))
-        ):
-            values[:, column] = count[draws].sum(axis=1) / n
-    for row, draw in enumerate(draws):
-        pooled = np.sort(np.concatenate([latency[r] for r in draw]))[None, :]
-        seen = pooled[np.isfinite(pooled)]
-        mean_s = seen.mean() if len(seen) else np.nan
-        values[row, len(RATES) :] = [mean_s, *(percentile(pooled, q)[0] for q in PERCENTILES)]
-    known = [np.sort(column[~np.isnan(column)])[None, :] for column in values.T]
-    limits = [[percentile(column, q)[0] for q in (2.5, 97.5)] for column in known]
-    return pd.DataFrame(limits, index=names, columns=["low", "high"])
 
 
 def pareto_frontier(rate: Floats, latency_s: Floats) -> Ints:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ...core.errors import InputError
@@ -35,7 +36,7 @@ FIGURES: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True)
 class Choice:
-    """The setting chosen under a budget, beside LiveKit's defaults; frames as `sweep.figures`."""
+    """The setting chosen under a budget, beside LiveKit's defaults; frames as `metrics.figures`."""
 
     budget: Budget
     row: int
@@ -78,10 +79,15 @@ def _figure_text(metric: str, frame: pd.DataFrame) -> str:
     if row["value"] != row["value"]:
         return "–"
     digits, scale, unit = (0, 1000, "ms") if metric.startswith("latency") else (1, 100, "%")
-    text = f"{row['value'] * scale:.{digits}f} {unit}"
-    if row["low"] == row["low"]:
-        text += f" ({row['low'] * scale:.{digits}f}–{row['high'] * scale:.{digits}f})"
-    return f"{text}, n={int(row['n'])}"
+    low, high = (f"{row[side] * scale:.{digits}f}" for side in ("low", "high"))
+    interval = {
+        "two-sided": f" ({low}–{high})",
+        "at least": f" (≥ {low})",
+        "at most": f" (≤ {high})",
+        "can't be told": "",
+    }[row["told"]]
+    value = "never" if np.isinf(row["value"]) else f"{row['value'] * scale:.{digits}f} {unit}"
+    return f"{value}{interval}, n={int(row['n'])}"
 
 
 def settings_of_row(table: pd.DataFrame, row: int) -> Settings:
@@ -146,14 +152,24 @@ def make_profile(
 
 
 def _profile_figures(frame: pd.DataFrame) -> profile.Figures:
-    return profile.Figures.model_validate({name: dict(row) for name, row in plain_figures(frame).items()})
+    rows = plain_figures(frame)
+    return profile.Figures.model_validate(
+        {name: {key: row[key] for key in ("value", "low", "high", "n")} for name, row in rows.items()}
+    )
 
 
 def plain_figures(frame: pd.DataFrame | None) -> dict[str, dict[str, Any]]:
-    """A frame of figures as plain values, None for NaN."""
+    """A frame of figures as plain values; None for what is unknown or infinite (missed turns)."""
     if frame is None:
         return {}
-    figures = frame[["value", "low", "high"]].astype(object).where(frame.notna(), None)
+    numbers = finite_or_none(frame[["value", "low", "high"]]).to_dict("records")
     return {
-        str(name): {**figures.loc[name].to_dict(), "n": int(frame.loc[name, "n"])} for name in frame.index
+        str(name): {**{str(key): value for key, value in row.items()}, "n": int(n), "told": told}
+        for name, row, n, told in zip(frame.index, numbers, frame["n"], frame["told"], strict=True)
     }
+
+
+def finite_or_none(frame: pd.DataFrame) -> pd.DataFrame:
+    """Numbers for JSON, which has neither NaN nor infinity."""
+    numbers = frame.astype(np.float64)
+    return numbers.astype(object).where(np.isfinite(numbers), None)

@@ -20,7 +20,7 @@ from ...recordings.labels.censoring import censoring
 from ...turns.choose import frontier
 from ...turns.profile import save_profile
 from ...turns.sweep import commits_table, counts
-from .choice import Choice, plain_figures
+from .choice import Choice, finite_or_none, plain_figures
 from .lines import LINE_FILES
 from .measured import absolute, measure_table
 from .study import Study
@@ -74,7 +74,9 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
             "figures": plain_figures(choice.chosen),
         },
         "held_out": plain_figures(choice.held_out) or None,
-        "frontier": study.table.loc[best, ["false_boundary_rate", "latency_mean", "latency_p95"]]
+        "frontier": finite_or_none(
+            study.table.loc[best, ["false_boundary_rate", "latency_mean", "latency_p95"]]
+        )
         .assign(row=best)
         .to_dict("records"),
     }

@@ -84,7 +84,7 @@ class Study(Measured):
         return choose_settings(self.corpus, self.result, budget, self.conditions, nearest=nearest)
 
     def score(self, settings: Settings) -> pd.DataFrame:
-        """Figures of one setting whose predictions are traced, with 95 % intervals, as `sweep.figures`."""
+        """Figures of one setting whose predictions are traced, with 95 % intervals, as `metrics.figures`."""
         return score_one(self.corpus, settings, self.conditions)
 
     def commits(

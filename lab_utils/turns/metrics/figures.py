@@ -1,0 +1,89 @@
+"""Figures of one setting, each with its 95 % interval and what it rests on.
+
+Goal: one table for the command line, profiles, plots and widgets. Conventions and definitions as in
+`turns.metrics`; intervals as in `uncertainty`, by recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ...core.timeline import Floats
+from .per_recording import PerRecording
+from .scores import LATENCIES, PERCENTILES, RATES, percentile
+from .uncertainty import UNTOLD, Interval, mean_interval, percentile_interval, rate_interval
+
+COLUMNS = ("value", "low", "high", "told", "n")
+
+
+def figures(recordings: Sequence[PerRecording]) -> pd.DataFrame:
+    """What one setting did on some recordings: a frame indexed by metric, of columns `COLUMNS`.
+
+    `low`, `high`: the 95 % interval, NaN for a limit that can't be told; `told` says which can (`Told`). `n`:
+    holds (scored, or cut off by the recorded agent), user turns, or for the mean latency committed turns. A
+    value without a case is NaN; a percentile that falls among missed ends of turn is infinite.
+
+    >>> calls = [
+    ...     PerRecording(
+    ...         holds=20,
+    ...         holds_cut=k,
+    ...         holds_cut_at_most=k,
+    ...         turns=10,
+    ...         turns_cut=k,
+    ...         turns_cut_at_most=k,
+    ...         timeouts=0,
+    ...         missed=0,
+    ...         in_no_label=0,
+    ...         latency_s=np.full((1, 10), 0.6),
+    ...     )
+    ...     for k in (0.0, 1.0, 4.0)
+    ... ]
+    >>> table = figures(calls)
+    >>> print(table.loc[["false_boundary_rate", "latency_p95"], ["value", "told", "n"]])
+                            value       told   n
+    false_boundary_rate  0.083333  two-sided  60
+    latency_p95          0.600000   at least  30
+    """
+    holds, turns = (_column(recordings, name) for name in ("holds", "turns"))
+    counts = dict(zip(RATES, ("holds_cut", "turns_cut", "timeouts", "missed"), strict=True))
+    rows: dict[str, tuple[float, Interval, int]] = {}
+    for name, count in counts.items():
+        of = holds if count == "holds_cut" else turns
+        hit = _column(recordings, count)
+        rows[name] = (_ratio(hit.sum(), of.sum()), rate_interval(hit, of), round(of.sum()))
+    latency_s = [one.latency_s.ravel() for one in recordings]
+    weight = [1 / max(1, one.takes) for one in recordings]
+    committed = turns - _column(recordings, "missed")
+    total = np.array(
+        [w * s[np.isfinite(s)].sum() for s, w in zip(latency_s, weight, strict=True)], dtype=np.float64
+    )
+    mean = _ratio(total.sum(), committed.sum())
+    rows["latency_mean"] = (mean, mean_interval(total, committed), round(committed.sum()))
+    pooled = np.sort(np.concatenate([np.zeros(0), *latency_s]))
+    for q in PERCENTILES:
+        value = float(percentile(pooled[None, :], q)[0])
+        interval = percentile_interval(latency_s, weight, q) if len(pooled) else UNTOLD
+        rows[f"latency_p{q}"] = (value, interval, round(turns.sum()))
+    return pd.DataFrame(
+        [
+            (value, _limit(interval.low), _limit(interval.high), interval.told, n)
+            for value, interval, n in (rows[name] for name in (*RATES, *LATENCIES))
+        ],
+        index=[*RATES, *LATENCIES],
+        columns=list(COLUMNS),
+    )
+
+
+def _column(recordings: Sequence[PerRecording], name: str) -> Floats:
+    return np.array([getattr(one, name) for one in recordings], dtype=np.float64)
+
+
+def _ratio(count: float, n: float) -> float:
+    return float(count / n) if n > 0 else np.nan
+
+
+def _limit(limit: float | None) -> float:
+    return np.nan if limit is None else limit
