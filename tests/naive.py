@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from livekit.agents.tokenize.basic import split_words
 from livekit.agents.voice.endpointing import BaseEndpointing, DynamicEndpointing
 from scipy.optimize import linear_sum_assignment
 
@@ -45,6 +46,8 @@ def replay(
     # VAD events: (arrival, order, kind, payload), then the transcripts they lead to
     events = []
     speaking, speech, silence = False, 0.0, 0.0
+    words_s = [word.middle_s + offset_s for word in traced.labels.words if word.speaker == "user"]
+    told_s = -math.inf
     n_windows = len(trace.probabilities)
     arrivals = [math.ceil((w + 1) * 512 / frame) * frame for w in range(n_windows)]
     for w, p in enumerate(trace.probabilities):
@@ -65,7 +68,10 @@ def replay(
                 events.append((t, 1, w + 0.5, "end", silence))
                 if stt is None:
                     final_s = max(started, t - silence + c.transcription_delay)
-                    events.append((final_s, 2, w, "transcript", SttEvent(final_s, "final", "yes")))
+                    n = sum(told_s < word_s <= t - silence for word_s in words_s)
+                    told_s = t - silence
+                    text = " ".join(["word"] * n) or "\u2026"
+                    events.append((final_s, 2, w, "transcript", SttEvent(final_s, "final", text)))
     stream_end = arrivals[-1] / RATE if arrivals else 0.0
     for n, event in enumerate(sorted(stt or (), key=lambda event: event.time_s)):
         if event.text and event.kind in ("preflight", "final"):
@@ -78,6 +84,7 @@ def replay(
     out: list[tuple[float, str, float, float]] = []
     state = {"speaking": False, "text": False, "lst": None, "flushed": 0, "pending": None}
     state["prediction"] = None  # (time it is ready, audio it hears)
+    state["said"] = 0  # words in the turn's final transcripts
     state["committed_in_pause"] = True  # before any speech a transcript comes late, too
     agent_speaking = False
 
@@ -85,6 +92,10 @@ def replay(
         task = state["pending"]
         if task is None or not (task["at"] < min(before, stream_end) or task["at_once"]):
             return
+        state["pending"] = None
+        if refused(settings, traced, offset_s, task["at"], state["said"]):
+            return
+        state["said"] = 0
         out.append((task["at"] - offset_s, task["cause"], task["p"], task["lst"] - offset_s))
         state["pending"] = None
         state["text"] = False
@@ -148,11 +159,23 @@ def replay(
                 state["lst"] = word_end(payload, t, offset_s) or t
             if payload.kind == "final":
                 state["text"] = state["text"] or payload.text != " "
+                state["said"] += words_in(payload.text)
                 if not state["speaking"] and state["text"]:
                     trigger(t, at_once=stt is not None)
     fire(math.inf)
     times, causes, probabilities, last = zip(*out, strict=True) if out else ((), (), (), ())
     return Commits(np.array(times), causes, np.array(probabilities), np.array(last))
+
+
+def words_in(text: str) -> int:
+    """As LiveKit itself counts them."""
+    return len(split_words(text, split_character=True))
+
+
+def refused(settings: Settings, traced: Traced, offset_s: float, at_s: float, words: int) -> bool:
+    """Whether the recorded agent speaks at a moment of the stream, and there are too few words to stop it."""
+    speaks = any(start <= at_s < end for start, end in (agent_turns(traced.labels) + offset_s).tolist())
+    return settings.interruption.enabled and speaks and words < settings.interruption.min_words
 
 
 def word_end(event: SttEvent, now: float, offset_s: float) -> float | None:
@@ -197,14 +220,19 @@ def replay_stt(
     lst: float | None = None
     speech_start: float | None = None
     pending: dict | None = None
+    n_words = 0
     # the VAD
     origin, window, flushed_s = 0, 0, None
     pub_speaking, raw_speech, raw_silence = False, 0.0, 0.0
 
     def commit(before: float) -> None:
-        nonlocal pending, transcribed, user_turn_committed, lst, speech_start, vad_speech_started
+        nonlocal pending, transcribed, user_turn_committed, lst, speech_start, vad_speech_started, n_words
         if pending is None or not pending["at"] < min(before, stream_end):
             return
+        if refused(settings, traced, offset_s, pending["at"], n_words):
+            pending, user_turn_committed = None, False
+            return
+        n_words = 0
         out.append((pending["at"] - offset_s, pending["cause"], pending["lst"] - pending["said"] - offset_s))
         if lst == pending["lst"]:
             lst = speech_start = None
@@ -247,6 +275,7 @@ def replay_stt(
                     said = 0.0 if word_end(payload, t, offset_s) else lag_s
                 if payload.kind == "final":
                     transcribed = transcribed or payload.text != " "
+                    n_words += words_in(payload.text)
                     if user_turn_committed and not speaking:
                         trigger(t, "late_transcript")
         if what != "frame":

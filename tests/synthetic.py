@@ -12,7 +12,15 @@ from lab_utils.core.labels import Ipu, Label, Labels, agent_turns
 from lab_utils.core.settings import USUAL_CONDITIONS, Conditions, Settings
 from lab_utils.core.timeline import SAMPLE_RATE_HZ, WINDOW_S, WINDOW_SAMPLES, frame_samples
 from lab_utils.core.traces import EotTrace, SttEvent, Traced, VadTrace
-from lab_utils.turns.replay import Block, MissingPredictions, MissingRestarts, decide, find_pauses, heard_by
+from lab_utils.turns.replay import (
+    Block,
+    MissingPredictions,
+    MissingRestarts,
+    counted_words,
+    decide,
+    find_pauses,
+    heard_by,
+)
 
 
 @dataclass(frozen=True)
@@ -149,7 +157,8 @@ def complete(recording: Traced, blocks: Iterable[Block], stt: Sequence[SttEvent]
             heard = heard_by(block, recording.labels, offset_s, stt)
             while True:
                 try:
-                    decide(pauses, eot[phase], agent, block, heard, traces[phase])
+                    words_s = counted_words(block, recording.labels, offset_s)
+                    decide(pauses, eot[phase], agent, block, heard, traces[phase], words_s)
                     break
                 except MissingPredictions as missing:
                     eot[phase] = eot[phase].merged(predicted(missing))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import numpy as np
@@ -38,21 +38,42 @@ def speaks_first(recording: Recording) -> bool:
     return bool(len(agent)) and (not len(user) or agent[0, 0] < user[0, 0])
 
 
-class RecordedAgent(Agent):
-    """Says what the recorded agent said, when it said it, uninterruptible, and answers nothing.
+def _ignored() -> None:
+    """In place of what lets the user's voice pause the agent."""
 
-    With it a session's agent has the timing that a replay of dynamic endpointing assumes.
+
+class _Nothing:
+    """To be awaited where an interruption would be, without waiting."""
+
+    def __await__(self) -> Iterator[None]:
+        return iter(())
+
+
+def _no_interruption(**_: Any) -> _Nothing:
+    """In place of `SpeechHandle.interrupt`."""
+    return _Nothing()
+
+
+class RecordedAgent(Agent):
+    """Says what the recorded agent said, when it said it, whatever the user does, and answers nothing.
+
+    With it a session's agent has the timing that a replay of dynamic endpointing, or of `min_words`, assumes.
+    `interruptible`: LiveKit takes its speech for one that may be interrupted, and so refuses commits of fewer
+    words than `min_words`; still nothing stops it.
     """
 
-    def __init__(self, recording: Recording, phase_samples: int = 0) -> None:
+    def __init__(self, recording: Recording, phase_samples: int = 0, *, interruptible: bool = False) -> None:
         super().__init__(instructions="Says what was recorded.")
         assert recording.labels is not None
         self._recording = recording
         self._offset_s = phase_samples / SAMPLE_RATE_HZ
         self._turns: Floats = agent_turns(recording.labels)
+        self._interruptible = interruptible
         self._speaking: asyncio.Task[None] | None = None
 
     async def on_enter(self) -> None:
+        if self._interruptible:
+            self._get_activity_or_raise()._interrupt_by_audio_activity = _ignored  # type: ignore[method-assign]
         self._speaking = asyncio.create_task(self._speak())
 
     async def on_exit(self) -> None:
@@ -68,7 +89,11 @@ class RecordedAgent(Agent):
         for turn_start_s, turn_end_s in self._turns.tolist():
             await asyncio.sleep(start_s + self._offset_s + turn_start_s - loop.time())
             audio = self._audio(turn_start_s, turn_end_s)
-            self.session.say("…", audio=audio, allow_interruptions=False, add_to_chat_ctx=False)
+            handle = self.session.say(
+                "…", audio=audio, allow_interruptions=self._interruptible, add_to_chat_ctx=False
+            )
+            if self._interruptible:
+                handle.interrupt = _no_interruption  # type: ignore[assignment,method-assign]
 
     async def _audio(self, start_s: float, end_s: float) -> AsyncIterator[rtc.AudioFrame]:
         first, last = to_samples(start_s), to_samples(end_s)

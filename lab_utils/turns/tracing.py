@@ -40,7 +40,7 @@ from ..recordings.conditions import CLEAN, LineCondition, degrade
 from ..recordings.find import RecordingFiles, load_recording
 from ..recordings.labels.estimate import estimate_labels, estimate_speech
 from .detectors import predicting
-from .replay import Block, MissingPredictions, MissingRestarts, decide, find_pauses, heard_by
+from .replay import Block, MissingPredictions, MissingRestarts, counted_words, decide, find_pauses, heard_by
 from .replay.records import Pauses
 from .vad import VAD_MODELS, model_version, speech_probabilities
 
@@ -242,9 +242,10 @@ class Tracer:
                     frame = frame_samples(block.conditions.frame_duration)
                     segmented[key] = find_pauses(vad[model][phase], block.vad, frame)
                 heard = heard_by(block, traced.labels, offset / SAMPLE_RATE_HZ, stt)
+                words_s = counted_words(block, traced.labels, offset / SAMPLE_RATE_HZ)
                 while True:
                     try:
-                        decide(segmented[key], eot[phase], agent, block, heard, vad[model][phase])
+                        decide(segmented[key], eot[phase], agent, block, heard, vad[model][phase], words_s)
                         break
                     except MissingPredictions as missing:
                         eot[phase] = self.predict(recording, offset, eot[phase], missing.starts, missing.ends)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,6 +49,24 @@ def run(files: list[RecordingFiles], cases: list[Case], cache: Path) -> list[Out
     return outcomes
 
 
+def leaves(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every field of nested settings, by its path."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", value
+
+
+def test_every_field_of_settings_and_conditions_is_drawn() -> None:
+    seen: dict[str, set[Any]] = {}
+    for case in draw_cases(200, 1, SEED):
+        drawn = case.settings.model_dump() | {"conditions": case.conditions.model_dump()}
+        for name, value in leaves(drawn):
+            seen.setdefault(name, set()).add(value)
+    assert not [name for name, values in seen.items() if len(values) < 2]
+
+
 @pytest.mark.slow
 def test_replay_and_session_agree_on_a_small_draw(files, cache) -> None:
     cases = draw_cases(COUNT, len(files), SEED)
@@ -54,6 +74,7 @@ def test_replay_and_session_agree_on_a_small_draw(files, cache) -> None:
         (detector, mode) for detector in ("vad", "stt", "v1-mini") for mode in ("fixed", "dynamic")
     }
     assert any(case.live for case in cases)
+    assert sum(case.settings.interruption.min_words > 0 for case in cases) >= 3
     outcomes = run(files, cases, cache)
     assert not [one for one in outcomes if not one.agrees]
     assert max(one.largest_error_s for one in outcomes) < 1e-6

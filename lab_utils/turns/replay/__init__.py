@@ -21,6 +21,7 @@ from .decisions import MissingPredictions, MissingTraces, early_decisions
 from .late import late_decisions
 from .pauses import find_pauses
 from .records import Decisions, Pauses
+from .refusals import Refusals, word_count, word_times, words_by_pause
 from .stt_events import in_stream, stt_events, transcripts_of
 from .stt_mode import MissingRestarts, stt_decisions
 
@@ -31,6 +32,7 @@ __all__ = [
     "MissingTraces",
     "blocks_of",
     "commits_of",
+    "counted_words",
     "decide",
     "find_pauses",
     "heard_by",
@@ -46,13 +48,15 @@ def decide(
     block: Block,
     stt: Sequence[SttEvent] | None = None,
     trace: VadTrace | None = None,
+    words_s: Floats | None = None,
 ) -> Decisions:
     """What each setting of a block does in each pause (stream times).
 
-    `agent`: stream times of the agent's turns, used by dynamic endpointing only. `stt`: events of the
-    speech-to-text at stream times, in order; None: one final per stretch of speech (see `heard_by`).
-    `stt` mode must be given them, and the `trace` of the `pauses`. Raises MissingTraces if `eot` lacks a
-    prediction, or `trace` a restart, that is needed.
+    `agent`: stream times of the agent's turns, used by dynamic endpointing and `min_words` only. `words_s`:
+    those of the user's words (`word_times`), needed where `min_words` counts modelled transcripts. `stt`:
+    events of the speech-to-text at stream times, in order; None: one final per stretch of speech (see
+    `heard_by`). `stt` mode must be given them, and the `trace` of the `pauses`. Raises MissingTraces if `eot`
+    lacks a prediction, or `trace` a restart, that is needed.
     """
     conditions = block.conditions
     frame = frame_samples(conditions.frame_duration)
@@ -60,17 +64,46 @@ def decide(
         if stt is None or trace is None:
             raise ValueError("stt mode was given no events or no trace; give decide both (events: heard_by)")
         lag_s = conditions.stt_silence + conditions.transcription_delay
-        return stt_decisions(trace, block.vad, stt, block.learners(agent), frame, len(pauses), lag_s)
+        refusals = _refusals(block, agent, stt)
+        return stt_decisions(
+            trace, block.vad, stt, block.learners(agent), frame, len(pauses), lag_s, refusals
+        )
     delays = block.delays(pauses, agent)
     heard = eot if block.needs == "predictions" else None
     if stt is None:
-        if np.all(pauses.last_speaking_s + conditions.transcription_delay <= pauses.end_of_speech_s):
+        early = np.all(pauses.last_speaking_s + conditions.transcription_delay <= pauses.end_of_speech_s)
+        if early and block.min_words is None:
             return early_decisions(pauses, heard, delays, conditions.prediction_delay, frame)
         modelled = transcripts_of(pauses, conditions.transcription_delay)
         return late_decisions(
-            pauses, heard, delays, modelled, conditions.prediction_delay, frame, modelled=True
+            pauses,
+            heard,
+            delays,
+            modelled,
+            conditions.prediction_delay,
+            frame,
+            modelled=True,
+            refusals=_refusals(block, agent, modelled, _counted(block, pauses, words_s)),
         )
-    return late_decisions(pauses, heard, delays, stt, conditions.prediction_delay, frame)
+    refusals = _refusals(block, agent, stt)
+    return late_decisions(pauses, heard, delays, stt, conditions.prediction_delay, frame, refusals=refusals)
+
+
+def _counted(block: Block, pauses: Pauses, words_s: Floats | None) -> list[int] | None:
+    """Words of each modelled transcript; None where nobody counts them."""
+    if block.min_words is None:
+        return None
+    if words_s is None:
+        raise ValueError("min_words needs the times of the user's words; give decide words_s (word_times)")
+    return [int(n) for n in words_by_pause(words_s, pauses.last_speaking_s)]
+
+
+def _refusals(
+    block: Block, agent: Floats, stt: Sequence[SttEvent], words: Sequence[int] | None = None
+) -> Refusals | None:
+    if block.min_words is None:
+        return None
+    return Refusals(block.min_words, agent, [word_count(one.text) for one in stt] if words is None else words)
 
 
 def heard_by(
@@ -85,6 +118,11 @@ def heard_by(
     return None if stt is None else in_stream(stt, offset_s)
 
 
+def counted_words(block: Block, labels: Labels, offset_s: float) -> Floats | None:
+    """`word_times` at stream times (`offset_s` later) if the block's settings have `min_words`, else None."""
+    return None if block.min_words is None else word_times(labels) + offset_s
+
+
 def replay(
     traced: Traced,
     settings: Settings,
@@ -96,14 +134,17 @@ def replay(
 
     `conditions`: what is assumed about the surroundings; `phase`: the index of the trace's phase; `stt`: the
     speech-to-text's events in recording time, None for modelled ones. Raises MissingTraces if the trace
-    lacks a prediction or a restart of the VAD.
+    lacks a prediction or a restart of the VAD, and ValueError for `min_words` above 0 where no words, or no
+    speech of the agent, are labelled.
     """
     trace = traced.vad[settings.vad.model][phase]
     offset_s = trace.phase_samples / SAMPLE_RATE_HZ
     block = Block.of(settings, conditions)
     pauses = find_pauses(trace, settings.vad, frame_samples(conditions.frame_duration))
     heard = heard_by(block, traced.labels, offset_s, stt)
-    decisions = decide(pauses, traced.eot[phase], agent_turns(traced.labels) + offset_s, block, heard, trace)
+    agent = agent_turns(traced.labels) + offset_s
+    words_s = counted_words(block, traced.labels, offset_s)
+    decisions = decide(pauses, traced.eot[phase], agent, block, heard, trace, words_s)
     return commits_of(decisions, 0, settings.detector.model, offset_s)
 
 

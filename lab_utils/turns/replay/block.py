@@ -29,6 +29,8 @@ class Block:
     threshold: Floats
     min_delay: Floats
     max_delay: Floats
+    min_words: Ints | None = None
+    """Words that a turn needs to be committed while the agent speaks; None: any will do."""
 
     def __len__(self) -> int:
         return len(self.threshold)
@@ -41,6 +43,8 @@ class Block:
     @classmethod
     def of(cls, settings: Settings, conditions: Conditions = USUAL_CONDITIONS) -> Block:
         """A block of one."""
+        # Speech that can't be interrupted refuses nothing (agent_activity.py:2740).
+        wanted = settings.interruption.min_words if settings.interruption.enabled else 0
         return cls(
             vad=settings.vad,
             detector=settings.detector.model,
@@ -50,6 +54,7 @@ class Block:
             threshold=np.array([settings.detector.unlikely_threshold]),
             min_delay=np.array([settings.endpointing.min_delay]),
             max_delay=np.array([settings.endpointing.max_delay]),
+            min_words=np.array([wanted]) if wanted else None,
         )
 
     def learners(self, agent: Floats) -> list[Learner]:

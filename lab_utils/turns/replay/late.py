@@ -19,6 +19,7 @@ from ...core.timeline import Floats
 from ...core.traces import BUFFER_SAMPLES, Bools, Cause, EotTrace, SttEvent
 from .decisions import Delays, Predictions, flush_samples
 from .records import Decisions, Pauses
+from .refusals import Refusals
 from .stt_events import speaking_time
 
 
@@ -31,11 +32,13 @@ def late_decisions(
     frame_samples: int,
     *,
     modelled: bool = False,
+    refusals: Refusals | None = None,
 ) -> Decisions:
     """Decisions with these events of the speech-to-text (stream times); `eot` is None for plain VAD.
 
     At one moment an event comes before what the VAD says, for it takes fewer steps in the event loop, and so
-    does a commit that it causes at once; if `modelled` on what the VAD said, it comes after that. Raises
+    does a commit that it causes at once; if `modelled` on what the VAD said, it comes after that. `refusals`:
+    where commits may be refused, None where none is. Raises
     MissingPredictions with all predictions that are needed and not in `eot`.
     """
     shape = (len(pauses), len(delays))
@@ -46,6 +49,7 @@ def late_decisions(
         np.full((len(transcripts), len(delays)), np.inf),
         np.ones((len(pauses) + 1, len(delays)), np.bool_),
         np.full(shape, np.nan),
+        refusals,
     )
     predictions = Predictions(eot) if eot is not None else None
     pause = -1
@@ -66,6 +70,7 @@ def late_decisions(
                 continue
             if transcripts[i].text.strip():
                 run.transcribed[:] = True
+                run.words += refusals.words[i] if refusals is not None else 0
             if speaking:
                 continue
             run.pending_transcript = i
@@ -146,6 +151,7 @@ class _Run:
     accepted: Bools
     """shape=(pauses + 1, settings); the last row, before any pause, stays as it is."""
     probability: Floats
+    refusals: Refusals | None = None
     pending_transcript: int = -1
 
     def __post_init__(self) -> None:
@@ -153,6 +159,8 @@ class _Run:
         self.commit_last_speaking_s = np.full(self.commit_s.shape, np.nan)
         self.late_last_speaking_s = np.full(self.late_s.shape, np.nan)
         self.transcribed = np.zeros(n, np.bool_)
+        self.words = np.zeros(n, dtype=np.int64)
+        """In the turn's transcript; counted only where a commit may be refused."""
         self.predicted = np.zeros(n, np.bool_)
         self.pending_s = np.full(n, np.inf)
         self.at_once = np.zeros(n, np.bool_)
@@ -164,6 +172,10 @@ class _Run:
     def commit_before(self, at_s: float, pause: int, frame_samples: int) -> None:
         """Commit what waits and is due before `at_s`."""
         due = (self.pending_s < at_s) | (self.at_once & (self.pending_s <= at_s))
+        if self.refusals is not None:
+            refused = due & self.refusals.refused(self.pending_s, self.words)
+            self.pending_s[refused] = np.inf
+            due &= ~refused
         if not due.any():
             return
         later = due
@@ -176,6 +188,7 @@ class _Run:
         self.late_last_speaking_s[self.pending_transcript, later] = self.pending_last_speaking_s[later]
         self.flushed[due] = flush_samples(self.pending_s[due], frame_samples)
         self.transcribed[due] = False
+        self.words[due] = 0
         self.predicted[due] = False
         forget = due & (self.last_speaking_s == self.pending_last_speaking_s)
         self.last_speaking_s[forget] = np.nan

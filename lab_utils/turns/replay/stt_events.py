@@ -40,12 +40,19 @@ def stt_events(labels: Labels, conditions: Conditions) -> tuple[SttEvent, ...]:
         end_s = max(end_s, ipu.end_s)
     events = []
     for ipus in utterances:
-        text = " ".join(ipu.text for ipu in ipus if ipu.text) or UNKNOWN
+        text = " ".join(ipu.text for ipu in ipus if ipu.text) or _said(labels, ipus) or UNKNOWN
         decided_s = max(i.end_s for i in ipus) + conditions.stt_silence + conditions.transcription_delay
         events.append(SttEvent(ipus[0].start_s + START_DELAY_S, "start_of_speech"))
         events.append(SttEvent(decided_s, "final", text))
         events.append(SttEvent(decided_s, "end_of_speech"))
     return tuple(sorted(events, key=lambda event: event.time_s))
+
+
+def _said(labels: Labels, ipus: Sequence[Ipu]) -> str:
+    """The user's words within these stretches of speech."""
+    start_s, end_s = ipus[0].start_s, max(ipu.end_s for ipu in ipus)
+    said = [one for one in labels.words if one.speaker == "user" and start_s <= one.middle_s <= end_s]
+    return " ".join(one.text for one in said)
 
 
 def transcripts_of(pauses: Pauses, transcription_delay: float) -> list[SttEvent]:

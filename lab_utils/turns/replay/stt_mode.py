@@ -33,6 +33,7 @@ from .decisions import MissingTraces, flush_samples
 from .endpointing import Learner
 from .pauses import SpeechEvents, speech_events
 from .records import Decisions
+from .refusals import Refusals, word_count
 from .stt_events import speaking_time, tells_time
 
 TIE_S = 1e-9
@@ -60,19 +61,22 @@ def stt_decisions(
     frame_samples: int,
     n_pauses: int,
     lag_s: float,
+    refusals: Refusals | None = None,
 ) -> Decisions:
     """Decisions of settings with these delays, given the events of the speech-to-text (stream times).
 
     All commits are in `late_s`; `n_pauses` is the number of rows that the empty part must have. `lag_s`: how
     long after the user's last sound the speech-to-text speaks of it, which tells the pause that a commit
-    belongs to and moves none. Raises MissingRestarts with what the settings need next.
+    belongs to and moves none. `refusals`: where commits may be refused. Raises
+    MissingRestarts with what the settings need next.
     """
     runs = VadRuns(trace, vad, frame_samples)
     commits: list[list[_Commit]] = []
     missing: dict[int, int] = {}
-    for learner in learners:
+    for setting, learner in enumerate(learners):
+        own = None if refusals is None else refusals.of_setting(setting)
         try:
-            commits.append(_Walk(runs, learner, lag_s).commits(events))
+            commits.append(_Walk(runs, learner, lag_s, own).commits(events))
         except MissingRestarts as needed:
             for origin, windows in zip(needed.origins, needed.windows, strict=True):
                 missing[origin] = max(windows, missing.get(origin, 0))
@@ -149,6 +153,8 @@ class _Walk:
     learner: Learner
     lag_s: float
     """From the user's last sound to what the speech-to-text says of it."""
+    refusals: Refusals | None = None
+    """Of this setting; None where none of its commits is refused."""
     origin: int = 0
     """Where the VAD began last."""
     told: int = 0
@@ -161,6 +167,8 @@ class _Walk:
     """`_user_turn_committed`: the speech-to-text has ended the turn, and nothing is committed since."""
     transcribed: bool = False
     """The turn has a final transcript."""
+    words: int = 0
+    """In the turn's final transcripts."""
     last_speaking_s: float | None = None
     """`_last_speaking_time`"""
     lagging: bool = False
@@ -257,6 +265,7 @@ class _Walk:
                 self._spoke(speaking_time(event), lagging=not tells_time(event))
             if event.kind == "final":
                 self.transcribed = self.transcribed or bool(event.text.strip())
+                self.words += word_count(event.text)
                 if self.ended and not self.speaking:
                     self._trigger(at_s, "late_transcript")
 
@@ -270,6 +279,11 @@ class _Walk:
             silence_s = self.last_speaking_s - (self.lag_s if self.lagging else 0.0)
             self.pending = _Commit(due_s, at_s, cause, self.last_speaking_s, silence_s)
 
+    def _is_refused(self, commit_s: float) -> bool:
+        if self.refusals is None:
+            return False
+        return bool(self.refusals.refused(np.array([commit_s]), np.array([self.words]))[0])
+
     def _commit_before(self, at_s: float) -> None:
         """Commit what waits and is due before a moment."""
         one = self.pending
@@ -277,9 +291,12 @@ class _Walk:
             return
         run = self.runs.run(self.origin, one.time_s)
         self._hear(run, bisect_left(run.arrival_s, one.time_s - TIE_S))
-        self.done.append(one)
         self.pending = None
-        self.transcribed = self.ended = False
+        self.ended = False
+        if self._is_refused(one.time_s):
+            return
+        self.done.append(one)
+        self.transcribed, self.words = False, 0
         if self.last_speaking_s == one.last_speaking_s:
             self.last_speaking_s = self.speech_start_s = None
             self.vad_speech_started = False

@@ -8,7 +8,14 @@ import numpy as np
 
 from ...core.delays import rng_for
 from ...core.detectors import DETECTORS
-from ...core.settings import Conditions, Settings, parse_with_conditions
+from ...core.settings import (
+    Conditions,
+    Frozen,
+    InterruptionSettings,
+    PreemptiveSettings,
+    Settings,
+    parse_with_conditions,
+)
 
 PHASES = 4
 FRAMES_MS = (10, 20, 32, 50)
@@ -37,6 +44,8 @@ def draw_cases(count: int, recordings: int, seed: int = 0) -> list[Case]:
     for number in range(count):
         rng = rng_for(seed, f"case {number}")
         settings, conditions = _draw_settings(rng)
+        beside = _draw_interruption(rng_for(seed, f"case {number} interruption"))
+        settings = settings.model_copy(update=beside)
         cases.append(
             Case(
                 number=number,
@@ -44,7 +53,7 @@ def draw_cases(count: int, recordings: int, seed: int = 0) -> list[Case]:
                 settings=settings,
                 conditions=conditions,
                 phase=int(rng.integers(PHASES)),
-                from_words=bool(rng.random() < 0.5),
+                from_words=bool(rng.random() < 0.5) or settings.interruption.min_words > 0,
                 live=bool(rng.random() < LIVE_SHARE),
             )
         )
@@ -84,3 +93,23 @@ def _draw_settings(rng: np.random.Generator) -> tuple[Settings, Conditions]:
             "frame_duration": float(rng.choice(FRAMES_MS)) / 1000,
         },
     )
+
+
+def _draw_interruption(rng: np.random.Generator) -> dict[str, Frozen]:
+    """The settings of interruption and preemptive generation; of these only `min_words` can move a commit."""
+    timeout_s = round(float(rng.uniform(0.3, 3.0)), 3)
+    return {
+        "interruption": InterruptionSettings(
+            enabled=bool(rng.random() < 0.8),
+            min_words=0 if rng.random() < 0.5 else int(rng.integers(1, 9)),
+            min_duration=float(rng.choice([0.0, 0.2, 0.5, 1.0])),
+            resume_false_interruption=bool(rng.random() < 0.7),
+            false_interruption_timeout=None if rng.random() < 0.2 else timeout_s,
+        ),
+        "preemptive": PreemptiveSettings(
+            enabled=bool(rng.random() < 0.7),
+            preemptive_tts=bool(rng.random() < 0.3),
+            max_speech_duration=float(rng.choice([2.0, 10.0])),
+            max_retries=int(rng.integers(0, 4)),
+        ),
+    }

@@ -2,7 +2,7 @@
 
 What is not compared, and counted: commits at or after the end of the audio, which the end of a session brings
 forward. Assumed by the replay, and so arranged in the session: with dynamic endpointing the agent is the
-recorded one, uninterrupted (`RecordedAgent`); with fixed endpointing it is any agent.
+recorded one, uninterrupted (`RecordedAgent`), and so it is with `min_words`; else it is any agent.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...core.delays import Delay, rng_for
+from ...core.labels import Labels
 from ...core.recording import Recording
 from ...core.session_log import SessionLog
+from ...core.settings import Settings
 from ...core.timeline import SAMPLE_RATE_HZ, frame_samples, phase_offsets
 from ...core.traces import Commits, SttEvent
 from ...recordings.find import RecordingFiles, load_recording
@@ -23,6 +25,7 @@ from ...session.prepare import traced_job
 from ...session.scripted.stt_plan import SttTiming, plan_events, words_of
 from ...session.workers import run_watched
 from ...turns.replay import find_pauses, replay, stt_events
+from ...turns.replay.refusals import word_times
 from ...turns.replay.stt_events import transcripts_of
 from ...turns.tracing import TraceCache, Tracer
 from .cases import PHASES, Case
@@ -61,15 +64,18 @@ def verify_case(files: RecordingFiles, case: Case, cache: Path) -> Outcome:
 
     tracer = Tracer(TraceCache(cache))
     recording = _labelled(files, tracer)
+    assert recording.labels is not None
+    case = replace(case, settings=_possible(case.settings, recording.labels))
     settings = case.settings
+    refuses = settings.interruption.enabled and settings.interruption.min_words > 0
     offset = phase_offsets(PHASES)[case.phase]
     events = transcripts(case, recording, tracer)
-    recorded = functools.partial(RecordedAgent, recording, offset)
+    recorded = functools.partial(RecordedAgent, recording, offset, interruptible=refuses)
     job = SessionJob(
         recording=recording,
         settings=settings,
         conditions=case.conditions,
-        agent=recorded if settings.endpointing.mode == "dynamic" else None,
+        agent=recorded if refuses or settings.endpointing.mode == "dynamic" else None,
         options={"aec_warmup_duration": None},
         seed=case.number,
         phase_samples=offset,
@@ -82,6 +88,16 @@ def verify_case(files: RecordingFiles, case: Case, cache: Path) -> Outcome:
     if case.live:
         job = replace(job, traces=None)
     return outcome(case, recording, replayed, run_watched(job), recording.duration_s + tracer.tail_s)
+
+
+def _possible(settings: Settings, labels: Labels) -> Settings:
+    """The settings without `min_words` where no words, or no speech of the agent, are known."""
+    try:
+        word_times(labels)
+    except ValueError:
+        interruption = settings.interruption.model_copy(update={"min_words": 0})
+        return settings.model_copy(update={"interruption": interruption})
+    return settings
 
 
 def transcripts(case: Case, recording: Recording, tracer: Tracer) -> tuple[SttEvent, ...]:
