@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .common import AgentChannel, Cache, Jobs, Json, Paths, UserChannel, app, ending_well, warn
+from .common import AgentChannel, Cache, Jobs, Json, Paths, ProfileFile, UserChannel, app, ending_well, warn
 
 
 @app.command()
@@ -20,6 +20,10 @@ def verify(
     jobs: Jobs = 2,
     cache: Cache = None,
     out: Annotated[Path | None, typer.Option("--out", help="File that receives the result as JSON.")] = None,
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="Imported sessions against what they really did.")
+    ] = False,
+    profile: ProfileFile = None,
     user: UserChannel = "caller",
     agent: AgentChannel = "agent",
     as_json: Json = False,
@@ -32,6 +36,11 @@ def verify(
 
         if out is not None and out.is_dir():
             raise ValueError(f"{out}: is a folder; name a file with --out")
+        if recorded:
+            _verify_recorded(paths, profile, cache, (user, agent), out, as_json)
+            return
+        if profile is not None:
+            raise typer.BadParameter("--profile goes with --recorded; drawn settings need none")
         proved = workflow.verify(
             paths, settings, seed=seed, case=case, cache=cache, jobs=jobs, channels=(user, agent)
         )
@@ -46,3 +55,35 @@ def verify(
             print_verification(proved, summary)
         if proved.mismatches:
             raise typer.Exit(1)
+
+
+def _verify_recorded(
+    paths: list[Path],
+    profile: Path | None,
+    cache: Path | None,
+    channels: tuple[str, str],
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Each session against its replay; what can't be used is told and left out."""
+    from ..recordings.audio import BadRecording, replacing
+    from ..turns.profile import load_profile
+    from ..workflows import verify as workflow
+    from .tables.verify import print_recorded
+
+    given = None if profile is None else load_profile(profile)
+    answers = list(workflow.verify_recorded(paths, given, cache=cache, channels=channels))
+    found = [one for one in answers if isinstance(one, workflow.Recorded)]
+    skipped = [str(one) for one in answers if isinstance(one, BadRecording)]
+    warn(*(f"skipped: {reason}" for reason in skipped))
+    if not found:
+        raise BadRecording("; ".join(skipped) or "no recordings given; name a file or a folder")
+    summary = workflow.recorded_summary(found, skipped)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(out) as part:
+            part.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if as_json:
+        print(json.dumps(summary))
+    else:
+        print_recorded(summary)

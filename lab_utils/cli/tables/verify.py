@@ -76,3 +76,31 @@ def _print_mismatch(console: Console, proved: workflow.Verification, outcome: wo
 
 def _moment(moment: Moment | None) -> str:
     return "–" if moment is None else f"{moment.time_s:.4f} s  {moment.cause}"
+
+
+def print_recorded(summary: dict[str, Any]) -> None:
+    """The recorded sessions: what their replay reproduces, why the rest differs, and what was assumed."""
+    console = Console()
+    table = Table(title="Recorded sessions against their replay", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("recording", overflow="fold")
+    for name in ("commits", "reproduced", "extra"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("why the others differ")
+    for one in summary["recordings"]:
+        why = ", ".join(f"{count} {reason}" for reason, count in one["why"].items())
+        figures = (str(one[name]) for name in ("commits", "reproduced", "extra"))
+        table.add_row(escape(one["recording"]), *figures, why)
+    console.print(table)
+    share = "–" if summary["share"] is None else f"{summary['share']:.0%}"
+    console.print(
+        f"[bold]{share}[/bold] of {summary['commits']} commits reproduced within "
+        f"{1000 * summary['near_s']:.0f} ms, {summary['extra']} extra",
+        highlight=False,
+    )
+    untimed = sum(one["untimed"] for one in summary["recordings"])
+    if untimed:
+        console.print(f"{untimed} turn(s) of the reports tell no time of their commit", highlight=False)
+    assumed = dict.fromkeys(text for one in summary["recordings"] for text in one["assumed"])
+    console.print("assumed, for the reports don't tell it:")
+    for text in assumed:
+        console.print(f"- {text}", highlight=False, markup=False)

@@ -2,6 +2,7 @@
 
 from .cases import Case, draw_cases
 from .compare import Outcome
+from .recorded import Recorded, recorded_summary, verify_recorded
 from .run import verify
 from .summary import EXCLUDED, GROUP_NAMES, Verification, aligned, counts_of, group_of, groups, summary_of
 
@@ -10,12 +11,15 @@ __all__ = [
     "GROUP_NAMES",
     "Case",
     "Outcome",
+    "Recorded",
     "Verification",
     "aligned",
     "counts_of",
     "draw_cases",
     "group_of",
     "groups",
+    "recorded_summary",
     "summary_of",
     "verify",
+    "verify_recorded",
 ]

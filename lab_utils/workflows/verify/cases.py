@@ -8,9 +8,9 @@ import numpy as np
 
 from ...core.delays import rng_for
 from ...core.detectors import DETECTORS
+from ...core.models import Frozen
 from ...core.settings import (
     Conditions,
-    Frozen,
     InterruptionSettings,
     PreemptiveSettings,
     Settings,
@@ -53,7 +53,7 @@ def draw_cases(count: int, recordings: int, seed: int = 0) -> list[Case]:
                 settings=settings,
                 conditions=conditions,
                 phase=int(rng.integers(PHASES)),
-                from_words=bool(rng.random() < 0.5) or settings.interruption.min_words > 0,
+                from_words=bool(rng.random() < 0.5),
                 live=bool(rng.random() < LIVE_SHARE),
             )
         )

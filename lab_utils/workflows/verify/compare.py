@@ -25,7 +25,7 @@ from ...session.prepare import traced_job
 from ...session.scripted.stt_plan import SttTiming, plan_events, words_of
 from ...session.workers import run_watched
 from ...turns.replay import find_pauses, replay, stt_events
-from ...turns.replay.refusals import word_times
+from ...turns.replay.refusals import word_times, words_by_pause
 from ...turns.replay.stt_events import transcripts_of
 from ...turns.tracing import TraceCache, Tracer
 from .cases import PHASES, Case
@@ -118,8 +118,12 @@ def transcripts(case: Case, recording: Recording, tracer: Tracer) -> tuple[SttEv
     offset = phase_offsets(PHASES)[case.phase]
     (trace,) = tracer.vad(recording, settings.vad.model, [offset])
     pauses = find_pauses(trace, settings.vad, frame_samples(conditions.frame_duration))
+    offset_s = offset / SAMPLE_RATE_HZ
     finals = transcripts_of(pauses, conditions.transcription_delay)
-    return tuple(replace(final, time_s=final.time_s - offset / SAMPLE_RATE_HZ, text="…") for final in finals)
+    if settings.interruption.min_words:
+        counts = words_by_pause(word_times(recording.labels) + offset_s, pauses.last_speaking_s)
+        finals = [replace(one, text="word " * n or one.text) for one, n in zip(finals, counts, strict=True)]
+    return tuple(replace(final, time_s=final.time_s - offset_s) for final in finals)
 
 
 def outcome(
