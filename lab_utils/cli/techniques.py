@@ -32,8 +32,11 @@ def techniques(
     turns: Annotated[int, typer.Option(min=1, help="At least so many turns for each configuration.")] = 1000,
     seed: Seed = 0,
     out: Out = Path("out/techniques"),
-    patience: Annotated[
-        float, typer.Option(min=0, max=60, help="Seconds that the caller waits for an answer.")
+    wait: Annotated[
+        float,
+        typer.Option(
+            "--wait", "--patience", min=0, max=60, help="Seconds that the caller waits for an answer."
+        ),
     ] = 8.0,
     greeting: Annotated[
         bool | None,
@@ -61,7 +64,7 @@ def techniques(
             providers,
             turns=turns,
             seed=seed,
-            patience_s=patience,
+            wait_s=wait,
             greeting=greeting,
             mistakes=mistakes,
             jobs=jobs,

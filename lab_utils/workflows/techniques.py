@@ -15,7 +15,7 @@ from ..core.settings import Settings
 from ..latency.ablation.cells import Plan
 from ..latency.ablation.files import save_ablation
 from ..latency.ablation.plan import BASELINE, DEFAULT, FULL, MISTAKE
-from ..latency.ablation.run import PATIENCE_S, TURNS, Ablation, ablate
+from ..latency.ablation.run import TURNS, WAIT_S, Ablation, ablate
 from ..latency.ablation.side_by_side import side_by_side
 from ..latency.ablation.summary import alone_and_left_out, by_stage, levels, waterfall
 from ..latency.ablation.turns import MEASURES
@@ -109,7 +109,7 @@ class TechniqueStudy:
     def sessions(self, path: str | Path, number: int = 0) -> Sessions:
         """One call under LiveKit's default and all twelve: whole sessions, with sound."""
         of = self.ablation
-        plan = Plan(of.settings, of.conditions, of.providers, default_cache(), of.patience_s, of.greeting)
+        plan = Plan(of.settings, of.conditions, of.providers, default_cache(), of.wait_s, of.greeting)
         agents = {shown: of.configurations[name] for name, shown in AGENTS.items() if name != BASELINE}
         found = find_recordings(path)
         if not 0 <= number < len(found):
@@ -160,7 +160,7 @@ def measure_techniques(
     *,
     turns: int = TURNS,
     seed: int = 0,
-    patience_s: float = PATIENCE_S,
+    wait_s: float = WAIT_S,
     greeting: bool | None = None,
     mistakes: bool = False,
     jobs: int = 2,
@@ -180,7 +180,7 @@ def measure_techniques(
             load_providers(providers) if isinstance(providers, str) else providers,
             turns=turns,
             seed=seed,
-            patience_s=patience_s,
+            wait_s=wait_s,
             greeting=greeting,
             mistakes=mistakes,
             jobs=jobs,

@@ -78,6 +78,6 @@ def test_what_the_options_repeat_agrees_with_what_they_stand_for() -> None:
     assert default_of("transcribe", "model") == DEFAULT_MODEL
     defaults = {name: one.default for name, one in inspect.signature(ablate).parameters.items()}
     assert default_of("techniques", "turns") == defaults["turns"]
-    assert default_of("techniques", "patience") == defaults["patience_s"]
+    assert default_of("techniques", "wait") == defaults["wait_s"]
     (corpus,) = [one for one in GROUP.commands["fetch"].params if one.name == "corpus"]
     assert corpus.help == f"One of {', '.join(CORPORA)}."

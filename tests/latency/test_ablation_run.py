@@ -298,7 +298,7 @@ def main():
     assert run_virtually(code) == [[N_TURNS, True], [N_TURNS, False]]
 
 
-@pytest.mark.parametrize("arguments", [{"turns": 0}, {"patience_s": -1.0}])
+@pytest.mark.parametrize("arguments", [{"turns": 0}, {"wait_s": -1.0}])
 def test_impossible_arguments_are_refused(call, arguments) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):
         ablate([call], Settings(), load_providers("guide"), **arguments)

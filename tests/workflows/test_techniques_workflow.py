@@ -36,7 +36,7 @@ def study_of(turns: pd.DataFrame, sessions: pd.DataFrame) -> TechniqueStudy:
             providers=load_providers("guide"),
             seed=0,
             draws=3,
-            patience_s=8.0,
+            wait_s=8.0,
             greeting=None,
             recordings=("a", "b", "c", "d"),
             skipped=(),

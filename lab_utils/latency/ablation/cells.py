@@ -24,8 +24,8 @@ class Plan:
     providers: Providers
     cache: Path
     """Of traces."""
-    patience_s: float
-    """The caller waits for an answer at least so long (`patience`)."""
+    wait_s: float
+    """The caller waits for an answer at least so long (`lengthened_pauses`)."""
     greeting: bool | None = None
     """Whether the agent greets; None: where the recorded agent spoke first."""
 

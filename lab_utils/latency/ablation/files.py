@@ -40,7 +40,7 @@ def summary_of(ablation: Ablation) -> dict[str, Any]:
         "conditions": ablation.conditions.model_dump(),
         "seed": ablation.seed,
         "draws": ablation.draws,
-        "patience_s": ablation.patience_s,
+        "wait_s": ablation.wait_s,
         "greeting": ablation.greeting,
         "recordings": list(ablation.recordings),
         "skipped": list(ablation.skipped),

@@ -52,7 +52,7 @@ from ..techniques.switches import region, session_options
 from ..techniques.tool_prefetch import LookUp
 from .cells import Cell, Plan, Prepared, Rows
 from .costs import usage_and_cost
-from .patience import patient
+from .lengthened_pauses import with_lengthened_pauses
 from .scenario import LookUp as AskedFor
 from .scenario import Scenario, call_centre
 from .timing import turn_rows, turns_of
@@ -107,7 +107,7 @@ def session(plan: Plan, cell: Cell) -> tuple[Recording, SessionLog]:
 
 def traced(plan: Plan, files: RecordingFiles) -> Prepared:
     """Put a recording's traces into the cache, if it has turns."""
-    recording = _loaded(files, plan.cache, plan.patience_s)
+    recording = _loaded(files, plan.cache, plan.wait_s)
     assert recording.labels is not None
     turns = len(turns_of(recording.labels))
     if turns:
@@ -116,8 +116,8 @@ def traced(plan: Plan, files: RecordingFiles) -> Prepared:
 
 
 @lru_cache(maxsize=2)
-def _loaded(files: RecordingFiles, cache: Path, patience_s: float) -> Recording:
-    return patient(Tracer(TraceCache(cache)).labelled(load_recording(files)), patience_s)
+def _loaded(files: RecordingFiles, cache: Path, wait_s: float) -> Recording:
+    return with_lengthened_pauses(Tracer(TraceCache(cache)).labelled(load_recording(files)), wait_s)
 
 
 def _without_agent(recording: Recording, labels: Labels) -> Recording:
@@ -157,7 +157,7 @@ class _Parts:
     """The parts of one session, made in its loop and read when it is over."""
 
     def __init__(self, plan: Plan, cell: Cell) -> None:
-        recording = _loaded(cell.files, plan.cache, plan.patience_s)
+        recording = _loaded(cell.files, plan.cache, plan.wait_s)
         assert recording.labels is not None
         self._greets = speaks_first(recording) if plan.greeting is None else plan.greeting
         self.recording = recording if self._greets else _without_agent(recording, recording.labels)

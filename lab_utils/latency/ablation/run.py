@@ -28,7 +28,7 @@ from .summary import Summary, summarize
 from .turns import SESSION_COLUMNS, TURN_COLUMNS, table
 
 TURNS = 1000
-PATIENCE_S = 8.0
+WAIT_S = 8.0
 """Long enough for a reply of five seconds that begins within three."""
 SEEDS = 10_000
 """Draws of delays of one ablation are seeded with its seed times this and their number."""
@@ -44,7 +44,7 @@ class Ablation:
     seed: int
     draws: int
     """How often each call was run by each configuration."""
-    patience_s: float
+    wait_s: float
     greeting: bool | None
     recordings: tuple[str, ...]
     skipped: tuple[str, ...]
@@ -80,7 +80,7 @@ def ablate(
     *,
     turns: int = TURNS,
     seed: int = 0,
-    patience_s: float = PATIENCE_S,
+    wait_s: float = WAIT_S,
     greeting: bool | None = None,
     mistakes: bool = False,
     jobs: int = 2,
@@ -91,17 +91,17 @@ def ablate(
     """Measure all configurations of `plan` on at least `turns` turns each.
 
     Recordings are taken in order until they have so many turns; if all together have fewer, they are run
-    again under other draws of delays. `patience_s`: how long the caller waits for an answer (`patience`).
-    `greeting`: whether the agent speaks first; None: where the recorded one did. The result depends on these
-    arguments alone, not on `jobs`. A recording that can't be used is skipped with its reason; raises
-    BadRecording if none is left, and whatever a session that could not be run at all raised.
+    again under other draws of delays. `wait_s`: how long the caller waits for an answer (see
+    `lengthened_pauses`). `greeting`: whether the agent speaks first; None: where the recorded one did. The
+    result depends on these arguments alone, not on `jobs`. A recording that can't be used is skipped with its
+    reason; raises BadRecording if none is left, and whatever a session that could not be run at all raised.
     """
     if turns < 1:
         raise ValueError(f"turns is {turns}; expected 1 or more")
-    if not 0 <= patience_s <= 60:
-        raise ValueError(f"patience_s is {patience_s}; expected 0 to 60 seconds")
+    if not 0 <= wait_s <= 60:
+        raise ValueError(f"wait_s is {wait_s}; expected 0 to 60 seconds")
     settings, conditions = settings_in(profile), conditions_in(profile)
-    plan = Plan(settings, conditions, providers, cache or default_cache(), patience_s, greeting)
+    plan = Plan(settings, conditions, providers, cache or default_cache(), wait_s, greeting)
     found, errors = find_in(paths, channels)
     skipped = [str(error) for _, error in errors]
     chosen: list[tuple[RecordingFiles, Prepared]] = []
@@ -128,7 +128,7 @@ def ablate(
         providers=providers,
         seed=seed,
         draws=draws,
-        patience_s=patience_s,
+        wait_s=wait_s,
         greeting=greeting,
         recordings=tuple(files.name for files, _ in chosen),
         skipped=tuple(skipped),

@@ -5,27 +5,27 @@ import pytest
 from calls import sample
 
 from lab_utils.core.timeline import to_samples
-from lab_utils.latency.ablation.patience import patient
+from lab_utils.latency.ablation.lengthened_pauses import with_lengthened_pauses
 from lab_utils.latency.ablation.timing import turns_of
 from lab_utils.recordings.find import audio_sha256
 
-PATIENCE_S = 7.0
+WAIT_S = 7.0
 
 
 @pytest.fixture(scope="module", params=["01_table_booking", "06_insurance_claim"])
 def pair(request):
     recording = sample(request.param)
-    return recording, patient(recording, PATIENCE_S)
+    return recording, with_lengthened_pauses(recording, WAIT_S)
 
 
 def test_no_turn_begins_before_the_caller_has_waited(pair):
     recording, waited = pair
     waits = [turn.until_s - turn.end_s for turn in turns_of(waited.labels)]
-    assert min(waits) >= PATIENCE_S - 1e-3
+    assert min(waits) >= WAIT_S - 1e-3
     before = [turn.until_s - turn.end_s for turn in turns_of(recording.labels)]
-    assert min(before) < PATIENCE_S
+    assert min(before) < WAIT_S
     assert all(
-        new == pytest.approx(max(old, PATIENCE_S), abs=1e-3) for old, new in zip(before, waits, strict=True)
+        new == pytest.approx(max(old, WAIT_S), abs=1e-3) for old, new in zip(before, waits, strict=True)
     )
 
 
@@ -54,7 +54,7 @@ def test_both_channels_grow_alike_under_a_hash_of_their_own(pair):
 
 def test_background_goes_on_through_the_longer_pause():
     recording = sample("06_insurance_claim")  # noise at 10 dB
-    waited = patient(recording, PATIENCE_S)
+    waited = with_lengthened_pauses(recording, WAIT_S)
     turn = turns_of(waited.labels)[0]
     pause = waited.user[to_samples(turn.end_s + 0.5) : to_samples(turn.until_s - 0.5)].astype(float)
     levels = [np.sqrt(np.mean(part**2)) for part in np.array_split(pause, 8)]
@@ -63,4 +63,4 @@ def test_background_goes_on_through_the_longer_pause():
 
 def test_a_recording_that_waits_long_enough_is_left_alone():
     recording = sample("01_table_booking")
-    assert patient(recording, 0.0) is recording
+    assert with_lengthened_pauses(recording, 0.0) is recording

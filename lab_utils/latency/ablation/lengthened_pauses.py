@@ -2,7 +2,7 @@
 
 A recorded caller goes on when the *recorded* agent has answered, in about half a second; a slow configuration
 would not have said a word by then, and only its fast answers would count. So before each next turn the pause
-is made longer, until the caller has waited `patience_s` since the end of the turn before. What fills it is
+is made longer, until the caller has waited `wait_s` since the end of the turn before. What fills it is
 the pause's own background, forward and backward in turn, so that noise goes on as it was.
 """
 
@@ -29,10 +29,10 @@ BACKGROUND_S = 1.0
 """At most so much of it is repeated."""
 
 
-def patient(recording: Recording, patience_s: float) -> Recording:
-    """The labelled recording in which no turn begins within `patience_s` of the end of the one before."""
+def with_lengthened_pauses(recording: Recording, wait_s: float) -> Recording:
+    """The labelled recording in which no turn begins within `wait_s` of the end of the one before."""
     assert recording.labels is not None
-    at_s, added_s = _insertions(recording.labels, patience_s)
+    at_s, added_s = _insertions(recording.labels, wait_s)
     if not len(at_s):
         return recording
     samples = [(to_samples(at), to_samples(added)) for at, added in zip(at_s, added_s, strict=True)]
@@ -46,12 +46,12 @@ def patient(recording: Recording, patience_s: float) -> Recording:
     return replace(recording, user=user, agent=agent, labels=labels, sha256=audio_sha256(user, agent))
 
 
-def _insertions(labels: Labels, patience_s: float) -> tuple[Floats, Floats]:
+def _insertions(labels: Labels, wait_s: float) -> tuple[Floats, Floats]:
     """Where how much time is added; two arrays of shape=(n,)."""
     speech_ends = labels.spans("user")[:, 1]
     found = []
     for turn in turns_of(labels):
-        missing_s = patience_s - (turn.until_s - turn.end_s)
+        missing_s = wait_s - (turn.until_s - turn.end_s)
         if 0 < missing_s < np.inf:
             before = speech_ends[speech_ends <= turn.until_s]
             free_s = turn.until_s - max(before, default=turn.end_s)
