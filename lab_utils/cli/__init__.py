@@ -10,7 +10,7 @@ Exit codes: 0 done; 1 bad input, a budget nobody meets, a session that failed or
 
 from __future__ import annotations
 
-from . import demo, export, fetch, fit, import_, label, run, sweep, techniques, transcribe, verify
+from . import demo, export, fetch, fit, import_, label, plan, run, sweep, techniques, transcribe, verify
 from .common import app
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "fit",
     "import_",
     "label",
+    "plan",
     "run",
     "sweep",
     "techniques",

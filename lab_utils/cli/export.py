@@ -22,6 +22,13 @@ def export(
     max_latency_p95: Annotated[
         float | None, typer.Option(min=0, help="Least false-boundary rate with at most this p95 latency (s).")
     ] = None,
+    guarantee: Annotated[
+        float | None,
+        typer.Option(
+            help="Confidence, such as 0.9, with which future calls are to keep --max-false-boundary-rate "
+            "on average; refused with the number of calls that it would take."
+        ),
+    ] = None,
     snippet: Annotated[bool, typer.Option(help="Also print the Python to paste into an agent.")] = False,
     techniques: Annotated[
         str | None,
@@ -40,6 +47,8 @@ def export(
     """Choose a setting under a budget and write it as a profile. AgentSession takes it as it is."""
     if (max_false_boundary_rate is None) == (max_latency_p95 is None):
         raise typer.BadParameter("give either --max-false-boundary-rate or --max-latency-p95")
+    if guarantee is not None and max_false_boundary_rate is None:
+        raise typer.BadParameter("--guarantee needs --max-false-boundary-rate")
     with ending_well():
         from ..turns.choose import Budget
         from ..workflows import study as studies
@@ -52,7 +61,7 @@ def export(
             budget = Budget.latency_p95(max_latency_p95 or 0.0)
         worker = worker_text(output, techniques, providers)
         study = studies.reopen_study(folder, jobs=jobs, cache=cache)
-        choice = study.choose(budget)
+        choice = study.choose(budget, guarantee=guarantee)
         made = study.profile(choice, name)
         written = export_files(made, output, worker)
         summary = studies.summary_of(study, choice)
@@ -61,6 +70,8 @@ def export(
             print(json.dumps(answer | ({"snippet": made.snippet()} if snippet else {})))
         else:
             tables.print_summary(summary, None)
+            if choice.guarantee is not None:
+                print(f"guarantee: {choice.guarantee}")
             for what, path in written.items():
                 print(f"{what}: {path}")
             if snippet:

@@ -127,6 +127,8 @@ class Evidence(Frozen, strict=False):
     """LiveKit's default settings, on all recordings."""
     held_out: Figures | None = None
     """Each recording under the settings chosen on the others; None where there is only one."""
+    guarantee: str | None = None
+    """What was certified of these settings, in words (`turns.guarantee`)."""
     note: str = ""
 
 
@@ -223,6 +225,8 @@ def to_yaml(profile: Profile) -> str:
         return text + "\nevidence: null\n"
     evidence["recordings"] = [OneLine(recording) for recording in evidence["recordings"]]
     evidence["conditions"] = OneLine(evidence["conditions"])
+    if evidence["guarantee"] is None:
+        del evidence["guarantee"]
     for key in ("chosen", "defaults", "held_out"):
         evidence[key] = evidence[key] and {name: OneLine(value) for name, value in evidence[key].items()}
     return text + _EVIDENCE_COMMENT + dumped({"evidence": evidence})

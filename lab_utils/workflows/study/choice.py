@@ -16,7 +16,8 @@ from ...core.knobs import KNOBS
 from ...core.settings import Conditions, Settings
 from ...turns import grid as grids
 from ...turns import profile
-from ...turns.choose import Budget, choose, choose_or_nearest, held_out
+from ...turns.choose import Budget, NoneWithinBudget, choose, choose_or_nearest, held_out
+from ...turns.guarantee import Guarantee, certify
 from ...turns.sweep import Corpus, Sweep, counts, score_one
 
 DEFAULT_BUDGET = Budget.false_boundary_rate(0.10)
@@ -45,6 +46,8 @@ class Choice:
     chosen: pd.DataFrame
     defaults: pd.DataFrame
     held_out: pd.DataFrame | None
+    guarantee: Guarantee | None = None
+    """What was certified of the setting, if that was asked for."""
     by_hand: bool = False
     """Whether somebody moved the settings after they were chosen."""
 
@@ -102,10 +105,12 @@ def choose_settings(
     conditions: Conditions,
     *,
     nearest: bool = False,
+    guarantee: float | None = None,
 ) -> Choice:
     """The setting that meets a budget best, with its figures and those of the defaults.
 
-    Raises NoneWithinBudget if none does, or takes the nearest one if `nearest`.
+    `guarantee`: a confidence; then the fastest setting that is certified with it (`turns.guarantee`). Raises
+    NoneWithinBudget if there is none; without a guarantee the nearest one is taken if `nearest`.
     """
     n = counts(corpus)
     if not (n["holds"] and n["turns"]):
@@ -113,7 +118,14 @@ def choose_settings(
             f"the recordings have {n['holds']} holds and {n['turns']} ends of turn: nothing to choose by; "
             "check that the second channel is the agent's, or add label files"
         )
-    row = choose_or_nearest(result.table, budget) if nearest else choose(result.table, budget)
+    statement = None
+    if guarantee is not None:
+        statement = certify(corpus, result, budget, guarantee, conditions)
+        if statement.row is None:
+            raise NoneWithinBudget(str(statement))
+        row = statement.row
+    else:
+        row = choose_or_nearest(result.table, budget) if nearest else choose(result.table, budget)
     settings = settings_of_row(result.table, row)
     return Choice(
         budget=budget,
@@ -122,7 +134,8 @@ def choose_settings(
         within_budget=bool(budget.met(result.table)[row]),
         chosen=score_one(corpus, settings, conditions),
         defaults=score_one(corpus, Settings(), conditions),
-        held_out=held_out(corpus, result, budget, conditions),
+        held_out=held_out(corpus, result, budget, conditions) if statement is None else None,
+        guarantee=statement,
     )
 
 
@@ -146,6 +159,7 @@ def make_profile(
         chosen=_profile_figures(choice.chosen),
         defaults=_profile_figures(choice.defaults),
         held_out=None if choice.held_out is None else _profile_figures(choice.held_out),
+        guarantee=None if choice.guarantee is None else str(choice.guarantee),
         note=f"labels from: {', '.join(sources)}",
     )
     return profile.Profile(name=name, settings=choice.settings, evidence=evidence)

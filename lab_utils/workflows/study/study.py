@@ -79,9 +79,16 @@ class Study(Measured):
         )
         return Study.of(measured)
 
-    def choose(self, budget: Budget = DEFAULT_BUDGET, *, nearest: bool = False) -> Choice:
-        """The setting that meets a budget best, or if asked the nearest one, instead of NoneWithinBudget."""
-        return choose_settings(self.corpus, self.result, budget, self.conditions, nearest=nearest)
+    def choose(
+        self, budget: Budget = DEFAULT_BUDGET, *, nearest: bool = False, guarantee: float | None = None
+    ) -> Choice:
+        """The setting that meets a budget best, or if asked the nearest one, instead of NoneWithinBudget.
+
+        With `guarantee`, a confidence such as 0.9, the fastest setting that is certified with it.
+        """
+        return choose_settings(
+            self.corpus, self.result, budget, self.conditions, nearest=nearest, guarantee=guarantee
+        )
 
     def score(self, settings: Settings) -> pd.DataFrame:
         """Figures of one setting whose predictions are traced, with 95 % intervals, as `metrics.figures`."""
