@@ -59,11 +59,14 @@ class BadProfile(InputError):
 def _to_figure(value: Any) -> Any:
     if not isinstance(value, float):
         return value
-    return None if math.isnan(value) else round(float(value), 4) + 0.0
+    return round(float(value), 4) + 0.0 if math.isfinite(value) else None
 
 
 Figure = Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, BeforeValidator(_to_figure)]
-"""Rounded to four decimals (0.1 ms, 0.01 %) to keep the file readable; None, also from NaN: no data."""
+"""Rounded to four decimals (0.1 ms, 0.01 %) to keep the file readable.
+
+None, also from NaN and infinity: no data, or no finite value, as a percentile that falls among missed turns.
+"""
 Count = Annotated[int, Field(ge=0)]
 
 
