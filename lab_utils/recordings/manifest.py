@@ -29,7 +29,7 @@ from ..core.recording import Provenance, Recording
 from ..core.session_log import LeftOut
 from .audio import BadRecording, as_path, is_local
 from .formats import BY_NAME
-from .parquet_files import opened
+from .parquet_files import check_size, opened
 from .recording_files import Layout, RecordingFiles, format_raw, parse_raw
 
 KEY = b"livekit-turn-lab.manifest"
@@ -54,6 +54,7 @@ SCHEMA = pa.schema(
     metadata={KEY: str(VERSION)},
 )
 MAX_ROWS = 1_000_000
+MAX_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,7 @@ def read_manifest(path: str | Path, root: str | Path | None = None) -> Manifest:
             if file.metadata.num_rows > MAX_ROWS:
                 finding = f"lists {file.metadata.num_rows} recordings, at most {MAX_ROWS} are expected"
                 raise BadRecording.of(source, finding, "split it")
+            check_size(source, file, SCHEMA.names, MAX_BYTES)
             content = file.read(columns=list(SCHEMA.names))
             content.validate(full=True)  # text that isn't UTF-8 would come out as an error much later
             table = content.to_pandas()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -15,6 +15,9 @@ from .audio import BadRecording
 
 MAX_FOOTER_BYTES = 64 << 20
 """The footer lists the columns of each row group; it is read whole."""
+BOMB_BYTES = 64 << 20
+BOMB_RATIO = 200
+"""Text packs ten times smaller, audio hardly at all."""
 
 
 @contextmanager
@@ -52,3 +55,25 @@ def _check_footer(path: Path, stream: IO[bytes]) -> None:
         if footer > MAX_FOOTER_BYTES:
             finding = f"has a footer of {footer >> 20} MiB, at most {MAX_FOOTER_BYTES >> 20} are expected"
             raise BadRecording.of(path, finding, "copy it again, or write it with fewer row groups")
+
+
+def check_size(
+    path: Path, file: pq.ParquetFile, columns: Sequence[str], most_bytes: int, group: int | None = None
+) -> None:
+    """Raises BadRecording, by what the footer says, for columns that would take more memory than that.
+
+    `group`: of one row group, else of all. A few kilobytes can hold gigabytes of the same letter.
+    """
+    metadata = file.metadata
+    total = packed = 0
+    for g in range(metadata.num_row_groups) if group is None else (group,):
+        row_group = metadata.row_group(g)
+        for c in range(row_group.num_columns):
+            column = row_group.column(c)
+            if column.path_in_schema.partition(".")[0] in columns:
+                total += max(0, column.total_uncompressed_size)
+                packed += max(0, column.total_compressed_size)
+    if total > most_bytes or (total > BOMB_BYTES and total > BOMB_RATIO * packed):
+        finding = f"would take {total / (1 << 20):.0f} MiB of {packed / (1 << 20):.1f} MiB in the file"
+        limit = f"at most {most_bytes >> 20} MiB, and {BOMB_RATIO} times its size, are expected"
+        raise BadRecording.of(path, finding, f"{limit}; check where it comes from")

@@ -30,7 +30,7 @@ from ...core.timeline import SAMPLE_RATE_HZ
 from ..audio import MAX_DURATION_S, BadRecording, to_pcm16k
 from ..json_files import Lenient, Number, as_json
 from ..listing import Listing
-from ..parquet_files import opened
+from ..parquet_files import check_size, opened
 from ..recording_files import FindOptions, Found, RecordingFiles, Skipped
 from .base import Contents, Format
 
@@ -38,6 +38,7 @@ NAME = "eot_bench"
 REQUIRED = ("id", "language", "audio", "silence_spans")
 OPTIONAL = ("words", "messages")
 MAX_GROUP_BYTES = 2 << 30
+MAX_ID_BYTES = 64 << 20
 TOLERANCE_S = 0.1
 """Silences and words may end so much after the audio; they are clipped."""
 
@@ -90,6 +91,7 @@ def find(listing: Listing, _: FindOptions) -> Found:
 
 
 def _column(path: Path, file: pq.ParquetFile, name: str) -> list[Any]:
+    check_size(path, file, [name], MAX_ID_BYTES)
     try:
         values: list[Any] = file.read(columns=[name])[name].to_pylist()
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
@@ -129,10 +131,8 @@ def _row(path: Path, number: int) -> Mapping[str, Any]:
             first += metadata.num_rows
         else:
             raise BadRecording.of(path, f"has no row {number}", "import it again")
-        if metadata.total_byte_size > MAX_GROUP_BYTES:
-            finding = f"has a row group of {metadata.total_byte_size / (1 << 30):.1f} GiB"
-            raise BadRecording.of(path, finding, "write it with smaller row groups (at most 2 GiB)")
         columns = [name for name in (*REQUIRED, *OPTIONAL) if name in file.schema_arrow.names]
+        check_size(path, file, columns, MAX_GROUP_BYTES, group)
         try:
             table = file.read_row_group(group, columns=columns)
             rows = table.slice(number - first, 1).to_pylist()
