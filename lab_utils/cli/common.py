@@ -34,6 +34,9 @@ Paths = Annotated[list[Path], typer.Argument(help="Recordings, or folders of the
 UserChannel = Annotated[
     str, typer.Option("--user", help="Name of the user's channel in pairs of mono files.")
 ]
+Pair = Annotated[str, typer.Option(help="Names of pairs, such as '{name}_{channel:rx|tx}.wav'.")]
+Raw = Annotated[str, typer.Option(help="Coding of .raw and .pcm: ENCODING[,RATE_HZ[,CHANNELS]].")]
+Swap = Annotated[bool, typer.Option("--swap", help="Exchange user and agent.")]
 AgentChannel = Annotated[str, typer.Option(help="Name of the agent's channel.")]
 ProfileFile = Annotated[Path | None, typer.Option(help="Profile file (default: LiveKit's default settings).")]
 

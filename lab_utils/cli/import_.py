@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .common import Json, UserChannel, app, ending_well, warn
+from .common import Json, Pair, Raw, Swap, UserChannel, app, ending_well, warn
 
 
 @app.command("import")
@@ -21,9 +21,9 @@ def import_(
     agent: Annotated[
         str, typer.Option(help="Name of the agent's channel, or its LiveKit identity.")
     ] = "agent",
-    pair: Annotated[str, typer.Option(help="Names of pairs, such as '{name}_{channel:rx|tx}.wav'.")] = "",
-    raw: Annotated[str, typer.Option(help="Coding of .raw and .pcm: ENCODING[,RATE_HZ[,CHANNELS]].")] = "",
-    swap: Annotated[bool, typer.Option("--swap", help="Exchange user and agent.")] = False,
+    pair: Pair = "",
+    raw: Raw = "",
+    swap: Swap = False,
     redact: Annotated[str, typer.Option(help="Words to mute in copies: WORD[,WORD ...].")] = "",
     redact_spans: Annotated[
         Path | None, typer.Option(help="Annotation file whose segments (or tier 'redact') are muted.")

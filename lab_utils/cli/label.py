@@ -32,6 +32,10 @@ def label(
     remove: Annotated[bool, typer.Option("--remove", help="Remove the label at --at.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Take back the last edit.")] = False,
     history: Annotated[bool, typer.Option("--history", help="Show who changed what, when and why.")] = False,
+    skeleton: Annotated[
+        bool,
+        typer.Option("--skeleton", help="Write a label file to fill in, of speech and undecided pauses."),
+    ] = False,
     by: Annotated[str, typer.Option(help="Your name; it is kept with what you change.")] = "",
     because: Annotated[str, typer.Option(help="Why, for the history.")] = "",
     user: UserChannel = "caller",
@@ -41,8 +45,8 @@ def label(
 ) -> None:
     """List a recording's labels, or correct one of them. The least sure stand first."""
     edits = at is not None or kind is not None or start is not None or end is not None or remove
-    if edits + undo + history > 1:
-        raise typer.BadParameter("an edit, --undo and --history go one at a time")
+    if edits + undo + history + skeleton > 1:
+        raise typer.BadParameter("an edit, --undo, --history and --skeleton go one at a time")
     if (edits or undo) and not by.strip():
         raise typer.BadParameter("say who you are: --by NAME")
     if remove and (at is None or kind is not None or start is not None or end is not None):
@@ -52,9 +56,18 @@ def label(
     if edits and at is not None and not remove and kind is None and start is None and end is None:
         raise typer.BadParameter("say what is wrong with it: --kind, --start, --end or --remove")
     with ending_well():
-        from ..workflows.label import open_labels
+        from ..workflows.label import open_labels, write_skeleton
         from .tables.label import print_edited, print_history, print_labels
 
+        if skeleton:
+            file, pauses = write_skeleton(recording, (user, agent), cache)
+            if as_json:
+                print(json.dumps({"file": str(file), "undecided": pauses}))
+            else:
+                print(
+                    f"{file}: {pauses} pause(s) to decide: set each kind to hold (the user goes on) or shift"
+                )
+            return
         known, changes = open_labels(recording, (user, agent), cache), None
         now = dt.datetime.now(dt.UTC)
         if undo:

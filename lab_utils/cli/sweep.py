@@ -10,7 +10,22 @@ from typing import Annotated
 
 import typer
 
-from .common import AgentChannel, Cache, Jobs, Json, Out, Paths, Phases, UserChannel, app, ending_well, warn
+from .common import (
+    AgentChannel,
+    Cache,
+    Jobs,
+    Json,
+    Out,
+    Pair,
+    Paths,
+    Phases,
+    Raw,
+    Swap,
+    UserChannel,
+    app,
+    ending_well,
+    warn,
+)
 
 FrameMs = Annotated[float, typer.Option(min=1, max=1000, help="Length of the agent's audio frames, in ms.")]
 TranscriptionDelay = Annotated[
@@ -39,6 +54,9 @@ def sweep(
     prediction_delay: PredictionDelay = 0.04,
     user: UserChannel = "caller",
     agent: AgentChannel = "agent",
+    pair: Pair = "",
+    raw: Raw = "",
+    swap: Swap = False,
     condition: Annotated[
         list[str] | None,
         typer.Option(help="Also judge the choice on a bad line, e.g. noise:10, telephone, loss:0.05:3."),
@@ -63,6 +81,7 @@ def sweep(
             as_json=as_json,
             conditions=conditions,
             channels=(user, agent),
+            found_by=(pair, raw, swap),
             lines=condition or (),
         )
 
@@ -78,17 +97,21 @@ def sweep_and_tell(
     as_json: bool,
     conditions: Mapping[str, float] | None = None,
     channels: tuple[str, str] = ("caller", "agent"),
+    found_by: tuple[str, str, bool] = ("", "", False),
     lines: Sequence[str] = (),
 ) -> None:
     """`lab sweep` and `lab demo`: measure, choose, write, and print what came of it."""
     from ..core.settings import Conditions
     from ..recordings.conditions import LineCondition
+    from ..recordings.recording_files import FindOptions, parse_raw
     from ..turns.grid import read_grid
     from ..workflows import study as studies
     from .tables import sweep as tables
 
     worse = [LineCondition.parse(text) for text in lines]
     studies.check_folder(out)
+    pair, raw, swap = found_by
+    options = FindOptions(*channels, pair, parse_raw(raw) if raw else None, swap) if any(found_by) else None
     study = studies.measure(
         paths,
         grid=read_grid(grid) if grid else None,
@@ -97,6 +120,7 @@ def sweep_and_tell(
         jobs=jobs,
         cache=cache,
         channels=channels,
+        options=options,
     )
     choice = study.choose(nearest=True)
     summary = studies.write_report(study, choice, out, out.resolve().name, dt.date.today())

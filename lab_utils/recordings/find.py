@@ -75,12 +75,14 @@ def find_recordings(
 
 
 def find_in(
-    paths: Iterable[str | Path], channels: tuple[str, str] = ("caller", "agent")
+    paths: Iterable[str | Path],
+    channels: tuple[str, str] = ("caller", "agent"),
+    options: FindOptions | None = None,
 ) -> tuple[list[RecordingFiles], list[tuple[str | Path, BadRecording]]]:
     """The recordings in several files, folders and manifests, and the paths that have none, with the error.
 
     Label files are passed over: they come with their recordings, when a shell has listed a folder.
-    `channels`: names of the user's and the agent's channel.
+    `channels`: names of the user's and the agent's channel; `options` in place of them says more.
     """
     found: list[RecordingFiles] = []
     failed: list[tuple[str | Path, BadRecording]] = []
@@ -88,7 +90,10 @@ def find_in(
         if str(path).endswith(LABEL_SUFFIX):
             continue
         try:
-            found += find_recordings(path, user=channels[0], agent=channels[1])
+            one = options or FindOptions(*channels)
+            found += find_recordings(
+                path, user=one.user, agent=one.agent, pair=one.pair, raw=one.raw, swap=one.swap
+            )
         except BadRecording as error:
             failed.append((path, error))
     return with_distinct_names(found), failed

@@ -6,6 +6,7 @@ filtering it later reads no audio.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,21 @@ class Imported:
         """What loading had to mend or found odd: "NAME: note"."""
         return tuple(f"{entry.files.name}: {note}" for entry in self.entries for note in entry.notes)
 
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What is missing or seems wrong, and the ways to mend it: one channel alone, channels exchanged."""
+        found = []
+        alone = [one for one in self.entries if one.channels == 1 and not one.labels_source]
+        if alone:
+            named = alone[0].files.name + ", ..." * (len(alone) > 1)
+            count = f"{len(alone)} recording(s) have one channel and no labels ({named})"
+            found.append(f"{count}: {ways(alone[0].files.user)}")
+        for entry in self.entries:
+            if any(note.startswith("the user's channel behaves like") for note in entry.notes):
+                command = f"lab import {shlex.quote(str(entry.files.user))} --swap"
+                found.append(f"{entry.files.name}: user and agent may be exchanged; this does it: {command}")
+        return tuple(found)
+
     def _repr_html_(self) -> str:
         """What was found, a row each; then the files that can't be used, and why."""
         rows = [
@@ -64,6 +80,16 @@ class Imported:
     def _below(self, path: str | Path) -> str:
         inside = Path(path).is_relative_to(self.folder)
         return Path(path).relative_to(self.folder).as_posix() if inside else str(path)
+
+
+def ways(audio: Path) -> str:
+    """What one channel without labels lacks, and what a user can do about it."""
+    return (
+        "without the agent a pause inside a turn can't be told from its end, so they are not swept; "
+        "bring the agent's channel (a stereo file, or a pair: --pair), or labels: "
+        f"lab label --skeleton {shlex.quote(str(audio))} writes a file to fill in, and RTTM, TextGrid or a "
+        "transcript with speakers becomes labels too (docs/formats.md)"
+    )
 
 
 def import_folder(path: str | Path, options: FindOptions | None = None, *, quiet: bool = False) -> Imported:

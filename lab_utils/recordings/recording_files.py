@@ -6,9 +6,10 @@ What `find_recordings` returns and `load_recording` takes; no audio is read here
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from .audio import BadRecording, RawEncoding, RawFormat
 from .labels.file import SUFFIX
@@ -124,6 +125,29 @@ def parse_raw(text: str) -> RawFormat:
 def format_raw(raw: RawFormat | None) -> str:
     """What `parse_raw` reads; empty for None."""
     return "" if raw is None else f"{raw.encoding},{raw.rate_hz},{raw.channels}"
+
+
+def plain_options(options: FindOptions) -> dict[str, str | bool]:
+    """Options as plain values, for a file."""
+    return {
+        "user": options.user,
+        "agent": options.agent,
+        "pair": options.pair,
+        "raw": format_raw(options.raw),
+        "swap": options.swap,
+    }
+
+
+def options_of(values: Mapping[str, Any]) -> FindOptions:
+    """What `plain_options` gave. Raises ValueError for anything else."""
+    raw = str(values.get("raw", ""))
+    return FindOptions(
+        str(values.get("user", "caller")),
+        str(values.get("agent", "agent")),
+        str(values.get("pair", "")),
+        parse_raw(raw) if raw else None,
+        values.get("swap") is True,
+    )
 
 
 def bad_name(path: Path) -> str | None:

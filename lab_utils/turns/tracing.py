@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from zipfile import BadZipFile
 
 import numpy as np
@@ -186,7 +187,9 @@ class Tracer:
             raise BadRecording.of(
                 recording.path,
                 "has neither labels nor an agent channel, so holds cannot be told from ends of turn",
-                f"add a label file {Path(recording.path).stem}.labels.json, or the agent's channel",
+                f"add the agent's channel (--pair, for mono files), or a label file "
+                f"{Path(recording.path).stem}.labels.json: lab label --skeleton {quote(recording.path)} "
+                "writes one to fill in",
             )
         both = (recording, agent_alone(recording))
         user, agent = (self.vad(channel, "livekit", [0])[0] for channel in both)

@@ -42,6 +42,7 @@ class ImportDone:
             "duration_s": self.imported.duration_s,
             "formats": self.imported.formats,
             "notes": list(self.imported.notes),
+            "advice": list(self.imported.advice),
             "skipped": [item.reason for item in self.imported.skipped],
             "manifest": self.manifest,
             "root": self.root and str(self.root),

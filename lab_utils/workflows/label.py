@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..core.files import replacing
 from ..core.labels import LABEL_KINDS, Label, LabelKind, Labels
 from ..recordings.audio import BadRecording, is_local
 from ..recordings.find import find_recordings, load_recording
@@ -70,6 +72,54 @@ class LabelledFile:
             "labels": [vars(one) for one in self.ordered],
             "edits": [edit.model_dump(mode="json", exclude={"replaced"}) for edit in self.history],
         }
+
+
+UNDECIDED = "undecided"
+"""A kind that no label has: a skeleton can't be used before each pause has been decided."""
+
+
+def write_skeleton(
+    path: Path, channels: tuple[str, str] = ("caller", "agent"), cache: Path | None = None
+) -> tuple[Path, int]:
+    """Write a label file to fill in: where speech is, and each pause as undecided; returns it and their
+    number.
+
+    For a recording of one channel, whose speech is all put down to the user. Raises ValueError if there are
+    labels already, or no speech.
+    """
+    found = find_recordings(path, user=channels[0], agent=channels[1])
+    if len(found) != 1:
+        raise ValueError(f"{path}: holds {len(found)} recordings; name one of them")
+    (files,) = found
+    if not is_local(files.user):
+        raise BadRecording.of(files.user, "isn't on this machine", "copy it here to label it")
+    if files.label_path.exists():
+        raise BadRecording.of(files.label_path, "is there already", "correct it, or move it away")
+    recording = load_recording(files)
+    speech = Tracer(TraceCache(cache or default_cache())).speech_only(recording)
+    if not speech.ipus:
+        raise BadRecording.of(recording.path, "has no speech", "nothing to label")
+    ends = [*(ipu.start_s for ipu in speech.ipus[1:]), recording.duration_s]
+    pauses = [
+        {"kind": UNDECIDED, "start_s": ipu.end_s, "end_s": end_s, "reason": "hold or shift?"}
+        for ipu, end_s in zip(speech.ipus, ends, strict=True)
+        if end_s > ipu.end_s
+    ]
+    content = {
+        "format": "turn-labels",
+        "version": 1,
+        "recording": recording.name,
+        "duration_s": recording.duration_s,
+        "source": "by hand",
+        "ipus": [
+            {"speaker": ipu.speaker, "start_s": ipu.start_s, "end_s": ipu.end_s, "text": ""}
+            for ipu in speech.ipus
+        ],
+        "labels": pauses,
+    }
+    with replacing(files.label_path) as part:
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return files.label_path, len(pauses)
 
 
 def open_labels(

@@ -15,6 +15,7 @@ from ...core.traces import Traced
 from ...recordings.audio import BadRecording, as_path, is_local
 from ...recordings.conditions import CLEAN, LineCondition, degrade
 from ...recordings.find import RecordingFiles, find_in, load_recording
+from ...recordings.recording_files import FindOptions
 from ...turns import grid as grids
 from ...turns.replay import blocks_of
 from ...turns.sweep import Corpus, Sweep, counts, sweep
@@ -52,6 +53,8 @@ class Measured:
     seed: int = 0
     sources: tuple[str, ...] = ()
     """The files, folders and manifests that were given."""
+    options: FindOptions | None = None
+    """How recordings were looked for, if by more than the names of channels."""
 
     @property
     def table(self) -> pd.DataFrame:
@@ -105,12 +108,14 @@ def measure_table(
     line: LineCondition = CLEAN,
     seed: int = 0,
     only: frozenset[str] = frozenset(),
+    options: FindOptions | None = None,
 ) -> Measured:
     """Find, load and trace recordings, and score every setting of a table (`grid.expand`).
 
-    Recordings with other paths than `only` are left out, if any are given.
+    Recordings with other paths than `only` are left out, if any are given. `options` in place of `channels`
+    say more about how recordings are found.
     """
-    found, failed = find_in(paths, channels)
+    found, failed = find_in(paths, channels, options)
     skipped = [Skipped(str(path), str(error)) for path, error in failed]
     found = [files for files in found if not only or absolute(files.user) in only]
     every = pd.concat([table, grids.row_of(Settings())])
@@ -124,7 +129,18 @@ def measure_table(
     used = tuple(one for one, _ in usable)
     sources = tuple(absolute(path) for path in paths)
     return Measured(
-        used, corpus, tuple(skipped), conditions, phases, result, channels, impossible, line, seed, sources
+        used,
+        corpus,
+        tuple(skipped),
+        conditions,
+        phases,
+        result,
+        channels,
+        impossible,
+        line,
+        seed,
+        sources,
+        options,
     )
 
 

@@ -17,6 +17,7 @@ from ...core.knobs import KNOBS
 from ...core.settings import Conditions
 from ...recordings.conditions import LineCondition
 from ...recordings.labels.censoring import censoring
+from ...recordings.recording_files import options_of, plain_options
 from ...turns.choose import frontier
 from ...turns.profile import save_profile
 from ...turns.sweep import commits_table, counts
@@ -55,6 +56,7 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
         "counts": counts(study.corpus),
         "phases": study.phases,
         "channels": list(study.channels),
+        "find": None if study.options is None else plain_options(study.options),
         "conditions": study.conditions.model_dump(),
         "line": str(study.line),
         "seed": study.seed,
@@ -171,6 +173,7 @@ def reopen_study(folder: Path, *, jobs: int = 2, cache: Path | None = None, quie
         line=LineCondition.parse(summary.get("line", "clean")),
         seed=summary.get("seed", 0),
         only=frozenset(recorded.values()),
+        options=options_of(summary["find"]) if summary.get("find") else None,
         jobs=jobs,
         cache=cache,
         quiet=quiet,

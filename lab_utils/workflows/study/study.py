@@ -16,6 +16,7 @@ from ...core.labels import LabelKind
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...core.sound import Sound, excerpt
 from ...recordings.conditions import CLEAN, LineCondition
+from ...recordings.recording_files import FindOptions
 from ...turns import grid as grids
 from ...turns.choose import Budget, frontier
 from ...turns.metrics import LONGEST_HOLD_S, attribute
@@ -74,6 +75,7 @@ class Study(Measured):
             line=self.line,
             seed=self.seed,
             only=frozenset(absolute(one.user) for one in self.files),
+            options=self.options,
             jobs=jobs,
             cache=cache,
         )
@@ -214,12 +216,14 @@ def measure(
     channels: tuple[str, str] = ("caller", "agent"),
     line: LineCondition = CLEAN,
     seed: int = 0,
+    options: FindOptions | None = None,
 ) -> Study:
     """Find, load and trace recordings, and score every setting of a grid (default: `grid.DEFAULT_GRID`).
 
     `paths`: a file, folder or manifest, or several. A recording that cannot be used is skipped and listed in
     `Study.skipped`; if none is left, BadRecording says why. `line` and `seed`: what the audio is put through
-    before (`degrade`). Traces are cached: a second run takes seconds.
+    before (`degrade`). `options`: how recordings are found, in place of `channels`. Traces are cached: a
+    second run takes seconds.
     """
     table, impossible = grids.expand(grids.DEFAULT_GRID if grid is None else grid)
     measured = measure_table(
@@ -234,5 +238,6 @@ def measure(
         channels=channels,
         line=line,
         seed=seed,
+        options=options,
     )
     return Study.of(measured)
