@@ -8,6 +8,7 @@ read at 100 % in a notebook. Colours: Okabe and Ito's, told apart by colour-blin
 from .ablation import saving_dumbbells, savings_figure, stack_waterfall, waterfall_figure
 from .conditions import line_figure, line_tradeoff
 from .fits import fit_figure, stage_fit
+from .hold_lengths import hold_curves, hold_lengths_figure
 from .label_pages import label_page, label_strip, label_words
 from .picture import Picture
 from .provider_stages import provider_figure, stage_delays
@@ -39,6 +40,8 @@ __all__ = [
     "decisions",
     "envelope",
     "fit_figure",
+    "hold_curves",
+    "hold_lengths_figure",
     "label_page",
     "label_strip",
     "label_words",

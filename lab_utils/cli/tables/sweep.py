@@ -53,6 +53,8 @@ def print_summary(summary: dict[str, Any], out: Path | None) -> None:
         f"{n['backchannels']} backchannels, {n['cut_offs']} cut-off pauses; {summary['settings']} settings, "
         f"{summary['phases']} phases"
     )
+    if summary["hold_lengths"]["cut_offs"]:
+        console.print(summary["hold_lengths"]["in_words"], highlight=False)
     if summary["skipped"]:
         console.print(f"[bold]{len(summary['skipped'])} skipped[/bold], see summary.json")
     table = Table(title="False boundaries against latency (95 % interval by recording)")

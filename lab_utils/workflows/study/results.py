@@ -17,6 +17,7 @@ from ...core.knobs import KNOBS
 from ...core.settings import Conditions
 from ...recordings.conditions import LineCondition
 from ...recordings.labels.censoring import censoring
+from ...recordings.labels.hold_lengths import hold_lengths
 from ...recordings.recording_files import options_of, plain_options
 from ...turns.choose import frontier
 from ...turns.profile import save_profile
@@ -61,6 +62,7 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
         "line": str(study.line),
         "seed": study.seed,
         "censoring": censoring(*(r.labels for r in study.corpus.recordings)).plain(),
+        "hold_lengths": hold_lengths(*(r.labels for r in study.corpus.recordings)).plain(),
         "settings": len(study.table),
         "impossible_settings": study.impossible,
         "budget": {

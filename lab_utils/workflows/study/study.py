@@ -16,6 +16,7 @@ from ...core.labels import LabelKind
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...core.sound import Sound, excerpt
 from ...recordings.conditions import CLEAN, LineCondition
+from ...recordings.labels.hold_lengths import HoldLengths, hold_lengths
 from ...recordings.recording_files import FindOptions
 from ...turns import grid as grids
 from ...turns.choose import Budget, frontier
@@ -174,6 +175,17 @@ class Study(Measured):
             counts=self.counts,
         )
         return plots.Picture(figure)
+
+    @property
+    def hold_lengths(self) -> HoldLengths:
+        """How long holds are, with those that the recorded agent cut off."""
+        return hold_lengths(*(one.labels for one in self.corpus.recordings))
+
+    def plot_hold_lengths(self) -> plots.Picture:
+        """The share of holds by length: as seen, and with those that the recorded agent cut off."""
+        from ... import plots
+
+        return plots.Picture(plots.hold_lengths_figure(self.hold_lengths))
 
     def plot_timeline(
         self, recording: int | str = 0, settings: Settings | None = None, span: Span | None = None

@@ -1,0 +1,108 @@
+"""How long holds are, although an old agent ended some of them: Kaplan-Meier beside the naive curve.
+
+Goal: say how much an old agent's delay hides of long holds. Pure: labels in, curves out.
+Conventions: seconds; a curve is the share of holds longer than a length, after each length seen.
+Definitions (design: metrics.md, "Labels from two channels"):
+- A hold was seen to its end. A `cut_off` pause is a hold of which only the part up to the agent's first
+  speech in it was seen: it was at least that long (censored).
+- Naive: the holds alone, as if no pause had been cut off. Kaplan & Meier 1958, "Nonparametric estimation from
+  incomplete observations": a cut-off pause counts among those that may still be longer until it was cut off.
+- The estimate is a lower bound of what was hidden. The old detector did not cut off pauses at random, and a
+  caller who gave up the floor looks like an end of turn: such holds are in neither curve.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from ...core.labels import Labels
+from ...core.timeline import Floats
+
+SHOWN_S = (0.5, 1.0, 2.0)
+LEAST_HOLDS = 10
+
+
+@dataclass(frozen=True)
+class HoldLengths:
+    """Two curves of the share of holds that are longer."""
+
+    length_s: Floats
+    """Each length at which a curve falls, shape=(n,)."""
+    naive: Floats
+    """Of the holds seen to their end, shape=(n,)."""
+    estimated: Floats
+    """With the cut-off pauses as holds of at least their length, shape=(n,)."""
+    holds: int
+    cut_offs: int
+
+    def longer_than(self, length_s: float) -> tuple[float, float]:
+        """Shares of holds longer than a length: naive, and estimated; NaN without a hold.
+
+        The estimate is NaN beyond the longest hold that was seen to its end, if longer pauses were cut off.
+        """
+        at = int(np.searchsorted(self.length_s, length_s, side="right"))
+        if not self.holds:
+            return np.nan, np.nan
+        if at == 0:
+            return 1.0, 1.0
+        naive, estimated = float(self.naive[at - 1]), float(self.estimated[at - 1])
+        beyond = at == len(self.length_s) and estimated > 0 and length_s > self.length_s[-1]
+        return naive, np.nan if beyond else estimated
+
+    def __str__(self) -> str:
+        if not self.cut_offs:
+            return f"{self.holds} holds, none cut off: their lengths are as seen"
+        if self.holds < LEAST_HOLDS:
+            return f"{self.holds} holds and {self.cut_offs} cut off: too few to tell how long holds are"
+        parts = []
+        for length_s in SHOWN_S:
+            naive, estimated = self.longer_than(length_s)
+            told = "can't be told" if np.isnan(estimated) else f"at least {estimated:.0%}"
+            parts.append(f"over {length_s:g} s {told} (naively {naive:.0%})")
+        shares = ", ".join(parts)
+        return f"share of holds by length, with the {self.cut_offs} that the recorded agent cut off: {shares}"
+
+    def plain(self) -> dict[str, Any]:
+        """As plain values, with the shares at a few lengths; None for what can't be told."""
+        shares = [(length_s, *self.longer_than(length_s)) for length_s in SHOWN_S]
+        return {
+            "holds": self.holds,
+            "cut_offs": self.cut_offs,
+            "in_words": str(self),
+            "longer_than": [
+                {"length_s": length_s, "naive": _or_none(naive), "estimated": _or_none(estimated)}
+                for length_s, naive, estimated in shares
+            ],
+        }
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def seen_until(labels: Labels) -> Floats:
+    """How long each cut-off pause lasted before the agent spoke in it; shape=(cut-off pauses,)."""
+    agent = labels.spans("agent")
+    lengths = []
+    for start_s, end_s in labels.of_kind("cut_off").tolist():
+        onsets = agent[(agent[:, 0] < end_s) & (agent[:, 1] > start_s), 0]
+        lengths.append(max(0.0, float(onsets.min()) - start_s) if len(onsets) else end_s - start_s)
+    return np.array(lengths, dtype=np.float64)
+
+
+def hold_lengths(*recordings: Labels) -> HoldLengths:
+    """The lengths of all holds of some recordings of one agent."""
+    none = np.zeros(0)
+    whole = np.concatenate([none, *(np.diff(one.of_kind("hold"), axis=1).ravel() for one in recordings)])
+    cut = np.concatenate([none, *(seen_until(one) for one in recordings)])
+    whole, cut = np.round(whole, 6), np.round(cut, 6)  # sums of label times differ in their last digits
+    if not len(whole):
+        return HoldLengths(none, none, none, 0, len(cut))
+    length_s = np.unique(whole)
+    naive = np.array([np.mean(whole > one) for one in length_s])
+    curve = stats.ecdf(stats.CensoredData(uncensored=whole, right=cut)).sf
+    return HoldLengths(length_s, naive, np.asarray(curve.evaluate(length_s)), len(whole), len(cut))
