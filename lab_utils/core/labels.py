@@ -40,7 +40,7 @@ class Word:
 
     @property
     def middle_s(self) -> float:
-        """It is said to lie where this lies."""
+        """The middle of the word: a span that holds it holds the word."""
         return (self.start_s + self.end_s) / 2
 
 
@@ -98,6 +98,72 @@ class Labels:
 def as_spans(pairs: list[tuple[float, float]]) -> Floats:
     """Pairs of seconds as an array of shape=(n, 2), also for n = 0."""
     return np.array(pairs, dtype=np.float64).reshape(-1, 2)
+
+
+@dataclass(frozen=True)
+class UserTurn:
+    """One turn of the user, from the end of the turn before (see `user_turns`)."""
+
+    start_s: float
+    """Where its first IPU begins; without IPUs, the end of the turn before."""
+    end_s: float
+    """Its true end: where its shift begins; of a turn without a labelled end, where its last IPU ends."""
+    until_s: float
+    """Where the user's next turn begins; infinity after the last."""
+    ipus: tuple[tuple[float, float], ...]
+    """Start and end of each of its IPUs, in time order; backchannels are none of them."""
+
+
+def user_turns(labels: Labels, *, unfinished: bool = False) -> tuple[UserTurn, ...]:
+    """The user's turns in order: each is what the user says up to a labelled end of turn (`shift`).
+
+    Holds and cut-off pauses lie inside a turn, and a backchannel is none. What the user says after the last
+    labelled end has no known end: it is one more turn if `unfinished`, else it is left out. Who uses it:
+
+    - the metrics count one latency, and one row of the rate per turn, for each turn with a known end;
+    - the latency study has one row for each of them, with its words and the wait until the next;
+    - label checks show no words of another turn;
+    - the reactive caller speaks every IPU, the unfinished ones too, and cuts turns where its agent decides
+      what comes next (`session.caller.turns`): a turn with a cut-off pause is two cues there, and one turn.
+
+    >>> user = Ipu("user", 1.0, 2.0), Ipu("user", 3.0, 4.0), Ipu("user", 6.0, 7.0)
+    >>> labels = Labels(9.0, user, (Label("cut_off", 2.0, 3.0), Label("shift", 4.0, 5.0)))
+    >>> user_turns(labels)
+    (UserTurn(start_s=1.0, end_s=4.0, until_s=6.0, ipus=((1.0, 2.0), (3.0, 4.0))),)
+    >>> user_turns(labels, unfinished=True)[1]
+    UserTurn(start_s=6.0, end_s=7.0, until_s=inf, ipus=((6.0, 7.0),))
+    """
+    ends_s = np.sort(labels.of_kind("shift")[:, 0])
+    ipus = user_ipus(labels)
+    ipus = ipus[np.lexsort((ipus[:, 1], ipus[:, 0]))]
+    first = [0, *np.searchsorted(ipus[:, 0], ends_s).tolist(), len(ipus)]
+    turns = []
+    before_s = 0.0
+    for turn, end_s in enumerate([*ends_s.tolist(), None]):
+        own = tuple((start_s, stop_s) for start_s, stop_s in ipus[first[turn] : first[turn + 1]].tolist())
+        if end_s is None:
+            if not (unfinished and own):
+                break
+            end_s = max(stop_s for _, stop_s in own)
+        later = ipus[first[turn + 1] :, 0]
+        until_s = float(later[0]) if len(later) else np.inf
+        turns.append(UserTurn(own[0][0] if own else before_s, end_s, until_s, own))
+        before_s = end_s
+    return tuple(turns)
+
+
+def user_ipus(labels: Labels) -> Floats:
+    """The user's IPUs but for backchannels, which claim no turn; shape=(n, 2).
+
+    >>> user = Ipu("user", 1.0, 2.0), Ipu("user", 3.0, 3.4)
+    >>> user_ipus(Labels(9.0, user, (Label("backchannel", 3.0, 3.4),))).tolist()
+    [[1.0, 2.0]]
+    """
+    user = labels.spans("user")
+    is_backchannel = np.zeros(len(user), dtype=np.bool_)
+    for start_s, end_s in labels.of_kind("backchannel"):
+        is_backchannel |= (user[:, 0] < end_s) & (user[:, 1] > start_s)
+    return user[~is_backchannel]
 
 
 def agent_turns(labels: Labels) -> Floats:

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from ..core.labels import user_turns
 from ..core.timeline import SAMPLE_RATE_HZ, Floats, Ints
 from ..core.traces import BUFFER_SAMPLES, Bools, EotTrace, Traced, eot_keys
 from .replay.records import Pauses
@@ -122,7 +123,8 @@ def spans_of(recording: Traced, pauses: Pauses, eot: EotTrace, offset_s: float) 
     next speech or the end of the added silence. `offset_s` is stream time less recording time.
     """
     labels = recording.labels
-    holds, turn_ends = labels.of_kind("hold"), labels.of_kind("shift")[:, 0]
+    holds = labels.of_kind("hold")
+    turn_ends = np.array([turn.end_s for turn in user_turns(labels)], dtype=np.float64)
     user = np.sort(labels.spans("user")[:, 0])
     until_s = np.append(user, labels.duration_s + recording.tail_s)[np.searchsorted(user, turn_ends)]
     start_s, end_s = np.concatenate((holds[:, 0], turn_ends)), np.concatenate((holds[:, 1], until_s))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from itertools import product
 
-import naive
 import numpy as np
 import pandas as pd
 import pytest
@@ -332,7 +331,9 @@ def slow_spans(recording, pauses, kept: set[int], offset_s: float) -> list[dict]
             continue
         end_s = label.end_s
         if label.kind == "shift":
-            end_s = naive.speech_after(recording.labels, label.start_s, recording.tail_s)
+            starts = [ipu.start_s for ipu in recording.labels.ipus if ipu.speaker == "user"]
+            later = [start_s for start_s in starts if start_s >= label.start_s]
+            end_s = min(later, default=recording.labels.duration_s + recording.tail_s)
         row = {"start_s": label.start_s, "is_hold": label.kind == "hold", "duration_s": end_s - label.start_s}
         row |= {"score_point_s": math.nan, "p": math.nan}
         for k, sample in enumerate(pauses.predict_sample):

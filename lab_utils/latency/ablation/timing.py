@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...core.labels import Labels
+from ...core.labels import Labels, user_turns
 from ...core.session_log import Reply, SessionEventKind, SessionLog
 from ...core.timeline import Floats
 from ...session.scripted.stt_plan import words_of
@@ -30,45 +30,28 @@ BY = {
 
 
 class Turn(NamedTuple):
-    """One turn of the caller by the labels; seconds."""
+    """One turn of the caller by the labels, and what is said in it; seconds."""
 
     start_s: float
     end_s: float
     """Its true end."""
     until_s: float
-    """The caller's next turn begins, or the recording is over."""
+    """The caller's next turn begins; infinity after the last."""
     first_word_s: float
     """End of its first word."""
     words: int
 
 
 def turns_of(labels: Labels) -> list[Turn]:
-    """The caller's labelled turns in order; backchannels are no turns."""
-    ends = np.sort(labels.of_kind("shift")[:, 0])
-    backchannels = labels.of_kind("backchannel")
-    starts = [
-        start_s
-        for start_s, end_s in labels.spans("user").tolist()
-        if not any(start_s < b_end_s and end_s > b_start_s for b_start_s, b_end_s in backchannels.tolist())
-    ]
+    """The caller's labelled turns in order (`user_turns`), with their words."""
     words = words_of(labels)
     turns, after_s = [], 0.0
-    for end_s in ends.tolist():
-        said = [word for word in words if after_s <= word.middle_s <= end_s]
-        own = [start_s for start_s in starts if after_s <= start_s < end_s]
-        start_s = own[0] if own else after_s
-        said = [word for word in said if word.end_s > start_s]
-        later = [start_s for start_s in starts if start_s >= end_s]
-        turns.append(
-            Turn(
-                start_s=start_s,
-                end_s=end_s,
-                until_s=min(later, default=np.inf),
-                first_word_s=said[0].end_s if said else start_s,
-                words=len(said),
-            )
-        )
-        after_s = end_s
+    for turn in user_turns(labels):
+        said = [word for word in words if after_s <= word.middle_s <= turn.end_s]
+        said = [word for word in said if word.end_s > turn.start_s]
+        first_word_s = said[0].end_s if said else turn.start_s
+        turns.append(Turn(turn.start_s, turn.end_s, turn.until_s, first_word_s, len(said)))
+        after_s = turn.end_s
     return turns
 
 

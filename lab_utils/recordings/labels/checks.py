@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...core.labels import Label, LabelKind, Labels, Speaker
+from ...core.labels import Label, LabelKind, Labels, Speaker, user_turns
 
 NEAR_S = 6.0
 WORDS = 8
@@ -58,7 +58,8 @@ def check_page(checks: Sequence[LabelCheck], page: int, rows: int = ROWS) -> tup
 
 def _check(number: int, label: Label, labels: Labels) -> LabelCheck:
     middle_s = (label.start_s + label.end_s) / 2
-    ends_s = [other.start_s for other in labels.labels if other.kind == "shift" and other != label]
+    own_s = label.start_s if label.kind == "shift" else None
+    ends_s = [turn.end_s for turn in user_turns(labels) if turn.end_s != own_s]
     turn_from_s = max((at_s for at_s in ends_s if at_s < middle_s), default=0.0)
     turn_to_s = min((at_s for at_s in ends_s if at_s > middle_s), default=labels.duration_s)
     speaker: Speaker = "agent" if label.kind == "shift" else "user"

@@ -1,7 +1,9 @@
 """The turns of a recorded caller, and what cued each: pure, labels in, turns out.
 
 Conventions: times are recording seconds; offsets are seconds from the cue to the turn's first speech, never
-negative. A turn is a stretch of the user's IPUs that no shift ends; its holds stay inside. `CallerTurn.kind`:
+negative. A caller's turn is what the caller says in one go: a user's turn (`user_turns`, the last without a
+labelled end too), cut where the recorded agent took part in what came next. These cuts are steps on top of
+the one definition, because a reactive caller needs a cue for each. Holds stay inside. `CallerTurn.kind`:
 
 - `opening`: the agent has said nothing before; the cue is the recording's start.
 - `answer`: the agent has finished; the cue is the end of its turn.
@@ -18,15 +20,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-
-from ...core.labels import Labels, agent_turns
+from ...core.labels import Labels, UserTurn, agent_turns, user_ipus, user_turns
 from ...core.timeline import Floats
 
 TurnKind = Literal["opening", "answer", "barge_in", "continuation"]
-
-LABEL_TOLERANCE_S = 0.1
-"""A shift may begin this much before the IPU ends, in a label file whose times are rounded."""
 
 
 @dataclass(frozen=True)
@@ -45,30 +42,26 @@ class CallerTurn:
 def caller_turns(labels: Labels) -> tuple[CallerTurn, ...]:
     """The caller's turns in order of their start.
 
-    A user IPU ends its turn if a shift begins at its end; or, where the pause after it has no label at all,
-    if an agent's IPU begins in that pause. User IPUs that a backchannel label overlaps are turns of their
-    own, unless they lie inside another turn.
+    A user's turn is cut after a cut-off pause, and where a pause has no label at all and an agent's IPU
+    begins in it. User IPUs that a backchannel label overlaps are turns of their own, unless they lie inside
+    another turn.
     """
-    ipus, backchannels = _split_backchannels(labels)
+    ipus = user_ipus(labels)
     agent = agent_turns(_without_backchannels(labels, ipus))
     turns: list[CallerTurn] = []
-    for start_s, end_s, resumed in _stretches(labels, ipus):
-        if resumed and turns:
-            turn = CallerTurn(start_s, end_s, "continuation", start_s - turns[-1].end_s)
-        else:
-            turn = CallerTurn(start_s, end_s, *_cue(start_s, agent))
-        turns.append(turn)
-    for start_s, end_s in backchannels.tolist():
-        if not any(turn.start_s <= start_s and end_s <= turn.end_s for turn in turns):
+    for user_turn in user_turns(labels, unfinished=True):
+        for start_s, end_s, resumed in _cut(user_turn, labels):
+            if resumed and turns:
+                turn = CallerTurn(start_s, end_s, "continuation", start_s - turns[-1].end_s)
+            else:
+                turn = CallerTurn(start_s, end_s, *_cue(start_s, agent))
+            turns.append(turn)
+    own = set(map(tuple, ipus.tolist()))
+    for start_s, end_s in labels.spans("user").tolist():
+        inside = any(turn.start_s <= start_s and end_s <= turn.end_s for turn in turns)
+        if (start_s, end_s) not in own and not inside:
             turns.append(_backchannel(start_s, end_s, agent))
     return tuple(sorted(turns, key=lambda turn: turn.start_s))
-
-
-def _split_backchannels(labels: Labels) -> tuple[Floats, Floats]:
-    """The user's IPUs without backchannels, and the backchannels; shapes (n, 2) and (m, 2)."""
-    ipus, known = labels.spans("user"), labels.of_kind("backchannel")
-    short = np.array([_overlaps(known, *ipu) for ipu in ipus.tolist()], dtype=bool)
-    return ipus[~short], ipus[short]
 
 
 def _overlaps(spans: Floats, start_s: float, end_s: float) -> bool:
@@ -83,27 +76,22 @@ def _without_backchannels(labels: Labels, ipus: Floats) -> Labels:
     )
 
 
-def _stretches(labels: Labels, ipus: Floats) -> list[tuple[float, float, bool]]:
-    """Stretches of the user's IPUs: (start, end, whether it resumes after a cut_off)."""
-    shifts, cut_offs, holds = (labels.of_kind(kind) for kind in ("shift", "cut_off", "hold"))
+def _cut(turn: UserTurn, labels: Labels) -> list[tuple[float, float, bool]]:
+    """The parts of a user's turn: (start, end, whether the caller resumes after a cut_off)."""
+    cut_offs, holds = labels.of_kind("cut_off"), labels.of_kind("hold")
     agent_starts = labels.spans("agent")[:, 0]
-    stretches: list[tuple[float, float, bool]] = []
-    for start_s, end_s in ipus.tolist():
+    parts: list[tuple[float, float, bool]] = []
+    for start_s, end_s in turn.ipus:
         resumed = False
-        if stretches:
-            before_s = stretches[-1][1]
+        if parts:
+            first_s, before_s, was_resumed = parts[-1]
             resumed = _overlaps(cut_offs, before_s, start_s)
-            if _any_in(shifts[:, 0], before_s - LABEL_TOLERANCE_S, start_s):
-                ended = True
-            elif _overlaps(holds, before_s, start_s):
-                ended = False
-            else:
-                ended = resumed or _any_in(agent_starts, before_s, start_s)
-            if not ended:
-                stretches[-1] = (stretches[-1][0], max(before_s, end_s), stretches[-1][2])
+            held = _overlaps(holds, before_s, start_s)
+            if held or not (resumed or _any_in(agent_starts, before_s, start_s)):
+                parts[-1] = (first_s, max(before_s, end_s), was_resumed)
                 continue
-        stretches.append((start_s, end_s, resumed))
-    return stretches
+        parts.append((start_s, end_s, resumed))
+    return parts
 
 
 def _any_in(moments: Floats, from_s: float, until_s: float) -> bool:

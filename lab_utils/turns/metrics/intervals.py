@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ...core.labels import Labels
+from ...core.labels import Labels, user_ipus, user_turns
 from ...core.timeline import Floats, Ints
 from ...core.traces import Bools, Commits
 
@@ -85,10 +85,7 @@ def intervals(
     """
     rows: list[tuple[float, float, int, float]] = []
     backchannels = labels.of_kind("backchannel")
-    user = labels.spans("user")
-    is_backchannel = np.zeros(len(user), dtype=np.bool_)
-    for start_s, end_s in backchannels:
-        is_backchannel |= (user[:, 0] < end_s) & (user[:, 1] > start_s)
+    user = user_ipus(labels)
     end_of_all_s = labels.duration_s + tail_s
     for start_s, end_s in labels.of_kind("hold"):
         scored = shortest_hold_s <= round(end_s - start_s, 9) <= longest_hold_s
@@ -97,8 +94,8 @@ def intervals(
     for start_s, end_s in labels.of_kind("cut_off"):
         inside = agent_starts[(agent_starts >= start_s) & (agent_starts < end_s)]
         rows.append((start_s, end_s, CUT_OFF, float(inside.min(initial=end_s))))
-    turn_ends = labels.of_kind("shift")[:, 0]
-    user_starts = np.sort(np.concatenate((user[~is_backchannel, 0], backchannels[:, 0])))
+    turn_ends = np.array([turn.end_s for turn in user_turns(labels)], dtype=np.float64)
+    user_starts = np.sort(np.concatenate((user[:, 0], backchannels[:, 0])))
     for kind, begins in ((END_OF_TURN, turn_ends), (BACKCHANNEL, backchannels[:, 1])):
         for start_s in begins:
             later = user_starts[np.searchsorted(user_starts, start_s) :]
@@ -106,8 +103,7 @@ def intervals(
     starts, ends, kinds, agent_s = np.array(sorted(rows), dtype=np.float64).reshape(-1, 4).T
     ends[:-1] = np.minimum(ends[:-1], starts[1:])  # rounded labels may overlap a little
     turn = np.searchsorted(turn_ends, starts, side="left").astype(np.int64)
-    speech_s = user[~is_backchannel]
-    speech_s = speech_s[speech_s[:, 0] < turn_ends.max(initial=-np.inf)]
+    speech_s = user[user[:, 0] < turn_ends.max(initial=-np.inf)]
     return Intervals(starts, ends, kinds.astype(np.int64), turn, agent_s, len(turn_ends), speech_s)
 
 
