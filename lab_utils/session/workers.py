@@ -6,25 +6,15 @@ That is also what makes them run from a notebook, whose own event loop is runnin
 from __future__ import annotations
 
 import faulthandler
-import os
-import re
-import signal
-import sys
-import threading
-import time
-import warnings
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import closing
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from loky import ProcessPoolExecutor
-from loky.process_executor import BrokenProcessPool
 from tqdm.auto import tqdm
 
+from ..core.batch import Done, run_batch
 from ..core.recording import Recording
 from ..core.session_log import SessionLog, SessionMode
 from ..core.settings import Conditions, Settings
@@ -37,19 +27,12 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-AHEAD = 8
-"""Calls per process that are submitted before the first of them is done."""
-PARENT_CHECK_S = 0.5
 GRACE_S = 30.0
 """Real seconds beyond its limit after which a session is ended with its process."""
 
 
 class SessionError(RuntimeError):
     """A session could not be run; the message names its recording, and the cause is what was raised."""
-
-
-class WorkerDied(RuntimeError):
-    """A call took its process with it."""
 
 
 def run_session(
@@ -163,77 +146,20 @@ def in_workers(
     An exception takes the place of its result: also WorkerDied, of what ended its process. Whoever stops
     early stops the workers too. With `real_time` the processes' clock is left alone.
     """
-    # loky replaces a worker that has grown by 300 MB, which two voice models and a long call can do.
-    warnings.filterwarnings("ignore", "A worker was restarted", module="loky")
-    to_come = iter(arguments)
-    under_way: deque[tuple[tuple[Any, ...], Future[Result]]] = deque()
-    executor = _executor(processes, real_time)
-    try:
-        while True:
-            # Not all at once: each tuple may hold a recording.
-            for some in islice(to_come, processes * AHEAD - len(under_way)):
-                under_way.append((some, _submitted(executor, function, some)))
-            if not under_way:
-                return
-            if not isinstance(under_way[0][1].exception(), BrokenProcessPool):
-                yield _result(under_way.popleft()[1])
-                continue
-            # Who did it is not known. Each that isn't done is tried once more, with nobody beside it.
-            executor.shutdown(kill_workers=True)
-            executor = _executor(1, real_time)
-            while under_way:
-                some, future = under_way.popleft()
-                if isinstance(future.exception(), BrokenProcessPool):
-                    future = _submitted(executor, function, some)
-                if isinstance(future.exception(), BrokenProcessPool):
-                    executor.shutdown(kill_workers=True)
-                    executor = _executor(1, real_time)
-                yield _result(future)
-            executor.shutdown(kill_workers=True)
-            executor = _executor(processes, real_time)
-    finally:
-        executor.shutdown(kill_workers=True)
+    outcomes = run_batch(
+        partial(_spread, function),
+        arguments,
+        jobs=processes,
+        isolated=True,
+        prepare=None if real_time else clock.install,
+    )
+    with closing(outcomes):
+        for outcome in outcomes:
+            yield outcome.value if isinstance(outcome, Done) else outcome.error
 
 
-def _executor(processes: int, real_time: bool) -> ProcessPoolExecutor:
-    arguments = (list(sys.path), os.getpid(), real_time)
-    return ProcessPoolExecutor(processes, initializer=_prepare, initargs=arguments)
-
-
-def _submitted(
-    executor: ProcessPoolExecutor, function: Callable[..., Result], some: tuple[Any, ...]
-) -> Future[Result]:
-    try:
-        return executor.submit(function, *some)
-    except BrokenProcessPool as error:  # by a call submitted before
-        future: Future[Result] = Future()
-        future.set_exception(error)
-        return future
-
-
-def _result(future: Future[Any]) -> Any:
-    """What became of a call."""
-    error = future.exception()
-    if isinstance(error, BrokenProcessPool):
-        codes = re.search(r"exit codes of the workers are (\{.*\})", str(error))
-        return WorkerDied(f"it ended its process {codes.group(1) if codes else ''}".rstrip())
-    return error if isinstance(error, Exception) else future.result()
-
-
-def _prepare(path: list[str], parent: int, real_time: bool) -> None:
-    """Make a new process ready: the clock before LiveKit, the parent's import path, and its end."""
-    if not real_time:
-        clock.install()
-    sys.path[:] = path
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends its workers
-    threading.Thread(target=_end_with, args=(parent,), name="end with parent", daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    """End this process when its parent has been killed, which tells its children nothing."""
-    while os.getppid() == parent:
-        time.sleep(PARENT_CHECK_S)
-    os._exit(1)
+def _spread(function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
+    return function(*arguments)
 
 
 def run_watched(job: SessionJob) -> SessionLog:

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from ..core.batch import results, run_batch
 from ..core.labels import agent_turns
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ..core.timeline import SAMPLE_RATE_HZ, Floats, Ints, frame_samples
@@ -131,10 +132,10 @@ def sweep(
     """
     folds = make_folds(len(corpus.recordings))
     groups = _by_vad(blocks_of(table, conditions, _block_size(corpus)))
-    work = (delayed(_score_group)(corpus, group, folds) for group in groups)
+    scored_groups = run_batch(partial(_score_group, folds=folds), groups, shared=corpus, jobs=jobs)
     parts: list[tuple[Ints, list[pd.DataFrame]]] = []
     with tqdm(total=len(table), desc="sweeping", unit="setting", disable=quiet) as bar:
-        for group in Parallel(n_jobs=jobs, return_as="generator_unordered")(work):
+        for group in results(scored_groups):
             for rows, frames in group:
                 parts.append((rows, frames))
                 bar.update(len(rows))
@@ -170,17 +171,17 @@ def _by_vad(blocks: Iterator[tuple[Ints, Block]]) -> list[list[tuple[Ints, Block
 
 
 def _score_group(
-    corpus: Corpus, group: list[tuple[Ints, Block]], folds: Sequence[Sequence[int]]
+    corpus: Corpus, group: list[tuple[Ints, Block]], *, folds: Sequence[Sequence[int]]
 ) -> list[tuple[Ints, list[pd.DataFrame]]]:
     first = group[0][1]
     pauses = corpus.pauses(first.vad, first.conditions.frame_duration)
     everyone = range(len(corpus.recordings))
-    results = []
+    scored = []
     for rows, block in group:
         tallies = corpus.score(block, pauses)
         kept = [None, *([r for r in everyone if r not in fold] for fold in folds)]
-        results.append((rows, [pd.DataFrame(corpus.summary(tallies, only)) for only in kept]))
-    return results
+        scored.append((rows, [pd.DataFrame(corpus.summary(tallies, only)) for only in kept]))
+    return scored
 
 
 def score_one(corpus: Corpus, settings: Settings, conditions: Conditions = USUAL_CONDITIONS) -> pd.DataFrame:

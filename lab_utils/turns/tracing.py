@@ -12,15 +12,15 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from zipfile import BadZipFile
 
 import numpy as np
-from joblib import Parallel, delayed
 from platformdirs import user_cache_path
-from tqdm.auto import tqdm
 
+from ..core.batch import Done, Skipped, run_batch
 from ..core.files import replacing
 from ..core.labels import Ipu, Labels, Word, agent_turns
 from ..core.recording import Recording
@@ -276,26 +276,31 @@ def trace_recordings(
     stop the others. Only the traces come back: the audio of all recordings is never in memory at once.
     """
     tracer = Tracer(TraceCache(cache or default_cache()))
-    work = (delayed(_trace_one)(tracer, one, blocks, phases, line, seed) for one in files)
-    with tqdm(total=len(files), desc="tracing", unit="recording", disable=quiet) as bar:
-        for result in Parallel(n_jobs=min(jobs, max(1, len(files))), return_as="generator")(work):
-            bar.update()
-            yield result
+    work = partial(_trace_one, tracer, blocks, phases, line, seed)
+    jobs = min(jobs, max(1, len(files)))
+    for one, outcome in zip(
+        files, run_batch(work, files, jobs=jobs, task="tracing", quiet=quiet), strict=True
+    ):
+        if isinstance(outcome, Done):
+            yield outcome.value
+        elif isinstance(outcome, Skipped):
+            assert isinstance(outcome.error, ValueError)
+            yield outcome.error
+        else:
+            remedy = "try it alone, with --jobs 1; if it stays so, please report it"
+            yield BadRecording.of(one.user, f"can't be traced ({outcome.reason})", remedy)
 
 
 def _trace_one(
     tracer: Tracer,
-    files: RecordingFiles,
     blocks: Sequence[Block],
     phases: int,
     line: LineCondition,
     seed: int,
-) -> Traced | ValueError:
-    try:
-        recording = load_recording(files)
-        if not line.is_clean:
-            recording = degrade(tracer.labelled(recording), line, seed)
-        vads = sorted({block.vad.model for block in blocks})
-        return tracer.complete(recording, tracer.trace(recording, phases, vads), blocks)
-    except ValueError as error:
-        return error
+    files: RecordingFiles,
+) -> Traced:
+    recording = load_recording(files)
+    if not line.is_clean:
+        recording = degrade(tracer.labelled(recording), line, seed)
+    vads = sorted({block.vad.model for block in blocks})
+    return tracer.complete(recording, tracer.trace(recording, phases, vads), blocks)

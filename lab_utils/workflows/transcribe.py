@@ -13,15 +13,15 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
-from tqdm.auto import tqdm
 
+from ..core.batch import Done, Skipped, run_batch
 from ..core.labels import Labels, Speaker, Word
 from ..core.recording import Pcm, Recording
 from ..recordings.audio import BadRecording
@@ -140,11 +140,17 @@ def transcribe_recordings(
     workers = min(jobs, max(1, len(files)))
     threads = max(1, (os.cpu_count() or 1) // workers)
     transcriber = Transcriber.of(model, cache, language, threads)
-    work = (delayed(_transcribe_one)(transcriber, one) for one in files)
-    with tqdm(total=len(files), desc="transcribing", unit="recording", disable=quiet) as bar:
-        for result in Parallel(n_jobs=workers, return_as="generator")(work):
-            bar.update()
-            yield result
+    work = partial(_transcribe_one, transcriber)
+    outcomes = run_batch(work, files, jobs=workers, task="transcribing", quiet=quiet)
+    for one, outcome in zip(files, outcomes, strict=True):
+        if isinstance(outcome, Done):
+            yield outcome.value
+        elif isinstance(outcome, Skipped):
+            assert isinstance(outcome.error, ValueError)
+            yield outcome.error
+        else:
+            remedy = "try it alone, with --jobs 1; if it stays so, please report it"
+            yield BadRecording.of(one.user, f"can't be transcribed ({outcome.reason})", remedy)
 
 
 def transcribe_folders(
@@ -216,11 +222,8 @@ def transcribe(
     return pd.DataFrame(rows, columns=[*columns, *["skipped"] * any("skipped" in row for row in rows)])
 
 
-def _transcribe_one(transcriber: Transcriber, files: RecordingFiles) -> Transcript | ValueError:
-    try:
-        return transcriber.transcript(load_recording(files))
-    except ValueError as error:
-        return error
+def _transcribe_one(transcriber: Transcriber, files: RecordingFiles) -> Transcript:
+    return transcriber.transcript(load_recording(files))
 
 
 def write_transcript(

@@ -19,12 +19,13 @@ from calls import one_question
 from livekit.agents import Agent
 from paths import TESTS
 
+from lab_utils.core.batch import WorkerDied
 from lab_utils.core.session_log import SessionLog
 from lab_utils.core.settings import Settings
 from lab_utils.session.job import SessionJob
 from lab_utils.session.log.files import read_session
 from lab_utils.session.log.left_out import without_text
-from lab_utils.session.workers import SessionError, WorkerDied, in_workers, run_session, run_sessions
+from lab_utils.session.workers import SessionError, in_workers, run_session, run_sessions
 
 PATIENCE_S = 60.0
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from ...core.batch import WorkerDied
 from ...core.session_log import SessionMode
 from ...core.settings import Conditions, Settings
 from ...recordings.audio import BadRecording
@@ -18,7 +19,7 @@ from ...session.log.files import session_folder
 from ...session.log.left_out import LEFT_OUT
 from ...session.prepare import stt_timing
 from ...session.user_parts import BadPart, Part, PartKind
-from ...session.workers import WorkerDied, in_workers
+from ...session.workers import in_workers
 from ...turns.tracing import default_cache
 from .recording import FILES, Plan, Result, run_one
 from .summary import RunResults, write_summary

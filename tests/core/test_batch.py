@@ -1,0 +1,168 @@
+"""One loop for many recordings: outcomes in order, and what a worker does ends nobody else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lab_utils.core.batch import Done, Failed, RaisedInWorker, Skipped, WorkerDied, results, run_batch
+
+WAYS = {"here": {"jobs": 1}, "in workers": {"jobs": 2}, "isolated": {"jobs": 1, "isolated": True}}
+
+
+class Awkward(Exception):
+    """Can be pickled, but not read back."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__("awkward")
+
+
+def work(item: object) -> object:
+    if item == "bad":
+        raise ValueError("it can't be used")
+    if item == "wrong":
+        raise KeyError("wrong")
+    if item == "awkward":
+        raise Awkward(1, 2)
+    if item == "interrupt":
+        raise KeyboardInterrupt("from an agent")
+    if item == "exit":
+        sys.exit(3)
+    if item == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item, os.getpid()
+
+
+def brief(outcome: object) -> object:
+    return outcome.value[0] if isinstance(outcome, Done) else type(outcome)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_outcomes_come_in_order_whatever_becomes_of_the_others(way: str) -> None:
+    items = [1, "bad", 2, "wrong", "awkward", 3]
+    found = list(run_batch(work, items, **WAYS[way]))
+    assert [brief(one) for one in found] == [1, Skipped, 2, Failed, Failed, 3]
+    assert found[1].reason == "it can't be used"
+    assert found[3].reason == "KeyError: 'wrong'"
+    assert "Awkward: awkward" in found[4].reason
+    pids = {one.value[1] for one in found if isinstance(one, Done)}
+    assert (pids == {os.getpid()}) == (way == "here")
+
+
+@pytest.mark.parametrize("item", ["interrupt", "exit"])
+def test_what_an_item_raises_in_a_worker_ends_nobody_else(item: str) -> None:
+    found = list(run_batch(work, [1, item, 2], jobs=2))
+    assert [brief(one) for one in found] == [1, Failed, 2]
+    assert isinstance(found[1].error, RaisedInWorker)
+    raised = {"interrupt": "KeyboardInterrupt: from an agent", "exit": "SystemExit: 3"}[item]
+    assert found[1].reason == f"RaisedInWorker: {raised}"
+
+
+def test_an_item_that_takes_its_process_with_it_fails_alone() -> None:
+    items = [*range(5), "kill", *range(5, 12)]
+    found = list(run_batch(work, items, jobs=2))
+    assert [brief(one) for one in found] == [*range(5), Failed, *range(5, 12)]
+    assert isinstance(found[5].error, WorkerDied)
+    assert "SIGKILL" in found[5].reason
+    assert "fewer jobs" in found[5].reason
+
+
+def scaled(shared: np.ndarray, item: int) -> tuple[float, bool]:
+    return float(shared[item]), isinstance(shared, np.memmap)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_all_share_reaches_each_item_and_is_not_copied(jobs: int) -> None:
+    shared = np.arange(300_000.0)
+    found = list(results(run_batch(scaled, range(20), shared=shared, jobs=jobs)))
+    assert [value for value, _ in found] == [float(item) for item in range(20)]
+    assert all(mapped == (jobs > 1) for _, mapped in found)
+
+
+def test_results_raises_what_went_wrong() -> None:
+    with pytest.raises(ValueError, match="it can't be used"):
+        list(results(run_batch(work, [1, "bad"])))
+
+
+def test_somebody_elses_executor_is_used_and_stays_open() -> None:
+    with ThreadPoolExecutor(2) as executor:
+        found = list(run_batch(work, [1, "bad", 2], executor=executor))
+        assert [brief(one) for one in found] == [1, Skipped, 2]
+        assert executor.submit(abs, -1).result() == 1
+
+
+def mark() -> None:
+    os.environ["LAB_TEST_PREPARED"] = "yes"
+
+
+def prepared(_: int) -> str | None:
+    return os.environ.get("LAB_TEST_PREPARED")
+
+
+def test_a_new_worker_is_prepared_first() -> None:
+    assert list(results(run_batch(prepared, [1, 2], prepare=mark))) == ["yes", "yes"]
+    assert "LAB_TEST_PREPARED" not in os.environ
+
+
+def alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def gone(pids: list[int], seconds: float = 60.0) -> bool:
+    """Waits only as long as need be; a busy machine takes longer."""
+    deadline = time.monotonic() + seconds
+    while any(alive(pid) for pid in pids):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def pid_of(_: int) -> int:
+    return os.getpid()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc"), reason="processes are looked up in /proc")
+@pytest.mark.parametrize("isolated", [True, False])
+def test_who_stops_early_stops_the_workers(isolated: bool) -> None:
+    outcomes = run_batch(pid_of, range(1000), jobs=2, isolated=isolated)
+    pids = [next(outcomes).value for _ in range(3)]
+    outcomes.close()
+    assert gone(pids)
+
+
+ORPHANS = """
+    import os, sys, time
+    from lab_utils.core.batch import run_batch
+    def work(item):
+        print(os.getpid(), flush=True)
+        time.sleep(600)
+    list(run_batch(work, range(2), jobs=2, isolated={isolated}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc"), reason="processes are looked up in /proc")
+@pytest.mark.parametrize("isolated", [True, False])
+def test_workers_end_with_a_parent_that_is_killed(isolated: bool, tmp_path: Path) -> None:
+    program = textwrap.dedent(ORPHANS).format(isolated=isolated)
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pids = [int(parent.stdout.readline()) for _ in range(2)]
+        assert all(alive(pid) for pid in pids)
+        parent.kill()
+        parent.wait()
+        assert gone(pids)
