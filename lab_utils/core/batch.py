@@ -41,6 +41,8 @@ T = TypeVar("T")
 AHEAD = 8
 """Items per process that are submitted before the first of them is done."""
 PARENT_CHECK_S = 0.5
+IDLE_S = 300.0
+"""Workers wait so long for the next batch."""
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 
@@ -50,6 +52,17 @@ class WorkerDied(RuntimeError):
 
 class RaisedInWorker(RuntimeError):
     """What an item's work raised, if that can't be sent between processes or would end this one."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(kind, text)
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in self.args if part)
+
+    @classmethod
+    def of(cls, error: BaseException) -> RaisedInWorker:
+        return cls(type(error).__name__, str(error))
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,8 @@ class Failed:
 
     @property
     def reason(self) -> str:
-        return one_line(f"{type(self.error).__name__}: {self.error}")
+        name = "" if isinstance(self.error, RaisedInWorker) else f"{type(self.error).__name__}: "
+        return one_line(f"{name}{self.error}")
 
 
 Outcome = Done[T] | Skipped | Failed
@@ -152,14 +166,13 @@ def _in_worker(function: Callable[..., T], skips: Any, shared: str | None, item:
     try:
         outcome = _outcome(function, skips, item)
     except BaseException as error:  # KeyboardInterrupt and SystemExit, which the item's own code has raised
-        return Failed(RaisedInWorker(f"{type(error).__name__}: {error}".rstrip(": ")))
+        return Failed(RaisedInWorker.of(error))
     if isinstance(outcome, Done):
         return outcome
     try:
         pickle.loads(pickle.dumps(outcome))
     except Exception:
-        raised = outcome.error
-        return type(outcome)(RaisedInWorker(f"{type(raised).__name__}: {raised}".rstrip(": ")))
+        return type(outcome)(RaisedInWorker.of(outcome.error))
     return outcome
 
 
@@ -191,14 +204,14 @@ class _Pool:
     def started(self, processes: int | None = None) -> ProcessPoolExecutor:
         """Workers; those of a batch before, if they need no preparing and are still there."""
         # loky replaces a worker that has grown by 300 MB, which two voice models and a long call can do.
-        warnings.filterwarnings("ignore", "A worker was restarted", module="loky")
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs", module="loky")
         count = processes or self.jobs
         start = {"initializer": _begin, "initargs": (self.prepare, list(sys.path), os.getpid())}
         if self.isolated or self.prepare is not None:
             return ProcessPoolExecutor(count, **start)
         # As many threads as cores in all: more would wait for each other.
         threads = str(max(1, (os.cpu_count() or 1) // count))
-        return get_reusable_executor(count, env=dict.fromkeys(_THREADS, threads), **start)
+        return get_reusable_executor(count, timeout=IDLE_S, env=dict.fromkeys(_THREADS, threads), **start)
 
     def ended(self, executor: ProcessPoolExecutor, well: bool) -> None:
         """The next batch may use workers that need no preparing."""

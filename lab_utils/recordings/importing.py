@@ -11,8 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm.auto import tqdm
-
+from ..core.batch import Done, run_batch
 from ..core.html import table_html
 from .audio import BadRecording, as_path, audio_header, is_local
 from .find import find_all, load_recording
@@ -101,12 +100,16 @@ def import_folder(path: str | Path, options: FindOptions | None = None, *, quiet
     entries: list[Entry] = []
     skipped = list(found.skipped)
     first: dict[str, RecordingFiles] = {}
-    for files in tqdm(found.recordings, "importing", unit="recording", disable=quiet):
-        try:
-            entry = entry_of(files)
-        except BadRecording as error:
-            skipped.append(Skipped(files.user, str(error)))
+    outcomes = run_batch(entry_of, found.recordings, task="importing", quiet=quiet)
+    for files, outcome in zip(found.recordings, outcomes, strict=True):
+        if not isinstance(outcome, Done):
+            reason = outcome.reason
+            if not isinstance(outcome.error, BadRecording):
+                finding = f"can't be loaded ({reason})"
+                reason = str(BadRecording.of(files.user, finding, "convert it with ffmpeg, or leave it out"))
+            skipped.append(Skipped(files.user, reason))
             continue
+        entry = outcome.value
         if entry.sha256 in first:
             finding = f"is the same audio as {first[entry.sha256].user}"
             skipped.append(Skipped(files.user, str(BadRecording.of(files.user, finding, "counted once"))))

@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tqdm.auto import tqdm
-
 from ..core.batch import Done, run_batch
 from ..core.recording import Recording
 from ..core.session_log import SessionLog, SessionMode
@@ -103,17 +101,19 @@ def _run_sessions(
     quiet: bool,
 ) -> Iterator[SessionLog | Exception]:
     real_time = all(job.real_time for job in jobs)
-    results = in_workers(_run_one, ((job, folder, text) for job in jobs), processes, real_time=real_time)
+    arguments = [(job, folder, text) for job in jobs]
+    answers = in_workers(
+        _run_one, arguments, processes, real_time=real_time, task="sessions", unit="session", quiet=quiet
+    )
     try:
-        with closing(results), tqdm(total=len(jobs), desc="sessions", unit="session", disable=quiet) as bar:
-            for job, result in zip(jobs, results, strict=True):
-                bar.update()
-                if isinstance(result, Exception):
-                    error = SessionError(f"{job.recording.name}: {type(result).__name__}: {result}")
-                    error.__cause__ = result
+        with closing(answers):
+            for job, answer in zip(jobs, answers, strict=True):
+                if isinstance(answer, Exception):
+                    error = SessionError(f"{job.recording.name}: {type(answer).__name__}: {answer}")
+                    error.__cause__ = answer
                     yield error
                 else:
-                    yield result
+                    yield answer
     finally:
         for own in own_folders:
             remove_leftovers(own)
@@ -140,11 +140,15 @@ def in_workers(
     processes: int,
     *,
     real_time: bool = False,
+    task: str = "",
+    unit: str = "recording",
+    quiet: bool = False,
 ) -> Generator[Result | Exception]:
     """`function(*arguments)` for each tuple, in processes with a virtual clock; results in order.
 
     An exception takes the place of its result: also WorkerDied, of what ended its process. Whoever stops
-    early stops the workers too. With `real_time` the processes' clock is left alone.
+    early stops the workers too. With `real_time` the processes' clock is left alone. `task`, `unit`: of the
+    progress bar.
     """
     outcomes = run_batch(
         partial(_spread, function),
@@ -152,6 +156,9 @@ def in_workers(
         jobs=processes,
         isolated=True,
         prepare=None if real_time else clock.install,
+        task=task,
+        unit=unit,
+        quiet=quiet,
     )
     with closing(outcomes):
         for outcome in outcomes:

@@ -26,7 +26,8 @@ from ..core.labels import Labels, Speaker, Word
 from ..core.recording import Pcm, Recording
 from ..recordings.audio import BadRecording
 from ..recordings.find import RecordingFiles, find_in, load_recording
-from ..recordings.labels.file import SUFFIX, LabelFile, read_label_file, write_label_file, write_labels
+from ..recordings.labels.file import SUFFIX, LabelFile, read_label_file
+from ..recordings.labels.update import update_label_file
 from ..recordings.transcripts import (
     DEFAULT_MODEL,
     WhisperFolder,
@@ -238,26 +239,27 @@ def write_transcript(
     BadLabels for a file that can't be read, BadRecording for a recording whose labels can't be told.
     """
     target = folder / f"{transcript.name}{SUFFIX}" if folder else files.label_path
-    added = 0
-    origin = target if target.exists() else files.labels
     source = transcript.labels.source.rpartition("; ")[2] if transcript.labels else ""
-    if origin is not None:
-        content = read_label_file(origin)
-        labels = with_words(content.to_labels(), transcript.words, source)
-        added = len(labels.words) - len(content.words)
-        heard = LabelFile.of(labels)
-        new = content.model_copy(update={"source": heard.source, "ipus": heard.ipus, "words": heard.words})
-        if origin != target or new != content:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_label_file(new, target)
-    elif transcript.labels is None:
-        remedy = "add a label file, or the agent's channel"
-        raise BadRecording.of(
-            transcript.path, "is transcribed, but has no labels to put the words into", remedy
-        )
-    else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_labels(transcript.labels, target)
+    added: list[int] = []
+
+    def completed(content: LabelFile | None) -> LabelFile:
+        if content is None and files.labels is not None:
+            content = read_label_file(files.labels)
+        if content is not None:
+            labels = with_words(content.to_labels(), transcript.words, source)
+            added.append(len(labels.words) - len(content.words))
+            heard = LabelFile.of(labels)
+            return content.model_copy(
+                update={"source": heard.source, "ipus": heard.ipus, "words": heard.words}
+            )
+        if transcript.labels is None:
+            remedy = "add a label file, or the agent's channel"
+            finding = "is transcribed, but has no labels to put the words into"
+            raise BadRecording.of(transcript.path, finding, remedy)
         heard_here = {(word.speaker, word.start_s, word.text) for word in transcript.words}
-        added = sum((word.speaker, word.start_s, word.text) in heard_here for word in transcript.labels.words)
-    return target, added
+        found = transcript.labels.words
+        added.append(sum((word.speaker, word.start_s, word.text) in heard_here for word in found))
+        return LabelFile.of(transcript.labels, target.name.removesuffix(SUFFIX))
+
+    update_label_file(target, completed)
+    return target, added[0]

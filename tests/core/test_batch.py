@@ -64,7 +64,7 @@ def test_what_an_item_raises_in_a_worker_ends_nobody_else(item: str) -> None:
     assert [brief(one) for one in found] == [1, Failed, 2]
     assert isinstance(found[1].error, RaisedInWorker)
     raised = {"interrupt": "KeyboardInterrupt: from an agent", "exit": "SystemExit: 3"}[item]
-    assert found[1].reason == f"RaisedInWorker: {raised}"
+    assert found[1].reason == raised
 
 
 def test_an_item_that_takes_its_process_with_it_fails_alone() -> None:

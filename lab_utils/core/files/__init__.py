@@ -1,7 +1,7 @@
 """Files that users bring and keep: read strictly and up to a size, written whole or not at all."""
 
 from .json_files import parse_model, read_json, read_model
-from .reading import MAX_TEXT_BYTES, BadFile, json_text, marked_text, read_limited
+from .reading import MAX_TEXT_BYTES, BadFile, is_machine_error, json_text, marked_text, read_limited
 from .writing import remove_stale, replacing, write_whole
 from .yaml_files import Document, OneLine, dumped, parse_yaml, read_yaml
 
@@ -11,6 +11,7 @@ __all__ = [
     "Document",
     "OneLine",
     "dumped",
+    "is_machine_error",
     "json_text",
     "marked_text",
     "parse_model",

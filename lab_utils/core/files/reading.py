@@ -6,6 +6,7 @@ Nothing is executed and nothing outside the file is followed.
 from __future__ import annotations
 
 import codecs
+import errno
 import json
 from pathlib import Path
 
@@ -21,6 +22,21 @@ class BadFile(ValueError):
     def __init__(self, finding: str, remedy: str) -> None:
         self.finding, self.remedy = one_line(finding), one_line(remedy)
         super().__init__(f"{self.finding}; {self.remedy}")
+
+
+_MACHINE = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("ENOSPC", "EDQUOT", "EFBIG", "EACCES", "EPERM", "EROFS", "EIO", "ENOMEM", "EMFILE", "ENFILE"),
+        *("ENAMETOOLONG", "ESTALE", "ENODEV", "EBUSY"),
+    )
+    if hasattr(errno, name)
+)
+
+
+def is_machine_error(error: BaseException) -> bool:
+    """Whether an error is the machine's (a full disk, no permission), not the program's or the input's."""
+    return isinstance(error, OSError) and error.errno in _MACHINE
 
 
 def read_limited(path: Path, limit: int = MAX_TEXT_BYTES, *, may_be_empty: bool = False) -> bytes:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from ...core.settings import Conditions, Settings
 from ...recordings.audio import BadRecording
@@ -158,14 +157,10 @@ def _prepared(
     plan: Plan, found: Sequence[RecordingFiles], jobs: int, quiet: bool
 ) -> Iterator[tuple[RecordingFiles, Prepared | Exception]]:
     """Each recording with what it holds, traced."""
-    answers = in_workers(prepare, ((plan, files) for files in found), min(jobs, max(1, len(found))))
-    with (
-        closing(answers),
-        tqdm(total=len(found), desc="tracing", unit="recording", disable=quiet or not found) as bar,
-    ):
-        for files, answer in zip(found, answers, strict=True):
-            bar.update()
-            yield files, answer
+    arguments = [(plan, files) for files in found]
+    answers = in_workers(prepare, arguments, min(jobs, max(1, len(found))), task="tracing", quiet=quiet)
+    with closing(answers):
+        yield from zip(found, answers, strict=True)
 
 
 def _cells(
@@ -180,10 +175,11 @@ def _cells(
 
 
 def _measured(plan: Plan, cells: Sequence[Cell], jobs: int, quiet: bool) -> Iterator[Rows]:
-    answers = in_workers(measure_cell, ((plan, cell) for cell in cells), min(jobs, len(cells)))
-    with closing(answers), tqdm(total=len(cells), desc="sessions", unit="session", disable=quiet) as bar:
+    arguments = [(plan, cell) for cell in cells]
+    processes = min(jobs, len(cells))
+    answers = in_workers(measure_cell, arguments, processes, task="sessions", unit="session", quiet=quiet)
+    with closing(answers):
         for answer in answers:
-            bar.update()
             if isinstance(answer, Exception):
                 raise answer
             yield answer

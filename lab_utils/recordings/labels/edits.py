@@ -32,8 +32,8 @@ from .file import (
     Replaced,
     Undone,
     read_label_file,
-    write_label_file,
 )
+from .update import update_label_file
 
 
 @dataclass(frozen=True)
@@ -84,22 +84,23 @@ def edit_labels(
     _check_person(who, when)
     if not changes:
         raise ValueError("no changes; nothing to edit")
-    if estimated is not None and not Path(path).exists():
-        content = LabelFile.of(estimated, Path(path).name.removesuffix(SUFFIX))
-    else:
-        content = read_label_file(path)
-    before = labels = content.to_labels()
-    for change in changes:
-        labels = _applied(path, labels, change)
-    entry = EditEntry(
-        who=who.strip(),
-        when=when,
-        changes=tuple(_entry(change) for change in changes),
-        replaced=_difference(before, labels),
-    )
-    edited = _replaced(content, labels, (*(content.edits or ()), entry))
-    write_label_file(edited, path)
-    return edited.to_labels()
+
+    def edited(content: LabelFile | None) -> LabelFile:
+        if content is None:
+            begun = None if estimated is None else LabelFile.of(estimated, _recording(path))
+            content = begun or read_label_file(path)  # which says that there is none
+        before = labels = content.to_labels()
+        for change in changes:
+            labels = _applied(path, labels, change)
+        entry = EditEntry(
+            who=who.strip(),
+            when=when,
+            changes=tuple(_entry(change) for change in changes),
+            replaced=_difference(before, labels),
+        )
+        return _replaced(content, labels, (*(content.edits or ()), entry))
+
+    return update_label_file(path, edited).to_labels()
 
 
 def undo_edit(path: str | Path, who: str, when: dt.datetime) -> tuple[Labels, EditEntry]:
@@ -109,21 +110,24 @@ def undo_edit(path: str | Path, who: str, when: dt.datetime) -> tuple[Labels, Ed
     without a name or a time zone.
     """
     _check_person(who, when)
-    content = read_label_file(path)
-    edits = list(content.edits or ())
-    last = max((k for k, edit in enumerate(edits) if edit.undone is None), default=None)
-    if last is None:
-        raise BadLabels.of(path, "has no edit to undo", "see its history")
-    replaced = edits[last].replaced
-    known = content.to_labels()
-    labels = None if replaced is None else _put_back(known, replaced)
-    if labels is None:
-        finding = "has changed since its last edit, which can't be undone any more"
-        raise BadLabels.of(path, finding, "change the label back with another edit")
-    edits[last] = edits[last].model_copy(update={"undone": Undone(who=who.strip(), when=when)})
-    result = _replaced(content, labels, tuple(edits))
-    write_label_file(result, path)
-    return result.to_labels(), edits[last]
+    taken_back: list[EditEntry] = []
+
+    def undone(content: LabelFile | None) -> LabelFile:
+        content = content or read_label_file(path)
+        edits = list(content.edits or ())
+        last = max((k for k, edit in enumerate(edits) if edit.undone is None), default=None)
+        if last is None:
+            raise BadLabels.of(path, "has no edit to undo", "see its history")
+        replaced = edits[last].replaced
+        labels = None if replaced is None else _put_back(content.to_labels(), replaced)
+        if labels is None:
+            finding = "has changed since its last edit, which can't be undone any more"
+            raise BadLabels.of(path, finding, "change the label back with another edit")
+        edits[last] = edits[last].model_copy(update={"undone": Undone(who=who.strip(), when=when)})
+        taken_back.append(edits[last])
+        return _replaced(content, labels, tuple(edits))
+
+    return update_label_file(path, undone).to_labels(), taken_back[0]
 
 
 def update_labels(path: str | Path, estimated: Labels) -> Labels:
@@ -131,15 +135,14 @@ def update_labels(path: str | Path, estimated: Labels) -> Labels:
 
     Without a file, or without edits in it, the estimate is written as it is. The history stays.
     """
-    if not Path(path).exists():
-        content = LabelFile.of(estimated, Path(path).name.removesuffix(SUFFIX))
-        write_label_file(content, path)
-        return estimated
-    content = read_label_file(path)
-    merged = merge_edited(estimated, content.to_labels(), content.edits or ())
-    result = _replaced(content, merged, content.edits)
-    write_label_file(result, path)
-    return merged
+
+    def updated(content: LabelFile | None) -> LabelFile:
+        if content is None:
+            return LabelFile.of(estimated, _recording(path))
+        merged = merge_edited(estimated, content.to_labels(), content.edits or ())
+        return _replaced(content, merged, content.edits)
+
+    return update_label_file(path, updated).to_labels()
 
 
 def merge_edited(estimated: Labels, known: Labels, edits: Sequence[EditEntry] = ()) -> Labels:
@@ -168,6 +171,10 @@ def merge_edited(estimated: Labels, known: Labels, edits: Sequence[EditEntry] = 
     return replace(
         estimated, ipus=ipus, labels=_in_order([*kept, *own]), words=known.words or estimated.words
     )
+
+
+def _recording(path: str | Path) -> str:
+    return Path(path).name.removesuffix(SUFFIX)
 
 
 def _check_person(who: str, when: dt.datetime) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from tqdm.auto import tqdm
-
-from ...core.batch import WorkerDied
+from ...core.batch import RaisedInWorker, WorkerDied
+from ...core.files import is_machine_error
 from ...core.session_log import SessionMode
 from ...core.settings import Conditions, Settings
+from ...core.text import one_line
 from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, find_in
 from ...session.job import HasSettings, Limits, conditions_in, settings_in
@@ -88,10 +89,8 @@ def run_recordings(
         )
 
     try:
-        with tqdm(total=len(found), desc="sessions", unit="recording", disable=quiet) as bar:
-            for result in _results(plan, found, jobs):
-                results.append(result)
-                bar.update()
+        for result in _results(plan, found, jobs, quiet):
+            results.append(result)
     except KeyboardInterrupt as interrupt:
         folders = [session_folder(out, files.name) for files in found]
         finished = sum(_written_since(folder / FILES[-1], started_at) for folder in folders)
@@ -121,20 +120,29 @@ def _find(
     return list(distinct.values()), skipped
 
 
-def _results(plan: Plan, found: Sequence[RecordingFiles], jobs: int) -> Iterator[Result]:
+def _results(plan: Plan, found: Sequence[RecordingFiles], jobs: int, quiet: bool) -> Iterator[Result]:
+    arguments = [(plan, files) for files in found]
     processes = min(jobs, max(1, len(found)))
-    answers = in_workers(run_one, ((plan, files) for files in found), processes, real_time=plan.real_time)
-    for files, answer in zip(found, answers, strict=True):
-        if isinstance(answer, BadPart):
-            raise answer
-        if isinstance(answer, BadRecording):
-            yield Result(files.name, str(files.user), "skipped", str(answer))
-        elif isinstance(answer, Exception):
-            told = plan.text or isinstance(answer, WorkerDied)
-            reason = " ".join(f"{type(answer).__name__}: {answer if told else LEFT_OUT}".splitlines())
-            yield Result(files.name, str(files.user), "failed", reason)
-        else:
-            yield answer
+    answers = in_workers(
+        run_one, arguments, processes, real_time=plan.real_time, task="sessions", quiet=quiet
+    )
+    with closing(answers):
+        for files, answer in zip(found, answers, strict=True):
+            if isinstance(answer, BadPart):
+                raise answer
+            if isinstance(answer, BadRecording):
+                yield Result(files.name, str(files.user), "skipped", str(answer))
+            elif isinstance(answer, Exception):
+                yield Result(files.name, str(files.user), "failed", _reason(answer, plan.text))
+            else:
+                yield answer
+
+
+def _reason(error: Exception, text: bool) -> str:
+    """Why a session failed: errors of the machine's are told; others may quote the caller, hence `text`."""
+    name = error.kind if isinstance(error, RaisedInWorker) else type(error).__name__
+    told = text or isinstance(error, (WorkerDied, MemoryError)) or is_machine_error(error)
+    return one_line(f"{name}: {error if told else LEFT_OUT}")
 
 
 def _written_since(path: Path, moment: float) -> bool:

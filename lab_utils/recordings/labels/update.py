@@ -1,0 +1,49 @@
+"""Change a label file so that nobody's work is lost: read, changed and written under a lock.
+
+Of two writers the second waits for the first and sees what it wrote. What another program (an editor) wrote
+between reading and writing is noticed: then nothing is written, and an error says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ...core.files.locking import locked
+from ..audio import as_path, is_local
+from .file import BadLabels, LabelFile, read_label_file, write_label_file
+
+
+def update_label_file(path: str | Path, change: Callable[[LabelFile | None], LabelFile]) -> LabelFile:
+    """Write what `change` makes of a label file's content, None if there is no file; returns it.
+
+    Raises BadLabels, and writes nothing, if the file can't be read, if the result would contradict itself, or
+    if another program has changed the file meanwhile. What `change` raises leaves the file as it is.
+    """
+    target = as_path(path)
+    if not is_local(target):
+        return _updated(target, change)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with locked(target.parent):
+        return _updated(target, change)
+
+
+def _updated(path: Path, change: Callable[[LabelFile | None], LabelFile]) -> LabelFile:
+    before = _content(path)
+    known = None if before is None else read_label_file(path)
+    new = change(known)
+    if _content(path) != before:
+        finding = "was changed by another program meanwhile; nothing was written"
+        raise BadLabels.of(path, finding, "read the file again and repeat the change")
+    if new != known:
+        write_label_file(new, path)
+    return new
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BadLabels.of(path, f"can't be read ({error.strerror})", "check the path") from None
