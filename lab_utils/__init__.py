@@ -11,14 +11,19 @@
 
 `docs/api.md` tells of every name. Importing this package loads none of it: each name comes with its module
 when it is first used, so that production pays only for `load_profile`. Importing does one thing: it tells
-onnxruntime, before that can load, not to send telemetry to its maker.
+onnxruntime and Hugging Face's hub not to send telemetry to their makers.
 """
 
 import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime loads; worker processes inherit it
+# Read when a library loads; worker processes inherit it.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+if "onnxruntime" in sys.modules:  # loaded before this package: then it listens only to a call
+    sys.modules["onnxruntime"].disable_telemetry_events()
 
 __version__ = "0.1.0"
 

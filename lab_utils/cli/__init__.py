@@ -10,11 +10,26 @@ Exit codes: 0 done; 1 bad input, a budget nobody meets, a session that failed or
 
 from __future__ import annotations
 
-from . import demo, export, fetch, fit, import_, label, plan, run, sweep, techniques, transcribe, verify
+from . import (
+    cache,
+    demo,
+    export,
+    fetch,
+    fit,
+    import_,
+    label,
+    plan,
+    run,
+    sweep,
+    techniques,
+    transcribe,
+    verify,
+)
 from .common import app
 
 __all__ = [
     "app",
+    "cache",
     "demo",
     "export",
     "fetch",

@@ -7,21 +7,13 @@ stale, and a damaged entry is computed again.
 
 from __future__ import annotations
 
-import logging
-import os
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from shlex import quote
-from zipfile import BadZipFile
-
-import numpy as np
-from platformdirs import user_cache_path
 
 from ..core.batch import Done, Skipped, run_batch
-from ..core.files import replacing
 from ..core.labels import Ipu, Labels, Word, agent_turns
 from ..core.recording import Recording
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
@@ -40,57 +32,16 @@ from ..recordings.audio import BadRecording
 from ..recordings.conditions import CLEAN, LineCondition, degrade
 from ..recordings.find import RecordingFiles, load_recording
 from ..recordings.labels.estimate import estimate_labels, estimate_speech
+from .cache import TraceCache as TraceCache
+from .cache import default_cache as default_cache
+from .cache import largest_cache
 from .detectors import predicting
 from .replay import Block, MissingPredictions, MissingRestarts, counted_words, decide, find_pauses, heard_by
 from .replay.records import Pauses
 from .vad import VAD_MODELS, model_version, speech_probabilities
 
-log = logging.getLogger(__name__)
-
 LEAST_RESTART = 256
 """Windows (8 s) computed at least when a VAD begins anew; it is mostly restarted again before they end."""
-
-
-def default_cache() -> Path:
-    """Where traces are kept: `$LAB_CACHE`, or the user's cache folder."""
-    return Path(os.environ.get("LAB_CACHE") or user_cache_path("livekit-turn-lab"))
-
-
-@dataclass(frozen=True)
-class TraceCache:
-    """Arrays on disk by address; written under a temporary name and renamed, checked on reading."""
-
-    folder: Path
-
-    def load(self, address: str, names: Sequence[str]) -> list[np.ndarray] | None:
-        """The arrays stored at an address, or None if there is no intact entry."""
-        path = self._path(address)
-        try:
-            with np.load(path, allow_pickle=False) as entry:
-                arrays = [entry[name] for name in names]
-        except FileNotFoundError:
-            return None
-        except (BadZipFile, zlib.error, OSError, ValueError, KeyError, EOFError, RuntimeError) as error:
-            log.warning("damaged cache entry %s (%s); computing it again", path, error)
-            return None
-        if any(array.ndim != 1 or array.shape != arrays[0].shape for array in arrays):
-            log.warning("cache entry %s has arrays of unequal length; computing it again", path)
-            return None
-        return arrays
-
-    def store(self, address: str, **arrays: np.ndarray) -> None:
-        """Keep arrays at an address."""
-        path = self._path(address)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as part, open(part, "wb") as file:
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        except OSError as error:
-            remedy = "free some space, or give another folder with --cache or $LAB_CACHE"
-            raise ValueError(f"{self.folder}: traces can't be kept ({error.strerror}); {remedy}") from None
-
-    def _path(self, address: str) -> Path:
-        return self.folder / address[:2] / f"{address}.npz"
 
 
 def agent_alone(recording: Recording) -> Recording:
@@ -275,7 +226,9 @@ def trace_recordings(
     A recording that cannot be loaded or traced gives the error in its place, so that one bad file does not
     stop the others. Only the traces come back: the audio of all recordings is never in memory at once.
     """
-    tracer = Tracer(TraceCache(cache or default_cache()))
+    kept = TraceCache(cache or default_cache())
+    kept.prune(largest_cache())
+    tracer = Tracer(kept)
     work = partial(_trace_one, tracer, blocks, phases, line, seed)
     jobs = min(jobs, max(1, len(files)))
     for one, outcome in zip(
@@ -301,6 +254,8 @@ def _trace_one(
 ) -> Traced:
     recording = load_recording(files)
     if not line.is_clean:
-        recording = degrade(tracer.labelled(recording), line, seed)
+        heard = degrade(tracer.labelled(recording), line, seed)
+        tracer.cache.link(recording.sha256, heard.sha256)
+        recording = heard
     vads = sorted({block.vad.model for block in blocks})
     return tracer.complete(recording, tracer.trace(recording, phases, vads), blocks)
