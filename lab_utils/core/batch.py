@@ -204,7 +204,7 @@ class _Pool:
     def started(self, processes: int | None = None) -> ProcessPoolExecutor:
         """Workers; those of a batch before, if they need no preparing and are still there."""
         # loky replaces a worker that has grown by 300 MB, which two voice models and a long call can do.
-        warnings.filterwarnings("ignore", "A worker stopped while some jobs", module="loky")
+        warnings.filterwarnings("ignore", "A worker (was restarted|stopped) while some jobs", module="loky")
         count = processes or self.jobs
         start = {"initializer": _begin, "initargs": (self.prepare, list(sys.path), os.getpid())}
         if self.isolated or self.prepare is not None:

@@ -7,6 +7,7 @@ between reading and writing is noticed: then nothing is written, and an error sa
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ...core.files.locking import locked
@@ -23,9 +24,15 @@ def update_label_file(path: str | Path, change: Callable[[LabelFile | None], Lab
     target = as_path(path)
     if not is_local(target):
         return _updated(target, change)
+    new_folder = not target.parent.exists()
     target.parent.mkdir(parents=True, exist_ok=True)
-    with locked(target.parent):
-        return _updated(target, change)
+    try:
+        with locked(target.parent):
+            return _updated(target, change)
+    finally:
+        if new_folder and not target.exists():
+            with suppress(OSError):  # somebody else has put something there
+                target.parent.rmdir()
 
 
 def _updated(path: Path, change: Callable[[LabelFile | None], LabelFile]) -> LabelFile:
