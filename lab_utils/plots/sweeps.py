@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from ..core.detectors import DETECTORS
 from ..turns.choose import Latency, answering, frontier
 from .style import BLACK, BLUE, GREEN, LIGHT_GREY, PURPLE, VERMILLION, YELLOW, Layers, blank_figure, counted
 
@@ -115,8 +116,9 @@ def point(ax: Axes, x: float, y: float, colour: str, marker: str, text: str) -> 
 
 
 def _vad_only(table: pd.DataFrame, latency: Latency) -> list[int]:
-    """The frontier's rows among the settings without a detector."""
-    rows = np.flatnonzero(table["detector"] == "vad")
+    """The frontier's rows among the settings whose detector is silence alone."""
+    silent = [name for name, traits in DETECTORS.items() if traits.needs == "transcripts"]
+    rows = np.flatnonzero(table["detector"].isin(silent))
     return [int(row) for row in rows[frontier(table.iloc[rows], latency)]]
 
 

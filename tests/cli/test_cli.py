@@ -166,6 +166,30 @@ def test_export_writes_a_worker_beside_the_profile_and_never_over_ones_work(swep
     assert "unknown technique 'faster'" in result.stderr
 
 
+def test_results_of_0_1_0_are_exported_if_all_settings_had_one_transcription_delay(
+    swept, cache, tmp_path
+) -> None:
+    out, _ = swept
+    old = tmp_path / "old"
+    shutil.copytree(out, old)
+    table = pd.read_parquet(old / "sweep.parquet")
+    path = tmp_path / "profile.yaml"
+    common = ["--max-latency-p95", 9, "--name", "x", "-o", path, "--jobs", 1, "--cache", cache]
+    table.assign(transcription_delay=0.3).to_parquet(old / "sweep.parquet")
+    result = lab("export", old, *common)
+    assert result.exit_code == 0, result.stderr
+    evidence = load_profile(path).evidence
+    assert evidence is not None
+    assert evidence.conditions.transcription_delay == 0.3
+    path.unlink()
+    delays = [0.1, 0.3] * (len(table) // 2)
+    table.assign(transcription_delay=delays).to_parquet(old / "sweep.parquet")
+    result = lab("export", old, *common)
+    assert result.exit_code == 1
+    assert "its settings have transcription delays of 0.1, 0.3 s; a sweep assumes one for" in result.stderr
+    assert not path.exists()
+
+
 def test_a_budget_nobody_meets_is_an_error_that_says_how_close_one_comes(swept, cache, tmp_path) -> None:
     out, _ = swept
     path = tmp_path / "profile.yaml"

@@ -1,5 +1,6 @@
 """A session's log as files: read back as it was written, and nothing else taken for one."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from lab_utils.core.session_log import LeftOut, Reply, SessionEvent, SessionLog
-from lab_utils.core.settings import Settings
+from lab_utils.core.settings import Conditions, Settings
 from lab_utils.session.log.files import read_session, remove_leftovers, save_session, session_folder
 
 LOG = SessionLog(
@@ -50,6 +51,18 @@ def test_without_text_its_lengths_are_read_back_and_everything_else_as_it_was(tm
     restored = replace(again, heard=LOG.heard, events=LOG.events, replies=LOG.replies, text=True)
     assert restored == replace(LOG, heard=restored.heard)
     assert save_session(replace(again, heard=LOG.heard), tmp_path / "again").is_dir(), "it can be saved again"
+
+
+def test_a_log_of_version_1_is_read_with_the_conditions_that_were_among_its_settings(tmp_path: Path) -> None:
+    log = replace(LOG, conditions=Conditions(transcription_delay=0.3))
+    folder = save_session(log, tmp_path, text=True)
+    values = json.loads((folder / "session.json").read_text("utf-8"))
+    values["version"] = 1
+    values["settings"]["conditions"] = values.pop("conditions")
+    (folder / "session.json").write_text(json.dumps(values), "utf-8")
+    again = read_session(folder)
+    assert again.conditions == Conditions(transcription_delay=0.3)
+    assert replace(again, heard=log.heard) == replace(log, heard=log.heard)
 
 
 def test_equal_logs_give_equal_files(tmp_path: Path) -> None:

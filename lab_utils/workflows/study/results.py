@@ -158,7 +158,9 @@ def reopen_study(folder: Path, *, jobs: int = 2, cache: Path | None = None, quie
     conditions = Conditions.model_validate(summary["conditions"])
     if "transcription_delay" in stored:  # of 0.1.0, where it was a knob
         delays = [float(delay) for delay in stored["transcription_delay"].unique()]
-        if delays != [conditions.transcription_delay]:
+        if len(delays) == 1:
+            conditions = conditions.model_copy(update={"transcription_delay": delays[0]})
+        else:
             raise ValueError(
                 f"{folder / 'sweep.parquet'}: its settings have transcription delays of "
                 f"{', '.join(f'{delay:g}' for delay in delays)} s; a sweep assumes one for all settings now: "
