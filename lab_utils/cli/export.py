@@ -30,6 +30,9 @@ def export(
         ),
     ] = None,
     snippet: Annotated[bool, typer.Option(help="Also print the Python to paste into an agent.")] = False,
+    snippet_node: Annotated[
+        bool, typer.Option(help="Also print TypeScript for the Node SDK, in milliseconds.")
+    ] = False,
     techniques: Annotated[
         str | None,
         typer.Option(
@@ -67,7 +70,8 @@ def export(
         summary = studies.summary_of(study, choice)
         if as_json:
             answer: dict[str, Any] = {**written, **summary}
-            print(json.dumps(answer | ({"snippet": made.snippet()} if snippet else {})))
+            answer |= {"snippet": made.snippet()} if snippet else {}
+            print(json.dumps(answer | ({"snippet_node": made.node_snippet()} if snippet_node else {})))
         else:
             tables.print_summary(summary, None)
             if choice.guarantee is not None:
@@ -76,3 +80,5 @@ def export(
                 print(f"{what}: {path}")
             if snippet:
                 print(made.snippet(), end="")
+            if snippet_node:
+                print(made.node_snippet(), end="")

@@ -28,6 +28,7 @@ from ..core.models import Frozen, finding, joined
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.text import shown
 from .detectors import DETECTORS
+from .node_snippet import node_snippet
 
 FORMAT: Final = "turn-profile"
 SCHEMA_VERSION: Final = 1
@@ -188,6 +189,13 @@ class Profile(Frozen, strict=False):
         if self.evidence is not None:
             facts.append(("chosen for", self.evidence.budget))
         return facts_html(f"profile {self.name}", facts)
+
+    def node_snippet(self) -> str:
+        """TypeScript to paste into an agent of the Node SDK; what it times was measured on the Python SDK."""
+        title = (
+            f"Turn-taking profile {self.name!r}, measured on livekit-agents {self.livekit_agents} (Python)."
+        )
+        return node_snippet(self.settings, title)
 
     def snippet(self) -> str:
         """Python to paste: builds the same session without this project; `stt`, `llm`, `tts` are yours."""
