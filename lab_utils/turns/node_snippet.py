@@ -65,7 +65,7 @@ def _object(values: dict[str, Any]) -> str:
 
 def _value(name: str, value: Any) -> str:
     if name not in _DURATIONS:
-        return json.dumps(value)
+        return json.dumps(round(value, 6) if isinstance(value, float) else value)
     milliseconds = round(value * 1000.0, 3)
     return json.dumps(int(milliseconds) if milliseconds == int(milliseconds) else milliseconds)
 

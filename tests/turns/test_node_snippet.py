@@ -26,8 +26,8 @@ def test_node_gets_milliseconds_and_its_own_names():
         "",
         "const session = new voice.AgentSession({",
         "  stt, llm, tts, // yours",
-        "  vad: await silero.VAD.load({ activationThreshold: 0.6, minSpeechDuration: 50, "
-        "minSilenceDuration: 550, deactivationThreshold: 0.45 }),",
+        "  vad: await silero.VAD.load({ activationThreshold: 0.6, deactivationThreshold: 0.45, "
+        "minSpeechDuration: 50, minSilenceDuration: 550 }),",
         "  turnHandling: {",
         '    turnDetection: "vad",',
         '    endpointing: { mode: "dynamic", minDelay: 437.5, maxDelay: 3000, alpha: 0.8 },',
