@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from lab_utils.core.labels import Ipu, Label, Labels, agent_turns
 from lab_utils.core.settings import USUAL_CONDITIONS, Conditions, Settings
-from lab_utils.core.traces import Commits, SttEvent, Traced
+from lab_utils.core.traces import BRANCH_SAMPLES, Branch, Commits, EotTrace, SttEvent, Traced
 from lab_utils.turns.replay import stt_events
 
 RATE = 16_000
@@ -311,6 +311,50 @@ def replay_stt(
     commit(math.inf)
     times, causes, last = zip(*out, strict=True) if out else ((), (), ())
     return Commits(np.array(times), causes, np.full(len(times), np.nan), np.array(last))
+
+
+def waits(
+    traced: Traced, settings: Settings, conditions: Conditions = USUAL_CONDITIONS, phase: int = 0
+) -> dict[int, tuple[float, Commits]]:
+    """Each branch as a recording of its own, replayed from its first sample (see `score`)."""
+    return {branch.turn: wait(traced, branch, settings, conditions, phase) for branch in traced.branches}
+
+
+def wait(
+    traced: Traced, branch: Branch, settings: Settings, conditions: Conditions, phase: int
+) -> tuple[float, Commits]:
+    tape = traced.vad[settings.vad.model][phase]
+    from_s, shift = branch.from_sample / RATE, (branch.turn + 1) * BRANCH_SAMPLES
+    leaves = branch.from_sample + tape.phase_samples
+    own = branch.vad[settings.vad.model][phase]
+    restarts = {at: p for at, p in tape.restarts.items() if at < leaves}
+    restarts |= {at - shift: p for at, p in tape.restarts.items() if shift <= at < shift + BRANCH_SAMPLES}
+    trace = replace(
+        tape, probabilities=np.concatenate((tape.probabilities[: leaves // 512], own)), restarts=restarts
+    )
+    eot, starts, ends, p = traced.eot[phase], [], [], []
+    for a, b, value in zip(eot.starts.tolist(), eot.ends.tolist(), eot.probabilities.tolist(), strict=True):
+        of_branch = shift <= b < shift + BRANCH_SAMPLES
+        if of_branch or b <= leaves:
+            starts.append(a - shift * of_branch)
+            ends.append(b - shift * of_branch)
+            p.append(value)
+    labels = Labels(
+        branch.until_s,
+        tuple(replace(i, end_s=min(i.end_s, from_s)) for i in traced.labels.ipus if i.start_s < from_s),
+        (),
+        tuple(word for word in traced.labels.words if word.middle_s < from_s),
+    )
+    world = replace(
+        traced,
+        labels=labels,
+        branches=(),
+        vad={settings.vad.model: {phase: trace}},
+        eot={phase: EotTrace(np.array(starts, int), np.array(ends, int), np.array(p, float))},
+    )
+    frame = round(conditions.frame_duration * RATE)
+    heard_s = (leaves // frame + 1) * frame / RATE - tape.phase_samples / RATE
+    return heard_s, replay(world, settings, conditions, phase)
 
 
 # --- metrics, from the definitions at the head of lab_utils/turns/metrics ----------------------------

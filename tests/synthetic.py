@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from hypothesis import strategies as st
 
-from lab_utils.core.labels import Ipu, Label, Labels, agent_turns
+from lab_utils.core.labels import Ipu, Label, Labels, agent_turns, labels_until
 from lab_utils.core.settings import USUAL_CONDITIONS, Conditions, Settings
 from lab_utils.core.timeline import SAMPLE_RATE_HZ, WINDOW_S, WINDOW_SAMPLES, frame_samples
-from lab_utils.core.traces import EotTrace, SttEvent, Traced, VadTrace
+from lab_utils.core.traces import BRANCH_SAMPLES, Branch, EotTrace, SttEvent, Traced, VadTrace
+from lab_utils.turns.branches import forks_of
 from lab_utils.turns.replay import (
     Block,
     MissingPredictions,
     MissingRestarts,
     counted_words,
     decide,
+    find_branches,
     find_pauses,
     heard_by,
 )
@@ -113,7 +115,31 @@ def traced_of(
         for k, model in enumerate(vads)
     }
     eot = tuple(EotTrace() for _ in offsets)
-    return Traced(name, f"{name}.wav", "0" * 64, labels.duration_s, labels, vad, eot, tail_s)
+    branches = branches_of(labels, seed, offsets, vads, noise)
+    return Traced(
+        name, f"{name}.wav", "0" * 64, labels.duration_s, labels, vad, eot, tail_s, branches=branches
+    )
+
+
+def branches_of(
+    labels: Labels, seed: int, offsets: Sequence[int], vads: Iterable[str], noise: float
+) -> tuple[Branch, ...]:
+    """Branches in whose silence the VAD still has some doubts."""
+    found = []
+    for fork in forks_of(labels):
+        until_s = fork.until_sample / SAMPLE_RATE_HZ
+        silent = labels_until(labels, fork.from_sample / SAMPLE_RATE_HZ, until_s)
+        traces = {
+            model: tuple(
+                windows_of(silent, 0.0, offset, seed + 31 * k + 7 * fork.turn + 1, noise)[
+                    (fork.from_sample + offset) // WINDOW_SAMPLES :
+                ]
+                for offset in offsets
+            )
+            for k, model in enumerate(vads)
+        }
+        found.append(Branch(fork.turn, fork.from_sample, until_s, traces))
+    return tuple(found)
 
 
 PROBABILITIES = (0.0, 0.1, 0.2, 0.3, 0.36, 0.5, 0.6, 0.65, 0.7, 0.9, 1.0)
@@ -130,21 +156,31 @@ def predicted(missing: MissingPredictions) -> EotTrace:
     return EotTrace(missing.starts, missing.ends, np.array(p))
 
 
-def restarted(trace: VadTrace, missing: MissingRestarts) -> VadTrace:
+def restarted(recording: Traced, trace: VadTrace, missing: MissingRestarts) -> VadTrace:
     """The trace with the missing restarts, just as long as asked: what was said, with some other windows."""
     restarts = dict(trace.restarts)
-    for origin, n in zip(missing.origins, missing.windows, strict=True):
-        whole = trace.probabilities[len(trace.probabilities) - trace.windows_from(origin) :].copy()
+    for numbered, n in zip(missing.origins, missing.windows, strict=True):
+        number, origin = divmod(numbered, BRANCH_SAMPLES)
+        heard = trace.probabilities
+        for branch in recording.branches:
+            if branch.turn == number - 1:
+                fork = (branch.from_sample + trace.phase_samples) // WINDOW_SAMPLES
+                heard = np.concatenate((heard[:fork], branch.vad[trace.model][0]))
+        whole = heard[origin // WINDOW_SAMPLES :].copy()
         rng = np.random.default_rng(origin)
-        other = rng.random(len(whole)) < 0.1
-        whole[other] = rng.choice([0.2, 0.4, 0.6, 0.9], size=int(other.sum()))
+        longest = 4000  # the same draws, however long the tape is
+        other = (rng.random(longest) < 0.1)[: len(whole)]
+        whole[other] = rng.choice([0.2, 0.4, 0.6, 0.9], size=longest)[: len(whole)][other]
         assert n <= len(whole)
-        restarts[origin] = whole[:n]
+        restarts[numbered] = whole[:n]
     return replace(trace, restarts=restarts)
 
 
 def complete(recording: Traced, blocks: Iterable[Block], stt: Sequence[SttEvent] | None = None) -> Traced:
-    """The recording with every prediction and restart that the blocks lead to, at every phase."""
+    """The recording with every prediction and restart that the blocks lead to, at every phase.
+
+    With events of a speech-to-text, which know of no branches, on the tape only.
+    """
     eot = list(recording.eot)
     vad = {name: list(traces) for name, traces in recording.vad.items()}
     for block in blocks:
@@ -152,18 +188,19 @@ def complete(recording: Traced, blocks: Iterable[Block], stt: Sequence[SttEvent]
         traces = vad[block.vad.model]
         for phase, trace in enumerate(traces):
             pauses = find_pauses(trace, block.vad, frame)
+            branches = find_branches(recording, block.vad, phase, frame) if stt is None else ()
             offset_s = trace.phase_samples / SAMPLE_RATE_HZ
             agent = agent_turns(recording.labels) + offset_s
             heard = heard_by(block, recording.labels, offset_s, stt)
             while True:
                 try:
                     words_s = counted_words(block, recording.labels, offset_s)
-                    decide(pauses, eot[phase], agent, block, heard, traces[phase], words_s)
+                    decide(pauses, eot[phase], agent, block, heard, traces[phase], words_s, branches=branches)
                     break
                 except MissingPredictions as missing:
                     eot[phase] = eot[phase].merged(predicted(missing))
                 except MissingRestarts as missing:
-                    traces[phase] = restarted(traces[phase], missing)
+                    traces[phase] = restarted(recording, traces[phase], missing)
     return replace(recording, eot=tuple(eot), vad={name: tuple(traces) for name, traces in vad.items()})
 
 

@@ -6,7 +6,7 @@ Times are float seconds from the start of the recording; spans are arrays of sha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -176,3 +176,14 @@ def agent_turns(labels: Labels) -> Floats:
         else:
             turns.append([float(start_s), float(end_s)])
     return np.array(turns, dtype=np.float64).reshape(-1, 2)
+
+
+def labels_until(labels: Labels, time_s: float, duration_s: float) -> Labels:
+    """The labels of a recording of another length in which nobody speaks from `time_s` on."""
+    return Labels(
+        duration_s,
+        tuple(replace(one, end_s=min(one.end_s, time_s)) for one in labels.ipus if one.start_s < time_s),
+        tuple(replace(one, end_s=min(one.end_s, time_s)) for one in labels.labels if one.start_s < time_s),
+        tuple(replace(one, end_s=min(one.end_s, time_s)) for one in labels.words if one.start_s < time_s),
+        labels.source,
+    )

@@ -88,6 +88,30 @@ def eot_keys(starts: Ints, ends: Ints) -> Ints:
     return ends * 32_768 + (ends - starts)
 
 
+BRANCH_SAMPLES = 1 << 36
+"""The samples of the branch of turn k are numbered from (k + 1) times this on, so that one trace holds what
+models say about the tape and about its branches; more samples than any recording has."""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A branch of a recording: after one end of turn the caller waits instead of going on.
+
+    Its audio is the recording's up to the user's next sound and the recording's own silence from there on.
+    Only what differs from the tape is kept. Predictions and restarts are kept beside the tape's
+    (`Traced.eot`, `VadTrace.restarts`), with their samples numbered by `BRANCH_SAMPLES`.
+    """
+
+    turn: int
+    """Number of the end of turn."""
+    from_sample: int
+    """The recording's sample at which the silence begins."""
+    until_s: float
+    """Where it ends, in recording time."""
+    vad: Mapping[str, tuple[Floats, ...]]
+    """VAD model name → for each phase the probabilities, from the first window that hears the silence on."""
+
+
 @dataclass(frozen=True)
 class Traced:
     """A labelled recording with all that a replay needs; no audio. One entry per phase."""
@@ -105,6 +129,8 @@ class Traced:
     """Silence added after the recording, so that its last turn can be committed."""
     notes: tuple[str, ...] = ()
     """What loading had to mend or guess."""
+    branches: tuple[Branch, ...] = ()
+    """One for each end of turn after which the user speaks again before the longest wait is over."""
 
     @property
     def phases(self) -> int:

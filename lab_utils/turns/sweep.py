@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from ..core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ..core.timeline import SAMPLE_RATE_HZ, Floats, Ints, frame_samples
 from ..core.traces import Traced
 from . import grid as grids
+from .branches import WAIT_AFTER_MAX_DELAY_S, longest_wait_s
 from .metrics import (
     BACKCHANNEL,
     CUT_OFF,
@@ -38,16 +39,28 @@ from .metrics import (
     summarize,
     tally,
 )
-from .replay import Block, blocks_of, commits_of, decide, find_pauses, heard_by
-from .replay.records import Decisions, Pauses
+from .replay import (
+    Block,
+    blocks_of,
+    commits_of,
+    counted_words,
+    decide,
+    find_branches,
+    find_pauses,
+    heard_by,
+)
+from .replay.records import BranchPauses, Decisions, Pauses
 
 BLOCK_LATENCIES = 16_000_000
 """Latencies (settings x ends of turn x phases) held at once: it bounds memory to some hundred megabytes."""
 MOST_FOLDS = 10
-LONGEST_WAIT_S = 8.0
-"""How long after its true end an end of turn may be committed; later, and without a commit, it is missed."""
-WAIT_AFTER_MAX_DELAY_S = 2.0
-"""A setting with a long `max_delay` is given at least so much more than that."""
+
+
+class Segmented(NamedTuple):
+    """What a voice-activity detector hears in one take of a recording."""
+
+    tape: Pauses
+    branches: tuple[BranchPauses, ...]
 
 
 @dataclass(frozen=True)
@@ -65,13 +78,19 @@ class Corpus:
         marks = tuple(intervals(r.labels, r.tail_s) for r in recordings)
         return cls(tuple(recordings), marks, tuple(agent_turns(r.labels) for r in recordings))
 
-    def pauses(self, vad: VadSettings, frame_duration: float) -> list[list[Pauses]]:
-        """The VAD's pauses of each recording and phase."""
+    def pauses(self, vad: VadSettings, frame_duration: float) -> list[list[Segmented]]:
+        """The VAD's pauses of each recording and phase, and of the branches there."""
         frame = frame_samples(frame_duration)
-        return [[find_pauses(trace, vad, frame) for trace in r.vad[vad.model]] for r in self.recordings]
+        return [
+            [
+                Segmented(find_pauses(trace, vad, frame), find_branches(r, vad, phase, frame))
+                for phase, trace in enumerate(r.vad[vad.model])
+            ]
+            for r in self.recordings
+        ]
 
     def decisions(
-        self, block: Block, pauses: Sequence[Sequence[Pauses]]
+        self, block: Block, pauses: Sequence[Sequence[Segmented]]
     ) -> Iterator[tuple[int, int, Decisions, float]]:
         """Recording, phase, the block's decisions there, and stream time less recording time.
 
@@ -82,16 +101,34 @@ class Corpus:
                 trace = recording.vad[block.vad.model][phase]
                 offset_s = trace.phase_samples / SAMPLE_RATE_HZ
                 stt = heard_by(block, recording.labels, offset_s)
-                decided = decide(found, recording.eot[phase], agent + offset_s, block, stt, trace)
+                eot, speaks = recording.eot[phase], agent + offset_s
+                words_s = counted_words(block, recording.labels, offset_s)
+                decided = decide(
+                    found.tape, eot, speaks, block, stt, trace, words_s, branches=found.branches
+                )
                 yield r, phase, decided, offset_s
 
-    def score(self, block: Block, pauses: Sequence[Sequence[Pauses]]) -> list[list[Tally]]:
+    def score(self, block: Block, pauses: Sequence[Sequence[Segmented]]) -> list[list[Tally]]:
         """A block's tallies, for each recording and phase. Raises MissingTraces."""
         tallies: list[list[Tally]] = [[] for _ in self.recordings]
         wait_s = longest_wait_s(block.max_delay)
+        self.check_waits(float(wait_s.max(initial=0.0)))
         for r, _, decided, offset_s in self.decisions(block, pauses):
             tallies[r].append(tally(decided, self.marks[r], offset_s, wait_s))
         return tallies
+
+    def check_waits(self, wait_s: float) -> None:
+        """Raise ValueError if the recordings were traced for shorter waits than this."""
+        for recording in self.recordings:
+            ends_s = recording.labels.of_kind("shift")[:, 0]
+            for branch in recording.branches:
+                traced_s = branch.until_s - ends_s[branch.turn]
+                if traced_s < wait_s:
+                    raise ValueError(
+                        f"{recording.path}: was traced for waits of {traced_s:.1f} s, but "
+                        f"a max_delay of {wait_s - WAIT_AFTER_MAX_DELAY_S:g} s needs {wait_s:g} s; "
+                        "trace it with a grid that has such a max_delay"
+                    )
 
     def summary(
         self, tallies: Sequence[Sequence[Tally]], only: Sequence[int] | None = None
@@ -100,11 +137,6 @@ class Corpus:
         chosen = range(len(self.recordings)) if only is None else only
         flat = [(t, self.marks[r]) for r in chosen for t in tallies[r]]
         return summarize([t for t, _ in flat], [m for _, m in flat])
-
-
-def longest_wait_s(max_delay: Floats) -> Floats:
-    """How long after its true end an end of turn may be committed, by setting; shape=(settings,)."""
-    return np.maximum(LONGEST_WAIT_S, max_delay + WAIT_AFTER_MAX_DELAY_S)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ from functools import partial
 from pathlib import Path
 from shlex import quote
 
+import numpy as np
+
 from ..core.batch import Done, Skipped, run_batch
 from ..core.labels import Ipu, Labels, Word, agent_turns
-from ..core.recording import Recording
+from ..core.recording import Pcm, Recording
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ..core.timeline import (
     SAMPLE_RATE_HZ,
@@ -27,18 +29,28 @@ from ..core.timeline import (
     phase_offsets,
     stream_of,
 )
-from ..core.traces import EotTrace, SttEvent, Traced, VadTrace
+from ..core.traces import BRANCH_SAMPLES, Branch, EotTrace, SttEvent, Traced, VadTrace
 from ..recordings.audio import BadRecording
 from ..recordings.conditions import CLEAN, LineCondition, degrade
 from ..recordings.find import RecordingFiles, load_recording
 from ..recordings.labels.estimate import estimate_labels, estimate_speech
+from .branches import LONGEST_WAIT_S, Fork, branch_audio, forks_of, longest_wait_s, own_silence
 from .cache import TraceCache as TraceCache
 from .cache import default_cache as default_cache
 from .cache import largest_cache
 from .detectors import predicting
-from .replay import Block, MissingPredictions, MissingRestarts, counted_words, decide, find_pauses, heard_by
-from .replay.records import Pauses
-from .vad import VAD_MODELS, model_version, speech_probabilities
+from .replay import (
+    Block,
+    MissingPredictions,
+    MissingRestarts,
+    counted_words,
+    decide,
+    find_branches,
+    find_pauses,
+    heard_by,
+)
+from .replay.records import BranchPauses, Pauses
+from .vad import VAD_MODELS, forked_probabilities, model_version, speech_probabilities
 
 LEAST_RESTART = 256
 """Windows (8 s) computed at least when a VAD begins anew; it is mostly restarted again before they end."""
@@ -56,6 +68,8 @@ class Tracer:
 
     cache: TraceCache
     tail_s: float = TAIL_S
+    wait_s: float = LONGEST_WAIT_S
+    """How long the caller waits on a branch."""
 
     def vad(self, recording: Recording, model: str, offsets: Sequence[int]) -> tuple[VadTrace, ...]:
         """One trace per phase offset."""
@@ -73,28 +87,101 @@ class Tracer:
             self.cache.store(addresses[list(offsets).index(offset)], probabilities=probabilities)
         return tuple(VadTrace(model, offset, found[offset]) for offset in offsets)
 
-    def cached_predictions(self, sha256: str, offset: int) -> EotTrace:
-        """The end-of-turn predictions at hand for one phase."""
-        entry = self.cache.load(self._eot_address(sha256, offset), ["starts", "ends", "probabilities"])
-        return EotTrace(*entry) if entry is not None else EotTrace()
+    def cached_predictions(self, recording: Recording, offset: int, turns: Iterable[int] = ()) -> EotTrace:
+        """The end-of-turn predictions at hand for one phase, with those on the branches of some turns."""
+        known = EotTrace()
+        for turn in (-1, *turns):
+            address = self._eot_address(recording, offset, turn)
+            entry = self.cache.load(address, ["starts", "ends", "probabilities"])
+            if entry is not None:
+                starts, ends, probabilities = entry
+                shift = (turn + 1) * BRANCH_SAMPLES
+                known = known.merged(EotTrace(starts + shift, ends + shift, probabilities))
+        return known
 
     def predict(
         self, recording: Recording, offset: int, known: EotTrace, starts: Ints, ends: Ints
     ) -> EotTrace:
         """`known` with more predictions, which are also kept in the cache."""
-        stream = stream_of(recording.user, offset, self.tail_s)
-        more = known.merged(predicting()[1].probabilities(stream, starts, ends))
-        address = self._eot_address(recording.sha256, offset)
-        self.cache.store(address, starts=more.starts, ends=more.ends, probabilities=more.probabilities)
-        return more
+        place = ends // BRANCH_SAMPLES  # 0 is the tape, k + 1 the branch of turn k
+        for number in np.unique(place).tolist():
+            shift = number * BRANCH_SAMPLES
+            of_branch = known.ends // BRANCH_SAMPLES == number
+            before = EotTrace(
+                known.starts[of_branch] - shift,
+                known.ends[of_branch] - shift,
+                known.probabilities[of_branch],
+            )
+            stream = self._stream(recording, offset, number - 1)
+            here = place == number
+            found = predicting()[1].probabilities(stream, starts[here] - shift, ends[here] - shift)
+            more = before.merged(found)
+            address = self._eot_address(recording, offset, number - 1)
+            self.cache.store(address, starts=more.starts, ends=more.ends, probabilities=more.probabilities)
+            known = known.merged(EotTrace(found.starts + shift, found.ends + shift, found.probabilities))
+        return known
 
-    def _eot_address(self, sha256: str, offset: int) -> str:
+    def _stream(self, recording: Recording, offset: int, turn: int) -> Pcm:
+        """What the agent hears on the tape (`turn` -1), or on the branch of a turn."""
+        tape = stream_of(recording.user, offset, self.tail_s)
+        if turn < 0:
+            return tape
+        fork = self._forks(recording)[turn]
+        return np.concatenate((tape[: fork.from_sample + offset], branch_audio(recording, fork)))
+
+    def _forks(self, recording: Recording) -> dict[int, Fork]:
+        assert recording.labels is not None
+        return {fork.turn: fork for fork in forks_of(recording.labels, self.wait_s)}
+
+    def _eot_address(self, recording: Recording, offset: int, turn: int = -1) -> str:
         name, predictor = predicting()
-        return f"{sha256}-{name}-{predictor.model_version()}-{offset}"
+        branch = f"-{self._branch_name(recording, turn)}" if turn >= 0 else ""
+        return f"{recording.sha256}-{name}-{predictor.model_version()}-{offset}{branch}"
+
+    def _branch_name(self, recording: Recording, turn: int) -> str:
+        """What its audio depends on beside the recording's."""
+        fork, (start, stop) = self._forks(recording)[turn], own_silence(recording)
+        return f"branch-{fork.from_sample}-{fork.until_sample}-{start}-{stop}"
+
+    def branches(
+        self, recording: Recording, offsets: Sequence[int], vads: Iterable[str]
+    ) -> tuple[Branch, ...]:
+        """The VAD traces of all branches of a labelled recording, one for each offset."""
+        forks = list(self._forks(recording).values())
+        found: dict[tuple[str, int, int], Floats] = {}
+        for model in vads:
+            for offset in offsets:
+                name = f"{recording.sha256}-{model_version(model)}-{offset}"
+                missing = []
+                for fork in forks:
+                    address = f"{name}-{self._branch_name(recording, fork.turn)}"
+                    entry = self.cache.load(address, ["probabilities"])
+                    if entry is None:
+                        missing.append((fork, address))
+                    else:
+                        found[model, offset, fork.turn] = entry[0]
+                stream = stream_of(recording.user, offset, 0.0)
+                computed = forked_probabilities(
+                    model,
+                    stream,
+                    [(fork.from_sample + offset, branch_audio(recording, fork)) for fork, _ in missing],
+                )
+                for (fork, address), probabilities in zip(missing, computed, strict=True):
+                    found[model, offset, fork.turn] = probabilities
+                    self.cache.store(address, probabilities=probabilities)
+        return tuple(
+            Branch(
+                turn=fork.turn,
+                from_sample=fork.from_sample,
+                until_s=fork.until_sample / SAMPLE_RATE_HZ,
+                vad={model: tuple(found[model, o, fork.turn] for o in offsets) for model in vads},
+            )
+            for fork in forks
+        )
 
     def trace(self, recording: Recording, phases: int, vads: Iterable[str] = VAD_MODELS) -> Traced:
-        """VAD traces and labels of a recording, with the predictions at hand."""
-        return self._traced(recording, phase_offsets(phases), vads)
+        """VAD traces and labels of a recording and its branches, with the predictions at hand."""
+        return self._traced(recording, phase_offsets(phases), vads, branched=True)
 
     def trace_session(
         self,
@@ -108,9 +195,14 @@ class Tracer:
         traced = self._traced(recording, [phase_samples], [settings.vad.model])
         return self.complete(recording, traced, [Block.of(settings, conditions)], stt)
 
-    def _traced(self, recording: Recording, offsets: Sequence[int], vads: Iterable[str]) -> Traced:
+    def _traced(
+        self, recording: Recording, offsets: Sequence[int], vads: Iterable[str], *, branched: bool = False
+    ) -> Traced:
         recording = self.labelled(recording)
         assert recording.labels is not None
+        vads = list(vads)
+        branches = self.branches(recording, offsets, vads) if branched else ()
+        turns = [branch.turn for branch in branches]
         return Traced(
             name=recording.name,
             path=recording.path,
@@ -118,9 +210,10 @@ class Tracer:
             duration_s=recording.duration_s,
             labels=recording.labels,
             vad={model: self.vad(recording, model, offsets) for model in vads},
-            eot=tuple(self.cached_predictions(recording.sha256, offset) for offset in offsets),
+            eot=tuple(self.cached_predictions(recording, offset, turns) for offset in offsets),
             tail_s=self.tail_s,
             notes=recording.notes,
+            branches=branches,
         )
 
     def labelled(self, recording: Recording) -> Recording:
@@ -156,18 +249,20 @@ class Tracer:
 
     def restart(self, recording: Recording, known: VadTrace, missing: MissingRestarts) -> VadTrace:
         """`known` with the VAD's restarts that are missing, which are also kept in the cache."""
-        stream = stream_of(recording.user, known.phase_samples, self.tail_s)
         restarts = dict(known.restarts)
         name = f"{recording.sha256}-{model_version(known.model)}-{known.phase_samples}-{self.tail_s:g}"
-        for origin, needed in zip(missing.origins, missing.windows, strict=True):
-            address = f"{name}-from-{origin}"
+        for numbered, needed in zip(missing.origins, missing.windows, strict=True):
+            number, origin = divmod(numbered, BRANCH_SAMPLES)  # 0 is the tape, k + 1 the branch of turn k
+            branch = f"-{self._branch_name(recording, number - 1)}" if number else ""
+            address = f"{name}{branch}-from-{origin}"
             entry = self.cache.load(address, ["probabilities"])
             if entry is None or len(entry[0]) < needed:
-                windows = min(max(LEAST_RESTART, 2 * needed), known.windows_from(origin))
+                stream = self._stream(recording, known.phase_samples, number - 1)
+                windows = max(LEAST_RESTART, 2 * needed)
                 audio = stream[origin : origin + windows * WINDOW_SAMPLES]
                 entry = [speech_probabilities(known.model, [audio])[0]]
                 self.cache.store(address, probabilities=entry[0])
-            restarts[origin] = entry[0]
+            restarts[numbered] = entry[0]
         return replace(known, restarts=restarts)
 
     def complete(
@@ -181,12 +276,13 @@ class Tracer:
 
         `stt`: the speech-to-text's events as in `replay`.
         """
+        recording = replace(recording, labels=traced.labels)
         eot = list(traced.eot)
         vad = {name: list(traces) for name, traces in traced.vad.items()}
         for phase in range(traced.phases):
             offset = next(iter(vad.values()))[phase].phase_samples
             agent = agent_turns(traced.labels) + offset / SAMPLE_RATE_HZ
-            segmented: dict[tuple[VadSettings, float], Pauses] = {}
+            segmented: dict[tuple[VadSettings, float], tuple[Pauses, tuple[BranchPauses, ...]]] = {}
             for block in blocks:
                 if block.needs == "transcripts":
                     continue
@@ -194,12 +290,14 @@ class Tracer:
                 model = block.vad.model
                 if key not in segmented:
                     frame = frame_samples(block.conditions.frame_duration)
-                    segmented[key] = find_pauses(vad[model][phase], block.vad, frame)
+                    tape = find_pauses(vad[model][phase], block.vad, frame)
+                    segmented[key] = tape, find_branches(traced, block.vad, phase, frame)
+                tape, branches = segmented[key]
                 heard = heard_by(block, traced.labels, offset / SAMPLE_RATE_HZ, stt)
                 words_s = counted_words(block, traced.labels, offset / SAMPLE_RATE_HZ)
                 while True:
                     try:
-                        decide(segmented[key], eot[phase], agent, block, heard, vad[model][phase], words_s)
+                        decide(tape, eot[phase], agent, block, heard, vad[model][phase], words_s, branches=branches)
                         break
                     except MissingPredictions as missing:
                         eot[phase] = self.predict(recording, offset, eot[phase], missing.starts, missing.ends)
@@ -257,5 +355,7 @@ def _trace_one(
         heard = degrade(tracer.labelled(recording), line, seed)
         tracer.cache.link(recording.sha256, heard.sha256)
         recording = heard
+    waits_s = [float(longest_wait_s(block.max_delay).max()) for block in blocks]
+    tracer = replace(tracer, wait_s=max([LONGEST_WAIT_S, *waits_s]))
     vads = sorted({block.vad.model for block in blocks})
     return tracer.complete(recording, tracer.trace(recording, phases, vads), blocks)

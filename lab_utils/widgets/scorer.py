@@ -15,12 +15,19 @@ import numpy as np
 import pandas as pd
 
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
-from ..core.timeline import Ints
-from ..core.traces import EotTrace, Traced, eot_keys
+from ..core.timeline import Floats, Ints, windows_to_reach
+from ..core.traces import BRANCH_SAMPLES, EotTrace, Traced, VadTrace, eot_keys
+from ..turns.branches import LONGEST_WAIT_S
 from ..turns.metrics import attribute
-from ..turns.replay import Block, MissingPredictions, MissingRestarts, MissingTraces, replay
-from ..turns.replay.records import Pauses
-from ..turns.sweep import Corpus, figures_of
+from ..turns.replay import (
+    Block,
+    MissingPredictions,
+    MissingRestarts,
+    MissingTraces,
+    decisions_on,
+    replay,
+)
+from ..turns.sweep import Corpus, Segmented, figures_of
 
 Complete = Callable[[int, Traced, Settings], Traced]
 """The trace of a recording (by number) with the predictions that a setting leads to."""
@@ -54,7 +61,7 @@ class Scorer:
         self.corpus = corpus
         self._conditions = conditions
         self._complete = complete
-        self._pauses: dict[tuple[VadSettings, float], list[list[Pauses]]] = {}
+        self._pauses: dict[tuple[VadSettings, float], list[list[Segmented]]] = {}
 
     @property
     def can_complete(self) -> bool:
@@ -95,7 +102,7 @@ def lacks_traces(traced: Traced, settings: Settings, conditions: Conditions = US
     """Whether a replay of this setting needs predictions or restarts that are not traced."""
     try:
         for phase in range(traced.phases):
-            replay(traced, settings, conditions, phase)
+            decisions_on(traced, settings, conditions, phase)
     except MissingTraces:
         return True
     return False
@@ -109,15 +116,22 @@ def guess(traced: Traced, settings: Settings, conditions: Conditions = USUAL_CON
         while True:
             try:
                 now = {name: tuple(traces) for name, traces in vad.items()}
-                replay(replace(traced, eot=tuple(eot), vad=now), settings, conditions, phase)
+                decisions_on(replace(traced, eot=tuple(eot), vad=now), settings, conditions, phase)
                 break
             except MissingPredictions as missing:
                 eot[phase] = eot[phase].merged(_nearest(eot[phase], missing.starts, missing.ends))
             except MissingRestarts as missing:
                 trace = vad[settings.vad.model][phase]
-                guesses = {at: trace.probabilities[-trace.windows_from(at) :] for at in missing.origins}
+                guesses = {at: _without_restart(trace, at) for at in missing.origins}
                 vad[settings.vad.model][phase] = replace(trace, restarts={**trace.restarts, **guesses})
     return replace(traced, eot=tuple(eot), vad={name: tuple(traces) for name, traces in vad.items()})
+
+
+def _without_restart(trace: VadTrace, origin: int) -> Floats:
+    """What the VAD says on the tape from a sample on, and silence where a branch goes on for longer."""
+    windows = trace.windows_from(origin % BRANCH_SAMPLES)
+    waits = np.zeros(windows_to_reach(2 * LONGEST_WAIT_S))
+    return np.concatenate((trace.probabilities[len(trace.probabilities) - windows :], waits))
 
 
 def _nearest(known: EotTrace, starts: Ints, ends: Ints) -> EotTrace:

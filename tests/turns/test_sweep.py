@@ -104,7 +104,12 @@ def scores(
 ) -> list[naive.Score]:
     """Setting and recordings one by one: replay, then the definitions."""
     return [
-        naive.score(one.labels, replay(one, settings, conditions, phase), one.tail_s)
+        naive.score(
+            one.labels,
+            replay(one, settings, conditions, phase),
+            one.tail_s,
+            branches=naive.waits(one, settings, conditions, phase),
+        )
         for one in (corpus.recordings[r] for r in recordings)
         for phase in range(one.phases)
     ]
@@ -202,7 +207,10 @@ def test_the_agents_turns_shift_with_the_phase():
     result = sweep(corpus, table, quiet=True)
     for row in range(len(table)):
         settings = settings_in(table.iloc[row])
-        slow = [naive.score(r.labels, naive.replay(r, settings), r.tail_s) for r in corpus.recordings]
+        slow = [
+            naive.score(r.labels, naive.replay(r, settings), r.tail_s, branches=naive.waits(r, settings))
+            for r in corpus.recordings
+        ]
         assert result.table["latency_mean"].iloc[row] == pytest.approx(naive.summary(slow)["latency_mean"])
 
 

@@ -18,12 +18,12 @@ from ...core.timeline import SAMPLE_RATE_HZ, Floats, frame_samples
 from ...core.traces import CAUSES, Cause, Commits, EotTrace, SttEvent, Traced, VadTrace
 from .block import Block, blocks_of
 from .decisions import MissingPredictions, MissingTraces, early_decisions
-from .late import late_decisions
-from .pauses import find_pauses
-from .records import Decisions, Pauses
+from .late import World, late_decisions
+from .pauses import find_branches, find_pauses
+from .records import BranchPauses, Decisions, Pauses, Rows
 from .refusals import Refusals, word_count, word_times, words_by_pause
 from .stt_events import in_stream, stt_events, transcripts_of
-from .stt_mode import MissingRestarts, stt_decisions
+from .stt_mode import MissingRestarts, stt_decisions, trace_of, with_branches
 
 __all__ = [
     "Block",
@@ -34,9 +34,12 @@ __all__ = [
     "commits_of",
     "counted_words",
     "decide",
+    "decisions_on",
+    "find_branches",
     "find_pauses",
     "heard_by",
     "replay",
+    "replay_branches",
     "stt_events",
 ]
 
@@ -49,44 +52,53 @@ def decide(
     stt: Sequence[SttEvent] | None = None,
     trace: VadTrace | None = None,
     words_s: Floats | None = None,
+    *,
+    branches: Sequence[BranchPauses] = (),
 ) -> Decisions:
     """What each setting of a block does in each pause (stream times).
 
     `agent`: stream times of the agent's turns, used by dynamic endpointing and `min_words` only. `words_s`:
     those of the user's words (`word_times`), needed where `min_words` counts modelled transcripts. `stt`:
     events of the speech-to-text at stream times, in order; None: one final per stretch of speech (see
-    `heard_by`). `stt` mode must be given them, and the `trace` of the `pauses`. Raises MissingTraces if `eot`
-    lacks a prediction, or `trace` a restart, that is needed.
+    `heard_by`). `stt` mode must be given them, and the `trace` of the `pauses`. `branches`
+    (`find_branches`): where the caller waits for an answer instead of going on; events of a real
+    speech-to-text know nothing of them. Raises MissingTraces if `eot` lacks a prediction, or `trace` a
+    restart, that is needed.
     """
     conditions = block.conditions
     frame = frame_samples(conditions.frame_duration)
+    rows = Rows.of(pauses, branches)
     if block.needs == "stt_events":
         if stt is None or trace is None:
             raise ValueError("stt mode was given no events or no trace; give decide both (events: heard_by)")
-        lag_s = conditions.stt_silence + conditions.transcription_delay
-        refusals = _refusals(block, agent, stt)
-        return stt_decisions(
-            trace, block.vad, stt, block.learners(agent), frame, len(pauses), lag_s, refusals
-        )
-    delays = block.delays(pauses, agent)
+        return _decide_stt(rows, len(pauses), agent, block, stt, trace)
+    delays = block.delays(pauses, agent, branches)
     heard = eot if block.needs == "predictions" else None
-    if stt is None:
-        early = np.all(pauses.last_speaking_s + conditions.transcription_delay <= pauses.end_of_speech_s)
-        if early and block.min_words is None:
-            return early_decisions(pauses, heard, delays, conditions.prediction_delay, frame)
-        modelled = transcripts_of(pauses, conditions.transcription_delay)
-        return late_decisions(
-            pauses,
-            heard,
-            delays,
-            modelled,
-            conditions.prediction_delay,
-            frame,
-            modelled=True,
-            refusals=_refusals(block, agent, modelled, _counted(block, pauses, words_s)),
-        )
-    refusals = _refusals(block, agent, stt)
-    return late_decisions(pauses, heard, delays, stt, conditions.prediction_delay, frame, refusals=refusals)
+    delay_s = conditions.transcription_delay
+    early = stt is None and np.all(rows.pauses.last_speaking_s + delay_s <= rows.pauses.end_of_speech_s)
+    if early and block.min_words is None:
+        return early_decisions(rows, heard, delays, conditions.prediction_delay, frame)
+    worlds = [_world(block, pauses, agent, stt, words_s)]
+    for one in branches:
+        spoken_s = None if words_s is None else words_s[words_s < one.from_sample / SAMPLE_RATE_HZ]
+        worlds.append(_world(block, one.world(pauses), one.agent, stt, spoken_s))
+    return late_decisions(
+        rows, worlds, heard, delays, conditions.prediction_delay, frame, modelled=stt is None
+    )
+
+
+def _world(
+    block: Block,
+    pauses: Pauses,
+    agent: Floats,
+    stt: Sequence[SttEvent] | None,
+    words_s: Floats | None,
+) -> World:
+    """What is heard with these pauses: given events `stt`, or modelled ones."""
+    if stt is not None:
+        return World(pauses, stt, _refusals(block, agent, stt))
+    modelled = transcripts_of(pauses, block.conditions.transcription_delay)
+    return World(pauses, modelled, _refusals(block, agent, modelled, _counted(block, pauses, words_s)))
 
 
 def _counted(block: Block, pauses: Pauses, words_s: Floats | None) -> list[int] | None:
@@ -104,6 +116,35 @@ def _refusals(
     if block.min_words is None:
         return None
     return Refusals(block.min_words, agent, [word_count(one.text) for one in stt] if words is None else words)
+
+
+def _decide_stt(
+    rows: Rows, n_pauses: int, agent: Floats, block: Block, stt: Sequence[SttEvent], trace: VadTrace
+) -> Decisions:
+    """`decide` in `stt` mode: each branch is walked from the start."""
+    conditions = block.conditions
+    frame = frame_samples(conditions.frame_duration)
+    lag_s = conditions.stt_silence + conditions.transcription_delay
+    missing: dict[int, int] = {}
+    parts: list[Decisions] = []
+    worlds = [(0, trace, agent, stt)]
+    for branch in rows.branches:
+        offset_s = trace.phase_samples / SAMPLE_RATE_HZ
+        events = heard_by(block, branch.labels, offset_s)
+        assert events is not None
+        worlds.append((branch.shift, trace_of(branch, trace), branch.agent, events))
+    for shift, heard, speaks, events in worlds:
+        try:
+            learners = block.learners(speaks)
+            refusals = _refusals(block, speaks, events)
+            parts.append(
+                stt_decisions(heard, block.vad, events, learners, frame, n_pauses, lag_s, refusals)
+            )
+        except MissingRestarts as more:
+            missing |= {at + shift: n for at, n in zip(more.origins, more.windows, strict=True)}
+    if missing:
+        raise MissingRestarts(missing)
+    return with_branches(parts[0], parts[1:], rows)
 
 
 def heard_by(
@@ -148,8 +189,46 @@ def replay(
     return commits_of(decisions, 0, settings.detector.model, offset_s)
 
 
-def commits_of(decisions: Decisions, setting: int, detector: str, offset_s: float) -> Commits:
-    """The commits of one setting of a block, in recording time (stream time less `offset_s`)."""
+def replay_branches(
+    traced: Traced, settings: Settings, conditions: Conditions = USUAL_CONDITIONS, phase: int = 0
+) -> dict[int, tuple[float, Commits]]:
+    """By number of the end of turn: where its branch leaves the tape (recording time, as the agent hears it)
+    and the commits on it that one setting leads to, from the last pause before that on.
+
+    Raises MissingTraces as `replay` does.
+    """
+    decisions, offset_s = decisions_on(traced, settings, conditions, phase)
+    forks = decisions.forks
+    return {
+        int(turn): (float(from_s) - offset_s, commits_of(decisions, 0, settings.detector.model, offset_s, k))
+        for k, (turn, from_s) in enumerate(zip(forks.turn, forks.from_s, strict=True))
+    }
+
+
+def decisions_on(
+    traced: Traced, settings: Settings, conditions: Conditions, phase: int
+) -> tuple[Decisions, float]:
+    """What one setting does on a recording and its branches, and stream time less recording time."""
+    trace = traced.vad[settings.vad.model][phase]
+    offset_s = trace.phase_samples / SAMPLE_RATE_HZ
+    block = Block.of(settings, conditions)
+    frame = frame_samples(conditions.frame_duration)
+    tape = find_pauses(trace, settings.vad, frame)
+    branches = find_branches(traced, settings.vad, phase, frame)
+    heard = heard_by(block, traced.labels, offset_s)
+    agent = agent_turns(traced.labels) + offset_s
+    words_s = counted_words(block, traced.labels, offset_s)
+    eot = traced.eot[phase]
+    return decide(tape, eot, agent, block, heard, trace, words_s, branches=branches), offset_s
+
+
+def commits_of(
+    decisions: Decisions, setting: int, detector: str, offset_s: float, branch: int = -1
+) -> Commits:
+    """The commits of one setting of a block, in recording time (stream time less `offset_s`).
+
+    `branch`: those on a branch, by its place in `decisions.forks`; -1 for the tape.
+    """
     level = decisions.level[setting]
     accepted, rejected = decisions.accepted[:, level].copy(), decisions.rejected[:, level].copy()
     probability = decisions.probability[:, min(setting, decisions.probability.shape[1] - 1)].copy()
@@ -176,6 +255,7 @@ def commits_of(decisions: Decisions, setting: int, detector: str, offset_s: floa
         causes = np.concatenate((causes, [CAUSES.index(cause) for cause in decisions.late_cause]))
         probability = np.concatenate((probability, np.full(len(late), np.nan)))
         last_speaking = np.concatenate((last_speaking, decisions.late_last_speaking_s[:, setting]))
+    times = np.where(np.concatenate((decisions.branch, decisions.late_branch)) == branch, times, np.inf)
     order = np.argsort(times, kind="stable")[: np.count_nonzero(np.isfinite(times))]
     named: tuple[Cause, ...] = tuple(CAUSES[k] for k in causes[order])
     return Commits(times[order] - offset_s, named, probability[order], last_speaking[order] - offset_s)

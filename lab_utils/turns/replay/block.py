@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from ...core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ...core.timeline import Floats, Ints
 from .decisions import Delays
 from .endpointing import Learner, learned_min_delays
-from .records import Pauses
+from .records import BranchPauses, Pauses
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,22 @@ class Block:
         pairs = zip(self.min_delay.tolist(), self.max_delay.tolist(), strict=True)
         return [Learner(low, high, alpha, agent) for low, high in pairs]
 
-    def delays(self, pauses: Pauses, agent: Floats) -> Delays:
-        """The block's distinct delays; learned ones are computed from the pauses and the agent's turns."""
+    def delays(self, tape: Pauses, agent: Floats, branches: Sequence[BranchPauses] = ()) -> Delays:
+        """The block's distinct delays; learned ones are computed from the pauses and the agent's turns.
+
+        Learned ones have a row for each pause of the tape, then of each branch.
+        """
         if self.endpointing_mode == "fixed":
             columns, place = np.unique(np.concatenate((self.min_delay, self.max_delay)), return_inverse=True)
             min_column, max_column = place.reshape(2, -1)
             first = columns
         else:
             pairs, place = np.unique(np.stack((self.min_delay, self.max_delay)), axis=1, return_inverse=True)
-            learned = learned_min_delays(pauses, agent, pairs[0], pairs[1], self.alpha)
+            parts = [learned_min_delays(tape, agent, pairs[0], pairs[1], self.alpha)]
+            for one in branches:
+                learned = learned_min_delays(one.world(tape), one.agent, pairs[0], pairs[1], self.alpha)
+                parts.append(learned[one.shared :])
+            learned = np.concatenate(parts)
             columns = np.concatenate((learned, np.broadcast_to(pairs[1], learned.shape)), axis=1)
             first = pairs.reshape(-1)
             min_column = place.reshape(-1)

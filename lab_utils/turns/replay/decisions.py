@@ -23,7 +23,7 @@ import numpy as np
 
 from ...core.timeline import SAMPLE_RATE_HZ, Floats, Ints
 from ...core.traces import BUFFER_SAMPLES, EotTrace, eot_keys
-from .records import Decisions, Pauses, Shortened
+from .records import Decisions, Rows, Shortened
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,13 @@ def flush_samples(commit_s: Floats, frame_samples: int) -> Ints:
 
 
 def early_decisions(
-    pauses: Pauses, eot: EotTrace | None, delays: Delays, prediction_delay: float, frame_samples: int
+    rows: Rows, eot: EotTrace | None, delays: Delays, prediction_delay: float, frame_samples: int
 ) -> Decisions:
     """Decisions where every transcript is there by END_OF_SPEECH; `eot` is None for plain VAD.
 
     Raises MissingPredictions with all predictions that are needed and not in `eot`.
     """
+    pauses = rows.pauses
     columns = delays.columns if delays.columns.ndim == 2 else delays.columns[None, :]
     trigger_s = pauses.end_of_speech_s
     if eot is not None:
@@ -118,17 +119,20 @@ def early_decisions(
     if predictions is not None:
         starts = np.maximum(pauses.predict_sample - BUFFER_SAMPLES, 0)
         flushed = flush_samples(commit_s, frame_samples)
-        numbers = _shortened(pauses, flushed, starts)
+        latest = flushed.max(axis=1, initial=-1)
+        numbers = _shortened(rows, latest, starts)
         whole = np.ones(len(pauses), np.bool_)
         whole[numbers] = False
-        full[whole] = predictions.needed(starts[whole], pauses.predict_sample[whole])
+        full[whole] = predictions.needed(
+            (starts + rows.shift)[whole], (pauses.predict_sample + rows.shift)[whole]
+        )
         accepted = full[:, None] >= threshold
         rejected = ~accepted  # a missing prediction counts as unlikely until it is there
         has_min, has_max = np.zeros((2, len(threshold), columns.shape[1]), np.bool_)
         has_min[level, delays.min_column] = has_max[level, delays.max_column] = True
-        latest = flushed.max(axis=1, initial=-1)
         for j in numbers:
-            emptied = np.flatnonzero(latest[:j] > starts[j])
+            before = rows.before(j)
+            emptied = before[latest[before] > starts[j]]
             heard = np.maximum(flushed[emptied], starts[j])
             possible, start = np.unique(np.append(heard, starts[j]), return_inverse=True)
             start = start[:-1].reshape(heard.shape)
@@ -139,7 +143,8 @@ def early_decisions(
                 leads[at, of_column[column]] = True
             p = np.full(len(possible), np.nan)
             used = np.flatnonzero(leads.any(axis=0))
-            p[used] = predictions.known(possible[used], np.full(len(used), pauses.predict_sample[j]))
+            end = pauses.predict_sample[j] + rows.shift[j]
+            p[used] = predictions.known(possible[used] + rows.shift[j], np.full(len(used), end))
             if np.isnan(p[used]).any():
                 lacking[int(j)] = possible
             accepted[j] = np.where(leads, p, np.inf).min(axis=1) >= threshold
@@ -157,26 +162,42 @@ def early_decisions(
         probability=full[:, None],
         last_speaking_s=pauses.last_speaking_s[:, None],
         shortened=tuple(shortened),
+        forks=rows.forks,
+        pause_branch=rows.branch,
     )
     if predictions is not None:
-        _need_what_settings_hear(decisions, predictions, lacking, pauses)
+        _need_what_settings_hear(decisions, predictions, lacking, rows)
         predictions.check()
     return decisions
 
 
 def _need_what_settings_hear(
-    decisions: Decisions, predictions: Predictions, lacking: dict[int, Ints], pauses: Pauses
+    decisions: Decisions, predictions: Predictions, lacking: dict[int, Ints], rows: Rows
 ) -> None:
     """Ask for those of the lacking predictions that a setting really comes to."""
-    wanted = np.zeros(len(pauses), np.bool_)
+    wanted = np.zeros(len(rows), np.bool_)
     wanted[list(lacking)] = True
+    ends = rows.pauses.predict_sample + rows.shift
     for pause, (_, start) in decisions.resolve(np.arange(len(decisions)), wanted).items():
         if pause in lacking:
-            heard = lacking[pause][np.unique(start)]
-            predictions.needed(heard, np.full(len(heard), pauses.predict_sample[pause]))
+            heard = lacking[pause][np.unique(start)] + rows.shift[pause]
+            predictions.needed(heard, np.full(len(heard), ends[pause]))
 
 
-def _shortened(pauses: Pauses, flushed: Ints, starts: Ints) -> list[int]:
-    """Pauses whose prediction may hear less than 1.2 s, because a commit may come shortly before."""
-    latest_flush = np.maximum.accumulate(flushed.max(axis=1)) if len(pauses) else np.zeros(0)
-    return (np.flatnonzero(latest_flush[:-1] > starts[1:]) + 1).tolist()
+def _shortened(rows: Rows, latest: Ints, starts: Ints) -> list[int]:
+    """Pauses whose prediction may hear less than 1.2 s, because a commit may come shortly before.
+
+    `latest`: of each row, the last samples heard when a commit of any setting emptied the buffer.
+    """
+    numbers: list[int] = []
+    tape = np.maximum.accumulate(np.append(-1, latest[rows.branch < 0]))
+    since = -1
+    for row, branch in enumerate(rows.branch.tolist()):
+        if branch < 0:
+            since = int(tape[row])
+        elif row == 0 or branch != rows.branch[row - 1]:
+            since = int(tape[rows.branches[branch].shared])
+        if since > starts[row]:
+            numbers.append(row)
+        since = max(since, int(latest[row]))
+    return numbers

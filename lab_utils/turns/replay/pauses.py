@@ -10,14 +10,23 @@ END_OF_SPEECH's time less its accumulated silence (livekit/agents/voice/audio_re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...core.labels import agent_turns, labels_until
 from ...core.settings import VadSettings
-from ...core.timeline import SAMPLE_RATE_HZ, Floats, Ints, accumulated_s, arrival_samples, windows_to_reach
-from ...core.traces import Bools, VadTrace
-from .records import Pauses
+from ...core.timeline import (
+    SAMPLE_RATE_HZ,
+    WINDOW_SAMPLES,
+    Floats,
+    Ints,
+    accumulated_s,
+    arrival_samples,
+    windows_to_reach,
+)
+from ...core.traces import Bools, Traced, VadTrace
+from .records import BranchPauses, Pauses
 
 PREDICTION_SILENCE_S = 0.2
 """Silence that must have been counted before a prediction is requested (inference/eot/base.py)."""
@@ -26,28 +35,78 @@ PREDICTION_SILENCE_S = 0.2
 def find_pauses(trace: VadTrace, vad: VadSettings, frame_samples: int) -> Pauses:
     """Run the VAD state machine over a trace whose audio arrives in frames of `frame_samples`."""
     p = trace.probabilities
+    active, start_of, end_of = _turning_points(p, vad)
+    return _pauses(active, start_of, end_of, 0, vad, frame_samples)
+
+
+def find_branches(
+    traced: Traced, vad: VadSettings, phase: int, frame_samples: int
+) -> tuple[BranchPauses, ...]:
+    """The pauses heard on each branch of a recording; only those that the tape doesn't share are new."""
+    if not traced.branches:
+        return ()
+    trace = traced.vad[vad.model][phase]
+    offset_s = trace.phase_samples / SAMPLE_RATE_HZ
+    _, start_of, end_of = _turning_points(trace.probabilities, vad)
+    found = []
+    for branch in traced.branches:
+        own = branch.vad[vad.model][phase]
+        from_sample = branch.from_sample + trace.phase_samples
+        fork = from_sample // WINDOW_SAMPLES  # the first window that hears something else
+        shared = max(0, int(np.searchsorted(end_of, fork)) - 1)
+        before = slice(shared, int(np.searchsorted(end_of, fork)))  # the last END_OF_SPEECH, if any
+        first = int(end_of[before][-1]) + 1 if len(end_of[before]) else 0  # the VAD is silent from here on
+        active, starts, ends = _turning_points(np.concatenate((trace.probabilities[first:fork], own)), vad)
+        starts = np.concatenate((start_of[before], starts + first))
+        ends = np.concatenate((end_of[before], ends + first))
+        pauses = _pauses(active, starts, ends, first, vad, frame_samples)
+        if len(start_of) and start_of[0] < fork:
+            opening = arrival_samples(start_of[:1], frame_samples)[0] / SAMPLE_RATE_HZ
+            pauses = replace(pauses, opening_s=float(opening))
+        labels = labels_until(traced.labels, branch.from_sample / SAMPLE_RATE_HZ, branch.until_s)
+        arrival = (from_sample // frame_samples + 1) * frame_samples
+        found.append(
+            BranchPauses(
+                turn=branch.turn,
+                from_sample=from_sample,
+                from_s=arrival / SAMPLE_RATE_HZ,
+                shared=shared,
+                own=pauses,
+                agent=agent_turns(labels) + offset_s,
+                labels=labels,
+                probabilities=own,
+            )
+        )
+    return tuple(found)
+
+
+def _pauses(
+    active: Bools, start_of: Ints, end_of: Ints, first: int, vad: VadSettings, frame_samples: int
+) -> Pauses:
+    """Pauses from the windows of START_OF_SPEECH and END_OF_SPEECH; `active` begins at window `first`."""
+
+    def arrival_s(windows: Ints) -> Floats:
+        return arrival_samples(windows, frame_samples) / SAMPLE_RATE_HZ
+
     n_speech = windows_to_reach(vad.min_speech_duration)
     n_silence = windows_to_reach(vad.min_silence_duration)
-    active, start_of, end_of = _turning_points(p, vad, n_speech, n_silence)
-    arrival_s = arrival_samples(np.arange(len(p)), frame_samples) / SAMPLE_RATE_HZ
-    stream_end_s = float(arrival_s[-1]) if len(p) else 0.0
+    n = first + len(active)
+    stream_end_s = float(arrival_s(np.array([n - 1]))[0]) if n else 0.0
     sums = accumulated_s(max(n_speech, n_silence))
-    last_speech = end_of - n_silence
     n_predict = windows_to_reach(PREDICTION_SILENCE_S) + 1  # silence is read before it is updated
-    predict_window = last_speech + n_predict
-    predict_sample = arrival_samples(predict_window, frame_samples)
+    predict_sample = arrival_samples(end_of - n_silence + n_predict, frame_samples)
     if n_silence < n_predict:
         predict_sample = np.zeros_like(predict_sample)
-    resume_s = np.append(arrival_s[start_of[1:]], stream_end_s)[: len(end_of)]
+    start_s, end_s = arrival_s(start_of), arrival_s(end_of)
     return Pauses(
-        speech_start_s=arrival_s[start_of[: len(end_of)]] - sums[n_speech],
-        start_of_speech_s=arrival_s[start_of[: len(end_of)]],
-        last_speaking_s=arrival_s[end_of] - sums[n_silence],
-        end_of_speech_s=arrival_s[end_of],
-        resume_s=resume_s,
+        speech_start_s=start_s[: len(end_of)] - sums[n_speech],
+        start_of_speech_s=start_s[: len(end_of)],
+        last_speaking_s=end_s - sums[n_silence],
+        end_of_speech_s=end_s,
+        resume_s=np.append(start_s[1:], stream_end_s)[: len(end_of)],
         predict_sample=predict_sample,
-        blip_s=_blips(active, arrival_s, start_of, end_of),
-        opening_s=float(arrival_s[start_of[0]]) if len(start_of) else stream_end_s,
+        blip_s=arrival_s(_blips(active, first, start_of, end_of)),
+        opening_s=float(start_s[0]) if len(start_of) else stream_end_s,
         stream_end_s=stream_end_s,
     )
 
@@ -78,7 +137,7 @@ def speech_events(p: Floats, vad: VadSettings, frame_samples: int, origin: int) 
     """Run the VAD state machine from a frame's edge `origin` (stream sample), where its model begins anew."""
     n_speech = windows_to_reach(vad.min_speech_duration)
     n_silence = windows_to_reach(vad.min_silence_duration)
-    active, start, end = _turning_points(p, vad, n_speech, n_silence)
+    active, start, end = _turning_points(p, vad)
     window = np.arange(len(p))
     arrival_s = (origin + arrival_samples(window, frame_samples)) / SAMPLE_RATE_HZ
     speaking = np.searchsorted(start, window) > np.searchsorted(end, window)
@@ -96,8 +155,10 @@ def speech_events(p: Floats, vad: VadSettings, frame_samples: int, origin: int) 
     )
 
 
-def _turning_points(p: Floats, vad: VadSettings, n_speech: int, n_silence: int) -> tuple[Bools, Ints, Ints]:
+def _turning_points(p: Floats, vad: VadSettings) -> tuple[Bools, Ints, Ints]:
     """Which windows can start speech, and the windows of START_OF_SPEECH and END_OF_SPEECH."""
+    n_speech = windows_to_reach(vad.min_speech_duration)
+    n_silence = windows_to_reach(vad.min_silence_duration)
     active = p >= vad.activation_threshold
     starts = np.flatnonzero(_run_length(active) == n_speech)
     ends = np.flatnonzero(_run_length(~(active | (p > vad.deactivation))) == n_silence)
@@ -128,9 +189,9 @@ def _alternate(starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
     return np.array(start_of, dtype=np.int64), np.array(end_of, dtype=np.int64)
 
 
-def _blips(active: np.ndarray, arrival_s: Floats, start_of: Ints, end_of: Ints) -> Floats:
-    """Arrivals of windows that follow an active window while the VAD is not speaking."""
-    candidates = np.flatnonzero(active[:-1]) + 1 if len(active) else np.zeros(0, dtype=np.int64)
+def _blips(active: np.ndarray, first: int, start_of: Ints, end_of: Ints) -> Ints:
+    """Windows that follow an active window while the VAD is not speaking; `active` begins at `first`."""
+    candidates = np.flatnonzero(active[:-1]) + 1 + first if len(active) else np.zeros(0, dtype=np.int64)
     ended = np.searchsorted(end_of, candidates - 1)  # END_OF_SPEECH events before the active window
     started = np.searchsorted(start_of, candidates)  # START_OF_SPEECH events before this window
-    return np.asarray(arrival_s[candidates[ended == started]])
+    return np.asarray(candidates[ended == started], dtype=np.int64)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ...core.labels import Labels
 from ...core.timeline import SAMPLE_RATE_HZ, Floats, Ints
-from ...core.traces import Bools, Cause
+from ...core.traces import BRANCH_SAMPLES, Bools, Cause
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,111 @@ class Pauses:
 
 
 @dataclass(frozen=True)
+class Forks:
+    """Where branches leave the tape, one each (see `branches`)."""
+
+    turn: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """Number of the end of turn that is scored on it, shape=(branches,)."""
+    from_s: Floats = field(default_factory=lambda: np.zeros(0))
+    """Stream time of the first thing heard on it and not on the tape, shape=(branches,)."""
+
+
+@dataclass(frozen=True)
+class BranchPauses:
+    """The pauses heard on one branch, where the caller waits for an answer (see `turns.branches`)."""
+
+    turn: int
+    """Number of the end of turn that is scored on it."""
+    from_sample: int
+    """Stream sample at which its audio leaves the tape's."""
+    from_s: float
+    """Stream time at which the first different frame arrives: what happens before is the tape's."""
+    shared: int
+    """The tape's first pauses, which end before that."""
+    own: Pauses
+    """All later ones; the first may have begun on the tape."""
+    agent: Floats
+    """The agent's turns on the branch, stream times, shape=(n, 2)."""
+    labels: Labels
+    """Who speaks on the branch; recording times."""
+    probabilities: Floats
+    """What the VAD says from the first window that hears something else on, shape=(windows,)."""
+
+    @property
+    def shift(self) -> int:
+        """What the numbers of its samples are greater by, among the tape's."""
+        return (self.turn + 1) * BRANCH_SAMPLES
+
+    def world(self, tape: Pauses) -> Pauses:
+        """All pauses heard on the branch, the shared ones first."""
+        one = joined([tape, self.own], [self.shared, len(self.own)])
+        return replace(
+            one, blip_s=self.own.blip_s, opening_s=self.own.opening_s, stream_end_s=self.own.stream_end_s
+        )
+
+
+_BY_PAUSE = (
+    "speech_start_s",
+    "start_of_speech_s",
+    "last_speaking_s",
+    "end_of_speech_s",
+    "resume_s",
+    "predict_sample",
+)
+
+
+def joined(parts: Sequence[Pauses], first: Sequence[int]) -> Pauses:
+    """The `first` so many pauses of each part, one after the other; all else is the first part's."""
+    return replace(
+        parts[0],
+        **{
+            name: np.concatenate([getattr(part, name)[:n] for part, n in zip(parts, first, strict=True)])
+            for name in _BY_PAUSE
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The pauses of a tape and of its branches in one list, the tape's first."""
+
+    pauses: Pauses
+    branch: Ints
+    """The branch of each, by place, -1 for the tape; shape=(rows,)."""
+    shift: Ints
+    """To be added to the samples of a prediction: it hears what only the branch has; shape=(rows,)."""
+    branches: tuple[BranchPauses, ...]
+
+    @classmethod
+    def of(cls, tape: Pauses, branches: Sequence[BranchPauses] = ()) -> Rows:
+        parts = [tape, *(one.own for one in branches)]
+        sizes = [len(part) for part in parts]
+        pauses = joined(parts, sizes)
+        branch = np.repeat(np.arange(-1, len(branches)), sizes)
+        leaves = np.array([*(one.from_sample for one in branches), 0], dtype=np.int64)[branch]
+        shift = np.array([*(one.shift for one in branches), 0], dtype=np.int64)[branch]
+        heard = (branch >= 0) & (pauses.predict_sample > leaves)
+        return cls(pauses, branch, np.where(heard, shift, 0), tuple(branches))
+
+    def __len__(self) -> int:
+        return len(self.branch)
+
+    def before(self, row: int) -> Ints:
+        """The rows of the pauses before one on the same tape or branch, in order."""
+        branch = self.branch[row]
+        if branch < 0:
+            return np.arange(row)
+        first = int(np.searchsorted(self.branch, branch))
+        return np.concatenate((np.arange(self.branches[branch].shared), np.arange(first, row)))
+
+    @property
+    def forks(self) -> Forks:
+        """Where the branches leave the tape."""
+        turns = np.array([one.turn for one in self.branches], dtype=np.int64)
+        return Forks(turns, np.array([one.from_s for one in self.branches], dtype=np.float64))
+
+
+@dataclass(frozen=True)
 class Shortened:
     """A pause whose prediction may hear less than 1.2 s: a commit may empty the buffer shortly before it."""
 
@@ -52,16 +159,6 @@ class Shortened:
     """Which start of the audio their commits lead to: shape=(k, columns), places in `probability`."""
     probability: Floats
     """By start, ascending, shape=(starts,); the latest start counts. NaN where no setting leads to it."""
-
-
-@dataclass(frozen=True)
-class Forks:
-    """Where branches leave the tape, one each (see `branches`)."""
-
-    turn: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    """Number of the end of turn that is scored on it, shape=(branches,)."""
-    from_s: Floats = field(default_factory=lambda: np.zeros(0))
-    """Stream time of the first thing heard on it and not on the tape, shape=(branches,)."""
 
 
 @dataclass(frozen=True)

@@ -22,17 +22,17 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ...core.settings import VadSettings
 from ...core.timeline import SAMPLE_RATE_HZ, WINDOW_SAMPLES, arrival_samples
-from ...core.traces import Cause, SttEvent, VadTrace
+from ...core.traces import BRANCH_SAMPLES, Cause, SttEvent, VadTrace
 from .decisions import MissingTraces, flush_samples
 from .endpointing import Learner
 from .pauses import SpeechEvents, speech_events
-from .records import Decisions
+from .records import BranchPauses, Decisions, Rows
 from .refusals import Refusals, word_count
 from .stt_events import speaking_time, tells_time
 
@@ -107,6 +107,45 @@ def stt_decisions(
         late_s=late_s,
         late_last_speaking_s=silence_s,
         late_cause=tuple(cause for _, cause in triggers),
+    )
+
+
+def trace_of(branch: BranchPauses, tape: VadTrace) -> VadTrace:
+    """The whole trace of a branch, with the restarts that are known of it."""
+    fork = branch.from_sample // WINDOW_SAMPLES
+    restarts = {
+        origin: p[: (branch.from_sample - origin) // WINDOW_SAMPLES]
+        for origin, p in tape.restarts.items()
+        if origin < branch.from_sample
+    }
+    for origin, p in tape.restarts.items():
+        if branch.shift <= origin < branch.shift + BRANCH_SAMPLES:
+            restarts[origin - branch.shift] = p
+    return replace(
+        tape,
+        probabilities=np.concatenate((tape.probabilities[:fork], branch.probabilities)),
+        restarts=restarts,
+    )
+
+
+def with_branches(tape: Decisions, branches: Sequence[Decisions], rows: Rows) -> Decisions:
+    """The decisions on a tape and on its branches as those of one run: all commits are in `late_s`."""
+    parts = [tape, *branches]
+    none = np.full((len(rows), len(tape)), np.inf)
+    return replace(
+        tape,
+        accepted_s=none,
+        rejected_s=none,
+        accepted=np.ones((len(rows), 1), np.bool_),
+        rejected=np.zeros((len(rows), 1), np.bool_),
+        probability=np.full((len(rows), 1), np.nan),
+        last_speaking_s=np.full((len(rows), 1), np.nan),
+        late_s=np.concatenate([part.late_s for part in parts]),
+        late_last_speaking_s=np.concatenate([part.late_last_speaking_s for part in parts]),
+        late_cause=tuple(cause for part in parts for cause in part.late_cause),
+        forks=rows.forks,
+        pause_branch=rows.branch,
+        trigger_branch=np.repeat(np.arange(-1, len(branches)), [len(part.late_s) for part in parts]),
     )
 
 

@@ -1,0 +1,211 @@
+"""Branches, where the caller waits: their audio, and their commits against the event-by-event twin."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import naive
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from synthetic import (
+    Turn,
+    complete,
+    conditions_strategy,
+    conversations,
+    labels_of,
+    settings_strategy,
+    traced_of,
+)
+
+from lab_utils.core.labels import Ipu, Label, Labels
+from lab_utils.core.recording import Recording
+from lab_utils.core.settings import Conditions, Settings
+from lab_utils.core.traces import BRANCH_SAMPLES, Traced
+from lab_utils.turns.branches import branch_recording, forks_of, own_silence
+from lab_utils.turns.replay import Block, decisions_on, replay, replay_branches
+
+# --- against the twin -------------------------------------------------------------------------------
+
+
+def assert_branches_agree(traced: Traced, settings: Settings, conditions: Conditions, phase: int) -> int:
+    """Commits of all branches, fast and slow; returns how many there are that the tape doesn't share."""
+    tape = replay(traced, settings, conditions, phase)
+    found = replay_branches(traced, settings, conditions, phase)
+    expected = naive.waits(traced, settings, conditions, phase)
+    assert found.keys() == expected.keys()
+    own = 0
+    for turn, (from_s, commits) in found.items():
+        heard_s, slow = expected[turn]
+        assert from_s == pytest.approx(heard_s, abs=1e-9)
+        shared = tape.time_s[tape.time_s < from_s - 1e-9]
+        np.testing.assert_allclose(slow.time_s[slow.time_s < from_s - 1e-9], shared, rtol=0, atol=1e-9)
+        fast, slow_own = commits.time_s >= from_s - 1e-9, slow.time_s >= from_s - 1e-9
+        for name in ("time_s", "probability", "last_speaking_s"):
+            ours, theirs = getattr(commits, name)[fast], getattr(slow, name)[slow_own]
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-9, err_msg=name)
+        causes = [
+            [cause for cause, is_own in zip(one.cause, mask, strict=True) if is_own]
+            for one, mask in ((commits, fast), (slow, slow_own))
+        ]
+        assert causes[0] == causes[1]
+        own += int(fast.sum())
+    return own
+
+
+@given(
+    conversations(),
+    settings_strategy(),
+    conditions_strategy(),
+    st.sampled_from([0, 170]),
+    st.integers(0, 2**32 - 1),
+)
+def test_what_is_heard_on_a_branch_is_what_a_recording_of_its_own_leads_to(
+    labels, settings, conditions, offset, seed
+):
+    traced = traced_of(labels, seed=seed, offsets=(offset,), vads=("livekit", "silero"))
+    traced = complete(traced, [Block.of(settings, conditions)])
+    assert_branches_agree(traced, settings, conditions, 0)
+
+
+def call(rng: np.random.Generator) -> Labels:
+    """A call as people hold it: short windows after turns, hesitations, impatient and late agents."""
+    turns = []
+    for _ in range(int(rng.integers(3, 6))):
+        n = int(rng.integers(1, 4))
+        turns.append(
+            Turn(
+                speech=tuple(float(s) for s in rng.uniform(0.4, 2.0, n).round(3)),
+                pauses=tuple(
+                    (round(float(rng.lognormal(-0.6, 0.7)), 3), str(rng.choice(["hold", "hold", "cut_off"])))
+                    for _ in range(n - 1)
+                ),
+                gap=round(float(rng.uniform(-0.2, 1.5)), 3),
+                reply=round(float(rng.uniform(0.3, 2.0)), 3),
+                backchannel=bool(rng.random() < 0.3),
+                rest=round(float(rng.uniform(-0.5, 1.0)), 3),
+            )
+        )
+    return labels_of(turns)
+
+
+def realistic(detector: str, rng: np.random.Generator) -> tuple[Settings, Conditions]:
+    """Settings as users try them; short delays come soon after one another."""
+    low = float(rng.choice([0.0, 0.1, 0.3, 0.5]))
+    settings = Settings().replace(
+        detector=detector,
+        min_silence_duration=float(rng.choice([0.25, 0.3, 0.55])),
+        min_delay=low,
+        max_delay=low + float(rng.choice([0.3, 1.0, 2.5])),
+        endpointing_mode=str(rng.choice(["fixed", "dynamic"])),
+        unlikely_threshold=float(rng.choice([0.2, 0.36, 0.65])),
+    )
+    return settings, Conditions(
+        transcription_delay=float(rng.choice([0.0, 0.35, 1.0])),
+        frame_duration=float(rng.choice([0.01, 0.02, 0.05])),
+        stt_silence=float(rng.choice([0.3, 0.5, 0.8])),
+    )
+
+
+@pytest.mark.parametrize("detector", ["vad", "v1-mini", "stt"])
+def test_realistic_calls_reach_every_path_and_agree_with_the_twin(detector):
+    """Drawn, not shrinking; a draw that leaves a path out would prove nothing about it."""
+    reached: Counter[str] = Counter()
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        labels = call(rng)
+        settings, conditions = realistic(detector, rng)
+        traced = traced_of(labels, seed=seed, offsets=(int(rng.choice([0, 200])),), noise=0.05)
+        traced = complete(traced, [Block.of(settings, conditions)])
+        fast = replay(traced, settings, conditions)
+        slow = naive.replay(traced, settings, conditions)
+        assert fast.cause == slow.cause
+        np.testing.assert_allclose(fast.time_s, slow.time_s, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(fast.last_speaking_s, slow.last_speaking_s, rtol=0, atol=1e-9)
+        reached["commit of a branch alone"] += assert_branches_agree(traced, settings, conditions, 0)
+        reached.update(fast.cause)
+        decisions, _ = decisions_on(traced, settings, conditions, 0)
+        shorter = traced.eot[0].ends - traced.eot[0].starts < 19_200
+        reached["prediction soon after a commit"] += int((shorter & (traced.eot[0].ends > 25_000)).sum())
+        reached["restart"] += sum(at < BRANCH_SAMPLES for at in traced.vad["livekit"][0].restarts)
+        reached["restart on a branch"] += sum(
+            at >= BRANCH_SAMPLES for at in traced.vad["livekit"][0].restarts
+        )
+        reached["prediction on a branch"] += int((traced.eot[0].ends >= BRANCH_SAMPLES).sum())
+        reached["late final"] += fast.cause.count("late_transcript")
+        reached["branch"] += len(decisions.forks.turn)
+    needed = {"commit of a branch alone", "branch"}
+    needed |= {
+        "vad": {"vad", "late final"},
+        "v1-mini": {
+            "detector",
+            "max_delay",
+            "late final",
+            "prediction soon after a commit",
+            "prediction on a branch",
+        },
+        "stt": {"stt", "vad", "restart", "restart on a branch"},
+    }[detector]
+    assert {path for path in needed if not reached[path]} == set(), dict(reached)
+
+
+# --- audio ------------------------------------------------------------------------------------------
+
+LABELS = Labels(
+    30.0,
+    (
+        Ipu("user", 1.0, 2.0),
+        Ipu("agent", 3.0, 4.5),
+        Ipu("user", 5.0, 6.0),
+        Ipu("agent", 7.0, 9.0),
+        Ipu("user", 20.0, 21.0),
+    ),
+    (Label("shift", 2.0, 3.0), Label("shift", 6.0, 7.0), Label("shift", 21.0, 21.0)),
+)
+
+
+def recording(labels: Labels = LABELS) -> Recording:
+    rng = np.random.default_rng(0)
+    user = rng.integers(-20, 20, size=30 * 16_000).astype(np.int16)
+    return Recording("call", "call.wav", user, np.ones_like(user), "0" * 64, labels)
+
+
+def test_a_turn_has_a_branch_if_the_user_speaks_before_the_longest_wait_is_over():
+    """After the second turn the user is silent for 14 s, after the third for good."""
+    (fork,) = forks_of(LABELS)
+    assert (fork.turn, fork.from_sample, fork.until_sample) == (0, 80_000, 161_600)
+    assert [fork.turn for fork in forks_of(LABELS, 15.0)] == [0, 1]
+
+
+def test_a_backchannel_is_a_sound_of_the_user_too():
+    quick = Labels(30.0, LABELS.ipus, (*LABELS.labels, Label("backchannel", 3.5, 3.8)))
+    assert forks_of(quick)[0].from_sample == 56_000
+
+
+def test_a_branch_is_the_tape_and_then_the_recordings_own_silence():
+    one, whole = branch_recording(recording(), 0), recording()
+    assert len(one.user) == len(one.agent) == 161_600
+    np.testing.assert_array_equal(one.user[:80_000], whole.user[:80_000])
+    assert own_silence(whole) == (round(9.2 * 16_000), round(19.8 * 16_000))  # the longest, less its margins
+    np.testing.assert_array_equal(one.user[80_000:], whole.user[147_200 : 147_200 + 81_600])
+    assert not one.agent[80_000:].any()
+    assert one.agent[:80_000].all()
+    assert one.sha256 != whole.sha256
+    assert one.labels.ipus == LABELS.ipus[:2]
+    assert [label.kind for label in one.labels.labels] == ["shift"]
+    assert one.labels.duration_s == 10.1
+
+
+def test_a_recording_without_a_silence_of_its_own_waits_in_digital_silence():
+    busy = tuple(Ipu("agent", k * 0.5, k * 0.5 + 0.4) for k in range(60))
+    one = branch_recording(recording(Labels(30.0, (*LABELS.ipus, *busy), LABELS.labels)), 0)
+    assert not one.user[80_000:].any()
+
+
+@pytest.mark.parametrize("turn", [1, 7])
+def test_a_turn_without_a_branch_is_refused(turn):
+    with pytest.raises(
+        ValueError, match=rf"call.wav: end of turn {turn} has no branch; those of \[0\] have one"
+    ):
+        branch_recording(recording(), turn)
