@@ -48,6 +48,7 @@ from .replay import (
     find_branches,
     find_pauses,
     heard_by,
+    waits_of,
 )
 from .replay.records import BranchPauses, Decisions, Pauses
 
@@ -238,7 +239,7 @@ def counts(corpus: Corpus) -> dict[str, int]:
 def commits_table(
     corpus: Corpus, settings: dict[int, Settings], conditions: Conditions = USUAL_CONDITIONS
 ) -> pd.DataFrame:
-    """Every commit of some settings.
+    """Every commit of some settings on the tapes, and of an end of turn that is answered on its branch only.
 
     Columns: setting (the key), recording, phase, then those of `metrics.attributes`; rows in that order.
     """
@@ -248,10 +249,13 @@ def commits_table(
     for group in _by_vad(blocks_of(table, conditions, _block_size(corpus))):
         pauses = corpus.pauses(group[0][1].vad, conditions.frame_duration)
         for rows, block in group:
+            wait_s = longest_wait_s(block.max_delay)
             for r, phase, decided, offset_s in corpus.decisions(block, pauses):
                 for k, number in enumerate(numbers[rows]):
                     commits = commits_of(decided, k, block.detector, offset_s)
-                    parts.append((int(number), r, phase, attributes(commits, corpus.marks[r])))
+                    waits = waits_of(decided, k, block.detector, offset_s)
+                    meant = attributes(commits, corpus.marks[r], waits, float(wait_s[k]))
+                    parts.append((int(number), r, phase, meant))
     parts.sort(key=lambda part: part[:3])
     n = [len(columns["commit_s"]) for *_, columns in parts]
     names = np.array([recording.name for recording in corpus.recordings], dtype=object)

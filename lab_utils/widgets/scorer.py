@@ -17,7 +17,7 @@ import pandas as pd
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ..core.timeline import Floats, Ints, windows_to_reach
 from ..core.traces import BRANCH_SAMPLES, EotTrace, Traced, VadTrace, eot_keys
-from ..turns.branches import LONGEST_WAIT_S
+from ..turns.branches import LONGEST_WAIT_S, longest_wait_s
 from ..turns.metrics import attribute
 from ..turns.replay import (
     Block,
@@ -26,6 +26,7 @@ from ..turns.replay import (
     MissingTraces,
     decisions_on,
     replay,
+    replay_branches,
 )
 from ..turns.sweep import Corpus, Segmented, figures_of
 
@@ -47,9 +48,13 @@ class Scored:
     conditions: Conditions = USUAL_CONDITIONS
 
     def commits(self, number: int) -> pd.DataFrame:
-        """What each commit on one recording means, at phase 0 (`metrics.attribute`)."""
-        commits = replay(self.corpus.recordings[number], self.settings, self.conditions)
-        return attribute(commits, self.corpus.marks[number])
+        """What each commit on the tape of one recording means, at phase 0 (`metrics.attribute`)."""
+        traced = self.corpus.recordings[number]
+        commits = replay(traced, self.settings, self.conditions)
+        waits = replay_branches(traced, self.settings, self.conditions)
+        longest_s = float(longest_wait_s(np.array([self.settings.endpointing.max_delay]))[0])
+        frame = attribute(commits, self.corpus.marks[number], waits, longest_s)
+        return frame[~frame["on_branch"]].reset_index(drop=True)
 
 
 class Scorer:

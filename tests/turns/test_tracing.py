@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 from paths import SAMPLES
 
-from lab_utils.core.labels import Word
+from lab_utils.core.labels import Word, labels_until
 from lab_utils.core.recording import Recording
-from lab_utils.core.settings import Settings
+from lab_utils.core.settings import Conditions, Settings
 from lab_utils.core.timeline import stream_of
+from lab_utils.core.traces import Traced
 from lab_utils.recordings.audio import BadRecording, write_wav
 from lab_utils.recordings.find import find_recordings, load_recording
 from lab_utils.turns import tracing
+from lab_utils.turns.branches import branch_recording
 from lab_utils.turns.detectors import v1_mini
-from lab_utils.turns.replay import Block, MissingPredictions, MissingRestarts, replay
+from lab_utils.turns.replay import Block, MissingPredictions, MissingRestarts, replay, replay_branches
 from lab_utils.turns.tracing import TraceCache, Tracer, trace_recordings
 from lab_utils.turns.vad import speech_probabilities
 
@@ -215,3 +217,72 @@ def test_known_words_tell_a_short_turn_from_a_backchannel(tmp_path: Path) -> Non
     wordy = [Word("user", start_s + 0.05 * k, start_s + 0.05 * k + 0.04, "yes") for k in range(4)]
     assert start_s not in tracer.estimate_labels(alone, wordy).of_kind("backchannel")[:, 0]
     assert end_s - start_s <= 1.0
+
+
+# --- branches ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def labelled() -> Recording:
+    """The first 16 seconds of a sample call with their labels."""
+    recording = load_recording(find_recordings(SAMPLES)[0])
+    assert recording.labels is not None
+    assert recording.agent is not None
+    n = 16 * 16_000
+    labels = labels_until(recording.labels, 16.0, 16.0)
+    return replace(recording, user=recording.user[:n], agent=recording.agent[:n], labels=labels)
+
+
+@pytest.mark.parametrize("model", ["livekit", "silero"])
+def test_a_branch_is_traced_from_the_state_that_the_tape_has_led_to(tracer, labelled, model) -> None:
+    """The detector of a session on tape-and-silence says the same, window by window."""
+    offset = 200
+    traced = tracer._traced(labelled, [offset], [model], branched=True)
+    assert traced.branches
+    for branch in traced.branches:
+        (whole,) = tracer.vad(branch_recording(labelled, branch.turn), model, [offset])
+        fork, own = (branch.from_sample + offset) // 512, branch.vad[model][0]
+        np.testing.assert_array_equal(traced.vad[model][0].probabilities[:fork], whole.probabilities[:fork])
+        np.testing.assert_allclose(whole.probabilities[fork : fork + len(own)], own, atol=1e-6)
+
+
+@pytest.mark.parametrize("detector", ["v1-mini", "vad", "stt"])
+def test_commits_on_a_branch_are_those_of_a_whole_recording_of_tape_and_silence(
+    tracer, labelled, detector
+) -> None:
+    settings = Settings().replace(detector=detector, min_delay=0.1, max_delay=3.0)
+    conditions = Conditions(transcription_delay=0.3)
+    traced = tracer.complete(
+        labelled, tracer.trace(labelled, 1, ["livekit"]), [Block.of(settings, conditions)]
+    )
+    waits = replay_branches(traced, settings, conditions)
+    assert waits
+    for turn, (from_s, commits) in waits.items():
+        alone = branch_recording(labelled, turn)
+        one = tracer.trace_session(alone, settings, conditions)
+        expected = replay(one, settings, conditions)
+        later = (expected.time_s >= from_s) & (expected.time_s < alone.duration_s)
+        np.testing.assert_allclose(
+            commits.time_s[commits.time_s >= from_s], expected.time_s[later], atol=1e-9
+        )
+
+
+def test_branches_come_from_the_cache_and_are_equal(tracer, labelled, monkeypatch) -> None:
+    blocks = [Block.of(Settings())]
+    first = tracer.complete(labelled, tracer.trace(labelled, 1, ["livekit"]), blocks)
+    for name in ("speech_probabilities", "forked_probabilities"):
+        monkeypatch.setattr(tracing, name, lambda _, *streams: forbid() if streams[-1] else [])
+    second = tracer.complete(labelled, tracer.trace(labelled, 1, ["livekit"]), blocks)
+    for a, b in zip(first.branches, second.branches, strict=True):
+        np.testing.assert_array_equal(a.vad["livekit"][0], b.vad["livekit"][0])
+    np.testing.assert_array_equal(first.eot[0].keys, second.eot[0].keys)
+
+
+def test_a_long_max_delay_makes_the_caller_wait_for_longer(tmp_path) -> None:
+    blocks = [Block.of(Settings().replace(detector="vad", max_delay=max_delay)) for max_delay in (2.5, 7.0)]
+    (traced,) = trace_recordings(
+        find_recordings(SAMPLES)[:1], blocks, phases=1, cache=tmp_path, jobs=1, quiet=True
+    )
+    assert isinstance(traced, Traced)
+    ends_s = traced.labels.of_kind("shift")[:, 0]
+    assert all(branch.until_s >= ends_s[branch.turn] + 9.0 for branch in traced.branches)

@@ -10,6 +10,7 @@ the user's voice, or heard speech in noise) belongs to no label.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,8 +131,14 @@ def owners(last_speaking_s: Floats, commit_s: Floats, marks: Intervals) -> Ints:
     return np.where(np.isfinite(commit_s), owner, -1)
 
 
-def attribute(commits: Commits, marks: Intervals) -> pd.DataFrame:
-    """What each commit of one setting means: one row per commit (columns: see `attributes`).
+Waits = Mapping[int, tuple[float, Commits]]
+"""By number of the end of turn: where its branch leaves the tape, and the commits on it (recording times)."""
+
+
+def attribute(
+    commits: Commits, marks: Intervals, waits: Waits | None = None, longest_wait_s: float = np.inf
+) -> pd.DataFrame:
+    """What each commit of one setting means: one row per commit (see `attributes`).
 
     >>> from lab_utils.core.labels import Ipu, Label, Labels
     >>> user = Ipu("user", 1.0, 2.0), Ipu("user", 2.5, 3.0)
@@ -143,17 +150,45 @@ def attribute(commits: Commits, marks: Intervals) -> pd.DataFrame:
     0         hold            True        NaN
     1  end_of_turn           False        0.6
     """
-    return pd.DataFrame(attributes(commits, marks))
+    return pd.DataFrame(attributes(commits, marks, waits, longest_wait_s))
 
 
-def attributes(commits: Commits, marks: Intervals) -> dict[str, NDArray[Any]]:
+def attributes(
+    commits: Commits, marks: Intervals, waits: Waits | None = None, longest_wait_s: float = np.inf
+) -> dict[str, NDArray[Any]]:
     """What each commit of one setting means, as columns of shape=(commits,).
 
     commit_s, cause, probability, last_speaking_s; label (an interval name; "speech" or "other" where it
-    belongs to no label), label_start_s, turn (-1 without a label); latency_s (of the first commit of an end
-    of turn, else NaN); false_boundary (it belongs to a hold of any length, or to a cut-off pause before the
-    recorded agent spoke) and scored (such a false boundary counts in the rate per hold).
+    belongs to no label), label_start_s, turn (-1 without a label); latency_s (of the commit that an end of
+    turn is scored by, else NaN); false_boundary (it belongs to a hold of any length, or to a cut-off pause
+    before the recorded agent spoke); scored (such a false boundary counts in the rate per hold); on_branch.
+
+    `waits`: what happens where the caller waits (`replay_branches`). An end of turn is then scored by the
+    first of its commits before its branch leaves the tape, or else by the first on the branch, which is a
+    row more, at the end. One that comes after `longest_wait_s` scores nothing.
     """
+    waits = waits or {}
+    until_s = np.full(len(marks.kind) + 1, np.inf)
+    until_s[marks.ends_of_turn[list(waits)]] = [from_s for from_s, _ in waits.values()]
+    columns = _meanings(commits, marks, until_s)
+    of_end = ~np.isnan(columns["latency_s"])
+    late = columns["latency_s"] > longest_wait_s + 1e-9
+    answered = set(columns["turn"][of_end].tolist())
+    columns["latency_s"][late] = np.nan
+    more = []
+    for turn, (_, heard) in waits.items():
+        if turn in answered:
+            continue
+        own = _meanings(heard, marks, np.full(len(marks.kind) + 1, np.inf))
+        found = np.flatnonzero((own["turn"] == turn) & (own["latency_s"] <= longest_wait_s + 1e-9))
+        if len(found):
+            own["on_branch"][:] = True
+            more.append({name: column[found[:1]] for name, column in own.items()})
+    return {name: np.concatenate([part[name] for part in (columns, *more)]) for name in columns}
+
+
+def _meanings(commits: Commits, marks: Intervals, until_s: Floats) -> dict[str, NDArray[Any]]:
+    """`attributes` of one tape or branch; `until_s`: by interval, when its commits stop being scored."""
     owner = owners(commits.last_speaking_s, commits.time_s, marks)
     kind = np.append(marks.kind, -1)[owner]
     start_s = np.append(marks.start_s, np.nan)[owner]
@@ -163,7 +198,7 @@ def attributes(commits: Commits, marks: Intervals) -> dict[str, NDArray[Any]]:
         in_speech |= (begin_s <= commits.time_s) & (commits.time_s < end_s)
     labelled[(owner < 0) & in_speech] = IN_SPEECH
     known = commits.time_s < np.append(marks.agent_s, -np.inf)[owner]
-    ends = kind == END_OF_TURN
+    ends = (kind == END_OF_TURN) & (commits.time_s < until_s[owner])
     first = ends & ~pd.Series(np.where(ends, owner, -1 - np.arange(len(owner)))).duplicated().to_numpy()
     scored = (kind == HOLD) | ((kind == CUT_OFF) & known)
     return {
@@ -177,4 +212,5 @@ def attributes(commits: Commits, marks: Intervals) -> dict[str, NDArray[Any]]:
         "latency_s": np.where(first, commits.time_s - start_s, np.nan),
         "false_boundary": scored | (kind == UNSCORED_HOLD),
         "scored": scored,
+        "on_branch": np.zeros(len(owner), np.bool_),
     }

@@ -41,6 +41,7 @@ __all__ = [
     "replay",
     "replay_branches",
     "stt_events",
+    "waits_of",
 ]
 
 
@@ -127,12 +128,11 @@ def _decide_stt(
     lag_s = conditions.stt_silence + conditions.transcription_delay
     missing: dict[int, int] = {}
     parts: list[Decisions] = []
-    worlds = [(0, trace, agent, stt)]
+    worlds: list[tuple[int, VadTrace, Floats, Sequence[SttEvent]]] = [(0, trace, agent, stt)]
     for branch in rows.branches:
         offset_s = trace.phase_samples / SAMPLE_RATE_HZ
-        events = heard_by(block, branch.labels, offset_s)
-        assert events is not None
-        worlds.append((branch.shift, trace_of(branch, trace), branch.agent, events))
+        modelled = heard_by(block, branch.labels, offset_s) or []
+        worlds.append((branch.shift, trace_of(branch, trace), branch.agent, modelled))
     for shift, heard, speaks, events in worlds:
         try:
             learners = block.learners(speaks)
@@ -198,10 +198,17 @@ def replay_branches(
     Raises MissingTraces as `replay` does.
     """
     decisions, offset_s = decisions_on(traced, settings, conditions, phase)
-    forks = decisions.forks
+    return waits_of(decisions, 0, settings.detector.model, offset_s)
+
+
+def waits_of(
+    decisions: Decisions, setting: int, detector: str, offset_s: float
+) -> dict[int, tuple[float, Commits]]:
+    """`replay_branches` of one setting of a block."""
+    forks = zip(decisions.forks.turn.tolist(), decisions.forks.from_s.tolist(), strict=True)
     return {
-        int(turn): (float(from_s) - offset_s, commits_of(decisions, 0, settings.detector.model, offset_s, k))
-        for k, (turn, from_s) in enumerate(zip(forks.turn, forks.from_s, strict=True))
+        turn: (from_s - offset_s, commits_of(decisions, setting, detector, offset_s, k))
+        for k, (turn, from_s) in enumerate(forks)
     }
 
 

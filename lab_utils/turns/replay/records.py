@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core.labels import Labels
 from ...core.timeline import SAMPLE_RATE_HZ, Floats, Ints
@@ -87,24 +89,20 @@ class BranchPauses:
         )
 
 
-_BY_PAUSE = (
-    "speech_start_s",
-    "start_of_speech_s",
-    "last_speaking_s",
-    "end_of_speech_s",
-    "resume_s",
-    "predict_sample",
-)
-
-
 def joined(parts: Sequence[Pauses], first: Sequence[int]) -> Pauses:
     """The `first` so many pauses of each part, one after the other; all else is the first part's."""
+
+    def column(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(part, name)[:n] for part, n in zip(parts, first, strict=True)])
+
     return replace(
         parts[0],
-        **{
-            name: np.concatenate([getattr(part, name)[:n] for part, n in zip(parts, first, strict=True)])
-            for name in _BY_PAUSE
-        },
+        speech_start_s=column("speech_start_s"),
+        start_of_speech_s=column("start_of_speech_s"),
+        last_speaking_s=column("last_speaking_s"),
+        end_of_speech_s=column("end_of_speech_s"),
+        resume_s=column("resume_s"),
+        predict_sample=column("predict_sample"),
     )
 
 
