@@ -45,6 +45,8 @@ class VadTrace:
     phase_samples: int
     probabilities: Floats
     """shape=(windows,); for silero with LiveKit's exponential smoothing."""
+    path: str = "16k"
+    """How the audio was heard (`recordings.heard_paths`)."""
     restarts: Mapping[int, Floats] = field(default_factory=dict)
     """What the VAD says if it begins anew at a stream sample, by window from there on: as many windows as
     were asked for. In `stt` mode the speech-to-text's END_OF_SPEECH restarts a VAD that hears speech."""

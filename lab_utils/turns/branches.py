@@ -14,6 +14,7 @@ silent for that long anyway needs no branch: there the tape is one.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -30,6 +31,17 @@ MARGIN_S = 0.2
 LEAST_SILENCE_S = 0.25
 _BEYOND_S = 0.1
 """A branch goes on for this much longer than the longest wait, so that a wait may end exactly with it."""
+
+
+class Heard(Protocol):
+    """What a branch needs of a recording, or of one as heard over a path."""
+
+    @property
+    def user(self) -> Pcm: ...
+    @property
+    def labels(self) -> Labels | None: ...
+    @property
+    def duration_s(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -71,10 +83,10 @@ def forks_of(labels: Labels, wait_s: float = LONGEST_WAIT_S) -> list[Fork]:
     return found
 
 
-def own_silence(recording: Recording) -> tuple[int, int]:
+def own_silence(recording: Heard) -> tuple[int, int]:
     """The stretch of the user's channel, in samples, that stands for silence; empty if there is none."""
     assert recording.labels is not None
-    n = len(recording.user)
+    n = to_samples(recording.duration_s)
     spans = [(ipu.start_s, ipu.end_s) for ipu in recording.labels.ipus]
     spans += [
         (label.start_s, label.end_s) for label in recording.labels.labels if label.kind == "backchannel"
@@ -101,7 +113,7 @@ def silence_like(pcm: Pcm, stretch: tuple[int, int], n: int) -> Pcm:
     return np.resize(np.concatenate((own, own[::-1])), n)
 
 
-def branch_audio(recording: Recording, fork: Fork) -> Pcm:
+def branch_audio(recording: Heard, fork: Fork) -> Pcm:
     """The user's channel of a branch from where it leaves the tape, shape=(samples,)."""
     return silence_like(recording.user, own_silence(recording), fork.until_sample - fork.from_sample)
 

@@ -33,6 +33,7 @@ from .metrics import (
     Intervals,
     Tally,
     attributes,
+    coin_flips,
     figures,
     intervals,
     per_recording,
@@ -137,7 +138,8 @@ class Corpus:
         """Metrics pooled over phases and all, or only some, recordings."""
         chosen = range(len(self.recordings)) if only is None else only
         flat = [(t, self.marks[r]) for r in chosen for t in tallies[r]]
-        return summarize([t for t, _ in flat], [m for _, m in flat])
+        flips = coin_flips([tallies[r] for r in chosen], [self.marks[r] for r in chosen])
+        return summarize([t for t, _ in flat], [m for _, m in flat]) | {"coin_flips": flips}
 
 
 @dataclass(frozen=True)

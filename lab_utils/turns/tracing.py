@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from shlex import quote
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,6 +34,7 @@ from ..core.traces import BRANCH_SAMPLES, Branch, EotTrace, SttEvent, Traced, Va
 from ..recordings.audio import BadRecording
 from ..recordings.conditions import CLEAN, LineCondition, degrade
 from ..recordings.find import RecordingFiles, load_recording
+from ..recordings.heard_paths import HeardPath, as_heard
 from ..recordings.labels.estimate import estimate_labels, estimate_speech
 from .branches import LONGEST_WAIT_S, Fork, branch_audio, forks_of, longest_wait_s, own_silence
 from .cache import TraceCache as TraceCache
@@ -62,6 +64,56 @@ def agent_alone(recording: Recording) -> Recording:
     return replace(recording, user=recording.agent, sha256=f"{recording.sha256}-agent")
 
 
+class Take(NamedTuple):
+    """One of several hearings of a call that no listener could tell apart."""
+
+    phase_samples: int
+    """Silence before the recording: where its samples fall in the detectors' windows."""
+    path: str = "16k"
+    """How the audio reaches the agent (`heard_paths`)."""
+
+
+TAKE_PATHS: tuple[HeardPath, ...] = ("16k", "24k", "opus", "24k")
+"""Paths of the takes in turn, where none is given."""
+
+
+def takes_of(n: int, path: HeardPath | None = None) -> list[Take]:
+    """`n` takes: phases spread over one window, each heard over the next path, or all over a given one.
+
+    >>> takes_of(4)[1:3]
+    [Take(phase_samples=128, path='24k'), Take(phase_samples=256, path='opus')]
+    """
+    offsets = phase_offsets(n)
+    return [Take(offset, path or TAKE_PATHS[k % len(TAKE_PATHS)]) for k, offset in enumerate(offsets)]
+
+
+@dataclass(frozen=True)
+class HeardRecording:
+    """The user's channel as heard over a path, made when it is needed; with an address in the cache."""
+
+    recording: Recording
+    path: str = "16k"
+
+    @cached_property
+    def user(self) -> Pcm:
+        return as_heard(self.recording.user, self.path)
+
+    @property
+    def labels(self) -> Labels | None:
+        return self.recording.labels
+
+    @property
+    def duration_s(self) -> float:
+        return self.recording.duration_s
+
+    @property
+    def sha256(self) -> str:
+        return self.recording.sha256 + ("" if self.path == "16k" else f"-{self.path}")
+
+
+Audible = Recording | HeardRecording
+
+
 @dataclass(frozen=True)
 class Tracer:
     """Makes traces, reading and filling a cache. Holds no model and no audio: it can be sent to a worker."""
@@ -71,7 +123,7 @@ class Tracer:
     wait_s: float = LONGEST_WAIT_S
     """How long the caller waits on a branch."""
 
-    def vad(self, recording: Recording, model: str, offsets: Sequence[int]) -> tuple[VadTrace, ...]:
+    def vad(self, recording: Audible, model: str, offsets: Sequence[int]) -> tuple[VadTrace, ...]:
         """One trace per phase offset."""
         name = f"{recording.sha256}-{model_version(model)}"
         addresses = [f"{name}-{offset}-{self.tail_s:g}" for offset in offsets]
@@ -87,7 +139,7 @@ class Tracer:
             self.cache.store(addresses[list(offsets).index(offset)], probabilities=probabilities)
         return tuple(VadTrace(model, offset, found[offset]) for offset in offsets)
 
-    def cached_predictions(self, recording: Recording, offset: int, turns: Iterable[int] = ()) -> EotTrace:
+    def cached_predictions(self, recording: Audible, offset: int, turns: Iterable[int] = ()) -> EotTrace:
         """The end-of-turn predictions at hand for one phase, with those on the branches of some turns."""
         known = EotTrace()
         for turn in (-1, *turns):
@@ -99,9 +151,7 @@ class Tracer:
                 known = known.merged(EotTrace(starts + shift, ends + shift, probabilities))
         return known
 
-    def predict(
-        self, recording: Recording, offset: int, known: EotTrace, starts: Ints, ends: Ints
-    ) -> EotTrace:
+    def predict(self, recording: Audible, offset: int, known: EotTrace, starts: Ints, ends: Ints) -> EotTrace:
         """`known` with more predictions, which are also kept in the cache."""
         place = ends // BRANCH_SAMPLES  # 0 is the tape, k + 1 the branch of turn k
         for number in np.unique(place).tolist():
@@ -121,7 +171,7 @@ class Tracer:
             known = known.merged(EotTrace(found.starts + shift, found.ends + shift, found.probabilities))
         return known
 
-    def _stream(self, recording: Recording, offset: int, turn: int) -> Pcm:
+    def _stream(self, recording: Audible, offset: int, turn: int) -> Pcm:
         """What the agent hears on the tape (`turn` -1), or on the branch of a turn."""
         tape = stream_of(recording.user, offset, self.tail_s)
         if turn < 0:
@@ -129,23 +179,21 @@ class Tracer:
         fork = self._forks(recording)[turn]
         return np.concatenate((tape[: fork.from_sample + offset], branch_audio(recording, fork)))
 
-    def _forks(self, recording: Recording) -> dict[int, Fork]:
+    def _forks(self, recording: Audible) -> dict[int, Fork]:
         assert recording.labels is not None
         return {fork.turn: fork for fork in forks_of(recording.labels, self.wait_s)}
 
-    def _eot_address(self, recording: Recording, offset: int, turn: int = -1) -> str:
+    def _eot_address(self, recording: Audible, offset: int, turn: int = -1) -> str:
         name, predictor = predicting()
         branch = f"-{self._branch_name(recording, turn)}" if turn >= 0 else ""
         return f"{recording.sha256}-{name}-{predictor.model_version()}-{offset}{branch}"
 
-    def _branch_name(self, recording: Recording, turn: int) -> str:
+    def _branch_name(self, recording: Audible, turn: int) -> str:
         """What its audio depends on beside the recording's."""
         fork, (start, stop) = self._forks(recording)[turn], own_silence(recording)
         return f"branch-{fork.from_sample}-{fork.until_sample}-{start}-{stop}"
 
-    def branches(
-        self, recording: Recording, offsets: Sequence[int], vads: Iterable[str]
-    ) -> tuple[Branch, ...]:
+    def branches(self, recording: Audible, offsets: Sequence[int], vads: Iterable[str]) -> tuple[Branch, ...]:
         """The VAD traces of all branches of a labelled recording, one for each offset."""
         forks = list(self._forks(recording).values())
         found: dict[tuple[str, int, int], Floats] = {}
@@ -160,10 +208,11 @@ class Tracer:
                         missing.append((fork, address))
                     else:
                         found[model, offset, fork.turn] = entry[0]
-                stream = stream_of(recording.user, offset, 0.0)
+                if not missing:
+                    continue
                 computed = forked_probabilities(
                     model,
-                    stream,
+                    stream_of(recording.user, offset, 0.0),
                     [(fork.from_sample + offset, branch_audio(recording, fork)) for fork, _ in missing],
                 )
                 for (fork, address), probabilities in zip(missing, computed, strict=True):
@@ -179,9 +228,18 @@ class Tracer:
             for fork in forks
         )
 
-    def trace(self, recording: Recording, phases: int, vads: Iterable[str] = VAD_MODELS) -> Traced:
-        """VAD traces and labels of a recording and its branches, with the predictions at hand."""
-        return self._traced(recording, phase_offsets(phases), vads, branched=True)
+    def trace(
+        self,
+        recording: Recording,
+        phases: int,
+        vads: Iterable[str] = VAD_MODELS,
+        path: HeardPath | None = None,
+    ) -> Traced:
+        """VAD traces and labels of a recording and its branches, with the predictions at hand.
+
+        One for each take (`takes_of`); all are heard over `path` if one is given.
+        """
+        return self._traced(recording, takes_of(phases, path), vads, branched=True)
 
     def trace_session(
         self,
@@ -192,28 +250,47 @@ class Tracer:
         stt: Sequence[SttEvent] | None = None,
     ) -> Traced:
         """All that one setting leads to on one recording at one phase offset: what a session needs."""
-        traced = self._traced(recording, [phase_samples], [settings.vad.model])
+        traced = self._traced(recording, [Take(phase_samples)], [settings.vad.model])
         return self.complete(recording, traced, [Block.of(settings, conditions)], stt)
 
     def _traced(
-        self, recording: Recording, offsets: Sequence[int], vads: Iterable[str], *, branched: bool = False
+        self, recording: Recording, takes: Sequence[Take], vads: Iterable[str], *, branched: bool = False
     ) -> Traced:
         recording = self.labelled(recording)
         assert recording.labels is not None
         vads = list(vads)
-        branches = self.branches(recording, offsets, vads) if branched else ()
-        turns = [branch.turn for branch in branches]
+        vad: dict[tuple[str, Take], VadTrace] = {}
+        branches: dict[Take, tuple[Branch, ...]] = {}
+        eot: dict[Take, EotTrace] = {}
+        for path in dict.fromkeys(take.path for take in takes):
+            heard = HeardRecording(recording, path)
+            of_path = [take for take in takes if take.path == path]
+            offsets = [take.phase_samples for take in of_path]
+            for model in vads:
+                for take, trace in zip(of_path, self.vad(heard, model, offsets), strict=True):
+                    vad[model, take] = replace(trace, path=path)
+            for take in of_path:
+                offset = take.phase_samples
+                branches[take] = self.branches(heard, [offset], vads) if branched else ()
+                turns = [branch.turn for branch in branches[take]]
+                eot[take] = self.cached_predictions(heard, offset, turns)
         return Traced(
             name=recording.name,
             path=recording.path,
             sha256=recording.sha256,
             duration_s=recording.duration_s,
             labels=recording.labels,
-            vad={model: self.vad(recording, model, offsets) for model in vads},
-            eot=tuple(self.cached_predictions(recording, offset, turns) for offset in offsets),
+            vad={model: tuple(vad[model, take] for take in takes) for model in vads},
+            eot=tuple(eot[take] for take in takes),
             tail_s=self.tail_s,
             notes=recording.notes,
-            branches=branches,
+            branches=tuple(
+                replace(
+                    of_takes[0],
+                    vad={model: tuple(one.vad[model][0] for one in of_takes) for model in vads},
+                )
+                for of_takes in zip(*(branches[take] for take in takes), strict=True)
+            ),
         )
 
     def labelled(self, recording: Recording) -> Recording:
@@ -247,7 +324,7 @@ class Tracer:
         ipus = tuple(Ipu("user", start_s, end_s) for start_s, end_s in spans.tolist())
         return Labels(recording.duration_s, ipus, (), source="speech of the user alone")
 
-    def restart(self, recording: Recording, known: VadTrace, missing: MissingRestarts) -> VadTrace:
+    def restart(self, recording: Audible, known: VadTrace, missing: MissingRestarts) -> VadTrace:
         """`known` with the VAD's restarts that are missing, which are also kept in the cache."""
         restarts = dict(known.restarts)
         name = f"{recording.sha256}-{model_version(known.model)}-{known.phase_samples}-{self.tail_s:g}"
@@ -280,7 +357,8 @@ class Tracer:
         eot = list(traced.eot)
         vad = {name: list(traces) for name, traces in traced.vad.items()}
         for phase in range(traced.phases):
-            offset = next(iter(vad.values()))[phase].phase_samples
+            trace = next(iter(vad.values()))[phase]
+            offset, heard_recording = trace.phase_samples, HeardRecording(recording, trace.path)
             agent = agent_turns(traced.labels) + offset / SAMPLE_RATE_HZ
             segmented: dict[tuple[VadSettings, float], tuple[Pauses, tuple[BranchPauses, ...]]] = {}
             for block in blocks:
@@ -300,9 +378,11 @@ class Tracer:
                         decide(tape, eot[phase], agent, block, heard, vad[model][phase], words_s, branches=branches)
                         break
                     except MissingPredictions as missing:
-                        eot[phase] = self.predict(recording, offset, eot[phase], missing.starts, missing.ends)
+                        eot[phase] = self.predict(
+                            heard_recording, offset, eot[phase], missing.starts, missing.ends
+                        )
                     except MissingRestarts as missing:
-                        vad[model][phase] = self.restart(recording, vad[model][phase], missing)
+                        vad[model][phase] = self.restart(heard_recording, vad[model][phase], missing)
         return replace(traced, eot=tuple(eot), vad={name: tuple(traces) for name, traces in vad.items()})
 
 
@@ -316,10 +396,12 @@ def trace_recordings(
     quiet: bool = False,
     line: LineCondition = CLEAN,
     seed: int = 0,
+    path: HeardPath | None = None,
 ) -> Iterator[Traced | ValueError]:
     """Load and trace recordings in worker processes, in order, with all predictions the blocks lead to.
 
     `line`: what the audio is put through before (`degrade`); labels stay those of the audio as recorded.
+    `path`: how all takes are heard; None: over several paths in turn (`takes_of`).
 
     A recording that cannot be loaded or traced gives the error in its place, so that one bad file does not
     stop the others. Only the traces come back: the audio of all recordings is never in memory at once.
@@ -327,7 +409,7 @@ def trace_recordings(
     kept = TraceCache(cache or default_cache())
     kept.prune(largest_cache())
     tracer = Tracer(kept)
-    work = partial(_trace_one, tracer, blocks, phases, line, seed)
+    work = partial(_trace_one, tracer, blocks, phases, line, seed, path)
     jobs = min(jobs, max(1, len(files)))
     for one, outcome in zip(
         files, run_batch(work, files, jobs=jobs, task="tracing", quiet=quiet), strict=True
@@ -348,6 +430,7 @@ def _trace_one(
     phases: int,
     line: LineCondition,
     seed: int,
+    path: HeardPath | None,
     files: RecordingFiles,
 ) -> Traced:
     recording = load_recording(files)
@@ -358,4 +441,4 @@ def _trace_one(
     waits_s = [float(longest_wait_s(block.max_delay).max()) for block in blocks]
     tracer = replace(tracer, wait_s=max([LONGEST_WAIT_S, *waits_s]))
     vads = sorted({block.vad.model for block in blocks})
-    return tracer.complete(recording, tracer.trace(recording, phases, vads), blocks)
+    return tracer.complete(recording, tracer.trace(recording, phases, vads, path), blocks)

@@ -154,7 +154,25 @@ def test_rows_keep_their_order_and_their_knobs(table, result):
     pd.testing.assert_frame_equal(result.table[list(KNOBS)], table)
     assert result.table.index.tolist() == list(range(len(table)))
     assert list(result.table.columns) == [*KNOBS, *result.without[0].columns]
-    assert set(METRICS) == set(result.without[0].columns)
+    assert {*METRICS, "coin_flips"} == set(result.without[0].columns)
+
+
+def test_coin_flips_are_pairs_of_takes_that_disagree_on_a_hold(corpus, table, result):
+    """Twin: which holds each take cuts, then all pairs of takes of each recording."""
+    for row in np.random.default_rng(1).permutation(len(table))[:8]:
+        settings, differ, n = settings_in(table.iloc[row]), 0, 0
+        for one in corpus.recordings:
+            holds = [x for x in naive.pauses_of(one.labels, one.tail_s) if x.kind in ("hold", "cut_off")]
+            cut = []
+            for phase in range(one.phases):
+                commits = replay(one, settings, CONDITIONS, phase)
+                rows = naive.attribute(one.labels, commits, one.tail_s)
+                cut.append({found["label_start_s"] for found in rows if found["scored"]})
+            for a in range(len(cut)):
+                for b in range(a):
+                    differ, n = differ + len(cut[a] ^ cut[b]), n + len(holds)
+        np.testing.assert_allclose(result.table["coin_flips"].iloc[row], differ / n)
+    assert result.table["coin_flips"].max() > 0
 
 
 def test_a_shuffled_table_gives_the_same_figures_in_its_own_order(corpus, table, result, conditions):

@@ -13,14 +13,15 @@ from lab_utils.core.labels import Word, labels_until
 from lab_utils.core.recording import Recording
 from lab_utils.core.settings import Conditions, Settings
 from lab_utils.core.timeline import stream_of
-from lab_utils.core.traces import Traced
+from lab_utils.core.traces import BRANCH_SAMPLES, Traced
 from lab_utils.recordings.audio import BadRecording, write_wav
 from lab_utils.recordings.find import find_recordings, load_recording
+from lab_utils.recordings.heard_paths import as_heard
 from lab_utils.turns import tracing
 from lab_utils.turns.branches import branch_recording
 from lab_utils.turns.detectors import v1_mini
 from lab_utils.turns.replay import Block, MissingPredictions, MissingRestarts, replay, replay_branches
-from lab_utils.turns.tracing import TraceCache, Tracer, trace_recordings
+from lab_utils.turns.tracing import Take, TraceCache, Tracer, takes_of, trace_recordings
 from lab_utils.turns.vad import speech_probabilities
 
 
@@ -237,7 +238,7 @@ def labelled() -> Recording:
 def test_a_branch_is_traced_from_the_state_that_the_tape_has_led_to(tracer, labelled, model) -> None:
     """The detector of a session on tape-and-silence says the same, window by window."""
     offset = 200
-    traced = tracer._traced(labelled, [offset], [model], branched=True)
+    traced = tracer._traced(labelled, [Take(offset)], [model], branched=True)
     assert traced.branches
     for branch in traced.branches:
         (whole,) = tracer.vad(branch_recording(labelled, branch.turn), model, [offset])
@@ -286,3 +287,24 @@ def test_a_long_max_delay_makes_the_caller_wait_for_longer(tmp_path) -> None:
     assert isinstance(traced, Traced)
     ends_s = traced.labels.of_kind("shift")[:, 0]
     assert all(branch.until_s >= ends_s[branch.turn] + 9.0 for branch in traced.branches)
+
+
+# --- takes ------------------------------------------------------------------------------------------
+
+
+def test_takes_are_phases_heard_over_several_paths_or_all_over_one() -> None:
+    assert takes_of(4) == [Take(0, "16k"), Take(128, "24k"), Take(256, "opus"), Take(384, "24k")]
+    assert takes_of(2, "opus") == [Take(0, "opus"), Take(256, "opus")]
+
+
+def test_each_take_is_traced_as_it_is_heard_at_its_phase(tracer, labelled) -> None:
+    traced = tracer.complete(labelled, tracer.trace(labelled, 4, ["livekit"]), [Block.of(Settings())])
+    assert [(one.phase_samples, one.path) for one in traced.vad["livekit"]] == takes_of(4)
+    for take, trace, eot in zip(takes_of(4), traced.vad["livekit"], traced.eot, strict=True):
+        stream = stream_of(as_heard(labelled.user, take.path), take.phase_samples, tracer.tail_s)
+        (expected,) = speech_probabilities("livekit", [stream])
+        np.testing.assert_array_equal(trace.probabilities, expected)
+        on_tape = eot.ends < BRANCH_SAMPLES
+        assert on_tape.any()
+        again = v1_mini.end_of_turn_probabilities(stream, eot.starts[on_tape], eot.ends[on_tape])
+        np.testing.assert_array_equal(again.probabilities, eot.probabilities[on_tape])

@@ -15,6 +15,8 @@ Definitions (after livekit/eot-bench; examples and reasons in docs/figures.md):
 - Timeout: an end of turn committed by `max_delay`. Missed: no commit within 8 s of the true end (or
   `max_delay` + 2 s, if that is longer). A missed turn's latency is infinite in percentiles and left out of
   the mean. Longest wait: the largest latency.
+- Takes: hearings of one call that no listener could tell apart; rates are means over them. Coin flips: the
+  probability that two takes disagree on whether a hold is cut (`coin_flips`).
 """
 
 from .figures import figures
@@ -34,7 +36,7 @@ from .intervals import (
     owners,
 )
 from .per_recording import PerRecording, per_recording
-from .scores import LATENCIES, PERCENTILES, RATES, pareto_frontier, summarize
+from .scores import LATENCIES, PERCENTILES, RATES, coin_flips, pareto_frontier, summarize
 from .tally import Tally, tally
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "Tally",
     "attribute",
     "attributes",
+    "coin_flips",
     "figures",
     "intervals",
     "owners",

@@ -55,7 +55,7 @@ def per_recording(tallies: Sequence[Tally], marks: Intervals, setting: int = 0) 
     >>> from lab_utils.turns.metrics import intervals
     >>> labels = Labels(9.0, (Ipu("user", 1.0, 2.0),), (Label("shift", 2.0, 3.0),))
     >>> none = np.zeros(1, dtype=np.int64)
-    >>> takes = [Tally(*[none] * 7, latency_s=np.array([[s]])) for s in (0.6, np.inf)]
+    >>> takes = [Tally(*[none] * 5, none[None], none, none, np.array([[s]])) for s in (0.6, np.inf)]
     >>> one = per_recording(takes, intervals(labels))
     >>> one.turns, one.missed, one.latency_s.tolist()
     (1, 0.5, [[0.6], [inf]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 
@@ -27,7 +28,8 @@ def summarize(tallies: Sequence[Tally], marks: Sequence[Intervals]) -> dict[str,
     >>> from lab_utils.turns.metrics import intervals
     >>> labels = Labels(9.0, (Ipu("user", 1.0, 2.0),), (Label("shift", 2.0, 3.0),))
     >>> none = np.zeros(1, dtype=np.int64)
-    >>> takes = [Tally(*[none] * 7, latency_s=np.array([[wait_s]])) for wait_s in (0.6, 0.8, np.inf)]
+    >>> waits_s = (np.array([[wait_s]]) for wait_s in (0.6, 0.8, np.inf))
+    >>> takes = [Tally(*[none] * 5, none[None], none, none, wait_s) for wait_s in waits_s]
     >>> found = summarize(takes, [intervals(labels)] * 3)
     >>> [float(found[name][0].round(3)) for name in ("latency_mean", "latency_p50", "latency_p95")]
     [0.7, 0.8, inf]
@@ -54,6 +56,32 @@ def summarize(tallies: Sequence[Tally], marks: Sequence[Intervals]) -> dict[str,
         "longest_wait": longest,
     }
     return rates | dict(zip(LATENCIES, figures, strict=True))
+
+
+def coin_flips(tallies: Sequence[Sequence[Tally]], marks: Sequence[Intervals]) -> Floats:
+    """The probability that two takes of a call disagree on whether a hold is cut, shape=(settings,).
+
+    `tallies[r]`: recording r's, one per take. Over the scored holds and cut-off pauses of all recordings; NaN
+    without any, or with a single take.
+
+    >>> from lab_utils.core.labels import Label, Labels
+    >>> from lab_utils.turns.metrics import intervals
+    >>> marks = intervals(Labels(9.0, (), (Label("hold", 1.0, 1.5), Label("hold", 3.0, 3.5))))
+    >>> none = np.zeros(1, dtype=np.int64)
+    >>> takes = [
+    ...     Tally(*[none] * 5, np.array([[bits]], dtype=np.uint64), none, none, np.zeros((0, 1)))
+    ...     for bits in (0b00, 0b01, 0b01)
+    ... ]
+    >>> coin_flips([takes], [marks]).round(3).tolist()  # of 3 pairs 2 disagree, on one hold of two
+    [0.333]
+    """
+    differ = np.zeros(tallies[0][0].cut_words.shape[1])
+    n = 0
+    for takes, mark in zip(tallies, marks, strict=True):
+        for one, other in combinations(takes, 2):
+            differ += np.bitwise_count(one.cut_words ^ other.cut_words).sum(axis=0)
+            n += mark.n_holds
+    return differ / n if n else np.full(len(differ), np.nan)
 
 
 def _latencies(tallies: Sequence[Tally], settings: slice) -> list[Floats]:

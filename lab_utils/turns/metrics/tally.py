@@ -44,6 +44,9 @@ class Tally:
     cut_offs_cut: Counts
     """Cut-off pauses with a commit before the recorded agent spoke."""
     backchannels_hit: Counts
+    cut_words: Words
+    """Which scored holds and cut-off pauses are cut: bits, numbered alike in all takes of a recording;
+    shape=(words, settings)."""
     in_no_label: Counts
     """Commits that belong to no label."""
     timeouts: Counts
@@ -148,6 +151,7 @@ def tally(decisions: Decisions, marks: Intervals, offset_s: float, longest_wait_
     turns = words[bits.first_word[1] : bits.first_word[2]] | bits.turn_bits[:, None]
     return Tally(
         **counts,
+        cut_words=np.concatenate([words[slice(*bits.first_word[k : k + 2])] for k in (0, 2)]),
         turns_cut_at_most=np.bitwise_count(turns).sum(axis=0, dtype=np.int64),
         in_no_label=in_no_label,
         timeouts=timeouts,
@@ -220,9 +224,9 @@ def _bits(slot: Ints, interval: Ints, marks: Intervals) -> _Bits:
     turn_bits = np.zeros(0, dtype=np.uint64)
     cut_off_turns = np.flatnonzero(marks.cut_off_turns)
     for name, used, number, always in (
-        ("holds_cut", kind == HOLD, interval, ()),
+        ("holds_cut", kind == HOLD, interval, np.flatnonzero(marks.kind == HOLD)),
         ("turns_cut", in_turn, turn, cut_off_turns),
-        ("cut_offs_cut", kind == CUT_OFF, interval, ()),
+        ("cut_offs_cut", kind == CUT_OFF, interval, np.flatnonzero(marks.kind == CUT_OFF)),
         ("backchannels_hit", kind == BACKCHANNEL, interval, ()),
     ):
         cell = np.flatnonzero(used)

@@ -1,0 +1,83 @@
+"""How audio gets to an agent: as it was recorded, at LiveKit's own rate, or through a codec.
+
+Goal: versions of a call that no listener could tell apart and a detector can: a decision that hangs on the
+path is a coin flip, not a judgement. Pure and deterministic: the same samples give the same samples.
+Conventions: int16 mono at 16 kHz in and out, as long as before and in place (no delay), so that labels stay.
+Definitions:
+- `16k`: the recording's own samples.
+- `24k`: LiveKit's room input. RoomIO resamples a track to 24 kHz (`rtc.AudioResampler`, medium quality:
+  livekit/agents/voice/room_io/_input.py), and detector and voice activity from there to 16 kHz (quick
+  quality: inference/vad.py, inference/eot/base.py), with samples of 16 bits in between. The same library,
+  libsoxr, is used here without its dither, by which two of LiveKit's resamplers differ by up to 2 steps.
+- `opus`: up to 48 kHz, through Opus at 32 kbit/s, speech mode, frames of 20 ms (what WebRTC does by default
+  for a mono microphone), and down again.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Literal, get_args
+
+import numpy as np
+import soxr
+
+from ..core.recording import Pcm
+from ..core.timeline import SAMPLE_RATE_HZ
+
+HeardPath = Literal["16k", "24k", "opus"]
+HEARD_PATHS: tuple[HeardPath, ...] = get_args(HeardPath)
+ROOM_RATE_HZ = 24_000
+OPUS_RATE_HZ = 48_000
+OPUS_BIT_RATE = 32_000
+
+
+def as_heard(pcm: Pcm, path: str) -> Pcm:
+    """Audio as it is heard over one of `HEARD_PATHS`, shape=(samples,). Raises ValueError for another.
+
+    >>> tone = (9000 * np.sin(np.arange(16_000) / 16)).astype(np.int16)
+    >>> near = as_heard(tone, "24k")
+    >>> len(near) == len(tone), bool(0 < np.abs(near[100:-100] - tone[100:-100]).max() < 300)
+    (True, True)
+    """
+    if path == "16k" or not len(pcm):
+        return pcm
+    if path == "24k":
+        room = _resampled(pcm, SAMPLE_RATE_HZ, ROOM_RATE_HZ, "MQ")
+        return _as_long(_resampled(room, ROOM_RATE_HZ, SAMPLE_RATE_HZ, "QQ"), len(pcm))
+    if path == "opus":
+        wide = _opus(_resampled(pcm, SAMPLE_RATE_HZ, OPUS_RATE_HZ, "HQ"))
+        return _as_long(_resampled(wide, OPUS_RATE_HZ, SAMPLE_RATE_HZ, "HQ"), len(pcm))
+    raise ValueError(f"unknown path {path!r}; expected one of {', '.join(HEARD_PATHS)}")
+
+
+def _resampled(pcm: Pcm, from_hz: int, to_hz: int, quality: str) -> Pcm:
+    # As floats: libsoxr dithers what it gives out as integers, differently each time.
+    out = soxr.resample(pcm.astype(np.float32), from_hz, to_hz, quality=quality)
+    whole: Pcm = np.clip(np.rint(out), -32_768, 32_767).astype(np.int16)
+    return whole
+
+
+def _as_long(pcm: Pcm, n: int) -> Pcm:
+    return np.pad(pcm, (0, max(0, n - len(pcm))))[:n]
+
+
+def _opus(pcm: Pcm) -> Pcm:
+    """Encoded and decoded at 48 kHz; the container says what the codec put before the first sample."""
+    import av
+
+    file = io.BytesIO()
+    with av.open(file, "w", format="ogg") as container:
+        stream = container.add_stream("libopus", rate=OPUS_RATE_HZ, options={"application": "voip"})
+        stream.bit_rate = OPUS_BIT_RATE
+        stream.layout = "mono"
+        frame = av.AudioFrame.from_ndarray(pcm[None, :], format="s16", layout="mono")
+        frame.sample_rate = OPUS_RATE_HZ
+        for some in (frame, None):
+            container.mux(stream.encode(some))
+    file.seek(0)
+    with av.open(file) as container:
+        parts = [frame.to_ndarray().reshape(-1) for frame in container.decode(audio=0)]
+    heard = np.concatenate(parts).astype(np.float64)
+    scaled = heard * 32_768 if np.issubdtype(parts[0].dtype, np.floating) else heard
+    whole: Pcm = np.clip(np.rint(scaled), -32_768, 32_767).astype(np.int16)
+    return whole
