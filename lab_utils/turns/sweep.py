@@ -105,9 +105,7 @@ class Corpus:
                 stt = heard_by(block, recording.labels, offset_s)
                 eot, speaks = recording.eot[phase], agent + offset_s
                 words_s = counted_words(block, recording.labels, offset_s)
-                decided = decide(
-                    found.tape, eot, speaks, block, stt, trace, words_s, branches=found.branches
-                )
+                decided = decide(found.tape, eot, speaks, block, stt, trace, words_s, branches=found.branches)
                 yield r, phase, decided, offset_s
 
     def score(self, block: Block, pauses: Sequence[Sequence[Segmented]]) -> list[list[Tally]]:

@@ -375,7 +375,16 @@ class Tracer:
                 words_s = counted_words(block, traced.labels, offset / SAMPLE_RATE_HZ)
                 while True:
                     try:
-                        decide(tape, eot[phase], agent, block, heard, vad[model][phase], words_s, branches=branches)
+                        decide(
+                            tape,
+                            eot[phase],
+                            agent,
+                            block,
+                            heard,
+                            vad[model][phase],
+                            words_s,
+                            branches=branches,
+                        )
                         break
                     except MissingPredictions as missing:
                         eot[phase] = self.predict(

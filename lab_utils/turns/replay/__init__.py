@@ -137,9 +137,7 @@ def _decide_stt(
         try:
             learners = block.learners(speaks)
             refusals = _refusals(block, speaks, events)
-            parts.append(
-                stt_decisions(heard, block.vad, events, learners, frame, n_pauses, lag_s, refusals)
-            )
+            parts.append(stt_decisions(heard, block.vad, events, learners, frame, n_pauses, lag_s, refusals))
         except MissingRestarts as more:
             missing |= {at + shift: n for at, n in zip(more.origins, more.windows, strict=True)}
     if missing:

@@ -57,9 +57,7 @@ def late_decisions(
     def walk_of(world: World, of_rows: Ints) -> _Walk:
         numbers = np.append(columns[of_rows], delays.first[None, :], axis=0)  # -1: before any pause
         shift = rows.shift[of_rows]
-        return _Walk(
-            world, numbers, shift, delays, predictions, prediction_delay, frame_samples, modelled
-        )
+        return _Walk(world, numbers, shift, delays, predictions, prediction_delay, frame_samples, modelled)
 
     tape = worlds[0]
     n_tape = len(tape.pauses)
@@ -264,8 +262,8 @@ class _Run:
         run = _Run(
             first, *self._tables(pauses - first, n), *self._late(transcripts, n), self.transcribed.copy(),
             self.predicted.copy(), self.pending_s.copy(), self.at_once.copy(), self.last_speaking_s.copy(),
-            self.pending_last_speaking_s.copy(), self.flushed.copy(), self.words.copy(), self.pending_transcript, self.pause,
-            self.speaking,
+            self.pending_last_speaking_s.copy(), self.flushed.copy(), self.words.copy(),
+            self.pending_transcript, self.pause, self.speaking,
         )  # fmt: skip
         if self.pause >= 0:
             for name in ("commit_s", "commit_last_speaking_s", "accepted", "probability"):
