@@ -17,7 +17,7 @@ from lab_utils.turns import sweep as sweeping
 from lab_utils.turns.choose import Budget, NoneWithinBudget, choose, held_out
 from lab_utils.turns.grid import expand, row_of, settings_of
 from lab_utils.turns.metrics import LATENCIES, RATES, attribute, intervals
-from lab_utils.turns.replay import MissingPredictions, blocks_of, replay
+from lab_utils.turns.replay import MissingPredictions, blocks_of, replay, replay_branches
 from lab_utils.turns.sweep import Corpus, commits_table, counts, figures_of, make_folds, score_one, sweep
 
 METRICS = [
@@ -157,7 +157,7 @@ def test_rows_keep_their_order_and_their_knobs(table, result):
     assert {*METRICS, "coin_flips"} == set(result.without[0].columns)
 
 
-def test_coin_flips_are_pairs_of_takes_that_disagree_on_a_hold(corpus, table, result):
+def test_coin_flips_are_pairs_of_takes_that_disagree_on_a_hold(corpus, table, result, conditions):
     """Twin: which holds each take cuts, then all pairs of takes of each recording."""
     for row in np.random.default_rng(1).permutation(len(table))[:8]:
         settings, differ, n = settings_in(table.iloc[row]), 0, 0
@@ -165,7 +165,7 @@ def test_coin_flips_are_pairs_of_takes_that_disagree_on_a_hold(corpus, table, re
             holds = [x for x in naive.pauses_of(one.labels, one.tail_s) if x.kind in ("hold", "cut_off")]
             cut = []
             for phase in range(one.phases):
-                commits = replay(one, settings, CONDITIONS, phase)
+                commits = replay(one, settings, conditions, phase)
                 rows = naive.attribute(one.labels, commits, one.tail_s)
                 cut.append({found["label_start_s"] for found in rows if found["scored"]})
             for a in range(len(cut)):
@@ -380,7 +380,9 @@ def test_the_commits_of_a_setting_are_listed_with_what_they_mean(corpus, table, 
         for recording in corpus.recordings:
             for phase in range(recording.phases):
                 commits = replay(recording, settings, conditions, phase)
-                expected = attribute(commits, intervals(recording.labels, recording.tail_s))
+                marks = intervals(recording.labels, recording.tail_s)
+                waits = replay_branches(recording, settings, conditions, phase)
+                expected = attribute(commits, marks, waits, 8.0)
                 of_run = (
                     (frame["setting"] == number)
                     & (frame["phase"] == phase)
@@ -390,6 +392,7 @@ def test_the_commits_of_a_setting_are_listed_with_what_they_mean(corpus, table, 
                 pd.testing.assert_frame_equal(found, expected, check_dtype=False)
                 total += len(expected)
     assert len(frame) == total > 0
+    assert not frame["on_branch"].all()
 
 
 def test_todays_defaults_are_scored_beside_the_grid(corpus, conditions):
