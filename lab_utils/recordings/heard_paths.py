@@ -75,7 +75,7 @@ def _opus(pcm: Pcm) -> Pcm:
         for some in (frame, None):
             container.mux(stream.encode(some))
     file.seek(0)
-    with av.open(file) as coded:
+    with av.open(file, "r") as coded:
         parts = [frame.to_ndarray().reshape(-1) for frame in coded.decode(audio=0)]
     heard = np.concatenate(parts).astype(np.float64)
     scaled = heard * 32_768 if np.issubdtype(parts[0].dtype, np.floating) else heard
