@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from livekit.agents import AgentSession, CloseEvent
 from livekit.agents.testing import fake_job_context
-from livekit.agents.voice.transcription import TranscriptSynchronizer
 from livekit.local_inference import EOT
 from pydantic_core import to_jsonable_python
 
@@ -30,21 +29,17 @@ from .audio_out import Playout, mix
 from .caller.reactive import OPEN_LOOP_CAVEATS, REACTIVE_CAVEATS, ReactiveCaller
 from .caller.turns import CallerTurn
 from .caller.words import CallersWords
+from .ending import close, last_words, note_error
 from .heard_text import synchronizer
 from .job import SessionJob
-from .log.observer import Observer, described
+from .log.hooks import described
+from .log.observer import Observer
 from .models import TracedTurnDetector, TracedVAD, livekit_detector, livekit_vad
 from .real_time_limit import RealTimeLimit, real_time_limit
 from .scripted.llm import ScriptedLLM
 from .scripted.stt import ScriptedSTT
 from .scripted.tts import ScriptedTTS
 
-LAST_WORDS_S = 30.0
-"""The agent may finish what it is saying for so long after the audio has ended."""
-CLOSE_S = 10.0
-"""The session may take so long to close; LiveKit's worker kills a job that takes longer (`WorkerOptions.
-shutdown_process_timeout`)."""
-LOOK_AGAIN_S = 0.05
 CAVEATS = {"open_loop": OPEN_LOOP_CAVEATS, "reactive": REACTIVE_CAVEATS}
 
 
@@ -170,9 +165,10 @@ class _Session:
                     self._closed_early(closed.result())
                 else:
                     self.observer.note("audio_ends")
-                    await self._last_words(session)
+                    await last_words(session, self.observer)
             finally:
-                await self._close(session, heard_text)
+                if failure := await close(session, heard_text, self.observer):
+                    self.fail(failure)
                 self._duration_s = time.time() - (audio_in.started_at or self._begun_at)
                 if job.keep_audio and audio_in.started_at is not None:
                     self._heard = mix(audio_in.samples(), audio_out.heard, audio_in.started_at)
@@ -185,43 +181,8 @@ class _Session:
         why = event.reason.value if cause is None else ""
         self.fail(f"the session closed itself before the recording ended: {why}", cause)
 
-    async def _last_words(self, session: AgentSession[Any]) -> None:
-        """Let the agent finish what it is saying, unless it takes too long."""
-        try:
-            async with asyncio.timeout(LAST_WORDS_S):
-                last = None
-                while (speech := session.current_speech) is not None:
-                    if speech is last:  # it has ended, but its activity hasn't noticed or can't
-                        await asyncio.sleep(LOOK_AGAIN_S)
-                    await speech.wait_for_playout()
-                    last = speech
-        except TimeoutError:
-            # An answer that never came is no error to LiveKit, which would wait for ever.
-            self.observer.note(
-                "limit", what="last words", limit_s=LAST_WORDS_S, agent_state=session.agent_state
-            )
-
-    async def _close(self, session: AgentSession[Any], heard_text: TranscriptSynchronizer) -> None:
-        """Close both, in bounded time: a session waits for its tools, and a tool may never end."""
-
-        async def close() -> None:
-            await session.aclose()
-            await heard_text.aclose()
-
-        closing = asyncio.ensure_future(close())
-        # Not `wait_for`, which waits on for what ignores being cancelled.
-        await asyncio.wait({closing}, timeout=CLOSE_S)
-        if not closing.done():
-            closing.cancel()
-            self.observer.note("limit", what="closing", limit_s=CLOSE_S)
-            tools = ", ".join(self.observer.running_tools)
-            what = f"tools that don't end: {tools}" if tools else "a method of the agent doesn't end"
-            self.fail(f"the session could not be closed within {CLOSE_S:g} s: {what}")
-        elif not closing.cancelled() and (error := closing.exception()) is not None:
-            self._note_error("closing", error)
-
     def _note_error(self, source: str, error: BaseException) -> None:
-        self.observer.note("error", source=source, error=described(error), type=type(error).__name__)
+        note_error(self.observer, source, error)
 
     def _source(self, pcm: Pcm, frame: int) -> AudioSource:
         job = self.job

@@ -18,8 +18,9 @@ from virtual import where_clock_is_virtual
 
 from lab_utils.core.session_log import SessionLog
 from lab_utils.core.settings import Settings
+from lab_utils.session.ending import CLOSE_S, LAST_WORDS_S
 from lab_utils.session.job import Limits, SessionJob
-from lab_utils.session.run import CLOSE_S, LAST_WORDS_S, run
+from lab_utils.session.run import run
 from lab_utils.session.scripted.llm import ScriptedLLM, ToolRequest
 from lab_utils.session.scripted.stt import ScriptedSTT
 from lab_utils.session.scripted.tts import ScriptedTTS

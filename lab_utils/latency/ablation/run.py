@@ -97,10 +97,7 @@ def ablate(
     """
     if turns < 1:
         raise ValueError(f"turns is {turns}; expected 1 or more")
-    if not 0 <= wait_s <= 60:
-        raise ValueError(f"wait_s is {wait_s}; expected 0 to 60 seconds")
-    settings, conditions = settings_in(profile), conditions_in(profile)
-    plan = Plan(settings, conditions, providers, cache or default_cache(), wait_s, greeting)
+    plan = _plan(profile, providers, cache, wait_s, greeting)
     found, errors = find_in(paths, channels)
     skipped = [str(error) for _, error in errors]
     chosen: list[tuple[RecordingFiles, Prepared]] = []
@@ -116,8 +113,8 @@ def ablate(
     if not chosen:
         raise BadRecording("; ".join(skipped) or "no recordings given; name a file or a folder")
     draws = math.ceil(turns / sum(one.turns for _, one in chosen))
-    cache_model = providers.large.cache
-    wanted = configurations(cache_model is not None and cache_model.automatic, mistakes)
+    caches = providers.large.cache is not None and providers.large.cache.automatic
+    wanted = configurations(caches, mistakes)
     cells = list(_cells([files for files, _ in chosen], wanted, seed, draws))
     rows = list(_measured(plan, cells, jobs, quiet))
     of_turns, of_sessions = _tables(cells, rows, wanted)
@@ -137,6 +134,19 @@ def ablate(
         sessions=of_sessions,
         summary=summarize(of_turns, of_sessions, seed),
     )
+
+
+def _plan(
+    profile: Settings | HasSettings,
+    providers: Providers,
+    cache: Path | None,
+    wait_s: float,
+    greeting: bool | None,
+) -> Plan:
+    if not 0 <= wait_s <= 60:
+        raise ValueError(f"wait_s is {wait_s}; expected 0 to 60 seconds")
+    settings, conditions = settings_in(profile), conditions_in(profile)
+    return Plan(settings, conditions, providers, cache or default_cache(), wait_s, greeting)
 
 
 def prepare(plan: Plan, files: RecordingFiles) -> Prepared:

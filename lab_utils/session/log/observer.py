@@ -6,7 +6,6 @@ announces nowhere (speech as the VAD hears it, predictions, commits).
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -17,10 +16,10 @@ from typing import Any
 import numpy as np
 from livekit.agents import Agent, AgentSession, llm, tts
 from livekit.agents.metrics import LLMMetrics, TTSMetrics
-from livekit.agents.voice.agent_activity import AgentActivity
 
 from ...core.detectors import DETECTORS
 from ...core.session_log import STAGES, Reply, SessionEvent, SessionEventKind
+from .hooks import Hook, described, hooked
 
 OUR_OWN_DOING = "a non-default turn detection threshold was provided"
 """A warning about every session here, for a profile's threshold is always given."""
@@ -91,7 +90,7 @@ class Observer:
         session.on("close", lambda event: self.note("closed", reason=event.reason.value))
         session.on("conversation_item_added", self._on_item)
         session.on("tool_execution_updated", self._on_tool)
-        hooks: dict[str, Callable[..., Callable[[Any], None] | None]] = {
+        hooks: dict[str, Hook] = {
             "on_start_of_speech": self._on_start_of_speech,
             "on_end_of_speech": self._on_end_of_speech,
             "on_final_transcript": self._on_final_transcript,
@@ -100,7 +99,7 @@ class Observer:
             "on_preemptive_generation": self._on_preemptive_generation,
         }
         try:
-            with _hooked(session, hooks):
+            with hooked(session, hooks):
                 yield
         finally:
             # A plugin may serve other sessions after this one.
@@ -271,11 +270,6 @@ class _Notes(logging.Handler):
         )
 
 
-def described(error: BaseException) -> str:
-    """An error in one line."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
 def _plain(data: dict[str, Any], origin: float) -> dict[str, Any]:
     """Moments (`…_at`) as seconds from `origin` (`…_s`), and numbers of numpy as Python's."""
     plain = {}
@@ -286,33 +280,3 @@ def _plain(data: dict[str, Any], origin: float) -> dict[str, Any]:
         else:
             plain[name] = value
     return plain
-
-
-@contextmanager
-def _hooked(
-    session: AgentSession[Any], hooks: dict[str, Callable[..., Callable[[Any], None] | None]]
-) -> Iterator[None]:
-    """Call each hook before the method of `AgentActivity` of that name, in the activities of one session.
-
-    What a hook returns is called with the method's result.
-    """
-    originals = {name: getattr(AgentActivity, name) for name in hooks}
-
-    def hooked(name: str) -> Callable[..., Any]:
-        @functools.wraps(originals[name])
-        def call(activity: Any, *args: Any, **kwargs: Any) -> Any:
-            told = hooks[name](*args, **kwargs) if activity._session is session else None
-            result = originals[name](activity, *args, **kwargs)
-            if told is not None:
-                told(result)
-            return result
-
-        return call
-
-    for name in hooks:
-        setattr(AgentActivity, name, hooked(name))
-    try:
-        yield
-    finally:
-        for name, original in originals.items():
-            setattr(AgentActivity, name, original)

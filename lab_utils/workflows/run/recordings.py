@@ -65,7 +65,6 @@ def run_recordings(
     settings = settings_in(profile)
     parts: dict[PartKind, Part] = {"agent": agent, "stt": stt, "llm": llm, "tts": tts}
     assumed = conditions_in(profile) if conditions is None else conditions
-    timing = stt_timing(settings, assumed)
     plan = Plan(
         settings,
         assumed,
@@ -73,7 +72,7 @@ def run_recordings(
         seed,
         real_time,
         limits,
-        timing,
+        stt_timing(settings, assumed),
         parts,
         cache or default_cache(),
         out.absolute(),
@@ -82,12 +81,6 @@ def run_recordings(
     found, results = _find(paths, channels)
     started_at = time.time()
 
-    def ended(interrupted: bool = False) -> RunResults:
-        named = {kind: _name(part) for kind, part in parts.items() if part is not None}
-        return RunResults(
-            settings, assumed, mode, real_time, seed, named, timing, tuple(results), text, interrupted
-        )
-
     try:
         for result in _results(plan, found, jobs, quiet):
             results.append(result)
@@ -95,13 +88,30 @@ def run_recordings(
         folders = [session_folder(out, files.name) for files in found]
         finished = sum(_written_since(folder / FILES[-1], started_at) for folder in folders)
         if finished:
-            write_summary(ended(interrupted=True), out)
+            write_summary(_ended(plan, results, interrupted=True), out)
         raise Interrupted(finished, len(found), out) from interrupt
     if all(result.outcome == "skipped" for result in results):
         reasons = "; ".join(result.reason for result in results)
         raise BadRecording(reasons or "no recordings given; name a file or a folder")
-    write_summary(ended(), out)
-    return ended()
+    ended = _ended(plan, results)
+    write_summary(ended, out)
+    return ended
+
+
+def _ended(plan: Plan, results: Sequence[Result], *, interrupted: bool = False) -> RunResults:
+    named = {kind: _name(part) for kind, part in plan.parts.items() if part is not None}
+    return RunResults(
+        plan.settings,
+        plan.conditions,
+        plan.mode,
+        plan.real_time,
+        plan.seed,
+        named,
+        plan.stt_timing,
+        tuple(results),
+        plan.text,
+        interrupted,
+    )
 
 
 def _find(

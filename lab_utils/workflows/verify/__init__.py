@@ -2,7 +2,8 @@
 
 from .cases import Case, draw_cases
 from .compare import Outcome
-from .recorded import Recorded, recorded_summary, verify_recorded
+from .recorded import Recorded, verify_recorded
+from .recorded_summary import recorded_summary
 from .run import verify
 from .summary import EXCLUDED, GROUP_NAMES, Verification, aligned, counts_of, group_of, groups, summary_of
 
