@@ -182,7 +182,7 @@ def test_an_agent_that_computes_for_ever_is_stopped_and_the_place_named() -> Non
     log = session(agent=Computes, limits=Limits(real_s=2.0))
     assert time.monotonic() - began < 6
     assert log.failure.startswith("took more than 2 s of real time; it was busy at ")
-    assert "test_simulation_faults.py" in log.failure
+    assert "test_faults.py" in log.failure
     assert "(on_user_turn_completed)" in log.failure
     assert len(log.of_kind("commit")) == 1
 
