@@ -82,10 +82,15 @@ def rng_for(seed: int, part: str) -> np.random.Generator:
 
 
 class Draws:
-    """Random streams by what is asked: the n-th time that something is asked has the same one in every run.
+    """One random stream per request: the n-th request of a text has the same stream in every run.
 
-    For comparing runs that ask more or less besides: were draws taken in order, one request more would shift
-    those of all that follow, and two runs would differ by luck.
+    Runs can then be compared although one of them makes more requests. Had all requests one stream in common,
+    an additional request would change the delays of all later ones.
+
+    >>> one, other = Draws(0, "llm"), Draws(0, "llm")
+    >>> _ = other.rng("an additional request")
+    >>> one.rng("Hello?").random() == other.rng("Hello?").random()
+    True
     """
 
     def __init__(self, seed: int, part: str) -> None:
@@ -93,6 +98,6 @@ class Draws:
         self._asked: Counter[str] = Counter()
 
     def rng(self, asked: str) -> np.random.Generator:
-        """The stream of this request; a moment later another one, also for the same words."""
+        """The stream of this request. Each call counts as a request: the same text again has another one."""
         self._asked[asked] += 1
         return rng_for(self._seed, f"{self._part} {self._asked[asked]} {asked}")

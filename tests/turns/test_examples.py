@@ -1,4 +1,4 @@
-"""The examples in docstrings run, and each public function of the metrics has one."""
+"""The examples in the docstrings of the metrics and the replay run."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ import pkgutil
 
 import pytest
 
-from lab_utils.turns import metrics
+from lab_utils.core import delays
+from lab_utils.turns import metrics, replay
 
-MODULES = [f"{metrics.__name__}.{one.name}" for one in pkgutil.iter_modules(metrics.__path__)]
+MODULES = [delays.__name__, metrics.__name__, replay.__name__] + [
+    f"{package.__name__}.{one.name}"
+    for package in (metrics, replay)
+    for one in pkgutil.iter_modules(package.__path__)
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

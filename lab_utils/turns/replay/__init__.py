@@ -175,6 +175,14 @@ def replay(
     speech-to-text's events in recording time, None for modelled ones. Raises MissingTraces if the trace
     lacks a prediction or a restart of the VAD, and ValueError for `min_words` above 0 where no words, or no
     speech of the agent, are labelled.
+
+    >>> heard = np.repeat([0.01, 0.95, 0.01], [10, 30, 100])  # speech from 0.32 to 1.28 s
+    >>> vad = {"silero": (VadTrace("silero", 0, heard),)}
+    >>> traced = Traced("call", "call.wav", "", 4.48, Labels(4.48, (), ()), vad, (EotTrace(),), tail_s=0.0)
+    >>> settings = Settings().replace(vad="silero", detector="vad", min_delay=0.8)
+    >>> commits = replay(traced, settings)
+    >>> commits.time_s.round(3).tolist(), commits.last_speaking_s.round(3).tolist(), commits.cause
+    ([2.094], [1.294], ('vad',))
     """
     trace = traced.vad[settings.vad.model][phase]
     offset_s = trace.phase_samples / SAMPLE_RATE_HZ

@@ -90,7 +90,11 @@ class Predictions:
 
 
 def flush_samples(commit_s: Floats, frame_samples: int) -> Ints:
-    """Samples that had reached the detector when a commit emptied its buffer; -1 without a commit."""
+    """Samples that had reached the detector when a commit emptied its buffer; -1 without a commit.
+
+    >>> flush_samples(np.array([1.02, np.inf]), 800).tolist()
+    [16000, -1]
+    """
     at = np.where(np.isfinite(commit_s), commit_s, -1.0) * (SAMPLE_RATE_HZ / frame_samples)
     return np.where(at < 0, -1, np.floor(at + 1e-6).astype(np.int64) * frame_samples)
 

@@ -30,6 +30,11 @@ def stt_events(labels: Labels, conditions: Conditions) -> tuple[SttEvent, ...]:
     """What a speech-to-text would say in `stt` mode, from the user's IPUs; recording times, in order.
 
     At one moment a final comes before its END_OF_SPEECH.
+
+    >>> labels = Labels(9.0, (Ipu("user", 1.0, 2.0, "One."), Ipu("user", 2.25, 3.0, "Two.")), ())
+    >>> events = stt_events(labels, Conditions(stt_silence=0.5, transcription_delay=0.25))
+    >>> [(event.time_s, event.kind, event.text) for event in events]
+    [(1.1, 'start_of_speech', ''), (3.75, 'final', 'One. Two.'), (3.75, 'end_of_speech', '')]
     """
     utterances: list[list[Ipu]] = []
     end_s = -np.inf
@@ -62,7 +67,11 @@ def transcripts_of(pauses: Pauses, transcription_delay: float) -> list[SttEvent]
 
 
 def in_stream(events: Sequence[SttEvent], offset_s: float) -> list[SttEvent]:
-    """Events of the recording at stream times, in order of time; `offset_s` is stream less recording time."""
+    """Events of the recording at stream times, in order of time; `offset_s` is stream less recording time.
+
+    >>> in_stream([SttEvent(2.5, "final", "Yes.", end_s=2.0)], 0.25)[0].end_s
+    2.25
+    """
     moved = [
         replace(
             event,
@@ -79,10 +88,18 @@ def speaking_time(event: SttEvent) -> float:
     """The last speaking time that a transcript implies (audio_recognition.py:1253-1264); stream times.
 
     `end_time` counts from the first sample the agent hears, which is stream time.
+
+    >>> timed = SttEvent(2.5, "final", "Yes.", end_s=2.0)
+    >>> speaking_time(timed), speaking_time(SttEvent(2.5, "final", "Yes."))
+    (2.0, 2.5)
     """
     return min(event.end_s, event.time_s) if event.end_s is not None and tells_time(event) else event.time_s
 
 
 def tells_time(event: SttEvent) -> bool:
-    """Whether a transcript tells where its words end."""
+    """Whether a transcript tells where its words end.
+
+    >>> tells_time(SttEvent(2.5, "final", "Yes.", end_s=2.0)), tells_time(SttEvent(2.5, "final", "Yes."))
+    (True, False)
+    """
     return event.end_s is not None and event.end_s > 0
