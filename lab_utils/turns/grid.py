@@ -35,6 +35,8 @@ DEFAULT_GRID: dict[str, list[Any]] = {
 }
 """Covers what users turn first."""
 
+MOST_VALUES = 1_000
+"""Of one knob in a grid file: more are closer together than any recording can tell apart."""
 MOST_SETTINGS = 2_000_000
 """A larger product is refused: its scored table would fill the memory of a small machine."""
 
@@ -76,6 +78,9 @@ def read_grid(path: Path) -> dict[str, list[Any]]:
             example = f"'{name}: [{Settings().knobs()[name] or 0.3}]'"
             finding = f"{name} is {shown(values)}; expected a list of values, for example {example}"
             raise BadGrid(f"{path}: line {read.line_of([name])}: {finding}")
+        if len(values) > MOST_VALUES:
+            finding = f"{name} has {len(values):,} values, and {MOST_VALUES:,} are the most of one knob"
+            raise BadGrid(f"{path}: line {read.line_of([name])}: {finding}; give fewer, further apart")
     _check_size(content, f"{path}: ")
     for name, values in content.items():
         for number, value in enumerate(values):

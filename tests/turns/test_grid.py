@@ -292,6 +292,10 @@ BAD_FILES = [
     (b"\xff\xfe\x80\x81\x80", "not a readable YAML file"),
     (b"RIFF\x24\x00\x00\x00WAVEfmt ", "not a readable YAML file"),
     (DEEP, "not a readable YAML file"),
+    (
+        f"vad: [livekit]\nmin_delay: [{', '.join(str(k / 1e5) for k in range(1001))}]",
+        "line 2: min_delay has 1,001 values, and 1,000 are the most of one knob; give fewer",
+    ),
     (f"min_delay: [{DOUBLED}]", "not a readable YAML file .*more than 50,000 values"),
     (f"min_delay: {{a: {DOUBLED}}}", "not a readable YAML file .*more than 50,000 values"),
     (f"? {DOUBLED}\n: [1]", "not a readable YAML file"),
