@@ -60,14 +60,11 @@ class BadProfile(InputError):
 def _to_figure(value: Any) -> Any:
     if not isinstance(value, float):
         return value
-    return round(float(value), 4) + 0.0 if math.isfinite(value) else None
+    return None if math.isnan(value) else round(float(value), 4) + 0.0
 
 
 Figure = Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, BeforeValidator(_to_figure)]
-"""Rounded to four decimals (0.1 ms, 0.01 %) to keep the file readable.
-
-None, also from NaN and infinity: no data, or no finite value, as a percentile that falls among missed turns.
-"""
+"""Rounded to four decimals (0.1 ms, 0.01 %) to keep the file readable; None, also from NaN: no data."""
 Count = Annotated[int, Field(ge=0)]
 
 
