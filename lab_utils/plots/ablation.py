@@ -9,17 +9,20 @@ little.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from .style import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE, VERMILLION, blank_figure
+from ..core.timeline import Floats
+from .display import Display
+from .style import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE, VERMILLION, blank_figure, literal
 
 TITLES = {
     "turn_total_ms": "end of the caller's turn to first audio",
@@ -29,10 +32,28 @@ ROW_IN = 0.34
 
 
 def _names(names: Iterable[str]) -> list[str]:
-    return [name.replace("_", " ") for name in names]
+    return [literal(name.replace("_", " ")) for name in names]
 
 
-def stack_waterfall(ax: Axes, steps: pd.DataFrame, percentile: int) -> dict[str, Artist]:
+@dataclass(frozen=True)
+class WaterfallArtists:
+    """What `stack_waterfall` draws: the first bar of each kind, and the intervals."""
+
+    level: Patch | None
+    saves: Patch | None
+    costs: Patch | None
+    interval: LineCollection | None
+
+
+@dataclass(frozen=True)
+class DumbbellArtists:
+    """What `saving_dumbbells` draws: the marks."""
+
+    alone: Line2D
+    left_out: Line2D
+
+
+def stack_waterfall(ax: Axes, steps: pd.DataFrame, percentile: int) -> Display[WaterfallArtists]:
     """The stack as a waterfall, top to bottom, of one percentile: whole bars at its ends, steps between.
 
     `steps`: `ablation.summary.waterfall`, whose last row is LiveKit's default. Whiskers are the intervals of
@@ -41,55 +62,56 @@ def stack_waterfall(ax: Axes, steps: pd.DataFrame, percentile: int) -> dict[str,
     name = f"p{percentile}"
     level = steps[name].to_numpy(np.float64)
     before = np.append(np.nan, level[:-1])
-    rows = np.arange(len(steps))
-    whole = np.isin(rows, (0, len(rows) - 2, len(rows) - 1))
-    drawn: dict[str, Artist] = {}
+    rows = np.arange(len(steps), dtype=np.float64)
+    last = len(rows) - 2  # of the stack: a whole bar and a step, all twelve
+    whole = np.isin(rows, (0, last, len(rows) - 1))
     low, high = np.fmin(before, level), np.fmax(before, level)
-    for label, chosen, left, right, colour in (
-        ("level", whole, np.zeros_like(level), level, LIGHT_GREY),
-        ("saves", ~whole & (level <= before), low, high, BLUE),
-        ("costs", ~whole & (level > before), low, high, VERMILLION),
-    ):
-        bars = ax.barh(rows[chosen], (right - left)[chosen], left=left[chosen], height=0.62, color=colour)
-        if chosen.any():
-            drawn[label] = bars[0]
-    # The last step of the stack is a whole bar and a step: all twelve.
-    last = len(rows) - 2
-    step_colour = BLUE if level[last] <= before[last] else VERMILLION
-    ax.barh(last, high[last] - low[last], left=low[last], height=0.62, color=step_colour)
+    width = high - low
+    saving = level <= before
+    level_bar = _bars(ax, rows[whole], np.zeros(whole.sum()), level[whole], LIGHT_GREY)
+    saves = _bars(ax, rows[~whole & saving], low[~whole & saving], width[~whole & saving], BLUE)
+    costs = _bars(ax, rows[~whole & ~saving], low[~whole & ~saving], width[~whole & ~saving], VERMILLION)
+    _bars(ax, rows[[last]], low[[last]], width[[last]], BLUE if saving[last] else VERMILLION)
+    interval = None
     spread = np.vstack((level - steps[f"{name}_low"], steps[f"{name}_high"] - level))
     if np.isfinite(spread).all():
-        drawn["interval"] = ax.errorbar(
+        whiskers = ax.errorbar(
             level, rows, xerr=np.maximum(spread, 0), fmt="none", ecolor=BLACK, elinewidth=1, capsize=2.5
-        ).lines[2][0]
+        )
+        interval = whiskers.lines[2][0]
     # An agent that never answered has no level: nothing is drawn of it.
     right_edge = np.nan_to_num(np.fmax(np.fmax(high, level), steps[f"{name}_high"].to_numpy(np.float64)))
-    for row, saved in zip(rows, steps[f"saved_{name}"], strict=True):
-        text = f"{level[row]:.0f}" if not np.isfinite(saved) else f"{-round(saved):+d}".replace("+0", "0")
-        if row == last:
-            text += f" → {level[row]:.0f}"
-        if not np.isfinite(level[row]):
-            text = "never answered"
+    for row, saved in zip(range(len(steps)), steps[f"saved_{name}"], strict=True):
+        text = _step_text(float(level[row]), float(saved), row == last)
         ax.annotate(
-            text.replace("-", "−"),
-            (right_edge[row], row),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8.5,
+            text, (right_edge[row], row), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8.5
         )
     ax.axhline(last + 0.5, color=GREY, linewidth=0.8, linestyle=":")
     labels = ["+ " + text for text in _names(steps["name"])]
-    labels[0], labels[-1] = str(steps["name"].iloc[0]), str(steps["name"].iloc[-1])
+    labels[0], labels[-1] = literal(str(steps["name"].iloc[0])), literal(str(steps["name"].iloc[-1]))
     ax.set_yticks(rows, labels)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_xlim(0, 1.16 * right_edge.max() or 1.0)
     ax.set_xlabel(f"{name} (ms)")
     ax.spines[["top", "right"]].set_visible(False)
-    return drawn
+    return Display(steps, ax, WaterfallArtists(level_bar, saves, costs, interval))
 
 
-def saving_dumbbells(ax: Axes, savings: pd.DataFrame, percentile: int) -> dict[str, Artist]:
+def _bars(ax: Axes, rows: Floats, left: Floats, width: Floats, colour: str) -> Patch | None:
+    """A bar in each row; the first of them, or None."""
+    bars = ax.barh(rows, width, left=left, height=0.62, color=colour)
+    return bars[0] if len(rows) else None
+
+
+def _step_text(level: float, saved: float, last: bool) -> str:
+    """What stands beside a step: what it saves, or its level."""
+    if not np.isfinite(level):
+        return "never answered"
+    text = f"{level:.0f}" if not np.isfinite(saved) else f"{-round(saved):+d}".replace("+0", "0")
+    return (text + f" → {level:.0f}" if last else text).replace("-", "−")
+
+
+def saving_dumbbells(ax: Axes, savings: pd.DataFrame, percentile: int) -> Display[DumbbellArtists]:
     """What each technique saves alone (circle) and what leaving it out of all twelve costs (square).
 
     `savings`: `ablation.summary.alone_and_left_out`.
@@ -99,17 +121,17 @@ def saving_dumbbells(ax: Axes, savings: pd.DataFrame, percentile: int) -> dict[s
     alone, left_out = savings[f"alone_{name}"], savings[f"left_out_{name}"]
     ax.axvline(0, color=GREY, linewidth=0.8)
     ax.hlines(rows, alone, left_out, color=LIGHT_GREY, linewidth=3, zorder=1)
-    drawn: dict[str, Artist] = {}
+    marks: list[Line2D] = []
     for view, values, marker, colour, shift in (
         ("alone", alone, "o", ORANGE, -0.12),
         ("left_out", left_out, "s", BLUE, 0.12),
     ):
         spread = np.vstack((values - savings[f"{view}_{name}_low"], savings[f"{view}_{name}_high"] - values))
-        shown: Any = np.maximum(spread, 0) if np.isfinite(spread).all() else None
-        drawn[view] = ax.errorbar(
+        interval: Any = np.maximum(spread, 0) if np.isfinite(spread).all() else None
+        drawn = ax.errorbar(
             values,
             rows + shift,
-            xerr=shown,
+            xerr=interval,
             fmt=marker,
             color=colour,
             markeredgecolor=BLACK,
@@ -117,14 +139,15 @@ def saving_dumbbells(ax: Axes, savings: pd.DataFrame, percentile: int) -> dict[s
             markersize=6,
             elinewidth=1,
             capsize=2,
-        ).lines[0]
+        )
+        marks.append(drawn.lines[0])
     ax.set_yticks(rows, _names(savings["technique"]))
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_xlabel(f"saved at {name} (ms)")
     ax.grid(axis="x", color=LIGHT_GREY, linewidth=0.5)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
-    return drawn
+    return Display(savings, ax, DumbbellArtists(*marks))
 
 
 def waterfall_figure(steps: pd.DataFrame, measure: str, counted: str = "") -> Figure:
@@ -132,20 +155,20 @@ def waterfall_figure(steps: pd.DataFrame, measure: str, counted: str = "") -> Fi
     recordings")."""
     figure = blank_figure((11.0, 1.5 + ROW_IN * len(steps)))
     axes = figure.subplots(1, 2, sharey=True)
-    drawn: dict[str, Artist] = {}
-    for ax, percentile in zip(axes, (50, 95), strict=True):
-        drawn |= stack_waterfall(ax, steps, percentile)
-    _title(figure, f"The twelve techniques, stacked: {TITLES.get(measure, measure)}", counted)
-    handles = [
-        ("saves", Patch(color=BLUE, label="faster by")),
-        ("costs", Patch(color=VERMILLION, label="slower by")),
-        ("level", Patch(color=LIGHT_GREY, label="level")),
-        (
-            "interval",
-            Line2D([], [], color=BLACK, linewidth=1, label="95 % interval of the level, by recording"),
-        ),
+    drawn = [
+        stack_waterfall(ax, steps, percentile).artists for ax, percentile in zip(axes, (50, 95), strict=True)
     ]
-    _legend(figure, [handle for name, handle in handles if name in drawn])
+    _title(figure, f"The twelve techniques, stacked: {TITLES.get(measure, measure)}", counted)
+    handles: list[Any] = []
+    if any(one.saves for one in drawn):
+        handles.append(Patch(color=BLUE, label="faster by"))
+    if any(one.costs for one in drawn):
+        handles.append(Patch(color=VERMILLION, label="slower by"))
+    handles.append(Patch(color=LIGHT_GREY, label="level"))
+    if any(one.interval for one in drawn):
+        words = "95 % interval of the level, by recording"
+        handles.append(Line2D([], [], color=BLACK, linewidth=1, label=words))
+    _legend(figure, handles)
     return figure
 
 
@@ -172,7 +195,7 @@ def _mark(marker: str, colour: str, label: str) -> Line2D:
 
 
 def _title(figure: Figure, title: str, counted: str) -> None:
-    figure.suptitle(f"{title}\n{counted}" if counted else title, fontsize=11)
+    figure.suptitle(f"{title}\n{literal(counted)}" if counted else title, fontsize=11)
 
 
 def _legend(figure: Figure, handles: list[Any]) -> None:

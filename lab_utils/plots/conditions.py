@@ -2,50 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
 
 from ..turns.choose import Latency
-from .style import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, blank_figure
+from .display import Display
+from .style import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, blank_figure, literal
 from .sweeps import LATENCY_LABELS, RATE_LABEL, rate_scale
 
 _MARKS = ((VERMILLION, "D"), (GREEN, "*"), (BLUE, "o"), (PURPLE, "s"), (ORANGE, "^"))
 
 
-def line_tradeoff(ax: Axes, frame: pd.DataFrame, *, latency: Latency = "latency_mean") -> dict[str, Artist]:
+@dataclass(frozen=True)
+class LineTradeoffArtists:
+    """What `line_tradeoff` draws: a line for each setting, in the frame's order."""
+
+    settings: tuple[Line2D, ...]
+    legend: Legend
+
+
+def line_tradeoff(
+    ax: Axes, frame: pd.DataFrame, *, latency: Latency = "latency_mean"
+) -> Display[LineTradeoffArtists]:
     """Latency (x, s) against false-boundary rate per hold (y, %) of each setting on each line.
 
     `frame`: `lines.score_lines`. A setting's lines are joined in the order given, which is no time order but
-    shows how far they lie apart; each mark bears its line's number, told in the legend. Artists by setting,
-    and "legend".
+    shows how far they lie apart; each mark bears its line's number, told in the legend.
     """
     rate_scale(ax)
     numbers = {line: k for k, line in enumerate(frame["line"].unique(), start=1)}
-    artists: dict[str, Artist] = {}
+    lines: list[Line2D] = []
     for k, name in enumerate(frame["setting"].unique()):
         colour, marker = _MARKS[k % len(_MARKS)]
         wide = frame[frame["setting"] == name].pivot(index="line", columns="metric", values="value")
         wide = wide.loc[list(numbers)]
         x, y = wide[latency], 100 * wide["false_boundary_rate"]
-        (drawn,) = ax.plot(x, y, color=colour, marker=marker, linewidth=0.8, linestyle=":", label=name)
-        drawn.set_markersize(13 if marker == "*" else 8)
-        artists[str(name)] = drawn
+        (drawn,) = ax.plot(
+            x, y, color=colour, marker=marker, linewidth=0.8, linestyle=":", label=literal(str(name))
+        )
+        drawn.set(markersize=13 if marker == "*" else 8, label=literal(str(name)))
+        lines.append(drawn)
         for line, number in numbers.items():
             if x[line] == x[line]:
                 place = (x[line], y[line])
                 ax.annotate(str(number), place, xytext=(6, 4), textcoords="offset points", fontsize=8)
     for line, number in numbers.items():
-        ax.plot([], [], linestyle="", label=f"{number}  {line}")
+        ax.plot([], [], linestyle="", label=f"{number}  {literal(str(line))}")
     ax.set_xlim(left=0)
     ax.margins(x=0.15)
     ax.set_xlabel(LATENCY_LABELS[latency])
     ax.set_ylabel(RATE_LABEL)
     ax.grid(color="#E6E6E6", linewidth=0.7)
     ax.set_axisbelow(True)
-    artists["legend"] = ax.legend(loc="upper right", fontsize=9)
-    return artists
+    legend = ax.legend(loc="upper right", fontsize=9)
+    return Display(frame, ax, LineTradeoffArtists(tuple(lines), legend))
 
 
 def line_figure(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Annotation, Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
 from ..latency.fitting import Fit, StageFit
+from .display import Display
 from .style import BLUE, GREY, ORANGE, VERMILLION, blank_figure
 
 STAGE_TITLES = {
@@ -21,45 +25,59 @@ STAGE_TITLES = {
 TICKS = (1.0, 2.0, 3.0, 5.0)
 
 
-def stage_fit(ax: Axes, fitted: StageFit) -> dict[str, Artist]:
-    """Share of the turns (y, %) up to each latency (x, s, logarithmic): measured steps, fitted curve.
+@dataclass(frozen=True)
+class PercentileArtists:
+    """A percentile of the fit: its mark, its 95 % interval as a bar at that height, its figures in words."""
 
-    Artists: "measured", "fitted", and for p50 and p95 of the fit "p50", "p95" with their 95 % intervals
-    "p50_interval", "p95_interval" as bars at that height.
-    """
-    artists: dict[str, Artist] = {}
-    artists["measured"] = ax.ecdf(fitted.seconds, color=BLUE, linewidth=1.8, label="measured")
+    mark: Line2D
+    interval: LineCollection
+    text: Annotation
+
+
+@dataclass(frozen=True)
+class StageFitArtists:
+    """What `stage_fit` draws."""
+
+    measured: Line2D
+    fitted: Line2D
+    p50: PercentileArtists
+    p95: PercentileArtists
+    text: Text
+
+
+def stage_fit(ax: Axes, fitted: StageFit) -> Display[StageFitArtists]:
+    """Share of the turns (y, %) up to each latency (x, s, logarithmic): measured steps, fitted curve."""
+    measured = ax.ecdf(fitted.seconds, color=BLUE, linewidth=1.8, label="measured")
     x, share = fitted.curve()
-    (artists["fitted"],) = ax.plot(
-        x, share, color=ORANGE, linewidth=1.8, linestyle="--", label="log-normal, fitted"
-    )
+    (curve,) = ax.plot(x, share, color=ORANGE, linewidth=1.8, linestyle="--", label="log-normal, fitted")
     delay = fitted.delay
-    marks = {
-        "p50": (0.5, delay.p50_s, fitted.p50_interval_s, "o"),
-        "p95": (0.95, delay.p95_s or delay.p50_s, fitted.p95_interval_s, "D"),
-    }
-    for name, (height, at_s, (low_s, high_s), marker) in marks.items():
-        artists[f"{name}_interval"] = ax.hlines(
-            height, low_s, high_s, color=VERMILLION, linewidth=3.2, zorder=3, alpha=0.8
-        )
-        (artists[name],) = ax.plot(
-            [at_s], [height], marker, color=VERMILLION, markersize=6, markeredgecolor="white", zorder=4
-        )
-        # Left of its mark and above, where a distribution function never is.
-        artists[f"{name}_text"] = ax.annotate(
-            f"{name} {1000 * at_s:.0f} ms\n({1000 * low_s:.0f}–{1000 * high_s:.0f})", (low_s, height),
-            xytext=(-8, 2), textcoords="offset points", ha="right", va="center", fontsize=8.5,
-            color=VERMILLION, bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.6},
-        )  # fmt: skip
+    p50 = _percentile(ax, "p50", 0.5, delay.p50_s, fitted.p50_interval_s, "o")
+    p95 = _percentile(ax, "p95", 0.95, delay.p95_s or delay.p50_s, fitted.p95_interval_s, "D")
     badly = "" if fitted.log_normal else "\nnot log-normal"
-    artists["text"] = ax.text(
+    text = ax.text(
         0.98, 0.04,
         f"n = {fitted.n}\nKS distance {fitted.ks:.3f}\n(19 of 20 below {fitted.ks_limit:.3f}){badly}",
         transform=ax.transAxes, ha="right", va="bottom", fontsize=8.5,
         color=GREY if fitted.log_normal else VERMILLION,
     )  # fmt: skip
     _frame(ax, fitted, (x[0], x[-1]))
-    return artists
+    return Display(fitted, ax, StageFitArtists(measured, curve, p50, p95, text))
+
+
+def _percentile(
+    ax: Axes, name: str, height: float, at_s: float, interval_s: tuple[float, float], marker: str
+) -> PercentileArtists:
+    low_s, high_s = interval_s
+    interval = ax.hlines(height, low_s, high_s, color=VERMILLION, linewidth=3.2, zorder=3, alpha=0.8)
+    (mark,) = ax.plot([at_s], [height], marker, color=VERMILLION, markersize=6)
+    mark.set(markeredgecolor="white", zorder=4)
+    # Left of its mark and above, where a distribution function never is.
+    text = ax.annotate(
+        f"{name} {1000 * at_s:.0f} ms\n({1000 * low_s:.0f}–{1000 * high_s:.0f})", (low_s, height),
+        xytext=(-8, 2), textcoords="offset points", ha="right", va="center", fontsize=8.5,
+        color=VERMILLION, bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.6},
+    )  # fmt: skip
+    return PercentileArtists(mark, interval, text)
 
 
 def _frame(ax: Axes, fitted: StageFit, ends_s: Sequence[float]) -> None:
@@ -83,10 +101,10 @@ def fit_figure(fitted: Fit, size_in: tuple[float, float] | None = None) -> Figur
     figure = blank_figure(size_in or (max(4.6 * n, 5.8), 4.2))
     axes = figure.subplots(1, n, squeeze=False)[0]
     for ax, stage in zip(axes, fitted.stages, strict=True):
-        artists = stage_fit(ax, stage)
+        artists = stage_fit(ax, stage).artists
         if ax is not axes[0]:
             ax.set_ylabel("")
-    handles = [artists["measured"], artists["fitted"], artists["p95_interval"]]
+    handles = [artists.measured, artists.fitted, artists.p95.interval]
     labels = ["measured", "log-normal, fitted", "p50 and p95 of the fit, 95 % interval"]
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9, frameon=False)
     return figure

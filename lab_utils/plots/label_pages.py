@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 
 from ..core.labels import LABEL_KINDS, LabelKind, Labels
 from ..core.recording import Pcm, Recording
 from ..core.timeline import SAMPLE_RATE_HZ
 from ..recordings.labels.checks import LabelCheck
+from .display import Display
 from .recordings import LABEL_COLOURS, LABEL_NAMES, envelope
 from .style import BLACK, GREY, VERMILLION, blank_figure
 
@@ -26,37 +30,55 @@ LONGEST_S = 4.0
 UNSURE_BELOW = 0.9
 """Confidence below which a label is pointed at."""
 LINE_WIDTH = 68
-_LANES = (("user", 1.0, "#333333"), ("agent", -1.0, "#999999"))
+
+
+@dataclass(frozen=True)
+class LabelStripArtists:
+    """What `label_strip` draws."""
+
+    user: PolyCollection
+    agent: PolyCollection | None
+    label: PolyCollection
+    frame: Line2D
+    others: tuple[PolyCollection, ...]
+
+
+@dataclass(frozen=True)
+class LabelWordsArtists:
+    """What `label_words` writes."""
+
+    head: Text
+    confidence: Text
+    words: Text
+    reason: Text
 
 
 def label_strip(
     ax: Axes, recording: Recording, check: LabelCheck, labels: Labels, ahead_s: float
-) -> dict[str, Artist]:
+) -> Display[LabelStripArtists]:
     """Who is heard around a label: the user above, the agent below; seconds count from the label's start.
 
     Its own silence is a framed band; the other labels in view are paler bands without a frame.
     """
     start_s = check.label.start_s
     span = (start_s - AROUND_S, start_s + ahead_s)
-    artists: dict[str, Artist] = {}
-    for name, middle, colour in _LANES:
-        pcm: Pcm | None = getattr(recording, name)
-        if pcm is None:
-            continue
-        shape = envelope(pcm, SAMPLE_RATE_HZ, 0.0, span, columns=600)
-        first, last = (max(0, round(at_s * SAMPLE_RATE_HZ)) for at_s in span)
-        scale = 0.95 / max(300.0, float(np.abs(pcm[first:last].astype(np.float64)).max(initial=0.0)))
-        low, high = middle + scale * shape.low, middle + scale * shape.high
-        artists[name] = ax.fill_between(shape.time_s - start_s, low, high, color=colour, linewidth=0.4)
-    for other in labels.labels:
-        if other == check.label or other.end_s < span[0] or other.start_s > span[1]:
-            continue
-        bar = [(other.start_s - start_s, other.end_s - other.start_s)]
-        band = ax.broken_barh(bar, (0.02, 1.96), zorder=0.4, **_ink(other.kind, 0.25))
-        artists[f"other_{other.start_s:.3f}"] = band
+    user = _waveform(ax, recording.user, span, start_s, 1.0, "#333333")
+    agent = None
+    if recording.agent is not None:
+        agent = _waveform(ax, recording.agent, span, start_s, -1.0, "#999999")
+    others = tuple(
+        ax.broken_barh(
+            [(other.start_s - start_s, other.end_s - other.start_s)],
+            (0.02, 1.96),
+            zorder=0.4,
+            **_band_style(other.kind, 0.25),
+        )
+        for other in labels.labels
+        if other != check.label and other.end_s >= span[0] and other.start_s <= span[1]
+    )
     own = [(0.0, max(check.label.end_s - start_s, 0.02))]  # from 0, so that the length is the end
-    artists["label"] = ax.broken_barh(own, (-2.0, 4.0), zorder=0.6, **_ink(check.label.kind, 0.5))
-    (artists["frame"],) = ax.plot(
+    label = ax.broken_barh(own, (-2.0, 4.0), zorder=0.6, **_band_style(check.label.kind, 0.5))
+    (frame,) = ax.plot(
         np.array(own[0])[[0, 0, 1, 1, 0]], [-2.0, 2.0, 2.0, -2.0, -2.0], color=BLACK, linewidth=1.0, zorder=3
     )
     ax.set_xlim(-AROUND_S, ahead_s)
@@ -65,10 +87,20 @@ def label_strip(
     ax.tick_params(axis="y", length=0)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
-    return artists
+    return Display(check, ax, LabelStripArtists(user, agent, label, frame, others))
 
 
-def label_words(ax: Axes, check: LabelCheck) -> dict[str, Artist]:
+def _waveform(
+    ax: Axes, pcm: Pcm, span: tuple[float, float], start_s: float, middle: float, colour: str
+) -> PolyCollection:
+    shape = envelope(pcm, SAMPLE_RATE_HZ, 0.0, span, columns=600)
+    first, last = (max(0, round(at_s * SAMPLE_RATE_HZ)) for at_s in span)
+    scale = 0.95 / max(300.0, float(np.abs(pcm[first:last].astype(np.float64)).max(initial=0.0)))
+    low, high = middle + scale * shape.low, middle + scale * shape.high
+    return ax.fill_between(shape.time_s - start_s, low, high, color=colour, linewidth=0.4)
+
+
+def label_words(ax: Axes, check: LabelCheck) -> Display[LabelWordsArtists]:
     """What a label is, what is said before and after it, and why it was given; an axes without frame."""
     label = check.label
     ax.set_axis_off()
@@ -78,18 +110,22 @@ def label_words(ax: Axes, check: LabelCheck) -> dict[str, Artist]:
     head = f"{check.number}   {label.start_s:.2f} s   {LABEL_NAMES[label.kind]}, {length_s:.2f} s"
     sure = "corrected by hand" if label.edited else f"confidence {label.confidence:.2f}"
     unsure = not label.edited and label.confidence < UNSURE_BELOW
-    artists: dict[str, Artist] = {
-        "head": ax.text(0.0, 0.98, head, va="top", fontsize=9, weight="bold"),
-        "sure": ax.text(
-            0.98, 0.98, f"\N{BLACK RIGHT-POINTING TRIANGLE} {sure}" if unsure else sure, va="top", ha="right",
-            fontsize=9, color=VERMILLION if unsure else BLACK, weight="bold" if unsure else "normal",
+    shown = f"\N{BLACK RIGHT-POINTING TRIANGLE} {sure}" if unsure else sure
+    return Display(
+        check,
+        ax,
+        LabelWordsArtists(
+            head=ax.text(0.0, 0.98, head, va="top", fontsize=9, weight="bold"),
+            confidence=ax.text(
+                0.98, 0.98, shown, va="top", ha="right", fontsize=9, color=VERMILLION if unsure else BLACK,
+                weight="bold" if unsure else "normal",
+            ),
+            words=ax.text(0.0, 0.68, _said(check), va="top", fontsize=8.5, linespacing=1.1, parse_math=False),
+            reason=ax.text(
+                0.0, 0.0, _fitting(label.reason, 84), va="bottom", fontsize=7.5, color=GREY, parse_math=False
+            ),
         ),
-        "words": ax.text(0.0, 0.68, _said(check), va="top", fontsize=8.5, linespacing=1.1, parse_math=False),
-        "reason": ax.text(
-            0.0, 0.0, _fitting(label.reason, 84), va="bottom", fontsize=7.5, color=GREY, parse_math=False
-        ),
-    }  # fmt: skip
-    return artists
+    )  # fmt: skip
 
 
 def label_page(
@@ -112,13 +148,13 @@ def label_page(
         grid[-1, 0].tick_params(labelbottom=True)
         grid[-1, 0].set_xlabel("seconds from the end of the user's speech (framed: the label)", fontsize=9)
     kinds = [kind for kind in LABEL_KINDS if len(labels.of_kind(kind))]
-    handles = [Patch(label=LABEL_NAMES[kind], **_ink(kind, 0.5)) for kind in kinds]
+    handles = [Patch(label=LABEL_NAMES[kind], **_band_style(kind, 0.5)) for kind in kinds]
     figure.legend(handles=handles, loc="outside upper right", ncols=4, fontsize=9, frameon=False)
     figure.suptitle(title or recording.name, x=0.01, ha="left", fontsize=10, parse_math=False)
     return figure
 
 
-def _ink(kind: LabelKind, alpha: float) -> dict[str, Any]:
+def _band_style(kind: LabelKind, alpha: float) -> dict[str, Any]:
     """Ends of turn are hatched, so that they can be told from holds without colour."""
     colour = LABEL_COLOURS[kind]
     return {

@@ -10,16 +10,32 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.text import Annotation, Text
 
 from ..core.labels import LABEL_KINDS, LabelKind
-from ..core.recording import Recording
+from ..core.recording import Pcm, Recording
 from ..core.settings import Settings
 from ..core.timeline import SAMPLE_RATE_HZ, WINDOW_S, Floats
 from ..core.traces import Traced
-from .style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, YELLOW, Layers, blank_figure, counted
+from .display import Display
+from .style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    YELLOW,
+    Layers,
+    blank_figure,
+    counted,
+    literal,
+)
 
 LABEL_NAMES: dict[LabelKind, str] = {
     "hold": "hold",
@@ -56,6 +72,63 @@ def envelope(values: np.ndarray, rate_hz: float, start_s: float, span: Span, col
     return Envelope(start_s + edges / rate_hz, low.astype(np.float64), high.astype(np.float64))
 
 
+@dataclass(frozen=True)
+class SpeechArtists:
+    """Waveforms; the agent's only if it was recorded."""
+
+    user: PolyCollection
+    agent: PolyCollection | None
+
+
+@dataclass(frozen=True)
+class PauseArtists:
+    """A band for each kind of label; None for one that doesn't occur."""
+
+    hold: PolyCollection | None
+    shift: PolyCollection | None
+    cut_off: PolyCollection | None
+    backchannel: PolyCollection | None
+
+
+@dataclass(frozen=True)
+class VoiceActivityArtists:
+    """The VAD's probability and its thresholds."""
+
+    probability: PolyCollection
+    activation: Line2D
+    deactivation: Line2D
+
+
+@dataclass(frozen=True)
+class DecisionArtists:
+    """Commits, and what the detector said; lines stand on both axes."""
+
+    commits: Line2D
+    commit_lines: tuple[LineCollection, ...]
+    false_boundaries: Line2D
+    false_boundary_lines: tuple[LineCollection, ...]
+    threshold: Line2D | None
+    probabilities: Line2D | None
+    texts: tuple[Annotation, ...]
+
+    @property
+    def every(self) -> list[Artist]:
+        """All of them."""
+        found = [self.commits, *self.commit_lines, self.false_boundaries, *self.false_boundary_lines]
+        return [*found, *(one for one in (self.threshold, self.probabilities) if one), *self.texts]
+
+
+@dataclass(frozen=True)
+class TimelineArtists:
+    """What `timeline` draws."""
+
+    speech: SpeechArtists
+    pauses: PauseArtists
+    voice_activity: VoiceActivityArtists
+    decisions: DecisionArtists
+    title: Text
+
+
 def timeline(
     axes: Sequence[Axes],
     recording: Recording,
@@ -64,119 +137,122 @@ def timeline(
     settings: Settings,
     phase: int = 0,
     span: Span | None = None,
-) -> dict[str, Artist]:
+) -> Display[TimelineArtists]:
     """One recording under one setting, on two axes: who speaks, with labelled pauses; and probabilities.
 
     `commits`: `metrics.attribute` of the commits at this phase. `span`: seconds to show; None for all.
     """
     speech_ax, vad_ax = axes
     span = span or (0.0, recording.duration_s)
-    artists = speech(speech_ax, recording, span) | pauses(speech_ax, traced, span)
-    artists |= voice_activity(vad_ax, traced, settings, phase, span)
-    artists |= decisions(axes, commits, settings, span)
+    said, bands = speech(speech_ax, recording, span), pauses(speech_ax, traced)
+    heard = voice_activity(vad_ax, traced, settings, phase, span)
+    decided = decisions(axes, commits, settings, span)
     for ax in axes:
         ax.set_xlim(*span)
     vad_ax.set_xlabel("time (s)")
     speech_ax.tick_params(labelbottom=False)
-    artists["title"] = timeline_title(speech_ax, traced, commits)
-    return artists
+    title = timeline_title(speech_ax, traced, commits)
+    return Display(commits, tuple(axes), TimelineArtists(said, bands, heard, decided, title))
 
 
-def speech(ax: Axes, recording: Recording, span: Span) -> dict[str, Artist]:
+def speech(ax: Axes, recording: Recording, span: Span) -> SpeechArtists:
     """Waveforms: the user's above, the agent's below."""
-    artists: dict[str, Artist] = {}
-    lanes = (("user", recording.user, 1.0, "#333333"), ("agent", recording.agent, -1.0, "#999999"))
-    for name, pcm, middle, colour in lanes:
-        if pcm is None:
-            continue
-        shape = envelope(pcm, SAMPLE_RATE_HZ, 0.0, span)
-        scale = 0.95 / max(1.0, float(np.abs(pcm[:: max(1, len(pcm) // 200_000)].astype(np.float64)).max()))
-        artists[name] = ax.fill_between(
-            shape.time_s, middle + scale * shape.low, middle + scale * shape.high, color=colour, linewidth=0.4
-        )
+    user = _waveform(ax, recording.user, span, 1.0, "#333333")
+    agent = None if recording.agent is None else _waveform(ax, recording.agent, span, -1.0, "#999999")
     ax.set_yticks([1, -1], ["user", "agent"])
     ax.set_ylim(-2.05 if recording.agent is not None else -0.05, 2.7)
-    return artists
+    return SpeechArtists(user, agent)
 
 
-def pauses(ax: Axes, traced: Traced, span: Span) -> dict[str, Artist]:
-    """The user's labelled pauses as coloured bands; one artist per kind that occurs."""
-    artists: dict[str, Artist] = {}
-    for kind in LABEL_KINDS:
-        spans = traced.labels.of_kind(kind)
-        if len(spans):
-            bars = [(start_s, end_s - start_s) for start_s, end_s in spans]
-            colour = LABEL_COLOURS[kind]
-            artists[kind] = ax.broken_barh(
-                bars, (0.02, 1.96), facecolor=colour, edgecolor=colour, linewidth=0.8, alpha=0.55, zorder=0.5
-            )
-    return artists
+def _waveform(ax: Axes, pcm: Pcm, span: Span, middle: float, colour: str) -> PolyCollection:
+    shape = envelope(pcm, SAMPLE_RATE_HZ, 0.0, span)
+    scale = 0.95 / max(1.0, float(np.abs(pcm[:: max(1, len(pcm) // 200_000)].astype(np.float64)).max()))
+    low, high = middle + scale * shape.low, middle + scale * shape.high
+    return ax.fill_between(shape.time_s, low, high, color=colour, linewidth=0.4)
 
 
-def voice_activity(ax: Axes, traced: Traced, settings: Settings, phase: int, span: Span) -> dict[str, Artist]:
+def pauses(ax: Axes, traced: Traced) -> PauseArtists:
+    """The user's labelled pauses as coloured bands."""
+    return PauseArtists(
+        hold=_band(ax, traced, "hold"),
+        shift=_band(ax, traced, "shift"),
+        cut_off=_band(ax, traced, "cut_off"),
+        backchannel=_band(ax, traced, "backchannel"),
+    )
+
+
+def _band(ax: Axes, traced: Traced, kind: LabelKind) -> PolyCollection | None:
+    bars = [(start_s, end_s - start_s) for start_s, end_s in traced.labels.of_kind(kind)]
+    if not bars:
+        return None
+    colour = LABEL_COLOURS[kind]
+    return ax.broken_barh(
+        bars, (0.02, 1.96), facecolor=colour, edgecolor=colour, linewidth=0.8, alpha=0.55, zorder=0.5
+    )
+
+
+def voice_activity(
+    ax: Axes, traced: Traced, settings: Settings, phase: int, span: Span
+) -> VoiceActivityArtists:
     """The VAD's speech probability and its two thresholds."""
     trace = traced.vad[settings.vad.model][phase]
     start_s = WINDOW_S - trace.phase_samples / SAMPLE_RATE_HZ
     shape = envelope(trace.probabilities, 1 / WINDOW_S, start_s, span)
-    artists: dict[str, Artist] = {
-        "vad": ax.fill_between(shape.time_s, shape.low, shape.high, color=BLUE, linewidth=0.8),
-    }
-    for name, value, style in (
-        ("activation", settings.vad.activation_threshold, "--"),
-        ("deactivation", settings.vad.deactivation, ":"),
-    ):
-        artists[name] = ax.axhline(value, color=BLUE, linestyle=style, linewidth=0.8)
+    probability = ax.fill_between(shape.time_s, shape.low, shape.high, color=BLUE, linewidth=0.8)
+    activation = ax.axhline(settings.vad.activation_threshold, color=BLUE, linestyle="--", linewidth=0.8)
+    deactivation = ax.axhline(settings.vad.deactivation, color=BLUE, linestyle=":", linewidth=0.8)
     ax.set_ylim(-0.04, 1.08)
     ax.set_yticks([0, 0.5, 1])
     ax.set_ylabel("probability")
-    return artists
+    return VoiceActivityArtists(probability, activation, deactivation)
 
 
 TEXT_SPAN_S = 25.0
 """Probabilities are written out if no more than this is shown."""
 
 
-def decisions(
-    axes: Sequence[Axes], commits: pd.DataFrame, settings: Settings, span: Span
-) -> dict[str, Artist]:
+def decisions(axes: Sequence[Axes], commits: pd.DataFrame, settings: Settings, span: Span) -> DecisionArtists:
     """Commits as vertical lines, false boundaries in red with a cross, and the detector's probabilities."""
-    speech_ax, vad_ax = axes
+    _, vad_ax = axes
     commits = commits[commits["commit_s"].between(*span)]
     false = commits["false_boundary"].to_numpy(np.bool_)
-    artists: dict[str, Artist] = {}
-    for name, chosen, colour, marker in (
-        ("commits", commits[~false], BLACK, "v"),
-        ("false_boundaries", commits[false], VERMILLION, "X"),
-    ):
-        times = chosen["commit_s"].to_numpy(np.float64)
-        for k, ax in enumerate(axes):
-            artists[f"{name}_lines_{k}"] = ax.vlines(
-                times, 0, 1, transform=ax.get_xaxis_transform(), color=colour, linewidth=1.3, zorder=3
-            )
-        (artists[name],) = speech_ax.plot(
-            times, np.full(len(times), 2.4), linestyle="", marker=marker, markersize=7, color=colour, zorder=4
-        )
-    asked = commits[commits["probability"].notna()]
+    marks, lines = _commit_marks(axes, commits[~false], BLACK, "v")
+    false_marks, false_lines = _commit_marks(axes, commits[false], VERMILLION, "X")
+    threshold: Line2D | None = None
+    probabilities: Line2D | None = None
+    texts: tuple[Annotation, ...] = ()
     if settings.detector.traits.has_threshold:
-        threshold = settings.detector.unlikely_threshold
-        artists["threshold"] = vad_ax.axhline(threshold, color=ORANGE, linewidth=1.0)
-        (artists["probabilities"],) = vad_ax.plot(
+        asked = commits[commits["probability"].notna()]
+        threshold = vad_ax.axhline(settings.detector.unlikely_threshold, color=ORANGE, linewidth=1.0)
+        (probabilities,) = vad_ax.plot(
             asked["commit_s"], asked["probability"], linestyle="", marker="o", markersize=6, color=ORANGE,
             markeredgecolor=BLACK, markeredgewidth=0.6, zorder=4,
         )  # fmt: skip
         if span[1] - span[0] <= TEXT_SPAN_S:
-            for row in asked.itertuples():
-                artists[f"text_{row.Index}"] = vad_ax.annotate(
-                    f"{row.probability:.2f}",
-                    (float(row.commit_s), float(row.probability)),  # type: ignore[arg-type]
-                    xytext=(6, 0),
-                    textcoords="offset points",
-                    va="center",
-                    fontsize=9,
-                    bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1},
-                    zorder=5,
-                )
-    return artists
+            texts = tuple(_probability(vad_ax, row) for row in asked.to_dict("records"))
+    return DecisionArtists(marks, lines, false_marks, false_lines, threshold, probabilities, texts)
+
+
+def _commit_marks(
+    axes: Sequence[Axes], commits: pd.DataFrame, colour: str, marker: str
+) -> tuple[Line2D, tuple[LineCollection, ...]]:
+    """A mark for each commit on the first axes, and a line through each of the axes."""
+    times = commits["commit_s"].to_numpy(np.float64)
+    lines = tuple(
+        ax.vlines(times, 0, 1, transform=ax.get_xaxis_transform(), color=colour, linewidth=1.3, zorder=3)
+        for ax in axes
+    )
+    (marks,) = axes[0].plot(times, np.full(len(times), 2.4), linestyle="", marker=marker, markersize=7)
+    marks.set(color=colour, zorder=4)
+    return marks, lines
+
+
+def _probability(ax: Axes, commit: dict[Any, Any]) -> Annotation:
+    box = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1}
+    return ax.annotate(
+        f"{commit['probability']:.2f}", (commit["commit_s"], commit["probability"]), xytext=(6, 0),
+        textcoords="offset points", va="center", fontsize=9, bbox=box, zorder=5,
+    )  # fmt: skip
 
 
 def timeline_legend(figure: Figure, traced: Traced, settings: Settings) -> Artist:
@@ -198,10 +274,10 @@ def timeline_legend(figure: Figure, traced: Traced, settings: Settings) -> Artis
     return figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
 
 
-def timeline_title(ax: Axes, traced: Traced, commits: pd.DataFrame) -> Artist:
+def timeline_title(ax: Axes, traced: Traced, commits: pd.DataFrame) -> Text:
     """What the recording holds and what the setting makes of it."""
     of_kind = {kind: len(traced.labels.of_kind(kind)) for kind in LABEL_KINDS}
-    parts = [traced.name, *counted({"holds": of_kind["hold"], "turns": of_kind["shift"]})]
+    parts = [literal(traced.name), *counted({"holds": of_kind["hold"], "turns": of_kind["shift"]})]
     n_false = int(commits["false_boundary"].sum())
     noun = "false boundary" if n_false == 1 else "false boundaries"
     text = "; ".join([*parts, f"{len(commits)} commits, {n_false} {noun}"])
@@ -247,18 +323,18 @@ class LiveTimeline:
         self._traced = traced
         self._span = span or (0.0, recording.duration_s)
         none = pd.DataFrame({"commit_s": [], "probability": [], "false_boundary": []}, dtype=np.float64)
-        moving = timeline(self.axes, recording, traced, none, settings, span=self._span)
-        for name in ("threshold", "probabilities"):
-            if name in moving:
-                moving[name].remove()
+        drawn = timeline(self.axes, recording, traced, none, settings, span=self._span).artists
+        for artist in (drawn.decisions.threshold, drawn.decisions.probabilities):
+            if artist is not None:
+                artist.remove()
         timeline_legend(figure, traced, settings)
-        self._layers = Layers(figure, [moving["title"]])
+        self._layers = Layers(figure, [drawn.title])
 
     def png(self, commits: pd.DataFrame, settings: Settings) -> bytes:
         """The picture with these commits; `settings` may have other delays and another threshold."""
-        moving = decisions(self.axes, commits, settings, self._span)
+        moving = decisions(self.axes, commits, settings, self._span).every
         title = timeline_title(self.axes[0], self._traced, commits)
-        picture = self._layers.png([*moving.values(), title])
-        for artist in moving.values():
+        picture = self._layers.png([*moving, title])
+        for artist in moving:
             artist.remove()
         return picture

@@ -45,6 +45,11 @@ class Layers:
         return buffer.getvalue()
 
 
+def literal(text: str) -> str:
+    """A text that comes from a file or a user, drawn as it is: dollars begin no formula."""
+    return text.replace("$", r"\$")
+
+
 def blank_figure(size_in: tuple[float, float], dpi: int = DPI) -> Figure:
     """A figure that belongs to nobody: pyplot does not know it."""
     return Figure(figsize=size_in, dpi=dpi, layout="constrained")

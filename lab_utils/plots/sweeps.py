@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from ..core.detectors import DETECTORS
 from ..turns.choose import Latency, answering, frontier
+from .display import Display
 from .style import BLACK, BLUE, GREEN, LIGHT_GREY, PURPLE, VERMILLION, YELLOW, Layers, blank_figure, counted
 
 RATE_LABEL = "false boundaries per hold (%)"
@@ -26,6 +29,19 @@ LATENCY_LABELS: dict[Latency, str] = {
 RATE_TICKS = (0, 1, 5, 10, 20, 30, 40, 60, 80, 100)
 
 
+@dataclass(frozen=True)
+class TradeoffArtists:
+    """What `tradeoff` draws."""
+
+    settings: PathCollection | None
+    unanswering: PathCollection | None
+    baseline: Line2D
+    frontier: Line2D
+    defaults: Line2D
+    chosen: Line2D | None
+    legend: Legend
+
+
 def tradeoff(
     ax: Axes,
     table: pd.DataFrame,
@@ -35,7 +51,7 @@ def tradeoff(
     chosen: pd.DataFrame | None = None,
     latency: Latency = "latency_mean",
     counts: Mapping[str, int] | None = None,
-) -> dict[str, Artist]:
+) -> Display[TradeoffArtists]:
     """Latency (x, s) against false-boundary rate per hold (y, %, square-root scale) of a sweep's settings.
 
     `table`: `Sweep.table`; `frontier_rows`: `choose.frontier`; `defaults`, `chosen`: `sweep.score_one` of
@@ -43,46 +59,48 @@ def tradeoff(
     """
     rate_scale(ax)
     usable = answering(table)
-    artists: dict[str, Artist] = {}
-    for name, part, marker, size, width, colour, text in (
-        ("settings", table[usable], "o", 5, 0.0, LIGHT_GREY, "settings tried"),
-        ("missing", table[~usable], "x", 8, 0.5, "#EFC9A8", "leave too many turns unanswered"),
-    ):
-        if len(part):
-            x, y = part[latency], 100 * part["false_boundary_rate"]
-            artists[name] = ax.scatter(x, y, s=size, color=colour, marker=marker, linewidths=width)
-            artists[name].set(rasterized=True, zorder=1.0 if name == "settings" else 0.9)
-            artists[name].set_label(f"{text} (n = {len(part):,})")
+    tried = _dots(ax, table[usable], latency, "o", LIGHT_GREY, "settings tried")
+    unanswering = _dots(ax, table[~usable], latency, "x", "#EFC9A8", "leave too many turns unanswered")
     baseline = _vad_only(table, latency)
-    for name, rows, colour, marker, text in (
-        ("baseline", baseline, PURPLE, "s", "best with VAD alone"),
-        ("frontier", frontier_rows, BLUE, "o", "best of all (frontier)"),
-    ):
-        best = table.iloc[list(rows)].sort_values(latency)
-        (artists[name],) = ax.plot(
-            best[latency],
-            100 * best["false_boundary_rate"],
-            drawstyle="steps-post",
-            color=colour,
-            linewidth=1.4,
-            marker=marker,
-            markersize=4,
-            label=text,
-        )
-    artists["defaults"] = mark(ax, defaults, VERMILLION, "D", "LiveKit's defaults", latency)
-    if chosen is not None:
-        artists["chosen"] = mark(ax, chosen, GREEN, "*", "chosen setting", latency)
-    shown = [*frontier_rows, *baseline]
+    baseline_line = _steps(ax, table.iloc[baseline], latency, PURPLE, "s", "best with VAD alone")
+    best_line = _steps(ax, table.iloc[list(frontier_rows)], latency, BLUE, "o", "best of all (frontier)")
+    defaults_mark = mark(ax, defaults, VERMILLION, "D", "LiveKit's defaults", latency)
+    chosen_mark = None if chosen is None else mark(ax, chosen, GREEN, "*", "chosen setting", latency)
+    in_sight = [*frontier_rows, *baseline]
     marked = [f.loc[[str(latency)], ["value", "high"]] for f in (defaults, chosen) if f is not None]
     edges = [edge for of in marked for edge in of.to_numpy(np.float64).ravel() if np.isfinite(edge)]
-    ax.set_xlim(0, 1.12 * np.nanmax([*table[latency].iloc[shown], *edges, 0.5]))
+    ax.set_xlim(0, 1.12 * np.nanmax([*table[latency].iloc[in_sight], *edges, 0.5]))
     ax.set_xlabel(LATENCY_LABELS[latency])
     ax.set_ylabel(RATE_LABEL)
     ax.grid(color="#E6E6E6", linewidth=0.7)
     ax.set_axisbelow(True)
     ax.set_title("; ".join(counted(counts)), loc="left", fontsize=10)
-    artists["legend"] = ax.legend(loc="upper right", fontsize=9, framealpha=0.95)
-    return artists
+    legend = ax.legend(loc="upper right", fontsize=9, framealpha=0.95)
+    artists = TradeoffArtists(
+        tried, unanswering, baseline_line, best_line, defaults_mark, chosen_mark, legend
+    )
+    return Display(table, ax, artists)
+
+
+def _dots(
+    ax: Axes, part: pd.DataFrame, latency: Latency, marker: str, colour: str, text: str
+) -> PathCollection | None:
+    """A small mark for each setting; None without any."""
+    if not len(part):
+        return None
+    size, width, height = (5, 0.0, 1.0) if marker == "o" else (8, 0.5, 0.9)
+    x, y = part[latency], 100 * part["false_boundary_rate"]
+    dots = ax.scatter(x, y, s=size, color=colour, marker=marker, linewidths=width)
+    dots.set(rasterized=True, zorder=height, label=f"{text} (n = {len(part):,})")
+    return dots
+
+
+def _steps(ax: Axes, part: pd.DataFrame, latency: Latency, colour: str, marker: str, text: str) -> Line2D:
+    """The settings of a frontier, joined by steps."""
+    best = part.sort_values(latency)
+    (drawn,) = ax.plot(best[latency], 100 * best["false_boundary_rate"], drawstyle="steps-post", color=colour)
+    drawn.set(linewidth=1.4, marker=marker, markersize=4, label=text)
+    return drawn
 
 
 def rate_scale(ax: Axes) -> None:

@@ -65,28 +65,28 @@ def figures(rate: float, latency_s: float, width: float = np.nan) -> pd.DataFram
 def draw(**others):
     ax = Figure().subplots()
     defaults = others.pop("defaults", figures(0.3, 0.6))
-    return ax, plots.tradeoff(ax, table(), [2, 3], defaults=defaults, **others)
+    return ax, plots.tradeoff(ax, table(), [2, 3], defaults=defaults, **others).artists
 
 
 class TestTradeoff:
     def test_every_setting_has_a_dot_in_seconds_and_per_cent(self):
         _, artists = draw()
         np.testing.assert_allclose(
-            artists["settings"].get_offsets(), [[0.5, 40], [1.5, 10], [0.4, 30], [1.0, 5]]
+            artists.settings.get_offsets(), [[0.5, 40], [1.5, 10], [0.4, 30], [1.0, 5]]
         )
-        np.testing.assert_allclose(artists["missing"].get_offsets(), [[0.1, 1]])
-        assert artists["missing"].get_label() == "leave too many turns unanswered (n = 1)"
+        np.testing.assert_allclose(artists.unanswering.get_offsets(), [[0.1, 1]])
+        assert artists.unanswering.get_label() == "leave too many turns unanswered (n = 1)"
 
     def test_frontier_and_baseline_are_steps_in_order_of_latency(self):
         _, artists = draw()
-        np.testing.assert_allclose(artists["frontier"].get_xydata(), [[0.4, 30], [1.0, 5]])
-        np.testing.assert_allclose(artists["baseline"].get_xydata(), [[0.5, 40], [1.5, 10]])
-        assert artists["frontier"].get_drawstyle() == "steps-post"
+        np.testing.assert_allclose(artists.frontier.get_xydata(), [[0.4, 30], [1.0, 5]])
+        np.testing.assert_allclose(artists.baseline.get_xydata(), [[0.5, 40], [1.5, 10]])
+        assert artists.frontier.get_drawstyle() == "steps-post"
 
     def test_markers_lie_where_the_figures_say(self):
         _, artists = draw(defaults=figures(0.31, 0.58), chosen=figures(0.09, 1.02))
-        np.testing.assert_allclose(artists["defaults"].get_xydata(), [[0.58, 31]])
-        np.testing.assert_allclose(artists["chosen"].get_xydata(), [[1.02, 9]])
+        np.testing.assert_allclose(artists.defaults.get_xydata(), [[0.58, 31]])
+        np.testing.assert_allclose(artists.chosen.get_xydata(), [[1.02, 9]])
 
     def test_intervals_are_drawn_where_there_are_any(self):
         bars, _ = draw(defaults=figures(0.3, 0.6, width=0.1))
@@ -113,8 +113,8 @@ class TestTradeoff:
     def test_a_sweep_without_plain_vad_has_an_empty_baseline(self):
         ax = Figure().subplots()
         part = table()[2:].reset_index(drop=True)
-        artists = plots.tradeoff(ax, part, [0, 1], defaults=figures(0.3, 0.6))
-        assert len(artists["baseline"].get_xydata()) == 0
+        artists = plots.tradeoff(ax, part, [0, 1], defaults=figures(0.3, 0.6)).artists
+        assert len(artists.baseline.get_xydata()) == 0
 
     def test_a_composer_makes_a_figure_that_pyplot_does_not_know(self):
         backend = matplotlib.rcParams._get_backend_or_none()
@@ -178,58 +178,61 @@ class TestTimeline:
     def draw(self, settings: Settings = SETTINGS, span=None, agent: bool = True):
         axes = plots.timeline_axes(Figure())
         frame = commits(settings)
-        return axes, plots.timeline(axes, recording(agent), traced(), frame, settings, span=span), frame
+        display = plots.timeline(axes, recording(agent), traced(), frame, settings, span=span)
+        return axes, display.artists, frame
 
     def test_commits_and_false_boundaries_stand_where_they_happened(self):
         _, artists, frame = self.draw()
         false = frame["false_boundary"]
         assert false.any()
         assert not false.all()
-        np.testing.assert_allclose(artists["commits"].get_xdata(), frame.loc[~false, "commit_s"])
-        np.testing.assert_allclose(artists["false_boundaries"].get_xdata(), frame.loc[false, "commit_s"])
+        np.testing.assert_allclose(artists.decisions.commits.get_xdata(), frame.loc[~false, "commit_s"])
+        np.testing.assert_allclose(
+            artists.decisions.false_boundaries.get_xdata(), frame.loc[false, "commit_s"]
+        )
         for k in range(2):
-            lines = artists[f"false_boundaries_lines_{k}"].get_segments()
+            lines = artists.decisions.false_boundary_lines[k].get_segments()
             np.testing.assert_allclose([segment[0][0] for segment in lines], frame.loc[false, "commit_s"])
-        assert artists["commits"].get_color() != artists["false_boundaries"].get_color()
-        assert artists["commits"].get_marker() != artists["false_boundaries"].get_marker()
+        assert artists.decisions.commits.get_color() != artists.decisions.false_boundaries.get_color()
+        assert artists.decisions.commits.get_marker() != artists.decisions.false_boundaries.get_marker()
 
     def test_pauses_have_a_band_and_a_colour_each(self):
         _, artists, _ = self.draw()
         for kind in LABEL_NAMES:
             spans = LABELS.of_kind(kind)
-            boxes = [path.get_extents() for path in artists[kind].get_paths()]
+            boxes = [path.get_extents() for path in getattr(artists.pauses, kind).get_paths()]
             np.testing.assert_allclose([[box.x0, box.x1] for box in boxes], spans)
-        colours = {tuple(artists[kind].get_facecolor()[0]) for kind in LABEL_NAMES}
+        colours = {tuple(getattr(artists.pauses, kind).get_facecolor()[0]) for kind in LABEL_NAMES}
         assert len(colours) == len(LABEL_NAMES)
 
     def test_thresholds_and_probabilities(self):
         settings = SETTINGS.replace(activation_threshold=0.6, unlikely_threshold=0.36)
         _, artists, frame = self.draw(settings)
-        assert artists["activation"].get_ydata()[0] == 0.6
-        assert artists["deactivation"].get_ydata()[0] == pytest.approx(0.45)
-        assert artists["threshold"].get_ydata()[0] == 0.36
-        np.testing.assert_allclose(artists["probabilities"].get_ydata(), frame["probability"])
+        assert artists.voice_activity.activation.get_ydata()[0] == 0.6
+        assert artists.voice_activity.deactivation.get_ydata()[0] == pytest.approx(0.45)
+        assert artists.decisions.threshold.get_ydata()[0] == 0.36
+        np.testing.assert_allclose(artists.decisions.probabilities.get_ydata(), frame["probability"])
 
     def test_plain_vad_has_no_detector_to_show(self):
         settings = Settings().replace(detector="vad")
         _, artists, _ = self.draw(settings)
-        assert "threshold" not in artists
-        assert "probabilities" not in artists
+        assert artists.decisions.threshold is None
+        assert artists.decisions.probabilities is None
 
     def test_a_span_zooms_and_writes_probabilities_out(self):
         axes, artists, frame = self.draw(span=(0.0, 6.0))
         shown = frame[frame["commit_s"] <= 6.0]
         assert 0 < len(shown) < len(frame)
         assert axes[1].get_xlim() == (0.0, 6.0)
-        assert len(artists["probabilities"].get_xdata()) == len(shown)
-        texts = [artist.get_text() for name, artist in artists.items() if name.startswith("text_")]
+        assert len(artists.decisions.probabilities.get_xdata()) == len(shown)
+        texts = [text.get_text() for text in artists.decisions.texts]
         assert texts == [f"{p:.2f}" for p in shown["probability"]]
 
     def test_the_vad_is_drawn_in_recording_time(self):
         phase = traced_of(LABELS, offsets=(0, 256), noise=0.0)
         ax = Figure().subplots()
-        artists = [plots.recordings.voice_activity(ax, phase, SETTINGS, k, (0, 9))["vad"] for k in range(2)]
-        begins = [artist.get_paths()[0].vertices[:, 0].min() for artist in artists]
+        drawn = [plots.recordings.voice_activity(ax, phase, SETTINGS, k, (0, 9)) for k in range(2)]
+        begins = [one.probability.get_paths()[0].vertices[:, 0].min() for one in drawn]
         assert begins == pytest.approx([0.032, 0.016])
 
     def test_title_names_recording_and_n(self):
@@ -241,7 +244,7 @@ class TestTimeline:
 
     def test_a_recording_of_the_user_alone(self):
         axes, artists, _ = self.draw(agent=False)
-        assert "agent" not in artists
+        assert artists.speech.agent is None
         assert axes[0].get_ylim()[0] > -0.5
 
     def test_the_legend_names_what_occurs(self):

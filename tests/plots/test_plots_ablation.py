@@ -19,8 +19,8 @@ def summary():
 def test_waterfall_draws_each_step_from_level_to_level(summary):
     steps = waterfall(summary)
     ax = Figure().subplots()
-    drawn = stack_waterfall(ax, steps, 95)
-    assert set(drawn) == {"level", "saves", "costs", "interval"}
+    drawn = stack_waterfall(ax, steps, 95).artists
+    assert None not in (drawn.level, drawn.saves, drawn.costs, drawn.interval)
     boxes = {round(bar.get_y() + bar.get_height() / 2): bar for bar in ax.patches}
     level = steps["p95"].to_numpy()
     for row in range(1, 13):
@@ -48,15 +48,15 @@ def test_agents_that_never_answered_are_said_to_be_silent(silent):
 
 def test_waterfall_without_intervals_draws_none():
     steps = waterfall(summarize(*made_up(recordings=("a",))))
-    assert "interval" not in stack_waterfall(Figure().subplots(), steps, 50)
+    assert stack_waterfall(Figure().subplots(), steps, 50).artists.interval is None
 
 
 def test_dumbbells_stand_at_the_savings(summary):
     savings = alone_and_left_out(summary)
     ax = Figure().subplots()
-    drawn = saving_dumbbells(ax, savings, 50)
-    np.testing.assert_allclose(np.asarray(drawn["alone"].get_xdata(), float), savings["alone_p50"])
-    np.testing.assert_allclose(np.asarray(drawn["left_out"].get_xdata(), float), savings["left_out_p50"])
+    drawn = saving_dumbbells(ax, savings, 50).artists
+    np.testing.assert_allclose(np.asarray(drawn.alone.get_xdata(), float), savings["alone_p50"])
+    np.testing.assert_allclose(np.asarray(drawn.left_out.get_xdata(), float), savings["left_out_p50"])
 
 
 @pytest.mark.parametrize("measure", ["turn_total_ms", "after_commit_ms"])

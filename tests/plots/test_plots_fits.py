@@ -20,31 +20,31 @@ def axes():
 
 
 def test_measured_steps_and_fitted_curve_are_the_records() -> None:
-    artists = plots.stage_fit(axes(), FITTED)
-    x, share = artists["measured"].get_data()
+    artists = plots.stage_fit(axes(), FITTED).artists
+    x, share = artists.measured.get_data()
     assert np.array_equal(np.asarray(x)[1:], FITTED.seconds)
     assert share[-1] == pytest.approx(1.0)
-    x, share = artists["fitted"].get_data()
+    x, share = artists.fitted.get_data()
     assert np.array_equal([x, share], FITTED.curve())
 
 
 def test_percentiles_stand_on_the_curve_with_their_intervals() -> None:
-    artists = plots.stage_fit(axes(), FITTED)
+    artists = plots.stage_fit(axes(), FITTED).artists
     for name, height, at_s in (("p50", 0.5, FITTED.delay.p50_s), ("p95", 0.95, FITTED.delay.p95_s)):
-        assert artists[name].get_data() == ([at_s], [height])
-        ((start, end),) = artists[f"{name}_interval"].get_segments()
+        assert getattr(artists, name).mark.get_data() == ([at_s], [height])
+        ((start, end),) = getattr(artists, name).interval.get_segments()
         assert (start[0], end[0]) == getattr(FITTED, f"{name}_interval_s")
 
 
 def test_the_plot_says_log_normal_and_whether_it_is_one() -> None:
     ax = axes()
-    artists = plots.stage_fit(ax, FITTED)
-    assert artists["fitted"].get_label() == "log-normal, fitted"
-    assert "not log-normal" not in artists["text"].get_text()
+    artists = plots.stage_fit(ax, FITTED).artists
+    assert artists.fitted.get_label() == "log-normal, fitted"
+    assert "not log-normal" not in artists.text.get_text()
     two_humps = np.concatenate((log_normal(60, 0.2, 0.1, 0), log_normal(60, 1.5, 0.1, 1)))
-    artists = plots.stage_fit(axes(), fit_stage("large.ttft", two_humps))
-    assert "not log-normal" in artists["text"].get_text()
-    assert "n = 120" in artists["text"].get_text()
+    artists = plots.stage_fit(axes(), fit_stage("large.ttft", two_humps)).artists
+    assert "not log-normal" in artists.text.get_text()
+    assert "n = 120" in artists.text.get_text()
 
 
 def test_a_figure_has_a_panel_for_each_stage_that_was_fitted(tmp_path: Path) -> None:
@@ -55,5 +55,5 @@ def test_a_figure_has_a_panel_for_each_stage_that_was_fitted(tmp_path: Path) -> 
 
 
 def test_constants_can_be_drawn() -> None:
-    artists = plots.stage_fit(axes(), fit_stage("stt.final", np.full(40, 0.3)))
-    assert artists["p95"].get_data() == ([0.3], [0.95])
+    artists = plots.stage_fit(axes(), fit_stage("stt.final", np.full(40, 0.3))).artists
+    assert artists.p95.mark.get_data() == ([0.3], [0.95])

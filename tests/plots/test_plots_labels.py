@@ -38,34 +38,34 @@ def extent(artist):
 
 def test_the_label_is_framed_from_its_start_and_others_are_bands():
     ax = Figure().subplots()
-    artists = plots.label_strip(ax, CALL, HOLD, LABELS, ahead_s=3.0)
-    assert artists["frame"].get_xdata().tolist() == [0.0, 0.0, 1.0, 1.0, 0.0]
-    assert extent(artists["other_3.000"])[:, 0].min() == pytest.approx(2.5)
+    artists = plots.label_strip(ax, CALL, HOLD, LABELS, ahead_s=3.0).artists
+    assert artists.frame.get_xdata().tolist() == [0.0, 0.0, 1.0, 1.0, 0.0]
+    assert extent(artists.others[0])[:, 0].min() == pytest.approx(2.5)
     assert ax.get_xlim() == (-1.5, 3.0)
-    assert extent(artists["user"])[:, 0].min() >= -0.5  # the recording begins there
-    assert extent(artists["user"])[:, 1].min() > 0 > extent(artists["agent"])[:, 1].max()
+    assert extent(artists.user)[:, 0].min() >= -0.5  # the recording begins there
+    assert extent(artists.user)[:, 1].min() > 0 > extent(artists.agent)[:, 1].max()
 
 
 def test_an_end_of_turn_without_silence_still_shows_and_is_hatched():
     ax = Figure().subplots()
-    artists = plots.label_strip(ax, replace(CALL, agent=None), SHIFT, LABELS, ahead_s=2.0)
-    assert np.ptp(artists["frame"].get_xdata()) > 0
-    assert artists["label"].get_hatch()
-    assert "agent" not in artists
+    artists = plots.label_strip(ax, replace(CALL, agent=None), SHIFT, LABELS, ahead_s=2.0).artists
+    assert np.ptp(artists.frame.get_xdata()) > 0
+    assert artists.label.get_hatch()
+    assert artists.agent is None
 
 
 def test_the_words_say_kind_length_confidence_and_reason():
-    hold, shift = (plots.label_words(Figure().subplots(), check) for check in (HOLD, SHIFT))
-    assert hold["head"].get_text() == "1   0.50 s   hold, 1.00 s"
+    hold, shift = (plots.label_words(Figure().subplots(), check).artists for check in (HOLD, SHIFT))
+    assert hold.head.get_text() == "1   0.50 s   hold, 1.00 s"
     assert (
-        "confidence 0.60" in hold["sure"].get_text() != "confidence 0.60"
+        "confidence 0.60" in hold.confidence.get_text() != "confidence 0.60"
     )  # pointed at, not by colour alone
-    assert shift["sure"].get_text() == "confidence 0.99"
-    assert "[1.00 s] yes" in hold["words"].get_text()
-    assert shift["words"].get_text().endswith("agent: Fine")
-    assert hold["reason"].get_text() == "the user goes on"
+    assert shift.confidence.get_text() == "confidence 0.99"
+    assert "[1.00 s] yes" in hold.words.get_text()
+    assert shift.words.get_text().endswith("agent: Fine")
+    assert hold.reason.get_text() == "the user goes on"
     edited = replace(HOLD, label=replace(HOLD.label, edited=True))
-    assert plots.label_words(Figure().subplots(), edited)["sure"].get_text() == "corrected by hand"
+    assert plots.label_words(Figure().subplots(), edited).artists.confidence.get_text() == "corrected by hand"
 
 
 def test_rows_share_the_scale_of_the_longest_label_and_dollars_are_no_formula():

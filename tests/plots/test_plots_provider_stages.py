@@ -12,11 +12,11 @@ STAGES = (
 
 
 def test_each_stage_lies_from_its_median_to_its_95th_percentile_in_ms() -> None:
-    artists = plots.stage_delays(plots.blank_figure((5, 3)).subplots(), STAGES)
-    spans = [tuple(map(tuple, segment)) for segment in artists["spread"].get_segments()]
+    artists = plots.stage_delays(plots.blank_figure((5, 3)).subplots(), STAGES).artists
+    spans = [tuple(map(tuple, segment)) for segment in artists.spread.get_segments()]
     assert spans == [((200.0, 0.0), (500.0, 0.0)), ((100.0, 1.0), (100.0, 1.0))]
-    assert [list(part) for part in artists["sourced"].get_data()] == [[200.0], [0]]
-    assert [list(part) for part in artists["assumed"].get_data()] == [[100.0], [1]]
+    assert [list(part) for part in artists.sourced.get_data()] == [[200.0], [0]]
+    assert [list(part) for part in artists.assumed.get_data()] == [[100.0], [1]]
 
 
 def test_what_is_assumed_is_said_in_the_key() -> None:

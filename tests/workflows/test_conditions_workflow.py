@@ -72,11 +72,11 @@ def test_the_figure_shows_each_setting_on_each_line(frame):
     figure = line_figure(frame)
     (ax,) = figure.axes
     wide = frame.pivot(index=["setting", "line"], columns="metric", values="value")
-    artists = line_tradeoff(figure.add_subplot(), frame)
-    for name in SETTINGS:
-        assert artists[name].get_xdata().tolist() == pytest.approx(wide.loc[name, "latency_mean"].tolist())
+    artists = line_tradeoff(figure.add_subplot(), frame).artists
+    for name, drawn in zip(SETTINGS, artists.settings, strict=True):
+        assert drawn.get_xdata().tolist() == pytest.approx(wide.loc[name, "latency_mean"].tolist())
         rates = 100 * wide.loc[name, "false_boundary_rate"]
-        assert artists[name].get_ydata().tolist() == pytest.approx(rates.tolist())
+        assert drawn.get_ydata().tolist() == pytest.approx(rates.tolist())
     assert {text.get_text() for text in ax.texts} == {"1", "2"}
-    told = {text.get_text() for text in artists["legend"].get_texts()}
+    told = {text.get_text() for text in artists.legend.get_texts()}
     assert told == {*SETTINGS, "1  clean", "2  pink:10"}

@@ -49,6 +49,7 @@ def ran(
     return workflow.run_recordings([calls], Settings(), out=out, cache=cache, quiet=True), out
 
 
+@pytest.mark.slow
 def test_each_recording_has_its_files_and_the_bad_one_a_reason(ran) -> None:
     ended, out = ran
     assert {path.name for path in out.iterdir()} == {LABELLED, "two", "user", "summary.json"}
@@ -98,6 +99,7 @@ def test_what_labels_allow_is_counted_and_what_is_not_known_is_said(ran) -> None
         assert any("placeholders" in note for note in result.notes)
 
 
+@pytest.mark.slow
 def test_another_run_gives_the_same_bytes(calls, cache, ran, tmp_path) -> None:
     _, out = ran
     workflow.run_recordings([calls / "two.wav"], Settings(), out=tmp_path, cache=cache, jobs=1, quiet=True)
@@ -105,6 +107,7 @@ def test_another_run_gives_the_same_bytes(calls, cache, ran, tmp_path) -> None:
         assert (tmp_path / "two" / name).read_bytes() == (out / "two" / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_a_reactive_trial_skips_who_has_no_agent_and_scores_no_labels(calls, cache, tmp_path) -> None:
     paths = [calls / "two.wav", calls / "user.wav"]
     ended = workflow.run_recordings(paths, Settings(), out=tmp_path, mode="reactive", cache=cache, quiet=True)
@@ -128,6 +131,7 @@ class Flaky(Agent):
 """
 
 
+@pytest.mark.slow
 def test_a_recording_that_fails_is_kept_and_the_others_go_on(calls, cache, tmp_path) -> None:
     code = tmp_path / "flaky.py"
     code.write_text(FLAKY.format(marker=str(tmp_path / "marker")))
