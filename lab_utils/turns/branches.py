@@ -18,7 +18,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..core.labels import Labels, labels_until
+from ..core.labels import Labels, labels_until, user_turns
 from ..core.recording import Pcm, Recording
 from ..core.timeline import SAMPLE_RATE_HZ, Floats, to_samples
 from ..recordings.find import audio_sha256
@@ -75,7 +75,7 @@ def forks_of(labels: Labels, wait_s: float = LONGEST_WAIT_S) -> list[Fork]:
     """
     sounds = np.sort(np.concatenate((labels.spans("user")[:, 0], labels.of_kind("backchannel")[:, 0])))
     found = []
-    for turn, end_s in enumerate(labels.of_kind("shift")[:, 0].tolist()):
+    for turn, end_s in enumerate(one.end_s for one in user_turns(labels)):
         later = sounds[np.searchsorted(sounds, end_s) :]
         if len(later) and later[0] < end_s + wait_s:
             until = to_samples(end_s + wait_s + _BEYOND_S)

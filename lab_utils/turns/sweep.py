@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from ..core.batch import results, run_batch
-from ..core.labels import agent_turns
+from ..core.labels import agent_turns, user_turns
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ..core.timeline import SAMPLE_RATE_HZ, Floats, Ints, frame_samples
 from ..core.traces import Traced
@@ -120,7 +120,7 @@ class Corpus:
     def check_waits(self, wait_s: float) -> None:
         """Raise ValueError if the recordings were traced for shorter waits than this."""
         for recording in self.recordings:
-            ends_s = recording.labels.of_kind("shift")[:, 0]
+            ends_s = [turn.end_s for turn in user_turns(recording.labels)]
             for branch in recording.branches:
                 traced_s = branch.until_s - ends_s[branch.turn]
                 if traced_s < wait_s:
