@@ -40,6 +40,9 @@ def export(
             "all, none, or names with commas."
         ),
     ] = None,
+    max_missed: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of the ends of turn that may go unanswered.")
+    ] = 0.02,
     providers: Annotated[
         str, typer.Option(help="Provider profile of that worker's plug-ins, by name or file.")
     ] = "deepgram-openai-cartesia",
@@ -59,9 +62,9 @@ def export(
         from .tables import sweep as tables
 
         if max_false_boundary_rate is not None:
-            budget = Budget.false_boundary_rate(max_false_boundary_rate)
+            budget = Budget.false_boundary_rate(max_false_boundary_rate, most_missed=max_missed)
         else:
-            budget = Budget.latency_p95(max_latency_p95 or 0.0)
+            budget = Budget.latency_p95(max_latency_p95 or 0.0, max_missed)
         worker = worker_text(output, techniques, providers)
         study = studies.reopen_study(folder, jobs=jobs, cache=cache)
         choice = study.choose(budget, guarantee=guarantee)

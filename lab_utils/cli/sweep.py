@@ -61,6 +61,13 @@ def sweep(
         list[str] | None,
         typer.Option(help="Also judge the choice on a bad line, e.g. noise:10, telephone, loss:0.05:3."),
     ] = None,
+    path: Annotated[
+        str,
+        typer.Option(
+            help="How the audio reaches your agent: 16k, 24k (LiveKit's room input) or opus. Without it, "
+            "each call is heard over all of them in turn."
+        ),
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Score a grid of settings on recordings and choose one."""
@@ -83,6 +90,7 @@ def sweep(
             channels=(user, agent),
             found_by=(pair, raw, swap),
             lines=condition or (),
+            path=path,
         )
 
 
@@ -99,15 +107,18 @@ def sweep_and_tell(
     channels: tuple[str, str] = ("caller", "agent"),
     found_by: tuple[str, str, bool] = ("", "", False),
     lines: Sequence[str] = (),
+    path: str = "",
 ) -> None:
     """`lab sweep` and `lab demo`: measure, choose, write, and print what came of it."""
     from ..core.settings import Conditions
     from ..recordings.conditions import LineCondition
+    from ..recordings.heard_paths import parse_path
     from ..recordings.recording_files import FindOptions, parse_raw
     from ..turns.grid import read_grid
     from ..workflows import study as studies
     from .tables import sweep as tables
 
+    heard = parse_path(path) if path else None
     worse = [LineCondition.parse(text) for text in lines]
     studies.check_folder(out)
     pair, raw, swap = found_by
@@ -121,6 +132,7 @@ def sweep_and_tell(
         cache=cache,
         channels=channels,
         options=options,
+        path=heard,
     )
     choice = study.choose(nearest=True)
     summary = studies.write_report(study, choice, out, out.resolve().name, dt.date.today())

@@ -8,6 +8,8 @@ on windows of 512 samples at 16 kHz; a window is judged when the last frame it n
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,6 +45,7 @@ def accumulated_s(n_windows: int) -> Floats:
     return np.concatenate(([0.0], np.cumsum(np.full(n_windows, WINDOW_S))))
 
 
+@cache
 def windows_to_reach(duration_s: float) -> int:
     """Least number (at least 1) of consecutive windows whose accumulated duration is >= `duration_s`."""
     sums = accumulated_s(int(duration_s / WINDOW_S) + 2)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .labels import Labels
-from .timeline import WINDOW_SAMPLES, Floats, Ints
+from .labels import Labels, agent_turns, labels_until
+from .timeline import SAMPLE_RATE_HZ, WINDOW_SAMPLES, Floats, Ints
 
 Bools = NDArray[np.bool_]
 Cause = Literal["detector", "max_delay", "vad", "stt", "late_transcript"]
@@ -137,6 +138,15 @@ class Traced:
     @property
     def phases(self) -> int:
         return len(self.eot)
+
+    @cached_property
+    def waiting(self) -> tuple[tuple[Labels, Floats], ...]:
+        """Who speaks on each branch, and the agent's turns there, shape=(n, 2); recording times."""
+        on_branches = [
+            labels_until(self.labels, branch.from_sample / SAMPLE_RATE_HZ, branch.until_s)
+            for branch in self.branches
+        ]
+        return tuple((labels, agent_turns(labels)) for labels in on_branches)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,18 @@ OPUS_RATE_HZ = 48_000
 OPUS_BIT_RATE = 32_000
 
 
+def parse_path(text: str) -> HeardPath:
+    """One of `HEARD_PATHS` by its name. Raises ValueError naming them.
+
+    >>> parse_path("opus")
+    'opus'
+    """
+    for path in HEARD_PATHS:
+        if text == path:
+            return path
+    raise ValueError(f"unknown path {text!r}; expected one of {', '.join(HEARD_PATHS)}")
+
+
 def as_heard(pcm: Pcm, path: str) -> Pcm:
     """Audio as it is heard over one of `HEARD_PATHS`, shape=(samples,). Raises ValueError for another.
 
@@ -39,15 +51,14 @@ def as_heard(pcm: Pcm, path: str) -> Pcm:
     >>> len(near) == len(tone), bool(0 < np.abs(near[100:-100] - tone[100:-100]).max() < 300)
     (True, True)
     """
+    path = parse_path(path)
     if path == "16k" or not len(pcm):
         return pcm
     if path == "24k":
         room = _resampled(pcm, SAMPLE_RATE_HZ, ROOM_RATE_HZ, "MQ")
         return _as_long(_resampled(room, ROOM_RATE_HZ, SAMPLE_RATE_HZ, "QQ"), len(pcm))
-    if path == "opus":
-        wide = _opus(_resampled(pcm, SAMPLE_RATE_HZ, OPUS_RATE_HZ, "HQ"))
-        return _as_long(_resampled(wide, OPUS_RATE_HZ, SAMPLE_RATE_HZ, "HQ"), len(pcm))
-    raise ValueError(f"unknown path {path!r}; expected one of {', '.join(HEARD_PATHS)}")
+    wide = _opus(_resampled(pcm, SAMPLE_RATE_HZ, OPUS_RATE_HZ, "HQ"))
+    return _as_long(_resampled(wide, OPUS_RATE_HZ, SAMPLE_RATE_HZ, "HQ"), len(pcm))
 
 
 def _resampled(pcm: Pcm, from_hz: int, to_hz: int, quality: str) -> Pcm:

@@ -20,6 +20,7 @@ from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.traces import Traced
 from ..recordings.conditions import LineCondition
 from ..recordings.find import RecordingFiles
+from ..recordings.heard_paths import HeardPath
 from ..turns.replay import Block
 from ..turns.sweep import Corpus, score_one
 from ..turns.tracing import trace_recordings
@@ -35,6 +36,7 @@ def score_lines(
     conditions: Conditions = USUAL_CONDITIONS,
     phases: int = 4,
     seed: int = 0,
+    path: HeardPath | None = None,
     jobs: int = 2,
     cache: Path | None = None,
     quiet: bool = False,
@@ -52,7 +54,15 @@ def score_lines(
     for line in lines:
         traced: list[Traced] = []
         for result in trace_recordings(
-            files, blocks, phases=phases, cache=cache, jobs=jobs, quiet=quiet, line=line, seed=seed
+            files,
+            blocks,
+            phases=phases,
+            cache=cache,
+            jobs=jobs,
+            quiet=quiet,
+            line=line,
+            seed=seed,
+            path=path,
         ):
             if isinstance(result, ValueError):
                 raise ValueError(f"condition {line}: {result}")

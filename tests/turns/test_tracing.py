@@ -178,7 +178,9 @@ def test_recordings_without_labels_get_them_from_the_two_channels(tracer, excerp
 
 
 def test_a_user_only_recording_without_labels_is_refused_with_a_remedy(tracer, excerpt) -> None:
-    with pytest.raises(BadRecording, match=r"neither labels nor an agent channel.*add a label file"):
+    with pytest.raises(
+        BadRecording, match=r"neither labels nor an agent channel.*add the agent's channel.*label file"
+    ):
         tracer.trace(replace(excerpt, agent=None), phases=1)
 
 

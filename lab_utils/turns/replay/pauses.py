@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...core.labels import agent_turns, labels_until
 from ...core.settings import VadSettings
 from ...core.timeline import (
     SAMPLE_RATE_HZ,
@@ -49,7 +48,7 @@ def find_branches(
     offset_s = trace.phase_samples / SAMPLE_RATE_HZ
     _, start_of, end_of = _turning_points(trace.probabilities, vad)
     found = []
-    for branch in traced.branches:
+    for branch, (labels, agent) in zip(traced.branches, traced.waiting, strict=True):
         own = branch.vad[vad.model][phase]
         from_sample = branch.from_sample + trace.phase_samples
         fork = from_sample // WINDOW_SAMPLES  # the first window that hears something else
@@ -63,7 +62,6 @@ def find_branches(
         if len(start_of) and start_of[0] < fork:
             opening = arrival_samples(start_of[:1], frame_samples)[0] / SAMPLE_RATE_HZ
             pauses = replace(pauses, opening_s=float(opening))
-        labels = labels_until(traced.labels, branch.from_sample / SAMPLE_RATE_HZ, branch.until_s)
         arrival = (from_sample // frame_samples + 1) * frame_samples
         found.append(
             BranchPauses(
@@ -72,7 +70,7 @@ def find_branches(
                 from_s=arrival / SAMPLE_RATE_HZ,
                 shared=shared,
                 own=pauses,
-                agent=agent_turns(labels) + offset_s,
+                agent=agent + offset_s,
                 labels=labels,
                 probabilities=own,
             )

@@ -15,6 +15,7 @@ from ...core.traces import Traced
 from ...recordings.audio import BadRecording, as_path, is_local
 from ...recordings.conditions import CLEAN, LineCondition, degrade
 from ...recordings.find import RecordingFiles, find_in, load_recording
+from ...recordings.heard_paths import HeardPath
 from ...recordings.recording_files import FindOptions
 from ...turns import grid as grids
 from ...turns.replay import blocks_of
@@ -54,6 +55,8 @@ class Measured:
     sources: tuple[str, ...] = ()
     """The files, folders and manifests that were given."""
     options: FindOptions | None = None
+    path: HeardPath | None = None
+    """How all takes were heard; None: over several paths in turn (`takes_of`)."""
     """How recordings were looked for, if by more than the names of channels."""
 
     @property
@@ -109,6 +112,7 @@ def measure_table(
     seed: int = 0,
     only: frozenset[str] = frozenset(),
     options: FindOptions | None = None,
+    path: HeardPath | None = None,
 ) -> Measured:
     """Find, load and trace recordings, and score every setting of a table (`grid.expand`).
 
@@ -121,7 +125,15 @@ def measure_table(
     every = pd.concat([table, grids.row_of(Settings())])
     blocks = [block for _, block in blocks_of(every, conditions, TRACED_AT_ONCE)]
     traces = trace_recordings(
-        found, blocks, phases=phases, cache=cache, jobs=jobs, quiet=quiet, line=line, seed=seed
+        found,
+        blocks,
+        phases=phases,
+        cache=cache,
+        jobs=jobs,
+        quiet=quiet,
+        line=line,
+        seed=seed,
+        path=path,
     )
     usable = _usable(zip(found, traces, strict=True), skipped)
     corpus = Corpus.of([traced for _, traced in usable])
@@ -141,6 +153,7 @@ def measure_table(
         seed,
         sources,
         options,
+        path,
     )
 
 

@@ -16,6 +16,7 @@ from ...core.labels import LabelKind
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...core.sound import Sound, excerpt
 from ...recordings.conditions import CLEAN, LineCondition
+from ...recordings.heard_paths import HeardPath
 from ...recordings.labels.hold_lengths import HoldLengths, hold_lengths
 from ...recordings.recording_files import FindOptions
 from ...turns import grid as grids
@@ -77,6 +78,7 @@ class Study(Measured):
             seed=self.seed,
             only=frozenset(absolute(one.user) for one in self.files),
             options=self.options,
+            path=self.path,
             jobs=jobs,
             cache=cache,
         )
@@ -144,6 +146,7 @@ class Study(Measured):
             conditions=self.conditions,
             phases=self.phases,
             seed=self.seed,
+            path=self.path,
             jobs=jobs,
             cache=cache,
         )
@@ -229,13 +232,15 @@ def measure(
     line: LineCondition = CLEAN,
     seed: int = 0,
     options: FindOptions | None = None,
+    path: HeardPath | None = None,
 ) -> Study:
     """Find, load and trace recordings, and score every setting of a grid (default: `grid.DEFAULT_GRID`).
 
     `paths`: a file, folder or manifest, or several. A recording that cannot be used is skipped and listed in
     `Study.skipped`; if none is left, BadRecording says why. `line` and `seed`: what the audio is put through
-    before (`degrade`). `options`: how recordings are found, in place of `channels`. Traces are cached: a
-    second run takes seconds.
+    before (`degrade`). `options`: how recordings are found, in place of `channels`. `phases`: how many takes
+    each call is heard in; `path`: over which path, None: over several in turn (`takes_of`). Traces are
+    cached: a second run takes seconds.
     """
     table, impossible = grids.expand(grids.DEFAULT_GRID if grid is None else grid)
     measured = measure_table(
@@ -251,5 +256,6 @@ def measure(
         line=line,
         seed=seed,
         options=options,
+        path=path,
     )
     return Study.of(measured)
