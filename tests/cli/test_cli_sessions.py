@@ -73,6 +73,7 @@ def lab(*arguments: object) -> Result:
 
 
 @pytest.mark.parametrize("mode", ["open_loop", "reactive"])
+@pytest.mark.slow
 def test_run_prints_one_json_object_and_repeats_to_the_byte(mode, call, cache, tmp_path) -> None:
     profile = tmp_path / "profile.yaml"
     save_profile(Profile(name="mine", settings=Settings().replace(min_delay=0.6)), profile)
@@ -94,6 +95,7 @@ def test_run_prints_one_json_object_and_repeats_to_the_byte(mode, call, cache, t
         assert path.read_bytes() == twin.read_bytes(), path.name
 
 
+@pytest.mark.slow
 def test_run_with_an_agent_from_a_file_prints_tables(call, cache, tmp_path, monkeypatch) -> None:
     (tmp_path / "agents.py").write_text(AGENT)
     monkeypatch.chdir(tmp_path)
@@ -104,6 +106,7 @@ def test_run_with_an_agent_from_a_file_prints_tables(call, cache, tmp_path, monk
     assert "The caller is a tape" in result.stdout, "what the mode can't know is said"
 
 
+@pytest.mark.slow
 def test_run_answers_the_plugins_of_a_worker_file_that_are_not_installed(call, cache, tmp_path) -> None:
     worker = tmp_path / "worker.py"
     worker.write_text(WORKER)
@@ -137,6 +140,7 @@ def test_run_in_real_time_wants_the_plugins_themselves(call, cache, tmp_path) ->
     assert "cannot import name 'speechmatics'" in result.stderr
 
 
+@pytest.mark.slow
 def test_run_with_a_bad_agent_profile_or_call_ends_in_one_line(call, cache, tmp_path) -> None:
     profile = tmp_path / "profile.yaml"
     profile.write_text("name: x")
@@ -155,6 +159,7 @@ def test_run_with_a_bad_agent_profile_or_call_ends_in_one_line(call, cache, tmp_
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_run_ends_with_1_and_the_reason_if_a_session_fails(call, cache, tmp_path) -> None:
     (tmp_path / "breaks.py").write_text("def agent():\n    raise RuntimeError('no such customer')\n")
     agent = ["--agent", f"{tmp_path / 'breaks.py'}:agent"]
@@ -175,6 +180,7 @@ def test_ctrl_c_ends_with_130_and_says_what_is_on_disk(call, cache, tmp_path, mo
     assert "lab: interrupted: 0 of 1 recording(s) finished, in " in result.stderr
 
 
+@pytest.mark.slow
 def test_verify_compares_and_writes_json(call, cache, tmp_path) -> None:
     path = tmp_path / "folder" / "proof.json"
     result = lab("verify", call, "--settings", 2, "--seed", 2, "--cache", cache, "--out", path, "--json")
@@ -204,6 +210,7 @@ def test_verify_ends_with_1_and_shows_a_mismatch_beside_the_setting(call, cache,
 
 
 @pytest.mark.skipif(shutil.which("ps") is None, reason="needs ps")
+@pytest.mark.slow
 def test_sigterm_ends_the_workers_too(cache, tmp_path) -> None:
     command = [sys.executable, "-m", "lab_utils.cli", "run", SAMPLES, "--out", tmp_path / "out"]
     command += ["--cache", tmp_path / "empty_cache"]

@@ -135,6 +135,7 @@ def clerk(folder: Path) -> list[str]:
     return ["--agent", f"{code}:Clerk", "--llm", f"{code}:script"]
 
 
+@pytest.mark.slow
 def test_a_run_keeps_what_was_said_only_if_asked(call, cache, tmp_path) -> None:
     shown = lab(tmp_path, cache, "run", call, "--out", "out", *clerk(call.parent))
     written = everything_in(tmp_path / "out")
@@ -150,6 +151,7 @@ def test_a_run_keeps_what_was_said_only_if_asked(call, cache, tmp_path) -> None:
         assert word in asked, f"{what} was never said, so the test shows nothing"
 
 
+@pytest.mark.slow
 def test_both_forms_of_a_run_are_read_and_differ_in_nothing_but_texts(call, cache, tmp_path) -> None:
     for options in (["--out", "out"], ["--out", "asked", "--text"]):
         lab(tmp_path, cache, "run", call, *clerk(call.parent), *options)

@@ -160,6 +160,7 @@ def test_without_a_usable_recording_it_says_why(calls, cache, tmp_path) -> None:
         workflow.run_recordings([], Settings(), out=tmp_path, cache=cache, quiet=True)
 
 
+@pytest.mark.slow
 def test_an_interruption_keeps_what_is_finished(calls, cache, tmp_path, monkeypatch) -> None:
     def interrupted(plan, found, jobs, quiet):
         folder = plan.out / "two"

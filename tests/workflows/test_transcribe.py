@@ -97,6 +97,7 @@ list(transcribing.transcribe_recordings(calls, cache=cache, jobs=1, quiet=True))
 """
 
 
+@pytest.mark.slow
 def test_after_a_kill_only_what_is_missing_is_done(calls, tmp_path, monkeypatch) -> None:
     cache = tmp_path / "cache"
     child = subprocess.Popen([sys.executable, "-c", CHILD, str(calls), str(cache)])
