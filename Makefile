@@ -27,6 +27,9 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 STAMP := .venv/.installed
 SAMPLES_STAMP := .venv-samples/.installed
+KOKORO_JS := kokoro-js@1.2.1
+KOKORO_JS_SHA512 := a2ad076495a2b37b7c94446430987ce162d4f3a769603d04b813eda989cb950cf214fd4e9320510dcc1e02a09f84d3a996dc8df63fdace9d47eaeb82e3b81287
+KOKORO_STYLES := .venv-samples/kokoro-js/.unpacked
 # The replay is proven on what lies here: the samples, and calls of one's own beside the clone.
 RECORDINGS = audio_samples $(wildcard ../shared/recordings)
 NOTEBOOKS = $(sort $(wildcard notebooks/*.ipynb))
@@ -58,7 +61,7 @@ endef
 
 ##@ Use
 
-demo: $(STAMP)  ## run the main job on audio_samples/: recordings to settings, pictures and a profile
+demo: $(STAMP)  ## run the main job on sample_calls/demo/: recordings to settings, pictures and a profile
 	@$(BIN)/lab demo $(DEMO_ARGS)
 
 lab: $(STAMP)  ## open JupyterLab on notebooks/
@@ -118,8 +121,10 @@ format: $(STAMP)  ## put code and notebooks into the form that `make check` want
 	$(BIN)/ruff format .
 	$(if $(NOTEBOOKS),$(BIN)/nbstripout $(NOTEBOOKS))
 
-samples: $(SAMPLES_STAMP)  ## make the conversations in audio_samples/ anew, in an environment of their own
-	.venv-samples/bin/python audio_samples/make_samples.py $(SAMPLES_ARGS)
+samples: $(SAMPLES_STAMP) $(KOKORO_STYLES)  ## make the sample calls anew, in an environment of their own (long)
+	.venv-samples/bin/python audio_samples/make_samples.py
+	.venv-samples/bin/python sample_calls/make_calls.py $(SAMPLES_ARGS)
+	.venv-samples/bin/python sample_calls/measure.py --write
 
 lock:  ## write requirements.lock from pyproject.toml (newest versions: LOCK_ARGS=--upgrade)
 	@$(find_python); \
@@ -156,6 +161,14 @@ $(SAMPLES_STAMP): audio_samples/requirements.txt
 	@$(call make_venv,.venv-samples); \
 	echo "make: installing audio_samples/requirements.txt into .venv-samples" >&2; \
 	.venv-samples/bin/python -m pip install --quiet --disable-pip-version-check -r $< >&2
+	@touch $@
+
+$(KOKORO_STYLES): $(SAMPLES_STAMP)
+	@command -v npm >/dev/null || { echo "make: npm is needed to fetch $(KOKORO_JS), the styles of the voices" >&2; exit 1; }
+	@folder=$(dir $@); rm -rf $$folder && mkdir -p $$folder && \
+	npm pack --silent --pack-destination $$folder $(KOKORO_JS) >&2 && \
+	echo "$(KOKORO_JS_SHA512)  $$(ls $$folder*.tgz)" | sha512sum --check --quiet && \
+	tar xzf $$folder*.tgz -C $$folder
 	@touch $@
 
 .PHONY: demo lab venv coverage test test-fast check check-style check-types check-imports check-notebooks notebooks verify bench format \

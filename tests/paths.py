@@ -6,6 +6,9 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
 SAMPLES = ROOT / "audio_samples"
+"""The first twelve sample calls, kept as they were."""
+SAMPLE_CALLS = ROOT / "sample_calls"
+"""The sample calls that figures rest on."""
 FIXTURES = TESTS / "fixtures"
 SHARED = Path(os.environ.get("SHARED", ROOT.parent / "shared"))
 """Failing inputs that were tried on the project; absent from a clone."""

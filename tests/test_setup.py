@@ -126,7 +126,14 @@ def test_make_help_lists_every_target(arguments):
         ("verify", [".venv/bin/lab verify audio_samples", "--settings 300"]),
         ("bench", [".venv/bin/python tests/bench.py"]),
         ("notebooks", ["jupyter nbconvert --to notebook --execute", "--output-dir"]),
-        ("samples", [".venv-samples/bin/python audio_samples/make_samples.py"]),
+        (
+            "samples",
+            [
+                ".venv-samples/bin/python audio_samples/make_samples.py",
+                ".venv-samples/bin/python sample_calls/make_calls.py",
+                "npm pack --silent",
+            ],
+        ),
         ("lock", ['uv" pip compile pyproject.toml --extra dev', "--output-file requirements.lock"]),
     ],
 )

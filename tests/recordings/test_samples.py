@@ -1,4 +1,4 @@
-"""The sample calls of audio_samples/: the audio, the labels, and that the two agree."""
+"""The sample calls of audio_samples/ and sample_calls/: the audio, the labels, and that the two agree."""
 
 import json
 from itertools import pairwise
@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile as sf
-from paths import SAMPLES
+from paths import SAMPLE_CALLS, SAMPLES
 
-FOLDER = SAMPLES
-FLACS = sorted(FOLDER.glob("*.flac"))
+FIRST = sorted(SAMPLES.glob("*.flac"))
+FLACS = FIRST + sorted(SAMPLE_CALLS.glob("*/*.flac"))
 FRAME = 160  # samples: 10 ms at 16 kHz
 ROUNDING_S = 2e-4
 
@@ -55,12 +55,16 @@ def cut(audio: np.ndarray, start_s: float, end_s: float) -> np.ndarray:
     return audio[round(start_s * 16_000) : round(end_s * 16_000)]
 
 
-def test_there_are_twelve_calls_each_with_labels() -> None:
-    assert [flac.stem[:2] for flac in FLACS] == [f"{n:02d}" for n in range(1, 13)]
+def test_calls_are_numbered_the_first_twelve_and_thirty_six_more() -> None:
+    assert [flac.stem[:2] for flac in FIRST] == [f"{n:02d}" for n in range(1, 13)]
+    assert [flac.stem[:2] for flac in FLACS] == [f"{n:02d}" for n in range(1, 49)]
 
 
-def test_the_samples_stay_below_25_megabytes() -> None:
-    assert sum(flac.stat().st_size for flac in FLACS) < 25e6
+def test_all_samples_stay_below_60_megabytes() -> None:
+    folders = (SAMPLES, SAMPLE_CALLS)
+    assert (
+        sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file()) < 60e6
+    )
 
 
 @pytest.mark.parametrize("flac", FLACS, ids=lambda flac: flac.stem)
@@ -192,9 +196,9 @@ def test_there_are_enough_labels_of_each_kind(kind: str, least: int) -> None:
     assert sum(len(of_kind(document, kind)) for document in DOCUMENTS.values()) >= least
 
 
-def test_each_condition_occurs_three_times_with_both_voices_as_user() -> None:
+def test_each_condition_occurs_three_times_in_the_first_calls_with_both_voices_as_user() -> None:
     users: dict[str, list[str]] = {}
-    for document in DOCUMENTS.values():
+    for document in (DOCUMENTS[flac.stem] for flac in FIRST):
         users.setdefault(document["condition"], []).append(document["voices"]["user"])
         assert document["voices"]["user"] != document["voices"]["agent"]
     assert {condition: len(names) for condition, names in users.items()} == {
