@@ -149,7 +149,8 @@ def acknowledge(
 
 def laid_out(call: Call) -> tuple[np.ndarray, dict[str, list[dict[str, Any]]]]:
     """The clean tracks, shape=(n, 2), and the lists of the label document."""
-    tracks = np.zeros((round((call.ends_s["agent"] + TAIL_S) * RATE_HZ), 2))
+    tenths = int(np.ceil((call.ends_s["agent"] + TAIL_S) * 10))  # so that Fourier transforms are fast
+    tracks = np.zeros((tenths * RATE_HZ // 10, 2))
     ipus, words = [], []
     for who, turn_s, ipu in call.placed:
         first = round((turn_s + ipu.start_s - ipu.lead_s) * RATE_HZ)

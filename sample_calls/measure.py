@@ -20,6 +20,9 @@ MARKS = ("<!-- measured: sample_calls/measure.py --write -->", "<!-- end of what
 PERCENTILES = (5, 25, 50, 75, 90, 95, 99)
 LONG_TURN_S = 10.0
 FILLERS = ("um", "uh")
+TITLES = ("Mr.", "Mrs.")
+ROUNDING_S = 2e-4
+"""The label files give times to 0.1 ms."""
 
 SWITCHBOARD: dict[str, tuple[int, ...] | tuple[float, ...]] = {
     "holds": (0.23, 0.35, 0.51, 0.77, 1.17, 1.52, 2.40),
@@ -88,8 +91,7 @@ def turns_of(document: dict[str, Any]) -> list[UserTurn]:
                 holds_s=tuple(pause["end_s"] - pause["start_s"] for pause in pauses),
                 after_filler=tuple(part["text"].split()[-1].strip(",.") in FILLERS for part in current[:-1]),
                 user_gap_s=start_s - max(end for begin, end in agent if begin < start_s),
-                agent_gap_s=min(begin for begin, _ in agent if begin > start_s and begin > end_s - 2.0)
-                - end_s,
+                agent_gap_s=min(begin for begin, _ in agent if begin > start_s) - end_s,
             )
         )
         current = []
@@ -98,17 +100,13 @@ def turns_of(document: dict[str, Any]) -> list[UserTurn]:
 
 def first_sentences(document: dict[str, Any]) -> Iterator[int]:
     """How many words the first sentence of each of the agent's replies has."""
-    ends_s = [turn.end_s for turn in turns_of(document)]
     words = [word for word in document["words"] if word["speaker"] == "agent"]
-    for end_s, next_s in zip(ends_s, [*ends_s[1:], np.inf], strict=True):
-        begin_s = min(word["start_s"] for word in words if word["start_s"] > end_s - 0.5)
-        count = 0
-        for word in words:
-            if begin_s <= word["start_s"] < next_s - 0.5:
-                count += 1
-                if word["text"][-1] in ".?!":
-                    break
-        yield count
+    for turn in turns_of(document):
+        reply = [
+            word["text"] for word in words if word["start_s"] > turn.end_s + turn.agent_gap_s - ROUNDING_S
+        ]
+        ends = (i for i, text in enumerate(reply) if text[-1] in ".?!" and text not in TITLES)
+        yield next(ends) + 1
 
 
 def row(name: str, values: Sequence[float], digits: int = 2) -> str:
