@@ -21,7 +21,7 @@ from lab_utils.turns.replay import (
     decide,
     find_branches,
     find_pauses,
-    heard_by,
+    stt_events_for,
 )
 
 
@@ -191,7 +191,7 @@ def complete(recording: Traced, blocks: Iterable[Block], stt: Sequence[SttEvent]
             branches = find_branches(recording, block.vad, phase, frame) if stt is None else ()
             offset_s = trace.phase_samples / SAMPLE_RATE_HZ
             agent = agent_turns(recording.labels) + offset_s
-            heard = heard_by(block, recording.labels, offset_s, stt)
+            heard = stt_events_for(block, recording.labels, offset_s, stt)
             while True:
                 try:
                     words_s = counted_words(block, recording.labels, offset_s)

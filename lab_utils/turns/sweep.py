@@ -48,7 +48,7 @@ from .replay import (
     decide,
     find_branches,
     find_pauses,
-    heard_by,
+    stt_events_for,
     waits_of,
 )
 from .replay.records import BranchPauses, Decisions, Pauses
@@ -102,7 +102,7 @@ class Corpus:
             for phase, found in enumerate(pauses[r]):
                 trace = recording.vad[block.vad.model][phase]
                 offset_s = trace.phase_samples / SAMPLE_RATE_HZ
-                stt = heard_by(block, recording.labels, offset_s)
+                stt = stt_events_for(block, recording.labels, offset_s)
                 eot, speaks = recording.eot[phase], agent + offset_s
                 words_s = counted_words(block, recording.labels, offset_s)
                 decided = decide(found.tape, eot, speaks, block, stt, trace, words_s, branches=found.branches)

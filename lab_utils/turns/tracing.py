@@ -49,7 +49,7 @@ from .replay import (
     decide,
     find_branches,
     find_pauses,
-    heard_by,
+    stt_events_for,
 )
 from .replay.records import BranchPauses, Pauses
 from .vad import VAD_MODELS, forked_probabilities, model_version, speech_probabilities
@@ -371,7 +371,7 @@ class Tracer:
                     tape = find_pauses(vad[model][phase], block.vad, frame)
                     segmented[key] = tape, find_branches(traced, block.vad, phase, frame)
                 tape, branches = segmented[key]
-                heard = heard_by(block, traced.labels, offset / SAMPLE_RATE_HZ, stt)
+                heard = stt_events_for(block, traced.labels, offset / SAMPLE_RATE_HZ, stt)
                 words_s = counted_words(block, traced.labels, offset / SAMPLE_RATE_HZ)
                 while True:
                     try:

@@ -29,7 +29,7 @@ def pauses_of(utterances: list[tuple[float, float, float, float]]) -> Pauses:
         end_of_speech_s=table[:, 3],
         resume_s=np.append(table[1:, 1], np.inf)[: len(table)],
         predict_sample=np.zeros(len(table), dtype=np.int64),
-        blip_s=np.zeros(0),
+        short_speech_s=np.zeros(0),
         opening_s=float(table[0, 1]) if len(table) else np.inf,
         stream_end_s=np.inf,
     )

@@ -40,7 +40,7 @@ from lab_utils.turns.metrics import (
     summarize,
     tally,
 )
-from lab_utils.turns.replay import decide, find_branches, find_pauses, heard_by, replay, replay_branches
+from lab_utils.turns.replay import decide, find_branches, find_pauses, replay, replay_branches, stt_events_for
 from lab_utils.turns.replay.records import Decisions
 
 TAIL_S = 4.0
@@ -66,7 +66,7 @@ def tallies_of(labels, settings, conditions, offsets, seed):
     for phase, (trace, eot) in enumerate(zip(recording.vad["livekit"], recording.eot, strict=True)):
         offset_s = trace.phase_samples / SAMPLE_RATE_HZ
         pauses = find_pauses(trace, block.vad, frame_samples(block.conditions.frame_duration))
-        heard = heard_by(block, labels, offset_s)
+        heard = stt_events_for(block, labels, offset_s)
         frame = frame_samples(block.conditions.frame_duration)
         branches = find_branches(recording, block.vad, phase, frame)
         agent = agent_turns(labels) + offset_s

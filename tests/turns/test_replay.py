@@ -37,8 +37,8 @@ from lab_utils.turns.replay import (
     commits_of,
     decide,
     find_pauses,
-    heard_by,
     replay,
+    stt_events_for,
 )
 
 
@@ -62,7 +62,7 @@ MANY = 5 * hypothesis.settings().max_examples
 
 @st.composite
 def speech_traces(draw: st.DrawFn) -> list[float]:
-    """Alternating stretches of loud, doubtful and silent windows, with single-window blips."""
+    """Alternating stretches of loud, doubtful and silent windows, with speech of single windows."""
     level = st.sampled_from([0.05, 0.05, 0.4, 0.6, 0.95, 0.95])
     lengths = st.sampled_from([1, 1, 2, 3, 6, 8, 9, 10, 12, 14, 20, 40])
     runs = draw(st.lists(st.tuples(level, lengths), min_size=1, max_size=40))
@@ -111,7 +111,7 @@ def test_a_block_of_settings_gives_each_setting_what_it_gets_alone(windows, sett
     frame = frame_samples(block.conditions.frame_duration)
     trace = recording.vad["livekit"][0]
     pauses = find_pauses(trace, block.vad, frame)
-    heard = heard_by(block, recording.labels, 0.0)
+    heard = stt_events_for(block, recording.labels, 0.0)
     decisions = decide(pauses, recording.eot[0], agent_turns(recording.labels), block, heard, trace)
     for k, one in enumerate(settings):
         together, alone = commits_of(decisions, k, block.detector, 0.0), replay(recording, one, conditions)
@@ -400,15 +400,15 @@ def test_a_transcript_after_the_commit_starts_a_turn_of_its_own_without_a_predic
     assert np.isnan(found.probability[1])
 
 
-def test_a_blip_before_the_commit_is_the_last_speech_of_a_transcript_after_it():
+def test_short_speech_before_the_commit_is_the_last_speech_of_a_transcript_after_it():
     """A commit forgets its own last speaking time only; a window of speech since then has moved it."""
     settings = DETECTOR.replace(min_delay=0.4)
     last_s = (25 + 10 + 6) * WINDOW_S
     windows = [*SPEECH, *[0.0] * 10, *[1.0] * 6, *[0.0] * 8, 1.0, *LONG_SILENCE]
-    blip_s = last_s + 10 * WINDOW_S  # told with the window after it
-    assert last_s + 8 * WINDOW_S < blip_s < last_s + 0.4
+    short_s = last_s + 10 * WINDOW_S  # told with the window after it
+    assert last_s + 8 * WINDOW_S < short_s < last_s + 0.4
     found = commits(windows, settings, 0.9, late(0.6))
-    assert_commits(found, (last_s + 0.4, "detector"), (blip_s + 0.4, "late_transcript"))
+    assert_commits(found, (last_s + 0.4, "detector"), (short_s + 0.4, "late_transcript"))
 
 
 # --- what surrounds the speech ----------------------------------------------------------------------

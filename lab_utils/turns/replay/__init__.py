@@ -37,10 +37,10 @@ __all__ = [
     "decisions_on",
     "find_branches",
     "find_pauses",
-    "heard_by",
     "replay",
     "replay_branches",
     "stt_events",
+    "stt_events_for",
     "waits_of",
 ]
 
@@ -61,7 +61,7 @@ def decide(
     `agent`: stream times of the agent's turns, used by dynamic endpointing and `min_words` only. `words_s`:
     those of the user's words (`word_times`), needed where `min_words` counts modelled transcripts. `stt`:
     events of the speech-to-text at stream times, in order; None: one final per stretch of speech (see
-    `heard_by`). `stt` mode must be given them, and the `trace` of the `pauses`. `branches`
+    `stt_events_for`). `stt` mode must be given them, and the `trace` of the `pauses`. `branches`
     (`find_branches`): where the caller waits for an answer instead of going on; events of a real
     speech-to-text know nothing of them. Raises MissingTraces if `eot` lacks a prediction, or `trace` a
     restart, that is needed.
@@ -71,7 +71,9 @@ def decide(
     rows = Rows.of(pauses, branches)
     if block.needs == "stt_events":
         if stt is None or trace is None:
-            raise ValueError("stt mode was given no events or no trace; give decide both (events: heard_by)")
+            raise ValueError(
+                "stt mode was given no events or no trace; give decide both (events: stt_events_for)"
+            )
         return _decide_stt(rows, len(pauses), agent, block, stt, trace)
     delays = block.delays(pauses, agent, branches)
     heard = eot if block.needs == "predictions" else None
@@ -131,7 +133,7 @@ def _decide_stt(
     worlds: list[tuple[int, VadTrace, Floats, Sequence[SttEvent]]] = [(0, trace, agent, stt)]
     for branch in rows.branches:
         offset_s = trace.phase_samples / SAMPLE_RATE_HZ
-        modelled = heard_by(block, branch.labels, offset_s) or []
+        modelled = stt_events_for(block, branch.labels, offset_s) or []
         worlds.append((branch.shift, trace_of(branch, trace), branch.agent, modelled))
     for shift, heard, speaks, events in worlds:
         try:
@@ -145,7 +147,7 @@ def _decide_stt(
     return with_branches(parts[0], parts[1:], rows)
 
 
-def heard_by(
+def stt_events_for(
     block: Block, labels: Labels, offset_s: float, stt: Sequence[SttEvent] | None = None
 ) -> list[SttEvent] | None:
     """The speech-to-text's events that `decide` is to be given, at stream times (`offset_s` later).
@@ -188,7 +190,7 @@ def replay(
     offset_s = trace.phase_samples / SAMPLE_RATE_HZ
     block = Block.of(settings, conditions)
     pauses = find_pauses(trace, settings.vad, frame_samples(conditions.frame_duration))
-    heard = heard_by(block, traced.labels, offset_s, stt)
+    heard = stt_events_for(block, traced.labels, offset_s, stt)
     agent = agent_turns(traced.labels) + offset_s
     words_s = counted_words(block, traced.labels, offset_s)
     decisions = decide(pauses, traced.eot[phase], agent, block, heard, trace, words_s)
@@ -228,7 +230,7 @@ def decisions_on(
     frame = frame_samples(conditions.frame_duration)
     tape = find_pauses(trace, settings.vad, frame)
     branches = find_branches(traced, settings.vad, phase, frame)
-    heard = heard_by(block, traced.labels, offset_s)
+    heard = stt_events_for(block, traced.labels, offset_s)
     agent = agent_turns(traced.labels) + offset_s
     words_s = counted_words(block, traced.labels, offset_s)
     eot = traced.eot[phase]

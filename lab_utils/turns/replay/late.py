@@ -141,7 +141,7 @@ class _Walk:
             run.speaking = True
             run.pending_s[:] = np.inf
             return
-        if what == _BLIP:
+        if what == _SHORT_SPEECH:
             run.last_speaking_s[:] = at_s
             return
         if what == _TRANSCRIPT:
@@ -183,7 +183,7 @@ class _Walk:
         run.commit_before(self.world.pauses.stream_end_s, self.frame_samples, self.world.refusals)
 
 
-_RESUME, _END, _BLIP, _TRANSCRIPT = range(4)
+_RESUME, _END, _SHORT_SPEECH, _TRANSCRIPT = range(4)
 
 
 def _events(
@@ -194,8 +194,11 @@ def _events(
     What the VAD says at one time keeps the order of its windows.
     """
     order = len(pauses) if modelled else -len(transcripts) - 1
-    of_pause = np.searchsorted(pauses.end_of_speech_s, pauses.blip_s, side="right") - 1
-    events = [(float(t), int(i), _BLIP, int(i)) for t, i in zip(pauses.blip_s, of_pause, strict=True)]
+    of_pause = np.searchsorted(pauses.end_of_speech_s, pauses.short_speech_s, side="right") - 1
+    events = [
+        (float(t), int(i), _SHORT_SPEECH, int(i))
+        for t, i in zip(pauses.short_speech_s, of_pause, strict=True)
+    ]
     for i, at_s in enumerate([pauses.opening_s, *pauses.resume_s.tolist()]):
         events.append((at_s, i, _RESUME, i))
     for i, at_s in enumerate(pauses.end_of_speech_s.tolist()):

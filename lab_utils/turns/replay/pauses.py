@@ -103,7 +103,7 @@ def _pauses(
         end_of_speech_s=end_s,
         resume_s=np.append(start_s[1:], stream_end_s)[: len(end_of)],
         predict_sample=predict_sample,
-        blip_s=arrival_s(_blips(active, first, start_of, end_of)),
+        short_speech_s=arrival_s(_short_speech(active, first, start_of, end_of)),
         opening_s=float(start_s[0]) if len(start_of) else stream_end_s,
         stream_end_s=stream_end_s,
     )
@@ -187,7 +187,7 @@ def _alternate(starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
     return np.array(start_of, dtype=np.int64), np.array(end_of, dtype=np.int64)
 
 
-def _blips(active: np.ndarray, first: int, start_of: Ints, end_of: Ints) -> Ints:
+def _short_speech(active: np.ndarray, first: int, start_of: Ints, end_of: Ints) -> Ints:
     """Windows that follow an active window while the VAD is not speaking; `active` begins at `first`."""
     candidates = np.flatnonzero(active[:-1]) + 1 + first if len(active) else np.zeros(0, dtype=np.int64)
     ended = np.searchsorted(end_of, candidates - 1)  # END_OF_SPEECH events before the active window

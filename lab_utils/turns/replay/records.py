@@ -16,7 +16,7 @@ from ...core.traces import BRANCH_SAMPLES, Bools, Cause
 
 @dataclass(frozen=True)
 class Pauses:
-    """All arrays have shape=(pauses,) but `blip_s`; seconds of stream time."""
+    """All arrays have shape=(pauses,) but `short_speech_s`; seconds of stream time."""
 
     speech_start_s: Floats
     """Where the speech before the pause began, as LiveKit estimates it at START_OF_SPEECH."""
@@ -29,8 +29,8 @@ class Pauses:
     """Arrival of the next START_OF_SPEECH, which cancels what waits; for the last pause the stream's end."""
     predict_sample: Ints
     """Stream sample at which the prediction is requested: the end of the audio it hears; 0 if never."""
-    blip_s: Floats
-    """shape=(blips,): moments in silence at which speech too short for START_OF_SPEECH moves the last
+    short_speech_s: Floats
+    """shape=(n,): moments in silence at which speech too short for START_OF_SPEECH moves the last
     speaking time (audio_recognition.py:1481)."""
     opening_s: float
     """Arrival of the first START_OF_SPEECH, whether or not it is followed by a pause; or the stream's end."""
@@ -85,7 +85,10 @@ class BranchPauses:
         """All pauses heard on the branch, the shared ones first."""
         one = joined([tape, self.own], [self.shared, len(self.own)])
         return replace(
-            one, blip_s=self.own.blip_s, opening_s=self.own.opening_s, stream_end_s=self.own.stream_end_s
+            one,
+            short_speech_s=self.own.short_speech_s,
+            opening_s=self.own.opening_s,
+            stream_end_s=self.own.stream_end_s,
         )
 
 
