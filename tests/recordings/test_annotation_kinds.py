@@ -15,9 +15,9 @@ from paths import CASES
 from paths import FIXTURES as FIXTURE_FILES
 
 from lab_utils.recordings.annotations import FORMATS, BadAnnotation, read_annotation
-from lab_utils.recordings.annotations.json_kinds import KINDS, kind_of_json
 from lab_utils.recordings.annotations.records import Annotation
 from lab_utils.recordings.annotations.roles import guess_roles, labels_of
+from lab_utils.recordings.annotations.stt_json.kinds import KINDS, kind_of_json
 
 FIXTURES = FIXTURE_FILES / "annotations"
 WORDS = (

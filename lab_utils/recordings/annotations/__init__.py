@@ -1,8 +1,8 @@
 """Annotation files of other programs: who speaks when, one module a format.
 
-`read_annotation` finds the format by suffix and content; `FORMATS` lists them. What a file says is a
-`records.Annotation`, in the speakers' own names; `roles` maps those to user and agent and makes labels of
-it.
+The JSON of speech-to-text programs is read in `stt_json`. `read_annotation` finds the format by suffix and
+content; `FORMATS` lists them. What a file says is a `records.Annotation`, in the speakers' own names; `roles`
+maps those to user and agent and makes labels of it.
 """
 
 from __future__ import annotations
@@ -13,25 +13,12 @@ from pathlib import Path
 
 from upath import UPath
 
-from . import (
-    assemblyai,
-    audacity,
-    aws,
-    deepgram,
-    elan,
-    elevenlabs,
-    rttm,
-    srt,
-    table,
-    textgrid,
-    webvtt_cues,
-    whisper,
-    whisper_cpp,
-)
-from .json_kinds import is_kind, kind_of_json
-from .provider_json import check_json
+from . import audacity, elan, rttm, srt, table, textgrid, webvtt_cues
 from .records import Annotation
 from .source import BadAnnotation, Location, head_lines, read_data, short
+from .stt_json import assemblyai, aws, deepgram, elevenlabs, whisper, whisper_cpp
+from .stt_json.kinds import is_kind, kind_of_json
+from .stt_json.parsing import check_json
 
 __all__ = ["FORMATS", "BadAnnotation", "Format", "read_annotation", "write_annotation"]
 

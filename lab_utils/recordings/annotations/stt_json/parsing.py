@@ -8,10 +8,10 @@ from typing import Annotated, TypeVar
 from pydantic import Field
 from pydantic_core import from_json
 
-from ...core.files import BadFile, parse_model
-from ...core.models import Frozen
-from .json_kinds import kind_of_json, unwrapped
-from .source import BadAnnotation, Location, read_text
+from ....core.files import BadFile, parse_model
+from ....core.models import Frozen
+from ..source import BadAnnotation, Location, read_text
+from .kinds import kind_of_json, unwrapped
 
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 """Or another unit of time, as the model says."""
@@ -26,7 +26,7 @@ class Entry(Frozen, extra="ignore"):
 def parse(path: Location, model: type[T], provider: str, kind: str) -> T:
     """A file's content as a model, or a list of models; BadAnnotation saying where it isn't one.
 
-    `provider`: as messages call it; `kind`: its name in `json_kinds`, to say if it is another's.
+    `provider`: as messages call it; `kind`: its name in `kinds`, to say if it is another's.
     """
     text = read_text(path, legacy=False)
     other = kind_of_json(text.encode("utf-8", "replace"))

@@ -14,9 +14,9 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from .provider_json import Entry, Seconds, parse
-from .records import Annotation, Segment
-from .source import Location, annotation, need_seconds, segment
+from ..records import Annotation, Segment
+from ..source import Location, annotation, need_seconds, segment
+from .parsing import Entry, Seconds, parse
 
 TRANSCRIBE = "aws_transcribe"
 CONTACT_LENS = "aws_contact_lens"

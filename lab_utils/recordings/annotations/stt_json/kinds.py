@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from .source import BOMS
+from ..source import BOMS
 
 _ASSEMBLYAI = (
     "audio_url", "acoustic_model", "language_model", "utterances", "speech_model", "speech_models",

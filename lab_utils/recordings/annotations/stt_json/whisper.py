@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .provider_json import Entry, Seconds, parse, text_of
-from .records import Annotation, Segment
-from .source import BadAnnotation, Location, annotation, read_data, segment
+from ..records import Annotation, Segment
+from ..source import BadAnnotation, Location, annotation, read_data, segment
+from .parsing import Entry, Seconds, parse, text_of
 
 SOURCE = "whisper"
 

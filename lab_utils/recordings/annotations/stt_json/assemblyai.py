@@ -7,9 +7,9 @@ reference "Get transcript", "Speaker Diarization", "Multichannel Transcription".
 
 from __future__ import annotations
 
-from .provider_json import Entry, Seconds, parse
-from .records import Annotation, Segment
-from .source import BadAnnotation, Location, annotation, segment, short
+from ..records import Annotation, Segment
+from ..source import BadAnnotation, Location, annotation, segment, short
+from .parsing import Entry, Seconds, parse
 
 SOURCE = "assemblyai"
 

@@ -7,9 +7,9 @@ Speakers: `speaker_id` ("speaker_0", if diarized), with several channels "channe
 
 from __future__ import annotations
 
-from .provider_json import Entry, Seconds, parse
-from .records import Annotation, Segment
-from .source import Location, annotation, segment
+from ..records import Annotation, Segment
+from ..source import Location, annotation, segment
+from .parsing import Entry, Seconds, parse
 
 SOURCE = "elevenlabs"
 

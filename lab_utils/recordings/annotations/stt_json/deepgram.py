@@ -9,9 +9,9 @@ audio" (response), "Utterances", "Diarization", "Multichannel". What SDKs put ar
 
 from __future__ import annotations
 
-from .provider_json import Entry, Seconds, parse
-from .records import Annotation, Segment
-from .source import Location, annotation, segment
+from ..records import Annotation, Segment
+from ..source import Location, annotation, segment
+from .parsing import Entry, Seconds, parse
 
 SOURCE = "deepgram"
 

@@ -10,9 +10,9 @@ import re
 
 from pydantic import Field
 
-from .provider_json import Entry, Seconds, parse
-from .records import Annotation, Segment
-from .source import Location, annotation, segment
+from ..records import Annotation, Segment
+from ..source import Location, annotation, segment
+from .parsing import Entry, Seconds, parse
 
 SOURCE = "whisper_cpp"
 
