@@ -61,7 +61,7 @@ endef
 
 ##@ Use
 
-demo: $(STAMP)  ## run the main job on sample_calls/demo/: recordings to settings, pictures and a profile
+demo: $(STAMP)  ## run the main job on audio_samples/calls/demo/: recordings to settings, pictures and a profile
 	@$(BIN)/lab demo $(DEMO_ARGS)
 
 lab: $(STAMP)  ## open JupyterLab on notebooks/
@@ -123,8 +123,8 @@ format: $(STAMP)  ## put code and notebooks into the form that `make check` want
 
 samples: $(SAMPLES_STAMP) $(KOKORO_STYLES)  ## make the sample calls anew, in an environment of their own (long)
 	.venv-samples/bin/python audio_samples/make_samples.py
-	.venv-samples/bin/python sample_calls/make_calls.py $(SAMPLES_ARGS)
-	.venv-samples/bin/python sample_calls/measure.py --write
+	.venv-samples/bin/python audio_samples/calls/make_calls.py $(SAMPLES_ARGS)
+	.venv-samples/bin/python audio_samples/calls/measure.py --write
 
 lock:  ## write requirements.lock from pyproject.toml (newest versions: LOCK_ARGS=--upgrade)
 	@$(find_python); \

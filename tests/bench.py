@@ -49,7 +49,7 @@ GRID = {
 
 def main() -> None:
     progress("tracing the samples")
-    recordings = [load_recording(files) for files in find_recordings(SAMPLES)]
+    recordings = [load_recording(files) for files in find_recordings(SAMPLES / "calls" / "demo")]
     with tempfile.TemporaryDirectory() as folder:
         tracer = Tracer(TraceCache(Path(folder)))
         hour = one_hour([tracer.trace(recording, phases=1) for recording in recordings])

@@ -7,7 +7,7 @@ TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
 SAMPLES = ROOT / "audio_samples"
 """The first twelve sample calls, kept as they were."""
-SAMPLE_CALLS = ROOT / "sample_calls"
+SAMPLE_CALLS = SAMPLES / "calls"
 """The sample calls that figures rest on."""
 FIXTURES = TESTS / "fixtures"
 SHARED = Path(os.environ.get("SHARED", ROOT.parent / "shared"))

@@ -86,7 +86,8 @@ def test_import_and_transcribe_reach_nothing(call: Path, tmp_path: Path) -> None
 def test_a_notebook_reaches_nothing(call: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     (tmp_path / "notebooks").mkdir()
-    call.rename(tmp_path / "audio_samples")  # where the notebook looks for calls: one is enough
+    (tmp_path / "audio_samples" / "calls").mkdir(parents=True)
+    call.rename(tmp_path / "audio_samples" / "calls" / "demo")  # where the notebook looks: one is enough
     book = tmp_path / "notebooks" / "01_tune_endpointing.ipynb"
     shutil.copy(ROOT / "notebooks" / book.name, book)
     command = [sys.executable, "-m", "jupyter", "nbconvert", "--to", "notebook", "--execute", book]

@@ -11,11 +11,11 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from paths import ROOT, SAMPLE_CALLS
 
 import lab_utils
 from lab_utils.workflows.study import measure
 
-ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MOST_LINES = 60
 
@@ -36,7 +36,7 @@ def samples_cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str = "ma
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / ".samples.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        measure(ROOT / "audio_samples", cache=cache, quiet=True)
+        measure(SAMPLE_CALLS / "demo", cache=cache, quiet=True)
     return cache
 
 

@@ -130,7 +130,7 @@ def test_make_help_lists_every_target(arguments):
             "samples",
             [
                 ".venv-samples/bin/python audio_samples/make_samples.py",
-                ".venv-samples/bin/python sample_calls/make_calls.py",
+                ".venv-samples/bin/python audio_samples/calls/make_calls.py",
                 "npm pack --silent",
             ],
         ),

@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich cuts long names of options off at 80 columns, and takes time to load
 )
 
-SAMPLES = Path(__file__).resolve().parent.parent.parent / "sample_calls" / "demo"
+SAMPLES = Path(__file__).resolve().parent.parent.parent / "audio_samples" / "calls" / "demo"
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder that receives the results.")]

@@ -1,4 +1,4 @@
-"""The sample calls of sample_calls/: that they are varied, and pause as people do."""
+"""The sample calls of audio_samples/calls/: that they are varied, and pause as people do."""
 
 import json
 import re

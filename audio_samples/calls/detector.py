@@ -1,6 +1,6 @@
 """What LiveKit's turn detector says in the holds of the sample calls and at their ends of turn.
 
-Run `.venv/bin/python sample_calls/detector.py`. The detector hears the last 1.2 s of the caller's channel,
+Run `.venv/bin/python audio_samples/calls/detector.py`. The detector hears the last 1.2 s of the caller,
 0.25 s after each hold and each end of turn begins. Labels from the two channels are judged beside it.
 """
 

@@ -1,7 +1,7 @@
 """What the sample calls hold, measured from their labels: the tables of README.md.
 
-`python sample_calls/measure.py` prints them; `--write` puts them into README.md between its two marks. A test
-says whether the tables there are those of the labels. Times are seconds.
+`python audio_samples/calls/measure.py` prints them; `--write` puts them into README.md between its two marks.
+A test says whether the tables there are those of the labels. Times are seconds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-MARKS = ("<!-- measured: sample_calls/measure.py --write -->", "<!-- end of what is measured -->")
+MARKS = ("<!-- measured: audio_samples/calls/measure.py --write -->", "<!-- end of what is measured -->")
 PERCENTILES = (5, 25, 50, 75, 90, 95, 99)
 LONG_TURN_S = 10.0
 FILLERS = ("um", "uh")

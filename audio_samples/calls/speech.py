@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "audio_samples"))
+sys.path.append(str(Path(__file__).resolve().parent.parent))
 from make_samples import (
     Ipu,
     Turn,

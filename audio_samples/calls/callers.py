@@ -25,7 +25,7 @@ import soxr
 from hibari import tts
 from hibari.g2p import G2P
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "audio_samples"))
+sys.path.append(str(Path(__file__).resolve().parent.parent))
 from voices import RATE_HZ, SAY, HibariVoice, JoeVoice, Voice, bare
 
 MODEL_SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"

@@ -4,7 +4,7 @@ The scripts in dialogues/ hold words only. Holds, fillers, gaps and overlaps are
 (pauses.py), turns are synthesized whole and cut (speech.py), and what was drawn is what the labels say.
 
 Units: times in seconds from the start of the recording (`_s`), audio is float mono at 16 kHz, levels in dBFS.
-Run `python sample_calls/make_calls.py` in an environment made by `make samples`.
+Run `python audio_samples/calls/make_calls.py` in an environment made by `make samples`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from speech import make_turn
 from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent / "audio_samples"))
+sys.path.append(str(HERE.parent))
 from make_samples import Ipu, Turn, label, ordered, room_noise, telephone, write_call  # noqa: E402
 from voices import RATE_HZ, Voice  # noqa: E402
 
