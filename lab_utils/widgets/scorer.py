@@ -24,7 +24,7 @@ from ..turns.replay import (
     MissingPredictions,
     MissingRestarts,
     MissingTraces,
-    decisions_on,
+    check_traces,
     replay,
     replay_branches,
 )
@@ -107,7 +107,7 @@ def lacks_traces(traced: Traced, settings: Settings, conditions: Conditions = US
     """Whether a replay of this setting needs predictions or restarts that are not traced."""
     try:
         for phase in range(traced.phases):
-            decisions_on(traced, settings, conditions, phase)
+            check_traces(traced, settings, conditions, phase)
     except MissingTraces:
         return True
     return False
@@ -121,7 +121,7 @@ def guess(traced: Traced, settings: Settings, conditions: Conditions = USUAL_CON
         while True:
             try:
                 now = {name: tuple(traces) for name, traces in vad.items()}
-                decisions_on(replace(traced, eot=tuple(eot), vad=now), settings, conditions, phase)
+                check_traces(replace(traced, eot=tuple(eot), vad=now), settings, conditions, phase)
                 break
             except MissingPredictions as missing:
                 eot[phase] = eot[phase].merged(_nearest(eot[phase], missing.starts, missing.ends))

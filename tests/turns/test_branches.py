@@ -24,7 +24,7 @@ from lab_utils.core.recording import Recording
 from lab_utils.core.settings import Conditions, Settings
 from lab_utils.core.traces import BRANCH_SAMPLES, Traced
 from lab_utils.turns.branches import branch_recording, forks_of, own_silence
-from lab_utils.turns.replay import Block, decisions_on, replay, replay_branches
+from lab_utils.turns.replay import Block, replay, replay_branches
 
 # --- against the twin -------------------------------------------------------------------------------
 
@@ -125,7 +125,6 @@ def test_realistic_calls_reach_every_path_and_agree_with_the_twin(detector):
         np.testing.assert_allclose(fast.last_speaking_s, slow.last_speaking_s, rtol=0, atol=1e-9)
         reached["commit of a branch alone"] += assert_branches_agree(traced, settings, conditions, 0)
         reached.update(fast.cause)
-        decisions, _ = decisions_on(traced, settings, conditions, 0)
         shorter = traced.eot[0].ends - traced.eot[0].starts < 19_200
         reached["prediction soon after a commit"] += int((shorter & (traced.eot[0].ends > 25_000)).sum())
         reached["restart"] += sum(at < BRANCH_SAMPLES for at in traced.vad["livekit"][0].restarts)
@@ -134,7 +133,7 @@ def test_realistic_calls_reach_every_path_and_agree_with_the_twin(detector):
         )
         reached["prediction on a branch"] += int((traced.eot[0].ends >= BRANCH_SAMPLES).sum())
         reached["late final"] += fast.cause.count("late_transcript")
-        reached["branch"] += len(decisions.forks.turn)
+        reached["branch"] += len(replay_branches(traced, settings, conditions))
     needed = {"commit of a branch alone", "branch"}
     needed |= {
         "vad": {"vad", "late final"},

@@ -34,6 +34,7 @@ from lab_utils.turns.replay import (
     Block,
     MissingPredictions,
     blocks_of,
+    commit_times,
     commits_of,
     decide,
     find_pauses,
@@ -113,10 +114,12 @@ def test_a_block_of_settings_gives_each_setting_what_it_gets_alone(windows, sett
     pauses = find_pauses(trace, block.vad, frame)
     heard = stt_events_for(block, recording.labels, 0.0)
     decisions = decide(pauses, recording.eot[0], agent_turns(recording.labels), block, heard, trace)
+    times_s = commit_times(recording, settings, conditions)
     for k, one in enumerate(settings):
         together, alone = commits_of(decisions, k, block.detector, 0.0), replay(recording, one, conditions)
         assert together.cause == alone.cause
         np.testing.assert_array_equal(together.time_s, alone.time_s)
+        np.testing.assert_array_equal(times_s[k], alone.time_s)
         np.testing.assert_array_equal(together.probability, alone.probability)
         np.testing.assert_array_equal(together.last_speaking_s, alone.last_speaking_s)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from ...core.detectors import DETECTORS
 from ...core.labels import Labels, agent_turns
@@ -20,10 +21,11 @@ from .block import Block, blocks_of
 from .decisions import MissingPredictions, MissingTraces, early_decisions
 from .late import World, late_decisions
 from .pauses import find_branches, find_pauses
-from .records import BranchPauses, Decisions, Pauses, Rows
+from .records import BranchPauses, Decisions, PauseCommits, Pauses, Rows, TriggerCommits
 from .refusals import Refusals, word_count, word_times, words_by_pause
 from .stt_events import in_stream, stt_events, transcripts_of
-from .stt_mode import MissingRestarts, stt_decisions, trace_of, with_branches
+from .stt_mode import stt_commits
+from .vad_runs import MissingRestarts, trace_of
 
 __all__ = [
     "Block",
@@ -31,10 +33,11 @@ __all__ = [
     "MissingRestarts",
     "MissingTraces",
     "blocks_of",
+    "check_traces",
+    "commit_times",
     "commits_of",
     "counted_words",
     "decide",
-    "decisions_on",
     "find_branches",
     "find_pauses",
     "replay",
@@ -74,7 +77,7 @@ def decide(
             raise ValueError(
                 "stt mode was given no events or no trace; give decide both (events: stt_events_for)"
             )
-        return _decide_stt(rows, len(pauses), agent, block, stt, trace)
+        return _decide_stt(rows, agent, block, stt, trace)
     delays = block.delays(pauses, agent, branches)
     heard = eot if block.needs == "predictions" else None
     delay_s = conditions.transcription_delay
@@ -122,14 +125,14 @@ def _refusals(
 
 
 def _decide_stt(
-    rows: Rows, n_pauses: int, agent: Floats, block: Block, stt: Sequence[SttEvent], trace: VadTrace
+    rows: Rows, agent: Floats, block: Block, stt: Sequence[SttEvent], trace: VadTrace
 ) -> Decisions:
     """`decide` in `stt` mode: each branch is walked from the start."""
     conditions = block.conditions
     frame = frame_samples(conditions.frame_duration)
     lag_s = conditions.stt_silence + conditions.transcription_delay
     missing: dict[int, int] = {}
-    parts: list[Decisions] = []
+    parts: list[TriggerCommits] = []
     worlds: list[tuple[int, VadTrace, Floats, Sequence[SttEvent]]] = [(0, trace, agent, stt)]
     for branch in rows.branches:
         offset_s = trace.phase_samples / SAMPLE_RATE_HZ
@@ -139,12 +142,13 @@ def _decide_stt(
         try:
             learners = block.learners(speaks)
             refusals = _refusals(block, speaks, events)
-            parts.append(stt_decisions(heard, block.vad, events, learners, frame, n_pauses, lag_s, refusals))
+            parts.append(stt_commits(heard, block.vad, events, learners, frame, lag_s, refusals))
         except MissingRestarts as more:
             missing |= {at + shift: n for at, n in zip(more.origins, more.windows, strict=True)}
     if missing:
         raise MissingRestarts(missing)
-    return with_branches(parts[0], parts[1:], rows)
+    no_pause = np.zeros(0, dtype=np.int64)
+    return Decisions.side_by_side(PauseCommits.none(len(block)), no_pause, parts, rows.forks)
 
 
 def stt_events_for(
@@ -186,15 +190,39 @@ def replay(
     >>> commits.time_s.round(3).tolist(), commits.last_speaking_s.round(3).tolist(), commits.cause
     ([2.094], [1.294], ('vad',))
     """
-    trace = traced.vad[settings.vad.model][phase]
-    offset_s = trace.phase_samples / SAMPLE_RATE_HZ
-    block = Block.of(settings, conditions)
-    pauses = find_pauses(trace, settings.vad, frame_samples(conditions.frame_duration))
-    heard = stt_events_for(block, traced.labels, offset_s, stt)
-    agent = agent_turns(traced.labels) + offset_s
-    words_s = counted_words(block, traced.labels, offset_s)
-    decisions = decide(pauses, traced.eot[phase], agent, block, heard, trace, words_s)
+    decisions, offset_s = _decisions_on(traced, Block.of(settings, conditions), phase, stt)
     return commits_of(decisions, 0, settings.detector.model, offset_s)
+
+
+def commit_times(
+    traced: Traced,
+    settings: Sequence[Settings],
+    conditions: Conditions = USUAL_CONDITIONS,
+    phase: int = 0,
+    stt: Sequence[SttEvent] | None = None,
+) -> list[Floats]:
+    """When each of many settings commits on one recording: one ascending array a setting, recording time.
+
+    The times are those of `replay`, and so are the other arguments and the errors; settings that differ in
+    threshold and delays only are decided together.
+
+    >>> heard = np.repeat([0.01, 0.95, 0.01], [10, 30, 100])  # speech from 0.32 to 1.28 s
+    >>> vad = {"silero": (VadTrace("silero", 0, heard),)}
+    >>> traced = Traced("call", "call.wav", "", 4.48, Labels(4.48, (), ()), vad, (EotTrace(),), tail_s=0.0)
+    >>> usual = Settings().replace(vad="silero", detector="vad")
+    >>> times_s = commit_times(traced, [usual.replace(min_delay=0.8), usual.replace(min_delay=4.0)])
+    >>> [one_s.round(3).tolist() for one_s in times_s]
+    [[2.094], []]
+    """
+    times_s: list[Floats] = [np.zeros(0)] * len(settings)
+    if not settings:
+        return times_s
+    table = pd.DataFrame([one.knobs() for one in settings])
+    for rows, block in blocks_of(table, conditions, len(settings)):
+        decisions, offset_s = _decisions_on(traced, block, phase, stt)
+        for k, row in enumerate(rows.tolist()):
+            times_s[row] = commits_of(decisions, k, block.detector, offset_s).time_s
+    return times_s
 
 
 def replay_branches(
@@ -205,7 +233,8 @@ def replay_branches(
 
     Raises MissingTraces as `replay` does.
     """
-    decisions, offset_s = decisions_on(traced, settings, conditions, phase)
+    block = Block.of(settings, conditions)
+    decisions, offset_s = _decisions_on(traced, block, phase, with_branches=True)
     return waits_of(decisions, 0, settings.detector.model, offset_s)
 
 
@@ -220,17 +249,28 @@ def waits_of(
     }
 
 
-def decisions_on(
-    traced: Traced, settings: Settings, conditions: Conditions, phase: int
+def check_traces(
+    traced: Traced, settings: Settings, conditions: Conditions = USUAL_CONDITIONS, phase: int = 0
+) -> None:
+    """Raise MissingTraces, with what is missing, if `replay` or `replay_branches` would."""
+    _decisions_on(traced, Block.of(settings, conditions), phase, with_branches=True)
+
+
+def _decisions_on(
+    traced: Traced,
+    block: Block,
+    phase: int,
+    stt: Sequence[SttEvent] | None = None,
+    *,
+    with_branches: bool = False,
 ) -> tuple[Decisions, float]:
-    """What one setting does on a recording and its branches, and stream time less recording time."""
-    trace = traced.vad[settings.vad.model][phase]
+    """What a block's settings do on a recording, and stream time less recording time."""
+    trace = traced.vad[block.vad.model][phase]
     offset_s = trace.phase_samples / SAMPLE_RATE_HZ
-    block = Block.of(settings, conditions)
-    frame = frame_samples(conditions.frame_duration)
-    tape = find_pauses(trace, settings.vad, frame)
-    branches = find_branches(traced, settings.vad, phase, frame)
-    heard = stt_events_for(block, traced.labels, offset_s)
+    frame = frame_samples(block.conditions.frame_duration)
+    tape = find_pauses(trace, block.vad, frame)
+    branches = find_branches(traced, block.vad, phase, frame) if with_branches else ()
+    heard = stt_events_for(block, traced.labels, offset_s, stt)
     agent = agent_turns(traced.labels) + offset_s
     words_s = counted_words(block, traced.labels, offset_s)
     eot = traced.eot[phase]

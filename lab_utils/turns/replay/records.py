@@ -163,6 +163,48 @@ class Shortened:
 
 
 @dataclass(frozen=True)
+class PauseCommits:
+    """The first commit in each pause, for settings side by side; all of shape=(pauses, settings)."""
+
+    commit_s: Floats
+    """Infinity where none comes."""
+    last_speaking_s: Floats
+    """The last speaking time that it counts from."""
+    accepted: Bools
+    """Whether the detector took the pause for an end of turn."""
+    probability: Floats
+    """NaN without a detector."""
+
+    @classmethod
+    def none(cls, settings: int) -> PauseCommits:
+        """For so many settings whose commits belong to no pause."""
+        nothing = np.zeros((0, settings))
+        return cls(nothing, nothing, np.zeros((0, settings), np.bool_), nothing)
+
+    @classmethod
+    def joined(cls, parts: Sequence[PauseCommits]) -> PauseCommits:
+        """The pauses of all parts, one part after the other."""
+        return cls(
+            np.concatenate([part.commit_s for part in parts]),
+            np.concatenate([part.last_speaking_s for part in parts]),
+            np.concatenate([part.accepted for part in parts]),
+            np.concatenate([part.probability for part in parts]),
+        )
+
+
+@dataclass(frozen=True)
+class TriggerCommits:
+    """Commits that belong to no pause or come after its first, by what triggered them."""
+
+    commit_s: Floats
+    """Infinity where a trigger led to none; shape=(triggers, settings)."""
+    last_speaking_s: Floats
+    """In the same way, NaN where it led to none."""
+    cause: tuple[Cause, ...]
+    """Of each trigger's commits."""
+
+
+@dataclass(frozen=True)
 class Decisions:
     """What every setting of a block does in every pause.
 
@@ -203,6 +245,38 @@ class Decisions:
     """The branch of each pause, -1 for the tape, shape=(pauses,); None: all are the tape's."""
     trigger_branch: Ints | None = None
     """The branch of each late trigger, in the same way, shape=(triggers,)."""
+
+    @classmethod
+    def side_by_side(
+        cls, by_pause: PauseCommits, pause_branch: Ints, by_trigger: Sequence[TriggerCommits], forks: Forks
+    ) -> Decisions:
+        """Decisions that settings share nothing of: a column each.
+
+        `pause_branch`: the branch of each pause; `by_trigger`: the tape's, then those of each branch.
+        """
+        n_pauses, n = by_pause.commit_s.shape
+        settings = np.arange(n)
+        commit_s, accepted = by_pause.commit_s, by_pause.accepted
+        return cls(
+            accepted_s=np.where(accepted, commit_s, np.inf),
+            rejected_s=np.where(accepted, np.inf, commit_s),
+            threshold=np.zeros(1),
+            accepted=np.ones((n_pauses, 1), np.bool_),
+            rejected=np.ones((n_pauses, 1), np.bool_),
+            level=np.zeros(n, dtype=np.int64),
+            min_column=settings,
+            max_column=settings,
+            probability=by_pause.probability,
+            last_speaking_s=by_pause.last_speaking_s,
+            late_s=np.concatenate([part.commit_s for part in by_trigger]),
+            late_last_speaking_s=np.concatenate([part.last_speaking_s for part in by_trigger]),
+            late_cause=tuple(cause for part in by_trigger for cause in part.cause),
+            forks=forks,
+            pause_branch=pause_branch,
+            trigger_branch=np.repeat(
+                np.arange(-1, len(by_trigger) - 1), [len(part.commit_s) for part in by_trigger]
+            ),
+        )
 
     def __len__(self) -> int:
         return len(self.level)

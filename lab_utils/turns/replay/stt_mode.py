@@ -22,19 +22,19 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ...core.settings import VadSettings
-from ...core.timeline import SAMPLE_RATE_HZ, WINDOW_SAMPLES, arrival_samples
-from ...core.traces import BRANCH_SAMPLES, Cause, SttEvent, VadTrace
-from .decisions import MissingTraces, flush_samples
+from ...core.traces import Cause, SttEvent, VadTrace
+from .decisions import flush_samples
 from .endpointing import Learner
-from .pauses import SpeechEvents, speech_events
-from .records import BranchPauses, Decisions, Rows
+from .pauses import SpeechEvents
+from .records import TriggerCommits
 from .refusals import Refusals, word_count
 from .stt_events import speaking_time, tells_time
+from .vad_runs import MissingRestarts, VadRuns
 
 TIE_S = 1e-9
 """Moments no further apart are one, as for asyncio's timers. At one moment come, by the number of steps each
@@ -42,33 +42,20 @@ takes in the event loop: what the speech-to-text says, commits, what the VAD say
 comes before the next event of the speech-to-text."""
 
 
-class MissingRestarts(MissingTraces):
-    """Raised when a replay needs the VAD to begin anew at stream samples `origins`, for some `windows`."""
-
-    def __init__(self, needed: dict[int, int]) -> None:
-        super().__init__(needed)  # so that it can be sent from a worker process
-        self.origins, self.windows = tuple(needed), tuple(needed.values())
-
-    def __str__(self) -> str:
-        return f"{len(self.origins)} restarts of the VAD are not in the trace; trace the recording for them"
-
-
-def stt_decisions(
+def stt_commits(
     trace: VadTrace,
     vad: VadSettings,
     events: Sequence[SttEvent],
     learners: Sequence[Learner],
     frame_samples: int,
-    n_pauses: int,
     lag_s: float,
     refusals: Refusals | None = None,
-) -> Decisions:
-    """Decisions of settings with these delays, given the events of the speech-to-text (stream times).
+) -> TriggerCommits:
+    """Commits of settings with these delays, given the events of the speech-to-text (stream times).
 
-    All commits are in `late_s`; `n_pauses` is the number of rows that the empty part must have. `lag_s`: how
-    long after the user's last sound the speech-to-text speaks of it, which tells the pause that a commit
-    belongs to and moves none. `refusals`: where commits may be refused. Raises
-    MissingRestarts with what the settings need next.
+    `lag_s`: how long after the user's last sound the speech-to-text speaks of it, which tells the pause that
+    a commit belongs to and moves none. `refusals`: where commits may be refused. Raises MissingRestarts with
+    what the settings need next.
     """
     runs = VadRuns(trace, vad, frame_samples)
     commits: list[list[_Commit]] = []
@@ -91,86 +78,7 @@ def stt_decisions(
         for one in found:
             late_s[row_of[one.trigger_s, one.cause], setting] = one.time_s
             silence_s[row_of[one.trigger_s, one.cause], setting] = one.silence_s
-    none_s = np.full((n_pauses, n), np.inf)
-    always = np.ones((n_pauses, 1), np.bool_)
-    return Decisions(
-        accepted_s=none_s,
-        rejected_s=none_s,
-        threshold=np.zeros(1),
-        accepted=always,
-        rejected=~always,
-        level=np.zeros(n, dtype=np.int64),
-        min_column=np.arange(n),
-        max_column=np.arange(n),
-        probability=np.full((n_pauses, 1), np.nan),
-        last_speaking_s=np.full((n_pauses, 1), np.nan),
-        late_s=late_s,
-        late_last_speaking_s=silence_s,
-        late_cause=tuple(cause for _, cause in triggers),
-    )
-
-
-def trace_of(branch: BranchPauses, tape: VadTrace) -> VadTrace:
-    """The whole trace of a branch, with the restarts that are known of it."""
-    fork = branch.from_sample // WINDOW_SAMPLES
-    restarts = {
-        origin: p[: (branch.from_sample - origin) // WINDOW_SAMPLES]
-        for origin, p in tape.restarts.items()
-        if origin < branch.from_sample
-    }
-    for origin, p in tape.restarts.items():
-        if branch.shift <= origin < branch.shift + BRANCH_SAMPLES:
-            restarts[origin - branch.shift] = p
-    return replace(
-        tape,
-        probabilities=np.concatenate((tape.probabilities[:fork], branch.probabilities)),
-        restarts=restarts,
-    )
-
-
-def with_branches(tape: Decisions, branches: Sequence[Decisions], rows: Rows) -> Decisions:
-    """The decisions on a tape and on its branches as those of one run: all commits are in `late_s`."""
-    parts = [tape, *branches]
-    none = np.full((len(rows), len(tape)), np.inf)
-    return replace(
-        tape,
-        accepted_s=none,
-        rejected_s=none,
-        accepted=np.ones((len(rows), 1), np.bool_),
-        rejected=np.zeros((len(rows), 1), np.bool_),
-        probability=np.full((len(rows), 1), np.nan),
-        last_speaking_s=np.full((len(rows), 1), np.nan),
-        late_s=np.concatenate([part.late_s for part in parts]),
-        late_last_speaking_s=np.concatenate([part.late_last_speaking_s for part in parts]),
-        late_cause=tuple(cause for part in parts for cause in part.late_cause),
-        forks=rows.forks,
-        pause_branch=rows.branch,
-        trigger_branch=np.repeat(np.arange(-1, len(branches)), [len(part.late_s) for part in parts]),
-    )
-
-
-class VadRuns:
-    """What the VAD says from the stream's start, and after each restart."""
-
-    def __init__(self, trace: VadTrace, vad: VadSettings, frame_samples: int) -> None:
-        self.frame_samples = frame_samples
-        self._trace, self._vad = trace, vad
-        self._found: dict[int, SpeechEvents] = {}
-        n = len(trace.probabilities)
-        arrival = arrival_samples(np.array([n - 1]), frame_samples)
-        self.end_s = float(arrival[0]) / SAMPLE_RATE_HZ if n else 0.0
-
-    def run(self, origin: int, until_s: float) -> SpeechEvents:
-        """The run that begins at `origin`, known at least up to a stream time. Raises MissingRestarts."""
-        if origin not in self._found:
-            p = self._trace.probabilities if origin == 0 else self._trace.restarts.get(origin, np.zeros(0))
-            self._found[origin] = speech_events(p, self._vad, self.frame_samples, origin)
-        found = self._found[origin]
-        heard = int(min(until_s, self.end_s) * SAMPLE_RATE_HZ) + 1 - origin
-        needed = min(heard // WINDOW_SAMPLES, self._trace.windows_from(origin))
-        if len(found.arrival_s) < needed:
-            raise MissingRestarts({origin: needed})
-        return found
+    return TriggerCommits(late_s, silence_s, tuple(cause for _, cause in triggers))
 
 
 @dataclass(frozen=True)

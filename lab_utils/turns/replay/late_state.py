@@ -1,0 +1,123 @@
+"""The state of every setting of a block while the events of one recording are walked through (see `late`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...core.timeline import Floats, Ints
+from ...core.traces import Bools, Cause
+from .decisions import flush_samples
+from .records import PauseCommits, TriggerCommits
+from .refusals import Refusals
+
+
+@dataclass
+class State:
+    """The state of every setting while the events are walked through; shape=(settings,) unless said."""
+
+    first: int
+    """The pause of the first row of the tables by pause; those have a last row more, before any pause."""
+    commit_s: Floats
+    commit_last_speaking_s: Floats
+    accepted: Bools
+    probability: Floats
+    late_s: Floats
+    """By transcript."""
+    late_last_speaking_s: Floats
+    transcribed: Bools
+    predicted: Bools
+    pending_s: Floats
+    at_once: Bools
+    """A transcript need not wait: its commit comes before whatever follows, at the same moment too."""
+    last_speaking_s: Floats
+    pending_last_speaking_s: Floats
+    flushed: Ints
+    words: Ints
+    """In the turn's transcript; counted only where a commit may be refused."""
+    pending_transcript: int = -1
+    pause: int = -1
+    """The last one whose END_OF_SPEECH has come."""
+    speaking: bool = False
+
+    @classmethod
+    def start(cls, pauses: int, transcripts: int, n: int) -> State:
+        """The state before anything is heard."""
+        unknown = np.full((2, n), np.nan)
+        false = np.zeros((3, n), np.bool_)
+        return cls(
+            0, *cls._tables(pauses, n), *cls._late(transcripts, n), false[0], false[1], np.full(n, np.inf),
+            false[2], unknown[0], unknown[1], np.full(n, -1, dtype=np.int64), np.zeros(n, dtype=np.int64),
+        )  # fmt: skip
+
+    @staticmethod
+    def _tables(pauses: int, n: int) -> tuple[Floats, Floats, Bools, Floats]:
+        shape = (pauses + 1, n)
+        nothing = np.full(shape, np.nan)
+        return np.full(shape, np.inf), nothing, np.ones(shape, np.bool_), nothing.copy()
+
+    @staticmethod
+    def _late(transcripts: int, n: int) -> tuple[Floats, Floats]:
+        return np.full((transcripts, n), np.inf), np.full((transcripts, n), np.nan)
+
+    def fork(self, shared: int, pauses: int, transcripts: int) -> State:
+        """The same state, to go on with other events; `pauses`, `transcripts`: how many these have in all."""
+        first = max(0, min(self.pause, shared))
+        n = len(self.pending_s)
+        run = State(
+            first, *self._tables(pauses - first, n), *self._late(transcripts, n), self.transcribed.copy(),
+            self.predicted.copy(), self.pending_s.copy(), self.at_once.copy(), self.last_speaking_s.copy(),
+            self.pending_last_speaking_s.copy(), self.flushed.copy(), self.words.copy(),
+            self.pending_transcript, self.pause, self.speaking,
+        )  # fmt: skip
+        if self.pause >= 0:
+            for name in ("commit_s", "commit_last_speaking_s", "accepted", "probability"):
+                getattr(run, name)[run.row] = getattr(self, name)[self.row]
+        return run
+
+    @property
+    def row(self) -> int:
+        """The row of the pause in the tables by pause."""
+        return self.pause - self.first if self.pause >= 0 else -1
+
+    def by_pause(self, start: int, stop: int) -> PauseCommits:
+        """The first commit in each of these pauses."""
+        rows = slice(start - self.first, stop - self.first)
+        return PauseCommits(
+            self.commit_s[rows],
+            self.commit_last_speaking_s[rows],
+            self.accepted[rows],
+            self.probability[rows],
+        )
+
+    @property
+    def by_trigger(self) -> TriggerCommits:
+        """All other commits, by transcript."""
+        late: Cause = "late_transcript"
+        return TriggerCommits(self.late_s, self.late_last_speaking_s, (late,) * len(self.late_s))
+
+    def commit_before(self, at_s: float, frame_samples: int, refusals: Refusals | None) -> None:
+        """Commit what waits and is due before `at_s`."""
+        due = (self.pending_s < at_s) | (self.at_once & (self.pending_s <= at_s))
+        if refusals is not None:
+            refused = due & refusals.refused(self.pending_s, self.words)
+            self.pending_s[refused] = np.inf
+            due &= ~refused
+        if not due.any():
+            return
+        later = due
+        if self.pause >= 0:
+            first = due & np.isinf(self.commit_s[self.row])
+            self.commit_s[self.row, first] = self.pending_s[first]
+            self.commit_last_speaking_s[self.row, first] = self.pending_last_speaking_s[first]
+            later = due & ~first
+        self.late_s[self.pending_transcript, later] = self.pending_s[later]
+        self.late_last_speaking_s[self.pending_transcript, later] = self.pending_last_speaking_s[later]
+        self.flushed[due] = flush_samples(self.pending_s[due], frame_samples)
+        self.transcribed[due] = False
+        self.words[due] = 0
+        self.predicted[due] = False
+        forget = due & (self.last_speaking_s == self.pending_last_speaking_s)
+        self.last_speaking_s[forget] = np.nan
+        self.pending_s[due] = np.inf
