@@ -44,7 +44,7 @@ def start(time_s: float) -> SttEvent:
 def traced(windows: Sequence[float], restarts: dict[int, Sequence[float]] | None = None) -> Traced:
     duration_s = len(windows) * WINDOW_S
     found = {origin: np.array(p, dtype=float) for origin, p in (restarts or {}).items()}
-    trace = VadTrace("livekit", 0, np.array(windows), found)
+    trace = VadTrace("livekit", 0, np.array(windows), restarts=found)
     labels = Labels(duration_s, (), ())
     return Traced("x", "x", "0", duration_s, labels, {"livekit": (trace,)}, (EotTrace(),), 0.0)
 
