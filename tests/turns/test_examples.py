@@ -1,9 +1,10 @@
-"""The examples in the docstrings of the metrics and the replay run."""
+"""Every public function of the metrics and the replay shows an example, and the examples run."""
 
 from __future__ import annotations
 
 import doctest
 import importlib
+import inspect
 import pkgutil
 
 import pytest
@@ -22,3 +23,12 @@ MODULES = [delays.__name__, metrics.__name__, replay.__name__] + [
 def test_examples_show_what_is_printed(name):
     failed, _ = doctest.testmod(importlib.import_module(name))
     assert failed == 0
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_public_function_shows_an_example(name):
+    module = importlib.import_module(name)
+    functions = inspect.getmembers(module, inspect.isfunction)
+    own = {called: one for called, one in functions if one.__module__ == name and not called.startswith("_")}
+    without = [called for called, one in own.items() if ">>>" not in (one.__doc__ or "")]
+    assert not without, f"{name}: no example in the docstring of {', '.join(without)}"

@@ -15,7 +15,7 @@ from synthetic import complete, traced_of
 from lab_utils.core.labels import Ipu, Labels, Word
 from lab_utils.core.settings import Conditions, Settings, parse_settings
 from lab_utils.core.traces import SttEvent
-from lab_utils.turns.replay import Block, replay
+from lab_utils.turns.replay import Block, commit_times, replay
 from lab_utils.turns.replay.refusals import word_count, word_times, words_by_pause
 
 TEXTS = st.text(st.sampled_from("ab1 é.,…-'!?\u3042\u6f22\u0e01\u3002\u060c+$"), max_size=30)
@@ -87,6 +87,9 @@ def test_replay_agrees_with_the_event_by_event_twin_and_refusals_are_met(given_e
         recording = complete(traced_of(labels, seed=seed, tail_s=3.0), blocks, stt)
         fast = replay(recording, settings, conditions, stt=stt)
         slow = naive.replay(recording, settings, conditions, stt=stt)
+        np.testing.assert_array_equal(
+            commit_times(recording, [settings], conditions, stt=stt)[0], fast.time_s
+        )
         assert fast.cause == slow.cause, seed
         np.testing.assert_allclose(fast.time_s, slow.time_s, rtol=0, atol=1e-9)
         np.testing.assert_array_equal(fast.probability, slow.probability)

@@ -166,6 +166,13 @@ def attributes(
     `waits`: what happens where the caller waits (`replay_branches`). An end of turn is then scored by the
     first of its commits before its branch leaves the tape, or else by the first on the branch, which is a
     row more, at the end. One that comes after `longest_wait_s` scores nothing.
+
+    >>> from lab_utils.core.labels import Ipu, Label, Labels
+    >>> marks = intervals(Labels(9.0, (Ipu("user", 1.0, 2.0),), (Label("shift", 2.0, 3.0),)))
+    >>> commits = Commits(np.array([2.8]), ("detector",), np.array([0.7]), np.array([2.0]))
+    >>> columns = attributes(commits, marks)
+    >>> columns["label"].tolist(), columns["latency_s"].round(3).tolist(), columns["false_boundary"].tolist()
+    (['end_of_turn'], [0.8], [False])
     """
     waits = waits or {}
     until_s = np.full(len(marks.kind) + 1, np.inf)

@@ -94,6 +94,9 @@ def weighted_percentile(values: Floats, weights: NDArray[np.int64], q: float) ->
     """`np.percentile(np.repeat(values, row), q)` for each row of `weights`; NaN for a row of zeros.
 
     `values`: shape=(n,), finite; `weights`: shape=(rows, n). Returns shape=(rows,).
+
+    >>> weighted_percentile(np.array([1.0, 2.0, 9.0]), np.array([[1, 1, 1], [0, 3, 1]]), 50).tolist()
+    [2.0, 2.0]
     """
     order = np.argsort(values, kind="stable")
     ordered, reached = values[order], np.cumsum(weights[:, order], axis=1)

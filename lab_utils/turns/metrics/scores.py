@@ -133,6 +133,9 @@ def pareto_frontier(rate: Floats, latency_s: Floats) -> Ints:
     """Rows that no other row beats: ascending rate, strictly descending latency.
 
     Rows with a NaN are left out; of equal rows the first is taken.
+
+    >>> pareto_frontier(np.array([0.2, 0.1, 0.2, 0.1]), np.array([0.5, 0.9, 0.6, 1.0])).tolist()
+    [1, 0]
     """
     usable = np.flatnonzero(np.isfinite(rate) & np.isfinite(latency_s))
     order = usable[np.lexsort((usable, latency_s[usable], rate[usable]))]

@@ -84,6 +84,19 @@ def tally(decisions: Decisions, marks: Intervals, offset_s: float, longest_wait_
 
     `offset_s` is stream time less recording time; `longest_wait_s`, shape=(settings,): an end of turn that
     is committed later is missed.
+
+    >>> from lab_utils.core.labels import Ipu, Label, Labels
+    >>> from lab_utils.turns.metrics import intervals
+    >>> from lab_utils.turns.replay.records import Forks, PauseCommits, TriggerCommits
+    >>> user = Ipu("user", 1.0, 2.0), Ipu("user", 2.5, 3.0)
+    >>> marks = intervals(Labels(9.0, user, (Label("hold", 2.0, 2.5), Label("shift", 3.0, 4.0))))
+    >>> commit_s = np.array([[2.25, np.inf], [3.5, 3.75]])  # of two settings, in two pauses
+    >>> silence_s, no_detector = np.array([[2.0], [3.0]]), np.full((2, 1), np.nan)
+    >>> first = PauseCommits(commit_s, silence_s, np.isfinite(commit_s), no_detector)
+    >>> decided = Decisions.side_by_side(first, np.array([-1, -1]), [TriggerCommits.none(2)], Forks())
+    >>> found = tally(decided, marks, 0.0, np.array([8.0, 8.0]))
+    >>> found.holds_cut.tolist(), found.latency_s.tolist()
+    ([1, 0], [[0.5, 0.75]])
     """
     sides = _sides(decisions, marks, offset_s)
     slot, interval = _cells(sides, len(marks.kind))

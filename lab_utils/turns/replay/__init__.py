@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from ...core.detectors import DETECTORS
 from ...core.labels import Labels, agent_turns
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...core.timeline import SAMPLE_RATE_HZ, Floats, frame_samples
 from ...core.traces import CAUSES, Cause, Commits, EotTrace, SttEvent, Traced, VadTrace
-from .block import Block, blocks_of
+from .block import Block, blocks_of, blocks_of_settings
 from .decisions import MissingPredictions, MissingTraces, early_decisions
 from .late import World, late_decisions
 from .pauses import find_branches, find_pauses
@@ -68,6 +67,13 @@ def decide(
     (`find_branches`): where the caller waits for an answer instead of going on; events of a real
     speech-to-text know nothing of them. Raises MissingTraces if `eot` lacks a prediction, or `trace` a
     restart, that is needed.
+
+    >>> trace = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
+    >>> settings = Settings().replace(vad="silero", detector="vad", min_delay=0.8)
+    >>> pauses = find_pauses(trace, settings.vad, 800)
+    >>> decisions = decide(pauses, EotTrace(), np.zeros((0, 2)), Block.of(settings))
+    >>> decisions.accepted_s[:, decisions.min_column].round(3).tolist()  # one pause, one setting
+    [[2.094]]
     """
     conditions = block.conditions
     frame = frame_samples(conditions.frame_duration)
@@ -157,6 +163,14 @@ def stt_events_for(
     """The speech-to-text's events that `decide` is to be given, at stream times (`offset_s` later).
 
     Given events `stt` (recording times) as they are; else the modelled ones in `stt` mode, none in others.
+
+    >>> from lab_utils.core.labels import Ipu
+    >>> labels = Labels(9.0, (Ipu("user", 1.0, 2.0, "One."),), ())
+    >>> settings = Settings().replace(detector="stt")
+    >>> [event.kind for event in stt_events_for(Block.of(settings), labels, 0.25)]
+    ['start_of_speech', 'final', 'end_of_speech']
+    >>> stt_events_for(Block.of(settings.replace(detector="vad")), labels, 0.25) is None
+    True
     """
     if stt is None and block.needs == "stt_events":
         stt = stt_events(labels, block.conditions)
@@ -164,7 +178,15 @@ def stt_events_for(
 
 
 def counted_words(block: Block, labels: Labels, offset_s: float) -> Floats | None:
-    """`word_times` at stream times (`offset_s` later) if the block's settings have `min_words`, else None."""
+    """`word_times` at stream times (`offset_s` later) if the block's settings have `min_words`, else None.
+
+    >>> from lab_utils.core.settings import InterruptionSettings
+    >>> from lab_utils.core.labels import Ipu
+    >>> labels = Labels(9.0, (Ipu("user", 1.0, 2.0, "One two."), Ipu("agent", 3.0, 4.0)), ())
+    >>> settings = Settings(interruption=InterruptionSettings(min_words=2))
+    >>> counted_words(Block.of(settings), labels, 0.5).tolist()
+    [1.75, 2.25]
+    """
     return None if block.min_words is None else word_times(labels) + offset_s
 
 
@@ -210,19 +232,16 @@ def commit_times(
     >>> vad = {"silero": (VadTrace("silero", 0, heard),)}
     >>> traced = Traced("call", "call.wav", "", 4.48, Labels(4.48, (), ()), vad, (EotTrace(),), tail_s=0.0)
     >>> usual = Settings().replace(vad="silero", detector="vad")
-    >>> times_s = commit_times(traced, [usual.replace(min_delay=0.8), usual.replace(min_delay=4.0)])
+    >>> times_s = commit_times(traced, [usual.replace(min_delay=0.8), usual.replace(min_delay=1.2)])
     >>> [one_s.round(3).tolist() for one_s in times_s]
-    [[2.094], []]
+    [[2.094], [2.494]]
     """
-    times_s: list[Floats] = [np.zeros(0)] * len(settings)
-    if not settings:
-        return times_s
-    table = pd.DataFrame([one.knobs() for one in settings])
-    for rows, block in blocks_of(table, conditions, len(settings)):
+    times_s: dict[int, Floats] = {}
+    for rows, block in blocks_of_settings(settings, conditions):
         decisions, offset_s = _decisions_on(traced, block, phase, stt)
-        for k, row in enumerate(rows.tolist()):
+        for k, row in enumerate(rows):
             times_s[row] = commits_of(decisions, k, block.detector, offset_s).time_s
-    return times_s
+    return [times_s[row] for row in range(len(settings))]
 
 
 def replay_branches(
@@ -232,6 +251,20 @@ def replay_branches(
     and the commits on it that one setting leads to, from the last pause before that on.
 
     Raises MissingTraces as `replay` does.
+
+    >>> from lab_utils.core.labels import Ipu, Label
+    >>> from lab_utils.core.traces import Branch
+    >>> heard = np.repeat([0.01, 0.95, 0.01, 0.95, 0.01], [10, 30, 20, 30, 80])
+    >>> user = Ipu("user", 0.32, 1.28), Ipu("user", 1.92, 2.88)
+    >>> labels = Labels(5.44, user, (Label("shift", 1.28, 1.6), Label("shift", 2.88, 5.44)))
+    >>> waits = Branch(0, 30_720, 6.4, {"silero": (np.full(140, 0.01),)})  # as if the caller had waited
+    >>> vad = {"silero": (VadTrace("silero", 0, heard),)}
+    >>> eot = (EotTrace(),)
+    >>> traced = Traced("call", "call.wav", "", 5.44, labels, vad, eot, tail_s=0.0, branches=(waits,))
+    >>> settings = Settings().replace(vad="silero", detector="vad", min_delay=0.8)
+    >>> from_s, commits = replay_branches(traced, settings)[0]
+    >>> round(from_s, 3), commits.time_s.round(3).tolist()
+    (1.95, [2.094])
     """
     block = Block.of(settings, conditions)
     decisions, offset_s = _decisions_on(traced, block, phase, with_branches=True)
@@ -241,7 +274,15 @@ def replay_branches(
 def waits_of(
     decisions: Decisions, setting: int, detector: str, offset_s: float
 ) -> dict[int, tuple[float, Commits]]:
-    """`replay_branches` of one setting of a block."""
+    """`replay_branches` of one setting of a block.
+
+    >>> trace = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
+    >>> settings = Settings().replace(vad="silero", detector="vad")
+    >>> pauses = find_pauses(trace, settings.vad, 800)
+    >>> decisions = decide(pauses, EotTrace(), np.zeros((0, 2)), Block.of(settings))
+    >>> waits_of(decisions, 0, "vad", offset_s=0.0)  # the recording has no branch
+    {}
+    """
     forks = zip(decisions.forks.turn.tolist(), decisions.forks.from_s.tolist(), strict=True)
     return {
         turn: (from_s - offset_s, commits_of(decisions, setting, detector, offset_s, k))
@@ -252,7 +293,16 @@ def waits_of(
 def check_traces(
     traced: Traced, settings: Settings, conditions: Conditions = USUAL_CONDITIONS, phase: int = 0
 ) -> None:
-    """Raise MissingTraces, with what is missing, if `replay` or `replay_branches` would."""
+    """Raise MissingTraces, with what is missing, if `replay` or `replay_branches` would.
+
+    >>> vad = {"silero": (VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100])),)}
+    >>> traced = Traced("call", "call.wav", "", 4.48, Labels(4.48, (), ()), vad, (EotTrace(),), tail_s=0.0)
+    >>> check_traces(traced, Settings().replace(vad="silero", detector="vad"))
+    >>> other = Settings().replace(vad="silero", detector="v1-mini")
+    >>> check_traces(traced, other)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    lab_utils.turns.replay.decisions.MissingPredictions: 1 end-of-turn predictions are not in the trace; ...
+    """
     _decisions_on(traced, Block.of(settings, conditions), phase, with_branches=True)
 
 
@@ -283,6 +333,13 @@ def commits_of(
     """The commits of one setting of a block, in recording time (stream time less `offset_s`).
 
     `branch`: those on a branch, by its place in `decisions.forks`; -1 for the tape.
+
+    >>> trace = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
+    >>> settings = Settings().replace(vad="silero", detector="vad", min_delay=0.8)
+    >>> pauses = find_pauses(trace, settings.vad, 800)
+    >>> decisions = decide(pauses, EotTrace(), np.zeros((0, 2)), Block.of(settings))
+    >>> commits_of(decisions, 0, "vad", offset_s=0.25).time_s.round(3).tolist()
+    [1.844]
     """
     level = decisions.level[setting]
     accepted, rejected = decisions.accepted[:, level].copy(), decisions.rejected[:, level].copy()

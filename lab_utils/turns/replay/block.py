@@ -95,6 +95,10 @@ def blocks_of(table: pd.DataFrame, conditions: Conditions, most: int) -> Iterato
 
     Idle knobs (NaN) take the value of a knob in force.
     Rows are ordered by threshold first: neighbours then mostly decide alike, which numpy selects much faster.
+
+    >>> table = pd.DataFrame([Settings().replace(min_delay=s).knobs() for s in (0.9, 0.3)])
+    >>> [(rows.tolist(), block.min_delay.tolist()) for rows, block in blocks_of(table, Conditions(), most=10)]
+    [([1, 0], [0.3, 0.9])]
     """
     table = table.reset_index(drop=True).sort_values(_IN_A_BLOCK, kind="stable")
     shared = [name for name in KNOBS if name not in _IN_A_BLOCK]
@@ -114,3 +118,32 @@ def blocks_of(table: pd.DataFrame, conditions: Conditions, most: int) -> Iterato
                     max_delay=chosen["max_delay"].fillna(chosen["min_delay"]).to_numpy(np.float64),
                 ),
             )
+
+
+def blocks_of_settings(
+    settings: Sequence[Settings], conditions: Conditions
+) -> Iterator[tuple[list[int], Block]]:
+    """Settings in blocks of those that may be decided together, with their places in the sequence.
+
+    >>> vad, other = (Settings().replace(detector="vad", min_delay=delay_s) for delay_s in (0.9, 0.3))
+    >>> found = blocks_of_settings([vad, Settings(), other], Conditions())
+    >>> [(places, block.detector, block.min_delay.tolist()) for places, block in found]
+    [([0, 2], 'vad', [0.9, 0.3]), ([1], 'v1-mini', [0.3])]
+    """
+    alone = [Block.of(one, conditions) for one in settings]
+    groups: dict[tuple[VadSettings, str, str, float, bool], list[int]] = {}
+    for place, one in enumerate(alone):
+        key = (one.vad, one.detector, one.endpointing_mode, one.alpha, one.min_words is None)
+        groups.setdefault(key, []).append(place)
+    for places in groups.values():
+        counted = [words for k in places if (words := alone[k].min_words) is not None]
+        yield (
+            places,
+            replace(
+                alone[places[0]],
+                threshold=np.concatenate([alone[k].threshold for k in places]),
+                min_delay=np.concatenate([alone[k].min_delay for k in places]),
+                max_delay=np.concatenate([alone[k].max_delay for k in places]),
+                min_words=np.concatenate(counted) if counted else None,
+            ),
+        )

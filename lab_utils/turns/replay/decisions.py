@@ -105,6 +105,16 @@ def early_decisions(
     """Decisions where every transcript is there by END_OF_SPEECH; `eot` is None for plain VAD.
 
     Raises MissingPredictions with all predictions that are needed and not in `eot`.
+
+    >>> from lab_utils.core.settings import VadSettings
+    >>> from lab_utils.core.traces import VadTrace
+    >>> from lab_utils.turns.replay import find_pauses
+    >>> trace = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
+    >>> rows = Rows.of(find_pauses(trace, VadSettings(model="silero"), 800))
+    >>> one, delays_s = np.zeros(1, dtype=np.int64), np.array([0.8])
+    >>> delays = Delays(np.array([-np.inf]), delays_s, one, one, delays_s)
+    >>> early_decisions(rows, None, delays, 0.0, 800).accepted_s.round(3).tolist()
+    [[2.094]]
     """
     pauses = rows.pauses
     columns = delays.columns if delays.columns.ndim == 2 else delays.columns[None, :]

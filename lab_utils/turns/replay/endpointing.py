@@ -37,6 +37,15 @@ def learned_min_delays(
     """`min_delay` in force at each pause; shape=(pauses, len(min_delay)).
 
     `agent_turns`: stream times of the agent's turns, shape=(n, 2); `min_delay`, `max_delay`: shape=(pairs,).
+
+    >>> from lab_utils.core.settings import VadSettings
+    >>> from lab_utils.core.traces import VadTrace
+    >>> from lab_utils.turns.replay import find_pauses
+    >>> trace = VadTrace("silero", 0, np.repeat([0.95, 0.01, 0.95, 0.01], [30, 30, 30, 100]))
+    >>> pauses = find_pauses(trace, VadSettings(model="silero"), 800)  # the user pauses for 0.96 s
+    >>> no_agent = np.zeros((0, 2))
+    >>> learned_min_delays(pauses, no_agent, np.array([0.3]), np.array([2.0]), alpha=0.5).round(3).tolist()
+    [[0.3], [0.621]]
     """
     state = _State()
     learned = min_delay.astype(np.float64).copy()

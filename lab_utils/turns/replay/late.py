@@ -51,6 +51,17 @@ def late_decisions(
     at once; if `modelled` on what the VAD said, it comes after that. A branch is walked from where it leaves
     the tape, in the state that the tape had led to. Raises MissingPredictions with all predictions that are
     needed and not in `eot`.
+
+    >>> from lab_utils.core.settings import VadSettings
+    >>> from lab_utils.core.traces import VadTrace
+    >>> from lab_utils.turns.replay import find_pauses
+    >>> trace = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
+    >>> pauses = find_pauses(trace, VadSettings(model="silero"), 800)
+    >>> tape = World(pauses, [SttEvent(3.0, "final", "Yes.")], None)
+    >>> one, delays_s = np.zeros(1, dtype=np.int64), np.array([0.8])
+    >>> delays = Delays(np.array([-np.inf]), delays_s, one, one, delays_s)
+    >>> late_decisions(Rows.of(pauses), [tape], None, delays, 0.0, 800).accepted_s.tolist()
+    [[3.0]]
     """
     predictions = Predictions(eot) if eot is not None else None
     columns = np.broadcast_to(delays.columns, (len(rows), delays.columns.shape[-1]))

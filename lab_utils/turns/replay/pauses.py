@@ -32,7 +32,13 @@ PREDICTION_SILENCE_S = 0.2
 
 
 def find_pauses(trace: VadTrace, vad: VadSettings, frame_samples: int) -> Pauses:
-    """Run the VAD state machine over a trace whose audio arrives in frames of `frame_samples`."""
+    """Run the VAD state machine over a trace whose audio arrives in frames of `frame_samples`.
+
+    >>> trace = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
+    >>> pauses = find_pauses(trace, VadSettings(model="silero"), 800)
+    >>> pauses.last_speaking_s.round(3).tolist(), pauses.end_of_speech_s.round(3).tolist()
+    ([1.294], [1.55])
+    """
     p = trace.probabilities
     active, start_of, end_of = _turning_points(p, vad)
     return _pauses(active, start_of, end_of, 0, vad, frame_samples)
@@ -41,7 +47,21 @@ def find_pauses(trace: VadTrace, vad: VadSettings, frame_samples: int) -> Pauses
 def find_branches(
     traced: Traced, vad: VadSettings, phase: int, frame_samples: int
 ) -> tuple[BranchPauses, ...]:
-    """The pauses heard on each branch of a recording; only those that the tape doesn't share are new."""
+    """The pauses heard on each branch of a recording; only those that the tape doesn't share are new.
+
+    >>> from lab_utils.core.labels import Ipu, Label, Labels
+    >>> from lab_utils.core.traces import Branch, EotTrace
+    >>> heard = np.repeat([0.01, 0.95, 0.01, 0.95, 0.01], [10, 30, 20, 30, 80])
+    >>> user = Ipu("user", 0.32, 1.28), Ipu("user", 1.92, 2.88)
+    >>> labels = Labels(5.44, user, (Label("shift", 1.28, 1.6), Label("shift", 2.88, 5.44)))
+    >>> waits = Branch(0, 30_720, 6.4, {"silero": (np.full(140, 0.01),)})  # as if the caller had waited
+    >>> vad = {"silero": (VadTrace("silero", 0, heard),)}
+    >>> eot = (EotTrace(),)
+    >>> traced = Traced("call", "call.wav", "", 5.44, labels, vad, eot, tail_s=0.0, branches=(waits,))
+    >>> (branch,) = find_branches(traced, VadSettings(model="silero"), 0, 800)
+    >>> branch.turn, branch.from_s, branch.own.last_speaking_s.round(3).tolist()
+    (0, 1.95, [1.294])
+    """
     if not traced.branches:
         return ()
     trace = traced.vad[vad.model][phase]
@@ -132,7 +152,13 @@ class SpeechEvents:
 
 
 def speech_events(p: Floats, vad: VadSettings, frame_samples: int, origin: int) -> SpeechEvents:
-    """Run the VAD state machine from a frame's edge `origin` (stream sample), where its model begins anew."""
+    """Run the VAD state machine from a frame's edge `origin` (stream sample), where its model begins anew.
+
+    >>> p = np.repeat([0.01, 0.95, 0.01], [10, 30, 100])
+    >>> found = speech_events(p, VadSettings(model="silero"), 800, 0)
+    >>> found.start, found.end  # windows of 32 ms
+    ([11], [47])
+    """
     n_speech = windows_to_reach(vad.min_speech_duration)
     n_silence = windows_to_reach(vad.min_silence_duration)
     active, start, end = _turning_points(p, vad)

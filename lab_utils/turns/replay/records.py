@@ -93,7 +93,16 @@ class BranchPauses:
 
 
 def joined(parts: Sequence[Pauses], first: Sequence[int]) -> Pauses:
-    """The `first` so many pauses of each part, one after the other; all else is the first part's."""
+    """The `first` so many pauses of each part, one after the other; all else is the first part's.
+
+    >>> from lab_utils.core.settings import VadSettings
+    >>> from lab_utils.core.traces import VadTrace
+    >>> from lab_utils.turns.replay import find_pauses
+    >>> trace = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
+    >>> pauses = find_pauses(trace, VadSettings(model="silero"), 800)
+    >>> len(joined([pauses, pauses], [1, 1])), len(joined([pauses, pauses], [0, 1]))
+    (2, 1)
+    """
 
     def column(name: str) -> NDArray[Any]:
         return np.concatenate([getattr(part, name)[:n] for part, n in zip(parts, first, strict=True)])
@@ -202,6 +211,11 @@ class TriggerCommits:
     """In the same way, NaN where it led to none."""
     cause: tuple[Cause, ...]
     """Of each trigger's commits."""
+
+    @classmethod
+    def none(cls, settings: int) -> TriggerCommits:
+        """For so many settings whose commits all belong to a pause and come first."""
+        return cls(np.zeros((0, settings)), np.zeros((0, settings)), ())
 
 
 @dataclass(frozen=True)

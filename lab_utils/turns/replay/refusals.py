@@ -53,6 +53,11 @@ def word_times(labels: Labels) -> Floats:
 
     Where only the text of a stretch of speech is known, its words are spread evenly over it. Raises
     ValueError where no word is known, or no speech of the agent, without which nothing can be refused.
+
+    >>> from lab_utils.core.labels import Ipu
+    >>> ipus = Ipu("user", 1.0, 2.0, "One two."), Ipu("agent", 3.0, 4.0)
+    >>> word_times(Labels(9.0, ipus, ())).tolist()
+    [1.25, 1.75]
     """
     if not len(labels.spans("agent")):
         raise ValueError(

@@ -61,7 +61,16 @@ def _said(labels: Labels, ipus: Sequence[Ipu]) -> str:
 
 
 def transcripts_of(pauses: Pauses, transcription_delay: float) -> list[SttEvent]:
-    """One final for each stretch of speech, but never before its own START_OF_SPEECH; stream times."""
+    """One final for each stretch of speech, but never before its own START_OF_SPEECH; stream times.
+
+    >>> from lab_utils.core.settings import VadSettings
+    >>> from lab_utils.core.traces import VadTrace
+    >>> from lab_utils.turns.replay import find_pauses
+    >>> trace = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
+    >>> pauses = find_pauses(trace, VadSettings(model="silero"), 800)
+    >>> [round(float(event.time_s - pauses.last_speaking_s[0]), 3) for event in transcripts_of(pauses, 0.3)]
+    [0.3]
+    """
     times_s = np.maximum(pauses.last_speaking_s + transcription_delay, pauses.start_of_speech_s)
     return [SttEvent(time_s, "final", UNKNOWN) for time_s in times_s.tolist()]
 

@@ -56,6 +56,13 @@ def stt_commits(
     `lag_s`: how long after the user's last sound the speech-to-text speaks of it, which tells the pause that
     a commit belongs to and moves none. `refusals`: where commits may be refused. Raises MissingRestarts with
     what the settings need next.
+
+    >>> trace = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
+    >>> events = [SttEvent(2.0, "final", "Yes."), SttEvent(2.0, "end_of_speech")]
+    >>> learner = Learner(0.5, 3.0, None, np.zeros((0, 2)))  # fixed endpointing
+    >>> found = stt_commits(trace, VadSettings(model="silero"), events, [learner], 800, lag_s=0.7)
+    >>> found.commit_s.tolist(), found.last_speaking_s.tolist(), found.cause
+    ([[2.5]], [[1.3]], ('stt',))
     """
     runs = VadRuns(trace, vad, frame_samples)
     commits: list[list[_Commit]] = []

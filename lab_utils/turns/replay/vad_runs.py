@@ -26,7 +26,16 @@ class MissingRestarts(MissingTraces):
 
 
 def trace_of(branch: BranchPauses, tape: VadTrace) -> VadTrace:
-    """The whole trace of a branch, with the restarts that are known of it."""
+    """The whole trace of a branch, with the restarts that are known of it.
+
+    >>> from lab_utils.core.labels import Labels
+    >>> from lab_utils.turns.replay import find_pauses
+    >>> tape = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
+    >>> own, none = find_pauses(tape, VadSettings(model="silero"), 800), np.zeros((0, 2))
+    >>> branch = BranchPauses(0, 25_600, 1.65, 0, own, none, Labels(9.0, (), ()), np.full(20, 0.01))
+    >>> len(trace_of(branch, tape).probabilities)  # 50 windows of the tape, 20 of its own
+    70
+    """
     fork = branch.from_sample // WINDOW_SAMPLES
     restarts = {
         origin: p[: (branch.from_sample - origin) // WINDOW_SAMPLES]
