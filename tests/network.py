@@ -34,7 +34,9 @@ def apart() -> tuple[str, ...]:
     for options in (("-n",), ("-rn",)):
         command = ("unshare", *options, "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
         if (
-            subprocess.run([*command, "strace", "-qq", "true"], capture_output=True, check=False).returncode
+            subprocess.run(
+                [*command, "strace", "-f", "--seccomp-bpf", "-qq", "true"], capture_output=True, check=False
+            ).returncode
             == 0
         ):
             return command
@@ -53,7 +55,7 @@ def watched(
     own = ("XDG_", "LAB_", "ORT_", "HF_")  # set by this project, or by who runs the tests
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     given = {"HOME": str(home), "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"} | SECRETS
-    calls = ("strace", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg", "-o", str(log))
+    calls = ("strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=connect,sendto,sendmsg", "-o", str(log))
     done = subprocess.run(
         [*apart(), *calls, *map(str, command)],
         env=inherited | given | dict(environment or {}),
