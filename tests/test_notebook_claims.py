@@ -24,7 +24,7 @@ PROFILE = lab.Settings.from_knobs(
 
 
 def test_01_the_detector_answers_sooner_than_silence_alone(samples_cache: Path) -> None:
-    study = lab.measure(SAMPLES, cache=samples_cache, quiet=True)
+    study = lab.measure(SAMPLES / "calls" / "demo", cache=samples_cache, quiet=True)
     choice = study.choose(BUDGET)
     silence_alone = study.table[study.table["detector"] == "vad"]
     without = silence_alone.loc[choose_or_nearest(silence_alone, BUDGET)]
@@ -74,7 +74,7 @@ def test_03_estimated_labels_are_good_enough_to_choose_by(samples_cache: Path, t
 
 
 def test_05_each_step_from_none_to_all_twelve_is_faster(samples_cache: Path) -> None:
-    found = lab.techniques(SAMPLES, turns=16, cache=samples_cache, quiet=True)
+    found = lab.techniques(SAMPLES / "calls" / "demo", turns=16, cache=samples_cache, quiet=True)
     latency = found.without_waits
     for name in ("p50", "p95"):
         none, default, every = latency[name].tolist()

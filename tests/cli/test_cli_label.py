@@ -139,7 +139,7 @@ def test_what_can_not_be_done_changes_nothing_and_says_why(labelled, arguments, 
 
 
 def test_a_folder_of_recordings_is_not_labelled_at_once():
-    result = lab(SAMPLES)
+    result = lab(SAMPLES / "calls" / "demo")
     assert result.exit_code == 1
     assert "holds 12 recordings; name one" in result.stderr
 

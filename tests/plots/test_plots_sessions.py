@@ -15,6 +15,7 @@ from synthetic_sessions import Exchange, labels_of_session, session_of
 
 from lab_utils import plots
 from lab_utils.core.traces import CAUSES
+from lab_utils.plots import style
 from lab_utils.plots.session_figures import named
 from lab_utils.plots.sessions import CAUSE_MARKERS, LANES
 from lab_utils.plots.stages import STAGE_COLOURS, STAGE_NAMES
@@ -182,7 +183,7 @@ class TestSessionFigure:
         ax = plots.session_figure(failed).axes[0]
         title = ax.get_title(loc="left")
         assert title == "call-03; reactive; real clock; 4 commits; FAILED: RuntimeError: the LLM gave up"
-        assert ax._left_title.get_color() == plots.ink.VERMILLION
+        assert ax._left_title.get_color() == style.VERMILLION
         assert "FAILED" in plots.latency_figure(failed).axes[0].get_title(loc="left")
 
     def test_the_legend_names_what_occurs_and_nothing_else(self):
