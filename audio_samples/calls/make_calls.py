@@ -55,6 +55,8 @@ class Call:
     ends_s: dict[str, float] = field(default_factory=lambda: {"user": 0.0, "agent": 0.0})
     reason: str = REASONS["plain"]
     """Of the caller's latest turn: it stands on the label of its end, too."""
+    acknowledged: dict[str, Turn] = field(default_factory=dict)
+    """How the caller says "mm-hm" and the like: the same way throughout the call."""
 
     def put(self, speaker: str, start_s: float, turn: Turn) -> None:
         """Place a turn's IPUs."""
@@ -135,7 +137,10 @@ def acknowledge(
     if position == 0 or len(words) < BACKCHANNEL_WORDS or rng.random() > BACKCHANNEL_SHARE:
         return
     start_s = call.ends_s["agent"] - turn.end_s
-    short = make_turn(voice, [str(rng.choice(BACKCHANNELS))], {}, dbfs + BACKCHANNEL_DB, "backchannel")
+    word = str(rng.choice(BACKCHANNELS))
+    if word not in call.acknowledged:
+        call.acknowledged[word] = make_turn(voice, [word], {}, dbfs + BACKCHANNEL_DB, "backchannel")
+    short = call.acknowledged[word]
     times_s = [time_s for ipu in turn.ipus for _, time_s in ipu.words]
     clauses = [times_s[i + 1] for i, word in enumerate(words[:-1]) if word[-1] in ",."]
     fitting = [t for t in clauses if t > 1.5 and t + short.end_s + 0.6 < turn.end_s]
