@@ -78,8 +78,8 @@ def test_wrong_calls_say_what_to_do(tmp_path):
         run_settings(replace(call_of(), labels=None), {"a": Settings()})
     with pytest.raises(ValueError, match="no settings to run"):
         run_settings(call_of(), {})
-    with pytest.raises(ValueError, match="has recordings 0 to 11, asked for 12"):
-        load(SAMPLES, 12)
+    with pytest.raises(ValueError, match="has recordings 0 to 47, asked for 48"):
+        load(SAMPLES, 48)
 
 
 def test_labels_are_estimated_where_there_are_none(tmp_path):
