@@ -68,6 +68,7 @@ def test_every_field_of_settings_and_conditions_is_drawn() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.xfail(reason="case 7: min_words, stt and dynamic endpointing together (docs/replay.md)")
 def test_replay_and_session_agree_on_a_small_draw(files, cache) -> None:
     cases = draw_cases(COUNT, len(files), SEED)
     assert {(case.settings.detector.model, case.settings.endpointing.mode) for case in cases} == {
