@@ -79,7 +79,7 @@ def test_anything_but_plain_data_is_refused(tmp_path: Path, case: str) -> None:
     [
         (b"a: \xff\xfe\n", "is not UTF-8 text (byte 3)"),
         (b"\xff\xfe\x80", "is not UTF-16 text"),
-        (b"#" * (5 << 20), "is larger than 4 MiB"),
+        (b"#" * (5 << 20), "has 5 MiB, more than the 4 MiB that are read"),
     ],
 )
 def test_a_file_that_is_no_text_or_too_large_is_refused(tmp_path: Path, data: bytes, message: str) -> None:

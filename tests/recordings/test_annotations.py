@@ -374,7 +374,7 @@ def test_a_missing_file_a_folder_and_a_huge_file_are_refused(
     with huge.open("wb") as file:
         file.write(b"{")
         file.truncate(source_module.MAX_BYTES * 2)  # takes no space
-    with pytest.raises(BadAnnotation, match="is larger than 48 MiB"):
+    with pytest.raises(BadAnnotation, match="more than the 48 MiB that are read"):
         read_annotation(huge)
     with pytest.raises(ValueError, match="unknown annotation format 'ass'"):
         read_annotation(huge, "ass")

@@ -167,9 +167,8 @@ def test_a_file_of_2_gb_is_refused_by_its_header(tmp_path):
         file.write(b'{"chat_history": {')
         file.truncate(n_bytes)
     write_wav(tmp_path / "report.wav", np.full(8_000, 99, np.int16))
-    with pytest.raises(
-        BadRecording, match=r"report\.json: is larger than 64 MiB; check that it is the right file"
-    ):
+    told = r"report\.json: has 1,907 MiB, more than the 64 MiB that are read; check that it is the right"
+    with pytest.raises(BadRecording, match=told):
         load_recording(find_recordings(report)[0])
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import errno
 import json
+import os
 from pathlib import Path
 
 from ..text import one_line
@@ -47,11 +48,14 @@ def read_limited(path: Path, limit: int = MAX_TEXT_BYTES, *, may_be_empty: bool 
     try:
         with path.open("rb") as file:
             data = file.read(limit + 1)
+            size = os.fstat(file.fileno()).st_size
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise BadFile(f"can't be read ({why})", "check the path and its permissions") from None
     if len(data) > limit:
-        raise BadFile(f"is larger than {_size(limit)}", "check that it is the right file")
+        # A device or a pipe has no size of its own.
+        found = f"has {_size(size)}, more than" if size > limit else "is larger than"
+        raise BadFile(f"{found} the {_size(limit)} that are read", "check that it is the right file")
     if not may_be_empty and not data.strip(b"\x00 \t\r\n"):
         raise BadFile("is empty", "copy or export it again")
     return data
@@ -76,5 +80,5 @@ def _decoded(data: bytes, encoding: str) -> str:
         raise BadFile(f"is not {name} text (byte {error.start})", "save it again as UTF-8") from None
 
 
-def _size(limit: int) -> str:
-    return f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit >> 10} KiB"
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes >> 20:,} MiB" if n_bytes >= 1 << 20 else f"{n_bytes >> 10} KiB"
