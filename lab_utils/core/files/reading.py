@@ -8,7 +8,6 @@ from __future__ import annotations
 import codecs
 import errno
 import json
-import os
 from pathlib import Path
 
 from ..text import one_line
@@ -48,12 +47,11 @@ def read_limited(path: Path, limit: int = MAX_TEXT_BYTES, *, may_be_empty: bool 
     try:
         with path.open("rb") as file:
             data = file.read(limit + 1)
-            size = os.fstat(file.fileno()).st_size
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise BadFile(f"can't be read ({why})", "check the path and its permissions") from None
     if len(data) > limit:
-        # A device or a pipe has no size of its own.
+        size = path.stat().st_size  # of a device or a pipe: 0
         found = f"has {_size(size)}, more than" if size > limit else "is larger than"
         raise BadFile(f"{found} the {_size(limit)} that are read", "check that it is the right file")
     if not may_be_empty and not data.strip(b"\x00 \t\r\n"):
