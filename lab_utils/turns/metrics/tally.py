@@ -1,8 +1,8 @@
 """Counts of one recording for a block of settings: which holds, turns and ends of turn its commits hit.
 
 In a pause a setting commits after `min_column`'s delay if the end is accepted, or else after
-`max_column`'s. Whether it is accepted depends on the threshold. So for each threshold two tables are made,
-one of the accepted pauses by delay, one of the others; a setting's counts are one row of each, joined. Holds
+`max_column`'s. Whether it is accepted depends on the threshold. So two tables are made by threshold and
+delay, one of the accepted pauses, one of the others; a setting's counts are one column of each, joined. Holds
 and turns are bits of machine words, joined by "or"; latencies are joined by the lesser. The few pauses whose
 acceptance depends on the delays as well are added setting by setting.
 
@@ -12,7 +12,6 @@ only, and a commit of the tape for an end of turn only before its branch begins.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,11 +20,13 @@ from numpy.typing import NDArray
 from ...core.timeline import Floats, Ints
 from ...core.traces import Bools
 from ..replay.records import Decisions
-from .intervals import BACKCHANNEL, CUT_OFF, END_OF_TURN, HOLD, UNSCORED_HOLD, Intervals, owners
+from .intervals import BACKCHANNEL, CUT_OFF, END_OF_TURN, HOLD, Intervals, owners
 
 Counts = NDArray[np.int64]
 Words = NDArray[np.uint64]
 WORD_BITS = 64
+MOST_IN_TABLE = 1_000_000
+"""Elements of a table at once: few enough to stay near the processor's cache."""
 COUNTED = ("holds_cut", "turns_cut", "cut_offs_cut", "backchannels_hit")
 _ELSEWHERE = -2
 """Owner of a commit that belongs to a label and isn't scored there."""
@@ -55,16 +56,26 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class _Bits:
-    """Which bit a hit sets: rows of cells, ordered by word; a cell may set two (its hold and its turn)."""
+class _Cells:
+    """Pairs (row, interval) such that a commit of the row may be scored under the interval."""
 
-    cell: Ints
+    row: Ints
+    interval: Ints
+    bit_cell: Ints
+    """The cell behind each bit that can be set, in order of the words; a cell may set two (its hold and its
+    turn)."""
+    bit: Words
+    """As a mask of its word."""
     word: Ints
-    mask: Words
+    """The words that can be hit, in order, and where their bits begin in `bit`: `word_start`."""
+    word_start: Ints
     first_word: Ints
     """Of each of `COUNTED`, and the total number of words; shape=(5,)."""
-    turn_bits: Words
-    """Of the words of the turns: those with a cut-off pause."""
+    end_cell: Ints
+    """The cells of ends of turn, in order of the turns."""
+    turn: Ints
+    """The turns whose end can be hit, in order, and where their cells begin in `end_cell`: `turn_start`."""
+    turn_start: Ints
 
 
 @dataclass(frozen=True)
@@ -99,76 +110,49 @@ def tally(decisions: Decisions, marks: Intervals, offset_s: float, longest_wait_
     ([1, 0], [[0.5, 0.75]])
     """
     sides = _sides(decisions, marks, offset_s)
-    slot, interval = _cells(sides, len(marks.kind))
-    ends = np.flatnonzero(marks.kind[interval] == END_OF_TURN)
-    ends = ends[np.argsort(marks.turn[interval[ends]], kind="stable")]
-    bits = _bits(slot, interval, marks)
-    inside = [side.owner[slot] == interval[:, None] for side in sides]
-    start_s = marks.start_s[interval[ends], None]
-    delay_s = [
-        np.where(i[ends], side.commit_s[slot[ends]] - start_s, np.inf)
-        for i, side in zip(inside, sides, strict=True)
+    cells = _cells(sides, marks)
+    columns = decisions.min_column, decisions.max_column
+    found = [
+        _of_side(side, decisions.level, column, cells, marks)
+        for side, column in zip(sides, columns, strict=True)
     ]
-    turn = marks.turn[interval[ends]]
-    loose = [side.owner == -1 for side in sides]
-
-    words = np.zeros((bits.first_word[-1], len(decisions)), dtype=np.uint64)
-    in_no_label = np.empty(len(decisions), dtype=np.int64)
-    latency_s = np.empty((len(decisions), marks.n_turns))
-    timeouts = np.empty(len(decisions), dtype=np.int64)
-    n_rows = len(decisions.accepted)
-    for level, settings in _by_level(decisions.level):
-        columns = decisions.min_column[settings], decisions.max_column[settings]
-        taken = [side.taken[:, level] for side in sides]
-        hit = [
-            _words(bits, side[slot], table)[:, column]
-            for side, table, column in zip(taken, inside, columns, strict=True)
-        ]
-        first_s = [
-            _first(side[slot[ends]], table, turn, marks.n_turns)[column]
-            for side, table, column in zip(taken, delay_s, columns, strict=True)
-        ]
-        here = hit[0] | hit[1]
-        of_none = [
-            np.count_nonzero(table[side], axis=0)[column]
-            for side, table, column in zip(taken, loose, columns, strict=True)
-        ]
-        free = of_none[0] + of_none[1]
-        undecided = ~(taken[0] | taken[1])[:n_rows]
-        if undecided.any():
-            for row, (yes, _) in decisions.resolve(settings, undecided).items():
-                if not undecided[row]:
-                    continue
-                free += np.where(yes, loose[0][row, columns[0]], loose[1][row, columns[1]])
-                for cell in np.flatnonzero(slot == row):
-                    own = np.where(yes, inside[0][cell, columns[0]], inside[1][cell, columns[1]])
-                    for bit in np.flatnonzero(bits.cell == cell):
-                        here[bits.word[bit]] |= np.where(own, bits.mask[bit], np.uint64(0))
-                for end in np.flatnonzero(slot[ends] == row):
-                    for side_s, table, column, of_side in zip(
-                        first_s, delay_s, columns, (yes, ~yes), strict=True
-                    ):
-                        one_s = np.where(of_side, table[end, column], np.inf)
-                        side_s[:, turn[end]] = np.minimum(side_s[:, turn[end]], one_s)
-        words[:, settings] = here
-        in_no_label[settings] = free
-        within = longest_wait_s[settings, None] + 1e-9
-        first_s = [np.where(side_s <= within, side_s, np.inf) for side_s in first_s]
-        timeouts[settings] = np.count_nonzero(first_s[1] < first_s[0], axis=1)
-        latency_s[settings] = np.minimum(first_s[0], first_s[1])
+    words, in_no_label = found[0][0] | found[1][0], found[0][1] + found[1][1]
+    first_s = [found[0][2], found[1][2]]
+    undecided = ~(decisions.accepted | decisions.rejected)
+    for level in np.flatnonzero(undecided.any(axis=0)):
+        settings = np.flatnonzero(decisions.level == level)
+        resolved = decisions.resolve(settings, undecided[:, level])
+        for row in np.flatnonzero(undecided[:, level]).tolist():
+            for side, column, which, taken in zip(
+                sides, columns, first_s, (resolved[row][0], ~resolved[row][0]), strict=True
+            ):
+                chosen = settings[taken]
+                owner = side.owner[row, column[chosen]]
+                in_no_label[chosen] += owner == -1
+                for cell in np.flatnonzero(cells.row == row).tolist():
+                    interval = cells.interval[cell]
+                    own = chosen[owner == interval]
+                    for bit in np.flatnonzero(cells.bit_cell == cell).tolist():
+                        word = cells.word[np.searchsorted(cells.word_start, bit, side="right") - 1]
+                        words[word, own] |= cells.bit[bit]
+                    if marks.kind[interval] == END_OF_TURN:
+                        turn, after_s = marks.turn[interval], side.commit_s[row, column[own]]
+                        which[own, turn] = np.minimum(which[own, turn], after_s - marks.start_s[interval])
+    within = longest_wait_s[:, None] + 1e-9
+    first_s = [np.where(side_s <= within, side_s, np.inf) for side_s in first_s]
     counted = np.bitwise_count(words)
+    pieces = [slice(*cells.first_word[k : k + 2]) for k in range(len(COUNTED))]
     counts = {
-        name: counted[first:last].sum(axis=0, dtype=np.int64)
-        for name, first, last in zip(COUNTED, bits.first_word[:-1], bits.first_word[1:], strict=True)
+        name: counted[piece].sum(axis=0, dtype=np.int64) for name, piece in zip(COUNTED, pieces, strict=True)
     }
-    turns = words[bits.first_word[1] : bits.first_word[2]] | bits.turn_bits[:, None]
+    turns = words[pieces[1]] | _turn_bits(np.flatnonzero(marks.cut_off_turns), marks.n_turns)[:, None]
     return Tally(
         **counts,
-        cut_words=np.concatenate([words[slice(*bits.first_word[k : k + 2])] for k in (0, 2)]),
+        cut_words=np.concatenate([words[pieces[0]], words[pieces[2]]]),
         turns_cut_at_most=np.bitwise_count(turns).sum(axis=0, dtype=np.int64),
         in_no_label=in_no_label,
-        timeouts=timeouts,
-        latency_s=latency_s.T,
+        timeouts=np.count_nonzero(first_s[1] < first_s[0], axis=1),
+        latency_s=np.minimum(*first_s).T,
     )
 
 
@@ -212,69 +196,92 @@ def _scored(
     return np.where(np.isfinite(commit_s) & scored, owner, _ELSEWHERE)
 
 
-def _by_level(level: Ints) -> Iterator[tuple[int, Ints]]:
-    """Each threshold that occurs, and its settings."""
-    order = np.argsort(level, kind="stable")
-    names, first = np.unique(level[order], return_index=True)
-    yield from zip(names.tolist(), np.split(order, first[1:]), strict=True)
-
-
-def _cells(sides: list[_Rows], n: int) -> tuple[Ints, Ints]:
-    """Pairs (slot, interval) such that a commit of the slot's row is scored under the interval."""
-    found = np.zeros((len(sides[0].owner), n), np.bool_)
+def _cells(sides: list[_Rows], marks: Intervals) -> _Cells:
+    """What can be hit, and the bits that stand for it."""
+    found = np.zeros((len(sides[0].owner), len(marks.kind)), np.bool_)
     for side in sides[: 1 if sides[0].owner is sides[1].owner else 2]:
         rows, columns = np.nonzero(side.owner >= 0)
         found[rows, side.owner[rows, columns]] = True
-    slot, interval = np.nonzero(found)
-    return slot, interval
+    row, interval = np.nonzero(found)
+    own, of_turn, first_word = _numbered(marks)
+    number = np.concatenate((own[interval], of_turn[interval]))
+    order = np.argsort(number, kind="stable")
+    order = order[np.searchsorted(number[order], 0) :]  # from the first that has a bit on
+    word, word_start = _runs(number[order] // WORD_BITS)
+    ends = np.flatnonzero(marks.kind[interval] == END_OF_TURN)
+    ends = ends[np.argsort(marks.turn[interval[ends]], kind="stable")]
+    return _Cells(
+        row,
+        interval,
+        order % max(1, len(interval)),
+        np.left_shift(np.uint64(1), (number[order] % WORD_BITS).astype(np.uint64)),
+        word,
+        word_start,
+        first_word,
+        ends,
+        *_runs(marks.turn[interval[ends]]),
+    )
 
 
-def _bits(slot: Ints, interval: Ints, marks: Intervals) -> _Bits:
-    """Number what can be hit, word by word, for each of `COUNTED`."""
-    kind, turn = marks.kind[interval], marks.turn[interval]
-    in_turn = np.isin(kind, (HOLD, UNSCORED_HOLD, CUT_OFF)) & (turn < marks.n_turns)
-    cells, words, masks, first_word = [], [], [], [0]
-    turn_bits = np.zeros(0, dtype=np.uint64)
-    cut_off_turns = np.flatnonzero(marks.cut_off_turns)
-    for name, used, number, always in (
-        ("holds_cut", kind == HOLD, interval, np.flatnonzero(marks.kind == HOLD)),
-        ("turns_cut", in_turn, turn, cut_off_turns),
-        ("cut_offs_cut", kind == CUT_OFF, interval, np.flatnonzero(marks.kind == CUT_OFF)),
-        ("backchannels_hit", kind == BACKCHANNEL, interval, ()),
-    ):
-        cell = np.flatnonzero(used)
-        names = np.union1d(number[cell], np.asarray(always, dtype=np.int64))
-        bit = np.searchsorted(names, number[cell])
-        n_words = -(-len(names) // WORD_BITS)
-        cells.append(cell)
-        words.append(first_word[-1] + bit // WORD_BITS)
-        masks.append(np.left_shift(np.uint64(1), (bit % WORD_BITS).astype(np.uint64)))
-        first_word.append(first_word[-1] + n_words)
-        if name == "turns_cut":
-            turn_bits = np.zeros(n_words, dtype=np.uint64)
-            for place in np.searchsorted(names, cut_off_turns).tolist():
-                turn_bits[place // WORD_BITS] |= np.uint64(1 << place % WORD_BITS)
-    order = np.argsort(np.concatenate(words), kind="stable")
-    cell, word, mask = (np.concatenate(parts)[order] for parts in (cells, words, masks))
-    return _Bits(cell, word, mask, np.array(first_word), turn_bits)
+def _runs(ordered: Ints) -> tuple[Ints, Ints]:
+    """The distinct values, and where each begins."""
+    start = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
+    return ordered[start], start
 
 
-def _words(bits: _Bits, side: Bools, inside: Bools) -> Words:
-    """The bits that the pauses of one side set, by column; shape=(words, columns)."""
-    found = np.zeros((bits.first_word[-1], inside.shape[1]), dtype=np.uint64)
-    rows = np.flatnonzero(side[bits.cell])
-    if len(rows):
-        word, first = np.unique(bits.word[rows], return_index=True)
-        hits = inside[bits.cell[rows]] * bits.mask[rows, None]
-        found[word] = np.bitwise_or.reduceat(hits, first, axis=0)
+def _numbered(marks: Intervals) -> tuple[Ints, Ints, Ints]:
+    """Each interval's own bit and its turn's, -1 for none, and the first word of each of `COUNTED`."""
+    kind = marks.kind
+    own, of_turn = np.full((2, len(kind)), -1, dtype=np.int64)
+    sizes = []
+    for counted in (HOLD, None, CUT_OFF, BACKCHANNEL):
+        first = WORD_BITS * sum(sizes)
+        if counted is None:
+            in_turn = (kind <= CUT_OFF) & (marks.turn < marks.n_turns)
+            of_turn[in_turn] = first + marks.turn[in_turn]
+            n = marks.n_turns
+        else:
+            n = np.count_nonzero(kind == counted)
+            own[kind == counted] = first + np.arange(n)
+        sizes.append(-(-n // WORD_BITS))
+    return own, of_turn, np.cumsum([0, *sizes])
+
+
+def _turn_bits(turns: Ints, n_turns: int) -> Words:
+    """Words of the turns with these bits set."""
+    found = np.zeros(-(-n_turns // WORD_BITS), dtype=np.uint64)
+    np.bitwise_or.at(
+        found, turns // WORD_BITS, np.left_shift(np.uint64(1), (turns % WORD_BITS).astype(np.uint64))
+    )
     return found
 
 
-def _first(side: Bools, delay_s: Floats, turn: Ints, n_turns: int) -> Floats:
-    """The first commit of one side after each end of turn, by column; shape=(columns, turns)."""
-    found = np.full((delay_s.shape[1], n_turns), np.inf)
-    rows = np.flatnonzero(side)
-    if len(rows):
-        of_turn, first = np.unique(turn[rows], return_index=True)
-        found[:, of_turn] = np.minimum.reduceat(delay_s[rows], first, axis=0).T
-    return found
+def _of_side(
+    side: _Rows, level: Ints, column: Ints, cells: _Cells, marks: Intervals
+) -> tuple[Words, Counts, Floats]:
+    """What one side's commits hit under each setting: words, shape=(words, settings), commits of no label,
+    and the first commit after each end of turn, shape=(settings, turns).
+
+    Settings that share threshold and delay share a column of the tables.
+    """
+    n_columns = side.owner.shape[1]
+    pairs, place = np.unique(level * n_columns + column, return_inverse=True)
+    words = np.zeros((cells.first_word[-1], len(pairs)), dtype=np.uint64)
+    free = np.zeros(len(pairs), dtype=np.int64)
+    first_s = np.full((len(pairs), marks.n_turns), np.inf)
+    start_s = marks.start_s[cells.interval[cells.end_cell], None]
+    end_row = cells.row[cells.end_cell]
+    step = max(1, MOST_IN_TABLE // max(1, len(side.owner), len(cells.bit)))
+    for k in range(0, len(pairs), step):
+        here = slice(k, k + step)
+        of_level, of_column = np.divmod(pairs[here], n_columns)
+        owner = np.where(side.taken[:, of_level], side.owner[:, of_column], _ELSEWHERE)
+        free[here] = np.count_nonzero(owner == -1, axis=0)
+        hit = owner[cells.row] == cells.interval[:, None]
+        if len(cells.word):
+            bits = np.where(hit[cells.bit_cell], cells.bit[:, None], np.uint64(0))
+            words[cells.word, here] = np.bitwise_or.reduceat(bits, cells.word_start, axis=0)
+        if len(cells.turn):
+            delay_s = np.where(hit[cells.end_cell], side.commit_s[end_row][:, of_column] - start_s, np.inf)
+            first_s[here, cells.turn] = np.minimum.reduceat(delay_s, cells.turn_start, axis=0).T
+    return words[:, place], free[place], first_s[place]
