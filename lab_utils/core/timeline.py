@@ -37,12 +37,15 @@ def phase_offsets(phases: int) -> list[int]:
     return [WINDOW_SAMPLES * k // phases for k in range(phases)]
 
 
+@cache
 def accumulated_s(n_windows: int) -> Floats:
     """Durations of 0…`n_windows` windows, added up one by one as LiveKit does; shape=(n_windows + 1,).
 
     `sum of k windows >= 0.256` depends on the rounding of that very sum, hence no multiplication.
     """
-    return np.concatenate(([0.0], np.cumsum(np.full(n_windows, WINDOW_S))))
+    sums = np.concatenate(([0.0], np.cumsum(np.full(n_windows, WINDOW_S))))
+    sums.flags.writeable = False  # shared by all who ask
+    return sums
 
 
 @cache

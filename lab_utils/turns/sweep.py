@@ -166,16 +166,18 @@ def sweep(
     folds = make_folds(len(corpus.recordings))
     groups = _by_vad(blocks_of(table, conditions, _block_size(corpus)))
     scored_groups = run_batch(partial(_score_group, folds=folds), groups, shared=corpus, jobs=jobs)
-    parts: list[tuple[Ints, list[pd.DataFrame]]] = []
+    parts: list[tuple[Ints, list[dict[str, Floats]]]] = []
     with tqdm(total=len(table), desc="sweeping", unit="setting", disable=quiet) as bar:
         for group in results(scored_groups):
-            for rows, frames in group:
-                parts.append((rows, frames))
+            for rows, metrics in group:
+                parts.append((rows, metrics))
                 bar.update(len(rows))
     rows = np.concatenate([rows for rows, _ in parts])
     order = np.argsort(rows)
     scored = [
-        pd.concat([frames[k] for _, frames in parts], ignore_index=True).iloc[order].reset_index(drop=True)
+        pd.DataFrame(
+            {name: np.concatenate([part[k][name] for _, part in parts])[order] for name in parts[0][1][k]}
+        )
         for k in range(len(folds) + 1)
     ]
     return Sweep(pd.concat([table.reset_index(drop=True), scored[0]], axis=1), folds, tuple(scored[1:]))
@@ -205,7 +207,7 @@ def _by_vad(blocks: Iterator[tuple[Ints, Block]]) -> list[list[tuple[Ints, Block
 
 def _score_group(
     corpus: Corpus, group: list[tuple[Ints, Block]], *, folds: Sequence[Sequence[int]]
-) -> list[tuple[Ints, list[pd.DataFrame]]]:
+) -> list[tuple[Ints, list[dict[str, Floats]]]]:
     first = group[0][1]
     pauses = corpus.pauses(first.vad, first.conditions.frame_duration)
     everyone = range(len(corpus.recordings))
@@ -213,7 +215,7 @@ def _score_group(
     for rows, block in group:
         tallies = corpus.score(block, pauses)
         kept = [None, *([r for r in everyone if r not in fold] for fold in folds)]
-        scored.append((rows, [pd.DataFrame(corpus.summary(tallies, only)) for only in kept]))
+        scored.append((rows, [corpus.summary(tallies, only) for only in kept]))
     return scored
 
 

@@ -103,19 +103,21 @@ def blocks_of(table: pd.DataFrame, conditions: Conditions, most: int) -> Iterato
     table = table.reset_index(drop=True).sort_values(_IN_A_BLOCK, kind="stable")
     shared = [name for name in KNOBS if name not in _IN_A_BLOCK]
     row_numbers = table.index.to_numpy()
+    threshold = table["unlikely_threshold"].fillna(0.0).to_numpy(np.float64)
+    min_delay = table["min_delay"].to_numpy(np.float64)
+    max_delay = table["max_delay"].fillna(table["min_delay"]).to_numpy(np.float64)
     for rows in table.groupby(shared, sort=False, dropna=False).indices.values():
         first_row = table.iloc[rows[0]]
         settings = Settings.from_knobs({name: first_row[name] for name in shared})
         for first in range(0, len(rows), most):
-            part = row_numbers[rows[first : first + most]]
-            chosen = table.loc[part]
+            part = rows[first : first + most]
             yield (
-                part,
+                row_numbers[part],
                 replace(
                     Block.of(settings, conditions),
-                    threshold=chosen["unlikely_threshold"].fillna(0.0).to_numpy(np.float64),
-                    min_delay=chosen["min_delay"].to_numpy(np.float64),
-                    max_delay=chosen["max_delay"].fillna(chosen["min_delay"]).to_numpy(np.float64),
+                    threshold=threshold[part],
+                    min_delay=min_delay[part],
+                    max_delay=max_delay[part],
                 ),
             )
 

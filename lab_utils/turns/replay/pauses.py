@@ -102,28 +102,33 @@ def _pauses(
     active: Bools, start_of: Ints, end_of: Ints, first: int, vad: VadSettings, frame_samples: int
 ) -> Pauses:
     """Pauses from the windows of START_OF_SPEECH and END_OF_SPEECH; `active` begins at window `first`."""
-
-    def arrival_s(windows: Ints) -> Floats:
-        return arrival_samples(windows, frame_samples) / SAMPLE_RATE_HZ
-
     n_speech = windows_to_reach(vad.min_speech_duration)
     n_silence = windows_to_reach(vad.min_silence_duration)
     n = first + len(active)
-    stream_end_s = float(arrival_s(np.array([n - 1]))[0]) if n else 0.0
     sums = accumulated_s(max(n_speech, n_silence))
     n_predict = windows_to_reach(PREDICTION_SILENCE_S) + 1  # silence is read before it is updated
-    predict_sample = arrival_samples(end_of - n_silence + n_predict, frame_samples)
+    predict = end_of - n_silence + n_predict
+    short = _short_speech(active, first, start_of, end_of)
+    arrivals = arrival_samples(np.concatenate((start_of, end_of, predict, short, (n - 1,))), frame_samples)
+    arrivals_s = arrivals / SAMPLE_RATE_HZ
+    starts, ends = len(start_of), len(start_of) + len(end_of)
+    start_s, end_s, short_s = (
+        arrivals_s[:starts],
+        arrivals_s[starts:ends],
+        arrivals_s[ends + len(predict) : -1],
+    )
+    predict_sample = arrivals[ends : ends + len(predict)]
     if n_silence < n_predict:
         predict_sample = np.zeros_like(predict_sample)
-    start_s, end_s = arrival_s(start_of), arrival_s(end_of)
+    stream_end_s = float(arrivals_s[-1]) if n else 0.0
     return Pauses(
         speech_start_s=start_s[: len(end_of)] - sums[n_speech],
         start_of_speech_s=start_s[: len(end_of)],
         last_speaking_s=end_s - sums[n_silence],
         end_of_speech_s=end_s,
-        resume_s=np.append(start_s[1:], stream_end_s)[: len(end_of)],
+        resume_s=np.concatenate((start_s[1:], (stream_end_s,)))[: len(end_of)],
         predict_sample=predict_sample,
-        short_speech_s=arrival_s(_short_speech(active, first, start_of, end_of)),
+        short_speech_s=short_s,
         opening_s=float(start_s[0]) if len(start_of) else stream_end_s,
         stream_end_s=stream_end_s,
     )
