@@ -54,12 +54,24 @@ def _no_interruption(**_: Any) -> _Nothing:
     return _Nothing()
 
 
+class _Silence(asyncio.Event):
+    """In place of the event that tells when the user is silent: always."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set()
+
+    def clear(self) -> None:
+        """The user's voice changes nothing."""
+
+
 class RecordedAgent(Agent):
     """Says what the recorded agent said, when it said it, whatever the user does, and answers nothing.
 
     With it a session's agent has the timing that a replay of dynamic endpointing, or of `min_words`, assumes.
     `interruptible`: LiveKit takes its speech for one that may be interrupted, and so refuses commits of fewer
-    words than `min_words`; still nothing stops it.
+    words than `min_words`; still nothing stops it, nor does it wait for the user's silence before it begins,
+    as LiveKit lets such speech do (agent_activity.py:3235).
     """
 
     def __init__(self, recording: Recording, phase_samples: int = 0, *, interruptible: bool = False) -> None:
@@ -73,7 +85,9 @@ class RecordedAgent(Agent):
 
     async def on_enter(self) -> None:
         if self._interruptible:
-            self._get_activity_or_raise()._interrupt_by_audio_activity = _ignored  # type: ignore[method-assign]
+            activity = self._get_activity_or_raise()
+            activity._interrupt_by_audio_activity = _ignored  # type: ignore[method-assign]
+            activity._user_silence_event = _Silence()
         self._speaking = asyncio.create_task(self._speak())
 
     async def on_exit(self) -> None:

@@ -1,9 +1,9 @@
 """Dynamic endpointing: the `min_delay` that `AgentSession` has learned by each pause.
 
 Goal: livekit/agents/voice/endpointing.py (`DynamicEndpointing`, 1.8.9) for many settings at once.
-Assumption: the agent speaks when the recorded agent spoke (the recording's own timeline, "open loop") and is
-not interrupted; without an agent channel it is silent. What is learned then depends on the VAD and on the two
-delays only, not on the commits.
+Assumption: the agent speaks when the recorded agent spoke (the recording's own timeline, "open loop"), also
+while the user speaks, and is not interrupted; without an agent channel it is silent. What is learned then
+depends on the VAD and on the two delays only, not on the commits.
 Conventions: stream times in seconds; one column per pair (`min_delay`, `max_delay`).
 """
 
