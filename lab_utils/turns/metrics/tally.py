@@ -233,7 +233,7 @@ def _numbered(marks: Intervals) -> tuple[Ints, Ints, Ints]:
     """Each interval's own bit and its turn's, -1 for none, and the first word of each of `COUNTED`."""
     kind = marks.kind
     own, of_turn = np.full((2, len(kind)), -1, dtype=np.int64)
-    sizes = []
+    sizes: list[int] = []
     for counted in (HOLD, None, CUT_OFF, BACKCHANNEL):
         first = WORD_BITS * sum(sizes)
         if counted is None:
@@ -241,7 +241,7 @@ def _numbered(marks: Intervals) -> tuple[Ints, Ints, Ints]:
             of_turn[in_turn] = first + marks.turn[in_turn]
             n = marks.n_turns
         else:
-            n = np.count_nonzero(kind == counted)
+            n = int(np.count_nonzero(kind == counted))
             own[kind == counted] = first + np.arange(n)
         sizes.append(-(-n // WORD_BITS))
     return own, of_turn, np.cumsum([0, *sizes])
