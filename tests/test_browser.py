@@ -111,6 +111,7 @@ def test_a_slider_moves_numbers_and_pictures(jupyterlab: str, tmp_path: Path) ->
             page.goto(jupyterlab)
             _run_all_cells(page)
             _move_a_slider(page, tmp_path)
+            _go_to_a_call_with_a_failure(page)
             _choose_a_failure(page, tmp_path)
         except BaseException:
             page.screenshot(path=tmp_path / "failed.png")
@@ -164,6 +165,17 @@ def _seen(page: Page) -> tuple[str, str, str]:
     assert pictures.count() == 2
     texts = [pictures.nth(k).evaluate(READ_PICTURE) for k in range(2)]
     return page.locator(".widget-html table").first.inner_text(), texts[0], texts[1]
+
+
+def _go_to_a_call_with_a_failure(page: Page) -> None:
+    """The first sample call has no false boundary under this setting; the tuner says which one has."""
+    title = page.locator(".widget-html", has_text="in this recording")
+    named = title.inner_text().partition("The next with one: ")[2].strip()
+    before = _seen(page)[2]
+    page.locator(".widget-dropdown", has_text="recording").locator("select").select_option(label=named)
+    page.wait_for_function("() => document.querySelectorAll('.widget-select option').length > 0")
+    page.wait_for_timeout(1000)
+    assert _seen(page)[2] != before
 
 
 def _choose_a_failure(page: Page, screenshots: Path) -> None:

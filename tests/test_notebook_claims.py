@@ -10,9 +10,10 @@ from paths import SAMPLES
 from test_notebooks import samples_cache
 
 import lab_utils as lab
+from lab_utils import plots
 from lab_utils.recordings.labels.accuracy import label_accuracy
 from lab_utils.recordings.labels.file import read_labels
-from lab_utils.turns.choose import choose_or_nearest
+from lab_utils.turns.choose import NoneWithinBudget, choose
 
 __all__ = ["samples_cache"]  # a fixture
 pytestmark = pytest.mark.slow
@@ -23,14 +24,30 @@ PROFILE = lab.Settings.from_knobs(
 )
 
 
-def test_01_the_detector_answers_sooner_than_silence_alone(samples_cache: Path) -> None:
+def test_01_the_detector_answers_sooner_on_average_than_silence_alone_and_later_at_worst(
+    samples_cache: Path,
+) -> None:
     study = lab.measure(SAMPLES / "calls" / "demo", cache=samples_cache, quiet=True)
-    choice = study.choose(BUDGET)
-    silence_alone = study.table[study.table["detector"] == "vad"]
-    without = silence_alone.loc[choose_or_nearest(silence_alone, BUDGET)]
-    chosen = study.table.loc[choice.row]
-    assert chosen["latency_mean"] < without["latency_mean"]
-    assert chosen["false_boundary_rate"] <= 0.10
+    in_grid = study.table[study.table["detector"] == "vad"]
+    assert not BUDGET.met(in_grid).any()
+    with pytest.raises(NoneWithinBudget, match=r"the least in this grid is 0\.\d+"):
+        choose(in_grid, BUDGET)
+    ax = plots.tradeoff_figure(
+        study.table, [], defaults=study.score(study.defaults), counts=study.counts
+    ).axes[0]
+    drawn = next(line for line in ax.lines if line.get_label() == "best with VAD alone")
+    assert min(drawn.get_ydata()) == pytest.approx(100 * in_grid["false_boundary_rate"].min())
+
+    longer = {"detector": ["vad"], "min_delay": [tenths / 10 for tenths in range(2, 31)]}
+    silence = study.sweep(longer, cache=samples_cache)
+    without, chosen = (one.choose(BUDGET) for one in (silence, study))
+    assert without.settings.endpointing.min_delay == 1.8
+    assert (chosen.settings.endpointing.min_delay, chosen.settings.endpointing.max_delay) == (1.2, 4.0)
+    detects, waits = study.table.loc[chosen.row], silence.table.loc[without.row]
+    assert 1 / 9.5 < detects["timeout_rate"] < 1 / 8.5
+    assert max(detects["false_boundary_rate"], waits["false_boundary_rate"]) <= 0.10
+    assert detects["latency_mean"] < waits["latency_mean"]
+    assert detects["latency_p95"] > waits["latency_p95"]
 
 
 def test_02_the_profile_breaks_fewer_turns_and_answers_later(samples_cache: Path) -> None:

@@ -18,7 +18,7 @@ from ..core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ..core.timeline import Floats, Ints, windows_to_reach
 from ..core.traces import BRANCH_SAMPLES, EotTrace, Traced, VadTrace, eot_keys
 from ..turns.branches import LONGEST_WAIT_S, longest_wait_s
-from ..turns.metrics import attribute
+from ..turns.metrics import Tally, attribute
 from ..turns.replay import (
     Block,
     MissingPredictions,
@@ -45,6 +45,8 @@ class Scored:
     figures: pd.DataFrame
     corpus: Corpus
     exact: bool
+    failing: tuple[int, ...]
+    """Recordings, by number, with a false boundary at phase 0."""
     conditions: Conditions = USUAL_CONDITIONS
 
     def commits(self, number: int) -> pd.DataFrame:
@@ -76,12 +78,13 @@ class Scorer:
     def score(self, settings: Settings) -> Scored:
         """Figures of a setting, exact or by a guess."""
         try:
-            figures = self._figures(self.corpus, settings)
-            return Scored(settings, figures, self.corpus, True, self._conditions)
+            figures, failing = self._figures(self.corpus, settings)
+            return Scored(settings, figures, self.corpus, True, failing, self._conditions)
         except MissingTraces:
             recordings = (guess(traced, settings, self._conditions) for traced in self.corpus.recordings)
             guessed = replace(self.corpus, recordings=tuple(recordings))
-            return Scored(settings, self._figures(guessed, settings), guessed, False, self._conditions)
+            figures, failing = self._figures(guessed, settings)
+            return Scored(settings, figures, guessed, False, failing, self._conditions)
 
     def complete_next(self, settings: Settings) -> int | None:
         """Complete the first recording that lacks predictions; returns its number, or None if none does."""
@@ -93,14 +96,20 @@ class Scorer:
                 return number
         return None
 
-    def _figures(self, corpus: Corpus, settings: Settings) -> pd.DataFrame:
+    def _figures(self, corpus: Corpus, settings: Settings) -> tuple[pd.DataFrame, tuple[int, ...]]:
         block = Block.of(settings, self._conditions)
         key = (block.vad, block.conditions.frame_duration)
         if key not in self._pauses:
             self._pauses = dict(list(self._pauses.items())[1 - KEPT :])
             self._pauses[key] = corpus.pauses(*key)
         tallies = corpus.score(block, self._pauses[key])
-        return figures_of(tallies, corpus.marks)[["value", "n"]]
+        failing = tuple(number for number, takes in enumerate(tallies) if _is_cut(takes[0]))
+        return figures_of(tallies, corpus.marks)[["value", "n"]], failing
+
+
+def _is_cut(tally: Tally) -> bool:
+    """Whether a single setting cuts a hold of any length."""
+    return any(counted[0] > 0 for counted in (tally.turns_cut, tally.holds_cut, tally.cut_offs_cut))
 
 
 def lacks_traces(traced: Traced, settings: Settings, conditions: Conditions = USUAL_CONDITIONS) -> bool:

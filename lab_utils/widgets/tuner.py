@@ -219,8 +219,20 @@ class Tuner:
             self.failures.value = kept if kept in [value for _, value in options] else None
             self._silent = False
         n = len(options)
-        title = f"<b>{n} false {'boundary' if n == 1 else 'boundaries'} in this recording.</b>"
-        self.failures_title.value = title + (" Choose one to see and hear it:" if n else "")
+        if n:
+            title = f"<b>{n} false {'boundary' if n == 1 else 'boundaries'} in this recording.</b>"
+            self.failures_title.value = title + " Choose one to see and hear it:"
+        else:
+            title = "<b>No false boundary in this recording under this setting.</b>"
+            self.failures_title.value = f"{title} {escape(self._where_next())}"
+
+    def _where_next(self) -> str:
+        """Which recording to look at for a false boundary: the next one in the menu, from its start again."""
+        failing, here = self._scored.failing, self.recording.value
+        later = [*(k for k in failing if k > here), *(k for k in failing if k < here)]
+        if not later:
+            return "Nor in any other."
+        return f"The next with one: {self.scorer.corpus.recordings[later[0]].name}"
 
     def _choose_failure(self) -> None:
         at_s = self.failures.value

@@ -42,6 +42,16 @@ def test_figures_are_those_of_the_sweep():
     pd.testing.assert_frame_equal(scored.figures, score_one(corpus, SETTINGS)[["value", "n"]])
 
 
+@pytest.mark.parametrize("min_delay", [0.2, 0.62, 1.0, 3.0])
+def test_recordings_with_a_false_boundary_are_those_whose_commits_have_one(min_delay: float):
+    settings = Settings().replace(detector="vad", min_delay=min_delay, max_delay=3.0)
+    other = traced_of(labels_of([Turn((1.0, 0.5), ((0.8, "hold"),))]), offsets=(0, 256))
+    scored = Scorer(Corpus.of([*recordings(1), other, *recordings(1)])).score(settings)
+    slow = [k for k in range(3) if scored.commits(k)["false_boundary"].any()]
+    assert list(scored.failing) == slow
+    assert len(slow) == {0.2: 3, 0.62: 3, 1.0: 2, 3.0: 0}[min_delay]
+
+
 def test_what_is_missing_is_guessed_then_computed_recording_by_recording():
     mine = Scorer(Corpus.of(recordings(4)), by_detector)
     exact = Corpus.of([by_detector(0, recording, OTHER) for recording in recordings(4)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import wave
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -215,6 +216,19 @@ def test_failures_are_listed_shown_and_played(tuner: Tuner):
     expected = min(at_s + TRAIL_S, LABELS[0].duration_s) - max(at_s - LEAD_S, 0)
     assert len(samples) == pytest.approx(expected * rate, abs=1)
     assert tuner.audio.autoplay
+
+
+def test_without_a_failure_the_next_recording_with_one_is_named(tuner: Tuner):
+    tuner.controls.set(Settings().replace(detector="vad", min_delay=3.0, max_delay=3.0))
+    assert tuner.failures.options == ()
+    assert "No false boundary in this recording under this setting" in tuner.failures_title.value
+    assert "Nor in any other" in tuner.failures_title.value
+    for failing, named in (((1,), "call 1"), ((0, 1), "call 1"), ((), "Nor in any other")):
+        tuner._scored = replace(tuner._scored, failing=failing)
+        assert named in tuner._where_next()
+    tuner.recording.value = 1
+    tuner._scored = replace(tuner._scored, failing=(0,))
+    assert tuner._where_next() == "The next with one: call 0"
 
 
 def test_another_recording_has_its_own_picture_and_failures(tuner: Tuner):
