@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
-from lab_utils.session.pace import sleep_until
+from lab_utils.session.clock.pace import sleep_until
 
 
 def test_a_schedule_does_not_add_up_its_errors() -> None:

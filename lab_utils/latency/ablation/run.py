@@ -6,7 +6,7 @@ Sessions run in worker processes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,17 +99,9 @@ def ablate(
         raise ValueError(f"turns is {turns}; expected 1 or more")
     plan = _plan(profile, providers, cache, wait_s, greeting)
     found, errors = find_in(paths, channels)
-    skipped = [str(error) for _, error in errors]
-    chosen: list[tuple[RecordingFiles, Prepared]] = []
-    for files, one in _prepared(plan, with_distinct_names(found), jobs, quiet):
-        if isinstance(one, Exception):
-            if not isinstance(one, ValueError):
-                raise one
-            skipped.append(str(one))
-        elif one.turns and sum(other.turns for _, other in chosen) < turns:
-            chosen.append((files, one))
-        elif not one.turns:
-            skipped.append(f"{files.name}: no labelled end of turn")
+    prepared = _prepared(plan, with_distinct_names(found), jobs, quiet)
+    chosen, unusable = _chosen(prepared, turns)
+    skipped = [*(str(error) for _, error in errors), *unusable]
     if not chosen:
         raise BadRecording("; ".join(skipped) or "no recordings given; name a file or a folder")
     draws = math.ceil(turns / sum(one.turns for _, one in chosen))
@@ -171,6 +163,27 @@ def _prepared(
     answers = in_workers(prepare, arguments, min(jobs, max(1, len(found))), task="tracing", quiet=quiet)
     with closing(answers):
         yield from zip(found, answers, strict=True)
+
+
+def _chosen(
+    prepared: Iterable[tuple[RecordingFiles, Prepared | Exception]], turns: int
+) -> tuple[list[tuple[RecordingFiles, Prepared]], list[str]]:
+    """The first recordings that have so many turns together, and why others can't be used.
+
+    Raises what is no fault of a recording's.
+    """
+    chosen: list[tuple[RecordingFiles, Prepared]] = []
+    skipped: list[str] = []
+    for files, one in prepared:
+        if isinstance(one, Exception):
+            if not isinstance(one, ValueError):
+                raise one
+            skipped.append(str(one))
+        elif one.turns and sum(other.turns for _, other in chosen) < turns:
+            chosen.append((files, one))
+        elif not one.turns:
+            skipped.append(f"{files.name}: no labelled end of turn")
+    return chosen, skipped
 
 
 def _cells(

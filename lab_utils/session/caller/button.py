@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ...core.labels import Labels
-from ..pace import sleep_until
+from ..clock.pace import sleep_until
 from .turns import caller_turns
 
 EARLY_S = 0.2

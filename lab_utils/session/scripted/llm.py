@@ -13,9 +13,9 @@ from livekit.agents import APIConnectionError, llm
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr
 
 from ...core.delays import Delay, Draws, rng_for
-from ..pace import sleep_until
+from ..clock.pace import sleep_until
 from .connection import Connection
-from .prompt import description, messages_of, prompt_of, tokens_of
+from .prompt import description, messages_of, newest_words, output_of, prompt_of, tokens_of
 from .prompt_cache import PrefixCache
 from .usage import LlmRequest, Outcome
 
@@ -138,7 +138,9 @@ class ScriptedLLM(llm.LLM):
     ) -> llm.LLMStream:
         """One request. With `tool_choice="none"` a scripted tool call is answered in words."""
         self.calls += 1
-        ttft_s = self._ttft.sample(self._rng if self._draws is None else self._draws.rng(_asked(chat_ctx)))
+        ttft_s = self._ttft.sample(
+            self._rng if self._draws is None else self._draws.rng(newest_words(chat_ctx))
+        )
         prompt = (
             prompt_of(chat_ctx, tools or [], self._described) if self._counts_all else messages_of(chat_ctx)
         )
@@ -267,7 +269,7 @@ class _ScriptedStream(llm.LLMStream):
         """The reply itself, or in words if it is a tool request that can't be made (any more)."""
         if not isinstance(reply, ToolRequest):
             return reply
-        output = _output_of(reply.name, self._chat_ctx)
+        output = output_of(reply.name, self._chat_ctx)
         if output is not None or not self._may_call:
             return reply.answer.replace("{output}", output or "nothing")
         known = sorted(llm.ToolContext(self._tools).function_tools)
@@ -288,19 +290,3 @@ class _ScriptedStream(llm.LLMStream):
             total_tokens=request.prompt_tokens + tokens,
         )
         self._event_ch.send_nowait(llm.ChatChunk(id=self._id, usage=usage))
-
-
-def _asked(chat_ctx: llm.ChatContext) -> str:
-    """The user's newest words."""
-    said = (message for message in reversed(chat_ctx.messages()) if message.role == "user")
-    return next((message.text_content or "" for message in said), "")
-
-
-def _output_of(tool: str, chat_ctx: llm.ChatContext) -> str | None:
-    """What the tool has returned since the user last spoke."""
-    for item in reversed(chat_ctx.items):
-        if item.type == "message" and item.role == "user":
-            return None
-        if item.type == "function_call_output" and item.name == tool:
-            return item.output
-    return None

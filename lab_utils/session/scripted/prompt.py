@@ -52,6 +52,22 @@ def _parts(chat_ctx: llm.ChatContext) -> Iterator[tuple[str, str]]:
             yield "output", item.output
 
 
+def newest_words(chat_ctx: llm.ChatContext) -> str:
+    """What the user said last."""
+    said = (message for message in reversed(chat_ctx.messages()) if message.role == "user")
+    return next((message.text_content or "" for message in said), "")
+
+
+def output_of(tool: str, chat_ctx: llm.ChatContext) -> str | None:
+    """What the tool has returned since the user last spoke."""
+    for item in reversed(chat_ctx.items):
+        if item.type == "message" and item.role == "user":
+            return None
+        if item.type == "function_call_output" and item.name == tool:
+            return item.output
+    return None
+
+
 def description(tool: llm.Tool) -> str:
     """What a model is told of a tool. Slow: half a millisecond."""
     if isinstance(tool, llm.FunctionTool):

@@ -11,7 +11,7 @@ from livekit.agents.utils import aio
 
 from ...core.delays import Delay, Draws, rng_for
 from ...core.timeline import SAMPLE_RATE_HZ
-from ..pace import sleep_until
+from ..clock.pace import sleep_until
 from .connection import Connection, Request
 from .usage import TtsRequest
 from .voices import Voice, hibari_installed, speak

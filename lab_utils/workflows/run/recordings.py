@@ -78,9 +78,21 @@ def run_recordings(
         out.absolute(),
         text,
     )
+    results = _run_all(plan, paths, channels, out, jobs, quiet)
+    if all(result.outcome == "skipped" for result in results):
+        reasons = "; ".join(result.reason for result in results)
+        raise BadRecording(reasons or "no recordings given; name a file or a folder")
+    ended = _ended(plan, results)
+    write_summary(ended, out)
+    return ended
+
+
+def _run_all(
+    plan: Plan, paths: Sequence[str | Path], channels: tuple[str, str], out: Path, jobs: int, quiet: bool
+) -> list[Result]:
+    """What came of each recording. On Ctrl-C raises Interrupted, with the summary of what was received."""
     found, results = _find(paths, channels)
     started_at = time.time()
-
     try:
         for result in _results(plan, found, jobs, quiet):
             results.append(result)
@@ -90,12 +102,7 @@ def run_recordings(
         if finished:
             write_summary(_ended(plan, results, interrupted=True), out)
         raise Interrupted(finished, len(found), out) from interrupt
-    if all(result.outcome == "skipped" for result in results):
-        reasons = "; ".join(result.reason for result in results)
-        raise BadRecording(reasons or "no recordings given; name a file or a folder")
-    ended = _ended(plan, results)
-    write_summary(ended, out)
-    return ended
+    return results
 
 
 def _ended(plan: Plan, results: Sequence[Result], *, interrupted: bool = False) -> RunResults:
