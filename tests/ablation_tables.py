@@ -13,21 +13,21 @@ from lab_utils.latency.techniques.choice import NAMES
 
 RECORDINGS = ("a", "b", "c", "d")
 TURNS, SEEDS = 8, 3
-BASE_MS, COMMIT_MS = 2000.0, 400.0
+BASE_S, COMMIT_S = 2.0, 0.4
 
 
 def made_up(
-    saves_ms: Mapping[str, float] | None = None, *, noise_ms: float = 200.0, recordings=RECORDINGS
+    saves_s: Mapping[str, float] | None = None, *, noise_s: float = 0.2, recordings=RECORDINGS
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Turns and sessions in which every technique takes `saves_ms` off each turn, whatever the others do.
+    """Turns and sessions in which every technique takes `saves_s` off each turn, whatever the others do.
 
     Every fourth turn is a hit of the cache, the next one is answered by the small model, the next one needs
     the tool, where the techniques are on.
     """
-    saves = {name: 10.0 * (place + 1) for place, name in enumerate(NAMES)} | dict(saves_ms or {})
+    saves = {name: 0.01 * (place + 1) for place, name in enumerate(NAMES)} | dict(saves_s or {})
     rng = np.random.default_rng(1)
     own = {
-        (recording, seed, turn): float(rng.normal(0, noise_ms))
+        (recording, seed, turn): float(rng.normal(0, noise_s))
         for recording in recordings
         for seed in range(SEEDS)
         for turn in range(TURNS)
@@ -38,7 +38,7 @@ def made_up(
         for recording in recordings:
             for seed in range(SEEDS):
                 for turn in range(TURNS):
-                    total = BASE_MS - saved + own[recording, seed, turn]
+                    total = BASE_S - saved + own[recording, seed, turn]
                     by = {1: "cache"} if techniques.semantic_cache else {}
                     by |= {2: "small"} if techniques.model_routing or techniques.short_turn_models else {}
                     turns.append(
@@ -51,10 +51,10 @@ def made_up(
                             "words": turn + 1,
                             "answered_by": by.get(turn % 4, "large"),
                             "tool": turn % 4 == 3,
-                            "turn_total_ms": total,
-                            "after_commit_ms": total - COMMIT_MS,
-                            **dict.fromkeys(STAGES, 100.0),
-                            "commit_ms": COMMIT_MS,
+                            "turn_total_s": total,
+                            "after_commit_s": total - COMMIT_S,
+                            **dict.fromkeys(STAGES, 0.1),
+                            "commit_s": COMMIT_S,
                         }
                     )
                 sessions.append(

@@ -26,9 +26,9 @@ class ObservedTurn:
     text: str = ""
     interrupted: bool = False
     stages: Mapping[str, float] = field(default_factory=dict)
-    """Latencies that were measured then, in seconds, by `STAGES`."""
+    """Latencies that were measured then, in seconds, by `stages.STAGE_NAMES`."""
     models: Mapping[str, str] = field(default_factory=dict)
-    """The model behind a latency, by `STAGES`, where it was told."""
+    """The model behind a latency, by `stages.STAGE_NAMES`, where it was told."""
 
 
 @dataclass(frozen=True)

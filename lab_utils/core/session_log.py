@@ -52,18 +52,6 @@ class SessionEvent:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-STAGES = (
-    "transcription_delay",
-    "end_of_turn_delay",
-    "on_user_turn_completed_delay",
-    "llm_node_ttft",
-    "tts_node_ttfb",
-    "playback_latency",
-    "e2e_latency",
-)
-"""Latencies of a reply as AgentSession reports them in `ChatMessage.metrics`, in order."""
-
-
 @dataclass(frozen=True)
 class LeftOut:
     """In place of a text that wasn't kept: how long it was."""
@@ -88,7 +76,7 @@ class Reply:
     """What was heard of it."""
     interrupted: bool
     stages: Mapping[str, float]
-    """LiveKit's own figures in seconds, by `STAGES`; what it did not report is missing."""
+    """LiveKit's own figures in seconds, by `stages.STAGE_NAMES`; what it did not report is missing."""
 
 
 SessionMode = Literal["open_loop", "reactive"]

@@ -1,7 +1,11 @@
-"""Text of unknown origin, as messages show it: on one line, without control characters, not too long."""
+"""Text of unknown origin, as messages show it: on one line, without control characters, not too long.
+
+And figures of ours, as tables show them.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 import reprlib
 import unicodedata
@@ -69,6 +73,15 @@ def clip(text: str, longest: int = LONGEST) -> str:
     'a lon...'
     """
     return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def in_ms(seconds: float | None, unit: str = " ms") -> str:
+    """Seconds as people read latencies: whole milliseconds, a dash where there is no figure.
+
+    >>> in_ms(0.3504), in_ms(1.2, ""), in_ms(None)
+    ('350 ms', '1200', '–')
+    """
+    return "–" if seconds is None or not math.isfinite(seconds) else f"{round(1000 * seconds)}{unit}"
 
 
 def _escaped(character: str) -> str:

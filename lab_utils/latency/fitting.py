@@ -30,6 +30,7 @@ from scipy import stats
 
 from ..core.delays import Z95, Delay
 from ..core.recording import ObservedTurn
+from ..core.stages import STAGES as LIVEKIT_STAGES
 from ..core.timeline import Floats
 from ..recordings.audio import BadRecording
 from ..recordings.formats import livekit_report, otlp
@@ -46,12 +47,8 @@ LONGEST_S: Final = 60.0
 PASSABLE_KS: Final = 0.05
 """With many figures the least departure exceeds `ks_limit`; a distance up to this passes all the same, since
 it moves no percentile by more than 5 points."""
-STAGES: Final = ("stt.final", "large.ttft", "small.ttft", "tts.first_audio")
-_MEASURED = {
-    "transcription_delay": "stt.final",
-    "llm_node_ttft": "large.ttft",
-    "tts_node_ttfb": "tts.first_audio",
-}
+_MEASURED = {stage.name: stage.delays[0] for stage in LIVEKIT_STAGES if stage.delays}
+STAGES: Final = tuple(delay for stage in LIVEKIT_STAGES for delay in stage.delays)
 
 
 @dataclass(frozen=True)

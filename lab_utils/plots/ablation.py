@@ -1,9 +1,9 @@
 """What each latency technique saves: the stack as a waterfall, and each technique alone against left out.
 
-All figures come from `ablation.summary` (`waterfall`, `alone_and_left_out`); percentiles and savings are in
-ms, intervals are 95 %. A step of the waterfall reaches from one level to the next, so that steps add up to
-the whole; the number beside it is the saving over the turns that were answered in both, which can differ a
-little.
+All figures come from `ablation.summary` (`waterfall`, `alone_and_left_out`) in seconds and are
+drawn in ms; intervals are 95 %. A step of the waterfall reaches from one level to the next, so that steps add
+up to the whole; the number beside it is the saving over the turns that were answered in both, which can
+differ a little.
 """
 
 from __future__ import annotations
@@ -25,14 +25,19 @@ from .display import Display
 from .style import BLACK, BLUE, GREY, LIGHT_GREY, ORANGE, VERMILLION, blank_figure, literal
 
 TITLES = {
-    "turn_total_ms": "end of the caller's turn to first audio",
-    "after_commit_ms": "commit to first audio",
+    "turn_total_s": "end of the caller's turn to first audio",
+    "after_commit_s": "commit to first audio",
 }
 ROW_IN = 0.34
 
 
 def _names(names: Iterable[str]) -> list[str]:
     return [literal(name.replace("_", " ")) for name in names]
+
+
+def _in_ms(table: pd.DataFrame) -> pd.DataFrame:
+    """All figures of a table of times, times 1,000."""
+    return table.assign(**{str(name): 1000 * table[name] for name in table.select_dtypes("number")})
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ def stack_waterfall(ax: Axes, steps: pd.DataFrame, percentile: int) -> Display[W
     `steps`: `ablation.summary.waterfall`, whose last row is LiveKit's default. Whiskers are the intervals of
     the levels; the number beside a step is what it saves.
     """
-    name = f"p{percentile}"
+    record, steps, name = steps, _in_ms(steps), f"p{percentile}"
     level = steps[name].to_numpy(np.float64)
     before = np.append(np.nan, level[:-1])
     rows = np.arange(len(steps), dtype=np.float64)
@@ -94,7 +99,7 @@ def stack_waterfall(ax: Axes, steps: pd.DataFrame, percentile: int) -> Display[W
     ax.set_xlim(0, 1.16 * right_edge.max() or 1.0)
     ax.set_xlabel(f"{name} (ms)")
     ax.spines[["top", "right"]].set_visible(False)
-    return Display(steps, ax, WaterfallArtists(level_bar, saves, costs, interval))
+    return Display(record, ax, WaterfallArtists(level_bar, saves, costs, interval))
 
 
 def _bars(ax: Axes, rows: Floats, left: Floats, width: Floats, colour: str) -> Patch | None:
@@ -117,7 +122,7 @@ def saving_dumbbells(ax: Axes, savings: pd.DataFrame, percentile: int) -> Displa
     `savings`: `ablation.summary.alone_and_left_out`.
     """
     rows = np.arange(len(savings))
-    name = f"p{percentile}"
+    record, savings, name = savings, _in_ms(savings), f"p{percentile}"
     alone, left_out = savings[f"alone_{name}"], savings[f"left_out_{name}"]
     ax.axvline(0, color=GREY, linewidth=0.8)
     ax.hlines(rows, alone, left_out, color=LIGHT_GREY, linewidth=3, zorder=1)
@@ -147,7 +152,7 @@ def saving_dumbbells(ax: Axes, savings: pd.DataFrame, percentile: int) -> Displa
     ax.grid(axis="x", color=LIGHT_GREY, linewidth=0.5)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
-    return Display(savings, ax, DumbbellArtists(*marks))
+    return Display(record, ax, DumbbellArtists(*marks))
 
 
 def waterfall_figure(steps: pd.DataFrame, measure: str, counted: str = "") -> Figure:

@@ -14,26 +14,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..core.session_log import SessionLog
+from ..core.stages import STAGES
 from ..session.metrics.stages import VISIBLE, stage_summary, stage_table, visible
 from .session_figures import named, session_title
 from .style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, PURPLE, VERMILLION, YELLOW, blank_figure
 
-STAGE_NAMES = {
-    "end_of_turn_delay": "end of turn",
-    "on_user_turn_completed_delay": "on_user_turn_completed",
-    "llm_node_ttft": "LLM, to first token",
-    "tts_node_ttfb": "TTS, to first audio",
-    "playback_latency": "playback",
-    "other": "other",
-}
-STAGE_COLOURS = {
-    "end_of_turn_delay": BLUE,
-    "on_user_turn_completed_delay": YELLOW,
-    "llm_node_ttft": PURPLE,
-    "tts_node_ttfb": GREEN,
-    "playback_latency": ORANGE,
-    "other": LIGHT_GREY,
-}
+STAGE_NAMES = {stage.name: stage.words for stage in STAGES if stage.in_sum} | {"other": "other"}
+STAGE_COLOURS = dict(zip(VISIBLE, (BLUE, YELLOW, PURPLE, GREEN, ORANGE, LIGHT_GREY), strict=True))
 TEXT_ROWS = 40
 """Totals are written out, and every reply is named, if there are no more replies than this."""
 HATCHES = {"other": "////"}

@@ -38,7 +38,7 @@ def both_sides(
 def commit_pairs(replayed: Commits, log: SessionLog, until_s: float = np.inf) -> pd.DataFrame:
     """The commits of a replay and of a session before `until_s`, paired by their place.
 
-    Columns: replay_s, session_s, difference_ms (session - replay, to the nanosecond), replay_cause,
+    Columns: replay_s, session_s, difference_s (session - replay, to the nanosecond), replay_cause,
     session_cause, agrees (the same cause, within `TOLERANCE_S`). What has no partner has NaN, "" and False.
     """
     sides = []
@@ -50,6 +50,6 @@ def commit_pairs(replayed: Commits, log: SessionLog, until_s: float = np.inf) ->
     table[causes] = table[causes].astype(object).where(table[causes].notna(), "")
     difference_s = table["session_s"] - table["replay_s"]
     same = table["replay_cause"] == table["session_cause"]
-    table["difference_ms"] = (1000 * difference_s).round(6) + 0.0
+    table["difference_s"] = difference_s.round(9) + 0.0
     table["agrees"] = same & (difference_s.abs() <= TOLERANCE_S)
-    return table[["replay_s", "session_s", "difference_ms", *causes, "agrees"]]
+    return table[["replay_s", "session_s", "difference_s", *causes, "agrees"]]

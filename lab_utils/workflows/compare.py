@@ -60,7 +60,7 @@ class Sessions(SessionSet):
         Without rows if no session has a replay: a reactive caller, or dynamic endpointing.
         """
         if not self.replayed:
-            columns = ["replay_s", "session_s", "difference_ms", "replay_cause", "session_cause", "agrees"]
+            columns = ["replay_s", "session_s", "difference_s", "replay_cause", "session_cause", "agrees"]
             return pd.DataFrame(columns=columns)
         return against_replay(self)
 

@@ -14,6 +14,7 @@ from ..core.files import replacing
 from ..core.settings import Settings
 from ..latency.ablation.cells import Plan
 from ..latency.ablation.files import save_ablation
+from ..latency.ablation.guide.claims import guides_name
 from ..latency.ablation.plan import BASELINE, DEFAULT, FULL, MISTAKE
 from ..latency.ablation.run import TURNS, WAIT_S, Ablation, ablate
 from ..latency.ablation.side_by_side import side_by_side
@@ -48,7 +49,9 @@ HEADS = {
 
 @dataclass(frozen=True)
 class TechniqueStudy:
-    """What the techniques save on some calls; `ablation` has every turn and session. Times in ms."""
+    """What the techniques save on some calls; `ablation` has every turn and session, in seconds.
+
+    What is shown here is in ms."""
 
     ablation: Ablation
 
@@ -61,7 +64,9 @@ class TechniqueStudy:
         nobody took, and answers that were another question's or another tenant's.
         """
         table = levels(self.ablation.summary)[["p50", "p95", *HEADS]]
-        whole = ["p50", "p95", "commit_p95", "after_commit_p95", "wasted_look_ups", "wrong_answers"]
+        times = ["p50", "p95", "commit_p95", "after_commit_p95"]
+        table[times] *= 1000
+        whole = [*times, "wasted_look_ups", "wrong_answers"]
         table[whole] = table[whole].round().astype("Int64")  # an agent that never answered has no times
         mistaken = [name for name in map(str, table.index) if name.startswith(MISTAKE)]
         names = AGENTS | {name: f"all twelve, {name}" for name in mistaken}
@@ -70,7 +75,7 @@ class TechniqueStudy:
     @property
     def stages(self) -> pd.DataFrame:
         """p50 and p95 (ms) of each stage, in the guide's names, beside the guide's figure for all twelve."""
-        table = by_stage(self.ablation.summary).set_index("stage")
+        table = by_stage(self.ablation.summary).set_index("stage").mul(1000).rename(index=guides_name)
         table.columns = pd.MultiIndex.from_tuples(
             [("the guide", ""), *((AGENTS[name], q) for name in AGENTS for q in ("p50", "p95"))]
         )
@@ -80,15 +85,15 @@ class TechniqueStudy:
     def without_waits(self) -> pd.DataFrame:
         """Of the turns that don't wait for `max_delay` and need no tool: p50 and p95 (ms), an agent each."""
         turns = self.ablation.turns
-        waits = turns["commit_ms"] >= 1000 * self.ablation.settings.endpointing.max_delay
+        waits = turns["commit_s"] >= self.ablation.settings.endpointing.max_delay
         rows = {}
         for agent, name in AGENTS.items():
             own = turns["configuration"] == agent
-            quick = turns.loc[own & ~waits & ~turns["tool"], "turn_total_ms"].astype(float)
+            quick = turns.loc[own & ~waits & ~turns["tool"], "turn_total_s"].astype(float)
             rows[name] = {
                 "share of turns": round(len(quick) / max(1, int(own.sum())), 2),
-                "p50": quick.quantile(0.5).round(),
-                "p95": quick.quantile(0.95).round(),
+                "p50": (1000 * quick.quantile(0.5)).round(),
+                "p95": (1000 * quick.quantile(0.95)).round(),
             }
         return pd.DataFrame.from_dict(rows, orient="index")
 

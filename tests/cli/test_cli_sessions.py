@@ -190,7 +190,7 @@ def test_verify_compares_and_writes_json(call, cache, tmp_path) -> None:
     assert summary["settings"] == 2
     assert summary["mismatches"] == 0
     assert summary["commits"] > 4
-    assert summary["largest_error_ms"] < 1.0
+    assert summary["largest_error_s"] < 0.001
 
 
 def test_verify_ends_with_1_and_shows_a_mismatch_beside_the_setting(call, cache, monkeypatch) -> None:

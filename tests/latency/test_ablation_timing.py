@@ -30,27 +30,27 @@ def test_total_runs_from_the_label_to_the_audio_and_splits_at_the_commit():
     first, second = rows_of([FIRST, SECOND])
     for row, exchange in ((first, FIRST), (second, SECOND)):
         audio_s = next(e.time_s for e in session_of([exchange]).events if e.kind == "playout_starts")
-        assert row["turn_total_ms"] == pytest.approx(1000 * (audio_s - exchange.end_s + VAD_LATE_S))
-        assert row["commit_ms"] == pytest.approx(600 + 1000 * VAD_LATE_S)
-        assert row["turn_total_ms"] == pytest.approx(row["commit_ms"] + row["after_commit_ms"])
+        assert row["turn_total_s"] == pytest.approx(audio_s - exchange.end_s + VAD_LATE_S)
+        assert row["commit_s"] == pytest.approx(0.6 + VAD_LATE_S)
+        assert row["turn_total_s"] == pytest.approx(row["commit_s"] + row["after_commit_s"])
     assert [first["turn"], second["turn"]] == [0, 1]
 
 
-def test_stages_are_livekits_own_figures_in_ms():
+def test_stages_are_livekits_own_figures_in_seconds():
     (row,) = rows_of([FIRST])
-    assert row["llm_ttft_ms"] == pytest.approx(350)
-    assert row["tts_first_audio_ms"] == pytest.approx(200)
-    assert row["transcription_ms"] == pytest.approx(300)
-    assert row["hook_ms"] == pytest.approx(20)
+    assert row["llm_ttft_s"] == pytest.approx(0.35)
+    assert row["tts_first_audio_s"] == pytest.approx(0.2)
+    assert row["transcription_s"] == pytest.approx(0.3)
+    assert row["hook_s"] == pytest.approx(0.02)
 
 
 def test_an_answer_after_the_next_turn_has_begun_is_none():
     slow = replace(FIRST, ttft=5.0)
     log, labels = session_of([slow]), labels_of_session([slow, SECOND], 20.0)
     first, second = rows_of([slow, SECOND], log=log, labels=labels)
-    assert np.isnan(first["turn_total_ms"])
-    assert first["commit_ms"] == pytest.approx(600 + 1000 * VAD_LATE_S)
-    assert np.isnan(second["turn_total_ms"])
+    assert np.isnan(first["turn_total_s"])
+    assert first["commit_s"] == pytest.approx(0.6 + VAD_LATE_S)
+    assert np.isnan(second["turn_total_s"])
 
 
 def test_audio_that_answers_a_commit_inside_the_turn_does_not_count():
@@ -59,7 +59,7 @@ def test_audio_that_answers_a_commit_inside_the_turn_does_not_count():
     early = [SessionEvent(2.0, "commit", {}), SessionEvent(4.2, "playout_starts", {})]
     log = replace(log, events=tuple(sorted([*early, *log.events], key=lambda e: e.time_s)))
     (row,) = rows_of([FIRST], log=log, labels=labels)
-    assert row["turn_total_ms"] == rows_of([FIRST])[0]["turn_total_ms"]
+    assert row["turn_total_s"] == rows_of([FIRST])[0]["turn_total_s"]
 
 
 def test_every_labelled_end_has_a_row_of_the_tables_columns():
@@ -67,7 +67,7 @@ def test_every_labelled_end_has_a_row_of_the_tables_columns():
     assert all(set(row) == set(TURN_COLUMNS) - {"configuration", "recording", "seed"} for row in rows)
     silent = rows_of([FIRST, SECOND], log=replace(session_of([]), events=()))
     assert len(silent) == 2
-    assert all(np.isnan(row["turn_total_ms"]) and row["answered_by"] == "" for row in silent)
+    assert all(np.isnan(row["turn_total_s"]) and row["answered_by"] == "" for row in silent)
 
 
 def test_who_answered_is_what_the_turn_log_says_between_commit_and_audio():

@@ -13,7 +13,7 @@ from lab_utils.plots.style import png
 
 @pytest.fixture(scope="module")
 def summary():
-    return summarize(*made_up({"audio_prebuffering": -80.0}))
+    return summarize(*made_up({"audio_prebuffering": -0.08}))
 
 
 def test_waterfall_draws_each_step_from_level_to_level(summary):
@@ -22,7 +22,7 @@ def test_waterfall_draws_each_step_from_level_to_level(summary):
     drawn = stack_waterfall(ax, steps, 95).artists
     assert None not in (drawn.level, drawn.saves, drawn.costs, drawn.interval)
     boxes = {round(bar.get_y() + bar.get_height() / 2): bar for bar in ax.patches}
-    level = steps["p95"].to_numpy()
+    level = 1000 * steps["p95"].to_numpy()
     for row in range(1, 13):
         ends = boxes[row].get_x(), boxes[row].get_x() + boxes[row].get_width()
         assert ends == pytest.approx(sorted((level[row - 1], level[row])))
@@ -39,7 +39,7 @@ def test_waterfall_draws_each_step_from_level_to_level(summary):
 @pytest.mark.parametrize("silent", [[BASELINE], list(configurations(automatic_cache=True))])
 def test_agents_that_never_answered_are_said_to_be_silent(silent):
     turns, sessions = made_up()
-    turns.loc[turns["configuration"].isin(silent), "turn_total_ms"] = np.nan
+    turns.loc[turns["configuration"].isin(silent), "turn_total_s"] = np.nan
     steps = waterfall(summarize(turns, sessions))
     ax = Figure().subplots()
     stack_waterfall(ax, steps, 95)
@@ -55,11 +55,11 @@ def test_dumbbells_stand_at_the_savings(summary):
     savings = alone_and_left_out(summary)
     ax = Figure().subplots()
     drawn = saving_dumbbells(ax, savings, 50).artists
-    np.testing.assert_allclose(np.asarray(drawn.alone.get_xdata(), float), savings["alone_p50"])
-    np.testing.assert_allclose(np.asarray(drawn.left_out.get_xdata(), float), savings["left_out_p50"])
+    np.testing.assert_allclose(np.asarray(drawn.alone.get_xdata(), float), 1000 * savings["alone_p50"])
+    np.testing.assert_allclose(np.asarray(drawn.left_out.get_xdata(), float), 1000 * savings["left_out_p50"])
 
 
-@pytest.mark.parametrize("measure", ["turn_total_ms", "after_commit_ms"])
+@pytest.mark.parametrize("measure", ["turn_total_s", "after_commit_s"])
 def test_figures_say_what_is_measured_and_on_what(summary, measure):
     for figure in (
         waterfall_figure(waterfall(summary, measure), measure, "96 turns of 4 recordings"),

@@ -14,8 +14,9 @@ from virtual import where_clock_is_virtual
 
 from lab_utils.core.delays import Delay
 from lab_utils.core.recording import Recording
-from lab_utils.core.session_log import STAGES, SessionLog
+from lab_utils.core.session_log import SessionLog
 from lab_utils.core.settings import Conditions, Settings
+from lab_utils.core.stages import STAGE_NAMES
 from lab_utils.core.timeline import to_samples
 from lab_utils.core.traces import EotTrace
 from lab_utils.session.agents import GREETING
@@ -93,7 +94,7 @@ def test_replies_have_livekits_stages_and_belong_to_commits() -> None:
     for reply in log.replies:
         assert reply.commit_s in commits
         assert reply.user_text
-        assert set(reply.stages) <= set(STAGES)
+        assert set(reply.stages) <= set(STAGE_NAMES)
         assert {"llm_node_ttft", "tts_node_ttfb", "e2e_latency"} <= set(reply.stages)
     last = log.replies[-1]
     heard = next(at for at in times(log, "playout_starts") if at > last.commit_s)

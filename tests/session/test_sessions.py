@@ -32,12 +32,12 @@ class TestSideBySide:
     def test_equal_commits_agree(self):
         table = commit_pairs(SAME, LOG)
         assert table["agrees"].all()
-        assert table["difference_ms"].tolist() == [0.0, 0.0]
+        assert table["difference_s"].tolist() == [0.0, 0.0]
 
     def test_another_time_or_cause_does_not(self):
         later = commit_pairs(replace(SAME, time_s=np.add(SAME.time_s, [0.002, 0.0005])), LOG)
         assert later["agrees"].tolist() == [False, True]
-        np.testing.assert_allclose(later["difference_ms"], [-2.0, -0.5])
+        np.testing.assert_allclose(later["difference_s"], [-0.002, -0.0005])
         assert commit_pairs(replace(SAME, cause=("vad", "detector")), LOG)["agrees"].tolist() == [False, True]
 
     def test_what_has_no_partner_does_not_agree(self):

@@ -25,7 +25,7 @@ AGENTS = ["none of the twelve", "LiveKit's default", "all twelve"]
 
 @pytest.fixture(scope="module")
 def study() -> TechniqueStudy:
-    return study_of(*made_up(noise_ms=0.0))
+    return study_of(*made_up(noise_s=0.0))
 
 
 def study_of(turns: pd.DataFrame, sessions: pd.DataFrame) -> TechniqueStudy:
@@ -59,7 +59,7 @@ def test_levels_are_those_of_the_three_agents(study):
 
 def test_an_agent_that_never_answered_has_no_latency():
     turns, sessions = made_up()
-    turns.loc[turns["configuration"] == BASELINE, ["turn_total_ms", "after_commit_ms"]] = np.nan
+    turns.loc[turns["configuration"] == BASELINE, ["turn_total_s", "after_commit_s"]] = np.nan
     levels = study_of(turns, sessions).levels
     assert levels["p95"].isna().tolist() == [True, False, False]
 
@@ -72,15 +72,15 @@ def test_what_it_rests_on_tells_of_recordings_without_words(study):
 
 def test_turns_without_waits_have_no_timeout_and_need_no_tool(study):
     turns = study.ablation.turns.copy()
-    turns.loc[turns["turn"] == 0, ["commit_ms", "turn_total_ms"]] = 2560.0, 9000.0
-    turns.loc[turns["tool"], "turn_total_ms"] = 9000.0
+    turns.loc[turns["turn"] == 0, ["commit_s", "turn_total_s"]] = 2.56, 9.0
+    turns.loc[turns["tool"], "turn_total_s"] = 9.0
     shown = TechniqueStudy(replace(study.ablation, turns=turns)).without_waits
     assert shown["share of turns"].tolist() == [0.62, 0.62, 0.62]  # 5 of 8
     assert shown.loc["none of the twelve", "p95"] == 2000
 
 
 def test_where_every_turn_waits_nothing_is_told(study):
-    turns = study.ablation.turns.assign(commit_ms=9000.0)
+    turns = study.ablation.turns.assign(commit_s=9.0)
     shown = TechniqueStudy(replace(study.ablation, turns=turns)).without_waits
     assert shown["p50"].isna().all()
 
@@ -104,7 +104,7 @@ def test_each_technique_and_each_claim_has_its_row(study):
 
 
 def test_pictures_are_drawn_and_saved(study, tmp_path):
-    for picture in (study.plot_savings("after_commit_ms"), plot_providers("guide")):
+    for picture in (study.plot_savings("after_commit_s"), plot_providers("guide")):
         assert picture.png().startswith(b"\x89PNG")
     study.save(tmp_path / "out")
     names = {"turns.parquet", "sessions.parquet", "summary.json", "waterfall.png", "savings.png"}

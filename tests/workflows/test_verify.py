@@ -32,9 +32,9 @@ def test_counts_and_takes_the_error_where_numbers_are_equal() -> None:
     assert counts["settings"] == 3
     assert counts["commits"] == 6
     assert counts["mismatches"] == 2
-    assert counts["largest_error_ms"] == pytest.approx(100.0)
+    assert counts["largest_error_s"] == pytest.approx(0.1)
     assert counts["excluded"] == 1
-    assert workflow.counts_of([SHORT])["largest_error_ms"] is None
+    assert workflow.counts_of([SHORT])["largest_error_s"] is None
 
 
 def test_groups_are_the_modes() -> None:

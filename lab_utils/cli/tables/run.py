@@ -10,18 +10,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ...core.stages import STAGES
+from ...core.text import in_ms
+from ...session.metrics.stages import SUMMARIZED
 from ...workflows.run import FILES
 
-STAGES = {
-    "transcription_delay": "  transcript (inside the end of turn)",
-    "end_of_turn_delay": "end of turn",
-    "on_user_turn_completed_delay": "on_user_turn_completed",
-    "llm_node_ttft": "LLM, to first token",
-    "tts_node_ttfb": "TTS, to first audio",
-    "playback_latency": "playback",
+WORDS = {stage.name: stage.words for stage in STAGES} | {
+    "transcription_delay": f"  {STAGES[0].words}",
     "other": "other",
     "saved": "saved: ran during the wait",
-    "e2e_latency": "last speech to first audio",
 }
 HEADS = {"false_boundaries": "false", "interruptions": "cut short"}
 """Heads of columns, where they are not the names in the summary."""
@@ -65,8 +62,8 @@ def _recordings(summary: dict[str, Any]) -> Table:
             escape(item["name"]),
             item["outcome"] if item["outcome"] == "done" else f"[bold]{item['outcome']}[/bold]",
             *(str(item["counts"].get(name, "–")) for name in shown),
-            _ms(e2e["p50"], ""),
-            _ms(e2e["p95"], ""),
+            in_ms(e2e["p50"], ""),
+            in_ms(e2e["p95"], ""),
         )
     return recordings
 
@@ -76,11 +73,7 @@ def _stages(summary: dict[str, Any]) -> Table:
     stages.add_column("stage")
     for name in ("p50", "p95", "n"):
         stages.add_column(name, justify="right")
-    for stage, label in STAGES.items():
+    for stage in SUMMARIZED:
         figure = summary["latency"][stage]
-        stages.add_row(label, _ms(figure["p50"]), _ms(figure["p95"]), str(figure["n"]))
+        stages.add_row(WORDS[stage], in_ms(figure["p50"]), in_ms(figure["p95"]), str(figure["n"]))
     return stages
-
-
-def _ms(seconds: float | None, unit: str = " ms") -> str:
-    return "–" if seconds is None else f"{seconds * 1000:.0f}{unit}"

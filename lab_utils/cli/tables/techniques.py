@@ -10,7 +10,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ...latency.ablation.guide.claims import View
+from ...core.text import in_ms
+from ...latency.ablation.guide.claims import View, guides_name
 from ...latency.ablation.plan import BASELINE, DEFAULT, FULL
 from ...latency.ablation.run import Ablation
 from ...latency.ablation.summary import by_stage, levels
@@ -48,7 +49,7 @@ def _print_levels(console: Console, found: Ablation) -> None:
         table.add_row(
             "all twelve" if agent == FULL else str(agent),
             f"{row['answered']:.0%}",
-            *(f"{row[one]:.0f}" for one in ("p50", "p95", "commit_p95", "after_commit_p95")),
+            *(in_ms(row[one], "") for one in ("p50", "p95", "commit_p95", "after_commit_p95")),
             *(f"{row[one]:.2f}" for one in ("llm_calls", "discarded_replies", "dollars")),
         )
     console.print(table)
@@ -68,11 +69,9 @@ def _print_stages(console: Console, found: Ablation) -> None:
     for name in ("stage", "the guide", BASELINE, DEFAULT, "all twelve"):
         table.add_column(name, justify="left" if name == "stage" else "right")
     for row in stages.to_dict("records"):
-        guide = "" if math.isnan(row["guide"]) else f"{row['guide']:.0f}"
-        spans = (
-            f"{row[f'{name}, p50']:.0f} / {row[f'{name}, p95']:.0f}" for name in (BASELINE, DEFAULT, FULL)
-        )
-        table.add_row(str(row["stage"]), guide, *spans)
+        guide = "" if math.isnan(row["guide"]) else in_ms(row["guide"], "")
+        spans = (_pair(row[f"{name}, p50"], row[f"{name}, p95"]) for name in (BASELINE, DEFAULT, FULL))
+        table.add_row(guides_name(str(row["stage"])), guide, *spans)
     console.print(table)
 
 
@@ -85,8 +84,12 @@ def _print_savings(console: Console, savings: pd.DataFrame) -> None:
     for name, rows in of.groupby("technique", sort=False):
         saved = rows.set_index("view")
         p50, p95 = (saved[f"saved_p{q}"].astype(float) for q in (50, 95))
-        table.add_row(str(name), *(f"{p50[view]:.0f} / {p95[view]:.0f}" for view in VIEWS))
+        table.add_row(str(name), *(_pair(p50[view], p95[view]) for view in VIEWS))
     console.print(table)
+
+
+def _pair(p50_s: float, p95_s: float) -> str:
+    return f"{in_ms(p50_s, '')} / {in_ms(p95_s, '')}"
 
 
 def _print_verdicts(console: Console, found: Ablation) -> None:

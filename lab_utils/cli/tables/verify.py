@@ -34,7 +34,7 @@ def print_verification(proved: workflow.Verification, summary: dict[str, Any]) -
     console.print(
         f"[bold]{verdict}[/bold]: {summary['settings']} setting(s) on {len(summary['recordings'])} "
         f"recording(s), {summary['commits']} commits compared in number, time (within "
-        f"{summary['tolerance_ms']:g} ms) and cause; largest error "
+        f"{1000 * summary['tolerance_s']:g} ms) and cause; largest error "
         f"{_figures(summary)[-1]} ms; seed {proved.seed}",
         highlight=False,
     )
@@ -42,12 +42,12 @@ def print_verification(proved: workflow.Verification, summary: dict[str, Any]) -
 
 
 def _figures(counts: dict[str, Any]) -> list[str]:
-    error = counts["largest_error_ms"]
+    error = counts["largest_error_s"]
     return [
         str(counts["settings"]),
         str(counts["commits"]),
         str(counts["mismatches"]),
-        "–" if error is None else f"{error:.4f}",
+        "–" if error is None else f"{1000 * error:.4f}",
     ]
 
 

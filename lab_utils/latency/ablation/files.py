@@ -16,7 +16,8 @@ import pandas as pd
 from ...core.files import replacing, write_whole
 from .run import Ablation
 
-FORMAT, VERSION = "ablation-summary", 1
+FORMAT, VERSION = "ablation-summary", 2
+"""In version 1 latencies were in ms."""
 
 
 def save_ablation(ablation: Ablation, folder: Path) -> None:
@@ -30,7 +31,7 @@ def save_ablation(ablation: Ablation, folder: Path) -> None:
 
 
 def summary_of(ablation: Ablation) -> dict[str, Any]:
-    """All headline results as plain values: times in ms to 0.01, None where there is no figure."""
+    """All headline results as plain values: times in seconds to 0.1 µs, None where there is no figure."""
     summary = ablation.summary
     return {
         "format": FORMAT,
@@ -60,5 +61,5 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, float):
-        return round(value, 4) + 0.0 if math.isfinite(value) else None
+        return round(value, 7) + 0.0 if math.isfinite(value) else None
     return value

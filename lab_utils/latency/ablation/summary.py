@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from ...core.timeline import Floats
 from ...turns.metrics.resampling import PERCENTILES, Estimate, Resampling
 from ..techniques.choice import NAMES, TechniqueName
-from .guide.claims import DISCARDED_LINE, DISCARDED_SHARE, LEVELS, SAVINGS, STAGE_MS, View
+from .guide.claims import DISCARDED_LINE, DISCARDED_SHARE, LEVELS, SAVINGS, STAGE_FIGURES, View
 from .guide.verdicts import Level, Saved, Verdict, judge_level, judge_saving, judge_share
 from .plan import BASELINE, DEFAULT, FULL, MISTAKE, alone, before, left_out, stacked
 from .turns import COUNTED, MEASURES, STAGES, acted, matrix
 
 PER_TURNS = 1000
-CHANGED_MS = 1.0
+CHANGED_S = 0.001
 """A turn that took this much more or less than without the technique is affected by it."""
 
 
@@ -29,11 +29,11 @@ class Summary:
 
     latency: pd.DataFrame
     """A row per configuration and measure (`MEASURES`, `STAGES`): configuration, measure, turns (asked for),
-    answered, p50, p90, p95 (ms), each with `_low` and `_high` (NaN for stages)."""
+    answered, p50, p90, p95 (s), each with `_low` and `_high` (NaN for stages)."""
     savings: pd.DataFrame
     """A row per technique, view, measure and `on` ("all", or "its": turns where it acts): without, with (the
     configurations compared), turns (answered in both), affected (share of them that differ), saved_p50,
-    saved_p95, saved_mean (ms, positive is faster), each with `_low` and `_high`."""
+    saved_p95, saved_mean (s, positive is faster), each with `_low` and `_high`."""
     costs: pd.DataFrame
     """A row per configuration: turns, sessions, failed, and per 1,000 turns `COUNTED` and dollars;
     discarded_share (preemptive replies thrown away, per turn)."""
@@ -105,7 +105,7 @@ def _savings(
                 after = with_ if on == "all" else np.where(where[pair.technique][pair.with_], with_, np.nan)
                 difference = without - after
                 known = np.isfinite(difference)
-                changed = np.abs(difference[known]) > CHANGED_MS
+                changed = np.abs(difference[known]) > CHANGED_S
                 yield {
                     "technique": pair.technique,
                     "view": pair.view,
@@ -164,9 +164,9 @@ def _verdicts(
             level,
             Level(
                 total=_p95(wide[total][name], chosen, resampling),
-                after_commit=_p95(wide["after_commit_ms"][name], chosen, resampling),
-                commit=_p95(wide["commit_ms"][name], chosen, resampling),
-                without_tool=_p95(wide["after_commit_ms"][name], chosen & ~tool[name].to_numpy(), resampling),
+                after_commit=_p95(wide["after_commit_s"][name], chosen, resampling),
+                commit=_p95(wide["commit_s"][name], chosen, resampling),
+                without_tool=_p95(wide["after_commit_s"][name], chosen & ~tool[name].to_numpy(), resampling),
                 turns=int(chosen.sum()),
             ),
         )
@@ -207,6 +207,7 @@ def waterfall(summary: Summary, measure: str = MEASURES[0]) -> pd.DataFrame:
 
     The baseline comes first, the techniques follow, LiveKit's default is last; neither end has savings.
     """
+    _check_measure(measure)
     latency = summary.latency[summary.latency["measure"] == measure].set_index("configuration")
     of = summary.savings[
         (summary.savings["measure"] == measure)
@@ -224,10 +225,16 @@ def waterfall(summary: Summary, measure: str = MEASURES[0]) -> pd.DataFrame:
     return pd.DataFrame(cast(Any, rows), columns=["name", *level, *saved])
 
 
+def _check_measure(measure: str) -> None:
+    if measure not in MEASURES:
+        wanted = " or ".join(map(repr, MEASURES))
+        raise ValueError(f"measure is {measure!r}; expected {wanted}: latencies are in seconds")
+
+
 def levels(summary: Summary) -> pd.DataFrame:
     """The agents that everybody asks about, by configuration: `BASELINE`, `DEFAULT`, `FULL`, the mistakes.
 
-    Columns: answered (share of the turns); p50, p95, commit_p95 and after_commit_p95 (ms); by turn llm_calls,
+    Columns: answered (share of the turns); p50, p95, commit_p95 and after_commit_p95 (s); by turn llm_calls,
     discarded_replies and false_boundaries; by 1,000 turns dollars, wasted_look_ups and wrong_answers.
     """
     latency = summary.latency.set_index(["configuration", "measure"])
@@ -240,8 +247,8 @@ def levels(summary: Summary) -> pd.DataFrame:
             "answered": total["answered"] / total["turns"],
             "p50": total["p50"],
             "p95": total["p95"],
-            "commit_p95": latency.loc[(name, "commit_ms"), "p95"],
-            "after_commit_p95": latency.loc[(name, "after_commit_ms"), "p95"],
+            "commit_p95": latency.loc[(name, "commit_s"), "p95"],
+            "after_commit_p95": latency.loc[(name, "after_commit_s"), "p95"],
             **{one: cost[one] / PER_TURNS for one in ("llm_calls", "discarded_replies", "false_boundaries")},
             **{one: cost[one] for one in ("dollars", "wasted_look_ups", "wrong_answers")},
         }
@@ -249,15 +256,15 @@ def levels(summary: Summary) -> pd.DataFrame:
 
 
 def by_stage(summary: Summary) -> pd.DataFrame:
-    """The stages that the guide names, and all others: a row each, p50 and p95 (ms) of three agents.
+    """The stages that the guide names, and all others: a row each, p50 and p95 (s) of three agents.
 
     Columns: stage, guide (its figure for all twelve; NaN where it has none), then for `BASELINE`, `DEFAULT`
     and `FULL` p50 and p95.
     """
     latency = summary.latency.set_index(["measure", "configuration"])
-    names = [*STAGE_MS, *(name for name in (*STAGES, *MEASURES) if name not in STAGE_MS)]
+    names = [*STAGE_FIGURES, *(name for name in (*STAGES, *MEASURES) if name not in STAGE_FIGURES)]
     rows = [
-        {"stage": name, "guide": STAGE_MS.get(name, np.nan)}
+        {"stage": name, "guide": STAGE_FIGURES.get(name, np.nan)}
         | {
             f"{agent}, {q}": latency.loc[(name, agent), q]
             for agent in (BASELINE, DEFAULT, FULL)
@@ -270,6 +277,7 @@ def by_stage(summary: Summary) -> pd.DataFrame:
 
 def alone_and_left_out(summary: Summary, measure: str = MEASURES[0]) -> pd.DataFrame:
     """What each technique saves alone and left out, a row each: technique, alone_p50 … left_out_p95_high."""
+    _check_measure(measure)
     of = summary.savings[(summary.savings["measure"] == measure) & (summary.savings["on"] == "all")]
     rows = []
     for name in NAMES:

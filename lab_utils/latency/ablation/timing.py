@@ -12,15 +12,10 @@ from ...core.session_log import Reply, SessionEventKind, SessionLog
 from ...core.timeline import Floats
 from ...session.scripted.stt_plan import words_of
 from ..techniques.notes import Note
+from .turns import REPORTED
 
 AT_ONCE_S = 1e-6
 """Two moments of one instant differ by no more."""
-LIVEKIT_STAGES = {
-    "transcription_ms": "transcription_delay",
-    "hook_ms": "on_user_turn_completed_delay",
-    "llm_ttft_ms": "llm_node_ttft",
-    "tts_first_audio_ms": "tts_node_ttfb",
-}
 BY = {
     ("model_routing", "answered by large"): "large",
     ("model_routing", "answered by small"): "small",
@@ -72,10 +67,10 @@ def turn_rows(
             "words": turn.words,
             "answered_by": _answered_by(notes, origin_s + commit_s, origin_s + audio_s),
             "tool": bool(np.isfinite(_first(tools, commit_s, audio_s))),
-            "turn_total_ms": _ms(audio_s - turn.end_s),
-            "after_commit_ms": _ms(audio_s - commit_s),
-            "commit_ms": _ms(commit_s - turn.end_s),
-            "stt_first_partial_ms": _ms(partial_s - turn.first_word_s),
+            "turn_total_s": _rounded(audio_s - turn.end_s),
+            "after_commit_s": _rounded(audio_s - commit_s),
+            "commit_s": _rounded(commit_s - turn.end_s),
+            "stt_first_partial_s": _rounded(partial_s - turn.first_word_s),
             **_stages(reply),
         }
 
@@ -103,8 +98,9 @@ def _answered_by(notes: Sequence[Note], from_s: float, until_s: float) -> str:
 
 def _stages(reply: Reply | None) -> dict[str, float]:
     stages = {} if reply is None else reply.stages
-    return {name: _ms(stages.get(theirs, np.nan)) for name, theirs in LIVEKIT_STAGES.items()}
+    return {name: _rounded(stages.get(theirs, np.nan)) for name, theirs in REPORTED.items()}
 
 
-def _ms(seconds: float) -> float:
-    return round(1000 * seconds, 6)
+def _rounded(seconds: float) -> float:
+    """To the nanosecond: what lies below it is the rounding of sums."""
+    return round(seconds, 9)

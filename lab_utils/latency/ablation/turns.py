@@ -1,18 +1,18 @@
 """The two tables that an ablation fills: its turns and its sessions.
 
-Definitions (milliseconds; `label` is the recording's own word for when the caller's turn was over):
-- `turn_total_ms`: from the true end of the caller's turn (label) to the first audio of the agent's answer,
+Definitions (seconds; `label` is the recording's own word for when the caller's turn was over):
+- `turn_total_s`: from the true end of the caller's turn (label) to the first audio of the agent's answer,
   the first playout after the first commit at or after that end, if it comes before the caller's next turn.
   NaN otherwise, and the turn counts as not answered.
-- `commit_ms`: from that end to the commit; `after_commit_ms` from the commit to the audio; they add up.
-- `stt_first_partial_ms`: from the end of the turn's first word to the first transcript of the turn.
-- `transcription_ms`, `hook_ms`, `llm_ttft_ms`, `tts_first_audio_ms`: what LiveKit reports about the answer
+- `commit_s`: from that end to the commit; `after_commit_s` from the commit to the audio; they add up.
+- `stt_first_partial_s`: from the end of the turn's first word to the first transcript of the turn.
+- `transcription_s`, `hook_s`, `llm_ttft_s`, `tts_first_audio_s`: what LiveKit reports about the answer
   (`transcription_delay`, `on_user_turn_completed_delay`, `llm_node_ttft`, `tts_node_ttfb`, see
   `metrics.stages`). They may run before the commit, so they do not add up to the total. NaN where there was
   none, as the LLM's for an answer out of a cache.
 
 The guide never defines its `turn_total_ms`. Its stages (140 + 220 + 90) make 450 of its 520 ms, which leaves
-no room for a wait that makes sure that the caller has finished: `after_commit_ms` is nearer to it.
+no room for a wait that makes sure that the caller has finished: `after_commit_s` is nearer to it.
 """
 
 from __future__ import annotations
@@ -22,18 +22,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...core.stages import STAGES as LIVEKIT_STAGES
+
 TURN_KEY = ("recording", "seed", "turn")
 """Names one turn of one call under one draw of delays: what configurations are paired by."""
-MEASURES = ("turn_total_ms", "after_commit_ms")
+MEASURES = ("turn_total_s", "after_commit_s")
 """What is summarized with savings and verdicts."""
-STAGES = (
-    "commit_ms",
-    "stt_first_partial_ms",
-    "transcription_ms",
-    "hook_ms",
-    "llm_ttft_ms",
-    "tts_first_audio_ms",
-)
+REPORTED = {f"{stage.short}_s": stage.name for stage in LIVEKIT_STAGES if stage.part}
+"""What LiveKit reports of the agent's parts, by column, and by which name."""
+STAGES = ("commit_s", "stt_first_partial_s", *REPORTED)
 TURN_COLUMNS: dict[str, Any] = {
     "configuration": "str",
     "recording": "str",

@@ -22,7 +22,7 @@ from pydantic.alias_generators import to_camel
 
 from ...core.labels import Speaker
 from ...core.recording import ObservedTurn, Provenance
-from ...core.session_log import STAGES
+from ...core.stages import STAGE_NAMES, STAGES
 from ...core.timeline import SAMPLE_RATE_HZ
 from ..audio import BadRecording
 from ..json_files import Lenient, Number, as_json, has_key, head_of, parse, read_text
@@ -37,11 +37,7 @@ BEYOND_S = 1.0
 LONGEST_LATENCY_S = 60.0
 """A longer one is milliseconds taken for seconds."""
 _ROLES: dict[str, Speaker] = {"user": "user", "assistant": "agent"}
-_MODELS = {
-    "transcription_delay": "stt_metadata",
-    "llm_node_ttft": "llm_metadata",
-    "tts_node_ttfb": "tts_metadata",
-}
+_MODELS = {stage.name: f"{stage.part}_metadata" for stage in STAGES if stage.delays}
 _DETAILS = (
     "job_id", "room_id", "room", "agent_name", "sdk_version", "tags", "close_reason", "user_turns", "errors"
 )  # fmt: skip
@@ -236,7 +232,7 @@ def _turn(path: Path, item: _Item, origin_s: float | None, odd: list[str] | None
         time("stopped_speaking_at"),
         "\n".join(texts),
         item.interrupted,
-        {stage: value for stage in STAGES if (value := latency(stage)) is not None},
+        {stage: value for stage in STAGE_NAMES if (value := latency(stage)) is not None},
         {stage: name for stage, key in _MODELS.items() if (name := _model(metrics.get(key)))},
     )
 

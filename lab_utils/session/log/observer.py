@@ -18,7 +18,8 @@ from livekit.agents import Agent, AgentSession, llm, tts
 from livekit.agents.metrics import LLMMetrics, TTSMetrics
 
 from ...core.detectors import DETECTORS
-from ...core.session_log import STAGES, Reply, SessionEvent, SessionEventKind
+from ...core.session_log import Reply, SessionEvent, SessionEventKind
+from ...core.stages import STAGE_NAMES
 from .hooks import Hook, described, hooked
 
 OUR_OWN_DOING = "a non-default turn detection threshold was provided"
@@ -173,7 +174,7 @@ class Observer:
         if item.type != "message":
             return
         stages = {
-            name: round(float(item.metrics[name]), 9) for name in STAGES if name in (item.metrics or {})
+            name: round(float(item.metrics[name]), 9) for name in STAGE_NAMES if name in (item.metrics or {})
         }
         if item.role == "user":
             self._user_stages, self._user_text = stages, item.text_content or ""

@@ -32,32 +32,24 @@ import numpy as np
 import pandas as pd
 
 from ...core.session_log import Reply, SessionEventKind, SessionLog
+from ...core.stages import STAGE_NAMES, STAGES
 from .spans import Activity, activities
 
-ADDED = (
-    "end_of_turn_delay",
-    "on_user_turn_completed_delay",
-    "llm_node_ttft",
-    "tts_node_ttfb",
-    "playback_latency",
-)
+ADDED = tuple(stage.name for stage in STAGES if stage.in_sum)
 """The stages that follow one another, in order."""
 VISIBLE = (*ADDED, "other")
 """The parts that `visible` returns: those, and what lies between them."""
-SUMMARIZED = ("transcription_delay", *ADDED, "other", "saved", "e2e_latency")
+SUMMARIZED = (*STAGE_NAMES[:-1], "other", "saved", STAGE_NAMES[-1])
+"""All of LiveKit's, and before the total what lies between them and what was saved."""
 MATCH_S = 0.02
 """A generation belongs to a reply if its time to first output is LiveKit's figure, give or take this much."""
 ROUNDING_S = 1e-9
 """Less than this is the rounding of sums."""
-_FILLED_FIRST = (
-    "end_of_turn_delay",
-    "on_user_turn_completed_delay",
-    "playback_latency",
-    "tts_node_ttfb",
-    "llm_node_ttft",
-)
+_EVENTS: dict[str, SessionEventKind] = {
+    stage.name: stage.starts for stage in STAGES if stage.starts is not None
+}
+_FILLED_FIRST = (*(name for name in ADDED if name not in _EVENTS), *reversed(_EVENTS))
 """The wait and the playback are never hidden; of LLM and TTS the earlier one is."""
-_EVENTS: dict[str, SessionEventKind] = {"llm_node_ttft": "llm_starts", "tts_node_ttfb": "tts_starts"}
 
 
 def stage_table(log: SessionLog) -> pd.DataFrame:
@@ -106,7 +98,7 @@ def _figures(known: np.ndarray) -> list[float]:
 
 
 def _row(place: int, reply: Reply, runs: dict[str, tuple[Activity, ...]]) -> dict[str, object]:
-    stages = {name: reply.stages.get(name, np.nan) for name in SUMMARIZED if name not in ("other", "saved")}
+    stages = {name: reply.stages.get(name, np.nan) for name in STAGE_NAMES}
     e2e_s = stages["e2e_latency"]
     shown = dict.fromkeys(ADDED, np.nan)
     other = saved = np.nan

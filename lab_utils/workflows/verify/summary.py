@@ -17,7 +17,8 @@ EXCLUDED = (
 """The rule by which commits are not compared."""
 NEAR_S = 0.25
 """Commits of both sides stand in one line of a timeline if they are no further apart."""
-SUMMARY_VERSION = 1
+SUMMARY_VERSION = 2
+"""Version 1 had its tolerance and errors in ms."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def summary_of(verified: Verification) -> dict[str, Any]:
         "paths": list(verified.paths),
         "recordings": sorted({outcome.recording for outcome in verified.outcomes}),
         "skipped": list(verified.skipped),
-        "tolerance_ms": TOLERANCE_S * 1000,
+        "tolerance_s": TOLERANCE_S,
         **counts_of(verified.outcomes),
         "exclusion_rule": EXCLUDED,
         "groups": [
@@ -66,7 +67,7 @@ def counts_of(outcomes: Iterable[Outcome]) -> dict[str, Any]:
         "settings": len(some),
         "commits": sum(len(outcome.session) for outcome in some),
         "mismatches": sum(not outcome.agrees for outcome in some),
-        "largest_error_ms": round(max(errors) * 1000, 6) if errors else None,
+        "largest_error_s": round(max(errors), 9) if errors else None,
         "excluded": int(sum(outcome.excluded for outcome in some)),
     }
 

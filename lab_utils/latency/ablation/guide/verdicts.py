@@ -1,6 +1,6 @@
 """Whether what the guide claims holds in what was measured, by stated rules.
 
-A saving is measured at p95 of `turn_total_ms`, alone (over the baseline) and left out (under all twelve),
+A saving is measured at p95 of `turn_total_s`, alone (over the baseline) and left out (under all twelve),
 over all turns, or over those where the technique acts if the claim itself says so. It reaches a claim if it
 is at least the claim's lower end. Rules, the first that applies:
 1. both reach it: "holds".
@@ -27,6 +27,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from ....core.text import in_ms
 from ....turns.metrics.resampling import Estimate
 from ...techniques.choice import TechniqueName
 from ..turns import FIRST_TURN, WHERE
@@ -34,21 +35,21 @@ from .claims import LevelClaim, SavingClaim, View
 
 Word = Literal["holds", "holds only if", "doesn't hold here"]
 STAGE_OF: dict[TechniqueName, str] = {
-    "streaming_stt": "transcription_ms",
-    "prefix_caching": "llm_ttft_ms",
-    "model_routing": "llm_ttft_ms",
-    "async_evaluation": "hook_ms",
-    "tts_warmup": "tts_first_audio_ms",
-    "short_turn_models": "llm_ttft_ms",
-    "kv_cache_reuse": "llm_ttft_ms",
-    "regional_routing": "tts_first_audio_ms",
+    "streaming_stt": "transcription_s",
+    "prefix_caching": "llm_ttft_s",
+    "model_routing": "llm_ttft_s",
+    "async_evaluation": "hook_s",
+    "tts_warmup": "tts_first_audio_s",
+    "short_turn_models": "llm_ttft_s",
+    "kv_cache_reuse": "llm_ttft_s",
+    "regional_routing": "tts_first_audio_s",
 }
 """The stage that a technique shortens, where it is one that LiveKit reports."""
 STAGE_WORDS = {
-    "transcription_ms": "the final transcript comes",
-    "llm_ttft_ms": "the first token comes",
-    "hook_ms": "the hook is over",
-    "tts_first_audio_ms": "the first audio comes",
+    "transcription_s": "the final transcript comes",
+    "llm_ttft_s": "the first token comes",
+    "hook_s": "the hook is over",
+    "tts_first_audio_s": "the first audio comes",
 }
 
 
@@ -100,7 +101,7 @@ def judge_saving(
     stages: Mapping[str, float],
     greeted: bool = False,
 ) -> Verdict:
-    """Rules 1 to 5. `rows`: by view and "all" or "its"; `stages`: what each saves alone on average, in ms.
+    """Rules 1 to 5. `rows`: by view and "all" or "its"; `stages`: seconds that each saves alone on average.
 
     `greeted`: whether the agent spoke first in every call.
     """
@@ -111,37 +112,37 @@ def judge_saving(
     def verdict(word: Word, reason: str, deciding: tuple[Estimate, ...]) -> Verdict:
         return Verdict(
             subject=claim.technique,
-            claim=f"saves {claim.low_ms:g} to {claim.high_ms:g} ms at p95"
+            claim=f"saves {in_ms(claim.low_s, '')} to {in_ms(claim.high_s)} at p95"
             + (f" on {where}" if claim.on_its_turns else ""),
             line=claim.line,
-            measured=f"alone {_ms(alone.p95)}, left out {_ms(left_out.p95)}",
+            measured=f"alone {_told(alone.p95)}, left out {_told(left_out.p95)}",
             verdict=word,
             reason=reason,
-            certain=all(_certain(one, claim.low_ms) for one in deciding),
+            certain=all(_certain(one, claim.low_s) for one in deciding),
         )
 
-    by_alone, by_left_out = (_reaches(one.p95, claim.low_ms) for one in (alone, left_out))
+    by_alone, by_left_out = (_reaches(one.p95, claim.low_s) for one in (alone, left_out))
     both = (alone.p95, left_out.p95)
     if by_alone and by_left_out:
-        more = min(one.value for one in both) > claim.high_ms
+        more = min(one.value for one in both) > claim.high_s
         return verdict("holds", "more than claimed" if more else "", both)
     if by_alone or by_left_out:
         return verdict("holds only if", f"the other techniques are {'off' if by_alone else 'on'}", both)
     if not its.turns:
         reason = f"because there are no {where} here"
         return verdict("doesn't hold here", reason, (alone.p95,))
-    if _reaches(its.p95, claim.low_ms):
+    if _reaches(its.p95, claim.low_s):
         share = its.turns / alone.turns if alone.turns else np.nan
-        reason = f"one looks only at {where} ({share:.0%} of the turns): {_ms(its.p95)} there"
+        reason = f"one looks only at {where} ({share:.0%} of the turns): {_told(its.p95)} there"
         return verdict("holds only if", reason, (its.p95,))
-    if _reaches(alone.p50, claim.low_ms):
-        reason = f"one looks at the typical turn: {_ms(alone.p50)} at p50"
+    if _reaches(alone.p50, claim.low_s):
+        reason = f"one looks at the typical turn: {_told(alone.p50)} at p50"
         return verdict("holds only if", reason, (alone.p50,))
     stage = STAGE_OF.get(claim.technique)
-    if stage is not None and stages[stage] >= claim.low_ms:
+    if stage is not None and stages[stage] >= claim.low_s:
         reason = (
-            f"because {STAGE_WORDS[stage]} {stages[stage]:.0f} ms sooner, but mostly while the agent still "
-            f"waits to be sure that the turn is over: {_ms(alone.mean)} of it are heard on average"
+            f"because {STAGE_WORDS[stage]} {in_ms(stages[stage])} sooner, but mostly while the agent still "
+            f"waits to be sure that the turn is over: {_told(alone.mean)} of it are heard on average"
         )
     elif alone.affected == 0:
         reason = "because it changes no turn here"
@@ -149,7 +150,7 @@ def judge_saving(
             reason += ": a greeting comes before the first turn, when the connections are opened"
     else:
         reason = (
-            f"because it saves {_ms(alone.mean)} on average, and changes {alone.affected:.0%} of the turns"
+            f"because it saves {_told(alone.mean)} on average, and changes {alone.affected:.0%} of the turns"
         )
     return verdict("doesn't hold here", reason, both)
 
@@ -160,24 +161,24 @@ def judge_level(claim: LevelClaim, found: Level) -> Verdict:
     def verdict(word: Word, reason: str, deciding: Estimate) -> Verdict:
         return Verdict(
             subject=claim.what,
-            claim=f"{claim.low_ms:g} to {claim.high_ms:g} ms at p95",
+            claim=f"{in_ms(claim.low_s, '')} to {in_ms(claim.high_s)} at p95",
             line=claim.line,
-            measured=f"{_ms(found.total)}; after the commit {_ms(found.after_commit)}",
+            measured=f"{_told(found.total)}; after the commit {_told(found.after_commit)}",
             verdict=word,
             reason=reason,
-            certain=_certain(deciding, claim.high_ms),
+            certain=_certain(deciding, claim.high_s),
         )
 
     if not found.turns or not np.isfinite(found.total.value):
         return verdict("doesn't hold here", "because there are no such turns here", found.total)
-    if found.total.value <= claim.high_ms:
-        below = found.total.value < claim.low_ms
+    if found.total.value <= claim.high_s:
+        below = found.total.value < claim.low_s
         return verdict("holds", "faster than claimed" if below else "", found.total)
-    wait = f"the wait until the commit alone is {_ms(found.commit)} at p95"
-    if found.after_commit.value <= claim.high_ms:
+    wait = f"the wait until the commit alone is {_told(found.commit)} at p95"
+    if found.after_commit.value <= claim.high_s:
         return verdict("holds only if", f"one counts from the commit: {wait}", found.after_commit)
-    tools = f"without turns that need the tool what follows it is {_ms(found.without_tool)}"
-    if found.without_tool.value <= claim.high_ms:
+    tools = f"without turns that need the tool what follows it is {_told(found.without_tool)}"
+    if found.without_tool.value <= claim.high_s:
         reason = f"one counts from the commit, and no turns that need the tool: {wait}; {tools}"
         return verdict("holds only if", reason, found.without_tool)
     return verdict("doesn't hold here", f"because {wait}, and even {tools}", found.total)
@@ -199,16 +200,16 @@ def judge_share(
     )
 
 
-def _reaches(found: Estimate, least_ms: float) -> bool:
-    return bool(found.value >= least_ms)
+def _reaches(found: Estimate, least_s: float) -> bool:
+    return bool(found.value >= least_s)
 
 
-def _certain(found: Estimate, limit_ms: float) -> bool:
-    return bool(np.isfinite(found.low) and not found.low < limit_ms <= found.high)
+def _certain(found: Estimate, limit_s: float) -> bool:
+    return bool(np.isfinite(found.low) and not found.low < limit_s <= found.high)
 
 
-def _ms(found: Estimate) -> str:
+def _told(found: Estimate) -> str:
     if not np.isfinite(found.value):
-        return "–"
-    interval = f" [{round(found.low)}, {round(found.high)}]" if np.isfinite(found.low) else ""
-    return f"{round(found.value)}{interval} ms"
+        return in_ms(None)
+    interval = f" [{in_ms(found.low, '')}, {in_ms(found.high, '')}]" if np.isfinite(found.low) else ""
+    return f"{in_ms(found.value, '')}{interval} ms"
