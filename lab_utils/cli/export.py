@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .common import Cache, Jobs, Json, app, ending_well
+
+if TYPE_CHECKING:
+    from ..turns.choose import Budget
 
 
 @app.command()
@@ -51,37 +54,42 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Choose a setting under a budget and write it as a profile. AgentSession takes it as it is."""
-    if (max_false_boundary_rate is None) == (max_latency_p95 is None):
-        raise typer.BadParameter("give either --max-false-boundary-rate or --max-latency-p95")
-    if guarantee is not None and max_false_boundary_rate is None:
-        raise typer.BadParameter("--guarantee needs --max-false-boundary-rate")
     with ending_well():
-        from ..turns.choose import Budget
         from ..workflows import study as studies
         from ..workflows.export import export_files, worker_text
         from .tables import sweep as tables
 
-        if max_false_boundary_rate is not None:
-            budget = Budget.false_boundary_rate(max_false_boundary_rate, most_missed=max_missed)
-        else:
-            budget = Budget.latency_p95(max_latency_p95 or 0.0, max_missed)
+        budget = _budget(max_false_boundary_rate, max_latency_p95, max_missed, guarantee)
         worker = worker_text(output, techniques, providers)
         study = studies.reopen_study(folder, jobs=jobs, cache=cache)
         choice = study.choose(budget, guarantee=guarantee)
         made = study.profile(choice, name)
         written = export_files(made, output, worker)
         summary = studies.summary_of(study, choice)
+        texts = {"snippet": made.snippet()} if snippet else {}
+        texts |= {"snippet_node": made.node_snippet()} if snippet_node else {}
         if as_json:
-            answer: dict[str, Any] = {**written, **summary}
-            answer |= {"snippet": made.snippet()} if snippet else {}
-            print(json.dumps(answer | ({"snippet_node": made.node_snippet()} if snippet_node else {})))
+            print(json.dumps({**written, **summary, **texts}))
         else:
             tables.print_summary(summary, None)
-            if choice.guarantee is not None:
-                print(f"guarantee: {choice.guarantee}")
-            for what, path in written.items():
-                print(f"{what}: {path}")
-            if snippet:
-                print(made.snippet(), end="")
-            if snippet_node:
-                print(made.node_snippet(), end="")
+            told = {} if choice.guarantee is None else {"guarantee": str(choice.guarantee)}
+            print(*(f"{what}: {text}" for what, text in {**told, **written}.items()), sep="\n")
+            print(*texts.values(), sep="", end="")
+
+
+def _budget(
+    max_false_boundary_rate: float | None,
+    max_latency_p95: float | None,
+    missed: float,
+    guarantee: float | None,
+) -> Budget:
+    """Of the rate or of the latency. Raises BadParameter unless exactly one is given."""
+    from ..turns.choose import Budget
+
+    if (max_false_boundary_rate is None) == (max_latency_p95 is None):
+        raise typer.BadParameter("give either --max-false-boundary-rate or --max-latency-p95")
+    if guarantee is not None and max_false_boundary_rate is None:
+        raise typer.BadParameter("--guarantee needs --max-false-boundary-rate")
+    if max_false_boundary_rate is not None:
+        return Budget.false_boundary_rate(max_false_boundary_rate, most_missed=missed)
+    return Budget.latency_p95(max_latency_p95 or 0.0, missed)

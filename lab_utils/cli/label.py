@@ -57,16 +57,10 @@ def label(
         raise typer.BadParameter("say what is wrong with it: --kind, --start, --end or --remove")
     with ending_well():
         from ..workflows.label import open_labels, write_skeleton
-        from .tables.label import print_edited, print_history, print_labels
+        from .tables.label import print_edited, print_history, print_labels, print_skeleton
 
         if skeleton:
-            file, pauses = write_skeleton(recording, (user, agent), cache)
-            if as_json:
-                print(json.dumps({"file": str(file), "undecided": pauses}))
-            else:
-                print(
-                    f"{file}: {pauses} pause(s) to decide: set each kind to hold (the user goes on) or shift"
-                )
+            print_skeleton(*write_skeleton(recording, (user, agent), cache), as_json)
             return
         known, changes = open_labels(recording, (user, agent), cache), None
         now = dt.datetime.now(dt.UTC)

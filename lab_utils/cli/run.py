@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -22,6 +22,12 @@ from .common import (
     ending_well,
     warn,
 )
+
+if TYPE_CHECKING:
+    from ..core.settings import Conditions, Settings
+    from ..session.job import Limits
+    from ..turns.profile import Profile
+    from ..workflows.run.summary import RunResults
 
 Mode = Literal["open_loop", "reactive"]
 PartName = Annotated[str | None, typer.Option(help="Yours instead of the scripted one: module:callable.")]
@@ -63,20 +69,11 @@ def run(
 ) -> None:
     """Run an agent on recordings with the real AgentSession. Tells how long each reply takes."""
     with ending_well():
-        from ..core.settings import Settings
-        from ..session.job import Limits, conditions_in
-        from ..turns.profile import load_profile
         from ..workflows import run as workflow
         from ..workflows.study import check_folder
-        from .tables.run import print_summary
 
         check_folder(out)
-        chosen = load_profile(profile) if profile else Settings()
-        conditions = conditions_in(chosen)
-        if transcription_delay is not None:
-            conditions = conditions.model_copy(update={"transcription_delay": transcription_delay})
-        limits = {"real_s": limit, "virtual_s": virtual_limit}
-        given = {name: value for name, value in limits.items() if value is not None}
+        chosen, conditions = _settings(profile, transcription_delay)
         ended = workflow.run_recordings(
             paths,
             chosen,
@@ -89,20 +86,52 @@ def run(
             mode=mode,
             seed=seed,
             real_time=real_time,
-            limits=Limits(**given) if given else None,
+            limits=_limits(limit, virtual_limit),
             text=text,
             cache=cache,
             jobs=jobs,
             channels=(user, agent_channel),
         )
-        summary = workflow.summary_of(ended)
-        warn(*(f"skipped: {result.reason}" for result in ended.of("skipped")))
-        warn(*(f"failed: {result.recording}: {result.reason}" for result in ended.of("failed")))
-        if summary["simulated"]:
-            warn(f"not installed, so simulated: {', '.join(summary['simulated'])}")
-        if as_json:
-            print(json.dumps(summary | {"out": str(out)}))
-        else:
-            print_summary(summary, out)
-        if ended.of("failed"):
-            raise typer.Exit(1)
+        _told(ended, out, as_json)
+
+
+def _settings(
+    profile: Path | None, transcription_delay: float | None
+) -> tuple[Settings | Profile, Conditions]:
+    """The profile, or LiveKit's defaults; the conditions with the STT's delay, if one is given."""
+    from ..core.settings import Settings
+    from ..session.job import conditions_in
+    from ..turns.profile import load_profile
+
+    chosen = load_profile(profile) if profile else Settings()
+    conditions = conditions_in(chosen)
+    if transcription_delay is not None:
+        conditions = conditions.model_copy(update={"transcription_delay": transcription_delay})
+    return chosen, conditions
+
+
+def _limits(real_s: float | None, virtual_s: float | None) -> Limits | None:
+    """The limits that were given, with the default of the other; None if none was."""
+    from ..session.job import Limits
+
+    values = {"real_s": real_s, "virtual_s": virtual_s}
+    given = {name: value for name, value in values.items() if value is not None}
+    return Limits(**given) if given else None
+
+
+def _told(ended: RunResults, out: Path, as_json: bool) -> None:
+    """Print what came of the recordings, and on stderr what to know about it; exit code 1 if one failed."""
+    from ..workflows.run import summary_of
+    from .tables.run import print_summary
+
+    summary = summary_of(ended)
+    warn(*(f"skipped: {result.reason}" for result in ended.of("skipped")))
+    warn(*(f"failed: {result.recording}: {result.reason}" for result in ended.of("failed")))
+    if summary["simulated"]:
+        warn(f"not installed, so simulated: {', '.join(summary['simulated'])}")
+    if as_json:
+        print(json.dumps(summary | {"out": str(out)}))
+    else:
+        print_summary(summary, out)
+    if ended.of("failed"):
+        raise typer.Exit(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,9 @@ from .common import (
     ending_well,
     warn,
 )
+
+if TYPE_CHECKING:
+    from ..latency.ablation.run import Ablation
 
 
 @app.command()
@@ -51,11 +54,9 @@ def techniques(
 ) -> None:
     """Measure twelve latency techniques with the real AgentSession. Alone, left out, stacked."""
     with ending_well():
-        from ..latency.ablation.files import summary_of
         from ..turns.profile import load_profile
         from ..workflows.study import check_folder
         from ..workflows.techniques import measure_techniques
-        from .tables.techniques import print_ablation
 
         check_folder(out)
         study = measure_techniques(
@@ -72,20 +73,26 @@ def techniques(
             channels=(user, agent_channel),
         )
         study.save(out)
-        found = study.ablation
-        warn(*(f"skipped: {reason}" for reason in found.skipped))
-        if found.untranscribed:
-            warn(
-                f"{len(found.untranscribed)} of {len(found.recordings)} recordings have no words: what "
-                "routing, tool prefetch, short-turn models and the semantic cache save there means nothing; "
-                "write words with 'lab transcribe'"
-            )
-        failed = int(found.summary.costs["failed"].sum())
-        if failed:
-            warn(f"{failed} session(s) failed, see sessions.parquet")
-        if as_json:
-            print(json.dumps(summary_of(found) | {"out": str(out)}))
-        else:
-            print_ablation(found, out)
-        if failed:
+        _told(study.ablation, out, as_json)
+        if study.ablation.summary.costs["failed"].any():
             raise typer.Exit(1)
+
+
+def _told(found: Ablation, out: Path, as_json: bool) -> None:
+    """Print what was found, and on stderr what to know about it."""
+    from ..latency.ablation.files import summary_of
+    from .tables.techniques import print_ablation
+
+    warn(*(f"skipped: {reason}" for reason in found.skipped))
+    if found.untranscribed:
+        warn(
+            f"{len(found.untranscribed)} of {len(found.recordings)} recordings have no words: what "
+            "routing, tool prefetch, short-turn models and the semantic cache save there means nothing; "
+            "write words with 'lab transcribe'"
+        )
+    if failed := int(found.summary.costs["failed"].sum()):
+        warn(f"{failed} session(s) failed, see sessions.parquet")
+    if as_json:
+        print(json.dumps(summary_of(found) | {"out": str(out)}))
+    else:
+        print_ablation(found, out)

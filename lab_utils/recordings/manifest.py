@@ -111,7 +111,8 @@ class Manifest:
         rows = self.table if table is None else table
         records = rows.to_dict("records")
         return [
-            _files(self.path, self.root, number, row) for number, row in zip(rows.index, records, strict=True)
+            _files(_Row(self.path, self.root, number, row))
+            for number, row in zip(rows.index, records, strict=True)
         ]
 
 
@@ -223,72 +224,85 @@ def _relative(path: Path | None, folder: Path) -> str:
     return "/".join([".", *parts] if not parts or ":" in parts[0] or parts[0].startswith("~") else parts)
 
 
-def _files(manifest: Path, root: Path, number: object, row: Mapping[Any, Any]) -> RecordingFiles:
-    where = f"row {number}"
+@dataclass(frozen=True)
+class _Row:
+    """A row to read: what its columns hold, or BadRecording."""
 
-    def bad(column: str, expected: str) -> BadRecording:
-        finding = f"{where}: {column} is {row[column]!r:.80}"
-        return BadRecording.of(manifest, finding, f"expected {expected}; import the folder again")
+    manifest: Path
+    root: Path
+    number: object
+    values: Mapping[Any, Any]
 
-    def text(column: str) -> str:
-        if not isinstance(row[column], str):
-            raise bad(column, "text")
-        return str(row[column])
+    def bad(self, finding: str, expected: str) -> BadRecording:
+        """The error that tells of this row."""
+        finding = f"row {self.number}: {finding}"
+        return BadRecording.of(self.manifest, finding, f"expected {expected}; import the folder again")
 
-    def path(column: str, value: object) -> Path:
+    def bad_value(self, column: str, expected: str) -> BadRecording:
+        return self.bad(f"{column} is {self.values[column]!r:.80}", expected)
+
+    def text(self, column: str) -> str:
+        if not isinstance(self.values[column], str):
+            raise self.bad_value(column, "text")
+        return str(self.values[column])
+
+    def path(self, column: str, value: object) -> Path:
         if not isinstance(value, str) or not _is_inside(value):
             shown = str(value)[:80]
-            finding = f"{where}: {column} is {shown!r}, which may lie outside the manifest's folder"
+            finding = f"row {self.number}: {column} is {shown!r}, which may lie outside the manifest's folder"
             remedy = (
                 "expected a path relative to it without '..'; to use files elsewhere, name their folder "
                 "yourself as root, or import it"
             )
-            raise BadRecording.of(manifest, finding, remedy)
-        return root / value
+            raise BadRecording.of(self.manifest, finding, remedy)
+        return self.root / value
 
-    def optional(column: str) -> Path | None:
-        return path(column, row[column]) if row[column] else None
+    def optional(self, column: str) -> Path | None:
+        value = self.values[column]
+        return self.path(column, value) if value else None
 
-    def several(column: str) -> tuple[Path, ...]:
-        return tuple(path(column, value) for value in (row[column] if row[column] is not None else ()))
+    def several(self, column: str) -> tuple[Path, ...]:
+        values = self.values[column]
+        return tuple(self.path(column, value) for value in (values if values is not None else ()))
 
+
+def _files(row: _Row) -> RecordingFiles:
+    """The files that a row names. Raises BadRecording."""
+    values = row.values
     layouts: tuple[Layout, ...] = get_args(Layout)
-    layout = next((one for one in layouts if one == row["layout"]), None)
+    layout = next((one for one in layouts if one == values["layout"]), None)
     if layout is None:
-        raise bad("layout", " or ".join(layouts))
-    if row["format"] not in BY_NAME:
-        raise bad("format", f"one of {', '.join(BY_NAME)}")
-    if not re.fullmatch("[0-9a-f]{64}", text("sha256")):
-        raise bad("sha256", "64 hexadecimal digits")
+        raise row.bad_value("layout", " or ".join(layouts))
+    if values["format"] not in BY_NAME:
+        raise row.bad_value("format", f"one of {', '.join(BY_NAME)}")
+    if not re.fullmatch("[0-9a-f]{64}", row.text("sha256")):
+        raise row.bad_value("sha256", "64 hexadecimal digits")
     try:
-        raw = parse_raw(text("raw")) if row["raw"] else None
+        raw = parse_raw(row.text("raw")) if values["raw"] else None
     except ValueError:
-        raise bad("raw", "a raw format such as ulaw,8000,1") from None
+        raise row.bad_value("raw", "a raw format such as ulaw,8000,1") from None
     try:
-        table_row = int(row["row"])
+        table_row = int(values["row"])
     except (TypeError, ValueError):
-        raise bad("row", "a number") from None
-    details, others = several("details"), several("others")
-    least = BY_NAME[text("format")]
+        raise row.bad_value("row", "a number") from None
+    details, others = row.several("details"), row.several("others")
+    least = BY_NAME[row.text("format")]
     if len(details) < least.details or len(others) < least.others:
-        counts = f"{len(details)} details and {len(others)} others"
         wanted = f"at least {least.details} and {least.others} for {least.name}"
-        raise BadRecording.of(
-            manifest, f"{where}: has {counts}", f"expected {wanted}; import the folder again"
-        )
+        raise row.bad(f"has {len(details)} details and {len(others)} others", wanted)
     return RecordingFiles(
-        name=text("name"),
-        user=path("user", row["user"]),
-        agent=optional("agent"),
-        labels=optional("labels"),
+        name=row.text("name"),
+        user=row.path("user", values["user"]),
+        agent=row.optional("agent"),
+        labels=row.optional("labels"),
         layout=layout,
-        format=text("format"),
+        format=row.text("format"),
         details=details,
         others=others,
         row=None if table_row < 0 else table_row,
         raw=raw,
-        swapped=row["swapped"] is True,
-        sha256=text("sha256"),
+        swapped=values["swapped"] is True,
+        sha256=row.text("sha256"),
     )
 
 

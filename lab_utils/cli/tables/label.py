@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -36,6 +38,14 @@ def print_edited(known: LabelledFile, changes: Sequence[ChangeEntry], undone: bo
     told = ("undone: " if undone else "") + "; ".join(_told(change) for change in changes)
     hint = "" if undone else f"; lab label {known.file} --undo --by NAME takes it back"
     print(f"{told}\nin {known.file}{hint}")
+
+
+def print_skeleton(file: Path, pauses: int, as_json: bool) -> None:
+    """Where the label file to fill in is, and what is left to decide."""
+    if as_json:
+        print(json.dumps({"file": str(file), "undecided": pauses}))
+    else:
+        print(f"{file}: {pauses} pause(s) to decide: set each kind to hold (the user goes on) or shift")
 
 
 def print_history(known: LabelledFile) -> None:
