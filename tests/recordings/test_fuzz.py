@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import fuzz_annotations
-import fuzz_formats
-import fuzz_tables
 import pytest
 from fuzz_json import mutated
-
-TARGETS = fuzz_annotations.TARGETS | fuzz_formats.TARGETS | fuzz_tables.TARGETS
+from fuzz_targets import TARGETS
 
 
 @pytest.mark.parametrize("name", TARGETS)
