@@ -5,7 +5,8 @@ checksum over all of them. What isn't exactly what was asked is made again, and 
 unpickled, and no header is believed: sizes are checked before anything is read.
 
 Entries are the user's alone (folder 0700, files 0600). The least recently used go first when all together are
-larger than `$LAB_CACHE_MAX`.
+larger than `$LAB_CACHE_MAX`. The folder may also be a place of any file system that fsspec knows, given as
+`UPath`: there the store keeps what is private, and the entries written first go first.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ from pathlib import Path
 
 import numpy as np
 from platformdirs import user_cache_path
+from upath import UPath
 
 from ..core.errors import InputError
-from ..core.files import replacing
+from ..core.files import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,10 @@ _ABOUT = "about.json"
 _LINE = "-line-"
 _USED_AGAIN_S = 3600.0
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+Place = Path | UPath
+"""A file or folder here, or of another file system."""
 
 
 class BadEntry(ValueError):
@@ -75,7 +81,7 @@ def largest_cache() -> int:
 class TraceCache:
     """Arrays on disk by address; written whole or not at all, checked on reading."""
 
-    folder: Path
+    folder: Place
 
     def load(self, address: str, names: Sequence[str]) -> list[np.ndarray] | None:
         """The arrays stored at an address, or None if there is no intact entry."""
@@ -88,6 +94,8 @@ class TraceCache:
         except (BadEntry, KeyError, OSError) as error:
             _say_once(self.folder, path, str(error))
             return None
+        if not isinstance(path, Path):
+            return arrays
         with suppress(OSError):  # least recently used go first; not on every use, which would be slow
             if time.time() - path.stat().st_mtime > _USED_AGAIN_S:
                 os.utime(path)
@@ -99,19 +107,22 @@ class TraceCache:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            with replacing(path, mode=0o600) as part:
-                write_entry(part, address, arrays)
+            data = entry_bytes(address, arrays)
+            if isinstance(path, Path):
+                write_whole(path, data, mode=0o600)
+            else:
+                path.write_bytes(data)
         except OSError as error:
             remedy = "free some space, or give another folder with --cache or $LAB_CACHE"
             raise ValueError(f"{self.folder}: traces can't be kept ({error.strerror}); {remedy}") from None
 
-    def entries(self) -> Iterator[Path]:
+    def entries(self) -> Iterator[Place]:
         """The files of all entries."""
         return (path for path in self.folder.glob("??/*.npz") if path.is_file())
 
-    def of_recording(self, sha256: str) -> list[Path]:
+    def of_recording(self, sha256: str) -> list[Place]:
         """The entries that were made of a recording, also as heard over other lines."""
-        found = sorted(self.folder.glob(f"{sha256[:2]}/{sha256}-*.npz"))
+        found: list[Place] = sorted(self.folder.glob(f"{sha256[:2]}/{sha256}-*.npz"), key=str)
         lines = [path.stem.rpartition(_LINE)[2] for path in found if _LINE in path.stem]
         return found + [path for line in lines for path in self.of_recording(line)]
 
@@ -120,7 +131,7 @@ class TraceCache:
         if not self._path(f"{sha256}{_LINE}{heard}").exists():
             self.store(f"{sha256}{_LINE}{heard}", none=np.zeros(0))
 
-    def prune(self, largest: int) -> list[Path]:
+    def prune(self, largest: int) -> list[Place]:
         """Remove the least recently used entries until all have at most `largest` bytes; those removed."""
         known = []
         for path in self.entries():
@@ -128,8 +139,8 @@ class TraceCache:
                 status = path.stat()
                 known.append((status.st_mtime, status.st_size, path))
         left = sum(size for _, size, _ in known)
-        removed = []
-        for _, size, path in sorted(known):
+        removed: list[Place] = []
+        for _, size, path in sorted(known, key=lambda one: (one[:2], str(one[2]))):
             if left <= largest:
                 break
             path.unlink(missing_ok=True)
@@ -137,37 +148,39 @@ class TraceCache:
             left -= size
         return removed
 
-    def _path(self, address: str) -> Path:
+    def _path(self, address: str) -> Place:
         return self.folder / address[:2] / f"{address}.npz"
 
 
 @functools.cache
-def _unusable(folder: Path) -> Iterator[int]:
+def _unusable(folder: Place) -> Iterator[int]:
     """Counts the unusable entries of a folder that this process has met."""
     return itertools.count()
 
 
-def _say_once(folder: Path, path: Path, why: str) -> None:
+def _say_once(folder: Place, path: Place, why: str) -> None:
     """Tell of the first unusable entry of a folder, and not of the others."""
     if next(_unusable(folder)) == 0:
         log.warning("damaged cache entry %s (%s); it and others like it are computed again", path, why)
 
 
-def write_entry(path: Path, address: str, arrays: dict[str, np.ndarray]) -> None:
-    """Write an entry to a file."""
+def entry_bytes(address: str, arrays: dict[str, np.ndarray]) -> bytes:
+    """What an entry's file holds."""
     about = {"version": VERSION, "address": address, "arrays": _described(arrays), "sha256": _digest(arrays)}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(_ABOUT, json.dumps(about))
         for name, array in arrays.items():
             buffer = io.BytesIO()
             np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
             archive.writestr(f"{name}.npy", buffer.getvalue())
+    return content.getvalue()
 
 
-def read_entry(path: Path, address: str) -> dict[str, np.ndarray]:
+def read_entry(path: Place, address: str) -> dict[str, np.ndarray]:
     """The arrays of an entry. Raises BadEntry for what isn't exactly what was stored at this address."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             if _ABOUT not in archive.namelist():
                 raise BadEntry("made by an earlier version")
             about = json.loads(_member(archive, _ABOUT))

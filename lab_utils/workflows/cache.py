@@ -9,21 +9,21 @@ from pathlib import Path
 from ..core.errors import InputError
 from ..recordings.find import find_in, load_recording
 from ..session.log.files import session_folder
-from ..turns.cache import BadEntry, TraceCache, default_cache, largest_cache, read_entry
+from ..turns.cache import BadEntry, Place, TraceCache, default_cache, largest_cache, read_entry
 
 
 @dataclass(frozen=True)
 class CacheStatus:
     """How much is kept."""
 
-    folder: Path
+    folder: Place
     entries: int
     bytes: int
     largest_bytes: int
     recordings: int
 
 
-def cache_status(cache: Path | None = None) -> CacheStatus:
+def cache_status(cache: Place | None = None) -> CacheStatus:
     """What is in a cache."""
     kept = TraceCache(cache or default_cache())
     entries = list(kept.entries())
@@ -32,10 +32,10 @@ def cache_status(cache: Path | None = None) -> CacheStatus:
     return CacheStatus(kept.folder, len(entries), size, largest_cache(), len(recordings))
 
 
-def verify_cache(cache: Path | None = None) -> tuple[int, list[tuple[Path, str]]]:
+def verify_cache(cache: Place | None = None) -> tuple[int, list[tuple[Place, str]]]:
     """How many entries are intact, and those that aren't, with the reason. Changes nothing."""
     intact, damaged = 0, []
-    for path in sorted(TraceCache(cache or default_cache()).entries()):
+    for path in sorted(TraceCache(cache or default_cache()).entries(), key=str):
         try:
             read_entry(path, path.stem)
             intact += 1
@@ -44,7 +44,7 @@ def verify_cache(cache: Path | None = None) -> tuple[int, list[tuple[Path, str]]
     return intact, damaged
 
 
-def prune_cache(cache: Path | None = None, largest: int | None = None) -> list[Path]:
+def prune_cache(cache: Place | None = None, largest: int | None = None) -> list[Place]:
     """Remove damaged entries, and the least recently used until the rest has at most `largest` bytes.
 
     `largest`: None for `$LAB_CACHE_MAX`. Returns what was removed.
@@ -60,7 +60,7 @@ def prune_cache(cache: Path | None = None, largest: int | None = None) -> list[P
 class Forgotten:
     """What was removed, and what stays because it is the user's own."""
 
-    removed: tuple[Path, ...]
+    removed: tuple[Place, ...]
     stays: tuple[Path, ...]
 
 
@@ -68,7 +68,7 @@ def forget(
     path: str | Path,
     results: Sequence[Path] = (),
     *,
-    cache: Path | None = None,
+    cache: Place | None = None,
     channels: tuple[str, str] = ("caller", "agent"),
 ) -> Forgotten:
     """Remove all that was derived from the recordings of a path: cache entries and results of sessions.
@@ -81,7 +81,7 @@ def forget(
         reason = str(failed[0][1]) if failed else f"{path}: no recording there"
         raise InputError(f"{reason}; what was made of it can't be told, see 'lab cache prune'")
     kept = TraceCache(cache or default_cache())
-    removed: list[Path] = []
+    removed: list[Place] = []
     stays: list[Path] = []
     for files in found:
         recording = load_recording(files)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from paths import CASES
+from upath import UPath
 
 from lab_utils.turns.cache import TraceCache, largest_cache
 
@@ -135,3 +136,18 @@ def test_a_size_that_is_none_is_refused(given: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("LAB_CACHE_MAX", given)
     with pytest.raises(ValueError, match=r"LAB_CACHE_MAX is .*expected a size, such as 5G or 500M"):
         largest_cache()
+
+
+def test_a_place_of_another_file_system_is_a_cache_too() -> None:
+    cache = TraceCache(UPath("memory://traces/of-a-test"))
+    cache.store(ADDRESS, probabilities=VALUES)
+    cache.store("cd-other", probabilities=VALUES)
+    cache.link("ab" * 32, "cd")
+    (found,) = cache.load(ADDRESS, ["probabilities"]) or [None]
+    np.testing.assert_array_equal(found, VALUES)
+    assert cache.load("ab-unknown", ["probabilities"]) is None
+    assert {path.stem for path in cache.of_recording("ab" * 32)} >= {ADDRESS, "cd-other"}
+    next(iter(cache.of_recording("cd"))).write_bytes(b"damaged")
+    assert cache.load("cd-other", ["probabilities"]) is None
+    cache.prune(0)
+    assert not list(cache.entries())
