@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from ..core.errors import machine_error_text
 from ..core.text import one_line, printable
 
 app = typer.Typer(
@@ -57,7 +58,8 @@ def ending_well() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
-        print(f"lab: error: {one_line(str(error))}", file=sys.stderr)
+        told = machine_error_text(error) if isinstance(error, OSError) else str(error)
+        print(f"lab: error: {one_line(told)}", file=sys.stderr)
         raise typer.Exit(1) from None
     except KeyboardInterrupt as interrupt:
         terminated = isinstance(interrupt, Terminated) or isinstance(interrupt.__cause__, Terminated)

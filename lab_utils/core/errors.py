@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class InputError(ValueError):
     """What was given can't be used. A notebook shows the message alone, without the way it came."""
@@ -9,3 +11,15 @@ class InputError(ValueError):
     def _render_traceback_(self) -> list[str]:
         """What IPython prints instead of a traceback."""
         return [f"{type(self).__name__}: {self}"]
+
+
+def machine_error_text(error: OSError) -> str:
+    """What an error of the machine says to a user: which file, what happened and what to try.
+
+    >>> machine_error_text(PermissionError(errno.EACCES, "Permission denied", "calls/list.parquet"))
+    'calls/list.parquet: Permission denied; check the path and its permissions, or choose another place'
+    """
+    where = f"{error.filename}: " if error.filename is not None else ""
+    full = error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None))
+    remedy = "free some space" if full else "check the path and its permissions"
+    return f"{where}{error.strerror or type(error).__name__}; {remedy}, or choose another place"

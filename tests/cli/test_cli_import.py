@@ -33,6 +33,14 @@ def mono(tmp_path: Path) -> Path:
     return path
 
 
+def test_a_place_that_cannot_be_written_is_named_with_what_to_try(tmp_path, mono):
+    done = lab("import", mono.parent, "--out", mono / "calls.parquet")
+    assert done.exit_code == 1
+    (told,) = (line for line in done.output.splitlines() if "lab: error" in line)
+    assert told.endswith("check the path and its permissions, or choose another place"), told
+    assert str(mono) in told
+
+
 def test_import_lists_what_it_found(tmp_path):
     copied("livekit", tmp_path)
     done = lab("import", tmp_path)

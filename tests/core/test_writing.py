@@ -48,6 +48,34 @@ def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
         write_whole(tmp_path / "nowhere" / "a.txt", "text")
 
 
+FULL = """
+    import resource, sys
+    import pyarrow as pa, pyarrow.parquet as pq
+    from lab_utils.core.files import replacing, write_whole
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # as on a full disk
+    try:
+        if sys.argv[2] == "text":
+            write_whole(sys.argv[1], "x" * 5000)
+        else:
+            with replacing(sys.argv[1]) as part:
+                pq.write_table(pa.table({"x": list(range(5000))}), part)
+    except OSError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
+@pytest.mark.parametrize("kind", ["text", "parquet"])
+def test_where_there_is_no_room_the_file_is_named_and_the_old_one_stays(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    program = [sys.executable, "-c", textwrap.dedent(FULL), path, kind]
+    told = subprocess.run(program, capture_output=True, text=True, check=True).stdout
+    assert told.strip() == f"[Errno 27] File too large: '{path}'"
+    assert names(tmp_path) == ["a.txt"]
+    assert path.read_text() == "old"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="processes are told apart by POSIX means")
 def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path: Path) -> None:
     program = textwrap.dedent(KILLED)

@@ -45,9 +45,10 @@ def replacing(
             with suppress(OSError):  # not every system can; the rename itself has happened
                 _to_disk(target.parent)
     except OSError as error:
-        if error.filename != os.fspath(temporary):
+        # A full disk is met while writing, where neither Python nor pyarrow says in which file.
+        if error.errno is None or error.filename not in (None, os.fspath(temporary)):
             raise
-        raise type(error)(error.errno, error.strerror, os.fspath(path)) from None
+        raise OSError(error.errno, os.strerror(error.errno), os.fspath(path)) from None
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
