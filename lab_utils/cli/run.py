@@ -91,6 +91,7 @@ def run(
             cache=cache,
             jobs=jobs,
             channels=(user, agent_channel),
+            tell=warn,
         )
         _told(ended, out, as_json)
 
@@ -122,13 +123,12 @@ def _limits(real_s: float | None, virtual_s: float | None) -> Limits | None:
 def _told(ended: RunResults, out: Path, as_json: bool) -> None:
     """Print what came of the recordings, and on stderr what to know about it; exit code 1 if one failed."""
     from ..workflows.run import summary_of
-    from .tables.run import print_summary
+    from .tables.run import print_summary, stand_in_lines
 
     summary = summary_of(ended)
     warn(*(f"skipped: {result.reason}" for result in ended.of("skipped")))
     warn(*(f"failed: {result.recording}: {result.reason}" for result in ended.of("failed")))
-    if summary["simulated"]:
-        warn(f"not installed, so simulated: {', '.join(summary['simulated'])}")
+    warn(*stand_in_lines(summary["stood_in"]))
     if as_json:
         print(json.dumps(summary | {"out": str(out)}))
     else:

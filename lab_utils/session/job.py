@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from livekit.agents import Agent, llm, stt, tts
 
     from .scripted.stt import SttTiming
+    from .stand_ins.script import SharedScript
 
 
 class HasSettings(Protocol):
@@ -104,6 +105,8 @@ class SessionJob:
     real_time: bool = False
     """Run un-patched on the wall clock."""
     limits: Limits = DEFAULT_LIMITS
+    stand_ins: SharedScript | None = None
+    """What the stand-ins of this process share, if there are any; then their STTs hear the caller too."""
     keep_audio: bool = True
     """Whether the log holds what was heard."""
 

@@ -141,6 +141,7 @@ class _Session:
         agent = job.agent() if job.agent else PlainAgent(speaks_first(job.recording))
         if isinstance(agent.stt, ScriptedSTT):  # an agent's own goes before the session's
             self._stt = agent.stt
+        self._told = self._to_be_told()
         session: AgentSession[Any] = AgentSession(
             stt=self._stt,
             llm=job.llm() if job.llm else ScriptedLLM(seed=job.seed),
@@ -174,6 +175,15 @@ class _Session:
                     self._heard = mix(audio_in.samples(), audio_out.heard, audio_in.started_at)
                 report = context.make_session_report(session).to_dict()
                 self._report = to_jsonable_python(report, fallback=str)
+
+    def _to_be_told(self) -> ScriptedSTT | None:
+        """The scripted STT that is told what the caller says; those that stand in hear it with it."""
+        told = self._stt if isinstance(self._stt, ScriptedSTT) else None
+        together = self.job.stand_ins
+        if together is not None and (told is not None or together.listens):
+            told = told or ScriptedSTT()
+            together.hear_together(told)
+        return told
 
     def _closed_early(self, event: CloseEvent) -> None:
         """The session closed itself while the recording played."""
@@ -222,8 +232,8 @@ class _Session:
         """Sample 0 is being spoken: what is known about the call's words has its place in time now."""
         assert audio_in.started_at is not None
         self._started_at = audio_in.started_at
-        if isinstance(self._stt, ScriptedSTT) and self.job.mode == "open_loop":
-            self._words.call(self._stt, self._started_at)
+        if self._told is not None and self.job.mode == "open_loop":
+            self._words.call(self._told, self._started_at)
 
     def _caller_speaks(self, turn: CallerTurn, start_s: float) -> None:
         """A reactive caller begins a turn at a stream second."""
@@ -231,8 +241,8 @@ class _Session:
         kind = "backchannel" if turn.backchannel else turn.kind
         self.observer.note("caller_starts", self._started_at + start_s, turn=kind)
         self.observer.note("caller_ends", self._started_at + start_s + turn.end_s - turn.start_s)
-        if isinstance(self._stt, ScriptedSTT):
-            self._words.turn(self._stt, self._started_at, turn, start_s)
+        if self._told is not None:
+            self._words.turn(self._told, self._started_at, turn, start_s)
 
     def _plays(self, kind: SessionEventKind, data: Mapping[str, Any], caller: ReactiveCaller | None) -> None:
         self.observer.note(kind, **data)

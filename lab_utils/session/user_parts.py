@@ -10,10 +10,15 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
+
+from . import clock
+from .stand_ins.imports import ProcessStandIns
+from .stand_ins.places import raised_at
+from .stand_ins.unanswerable import Unanswerable
 
 PartKind = Literal["agent", "stt", "llm", "tts"]
 Part = str | Callable[[], Any] | None
@@ -32,12 +37,28 @@ class BadPart(ValueError):
         return cls(f"--{kind} {name}: {finding}; {remedy}")
 
 
-def load_parts(parts: Mapping[PartKind, Part]) -> dict[PartKind, Callable[[], Any] | None]:
-    """Each part as something to be called without arguments; None stays None. Raises BadPart."""
-    return {kind: _load(kind, part) if isinstance(part, str) else part for kind, part in parts.items()}
+def load_parts(
+    parts: Mapping[PartKind, Part], stand_ins: ProcessStandIns | None = None
+) -> dict[PartKind, Callable[[], Any] | None]:
+    """Each part as something to be called without arguments; None stays None. Raises BadPart.
+
+    With `stand_ins`, they answer for what isn't installed while the parts are imported and made.
+    """
+    made = {}
+    for kind, part in parts.items():
+        with answering(stand_ins):
+            made[kind] = _load(kind, part, stand_ins) if isinstance(part, str) else part
+    return made
 
 
-def _load(kind: PartKind, name: str) -> Callable[[], Any]:
+@contextmanager
+def answering(stand_ins: ProcessStandIns | None) -> Iterator[None]:
+    """Let stand-ins answer for packages until the block ends, if there are any."""
+    with nullcontext() if stand_ins is None else stand_ins.packages.answering():
+        yield
+
+
+def _load(kind: PartKind, name: str, stand_ins: ProcessStandIns | None) -> Callable[[], Any]:
     place, _, attribute = name.rpartition(":")
     if not place or not attribute:
         raise BadPart.of(kind, name, "no module and attribute", "write module:Class or path/to/file.py:Class")
@@ -63,12 +84,34 @@ def _load(kind: PartKind, name: str) -> Callable[[], Any]:
         raise BadPart.of(kind, name, finding, f"name a function without arguments that returns {wanted}")
 
     def make() -> Any:
-        part = found()
+        with answering(stand_ins):
+            part = found()
         if not isinstance(part, base):
             raise BadPart.of(kind, name, f"returned {_described(part)}, not {wanted}", remedy)
         return part
 
     return make
+
+
+def make_once(names: Mapping[PartKind, str], parts: Mapping[PartKind, Callable[[], Any] | None]) -> None:
+    """Make the parts that have names, to see what they ask for. Raises BadPart for what can't be answered."""
+    from livekit.agents.testing import fake_job_context
+
+    async def make() -> None:
+        with fake_job_context():
+            for kind, name in names.items():
+                part = parts[kind]
+                assert part is not None
+                try:
+                    part()
+                except Unanswerable as error:
+                    raise BadPart(f"--{kind} {name}: {error}") from None
+                except BadPart:
+                    raise
+                except Exception:
+                    continue  # each session tells of it
+
+    clock.run(make)
 
 
 def _base(kind: PartKind) -> type:
@@ -114,8 +157,28 @@ def _no_worker_starts() -> Iterator[None]:
 
 
 def _import_failed(kind: PartKind, name: str, place: str, error: BaseException) -> BadPart:
-    finding = f"importing {place} failed with {type(error).__name__}: {error}"
-    return BadPart.of(kind, name, finding, "see that it can be imported by itself")
+    return BadPart.of(kind, name, *import_failed(place, error))
+
+
+def import_failed(place: str, error: BaseException) -> tuple[str, str]:
+    """Finding and remedy for a module that raised when it was imported; the line of the user's, if known."""
+    if isinstance(error, Unanswerable):
+        finding, _, remedy = str(error).rpartition(": ")
+        return finding, remedy
+    line = raised_at(error)
+    at = f" at {line}" if line is not None else ""
+    finding = f"importing {place} failed{at} with {type(error).__name__}: {error}"
+    if isinstance(error, KeyError) and from_environment(error):
+        return finding, "set it in the environment: what a stand-in answers takes any value"
+    return finding, "see that it can be imported by itself"
+
+
+def from_environment(error: BaseException) -> bool:
+    """Whether an error was raised by looking up an environment variable."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback is not None and traceback.tb_frame.f_globals.get("__name__") == "os"
 
 
 def _import_file(path: Path) -> ModuleType:

@@ -120,11 +120,13 @@ def test_run_answers_the_plugins_of_a_worker_file_that_are_not_installed(call, c
     for jobs in (1, 2):
         result = lab("run", *common, "--jobs", jobs, "--out", tmp_path / str(jobs))
         assert result.exit_code == 0, result.stderr
-        assert "lab: not installed, so simulated: " in result.stderr
+        assert "lab: stood in for livekit.plugins.rime: scripted parts" in result.stderr
         answers.append(json.loads(result.stdout))
         answers[-1].pop("out")
     assert answers[0] == answers[1]
-    assert {"livekit.plugins.rime", "livekit.plugins.speechmatics"} <= set(answers[0]["simulated"])
+    assert {"livekit.plugins.rime", "livekit.plugins.speechmatics"} <= {
+        one["name"] for one in answers[0]["stood_in"]
+    }
     assert answers[0]["counts"]["replies"] > 2
     assert answers[0]["counts"]["errors"] == 0
     for path in (tmp_path / "1").rglob("session.json"):

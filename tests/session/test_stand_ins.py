@@ -12,6 +12,7 @@ from livekit.agents import llm, stt, tts
 from lab_utils.core.delays import Delay
 from lab_utils.session.scripted.llm import ScriptedLLM
 from lab_utils.session.stand_ins.imports import Script, known_plugins, stand_ins, standing_in
+from lab_utils.session.stand_ins.unanswerable import Unanswerable
 
 
 def plugin(name: str) -> types.ModuleType:
@@ -59,8 +60,13 @@ def test_what_a_plugin_refuses_is_refused(name: str, kind: str, wrong: str, hint
 
 def test_what_cannot_be_simulated_is_named() -> None:
     with standing_in():
-        with pytest.raises(AttributeError, match=r"openai\.realtime can't be simulated"):
-            _ = plugin("openai").realtime
+        model = plugin("openai").realtime.RealtimeModel  # to name it, as in an annotation, is no harm
+        with pytest.raises(
+            Unanswerable, match=r"test_stand_ins.py:\d+: .*openai\.realtime\.RealtimeModel can't"
+        ):
+            model(voice="alloy")
+        with pytest.raises(Unanswerable, match=r"VAD can't be simulated"):
+            plugin("nvidia").VAD()
         with pytest.raises(ModuleNotFoundError):
             plugin("openaii")
         with pytest.raises(ModuleNotFoundError):
@@ -78,18 +84,46 @@ def test_telemetry_and_room_filters_do_nothing() -> None:
         plugin("noise_cancellation").BVC()
 
 
-def test_what_is_installed_goes_before_this_processs_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    installed = types.ModuleType("fi_instrumentation")
+def test_in_a_process_with_sessions_plugins_are_answered_whether_installed_or_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     stand_ins.cache_clear()
     own = stand_ins()
     assert own is stand_ins()
-    assert sys.meta_path[-1] is own
+    assert sys.meta_path[0] is own
+    assert own.find_spec("livekit.plugins.openai", None) is not None
+    assert own.find_spec("livekit.plugins.openai.realtime", None) is not None
+    assert own.find_spec("livekit.plugins.silero", None) is None
+    assert plugin("silero").VAD.__module__ == "livekit.plugins.silero.vad"
+    installed = types.ModuleType("fi_instrumentation")
     monkeypatch.setitem(sys.modules, "fi_instrumentation", installed)
     assert importlib.import_module("fi_instrumentation") is installed
-    assert plugin("silero").VAD.__module__ == "livekit.plugins.silero.vad"
     assert not own.used
     stand_ins.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute"),
+    [("openai", "responses"), ("google", "beta"), ("ai_coustics", "audio_enhancement"), ("krisp", "Filter")],
+)
+def test_further_names_of_a_plugin_can_be_used(name: str, attribute: str) -> None:
+    with standing_in():
+        found = getattr(plugin(name), attribute)
+        assert getattr(found, "Options", None) is not None
+        assert found(model="x") is not None
+
+
+def test_other_parts_and_ways_to_make_them() -> None:
+    with standing_in():
+        assert isinstance(plugin("deepgram").STTv2(model="flux"), stt.STT)
+        assert isinstance(plugin("google").beta.GeminiTTS(), tts.TTS)
+        assert isinstance(plugin("langchain").LLMAdapter(object()), llm.LLM)
+        made = plugin("openai").LLM.with_azure(azure_endpoint="https://x", model="gpt-4o")
+        assert isinstance(made, llm.LLM)
+        assert made.model == "gpt-4o"
+        made.update_options(model="gpt-5")
+        assert made.model == "gpt-5"
 
 
 def test_imports_find_afterwards_what_they_found_before() -> None:
@@ -98,7 +132,7 @@ def test_imports_find_afterwards_what_they_found_before() -> None:
     with standing_in():
         plugin("openai")
         assert plugin("silero") is silero
-    assert set(sys.modules) - before <= {"lab_utils.session.stand_ins.parts"}
+    assert all(name.startswith("lab_utils.session.stand_ins.") for name in set(sys.modules) - before)
     assert "silero" not in known_plugins()
     assert {"openai", "anthropic", "deepgram", "cartesia", "assemblyai"} <= known_plugins()
 

@@ -123,9 +123,11 @@ from livekit.agents import Agent
 
 class Flaky(Agent):
     def __init__(self):
-        marker = Path({marker!r})
-        if not marker.exists():
-            marker.touch()
+        with Path({marker!r}).open("a+") as marker:
+            marker.write("x")
+            marker.seek(0)
+            made = len(marker.read())
+        if made == 2:  # once, before any session, to see what it asks for
             raise RuntimeError("the first one breaks")
         super().__init__(instructions="x")
 """

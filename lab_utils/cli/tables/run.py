@@ -42,6 +42,17 @@ def print_summary(summary: dict[str, Any], out: Path) -> None:
     console.print(f"kept of what was said: the audio (heard.flac), {said}", highlight=False)
 
 
+def stand_in_lines(stood_in: list[dict[str, Any]]) -> list[str]:
+    """A line for each thing that was stood in for: by what, asked for where, and what that changed."""
+    lines = []
+    for one in stood_in:
+        at = f" ({', '.join(one['at'])})" if one["at"] else ""
+        remarks = "".join(f"; {remark}" for remark in one["remarks"])
+        lines.append(f"stood in for {one['name']}{at}: {one['by']}{remarks}")
+        lines += [f"missed in a session: {missed}; install {one['name']}" for missed in one["missed"]]
+    return lines
+
+
 def _recordings(summary: dict[str, Any]) -> Table:
     mode = summary["mode"].replace("_", " ")
     recordings = Table(

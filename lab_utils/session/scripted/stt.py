@@ -11,6 +11,7 @@ import itertools
 import math
 import time
 from collections.abc import Sequence
+from weakref import WeakSet
 
 from livekit import rtc
 from livekit.agents import APIConnectionError, stt
@@ -33,6 +34,24 @@ _KIND = {
     "final": stt.SpeechEventType.FINAL_TRANSCRIPT,
     "end_of_speech": stt.SpeechEventType.END_OF_SPEECH,
 }
+
+
+class Hearing:
+    """What is still to be heard of a call, and the STTs that will say it: each event is said once."""
+
+    def __init__(self) -> None:
+        self.pending: list[tuple[float, int, float, SttEvent]] = []
+        self.count = itertools.count()
+        self.listeners: WeakSet[ScriptedSTT] = WeakSet()
+
+    def add(self, event: SttEvent, start_s: float) -> None:
+        """An event to be said at `start_s` (of `time.time()`) + its `time_s`."""
+        heapq.heappush(self.pending, (start_s + event.time_s, next(self.count), start_s, event))
+
+    def wake(self) -> None:
+        """Let all that listen look again at what is to come."""
+        for listener in tuple(self.listeners):
+            listener.wake()
 
 
 class ScriptedSTT(stt.STT):
@@ -65,9 +84,8 @@ class ScriptedSTT(stt.STT):
         self._language = LanguageCode(timing.language)
         self._fail_at_s, self._fails_left = fail_at_s, fails if fail_at_s is not None else 0
         self._first_audio_s: float | None = None
-        self._pending: list[tuple[float, int, float, SttEvent]] = []
-        self._count = itertools.count()
         self._stream: _ScriptedStream | None = None
+        self.hearing = Hearing()
 
     @property
     def model(self) -> str:
@@ -82,7 +100,22 @@ class ScriptedSTT(stt.STT):
     @property
     def pending(self) -> int:
         """How many events are still to come."""
-        return len(self._pending)
+        return len(self.hearing.pending)
+
+    @property
+    def hearing(self) -> Hearing:
+        """What is still to be heard; STTs of one call may share it."""
+        return self._hearing
+
+    @hearing.setter
+    def hearing(self, hearing: Hearing) -> None:
+        self._hearing = hearing
+        hearing.listeners.add(self)
+
+    def wake(self) -> None:
+        """Look again at what is to come."""
+        if self._stream is not None:
+            self._stream.wake()
 
     def schedule(self, events: Sequence[SttEvent], start_s: float) -> None:
         """Send these events at `start_s` (of `time.time()`) + their `time_s`; at any time, repeatedly.
@@ -95,9 +128,8 @@ class ScriptedSTT(stt.STT):
                 raise ValueError(
                     f"the {event.kind} at {event.time_s:g} s has no text; give it words, or {PLACEHOLDER!r}"
                 )
-            heapq.heappush(self._pending, (start_s + event.time_s, next(self._count), start_s, event))
-        if self._stream is not None:
-            self._stream.wake()
+            self.hearing.add(event, start_s)
+        self.hearing.wake()
 
     def stream(
         self,
@@ -118,7 +150,22 @@ class ScriptedSTT(stt.STT):
         language: NotGivenOr[str] = NOT_GIVEN,
         conn_options: APIConnectOptions,
     ) -> stt.SpeechEvent:
-        raise NotImplementedError("ScriptedSTT hears a script, not audio: use stream()")
+        """What a `StreamAdapter` asks for, once a stretch of speech is over: the finals that it has had."""
+        now_s, pending = time.time(), self.hearing.pending
+        spoken = [
+            entry
+            for entry in pending
+            if entry[3].kind == "final" and entry[2] + (entry[3].start_s or entry[3].time_s) < now_s
+        ]
+        if not spoken:
+            return stt.SpeechEvent(type=stt.SpeechEventType.FINAL_TRANSCRIPT)
+        known_s = max(spoken)[0]
+        pending[:] = [entry for entry in pending if entry[0] > known_s]
+        heapq.heapify(pending)
+        await asyncio.sleep(max(0.0, known_s - now_s))
+        text = " ".join(entry[3].text for entry in sorted(spoken))
+        data = stt.SpeechData(language=self._language, text=text, confidence=1.0)
+        return stt.SpeechEvent(type=stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=[data])
 
     def _heard_audio(self, started_s: float) -> None:
         if self._first_audio_s is None:
@@ -186,7 +233,7 @@ class _ScriptedStream(stt.RecognizeStream):
         script, loop = self._script, asyncio.get_running_loop()
         while script._stream is self:
             self._woken.clear()
-            pending, fails_s = script._pending, script._fails_at()
+            pending, fails_s = script.hearing.pending, script._fails_at()
             next_s = min(pending[0][0], fails_s) if pending else fails_s
             wait_s = next_s - time.time()
             if wait_s > EARLY_S:

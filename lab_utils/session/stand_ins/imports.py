@@ -1,6 +1,8 @@
-"""Imports of provider plugins that aren't installed, answered by scripted parts: a worker file runs as it is.
+"""Imports of provider plugins, answered by scripted parts: a worker file runs as it is, without keys.
 
-A finder at the end of `sys.meta_path`: what is installed is always found before it. Doesn't import LiveKit.
+In a session's process (`stand_ins`) a finder at the front of `sys.meta_path` answers for plugins, installed
+or not: a service would answer on the wall clock. One at its end answers for ordinary packages that aren't
+installed (`packages`). Doesn't import LiveKit.
 """
 
 from __future__ import annotations
@@ -14,21 +16,24 @@ from importlib import metadata
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
 
-from .script import Script, SharedScript
+from .packages import MissingPackages
+from .places import importing_place
+from .script import Script, SharedScript, StoodIn
 
 PLUGINS = "livekit.plugins"
 TELEMETRY = ("fi_instrumentation", "fi_instrumentation.fi_types", "traceai_livekit")
 """Modules that only watch a session: whatever is called in them does nothing."""
-INERT_PLUGINS = ("noise_cancellation",)
+INERT_PLUGINS = ("noise_cancellation", "krisp", "ai_coustics")
 """Plugins that change a room's audio, of which there is none."""
 LOCAL = {"silero", "turn_detector"}
 """Plugins that the lab itself needs; they ask no service."""
+DOWNLOADED = {"turn_detector"}
+"""Among them those that need weights from a hub: a session takes LiveKit's local model instead."""
 
 
 class StandIns(MetaPathFinder, Loader, SharedScript):
-    """Finds modules of LiveKit's plugins that nobody else has found; `used` says which."""
+    """Finds modules of LiveKit's plugins; `used` says which were asked for."""
 
     def __init__(self, script: Script | None = None) -> None:
         SharedScript.__init__(self, script)
@@ -39,27 +44,91 @@ class StandIns(MetaPathFinder, Loader, SharedScript):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """The stand-in for a module, if there is one."""
-        if not _can_be_simulated(fullname):
+        if not self._answers(fullname):
             return None
-        return ModuleSpec(fullname, self, is_package=fullname == TELEMETRY[0])
+        return ModuleSpec(fullname, self, is_package=fullname not in TELEMETRY[1:])
+
+    def _answers(self, fullname: str) -> bool:
+        return _can_be_simulated(fullname)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        name = spec.name
-        if name in TELEMETRY or name.rpartition(".")[2] in INERT_PLUGINS:
-            return _InertModule(name)
-        from .parts import PluginModule  # not before: it imports LiveKit, and the clock comes first
+        # Not before: they import LiveKit, and the clock comes first.
+        from .plugins import PluginModule, inert_module
 
-        return PluginModule(name, self)
+        name = spec.name
+        inert = name in TELEMETRY or name.split(".")[2] in INERT_PLUGINS
+        return inert_module(name) if inert else PluginModule(name, self)
 
     def exec_module(self, module: ModuleType) -> None:
-        self.used.append(module.__name__)
+        if self._asked_for(module.__name__):
+            self.used.append(module.__name__)
+
+    def _asked_for(self, name: str) -> bool:
+        return True
+
+
+class ProcessStandIns(StandIns):
+    """Those of a process with sessions: plugins whether installed or not, and packages that aren't."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.packages = MissingPackages()
+
+    def install(self) -> None:
+        """Answer imports from now on, and LiveKit's own services. The clock must have been installed."""
+        sys.meta_path.insert(0, self)
+        sys.meta_path += [_Telemetry(self), self.packages]
+
+    def answer_services(self) -> None:
+        """Answer LiveKit's own services too, which imports LiveKit."""
+        from .inference import stand_in_models
+
+        stand_in_models(self)
+
+    def stood_in(self) -> tuple[StoodIn, ...]:
+        """All that was answered so far, by name."""
+        plugins = [StoodIn(name, "scripted parts") for name in dict.fromkeys(self.used)]
+        packages = [
+            StoodIn(
+                package.name,
+                "nothing: it isn't installed",
+                tuple(map(str, sorted(package.imported_at))),
+                tuple(sorted(package.remarks)),
+                tuple(sorted(package.missed_at)),
+            )
+            for package in self.packages.packages.values()
+        ]
+        return tuple(sorted([*plugins, *packages, *self.named.values()], key=lambda one: one.name))
+
+    def _answers(self, fullname: str) -> bool:
+        package, name = ".".join(fullname.split(".")[:2]), fullname.split(".")[2:3]
+        if package != PLUGINS or not name or name[0] in LOCAL - DOWNLOADED:
+            return False
+        return name[0] in known_plugins().union(INERT_PLUGINS, DOWNLOADED) or importing_place() is not None
+
+    def _asked_for(self, name: str) -> bool:
+        return name.split(".")[2:3] != ["turn_detector"]  # its models are named, when they are made
+
+
+class _Telemetry(MetaPathFinder):
+    """Finds tracers that aren't installed."""
+
+    def __init__(self, own: StandIns) -> None:
+        self._own = own
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname not in TELEMETRY:
+            return None
+        return ModuleSpec(fullname, self._own, is_package=fullname == TELEMETRY[0])
 
 
 @cache
-def stand_ins() -> StandIns:
+def stand_ins() -> ProcessStandIns:
     """This process's own, installed at the first call and for good: a worker's agents may import late."""
-    own = StandIns()
-    sys.meta_path.append(own)
+    own = ProcessStandIns()
+    own.install()
     return own
 
 
@@ -103,22 +172,3 @@ def known_plugins() -> frozenset[str]:
         re.match(r"livekit-plugins-([\w-]+)", need) for need in metadata.requires("livekit-agents") or ()
     )
     return frozenset(found[1].replace("-", "_") for found in wanted if found) - LOCAL
-
-
-class _InertModule(ModuleType):
-    """Each of its names is something that can be called, or asked for further names, and does nothing."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Inert()
-
-
-class _Inert:
-    def __call__(self, *_: Any, **__: Any) -> _Inert:
-        return self
-
-    def __getattr__(self, name: str) -> _Inert:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self

@@ -1,4 +1,4 @@
-"""What a stand-in for a plugin holds: STT, LLM and TTS that take the plugin's arguments and play a script.
+"""STT, LLM and TTS that stand in for those of a provider: they take its arguments and play a script.
 
 Arguments are checked where they are known (`ARGUMENTS`): what the real plugin refuses is refused here too.
 """
@@ -6,7 +6,8 @@ Arguments are checked where they are known (`ARGUMENTS`): what the real plugin r
 from __future__ import annotations
 
 import difflib
-from types import ModuleType
+from abc import ABCMeta
+from collections.abc import Callable
 from typing import Any
 
 from ..scripted.llm import DEFAULT_REPLIES, TTFT, ScriptedLLM
@@ -42,24 +43,19 @@ ARGUMENTS = {
 """What constructors of livekit-plugins-… take by keyword (they take nothing else); others take anything."""
 
 
-class PluginModule(ModuleType):
-    """A module with the three classes of a plugin."""
+class _PartMeta(ABCMeta):
+    """Answers a provider's further ways to make a part, such as `openai.LLM.with_azure`."""
 
-    def __init__(self, name: str, own: SharedScript) -> None:
-        super().__init__(name, f"Stands in for {name}, which isn't installed.")
-        plugin = name.rpartition(".")[2]
-        for base in (StandInSTT, StandInLLM, StandInTTS):
-            kind = base.__name__.removeprefix("StandIn")
-            made = type(kind, (base,), {"__module__": name, "_plugin": plugin, "_own": own, "_kind": kind})
-            setattr(self, kind, made)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+    def __getattr__(cls, name: str) -> Callable[..., Any]:
+        if not name.startswith("with_"):
             raise AttributeError(name)
-        package = f"livekit-plugins-{self.__name__.rpartition('.')[2].replace('_', '-')}"
-        raise AttributeError(
-            f"{self.__name__}.{name} can't be simulated: without {package} there are STT, LLM and TTS"
-        )
+
+        def make(*_: Any, **arguments: Any) -> Any:
+            part: Any = object.__new__(cls)  # type: ignore[arg-type]
+            part._take(arguments, check=False)
+            return part
+
+        return make
 
 
 class _StandIn:
@@ -71,9 +67,9 @@ class _StandIn:
     arguments: dict[str, Any]
     """What the part was made with."""
 
-    def _take(self, arguments: dict[str, Any]) -> None:
+    def _take(self, arguments: dict[str, Any], *, check: bool = True) -> None:
         known = ARGUMENTS.get(f"{self._plugin}.{self._kind}", " ".join(arguments)).split()
-        for name in arguments:
+        for name in arguments if check else ():
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1, 0.4)
                 meant = f"; did you mean {near[0]!r}?" if near else ""
@@ -84,6 +80,16 @@ class _StandIn:
         self.arguments = arguments
         self._own.made(self)
         self.restart()
+
+    def _take_all(self, unnamed: tuple[Any, ...], arguments: dict[str, Any]) -> None:
+        name = f"{self._plugin}.{self._kind}"
+        if unnamed and name in ARGUMENTS:
+            raise TypeError(f"{name}() takes its arguments by name only, as in livekit-plugins {RELEASE}")
+        self._take({"model": unnamed[0]} | arguments if unnamed else arguments)
+
+    def update_options(self, **options: Any) -> None:
+        """Take further arguments, as the providers' parts do in the middle of a call."""
+        self.arguments = self.arguments | options
 
     def restart(self) -> None:
         """Make it as it was when it was new."""
@@ -100,21 +106,22 @@ class _StandIn:
         return self._plugin
 
 
-class StandInSTT(_StandIn, ScriptedSTT):
+class StandInSTT(_StandIn, ScriptedSTT, metaclass=_PartMeta):
     """Hears what the session's scripted STT would hear."""
 
-    def __init__(self, **arguments: Any) -> None:
-        self._take(arguments)
+    def __init__(self, *unnamed: Any, **arguments: Any) -> None:
+        self._take_all(unnamed, arguments)
 
     def restart(self) -> None:
         ScriptedSTT.__init__(self)
+        self._own.hear_together(self)
 
 
-class StandInLLM(_StandIn, ScriptedLLM):
+class StandInLLM(_StandIn, ScriptedLLM, metaclass=_PartMeta):
     """Replies by the script."""
 
-    def __init__(self, **arguments: Any) -> None:
-        self._take(arguments)
+    def __init__(self, *unnamed: Any, **arguments: Any) -> None:
+        self._take_all(unnamed, arguments)
 
     def restart(self) -> None:
         script = self._own.script
@@ -124,11 +131,11 @@ class StandInLLM(_StandIn, ScriptedLLM):
         ScriptedLLM.__init__(self, replies, ttft=ttft, seed=self._own.seed, part=f"llm {self.model}")
 
 
-class StandInTTS(_StandIn, ScriptedTTS):
+class StandInTTS(_StandIn, ScriptedTTS, metaclass=_PartMeta):
     """Speaks as the scripted TTS does."""
 
-    def __init__(self, **arguments: Any) -> None:
-        self._take(arguments)
+    def __init__(self, *unnamed: Any, **arguments: Any) -> None:
+        self._take_all(unnamed, arguments)
 
     def restart(self) -> None:
         first_audio = self._own.script.first_audio or FIRST_AUDIO

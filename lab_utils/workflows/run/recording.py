@@ -23,7 +23,8 @@ from ...session.log.left_out import without_text
 from ...session.metrics import playouts, session_commits, stage_table
 from ...session.prepare import traced_job
 from ...session.scripted.stt_plan import SttTiming, has_placeholders, words_of
-from ...session.stand_ins.imports import stand_ins
+from ...session.stand_ins.imports import ProcessStandIns, stand_ins
+from ...session.stand_ins.script import StoodIn
 from ...session.user_parts import Part, PartKind, load_parts
 from ...session.workers import run_watched
 from ...turns.tracing import TraceCache, Tracer
@@ -53,8 +54,8 @@ class Result:
     stages: pd.DataFrame | None = None
     """`metrics.stage_table`"""
     caveats: tuple[str, ...] = ()
-    simulated: tuple[str, ...] = ()
-    """Modules that an agent or plug-in imports and that aren't installed (`session.stand_ins`)."""
+    stood_in: tuple[StoodIn, ...] = ()
+    """What an agent or plug-in asks for and a stand-in answered (`session.stand_ins`)."""
 
 
 @dataclass(frozen=True)
@@ -77,26 +78,38 @@ class Plan:
 
 def run_one(plan: Plan, files: RecordingFiles) -> Result:
     """One recording from file to results, in a process with a virtual clock."""
-    if not plan.real_time:  # what is to be measured on the wall clock must be there
-        stand_ins().begin(plan.seed)
-    parts = load_parts(plan.parts)
+    own = begin_stand_ins(plan)
+    parts = load_parts(plan.parts, own)
     tracer = Tracer(TraceCache(plan.cache))
     recording = _labelled(load_recording(files), tracer)
-    log = run_watched(_job(plan, recording, tracer, parts))
+    log = run_watched(replace(_job(plan, recording, tracer, parts), stand_ins=own))
     if not plan.text:
         log = without_text(log)  # here, so that figures and summary don't have it either
     scored = recording.labels
     if plan.mode == "reactive" or not (scored and scored.labels):
         scored = None
-    simulated = () if plan.real_time else tuple(sorted(stand_ins().used))
-    result = replace(result_of(log, recording, scored), simulated=simulated)
-    own = save_session(log, plan.out, text=plan.text)
+    stood_in = () if own is None else own.stood_in()
+    result = replace(result_of(log, recording, scored), stood_in=stood_in)
+    folder = save_session(log, plan.out, text=plan.text)
     assert result.stages is not None
-    write_whole(own / "turns.csv", result.stages.to_csv(index=False, lineterminator="\n").encode())
+    write_whole(folder / "turns.csv", result.stages.to_csv(index=False, lineterminator="\n").encode())
     span_s = (0.0, max(log.duration_s, 1.0))  # a session that could not be started lasted no time
-    write_whole(own / "timeline.png", plots.png(plots.session_figure(log, span_s, scored)))
-    write_whole(own / "latency.png", plots.png(plots.latency_figure(log)))
+    write_whole(folder / "timeline.png", plots.png(plots.session_figure(log, span_s, scored)))
+    write_whole(folder / "latency.png", plots.png(plots.latency_figure(log)))
     return result
+
+
+def begin_stand_ins(plan: Plan) -> ProcessStandIns | None:
+    """This process's stand-ins at the start of a session; None where there are none.
+
+    What is to be measured on the wall clock must be there, and who brings no code needs none.
+    """
+    if plan.real_time or not any(plan.parts.values()):
+        return None
+    own = stand_ins()
+    own.answer_services()
+    own.begin(plan.seed)
+    return own
 
 
 def _labelled(recording: Recording, tracer: Tracer) -> Recording:

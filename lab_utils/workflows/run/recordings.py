@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from ...session.prepare import stt_timing
 from ...session.user_parts import BadPart, Part, PartKind
 from ...session.workers import in_workers
 from ...turns.tracing import default_cache
+from .probe import probe
 from .recording import FILES, Plan, Result, run_one
 from .summary import RunResults, write_summary
 
@@ -31,6 +32,10 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, finished: int, recordings: int, folder: Path) -> None:
         super().__init__(f"{finished} of {recordings} recording(s) finished, in {folder}/")
+
+
+def _nobody(_: str) -> None:
+    """Nobody wants to be told."""
 
 
 def run_recordings(
@@ -52,11 +57,13 @@ def run_recordings(
     jobs: int = 2,
     channels: tuple[str, str] = ("caller", "agent"),
     quiet: bool = False,
+    tell: Callable[[str], None] = _nobody,
 ) -> RunResults:
     """Run an agent on each recording under a profile's settings; results in a folder of its own below `out`.
 
     `conditions`: None for those that the profile was measured under.
     `agent`, `stt`, `llm`, `tts`: callables without arguments, or their names (`user_parts`).
+    `tell` is called with what should be known before the first session, which takes a while to come.
     `text`: keep what was said in the results (`session.log.left_out`); the audio is kept either way.
     A recording that can't be used is skipped with its reason, and one whose session fails is kept as failed;
     the others go on. Raises BadRecording if none can be used, BadPart for an agent or plug-in that can't be,
@@ -78,7 +85,10 @@ def run_recordings(
         out.absolute(),
         text,
     )
-    results = _run_all(plan, paths, channels, out, jobs, quiet)
+    found, results = _find(paths, channels)
+    if found and any(isinstance(part, str) for part in parts.values()):
+        _probe(plan, tell)
+    results += _run_all(plan, found, out, jobs, quiet)
     if all(result.outcome == "skipped" for result in results):
         reasons = "; ".join(result.reason for result in results)
         raise BadRecording(reasons or "no recordings given; name a file or a folder")
@@ -87,11 +97,9 @@ def run_recordings(
     return ended
 
 
-def _run_all(
-    plan: Plan, paths: Sequence[str | Path], channels: tuple[str, str], out: Path, jobs: int, quiet: bool
-) -> list[Result]:
+def _run_all(plan: Plan, found: Sequence[RecordingFiles], out: Path, jobs: int, quiet: bool) -> list[Result]:
     """What came of each recording. On Ctrl-C raises Interrupted, with the summary of what was received."""
-    found, results = _find(paths, channels)
+    results: list[Result] = []
     started_at = time.time()
     try:
         for result in _results(plan, found, jobs, quiet):
@@ -135,6 +143,15 @@ def _find(
             name = f"{files.name}-{number}"
         distinct[session_folder(Path(), name).name.casefold()] = replace(files, name=name)
     return list(distinct.values()), skipped
+
+
+def _probe(plan: Plan, tell: Callable[[str], None]) -> None:
+    """Tell what the user's code asks for. Raises BadPart for what can't be answered."""
+    (answer,) = in_workers(probe, [(plan,)], 1, real_time=plan.real_time, quiet=True)
+    if isinstance(answer, Exception):
+        raise answer
+    if answer.stood_in:
+        tell(f"stood in for: {', '.join(one.name for one in answer.stood_in)}")
 
 
 def _results(plan: Plan, found: Sequence[RecordingFiles], jobs: int, quiet: bool) -> Iterator[Result]:

@@ -17,6 +17,7 @@ from ...session.log.files import session_folder
 from ...session.metrics import stage_summary
 from ...session.metrics.stages import SUMMARIZED
 from ...session.scripted.stt_plan import SttTiming
+from ...session.stand_ins.script import StoodIn
 from ...session.user_parts import PartKind
 from .recording import Outcome, Result
 
@@ -65,7 +66,7 @@ def summary_of(results: RunResults) -> dict[str, Any]:
         "stt_timing": results.stt_timing.model_dump(),
         "parts": dict(results.parts),
         "text": results.text,
-        "simulated": sorted({name for result in ran for name in result.simulated}),
+        "stood_in": [_plain_stand_in(one) for one in stood_in(ran)],
         "caveats": list(next((result.caveats for result in ran if result.caveats), ())),
         "interrupted": results.interrupted,
         "outcomes": {outcome: len(results.of(outcome)) for outcome in ("done", "failed", "skipped")},
@@ -74,6 +75,25 @@ def summary_of(results: RunResults) -> dict[str, Any]:
         "recordings": [_plain(result) for result in ran],
         "skipped": [{"path": result.path, "reason": result.reason} for result in results.of("skipped")],
     }
+
+
+def stood_in(results: Sequence[Result]) -> tuple[StoodIn, ...]:
+    """What was stood in for in any of the recordings, by name."""
+    by_name: dict[str, StoodIn] = {}
+    for one in (one for result in results for one in result.stood_in):
+        known = by_name.get(one.name, one)
+        both = {name: _both(getattr(known, name), getattr(one, name)) for name in ("at", "remarks", "missed")}
+        by_name[one.name] = StoodIn(one.name, one.by, **both)
+    return tuple(by_name[name] for name in sorted(by_name))
+
+
+def _both(these: tuple[str, ...], those: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted({*these, *those}))
+
+
+def _plain_stand_in(one: StoodIn) -> dict[str, Any]:
+    plain = {"at": list(one.at), "remarks": list(one.remarks), "missed": list(one.missed)}
+    return {"name": one.name, "by": one.by, **plain}
 
 
 def _plain(result: Result) -> dict[str, Any]:
