@@ -109,8 +109,14 @@ def test_the_questions_of_a_newcomer_are_answered() -> None:
 def test_an_answer_is_where_it_says(question: str, file: str, name: str) -> None:
     path = ROOT / file
     assert path.is_file(), f"{question} {file}"
-    pattern = rf"(?m)^(?:    )?(?:def|class|from .* import .*|import)?\s*\b{name}\b"
-    assert re.search(pattern, path.read_text(encoding="utf-8")), f"{question} {file} has no {name}"
+    defined = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            defined.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            defined |= {target.id for target in targets if isinstance(target, ast.Name)}
+    assert name in defined, f"{question} {file} defines no {name}"
 
 
 def test_the_drawing_of_the_rooms_is_up_to_date() -> None:

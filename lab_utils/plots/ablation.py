@@ -40,6 +40,12 @@ def _in_ms(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{str(name): 1000 * table[name] for name in table.select_dtypes("number")})
 
 
+def _spread(table: pd.DataFrame, name: str) -> Floats:
+    """How far the interval of a figure reaches to both sides; 0 where that can't be told. shape=(2, rows)."""
+    value, low, high = (table[f"{name}{end}"].to_numpy(np.float64) for end in ("", "_low", "_high"))
+    return np.nan_to_num(np.maximum(np.vstack((value - low, high - value)), 0))
+
+
 @dataclass(frozen=True)
 class WaterfallArtists:
     """What `stack_waterfall` draws: the first bar of each kind, and the intervals."""
@@ -62,7 +68,7 @@ def stack_waterfall(ax: Axes, steps: pd.DataFrame, percentile: int) -> Display[W
     """The stack as a waterfall, top to bottom, of one percentile: whole bars at its ends, steps between.
 
     `steps`: `ablation.summary.waterfall`, whose last row is LiveKit's default. Whiskers are the intervals of
-    the levels; the number beside a step is what it saves.
+    the levels, on the sides that can be told; the number beside a step is what it saves.
     """
     record, steps, name = steps, _in_ms(steps), f"p{percentile}"
     level = steps[name].to_numpy(np.float64)
@@ -78,11 +84,9 @@ def stack_waterfall(ax: Axes, steps: pd.DataFrame, percentile: int) -> Display[W
     costs = _bars(ax, rows[~whole & ~saving], low[~whole & ~saving], width[~whole & ~saving], VERMILLION)
     _bars(ax, rows[[last]], low[[last]], width[[last]], BLUE if saving[last] else VERMILLION)
     interval = None
-    spread = np.vstack((level - steps[f"{name}_low"], steps[f"{name}_high"] - level))
-    if np.isfinite(spread).all():
-        whiskers = ax.errorbar(
-            level, rows, xerr=np.maximum(spread, 0), fmt="none", ecolor=BLACK, elinewidth=1, capsize=2.5
-        )
+    spread = _spread(steps, name)
+    if spread.any():
+        whiskers = ax.errorbar(level, rows, xerr=spread, fmt="none", ecolor=BLACK, elinewidth=1, capsize=2.5)
         interval = whiskers.lines[2][0]
     # An agent that never answered has no level: nothing is drawn of it.
     right_edge = np.nan_to_num(np.fmax(np.fmax(high, level), steps[f"{name}_high"].to_numpy(np.float64)))
@@ -131,12 +135,11 @@ def saving_dumbbells(ax: Axes, savings: pd.DataFrame, percentile: int) -> Displa
         ("alone", alone, "o", ORANGE, -0.12),
         ("left_out", left_out, "s", BLUE, 0.12),
     ):
-        spread = np.vstack((values - savings[f"{view}_{name}_low"], savings[f"{view}_{name}_high"] - values))
-        interval: Any = np.maximum(spread, 0) if np.isfinite(spread).all() else None
+        spread = _spread(savings, f"{view}_{name}")
         drawn = ax.errorbar(
             values,
             rows + shift,
-            xerr=interval,
+            xerr=spread if spread.any() else None,
             fmt=marker,
             color=colour,
             markeredgecolor=BLACK,

@@ -7,15 +7,24 @@ from ablation_tables import BASE_S, COMMIT_S, RECORDINGS, SEEDS, TURNS, made_up
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab_utils.latency.ablation.estimates import (
+    NONE,
+    Estimate,
+    Estimator,
+    expanded_percentiles,
+    weighted_percentile,
+)
 from lab_utils.latency.ablation.guide.claims import LevelClaim, SavingClaim
 from lab_utils.latency.ablation.guide.verdicts import Level, Saved, judge_level, judge_saving, judge_share
 from lab_utils.latency.ablation.plan import BASELINE, DEFAULT, FULL, alone, configurations
 from lab_utils.latency.ablation.summary import alone_and_left_out, summarize, waterfall
 from lab_utils.latency.ablation.turns import TURN_COLUMNS, table
 from lab_utils.latency.techniques.choice import NAMES
-from lab_utils.turns.metrics.resampling import NONE, Estimate, Resampling, weighted_percentile
+from lab_utils.turns.metrics.uncertainty import percentile_interval
 
 N = len(RECORDINGS) * SEEDS * TURNS
+CHANCE = 0.02
+"""What 200 studies may miss a coverage by."""
 SAVES_S = [place / 100 for place in range(1, 13)]
 
 
@@ -36,35 +45,84 @@ def test_weighted_percentile_is_that_of_the_repeated_values(values, data, q):
         assert np.isnan(found)
 
 
-def test_interval_is_that_of_whole_recordings_drawn_again():
-    names = np.repeat(["a", "b", "c"], 5)
-    values = np.arange(15.0)
-    resampling = Resampling.of(names, seed=3, resamples=50)
-    slow = [
-        np.percentile(np.concatenate([values[5 * g : 5 * g + 5] for g in range(3) for _ in range(n[g])]), 90)
-        for n in resampling.drawn
-    ]
-    found = resampling.percentile(values, 90)
-    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(slow, (2.5, 97.5))))
+def test_a_percentile_has_the_interval_of_all_other_figures():
+    names = np.repeat([f"call {n}" for n in range(9)], 5)
+    values = np.random.default_rng(4).lognormal(size=45)
+    values[7] = np.nan
+    each = [part[np.isfinite(part)] for part in values.reshape(9, 5)]
+    expected = percentile_interval(each, [1.0] * 9, 50)
+    found = Estimator.of(names).percentile(values, 50)
+    assert (found.low, found.high) == (expected.low, expected.high)
 
 
-def test_one_recording_has_figures_but_no_intervals():
-    found = Resampling.of(np.array(["a", "a", "a"])).percentile(np.array([1.0, 2.0, 9.0]), 50)
-    assert found.value == 2
-    assert np.isnan(found.low)
+def test_a_saving_is_bounded_by_whole_recordings_drawn_again():
+    rng = np.random.default_rng(5)
+    names, before, after = np.repeat([f"call {n}" for n in range(9)], 5), rng.random(45), rng.random(45)
+    estimator = Estimator.of(names, seed=3, resamples=50)
+    rows = [np.repeat(np.arange(45).reshape(9, 5), times, axis=0).ravel() for times in estimator.drawn]
+    slow = [np.median(before[row]) - np.median(after[row]) for row in rows]
+    rests_on = (before >= np.median(before)) | (after >= np.median(after))
+    outer = expanded_percentiles(rests_on.reshape(9, 5).sum(axis=1).astype(float))
+    found = estimator.saved_at(before, after, 50)
+    assert (found.low, found.high) == pytest.approx(np.percentile(slow, outer))
+
+
+def test_a_saving_is_not_told_where_its_percentiles_are_not():
+    names, before = np.repeat([f"call {n}" for n in range(6)], 10), np.arange(60.0)
+    found = Estimator.of(names).saved_at(before, 0.7 * before, 95)
+    assert found.value == pytest.approx(0.3 * np.percentile(before, 95))
+    assert np.isnan([found.low, found.high]).all()
+
+
+def test_fewer_than_three_recordings_have_figures_but_no_intervals():
+    estimator = Estimator.of(np.array(["a", "a", "b"]))
+    before, after = np.array([1.0, 2.0, 9.0]), np.array([1.0, 1.0, 8.0])
+    for found, value in (
+        (estimator.percentile(before, 50), 2),
+        (estimator.saved_at(before, after, 50), 1),
+        (estimator.saved_mean(before, after), 2 / 3),
+    ):
+        assert found.value == pytest.approx(value)
+        assert np.isnan([found.low, found.high]).all()
+
+
+def test_where_few_calls_cannot_tell_how_slow_the_slowest_turns_are_the_upper_limit_is_open():
+    found = Estimator.of(np.repeat(["a", "b", "c", "d"], 10)).percentile(np.arange(40.0), 95)
+    assert np.isfinite(found.low)
     assert np.isnan(found.high)
+
+
+@pytest.mark.parametrize(("q", "calls"), [(50, 8), (95, 15)])
+def test_intervals_of_savings_contain_the_truth_as_often_as_they_say(q, calls):
+    """A technique that takes 30 % off each turn, in calls that differ from each other."""
+
+    def draw(rng: np.random.Generator, calls: int):
+        of = np.repeat(np.arange(calls), 10)
+        before = np.exp(rng.normal(0, 0.25, calls)[of] + rng.normal(0, 0.45, len(of)))
+        return of.astype(str), before, 0.7 * before
+
+    _, before, after = draw(np.random.default_rng(0), 20_000)
+    truth = np.percentile(before, q) - np.percentile(after, q)
+    rng, told, held = np.random.default_rng(1), 0, 0
+    for study in range(200):
+        names, before, after = draw(rng, calls)
+        found = Estimator.of(names, study, resamples=400).saved_at(before, after, q)
+        told += np.isfinite(found.low)
+        held += found.low <= truth <= found.high
+    assert told > 100
+    assert held >= (0.93 - CHANCE) * told
 
 
 def test_saving_counts_only_turns_answered_in_both():
     before, after = np.array([100.0, 500.0, np.nan, 300.0]), np.array([90.0, np.nan, 10.0, 290.0])
-    resampling = Resampling.of(np.array(["a", "a", "b", "b"]))
-    assert resampling.saved_mean(before, after).value == 10
-    assert resampling.saved_at(before, after, 50).value == 10
-    assert resampling.saved_mean(before[:2], np.full(2, np.nan)) == NONE
+    estimator = Estimator.of(np.array(["a", "a", "b", "b"]))
+    assert estimator.saved_mean(before, after).value == 10
+    assert estimator.saved_at(before, after, 50).value == 10
+    assert estimator.saved_mean(before[:2], np.full(2, np.nan)) == NONE
 
 
 def test_a_saving_common_to_all_turns_is_certain_however_much_turns_differ():
-    summary = summarize(*made_up(noise_s=0.4))
+    summary = summarize(*made_up(noise_s=0.4, recordings=tuple("abcdefghijklmnop")))
     of = summary.savings.set_index(["technique", "view", "measure", "on"])
     for name, expected in zip(NAMES, SAVES_S, strict=True):
         for view in ("alone", "left out", "stacked"):
@@ -73,7 +131,7 @@ def test_a_saving_common_to_all_turns_is_certain_however_much_turns_differ():
                 assert row[figure] == pytest.approx(expected)
                 assert row[f"{figure}_low"] == pytest.approx(expected)
                 assert row[f"{figure}_high"] == pytest.approx(expected)
-            assert row["turns"] == N
+            assert row["turns"] == 4 * N
             assert row["affected"] == 1
 
 
@@ -310,6 +368,10 @@ def test_a_verdict_is_certain_unless_its_interval_holds_the_limit_or_is_unknown(
         ((low - 0.009, low), False),
         ((low - 0.009, np.nextafter(low, 0)), True),
         ((np.nan, np.nan), False),
+        ((low, np.nan), True),  # open above: no lower than the limit
+        ((np.nan, np.nextafter(low, 0)), True),
+        ((low - 0.009, np.nan), False),
+        ((np.nan, low + 0.009), False),
     ):
         one = exactly(low + 0.001, *interval)
         assert judged(one, one, one).certain is certain, interval

@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...core.timeline import Floats
-from ...turns.metrics.resampling import PERCENTILES, Estimate, Resampling
 from ..techniques.choice import NAMES, TechniqueName
+from .estimates import PERCENTILES, Estimate, Estimator
 from .guide.claims import DISCARDED_LINE, DISCARDED_SHARE, LEVELS, SAVINGS, STAGE_FIGURES, View
 from .guide.verdicts import Level, Saved, Verdict, judge_level, judge_saving, judge_share
 from .plan import BASELINE, DEFAULT, FULL, MISTAKE, alone, before, left_out, stacked
@@ -25,7 +25,8 @@ CHANGED_S = 0.001
 
 @dataclass(frozen=True)
 class Summary:
-    """What an ablation found. In every table an interval is 95 %, by recording (NaN with fewer than two)."""
+    """What an ablation found. In every table an interval is 95 %, by recording; a limit that can't be
+    told from so few is NaN."""
 
     latency: pd.DataFrame
     """A row per configuration and measure (`MEASURES`, `STAGES`): configuration, measure, turns (asked for),
@@ -48,18 +49,18 @@ def summarize(turns: pd.DataFrame, sessions: pd.DataFrame, seed: int = 0) -> Sum
         )
     wide = {name: matrix(turns, name) for name in (*MEASURES, *STAGES)}
     recordings = wide[MEASURES[0]].index.get_level_values("recording").to_numpy(str)
-    resampling = Resampling.of(recordings, seed)
+    estimator = Estimator.of(recordings, seed)
     costs = _costs(sessions)
-    savings = pd.DataFrame(_savings(turns, wide, resampling))
+    savings = pd.DataFrame(_savings(turns, wide, estimator))
     return Summary(
-        latency=pd.DataFrame(_latencies(wide, resampling)),
+        latency=pd.DataFrame(_latencies(wide, estimator)),
         savings=savings,
         costs=costs,
-        verdicts=tuple(_verdicts(turns, sessions, wide, savings, costs, resampling)),
+        verdicts=tuple(_verdicts(turns, sessions, wide, savings, costs, estimator)),
     )
 
 
-def _latencies(wide: dict[str, pd.DataFrame], resampling: Resampling) -> Iterator[dict[str, Any]]:
+def _latencies(wide: dict[str, pd.DataFrame], estimator: Estimator) -> Iterator[dict[str, Any]]:
     for measure, frame in wide.items():
         for name in frame:
             values = frame[name].to_numpy(np.float64)
@@ -67,7 +68,7 @@ def _latencies(wide: dict[str, pd.DataFrame], resampling: Resampling) -> Iterato
             row = {"configuration": name, "measure": measure, "turns": len(values), "answered": len(known)}
             for q in PERCENTILES:
                 if measure in MEASURES:
-                    row |= _columns(f"p{q}", resampling.percentile(values, q))
+                    row |= _columns(f"p{q}", estimator.percentile(values, q))
                 else:
                     row[f"p{q}"] = float(np.percentile(known, q)) if len(known) else np.nan
             yield row
@@ -95,7 +96,7 @@ def comparisons() -> Iterator[Comparison]:
 
 
 def _savings(
-    turns: pd.DataFrame, wide: dict[str, pd.DataFrame], resampling: Resampling
+    turns: pd.DataFrame, wide: dict[str, pd.DataFrame], estimator: Estimator
 ) -> Iterator[dict[str, Any]]:
     where = {name: _acted(turns, wide[MEASURES[0]], name) for name in NAMES}
     for pair in comparisons():
@@ -115,9 +116,9 @@ def _savings(
                     "with": pair.with_,
                     "turns": int(known.sum()),
                     "affected": float(changed.mean()) if known.any() else np.nan,
-                    **_columns("saved_p50", resampling.saved_at(without, after, 50)),
-                    **_columns("saved_p95", resampling.saved_at(without, after, 95)),
-                    **_columns("saved_mean", resampling.saved_mean(without, after)),
+                    **_columns("saved_p50", estimator.saved_at(without, after, 50)),
+                    **_columns("saved_p95", estimator.saved_at(without, after, 95)),
+                    **_columns("saved_mean", estimator.saved_mean(without, after)),
                 }
 
 
@@ -145,7 +146,7 @@ def _verdicts(
     wide: dict[str, pd.DataFrame],
     savings: pd.DataFrame,
     costs: pd.DataFrame,
-    resampling: Resampling,
+    estimator: Estimator,
 ) -> Iterator[Verdict]:
     total, greeted = MEASURES[0], bool(sessions["greeted"].all())
     for claim in SAVINGS:
@@ -163,10 +164,10 @@ def _verdicts(
         yield judge_level(
             level,
             Level(
-                total=_p95(wide[total][name], chosen, resampling),
-                after_commit=_p95(wide["after_commit_s"][name], chosen, resampling),
-                commit=_p95(wide["commit_s"][name], chosen, resampling),
-                without_tool=_p95(wide["after_commit_s"][name], chosen & ~tool[name].to_numpy(), resampling),
+                total=_p95(wide[total][name], chosen, estimator),
+                after_commit=_p95(wide["after_commit_s"][name], chosen, estimator),
+                commit=_p95(wide["commit_s"][name], chosen, estimator),
+                without_tool=_p95(wide["after_commit_s"][name], chosen & ~tool[name].to_numpy(), estimator),
                 turns=int(chosen.sum()),
             ),
         )
@@ -178,8 +179,8 @@ def _verdicts(
         yield judge_share(told, float(share[name]), shares, DISCARDED_SHARE, DISCARDED_LINE)
 
 
-def _p95(column: pd.Series, chosen: NDArray[np.bool_], resampling: Resampling) -> Estimate:
-    return resampling.percentile(np.where(chosen, column.to_numpy(np.float64), np.nan), 95)
+def _p95(column: pd.Series, chosen: NDArray[np.bool_], estimator: Estimator) -> Estimate:
+    return estimator.percentile(np.where(chosen, column.to_numpy(np.float64), np.nan), 95)
 
 
 def _saved(row: Mapping[Any, Any]) -> Saved:

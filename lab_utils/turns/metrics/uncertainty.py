@@ -15,7 +15,8 @@ Methods:
   "Comparative study of confidence intervals for proportions in complex sample surveys"). It is never
   narrower than that of calls correlated by `LEAST_CORRELATION`: where hardly anything was cut, a call that is
   cut often may just not have been seen yet.
-- A mean latency: t on the logarithm, by the delta method, since latencies are positive and skewed.
+- A mean latency: t on the logarithm, by the delta method, since latencies are positive and skewed. A mean
+  difference: t.
 - A percentile: the values at which a score test of "a share q of the turns is faster" doesn't reject
   (Woodruff 1952, "Confidence intervals for medians and other position measures"; Francisco & Fuller 1991).
   A missed end of turn is slower than any other. A limit beyond the slowest turn seen can't be told: the
@@ -110,6 +111,21 @@ def mean_interval(total: Floats, n: Floats) -> Interval:
     mean = total.sum() / n.sum()
     factor = np.exp(_quantile(n) * np.sqrt(_variance(total, n)) / mean)
     return Interval(float(mean / factor), float(mean * factor))
+
+
+def difference_interval(total: Floats, n: Floats) -> Interval:
+    """Of a pooled mean of values of either sign, such as differences; arguments as in `mean_interval`.
+
+    >>> found = difference_interval(np.array([-1.0, 2.0, 1.0, 0.5]), np.array([10.0, 12.0, 8.0, 9.0]))
+    >>> f"{found.low:.3f} to {found.high:.3f}"
+    '-0.144 to 0.272'
+    """
+    used = n > 0
+    total, n = total[used], n[used]
+    if len(n) < LEAST_RECORDINGS:
+        return UNTOLD
+    mean, half = total.sum() / n.sum(), _quantile(n) * np.sqrt(_variance(total, n))
+    return Interval(float(mean - half), float(mean + half))
 
 
 def percentile_interval(values: Sequence[Floats], weight: Sequence[float], q: float) -> Interval:

@@ -28,8 +28,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ....core.text import in_ms
-from ....turns.metrics.resampling import Estimate
 from ...techniques.choice import TechniqueName
+from ..estimates import Estimate
 from ..turns import FIRST_TURN, WHERE
 from .claims import LevelClaim, SavingClaim, View
 
@@ -205,11 +205,15 @@ def _reaches(found: Estimate, least_s: float) -> bool:
 
 
 def _certain(found: Estimate, limit_s: float) -> bool:
-    return bool(np.isfinite(found.low) and not found.low < limit_s <= found.high)
+    """A limit of the interval that can't be told rules nothing out."""
+    low = found.low if np.isfinite(found.low) else -np.inf
+    high = found.high if np.isfinite(found.high) else np.inf
+    return not low < limit_s <= high
 
 
 def _told(found: Estimate) -> str:
     if not np.isfinite(found.value):
         return in_ms(None)
-    interval = f" [{in_ms(found.low, '')}, {in_ms(found.high, '')}]" if np.isfinite(found.low) else ""
+    known = np.isfinite(found.low) or np.isfinite(found.high)
+    interval = f" [{in_ms(found.low, '')}, {in_ms(found.high, '')}]" if known else ""
     return f"{in_ms(found.value, '')}{interval} ms"

@@ -1,0 +1,145 @@
+"""Percentiles of latency, and what one configuration saves over another, with 95 % intervals.
+
+Conventions: values of shape=(turns,) with NaN for "not answered"; the unit is the recording, since the turns
+of one recording (under all its draws of delays) are not independent. A limit that can't be told from these
+recordings is NaN.
+Definitions: a saving at p95 is the difference of two percentiles over the same turns (those answered in
+both); `saved_mean` is the mean of the turns' own differences. Positive is faster.
+Methods: percentiles of one configuration have the intervals of all other figures (`metrics.uncertainty`).
+A difference of percentiles has no such formula: whole recordings are drawn again, the same for both sides.
+The interval reaches further out among the resampled differences the fewer recordings there are (the expanded
+percentile interval of Hesterberg 2015, "What teachers should know about the bootstrap"), counting only the
+turns that are at least as slow as the percentile, for it rests on these. It is told where both percentiles
+have both limits, and from `LEAST_FOR_SAVINGS` recordings on: with fewer it holds the truth too seldom.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from ...core.timeline import Floats, Ints
+from ...turns.metrics.uncertainty import (
+    CONFIDENCE,
+    degrees_of_freedom,
+    difference_interval,
+    percentile_interval,
+)
+
+PERCENTILES = (50, 90, 95)
+RESAMPLES = 1000
+LEAST_FOR_SAVINGS = 5
+"""Recordings; measured, see docs/intervals.md."""
+
+
+class Estimate(NamedTuple):
+    """A figure with its 95 % interval; a limit that can't be told is NaN."""
+
+    value: float
+    low: float
+    high: float
+
+
+NONE = Estimate(np.nan, np.nan, np.nan)
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """Estimates over the turns of some recordings, all with the same resamples, so that they compare."""
+
+    groups: Ints
+    """Each turn's recording, 0 to `recordings` - 1; shape=(turns,)."""
+    drawn: NDArray[np.int64]
+    """How often each resample holds each recording, shape=(resamples, recordings)."""
+
+    @classmethod
+    def of(cls, recordings: NDArray[np.str_], seed: int = 0, resamples: int = RESAMPLES) -> Estimator:
+        """`recordings`: the name of each turn's recording, shape=(turns,)."""
+        names, groups = np.unique(recordings, return_inverse=True)
+        n = len(names)
+        draws = np.random.default_rng(seed).integers(n, size=(resamples, n)) if n else np.zeros((0, 0), int)
+        drawn = np.apply_along_axis(np.bincount, 1, draws, minlength=n) if n > 1 else np.zeros((0, n), int)
+        return cls(groups.astype(np.int64), drawn.astype(np.int64))
+
+    def percentile(self, values: Floats, q: float) -> Estimate:
+        """A percentile of the finite values."""
+        known = np.isfinite(values)
+        if not known.any():
+            return NONE
+        each = [values[known & (self.groups == group)] for group in range(self.drawn.shape[1])]
+        interval = percentile_interval(each, [1.0] * len(each), q)
+        return _estimate(float(np.percentile(values[known], q)), interval.low, interval.high)
+
+    def saved_at(self, before: Floats, after: Floats, q: float) -> Estimate:
+        """The percentile of `before` minus that of `after`, over the turns that have a value in both."""
+        both = np.isfinite(before) & np.isfinite(after)
+        if not both.any():
+            return NONE
+        sides = [np.where(both, one, np.nan) for one in (before, after)]
+        levels = [self.percentile(one, q) for one in sides]
+        value = levels[0].value - levels[1].value
+        slow = np.any([one >= level.value for one, level in zip(sides, levels, strict=True)], axis=0)
+        n = np.bincount(self.groups[slow]).astype(np.float64)
+        n = n[n > 0]
+        if (
+            len(np.unique(self.groups[both])) < LEAST_FOR_SAVINGS
+            or len(n) < 2
+            or not np.isfinite(levels).all()
+        ):
+            return _estimate(value, None, None)
+        weights = self.drawn[:, self.groups[both]]
+        resampled = [weighted_percentile(one[both], weights, q) for one in sides]
+        low, high = np.nanpercentile(resampled[0] - resampled[1], expanded_percentiles(n)).tolist()
+        return Estimate(value, low, high)
+
+    def saved_mean(self, before: Floats, after: Floats) -> Estimate:
+        """The mean of the turns' own savings."""
+        both = np.isfinite(before) & np.isfinite(after)
+        if not both.any():
+            return NONE
+        difference, groups = before[both] - after[both], self.groups[both]
+        total = np.bincount(groups, difference).astype(np.float64)
+        n = np.bincount(groups).astype(np.float64)
+        interval = difference_interval(total, n)
+        return _estimate(float(difference.mean()), interval.low, interval.high)
+
+
+def expanded_percentiles(n: Floats) -> tuple[float, float]:
+    """Which percentiles of the resamples bound a 95 % interval that rests on `n` turns of each recording.
+
+    >>> low, high = expanded_percentiles(np.full(12, 20.0))
+    >>> f"{low:.2f} to {high:.2f}"
+    '1.08 to 98.92'
+    """
+    t = special.stdtrit(degrees_of_freedom(n), 0.5 + CONFIDENCE / 2)
+    outside = 100 * float(special.ndtr(-t * np.sqrt(len(n) / (len(n) - 1))))
+    return outside, 100 - outside
+
+
+def weighted_percentile(values: Floats, weights: NDArray[np.int64], q: float) -> Floats:
+    """`np.percentile(np.repeat(values, row), q)` for each row of `weights`; NaN for a row of zeros.
+
+    `values`: shape=(n,), finite; `weights`: shape=(rows, n). Returns shape=(rows,).
+
+    >>> weighted_percentile(np.array([1.0, 2.0, 9.0]), np.array([[1, 1, 1], [0, 3, 1]]), 50).tolist()
+    [2.0, 2.0]
+    """
+    order = np.argsort(values, kind="stable")
+    ordered, reached = values[order], np.cumsum(weights[:, order], axis=1)
+    total = reached[:, -1]
+    place = np.maximum(total - 1, 0) * (q / 100)
+    below = np.floor(place)
+    above = np.minimum(below + 1, np.maximum(total - 1, 0))
+    low, high = (
+        ordered[np.minimum((reached <= index[:, None]).sum(axis=1), len(ordered) - 1)]
+        for index in (below, above)
+    )
+    return np.where(total > 0, low + (place - below) * (high - low), np.nan)
+
+
+def _estimate(value: float, low: float | None, high: float | None) -> Estimate:
+    return Estimate(value, np.nan if low is None else low, np.nan if high is None else high)
