@@ -10,7 +10,9 @@ END_OF_SPEECH's time less its accumulated silence (livekit/agents/voice/audio_re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -39,9 +41,8 @@ def find_pauses(trace: VadTrace, vad: VadSettings, frame_samples: int) -> Pauses
     >>> pauses.last_speaking_s.round(3).tolist(), pauses.end_of_speech_s.round(3).tolist()
     ([1.294], [1.55])
     """
-    p = trace.probabilities
-    active, start_of, end_of = _turning_points(p, vad)
-    return _pauses(active, start_of, end_of, 0, vad, frame_samples)
+    (pauses,) = _pauses([_Stream(trace.probabilities)], vad, frame_samples)
+    return pauses
 
 
 def find_branches(
@@ -67,71 +68,126 @@ def find_branches(
     trace = traced.vad[vad.model][phase]
     offset_s = trace.phase_samples / SAMPLE_RATE_HZ
     _, start_of, end_of = _turning_points(trace.probabilities, vad)
+    streams: list[_Stream] = []
+    shared: list[int] = []
+    for branch in traced.branches:
+        fork = (branch.from_sample + trace.phase_samples) // WINDOW_SAMPLES  # it hears something else first
+        ended = int(np.searchsorted(end_of, fork))
+        shared.append(max(0, ended - 1))
+        before = slice(shared[-1], ended)  # the last END_OF_SPEECH, if any: the VAD is silent from there on
+        first = int(end_of[ended - 1]) + 1 if ended else 0
+        heard = np.concatenate((trace.probabilities[first:fork], branch.vad[vad.model][phase]))
+        opening = int(start_of[0]) if len(start_of) and start_of[0] < fork else None
+        streams.append(_Stream(heard, first, start_of[before].tolist(), end_of[before].tolist(), opening))
     found = []
-    for branch, (labels, agent) in zip(traced.branches, traced.waiting, strict=True):
-        own = branch.vad[vad.model][phase]
+    for k, own in enumerate(_pauses(streams, vad, frame_samples)):
+        branch, (labels, agent) = traced.branches[k], traced.waiting[k]
         from_sample = branch.from_sample + trace.phase_samples
-        fork = from_sample // WINDOW_SAMPLES  # the first window that hears something else
-        shared = max(0, int(np.searchsorted(end_of, fork)) - 1)
-        before = slice(shared, int(np.searchsorted(end_of, fork)))  # the last END_OF_SPEECH, if any
-        first = int(end_of[before][-1]) + 1 if len(end_of[before]) else 0  # the VAD is silent from here on
-        active, starts, ends = _turning_points(np.concatenate((trace.probabilities[first:fork], own)), vad)
-        starts = np.concatenate((start_of[before], starts + first))
-        ends = np.concatenate((end_of[before], ends + first))
-        pauses = _pauses(active, starts, ends, first, vad, frame_samples)
-        if len(start_of) and start_of[0] < fork:
-            opening = arrival_samples(start_of[:1], frame_samples)[0] / SAMPLE_RATE_HZ
-            pauses = replace(pauses, opening_s=float(opening))
-        arrival = (from_sample // frame_samples + 1) * frame_samples
         found.append(
             BranchPauses(
                 turn=branch.turn,
                 from_sample=from_sample,
-                from_s=arrival / SAMPLE_RATE_HZ,
-                shared=shared,
-                own=pauses,
+                from_s=(from_sample // frame_samples + 1) * frame_samples / SAMPLE_RATE_HZ,
+                shared=shared[k],
+                own=own,
                 agent=agent + offset_s,
                 labels=labels,
-                probabilities=own,
+                probabilities=branch.vad[vad.model][phase],
             )
         )
     return tuple(found)
 
 
-def _pauses(
-    active: Bools, start_of: Ints, end_of: Ints, first: int, vad: VadSettings, frame_samples: int
-) -> Pauses:
-    """Pauses from the windows of START_OF_SPEECH and END_OF_SPEECH; `active` begins at window `first`."""
+@dataclass(frozen=True)
+class _Stream:
+    """What a VAD hears from a moment of silence on."""
+
+    probabilities: Floats
+    first: int = 0
+    """Number of the first of these windows."""
+    start: list[int] = field(default_factory=list)
+    """Windows of START_OF_SPEECH before them, of pauses that are to be told of as well."""
+    end: list[int] = field(default_factory=list)
+    """Windows of END_OF_SPEECH of these."""
+    opening: int | None = None
+    """Window of the very first START_OF_SPEECH, if that is not among those to be told of."""
+
+
+def _pauses(streams: Sequence[_Stream], vad: VadSettings, frame_samples: int) -> list[Pauses]:
+    """The pauses of each stream; all are computed at once, for the streams may be many and short."""
+    bounds = np.cumsum([0, *(len(one.probabilities) for one in streams)])
+    heard = np.concatenate([one.probabilities for one in streams])
+    active, starts, ends = _candidates(heard, vad, bounds[:-1])
+    start: list[int] = []
+    end: list[int] = []
+    resume: list[int] = []
+    opening: list[int] = []
+    last: list[int] = []
+    sizes = [0]
+    start_of: list[int] = []
+    end_of: list[int] = []
+    for one, at, stop in zip(streams, bounds.tolist(), bounds[1:].tolist(), strict=False):
+        own_start, own_end = _alternate(_within(starts, at, stop), _within(ends, at, stop))
+        to_window = one.first - at
+        told_start = one.start + [window + to_window for window in own_start]
+        told_end = one.end + [window + to_window for window in own_end]
+        last.append(stop - 1 + to_window)
+        start += told_start[: len(told_end)]
+        end += told_end
+        resume += [*told_start[1:], last[-1]][: len(told_end)]
+        opening.append(one.opening if one.opening is not None else [*told_start, last[-1]][0])
+        sizes.append(len(end))
+        start_of += own_start
+        end_of += own_end + [stop - 1] * (len(own_start) - len(own_end))
+    short = _short_speech(active, bounds, start_of, end_of)
+    shorts = np.searchsorted(short, bounds)
+    stream = np.searchsorted(bounds, short, side="right") - 1
+    short += (np.array([one.first for one in streams], dtype=np.int64) - bounds[:-1])[stream]
+    columns = [np.array(column, dtype=np.int64) for column in (start, end, resume, opening, last)]
+    return _timed(columns, short, sizes, shorts.tolist(), vad, frame_samples)
+
+
+def _timed(
+    columns: list[Ints],
+    short: Ints,
+    sizes: list[int],
+    shorts: list[int],
+    vad: VadSettings,
+    frame_samples: int,
+) -> list[Pauses]:
+    """Pauses from windows: `columns` has those of START_OF_SPEECH, END_OF_SPEECH and resumption of each
+    pause, and the opening and the last window of each stream; `short`: those where short speech moves the
+    last speaking time. `sizes`, `shorts`: where each stream's begin.
+    """
     n_speech = windows_to_reach(vad.min_speech_duration)
     n_silence = windows_to_reach(vad.min_silence_duration)
-    n = first + len(active)
-    sums = accumulated_s(max(n_speech, n_silence))
     n_predict = windows_to_reach(PREDICTION_SILENCE_S) + 1  # silence is read before it is updated
-    predict = end_of - n_silence + n_predict
-    short = _short_speech(active, first, start_of, end_of)
-    arrivals = arrival_samples(np.concatenate((start_of, end_of, predict, short, (n - 1,))), frame_samples)
-    arrivals_s = arrivals / SAMPLE_RATE_HZ
-    starts, ends = len(start_of), len(start_of) + len(end_of)
-    start_s, end_s, short_s = (
-        arrivals_s[:starts],
-        arrivals_s[starts:ends],
-        arrivals_s[ends + len(predict) : -1],
-    )
-    predict_sample = arrivals[ends : ends + len(predict)]
+    sums = accumulated_s(max(n_speech, n_silence))
+    parts = [*columns, columns[1] - n_silence + n_predict, short]
+    at = arrival_samples(np.concatenate(parts), frame_samples)
+    cuts = np.cumsum([len(part) for part in parts[:-1]])
+    start_s, end_s, resume_s, opening_s, last_s, _, short_s = np.split(at / SAMPLE_RATE_HZ, cuts)
+    predict = at[cuts[4] : cuts[5]]
     if n_silence < n_predict:
-        predict_sample = np.zeros_like(predict_sample)
-    stream_end_s = float(arrivals_s[-1]) if n else 0.0
-    return Pauses(
-        speech_start_s=start_s[: len(end_of)] - sums[n_speech],
-        start_of_speech_s=start_s[: len(end_of)],
-        last_speaking_s=end_s - sums[n_silence],
-        end_of_speech_s=end_s,
-        resume_s=np.concatenate((start_s[1:], (stream_end_s,)))[: len(end_of)],
-        predict_sample=predict_sample,
-        short_speech_s=short_s,
-        opening_s=float(start_s[0]) if len(start_of) else stream_end_s,
-        stream_end_s=stream_end_s,
-    )
+        predict = np.zeros_like(predict)
+    speech_s, last_speaking_s = start_s - sums[n_speech], end_s - sums[n_silence]
+    found = []
+    for k, (first, after) in enumerate(pairwise(sizes)):
+        own = slice(first, after)
+        found.append(
+            Pauses(
+                speech_start_s=speech_s[own],
+                start_of_speech_s=start_s[own],
+                last_speaking_s=last_speaking_s[own],
+                end_of_speech_s=end_s[own],
+                resume_s=resume_s[own],
+                predict_sample=predict[own],
+                short_speech_s=short_s[shorts[k] : shorts[k + 1]],
+                opening_s=float(opening_s[k]),
+                stream_end_s=float(last_s[k]),
+            )
+        )
+    return found
 
 
 @dataclass(frozen=True)
@@ -170,7 +226,7 @@ def speech_events(p: Floats, vad: VadSettings, frame_samples: int, origin: int) 
     window = np.arange(len(p))
     arrival_s = (origin + arrival_samples(window, frame_samples)) / SAMPLE_RATE_HZ
     speaking = np.searchsorted(start, window) > np.searchsorted(end, window)
-    run = _run_length(active | (speaking & (p > vad.deactivation)))
+    run = _run_length(active | (speaking & (p > vad.deactivation)), np.zeros(1, dtype=np.int64))
     heard = np.flatnonzero(run[:-1] > 0) + 1
     sums = accumulated_s(max(n_speech, n_silence, int(run.max(initial=0))))
     return SpeechEvents(
@@ -186,41 +242,60 @@ def speech_events(p: Floats, vad: VadSettings, frame_samples: int, origin: int) 
 
 def _turning_points(p: Floats, vad: VadSettings) -> tuple[Bools, Ints, Ints]:
     """Which windows can start speech, and the windows of START_OF_SPEECH and END_OF_SPEECH."""
+    active, starts, ends = _candidates(p, vad, np.zeros(1, dtype=np.int64))
+    start_of, end_of = _alternate(starts.tolist(), ends.tolist())
+    return active, np.array(start_of, dtype=np.int64), np.array(end_of, dtype=np.int64)
+
+
+def _candidates(p: Floats, vad: VadSettings, begins: Ints) -> tuple[Bools, Ints, Ints]:
+    """Which windows can start speech, and where enough of them, or of silence, have been heard in a row since
+    the stream began; `begins`: where streams begin in `p`."""
     n_speech = windows_to_reach(vad.min_speech_duration)
     n_silence = windows_to_reach(vad.min_silence_duration)
     active = p >= vad.activation_threshold
-    starts = np.flatnonzero(_run_length(active) == n_speech)
-    ends = np.flatnonzero(_run_length(~(active | (p > vad.deactivation))) == n_silence)
-    return active, *_alternate(starts, ends)
+    starts = np.flatnonzero(_run_length(active, begins) == n_speech)
+    ends = np.flatnonzero(_run_length(~(active | (p > vad.deactivation)), begins) == n_silence)
+    return active, starts, ends
 
 
-def _run_length(mask: np.ndarray) -> Ints:
-    """Length of the run of True that ends at each place; shape=(n,)."""
+def _run_length(mask: Bools, begins: Ints) -> Ints:
+    """Length of the run of True that ends at each place and begins no earlier than its stream; shape=(n,)."""
     index = np.arange(len(mask))
-    last_false = np.maximum.accumulate(np.where(mask, -1, index)) if len(mask) else index
-    return index - last_false
+    last_false = np.where(mask, -1, index)
+    begun = begins[begins < len(mask)]
+    last_false[begun] = np.maximum(last_false[begun], begun - 1)
+    return index - np.maximum.accumulate(last_false)
 
 
-def _alternate(starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
-    """The windows of START and END of speech: each the first candidate after the other."""
-    start_of, end_of = [], []
+def _within(places: Ints, first: int, after: int) -> list[int]:
+    """The places, in order, that lie in a stretch."""
+    found: list[int] = places[np.searchsorted(places, first) : np.searchsorted(places, after)].tolist()
+    return found
+
+
+def _alternate(starts: list[int], ends: list[int]) -> tuple[list[int], list[int]]:
+    """START and END of speech: each the first candidate after the other."""
+    start_of: list[int] = []
+    end_of: list[int] = []
     i = j = 0
-    start_list, end_list = starts.tolist(), ends.tolist()
-    while i < len(start_list):
-        start_of.append(start_list[i])
-        while j < len(end_list) and end_list[j] <= start_of[-1]:
+    while i < len(starts):
+        start_of.append(starts[i])
+        while j < len(ends) and ends[j] <= start_of[-1]:
             j += 1
-        if j == len(end_list):
+        if j == len(ends):
             break
-        end_of.append(end_list[j])
-        while i < len(start_list) and start_list[i] <= end_of[-1]:
+        end_of.append(ends[j])
+        while i < len(starts) and starts[i] <= end_of[-1]:
             i += 1
-    return np.array(start_of, dtype=np.int64), np.array(end_of, dtype=np.int64)
+    return start_of, end_of
 
 
-def _short_speech(active: np.ndarray, first: int, start_of: Ints, end_of: Ints) -> Ints:
-    """Windows that follow an active window while the VAD is not speaking; `active` begins at `first`."""
-    candidates = np.flatnonzero(active[:-1]) + 1 + first if len(active) else np.zeros(0, dtype=np.int64)
+def _short_speech(active: Bools, bounds: Ints, start_of: list[int], end_of: list[int]) -> Ints:
+    """Windows that follow an active window of their stream while the VAD is not speaking.
+
+    `bounds`: where the streams begin and the last one ends; an END_OF_SPEECH for each START_OF_SPEECH.
+    """
+    candidates = np.setdiff1d(np.flatnonzero(active) + 1, bounds, assume_unique=True)
     ended = np.searchsorted(end_of, candidates - 1)  # END_OF_SPEECH events before the active window
     started = np.searchsorted(start_of, candidates)  # START_OF_SPEECH events before this window
     return np.asarray(candidates[ended == started], dtype=np.int64)
