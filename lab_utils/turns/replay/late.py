@@ -128,7 +128,7 @@ class _Walk:
         state.commit_before(at_s, self.frame_samples, refusals)
         if what == _RESUME:
             state.speaking = True
-            state.pending_s[:] = np.inf
+            state.cancel()
             return
         if what == _SHORT_SPEECH:
             state.last_speaking_s[:] = at_s
@@ -149,10 +149,7 @@ class _Walk:
             state.last_speaking_s[:] = pauses.last_speaking_s[i]
             state.predicted[:] = predictions is not None
             if predictions is not None:
-                start = np.maximum(state.flushed, max(0, int(pauses.predict_sample[i]) - BUFFER_SAMPLES))
-                distinct, of_setting = np.unique(start + self.shift[i], return_inverse=True)
-                ends = np.full(len(distinct), pauses.predict_sample[i] + self.shift[i])
-                p = predictions.needed(distinct, ends)[of_setting]
+                p = self._predicted(state, predictions, i)
                 state.probability[state.row], state.accepted[state.row] = p, p >= delays.threshold
         pause = state.pause
         likely = state.accepted[state.row] | ~state.predicted
@@ -161,21 +158,26 @@ class _Walk:
         if predictions is not None and pause >= 0:
             ready_s = pauses.predict_s[pause] + self.prediction_delay
             commit_s = np.where(state.predicted, np.maximum(commit_s, ready_s), commit_s)
-        trigger = state.transcribed
-        state.pending_s[trigger] = commit_s[trigger]
-        state.pending_last_speaking_s[trigger] = state.last_speaking_s[trigger]
-        may_be_at_once = what == _TRANSCRIPT and not self.modelled
-        state.at_once[trigger] = may_be_at_once & (commit_s[trigger] == at_s)
+        state.wait(commit_s, commit_s == at_s if what == _TRANSCRIPT and not self.modelled else None)
 
-    def events(self) -> list[tuple[float, int, int, int]]:
-        """All of them, in order."""
-        return _events(self.world.pauses, self.world.transcripts, self.modelled)
+    def _predicted(self, state: State, predictions: Predictions, pause: int) -> Floats:
+        """What the detector says in a pause; shape=(settings,), or (1,) if it hears the same under all."""
+        end, shift = self.world.pauses.predict_sample[pause], self.shift[pause]
+        first = max(0, int(end) - BUFFER_SAMPLES)
+        if state.last_flush <= first:
+            return predictions.needed(np.array([first + shift]), np.array([end + shift]))
+        start = np.maximum(state.flushed, first)
+        distinct, of_setting = np.unique(start + shift, return_inverse=True)
+        return predictions.needed(distinct, np.full(len(distinct), end + shift))[of_setting]
+
+    def events(self, from_s: float = -np.inf) -> list[tuple[float, int, int, int]]:
+        """All from a moment on, in order."""
+        return _events(self.world.pauses, self.world.transcripts, from_s, self.modelled)
 
     def on(self, state: State, from_s: float) -> None:
         """All events from a moment to the end of the stream."""
-        for event in self.events():
-            if event[0] >= from_s:
-                self.step(state, event)
+        for event in self.events(from_s):
+            self.step(state, event)
         self.finish(state)
 
     def finish(self, state: State) -> None:
@@ -187,24 +189,23 @@ _RESUME, _END, _SHORT_SPEECH, _TRANSCRIPT = range(4)
 
 
 def _events(
-    pauses: Pauses, transcripts: Sequence[SttEvent], modelled: bool
+    pauses: Pauses, transcripts: Sequence[SttEvent], from_s: float, modelled: bool
 ) -> list[tuple[float, int, int, int]]:
-    """(stream time, order, what, number of pause or transcript), in order.
+    """(stream time, order, what, number of pause or transcript) from a moment on, in order.
 
     What the VAD says at one time keeps the order of its windows.
     """
     order = len(pauses) if modelled else -len(transcripts) - 1
     of_pause = np.searchsorted(pauses.end_of_speech_s, pauses.short_speech_s, side="right") - 1
-    events = [
-        (float(t), int(i), _SHORT_SPEECH, int(i))
-        for t, i in zip(pauses.short_speech_s, of_pause, strict=True)
-    ]
-    for i, at_s in enumerate([pauses.opening_s, *pauses.resume_s.tolist()]):
-        events.append((at_s, i, _RESUME, i))
-    for i, at_s in enumerate(pauses.end_of_speech_s.tolist()):
+    resume_s = [pauses.opening_s, *pauses.resume_s.tolist()]
+    events = [(at_s, i, _RESUME, i) for i, at_s in enumerate(resume_s) if at_s >= from_s]
+    first = int(np.searchsorted(pauses.end_of_speech_s, from_s))
+    for i, at_s in enumerate(pauses.end_of_speech_s[first:].tolist(), first):
         events.append((at_s, i, _END, i))
+    for at_s, i in zip(pauses.short_speech_s.tolist(), of_pause.tolist(), strict=True):
+        events.append((at_s, i, _SHORT_SPEECH, i))
     for k, one in enumerate(transcripts):
-        if one.text and one.kind in ("final", "preflight"):
+        if one.time_s > from_s - 1 and one.text and one.kind in ("final", "preflight"):
             at_s = one.time_s if modelled else round(one.time_s, 9)  # asyncio's timers are as coarse
             events.append((at_s, order + k, _TRANSCRIPT, k))
-    return sorted(event for event in events if event[0] < pauses.stream_end_s)
+    return sorted(event for event in events if from_s <= event[0] < pauses.stream_end_s)

@@ -36,6 +36,10 @@ class State:
     flushed: Ints
     words: Ints
     """In the turn's transcript; counted only where a commit may be refused."""
+    soonest_s: float = np.inf
+    """Nothing that waits is due before."""
+    last_flush: int = -1
+    """The latest of `flushed`."""
     pending_transcript: int = -1
     pause: int = -1
     """The last one whose END_OF_SPEECH has come."""
@@ -68,8 +72,8 @@ class State:
         run = State(
             first, *self._tables(pauses - first, n), *self._late(transcripts, n), self.transcribed.copy(),
             self.predicted.copy(), self.pending_s.copy(), self.at_once.copy(), self.last_speaking_s.copy(),
-            self.pending_last_speaking_s.copy(), self.flushed.copy(), self.words.copy(),
-            self.pending_transcript, self.pause, self.speaking,
+            self.pending_last_speaking_s.copy(), self.flushed.copy(), self.words.copy(), self.soonest_s,
+            self.last_flush, self.pending_transcript, self.pause, self.speaking,
         )  # fmt: skip
         if self.pause >= 0:
             for name in ("commit_s", "commit_last_speaking_s", "accepted", "probability"):
@@ -99,13 +103,19 @@ class State:
 
     def commit_before(self, at_s: float, frame_samples: int, refusals: Refusals | None) -> None:
         """Commit what waits and is due before `at_s`."""
+        if self.soonest_s > at_s:
+            return
         due = (self.pending_s < at_s) | (self.at_once & (self.pending_s <= at_s))
         if refusals is not None:
             refused = due & refusals.refused(self.pending_s, self.words)
             self.pending_s[refused] = np.inf
             due &= ~refused
-        if not due.any():
-            return
+        if due.any():
+            self._commit(due, frame_samples)
+        self.soonest_s = float(self.pending_s.min(initial=np.inf))
+
+    def _commit(self, due: Bools, frame_samples: int) -> None:
+        """Commit what these settings wait for."""
         later = due
         if self.pause >= 0:
             first = due & np.isinf(self.commit_s[self.row])
@@ -114,10 +124,24 @@ class State:
             later = due & ~first
         self.late_s[self.pending_transcript, later] = self.pending_s[later]
         self.late_last_speaking_s[self.pending_transcript, later] = self.pending_last_speaking_s[later]
-        self.flushed[due] = flush_samples(self.pending_s[due], frame_samples)
+        flushed = flush_samples(self.pending_s[due], frame_samples)
+        self.flushed[due] = flushed
+        self.last_flush = max(self.last_flush, int(flushed.max()))
         self.transcribed[due] = False
         self.words[due] = 0
         self.predicted[due] = False
         forget = due & (self.last_speaking_s == self.pending_last_speaking_s)
         self.last_speaking_s[forget] = np.nan
         self.pending_s[due] = np.inf
+
+    def cancel(self) -> None:
+        """Nothing waits any more."""
+        self.pending_s[:] = self.soonest_s = np.inf
+
+    def wait(self, commit_s: Floats, at_once: Bools | None) -> None:
+        """Where the turn has a transcript, wait until then, instead of what is waited for."""
+        trigger = self.transcribed
+        np.copyto(self.pending_s, commit_s, where=trigger)
+        np.copyto(self.pending_last_speaking_s, self.last_speaking_s, where=trigger)
+        np.copyto(self.at_once, False if at_once is None else at_once, where=trigger)
+        self.soonest_s = float(self.pending_s.min(initial=np.inf))

@@ -249,7 +249,7 @@ class Decisions:
     shortened: tuple[Shortened, ...] = ()
     late_s: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     """shape=(triggers, settings): commits that belong to no pause or come after its first, by what triggered
-    them; infinity where it led to none."""
+    them; infinity where it led to none under a setting. Triggers that lead to none under any are left out."""
     late_last_speaking_s: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     """The last speaking time behind each of these, shape=(triggers, settings)."""
     late_cause: tuple[Cause, ...] = ()
@@ -270,6 +270,9 @@ class Decisions:
         """
         n_pauses, n = by_pause.commit_s.shape
         settings = np.arange(n)
+        late_s = np.concatenate([part.commit_s for part in by_trigger])
+        used = np.isfinite(late_s).any(axis=1)
+        causes = [cause for part in by_trigger for cause in part.cause]
         commit_s, accepted = by_pause.commit_s, by_pause.accepted
         return cls(
             accepted_s=np.where(accepted, commit_s, np.inf),
@@ -282,14 +285,14 @@ class Decisions:
             max_column=settings,
             probability=by_pause.probability,
             last_speaking_s=by_pause.last_speaking_s,
-            late_s=np.concatenate([part.commit_s for part in by_trigger]),
-            late_last_speaking_s=np.concatenate([part.last_speaking_s for part in by_trigger]),
-            late_cause=tuple(cause for part in by_trigger for cause in part.cause),
+            late_s=late_s[used],
+            late_last_speaking_s=np.concatenate([part.last_speaking_s for part in by_trigger])[used],
+            late_cause=tuple(causes[row] for row in np.flatnonzero(used)),
             forks=forks,
             pause_branch=pause_branch,
             trigger_branch=np.repeat(
                 np.arange(-1, len(by_trigger) - 1), [len(part.commit_s) for part in by_trigger]
-            ),
+            )[used],
         )
 
     def __len__(self) -> int:
