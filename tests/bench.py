@@ -32,7 +32,7 @@ from lab_utils.session.providers.files import load_providers
 from lab_utils.session.workers import in_workers
 from lab_utils.turns import grid, sweep
 from lab_utils.turns.detectors import v1_mini
-from lab_utils.turns.replay import Block, MissingPredictions, blocks_of, decide, find_pauses
+from lab_utils.turns.replay import Block, MissingPredictions, Rows, blocks_of, decide, find_pauses
 from lab_utils.turns.tracing import TraceCache, Tracer
 from lab_utils.turns.vad import speech_probabilities
 
@@ -117,10 +117,10 @@ def predictions(hour: Traced, table) -> EotTrace:
     blocks = [block for _, block in blocks_of(table, Conditions(), len(table))] + [Block.of(Settings())]
     for block in blocks:
         frame = frame_samples(block.conditions.frame_duration)
-        pauses = find_pauses(hour.vad[block.vad.model][0], block.vad, frame)
+        rows = Rows.of(find_pauses(hour.vad[block.vad.model][0], block.vad, frame))
         while True:
             try:
-                decide(pauses, eot, agent, block)
+                decide(rows, eot, agent, block)
                 break
             except MissingPredictions as missing:
                 p = np.array([of_end.setdefault(end, random.random()) for end in missing.ends.tolist()])

@@ -17,10 +17,11 @@ from lab_utils.turns.replay import (
     Block,
     MissingPredictions,
     MissingRestarts,
+    Rows,
     counted_words,
     decide,
-    find_branches,
     find_pauses,
+    find_rows,
     stt_events_for,
 )
 
@@ -187,15 +188,15 @@ def complete(recording: Traced, blocks: Iterable[Block], stt: Sequence[SttEvent]
         frame = frame_samples(block.conditions.frame_duration)
         traces = vad[block.vad.model]
         for phase, trace in enumerate(traces):
-            pauses = find_pauses(trace, block.vad, frame)
-            branches = find_branches(recording, block.vad, phase, frame) if stt is None else ()
+            tape = Rows.of(find_pauses(trace, block.vad, frame))
+            rows = find_rows(recording, block.vad, phase, frame) if stt is None else tape
             offset_s = trace.phase_samples / SAMPLE_RATE_HZ
             agent = agent_turns(recording.labels) + offset_s
             heard = stt_events_for(block, recording.labels, offset_s, stt)
             while True:
                 try:
                     words_s = counted_words(block, recording.labels, offset_s)
-                    decide(pauses, eot[phase], agent, block, heard, traces[phase], words_s, branches=branches)
+                    decide(rows, eot[phase], agent, block, heard, traces[phase], words_s)
                     break
                 except MissingPredictions as missing:
                     eot[phase] = eot[phase].merged(predicted(missing))

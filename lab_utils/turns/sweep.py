@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,27 +42,20 @@ from .metrics import (
 )
 from .replay import (
     Block,
+    Rows,
     blocks_of,
     commits_of,
     counted_words,
     decide,
-    find_branches,
-    find_pauses,
+    find_rows,
     stt_events_for,
     waits_of,
 )
-from .replay.records import BranchPauses, Decisions, Pauses
+from .replay.records import Decisions
 
 BLOCK_LATENCIES = 16_000_000
 """Latencies (settings x ends of turn x phases) held at once: it bounds memory to some hundred megabytes."""
 MOST_FOLDS = 10
-
-
-class Segmented(NamedTuple):
-    """What a voice-activity detector hears in one take of a recording."""
-
-    tape: Pauses
-    branches: tuple[BranchPauses, ...]
 
 
 @dataclass(frozen=True)
@@ -80,35 +73,29 @@ class Corpus:
         marks = tuple(intervals(r.labels, r.tail_s) for r in recordings)
         return cls(tuple(recordings), marks, tuple(agent_turns(r.labels) for r in recordings))
 
-    def pauses(self, vad: VadSettings, frame_duration: float) -> list[list[Segmented]]:
+    def pauses(self, vad: VadSettings, frame_duration: float) -> list[list[Rows]]:
         """The VAD's pauses of each recording and phase, and of the branches there."""
         frame = frame_samples(frame_duration)
-        return [
-            [
-                Segmented(find_pauses(trace, vad, frame), find_branches(r, vad, phase, frame))
-                for phase, trace in enumerate(r.vad[vad.model])
-            ]
-            for r in self.recordings
-        ]
+        return [[find_rows(r, vad, phase, frame) for phase in range(r.phases)] for r in self.recordings]
 
     def decisions(
-        self, block: Block, pauses: Sequence[Sequence[Segmented]]
+        self, block: Block, pauses: Sequence[Sequence[Rows]]
     ) -> Iterator[tuple[int, int, Decisions, float]]:
         """Recording, phase, the block's decisions there, and stream time less recording time.
 
         Raises MissingTraces.
         """
         for r, (recording, agent) in enumerate(zip(self.recordings, self.agents, strict=True)):
-            for phase, found in enumerate(pauses[r]):
+            for phase, rows in enumerate(pauses[r]):
                 trace = recording.vad[block.vad.model][phase]
                 offset_s = trace.phase_samples / SAMPLE_RATE_HZ
                 stt = stt_events_for(block, recording.labels, offset_s)
                 eot, speaks = recording.eot[phase], agent + offset_s
                 words_s = counted_words(block, recording.labels, offset_s)
-                decided = decide(found.tape, eot, speaks, block, stt, trace, words_s, branches=found.branches)
+                decided = decide(rows, eot, speaks, block, stt, trace, words_s)
                 yield r, phase, decided, offset_s
 
-    def score(self, block: Block, pauses: Sequence[Sequence[Segmented]]) -> list[list[Tally]]:
+    def score(self, block: Block, pauses: Sequence[Sequence[Rows]]) -> list[list[Tally]]:
         """A block's tallies, for each recording and phase. Raises MissingTraces."""
         tallies: list[list[Tally]] = [[] for _ in self.recordings]
         wait_s = longest_wait_s(block.max_delay)

@@ -45,13 +45,12 @@ from .replay import (
     Block,
     MissingPredictions,
     MissingRestarts,
+    Rows,
     counted_words,
     decide,
-    find_branches,
-    find_pauses,
+    find_rows,
     stt_events_for,
 )
-from .replay.records import BranchPauses, Pauses
 from .vad import VAD_MODELS, forked_probabilities, model_version, speech_probabilities
 
 LEAST_RESTART = 256
@@ -360,7 +359,7 @@ class Tracer:
             trace = next(iter(vad.values()))[phase]
             offset, heard_recording = trace.phase_samples, HeardRecording(recording, trace.path)
             agent = agent_turns(traced.labels) + offset / SAMPLE_RATE_HZ
-            segmented: dict[tuple[VadSettings, float], tuple[Pauses, tuple[BranchPauses, ...]]] = {}
+            segmented: dict[tuple[VadSettings, float], Rows] = {}
             for block in blocks:
                 if block.needs == "transcripts":
                     continue
@@ -368,23 +367,13 @@ class Tracer:
                 model = block.vad.model
                 if key not in segmented:
                     frame = frame_samples(block.conditions.frame_duration)
-                    tape = find_pauses(vad[model][phase], block.vad, frame)
-                    segmented[key] = tape, find_branches(traced, block.vad, phase, frame)
-                tape, branches = segmented[key]
+                    segmented[key] = find_rows(traced, block.vad, phase, frame)
+                rows = segmented[key]
                 heard = stt_events_for(block, traced.labels, offset / SAMPLE_RATE_HZ, stt)
                 words_s = counted_words(block, traced.labels, offset / SAMPLE_RATE_HZ)
                 while True:
                     try:
-                        decide(
-                            tape,
-                            eot[phase],
-                            agent,
-                            block,
-                            heard,
-                            vad[model][phase],
-                            words_s,
-                            branches=branches,
-                        )
+                        decide(rows, eot[phase], agent, block, heard, vad[model][phase], words_s)
                         break
                     except MissingPredictions as missing:
                         eot[phase] = self.predict(

@@ -24,11 +24,12 @@ from ..turns.replay import (
     MissingPredictions,
     MissingRestarts,
     MissingTraces,
+    Rows,
     check_traces,
     replay,
     replay_branches,
 )
-from ..turns.sweep import Corpus, Segmented, figures_of
+from ..turns.sweep import Corpus, figures_of
 
 Complete = Callable[[int, Traced, Settings], Traced]
 """The trace of a recording (by number) with the predictions that a setting leads to."""
@@ -68,7 +69,7 @@ class Scorer:
         self.corpus = corpus
         self._conditions = conditions
         self._complete = complete
-        self._pauses: dict[tuple[VadSettings, float], list[list[Segmented]]] = {}
+        self._pauses: dict[tuple[VadSettings, float], list[list[Rows]]] = {}
 
     @property
     def can_complete(self) -> bool:

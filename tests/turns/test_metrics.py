@@ -40,7 +40,7 @@ from lab_utils.turns.metrics import (
     summarize,
     tally,
 )
-from lab_utils.turns.replay import decide, find_branches, find_pauses, replay, replay_branches, stt_events_for
+from lab_utils.turns.replay import decide, find_rows, replay, replay_branches, stt_events_for
 from lab_utils.turns.replay.records import Decisions
 
 TAIL_S = 4.0
@@ -65,12 +65,10 @@ def tallies_of(labels, settings, conditions, offsets, seed):
     tallies = []
     for phase, (trace, eot) in enumerate(zip(recording.vad["livekit"], recording.eot, strict=True)):
         offset_s = trace.phase_samples / SAMPLE_RATE_HZ
-        pauses = find_pauses(trace, block.vad, frame_samples(block.conditions.frame_duration))
         heard = stt_events_for(block, labels, offset_s)
-        frame = frame_samples(block.conditions.frame_duration)
-        branches = find_branches(recording, block.vad, phase, frame)
+        rows = find_rows(recording, block.vad, phase, frame_samples(block.conditions.frame_duration))
         agent = agent_turns(labels) + offset_s
-        decisions = decide(pauses, eot, agent, block, heard, trace, branches=branches)
+        decisions = decide(rows, eot, agent, block, heard, trace)
         tallies.append(tally(decisions, intervals(labels, TAIL_S), offset_s, np.full(len(settings), 8.0)))
     return recording, tallies
 

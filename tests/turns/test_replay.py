@@ -33,6 +33,7 @@ from lab_utils.turns.grid import complete as complete_table
 from lab_utils.turns.replay import (
     Block,
     MissingPredictions,
+    Rows,
     blocks_of,
     commit_times,
     commits_of,
@@ -111,9 +112,9 @@ def test_a_block_of_settings_gives_each_setting_what_it_gets_alone(windows, sett
     recording = complete(traced(windows, 0, agent), [block, *alone_blocks])
     frame = frame_samples(block.conditions.frame_duration)
     trace = recording.vad["livekit"][0]
-    pauses = find_pauses(trace, block.vad, frame)
+    rows = Rows.of(find_pauses(trace, block.vad, frame))
     heard = stt_events_for(block, recording.labels, 0.0)
-    decisions = decide(pauses, recording.eot[0], agent_turns(recording.labels), block, heard, trace)
+    decisions = decide(rows, recording.eot[0], agent_turns(recording.labels), block, heard, trace)
     times_s = commit_times(recording, settings, conditions)
     for k, one in enumerate(settings):
         together, alone = commits_of(decisions, k, block.detector, 0.0), replay(recording, one, conditions)

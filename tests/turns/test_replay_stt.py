@@ -13,7 +13,7 @@ from lab_utils.core.labels import Ipu, Labels
 from lab_utils.core.settings import Conditions, Settings
 from lab_utils.core.timeline import WINDOW_S
 from lab_utils.core.traces import EotTrace, SttEvent, SttEventKind, Traced, VadTrace
-from lab_utils.turns.replay import Block, MissingRestarts, decide, find_pauses, replay, stt_events
+from lab_utils.turns.replay import Block, MissingRestarts, Rows, decide, find_pauses, replay, stt_events
 
 # Frames as long as a window: window w is judged at (w + 1) * 32 ms.
 CONDITIONS = Conditions(frame_duration=0.032, prediction_delay=0.0)
@@ -259,5 +259,6 @@ def test_without_given_events_the_modelled_ones_decide():
 def test_a_decision_of_the_speech_to_text_needs_its_events():
     recording = traced(SPEECH)
     (trace,) = recording.vad["livekit"]
+    rows = Rows.of(find_pauses(trace, STT.vad, 512))
     with pytest.raises(ValueError, match=r"no events or no trace; give decide both"):
-        decide(find_pauses(trace, STT.vad, 512), EotTrace(), np.zeros((0, 2)), Block.of(STT, CONDITIONS))
+        decide(rows, EotTrace(), np.zeros((0, 2)), Block.of(STT, CONDITIONS))

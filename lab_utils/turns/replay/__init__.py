@@ -19,8 +19,8 @@ from ...core.traces import CAUSES, Cause, Commits, EotTrace, SttEvent, Traced, V
 from .block import Block, blocks_of, blocks_of_settings
 from .decisions import MissingPredictions, MissingTraces, early_decisions
 from .late import World, late_decisions
-from .pauses import find_branches, find_pauses
-from .records import BranchPauses, Decisions, PauseCommits, Pauses, Rows, TriggerCommits
+from .pauses import find_pauses, find_rows
+from .records import Decisions, PauseCommits, Pauses, Rows, TriggerCommits
 from .refusals import Refusals, word_count, word_times, words_by_pause
 from .stt_events import in_stream, stt_events, transcripts_of
 from .stt_mode import stt_commits
@@ -31,14 +31,15 @@ __all__ = [
     "MissingPredictions",
     "MissingRestarts",
     "MissingTraces",
+    "Rows",
     "blocks_of",
     "check_traces",
     "commit_times",
     "commits_of",
     "counted_words",
     "decide",
-    "find_branches",
     "find_pauses",
+    "find_rows",
     "replay",
     "replay_branches",
     "stt_events",
@@ -48,69 +49,68 @@ __all__ = [
 
 
 def decide(
-    pauses: Pauses,
+    rows: Rows,
     eot: EotTrace,
     agent: Floats,
     block: Block,
     stt: Sequence[SttEvent] | None = None,
     trace: VadTrace | None = None,
     words_s: Floats | None = None,
-    *,
-    branches: Sequence[BranchPauses] = (),
 ) -> Decisions:
     """What each setting of a block does in each pause (stream times).
 
+    `rows`: the pauses of a tape and of its branches, where the caller waits for an answer instead of going on
+    (`find_rows`, or `Rows.of` for a tape alone); events of a real speech-to-text know nothing of branches.
     `agent`: stream times of the agent's turns, used by dynamic endpointing and `min_words` only. `words_s`:
     those of the user's words (`word_times`), needed where `min_words` counts modelled transcripts. `stt`:
     events of the speech-to-text at stream times, in order; None: one final per stretch of speech (see
-    `stt_events_for`). `stt` mode must be given them, and the `trace` of the `pauses`. `branches`
-    (`find_branches`): where the caller waits for an answer instead of going on; events of a real
-    speech-to-text know nothing of them. Raises MissingTraces if `eot` lacks a prediction, or `trace` a
-    restart, that is needed.
+    `stt_events_for`). `stt` mode must be given them, and the `trace` of the tape. Raises MissingTraces if
+    `eot` lacks a prediction, or `trace` a restart, that is needed.
 
     >>> trace = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
     >>> settings = Settings().replace(vad="silero", detector="vad", min_delay=0.8)
-    >>> pauses = find_pauses(trace, settings.vad, 800)
-    >>> decisions = decide(pauses, EotTrace(), np.zeros((0, 2)), Block.of(settings))
+    >>> rows = Rows.of(find_pauses(trace, settings.vad, 800))
+    >>> decisions = decide(rows, EotTrace(), np.zeros((0, 2)), Block.of(settings))
     >>> decisions.accepted_s[:, decisions.min_column].round(3).tolist()  # one pause, one setting
     [[2.094]]
     """
     conditions = block.conditions
     frame = frame_samples(conditions.frame_duration)
-    rows = Rows.of(pauses, branches)
     if block.needs == "stt_events":
         if stt is None or trace is None:
             raise ValueError(
                 "stt mode was given no events or no trace; give decide both (events: stt_events_for)"
             )
         return _decide_stt(rows, agent, block, stt, trace)
-    delays = block.delays(pauses, agent, branches)
+    delays = block.delays(rows, agent)
     heard = eot if block.needs == "predictions" else None
     delay_s = conditions.transcription_delay
     early = stt is None and np.all(rows.pauses.last_speaking_s + delay_s <= rows.pauses.end_of_speech_s)
     if early and block.min_words is None:
         return early_decisions(rows, heard, delays, conditions.prediction_delay, frame)
-    worlds = [_world(block, pauses, agent, stt, words_s)]
-    for one in branches:
-        spoken_s = None if words_s is None else words_s[words_s < one.from_sample / SAMPLE_RATE_HZ]
-        worlds.append(_world(block, one.world(pauses), one.agent, stt, spoken_s))
+    worlds = _worlds(block, rows, agent, stt, words_s)
     return late_decisions(
         rows, worlds, heard, delays, conditions.prediction_delay, frame, modelled=stt is None
     )
 
 
-def _world(
-    block: Block,
-    pauses: Pauses,
-    agent: Floats,
-    stt: Sequence[SttEvent] | None,
-    words_s: Floats | None,
-) -> World:
-    """What is heard with these pauses: given events `stt`, or modelled ones."""
-    if stt is not None:
-        return World(pauses, stt, _refusals(block, agent, stt))
-    modelled = transcripts_of(pauses, block.conditions.transcription_delay)
-    return World(pauses, modelled, _refusals(block, agent, modelled, _counted(block, pauses, words_s)))
+def _worlds(
+    block: Block, rows: Rows, agent: Floats, stt: Sequence[SttEvent] | None, words_s: Floats | None
+) -> list[World]:
+    """What is heard on the tape, and on each branch: given events `stt`, or modelled ones."""
+    delay_s = block.conditions.transcription_delay
+    tape = transcripts_of(rows.tape, delay_s) if stt is None else stt
+
+    def world(pauses: Pauses, heard: Sequence[SttEvent], speaks: Floats, spoken_s: Floats | None) -> World:
+        counts = _counted(block, pauses, spoken_s) if stt is None else None
+        return World(pauses, heard, _refusals(block, speaks, heard, counts))
+
+    worlds = [world(rows.tape, tape, agent, words_s)]
+    for one in rows.branches:
+        heard = [*tape[: one.shared], *transcripts_of(one.own, delay_s)] if stt is None else stt
+        spoken_s = None if words_s is None else words_s[words_s < one.from_sample / SAMPLE_RATE_HZ]
+        worlds.append(world(one.world(rows.tape), heard, one.agent, spoken_s))
+    return worlds
 
 
 def _counted(block: Block, pauses: Pauses, words_s: Floats | None) -> list[int] | None:
@@ -278,8 +278,8 @@ def waits_of(
 
     >>> trace = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
     >>> settings = Settings().replace(vad="silero", detector="vad")
-    >>> pauses = find_pauses(trace, settings.vad, 800)
-    >>> decisions = decide(pauses, EotTrace(), np.zeros((0, 2)), Block.of(settings))
+    >>> rows = Rows.of(find_pauses(trace, settings.vad, 800))
+    >>> decisions = decide(rows, EotTrace(), np.zeros((0, 2)), Block.of(settings))
     >>> waits_of(decisions, 0, "vad", offset_s=0.0)  # the recording has no branch
     {}
     """
@@ -318,13 +318,15 @@ def _decisions_on(
     trace = traced.vad[block.vad.model][phase]
     offset_s = trace.phase_samples / SAMPLE_RATE_HZ
     frame = frame_samples(block.conditions.frame_duration)
-    tape = find_pauses(trace, block.vad, frame)
-    branches = find_branches(traced, block.vad, phase, frame) if with_branches else ()
+    if with_branches:
+        rows = find_rows(traced, block.vad, phase, frame)
+    else:
+        rows = Rows.of(find_pauses(trace, block.vad, frame))
     heard = stt_events_for(block, traced.labels, offset_s, stt)
     agent = agent_turns(traced.labels) + offset_s
     words_s = counted_words(block, traced.labels, offset_s)
     eot = traced.eot[phase]
-    return decide(tape, eot, agent, block, heard, trace, words_s, branches=branches), offset_s
+    return decide(rows, eot, agent, block, heard, trace, words_s), offset_s
 
 
 def commits_of(
@@ -336,8 +338,8 @@ def commits_of(
 
     >>> trace = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
     >>> settings = Settings().replace(vad="silero", detector="vad", min_delay=0.8)
-    >>> pauses = find_pauses(trace, settings.vad, 800)
-    >>> decisions = decide(pauses, EotTrace(), np.zeros((0, 2)), Block.of(settings))
+    >>> rows = Rows.of(find_pauses(trace, settings.vad, 800))
+    >>> decisions = decide(rows, EotTrace(), np.zeros((0, 2)), Block.of(settings))
     >>> commits_of(decisions, 0, "vad", offset_s=0.25).time_s.round(3).tolist()
     [1.844]
     """

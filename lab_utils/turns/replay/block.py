@@ -14,7 +14,7 @@ from ...core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ...core.timeline import Floats, Ints
 from .decisions import Delays
 from .endpointing import Learner, learned_min_delays
-from .records import BranchPauses, Pauses
+from .records import Rows
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Block:
         pairs = zip(self.min_delay.tolist(), self.max_delay.tolist(), strict=True)
         return [Learner(low, high, alpha, agent) for low, high in pairs]
 
-    def delays(self, tape: Pauses, agent: Floats, branches: Sequence[BranchPauses] = ()) -> Delays:
+    def delays(self, rows: Rows, agent: Floats) -> Delays:
         """The block's distinct delays; learned ones are computed from the pauses and the agent's turns.
 
         Learned ones have a row for each pause of the tape, then of each branch.
@@ -74,9 +74,9 @@ class Block:
             first = columns
         else:
             pairs, place = np.unique(np.stack((self.min_delay, self.max_delay)), axis=1, return_inverse=True)
-            parts = [learned_min_delays(tape, agent, pairs[0], pairs[1], self.alpha)]
-            for one in branches:
-                learned = learned_min_delays(one.world(tape), one.agent, pairs[0], pairs[1], self.alpha)
+            parts = [learned_min_delays(rows.tape, agent, pairs[0], pairs[1], self.alpha)]
+            for one in rows.branches:
+                learned = learned_min_delays(one.world(rows.tape), one.agent, pairs[0], pairs[1], self.alpha)
                 parts.append(learned[one.shared :])
             learned = np.concatenate(parts)
             columns = np.concatenate((learned, np.broadcast_to(pairs[1], learned.shape)), axis=1)

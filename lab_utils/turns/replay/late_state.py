@@ -116,23 +116,23 @@ class State:
 
     def _commit(self, due: Bools, frame_samples: int) -> None:
         """Commit what these settings wait for."""
+        pending_s, heard_s = self.pending_s, self.pending_last_speaking_s
         later = due
         if self.pause >= 0:
             first = due & np.isinf(self.commit_s[self.row])
-            self.commit_s[self.row, first] = self.pending_s[first]
-            self.commit_last_speaking_s[self.row, first] = self.pending_last_speaking_s[first]
+            np.copyto(self.commit_s[self.row], pending_s, where=first)
+            np.copyto(self.commit_last_speaking_s[self.row], heard_s, where=first)
             later = due & ~first
-        self.late_s[self.pending_transcript, later] = self.pending_s[later]
-        self.late_last_speaking_s[self.pending_transcript, later] = self.pending_last_speaking_s[later]
-        flushed = flush_samples(self.pending_s[due], frame_samples)
-        self.flushed[due] = flushed
-        self.last_flush = max(self.last_flush, int(flushed.max()))
-        self.transcribed[due] = False
-        self.words[due] = 0
-        self.predicted[due] = False
-        forget = due & (self.last_speaking_s == self.pending_last_speaking_s)
-        self.last_speaking_s[forget] = np.nan
-        self.pending_s[due] = np.inf
+        if later.any():
+            np.copyto(self.late_s[self.pending_transcript], pending_s, where=later)
+            np.copyto(self.late_last_speaking_s[self.pending_transcript], heard_s, where=later)
+        np.copyto(self.flushed, flush_samples(pending_s, frame_samples), where=due)
+        self.last_flush = int(self.flushed.max())
+        np.copyto(self.transcribed, False, where=due)
+        np.copyto(self.words, 0, where=due)
+        np.copyto(self.predicted, False, where=due)
+        np.copyto(self.last_speaking_s, np.nan, where=due & (self.last_speaking_s == heard_s))
+        np.copyto(pending_s, np.inf, where=due)
 
     def cancel(self) -> None:
         """Nothing waits any more."""

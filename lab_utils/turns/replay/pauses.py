@@ -2,14 +2,13 @@
 
 Goal: the moments at which `AgentSession` hears START_OF_SPEECH and END_OF_SPEECH, exactly.
 Conventions: stream times in seconds, samples at 16 kHz; one pause per END_OF_SPEECH, in time order.
-Definitions: the state machine of livekit/plugins/silero/vad.py and livekit/agents/inference/vad.py (1.8.9):
-silent until windows with p >= activation add up to `min_speech_duration`; then speaking until windows with
-p <= deactivation (and p < activation) add up to `min_silence_duration`. The *last speaking time* is the
-END_OF_SPEECH's time less its accumulated silence (livekit/agents/voice/audio_recognition.py:1508).
+Definitions: see `state_machine`. The *last speaking time* is the END_OF_SPEECH's time less its accumulated
+silence (livekit/agents/voice/audio_recognition.py:1508).
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -26,8 +25,9 @@ from ...core.timeline import (
     arrival_samples,
     windows_to_reach,
 )
-from ...core.traces import Bools, Traced, VadTrace
-from .records import BranchPauses, Pauses
+from ...core.traces import Traced, VadTrace
+from .records import BranchPauses, Pauses, Rows
+from .state_machine import alternate, candidates, short_speech, turning_points, within
 
 PREDICTION_SILENCE_S = 0.2
 """Silence that must have been counted before a prediction is requested (inference/eot/base.py)."""
@@ -45,10 +45,8 @@ def find_pauses(trace: VadTrace, vad: VadSettings, frame_samples: int) -> Pauses
     return pauses
 
 
-def find_branches(
-    traced: Traced, vad: VadSettings, phase: int, frame_samples: int
-) -> tuple[BranchPauses, ...]:
-    """The pauses heard on each branch of a recording; only those that the tape doesn't share are new.
+def find_rows(traced: Traced, vad: VadSettings, phase: int, frame_samples: int) -> Rows:
+    """The pauses heard in one take of a recording, and on each branch of it those the tape doesn't share.
 
     >>> from lab_utils.core.labels import Ipu, Label, Labels
     >>> from lab_utils.core.traces import Branch, EotTrace
@@ -59,43 +57,41 @@ def find_branches(
     >>> vad = {"silero": (VadTrace("silero", 0, heard),)}
     >>> eot = (EotTrace(),)
     >>> traced = Traced("call", "call.wav", "", 5.44, labels, vad, eot, tail_s=0.0, branches=(waits,))
-    >>> (branch,) = find_branches(traced, VadSettings(model="silero"), 0, 800)
-    >>> branch.turn, branch.from_s, branch.own.last_speaking_s.round(3).tolist()
-    (0, 1.95, [1.294])
+    >>> rows = find_rows(traced, VadSettings(model="silero"), 0, 800)
+    >>> len(rows.tape), rows.branches[0].from_s, rows.branches[0].own.last_speaking_s.round(3).tolist()
+    (2, 1.95, [1.294])
     """
-    if not traced.branches:
-        return ()
     trace = traced.vad[vad.model][phase]
     offset_s = trace.phase_samples / SAMPLE_RATE_HZ
-    _, start_of, end_of = _turning_points(trace.probabilities, vad)
-    streams: list[_Stream] = []
+    _, start_of, end_of = turning_points(trace.probabilities, vad)
+    streams = [_Stream(trace.probabilities, turns=(start_of, end_of))]
     shared: list[int] = []
     for branch in traced.branches:
         fork = (branch.from_sample + trace.phase_samples) // WINDOW_SAMPLES  # it hears something else first
-        ended = int(np.searchsorted(end_of, fork))
+        ended = bisect_left(end_of, fork)
         shared.append(max(0, ended - 1))
         before = slice(shared[-1], ended)  # the last END_OF_SPEECH, if any: the VAD is silent from there on
-        first = int(end_of[ended - 1]) + 1 if ended else 0
+        first = end_of[ended - 1] + 1 if ended else 0
         heard = np.concatenate((trace.probabilities[first:fork], branch.vad[vad.model][phase]))
-        opening = int(start_of[0]) if len(start_of) and start_of[0] < fork else None
-        streams.append(_Stream(heard, first, start_of[before].tolist(), end_of[before].tolist(), opening))
+        opening = start_of[0] if start_of and start_of[0] < fork else None
+        streams.append(_Stream(heard, first, start_of[before], end_of[before], opening))
+    tape, *waiting = _pauses(streams, vad, frame_samples)
     found = []
-    for k, own in enumerate(_pauses(streams, vad, frame_samples)):
-        branch, (labels, agent) = traced.branches[k], traced.waiting[k]
+    for branch, own, k, (labels, agent) in zip(traced.branches, waiting, shared, traced.waiting, strict=True):
         from_sample = branch.from_sample + trace.phase_samples
         found.append(
             BranchPauses(
                 turn=branch.turn,
                 from_sample=from_sample,
                 from_s=(from_sample // frame_samples + 1) * frame_samples / SAMPLE_RATE_HZ,
-                shared=shared[k],
+                shared=k,
                 own=own,
                 agent=agent + offset_s,
                 labels=labels,
                 probabilities=branch.vad[vad.model][phase],
             )
         )
-    return tuple(found)
+    return Rows.of(tape, found)
 
 
 @dataclass(frozen=True)
@@ -111,13 +107,16 @@ class _Stream:
     """Windows of END_OF_SPEECH of these."""
     opening: int | None = None
     """Window of the very first START_OF_SPEECH, if that is not among those to be told of."""
+    turns: tuple[list[int], list[int]] | None = None
+    """Its windows of START_OF_SPEECH and END_OF_SPEECH, where they are known."""
 
 
 def _pauses(streams: Sequence[_Stream], vad: VadSettings, frame_samples: int) -> list[Pauses]:
     """The pauses of each stream; all are computed at once, for the streams may be many and short."""
     bounds = np.cumsum([0, *(len(one.probabilities) for one in streams)])
     heard = np.concatenate([one.probabilities for one in streams])
-    active, starts, ends = _candidates(heard, vad, bounds[:-1])
+    active, starts, ends = candidates(heard, vad, bounds[:-1])
+    start_list, end_list = starts.tolist(), ends.tolist()
     start: list[int] = []
     end: list[int] = []
     resume: list[int] = []
@@ -127,7 +126,7 @@ def _pauses(streams: Sequence[_Stream], vad: VadSettings, frame_samples: int) ->
     start_of: list[int] = []
     end_of: list[int] = []
     for one, at, stop in zip(streams, bounds.tolist(), bounds[1:].tolist(), strict=False):
-        own_start, own_end = _alternate(_within(starts, at, stop), _within(ends, at, stop))
+        own_start, own_end = one.turns or alternate(within(start_list, at, stop), within(end_list, at, stop))
         to_window = one.first - at
         told_start = one.start + [window + to_window for window in own_start]
         told_end = one.end + [window + to_window for window in own_end]
@@ -139,7 +138,7 @@ def _pauses(streams: Sequence[_Stream], vad: VadSettings, frame_samples: int) ->
         sizes.append(len(end))
         start_of += own_start
         end_of += own_end + [stop - 1] * (len(own_start) - len(own_end))
-    short = _short_speech(active, bounds, start_of, end_of)
+    short = short_speech(active, bounds, start_of, end_of)
     shorts = np.searchsorted(short, bounds)
     stream = np.searchsorted(bounds, short, side="right") - 1
     short += (np.array([one.first for one in streams], dtype=np.int64) - bounds[:-1])[stream]
@@ -188,114 +187,3 @@ def _timed(
             )
         )
     return found
-
-
-@dataclass(frozen=True)
-class SpeechEvents:
-    """What one run of the VAD says; windows counted from its first, stream times."""
-
-    arrival_s: list[float]
-    """When each window is judged."""
-    start: list[int]
-    """Windows of START_OF_SPEECH."""
-    speech_start_s: list[float]
-    """Where that speech began, as LiveKit estimates it."""
-    end: list[int]
-    """Windows of END_OF_SPEECH."""
-    last_speaking_s: list[float]
-    """END_OF_SPEECH less its silence."""
-    heard: list[int]
-    """Windows after speech windows: they move the last speaking time to their arrival, before they may start
-    or end speech themselves (audio_recognition.py:1481)."""
-    heard_since_s: list[float]
-    """Their arrival less the speech counted by then: where speech without a START_OF_SPEECH is taken to have
-    begun."""
-
-
-def speech_events(p: Floats, vad: VadSettings, frame_samples: int, origin: int) -> SpeechEvents:
-    """Run the VAD state machine from a frame's edge `origin` (stream sample), where its model begins anew.
-
-    >>> p = np.repeat([0.01, 0.95, 0.01], [10, 30, 100])
-    >>> found = speech_events(p, VadSettings(model="silero"), 800, 0)
-    >>> found.start, found.end  # windows of 32 ms
-    ([11], [47])
-    """
-    n_speech = windows_to_reach(vad.min_speech_duration)
-    n_silence = windows_to_reach(vad.min_silence_duration)
-    active, start, end = _turning_points(p, vad)
-    window = np.arange(len(p))
-    arrival_s = (origin + arrival_samples(window, frame_samples)) / SAMPLE_RATE_HZ
-    speaking = np.searchsorted(start, window) > np.searchsorted(end, window)
-    run = _run_length(active | (speaking & (p > vad.deactivation)), np.zeros(1, dtype=np.int64))
-    heard = np.flatnonzero(run[:-1] > 0) + 1
-    sums = accumulated_s(max(n_speech, n_silence, int(run.max(initial=0))))
-    return SpeechEvents(
-        arrival_s=arrival_s.tolist(),
-        start=start.tolist(),
-        speech_start_s=(arrival_s[start] - sums[n_speech]).tolist(),
-        end=end.tolist(),
-        last_speaking_s=(arrival_s[end] - sums[n_silence]).tolist(),
-        heard=heard.tolist(),
-        heard_since_s=(arrival_s[heard] - sums[run[heard - 1]]).tolist(),
-    )
-
-
-def _turning_points(p: Floats, vad: VadSettings) -> tuple[Bools, Ints, Ints]:
-    """Which windows can start speech, and the windows of START_OF_SPEECH and END_OF_SPEECH."""
-    active, starts, ends = _candidates(p, vad, np.zeros(1, dtype=np.int64))
-    start_of, end_of = _alternate(starts.tolist(), ends.tolist())
-    return active, np.array(start_of, dtype=np.int64), np.array(end_of, dtype=np.int64)
-
-
-def _candidates(p: Floats, vad: VadSettings, begins: Ints) -> tuple[Bools, Ints, Ints]:
-    """Which windows can start speech, and where enough of them, or of silence, have been heard in a row since
-    the stream began; `begins`: where streams begin in `p`."""
-    n_speech = windows_to_reach(vad.min_speech_duration)
-    n_silence = windows_to_reach(vad.min_silence_duration)
-    active = p >= vad.activation_threshold
-    starts = np.flatnonzero(_run_length(active, begins) == n_speech)
-    ends = np.flatnonzero(_run_length(~(active | (p > vad.deactivation)), begins) == n_silence)
-    return active, starts, ends
-
-
-def _run_length(mask: Bools, begins: Ints) -> Ints:
-    """Length of the run of True that ends at each place and begins no earlier than its stream; shape=(n,)."""
-    index = np.arange(len(mask))
-    last_false = np.where(mask, -1, index)
-    begun = begins[begins < len(mask)]
-    last_false[begun] = np.maximum(last_false[begun], begun - 1)
-    return index - np.maximum.accumulate(last_false)
-
-
-def _within(places: Ints, first: int, after: int) -> list[int]:
-    """The places, in order, that lie in a stretch."""
-    found: list[int] = places[np.searchsorted(places, first) : np.searchsorted(places, after)].tolist()
-    return found
-
-
-def _alternate(starts: list[int], ends: list[int]) -> tuple[list[int], list[int]]:
-    """START and END of speech: each the first candidate after the other."""
-    start_of: list[int] = []
-    end_of: list[int] = []
-    i = j = 0
-    while i < len(starts):
-        start_of.append(starts[i])
-        while j < len(ends) and ends[j] <= start_of[-1]:
-            j += 1
-        if j == len(ends):
-            break
-        end_of.append(ends[j])
-        while i < len(starts) and starts[i] <= end_of[-1]:
-            i += 1
-    return start_of, end_of
-
-
-def _short_speech(active: Bools, bounds: Ints, start_of: list[int], end_of: list[int]) -> Ints:
-    """Windows that follow an active window of their stream while the VAD is not speaking.
-
-    `bounds`: where the streams begin and the last one ends; an END_OF_SPEECH for each START_OF_SPEECH.
-    """
-    candidates = np.setdiff1d(np.flatnonzero(active) + 1, bounds, assume_unique=True)
-    ended = np.searchsorted(end_of, candidates - 1)  # END_OF_SPEECH events before the active window
-    started = np.searchsorted(start_of, candidates)  # START_OF_SPEECH events before this window
-    return np.asarray(candidates[ended == started], dtype=np.int64)

@@ -127,10 +127,12 @@ class Rows:
     """The branch of each, by place, -1 for the tape; shape=(rows,)."""
     shift: Ints
     """To be added to the samples of a prediction: it hears what only the branch has; shape=(rows,)."""
+    tape: Pauses
     branches: tuple[BranchPauses, ...]
 
     @classmethod
     def of(cls, tape: Pauses, branches: Sequence[BranchPauses] = ()) -> Rows:
+        """All rows of a tape, alone or with its branches."""
         parts = [tape, *(one.own for one in branches)]
         sizes = [len(part) for part in parts]
         pauses = joined(parts, sizes)
@@ -138,7 +140,7 @@ class Rows:
         leaves = np.array([*(one.from_sample for one in branches), 0], dtype=np.int64)[branch]
         shift = np.array([*(one.shift for one in branches), 0], dtype=np.int64)[branch]
         heard = (branch >= 0) & (pauses.predict_sample > leaves)
-        return cls(pauses, branch, np.where(heard, shift, 0), tuple(branches))
+        return cls(pauses, branch, np.where(heard, shift, 0), tape, tuple(branches))
 
     def __len__(self) -> int:
         return len(self.branch)

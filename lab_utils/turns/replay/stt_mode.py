@@ -30,11 +30,10 @@ from ...core.settings import VadSettings
 from ...core.traces import Cause, SttEvent, VadTrace
 from .decisions import flush_samples
 from .endpointing import Learner
-from .pauses import SpeechEvents
 from .records import TriggerCommits
 from .refusals import Refusals, word_count
 from .stt_events import speaking_time, tells_time
-from .vad_runs import MissingRestarts, VadRuns
+from .vad_runs import MissingRestarts, SpeechEvents, VadRuns
 
 TIE_S = 1e-9
 """Moments no further apart are one, as for asyncio's timers. At one moment come, by the number of steps each

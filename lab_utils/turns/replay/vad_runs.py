@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...core.settings import VadSettings
-from ...core.timeline import SAMPLE_RATE_HZ, WINDOW_SAMPLES, arrival_samples
+from ...core.timeline import (
+    SAMPLE_RATE_HZ,
+    WINDOW_SAMPLES,
+    Floats,
+    accumulated_s,
+    arrival_samples,
+    windows_to_reach,
+)
 from ...core.traces import BRANCH_SAMPLES, VadTrace
 from .decisions import MissingTraces
-from .pauses import SpeechEvents, speech_events
 from .records import BranchPauses
+from .state_machine import run_length, turning_points
 
 
 class MissingRestarts(MissingTraces):
@@ -49,6 +56,56 @@ def trace_of(branch: BranchPauses, tape: VadTrace) -> VadTrace:
         tape,
         probabilities=np.concatenate((tape.probabilities[:fork], branch.probabilities)),
         restarts=restarts,
+    )
+
+
+@dataclass(frozen=True)
+class SpeechEvents:
+    """What one run of the VAD says; windows counted from its first, stream times."""
+
+    arrival_s: list[float]
+    """When each window is judged."""
+    start: list[int]
+    """Windows of START_OF_SPEECH."""
+    speech_start_s: list[float]
+    """Where that speech began, as LiveKit estimates it."""
+    end: list[int]
+    """Windows of END_OF_SPEECH."""
+    last_speaking_s: list[float]
+    """END_OF_SPEECH less its silence."""
+    heard: list[int]
+    """Windows after speech windows: they move the last speaking time to their arrival, before they may start
+    or end speech themselves (audio_recognition.py:1481)."""
+    heard_since_s: list[float]
+    """Their arrival less the speech counted by then: where speech without a START_OF_SPEECH is taken to have
+    begun."""
+
+
+def speech_events(p: Floats, vad: VadSettings, frame_samples: int, origin: int) -> SpeechEvents:
+    """Run the VAD state machine from a frame's edge `origin` (stream sample), where its model begins anew.
+
+    >>> p = np.repeat([0.01, 0.95, 0.01], [10, 30, 100])
+    >>> found = speech_events(p, VadSettings(model="silero"), 800, 0)
+    >>> found.start, found.end  # windows of 32 ms
+    ([11], [47])
+    """
+    n_speech = windows_to_reach(vad.min_speech_duration)
+    n_silence = windows_to_reach(vad.min_silence_duration)
+    active, start, end = turning_points(p, vad)
+    window = np.arange(len(p))
+    arrival_s = (origin + arrival_samples(window, frame_samples)) / SAMPLE_RATE_HZ
+    speaking = np.searchsorted(start, window) > np.searchsorted(end, window)
+    run = run_length(active | (speaking & (p > vad.deactivation)), np.zeros(1, dtype=np.int64))
+    heard = np.flatnonzero(run[:-1] > 0) + 1
+    sums = accumulated_s(max(n_speech, n_silence, int(run.max(initial=0))))
+    return SpeechEvents(
+        arrival_s=arrival_s.tolist(),
+        start=start,
+        speech_start_s=(arrival_s[start] - sums[n_speech]).tolist(),
+        end=end,
+        last_speaking_s=(arrival_s[end] - sums[n_silence]).tolist(),
+        heard=heard.tolist(),
+        heard_since_s=(arrival_s[heard] - sums[run[heard - 1]]).tolist(),
     )
 
 
