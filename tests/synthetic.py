@@ -267,6 +267,7 @@ def conditions_strategy(draw: st.DrawFn) -> Conditions:
         frame_duration=draw(st.sampled_from([0.01, 0.02, 0.032, 0.05])),
         prediction_delay=draw(st.sampled_from([0.0, 0.04, 0.3])),
         stt_silence=draw(st.sampled_from([0.2, 0.5, 1.0])),
+        stt_tells_end=draw(st.booleans()),
     )
 
 

@@ -39,6 +39,19 @@ Pair = Annotated[str, typer.Option(help="Names of pairs, such as '{name}_{channe
 Raw = Annotated[str, typer.Option(help="Coding of .raw and .pcm: ENCODING[,RATE_HZ[,CHANNELS]].")]
 Swap = Annotated[bool, typer.Option("--swap", help="Exchange user and agent.")]
 AgentChannel = Annotated[str, typer.Option(help="Name of the agent's channel.")]
+TranscriptionDelay = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=60,
+        help="From the end of speech to the final transcript, in s (default: the median of the default "
+        "provider profile).",
+    ),
+]
+ProviderProfile = Annotated[
+    str | None,
+    typer.Option("--providers", help="Provider profile, by name or file, whose transcripts are assumed."),
+]
 ProfileFile = Annotated[Path | None, typer.Option(help="Profile file (default: LiveKit's default settings).")]
 
 

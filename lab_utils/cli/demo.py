@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .common import SAMPLES, Cache, Jobs, Json, Out, Phases, app, ending_well
+from .common import (
+    SAMPLES,
+    Cache,
+    Jobs,
+    Json,
+    Out,
+    Phases,
+    ProviderProfile,
+    TranscriptionDelay,
+    app,
+    ending_well,
+)
 from .sweep import sweep_and_tell
 
 
@@ -12,6 +23,8 @@ from .sweep import sweep_and_tell
 def demo(
     out: Out = Path("out/demo"),
     phases: Phases = 4,
+    transcription_delay: TranscriptionDelay = None,
+    providers: ProviderProfile = None,
     jobs: Jobs = 2,
     cache: Cache = None,
     as_json: Json = False,
@@ -21,4 +34,14 @@ def demo(
         if not SAMPLES.is_dir():
             remedy = "run this from a clone, or use 'lab sweep PATH'"
             raise ValueError(f"{SAMPLES}: no sample conversations here; {remedy}")
-        sweep_and_tell([SAMPLES], None, out, phases=phases, jobs=jobs, cache=cache, as_json=as_json)
+        sweep_and_tell(
+            [SAMPLES],
+            None,
+            out,
+            phases=phases,
+            jobs=jobs,
+            cache=cache,
+            as_json=as_json,
+            providers=providers,
+            transcription_delay=transcription_delay,
+        )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import Cache, Jobs, Json, app, ending_well
+from .common import Cache, Jobs, Json, TranscriptionDelay, app, ending_well
 
 if TYPE_CHECKING:
     from ..turns.choose import Budget
@@ -46,22 +46,34 @@ def export(
     max_missed: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of the ends of turn that may go unanswered.")
     ] = 0.02,
+    transcription_delay: TranscriptionDelay = None,
     providers: Annotated[
-        str, typer.Option(help="Provider profile of that worker's plug-ins, by name or file.")
-    ] = "deepgram-openai-cartesia",
+        str | None,
+        typer.Option(
+            help="Provider profile, by name or file: of that worker's plug-ins, and whose transcripts are "
+            "assumed (default: those the sweep assumed)."
+        ),
+    ] = None,
     jobs: Jobs = 2,
     cache: Cache = None,
     as_json: Json = False,
 ) -> None:
     """Choose a setting under a budget and write it as a profile. AgentSession takes it as it is."""
     with ending_well():
+        from ..core.assumed import DEFAULT_PROVIDERS
         from ..workflows import study as studies
         from ..workflows.export import export_files, worker_text
         from .tables import sweep as tables
 
         budget = _budget(max_false_boundary_rate, max_latency_p95, max_missed, guarantee)
-        worker = worker_text(output, techniques, providers)
-        study = studies.reopen_study(folder, jobs=jobs, cache=cache)
+        worker = worker_text(output, techniques, providers or DEFAULT_PROVIDERS)
+        study = studies.reopen_study(
+            folder,
+            jobs=jobs,
+            cache=cache,
+            providers=providers,
+            transcription_delay=transcription_delay,
+        )
         choice = study.choose(budget, guarantee=guarantee)
         made = study.profile(choice, name)
         written = export_files(made, output, worker)

@@ -107,7 +107,7 @@ def _settings(
     chosen = load_profile(profile) if profile else Settings()
     conditions = conditions_in(chosen)
     if transcription_delay is not None:
-        conditions = conditions.model_copy(update={"transcription_delay": transcription_delay})
+        conditions = conditions.replace(transcription_delay=transcription_delay)
     return chosen, conditions
 
 

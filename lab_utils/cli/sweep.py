@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,8 +19,10 @@ from .common import (
     Pair,
     Paths,
     Phases,
+    ProviderProfile,
     Raw,
     Swap,
+    TranscriptionDelay,
     UserChannel,
     app,
     ending_well,
@@ -28,15 +30,16 @@ from .common import (
 )
 
 FrameMs = Annotated[float, typer.Option(min=1, max=1000, help="Length of the agent's audio frames, in ms.")]
-TranscriptionDelay = Annotated[
-    float, typer.Option(min=0, max=60, help="From the end of speech to the final transcript, in s.")
-]
 SttSilence = Annotated[
     float,
     typer.Option(min=0, max=60, help="After so much silence, in s, the STT says end of speech (stt mode)."),
 ]
+SttTellsEnd = Annotated[
+    bool,
+    typer.Option("--stt-tells-end", help="The STT's end of speech tells when the speech ended (stt mode)."),
+]
 PredictionDelay = Annotated[
-    float, typer.Option(min=0, max=0.999, help="From asking the turn detector to its answer, in s.")
+    float | None, typer.Option(min=0, max=0.999, help="From asking the turn detector to its answer, in s.")
 ]
 
 
@@ -49,9 +52,11 @@ def sweep(
     jobs: Jobs = 2,
     cache: Cache = None,
     frame_ms: FrameMs = 50.0,
-    transcription_delay: TranscriptionDelay = 0.0,
+    transcription_delay: TranscriptionDelay = None,
+    providers: ProviderProfile = None,
     stt_silence: SttSilence = 0.5,
-    prediction_delay: PredictionDelay = 0.04,
+    stt_tells_end: SttTellsEnd = False,
+    prediction_delay: PredictionDelay = None,
     user: UserChannel = "caller",
     agent: AgentChannel = "agent",
     pair: Pair = "",
@@ -72,12 +77,9 @@ def sweep(
 ) -> None:
     """Score a grid of settings on recordings and choose one."""
     with ending_well():
-        conditions = {
-            "transcription_delay": transcription_delay,
-            "stt_silence": stt_silence,
-            "prediction_delay": prediction_delay,
-            "frame_duration": frame_ms / 1000,
-        }
+        conditions: dict[str, Any] = {"stt_silence": stt_silence, "frame_duration": frame_ms / 1000}
+        conditions |= {"stt_tells_end": True} if stt_tells_end else {}
+        conditions |= {} if prediction_delay is None else {"prediction_delay": prediction_delay}
         sweep_and_tell(
             paths,
             grid,
@@ -87,6 +89,8 @@ def sweep(
             cache=cache,
             as_json=as_json,
             conditions=conditions,
+            providers=providers,
+            transcription_delay=transcription_delay,
             channels=(user, agent),
             found_by=(pair, raw, swap),
             lines=condition or (),
@@ -103,19 +107,21 @@ def sweep_and_tell(
     jobs: int,
     cache: Path | None,
     as_json: bool,
-    conditions: Mapping[str, float] | None = None,
+    conditions: Mapping[str, Any] | None = None,
+    providers: str | None = None,
+    transcription_delay: float | None = None,
     channels: tuple[str, str] = ("caller", "agent"),
     found_by: tuple[str, str, bool] = ("", "", False),
     lines: Sequence[str] = (),
     path: str = "",
 ) -> None:
     """`lab sweep` and `lab demo`: measure, choose, write, and print what came of it."""
-    from ..core.settings import Conditions
     from ..recordings.conditions import LineCondition
     from ..recordings.heard_paths import parse_path
     from ..recordings.recording_files import FindOptions, parse_raw
     from ..turns.grid import read_grid
     from ..workflows import study as studies
+    from ..workflows.assumed import conditions_with
     from .tables import sweep as tables
 
     heard = parse_path(path) if path else None
@@ -123,10 +129,12 @@ def sweep_and_tell(
     studies.check_folder(out)
     pair, raw, swap = found_by
     options = FindOptions(*channels, pair, parse_raw(raw) if raw else None, swap) if any(found_by) else None
+    given = conditions_with(providers, transcription_delay=transcription_delay)
+    assumed = given.replace(**conditions or {})
     study = studies.measure(
         paths,
         grid=read_grid(grid) if grid else None,
-        conditions=Conditions(**conditions or {}),
+        conditions=assumed,
         phases=phases,
         jobs=jobs,
         cache=cache,

@@ -13,6 +13,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from .assumed import (
+    GIVEN,
+    PREDICTION_DELAY_S,
+    PREDICTION_SOURCE,
+    TRANSCRIPTION_DELAY_S,
+    TRANSCRIPTION_SOURCE,
+)
 from .detectors import DETECTORS, ENGLISH_UNLIKELY_THRESHOLD, DetectorTraits
 from .knobs import KNOBS, check_rules, default_with
 from .models import Frozen, describe
@@ -114,17 +121,57 @@ class PreemptiveSettings(Frozen):
 
 
 class Conditions(Frozen):
-    """What a replay assumes and no profile can set."""
+    """What a replay assumes and no profile can set. A delay that comes without its source is "given"."""
 
-    transcription_delay: Seconds = 0.0
+    transcription_delay: Seconds = TRANSCRIPTION_DELAY_S
     """From the end of speech to the final transcript; 0 means: before the VAD's end of speech. In `stt`
     mode from the STT's decision, which comes `stt_silence` after the end of speech."""
+    transcription_source: str = TRANSCRIPTION_SOURCE
+    """Where `transcription_delay` comes from, in words."""
     stt_silence: Seconds = 0.5
     """Silence after which the STT says END_OF_SPEECH; `stt` mode only."""
-    prediction_delay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.04
-    """From the request of an end-of-turn prediction to its answer; v1-mini takes 25-40 ms on two cores."""
+    stt_tells_end: bool = False
+    """Whether that END_OF_SPEECH tells when the speech ended (`speech_end_time`): LiveKit counts `min_delay`
+    from there instead of from its arrival; `stt` mode only."""
+    prediction_delay: Annotated[float, Field(ge=0.0, lt=1.0)] = PREDICTION_DELAY_S
+    """From the request of an end-of-turn prediction to its answer."""
+    prediction_source: str = PREDICTION_SOURCE
+    """Where `prediction_delay` comes from, in words."""
     frame_duration: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
     """Length of the audio frames that reach the agent (LiveKit's RoomIO: 50 ms)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sources(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        missing = {
+            f"{name}_source": GIVEN
+            for name in ("transcription", "prediction")
+            if f"{name}_delay" in values and f"{name}_source" not in values
+        }
+        return missing | dict(values)
+
+    def replace(self, **changed: Any) -> Conditions:
+        """A copy with some values changed; a delay that is changed without its source is "given".
+
+        Raises ValueError as the constructor does.
+        """
+        kept = self.model_dump()
+        for name in ("transcription", "prediction"):
+            if f"{name}_delay" in changed:
+                del kept[f"{name}_source"]
+        return Conditions(**kept | changed)
+
+    @property
+    def in_words(self) -> tuple[str, ...]:
+        """What is assumed of delays, where it comes from and how to change it; a line each."""
+        return (
+            f"transcripts {self.transcription_delay:.2f} s after speech: {self.transcription_source}; "
+            "change with --transcription-delay or --providers",
+            f"predictions {self.prediction_delay:.2f} s after their request: {self.prediction_source}; "
+            "change with --prediction-delay",
+        )
 
 
 USUAL_CONDITIONS = Conditions()

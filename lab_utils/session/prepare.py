@@ -18,7 +18,11 @@ def stt_timing(settings: Settings, conditions: Conditions = USUAL_CONDITIONS) ->
     A `transcription_delay` of 0, "soon enough", is a sweep's way not to ask; a session needs a figure, and
     takes the scripted STT's own.
     """
-    timing = SttTiming(end_of_speech=settings.detector.ends_by_stt, utterance_gap_s=conditions.stt_silence)
+    timing = SttTiming(
+        end_of_speech=settings.detector.ends_by_stt,
+        utterance_gap_s=conditions.stt_silence,
+        end_time=conditions.stt_tells_end,
+    )
     if not conditions.transcription_delay:
         return timing
     return timing.model_copy(update={"final_delay": Delay(conditions.transcription_delay)})

@@ -42,8 +42,11 @@ MOST_SETTINGS = 2_000_000
 
 CONDITION_OPTIONS = {
     "transcription_delay": "--transcription-delay",
+    "transcription_source": "--providers",
     "stt_silence": "--stt-silence",
+    "stt_tells_end": "--stt-tells-end",
     "prediction_delay": "--prediction-delay",
+    "prediction_source": "--prediction-delay",
     "frame_duration": "--frame-ms",
 }
 """Option of `lab sweep` that sets each condition."""

@@ -17,6 +17,7 @@ def chosen_line(settings: Settings, capsys: pytest.CaptureFixture[str]) -> str:
             "settings": 1,
             "phases": 1,
             "hold_lengths": {"cut_offs": 0},
+            "assumed": [],
             "skipped": [],
             "defaults": {"figures": figures},
             "chosen": {"figures": figures, "settings": settings.knobs()},

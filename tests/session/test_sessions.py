@@ -65,12 +65,13 @@ def test_the_proof_covers_every_session_with_a_replay():
 
 
 def test_the_scripted_stt_follows_the_conditions():
-    plain = stt_timing(Settings())
+    plain = stt_timing(Settings(), Conditions(transcription_delay=0.0))
     assert plain.final_delay.p50_s == 0.35, "0 says nothing about an STT"
+    assert stt_timing(Settings()).final_delay.p50_s == 0.247
     assert not plain.end_of_speech
     assert stt_timing(Settings(), Conditions(transcription_delay=0.8)).final_delay.p50_s == 0.8
-    by_stt = stt_timing(Settings().replace(detector="stt"), Conditions(stt_silence=0.7))
-    assert (by_stt.end_of_speech, by_stt.utterance_gap_s) == (True, 0.7)
+    by_stt = stt_timing(Settings().replace(detector="stt"), Conditions(stt_silence=0.7, stt_tells_end=True))
+    assert (by_stt.end_of_speech, by_stt.utterance_gap_s, by_stt.end_time) == (True, 0.7, True)
 
 
 def test_wrong_calls_say_what_to_do(tmp_path):

@@ -105,6 +105,7 @@ def realistic(detector: str, rng: np.random.Generator) -> tuple[Settings, Condit
         transcription_delay=float(rng.choice([0.0, 0.35, 1.0])),
         frame_duration=float(rng.choice([0.01, 0.02, 0.05])),
         stt_silence=float(rng.choice([0.3, 0.5, 0.8])),
+        stt_tells_end=bool(rng.random() < 0.5),
     )
 
 

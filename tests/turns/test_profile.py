@@ -368,7 +368,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_conditions_are_those_of_the_evidence() -> None:
-    assert support_line().conditions == Conditions(transcription_delay=0.25)
+    assert support_line().conditions == Conditions(transcription_delay=0.25, prediction_delay=0.04)
     assert Profile(name="p", settings=Settings()).conditions == Conditions()
 
 

@@ -176,7 +176,7 @@ def test_blocks_hold_each_row_of_the_table_once(rows, most):
 # --- LiveKit's rules, one by one (sources: lab_utils/turns/replay) ------------------------------------------
 
 # Frames as long as a window: window w is judged at (w + 1) * 32 ms.
-CONDITIONS = Conditions(frame_duration=0.032, prediction_delay=0.0)
+CONDITIONS = Conditions(transcription_delay=0.0, frame_duration=0.032, prediction_delay=0.0)
 PLAIN = Settings().replace(detector="vad", min_silence_duration=0.25, min_delay=0.5, max_delay=3.0)
 DETECTOR = PLAIN.replace(detector="v1-mini", min_delay=0.3, max_delay=2.5, unlikely_threshold=0.5)
 

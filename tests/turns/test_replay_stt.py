@@ -16,7 +16,7 @@ from lab_utils.core.traces import EotTrace, SttEvent, SttEventKind, Traced, VadT
 from lab_utils.turns.replay import Block, MissingRestarts, Rows, decide, find_pauses, replay, stt_events
 
 # Frames as long as a window: window w is judged at (w + 1) * 32 ms.
-CONDITIONS = Conditions(frame_duration=0.032, prediction_delay=0.0)
+CONDITIONS = Conditions(transcription_delay=0.0, frame_duration=0.032, prediction_delay=0.0)
 STT = Settings().replace(detector="stt", min_silence_duration=0.25, min_delay=0.5, max_delay=3.0)
 VAD = STT.replace(detector="vad")
 
@@ -254,6 +254,22 @@ def test_without_given_events_the_modelled_ones_decide():
     found = replay(recording, STT, CONDITIONS.model_copy(update={"stt_silence": 0.6}))
     np.testing.assert_allclose(found.time_s, [0.8 + 0.6 + 0.5])
     assert found.cause == ("stt",)
+
+
+def test_the_wait_counts_from_the_end_of_speech_where_the_speech_to_text_tells_it():
+    ipus = (Ipu("user", 1.0, 2.0, "Well,"), Ipu("user", 2.4, 3.0, "no."))
+    told = Conditions(stt_silence=0.5, transcription_delay=0.2, stt_tells_end=True)
+    events = stt_events(Labels(10.0, ipus, ()), told)
+    assert [(e.kind, e.end_s) for e in events[1:]] == [("final", None), ("end_of_speech", 3.0)]
+    labels = Labels(5.6, (Ipu("user", 0.0, 0.8),), ())
+    recording = traced(SPEECH + LONG_SILENCE)
+    conditions = CONDITIONS.replace(stt_silence=0.3, stt_tells_end=True)
+    recording = complete(
+        Traced("x", "x", "0", 5.6, labels, recording.vad, recording.eot, 0.0), [Block.of(STT, conditions)]
+    )
+    found = replay(recording, STT, conditions)
+    np.testing.assert_allclose(found.time_s, [0.8 + 0.5])  # min_delay 0.5, not from the decision at 1.1
+    np.testing.assert_allclose(found.last_speaking_s, [0.8])
 
 
 def test_a_decision_of_the_speech_to_text_needs_its_events():

@@ -29,7 +29,7 @@ METRICS = [
     "longest_wait",
     *LATENCIES,
 ]
-CONDITIONS = Conditions(prediction_delay=0.06, frame_duration=0.02)
+CONDITIONS = Conditions(transcription_delay=0.0, prediction_delay=0.06, frame_duration=0.02)
 LATE = CONDITIONS.model_copy(update={"transcription_delay": 0.5})
 """Transcripts come after END_OF_SPEECH."""
 GRID = {

@@ -64,7 +64,11 @@ def test_every_field_of_settings_and_conditions_is_drawn() -> None:
         drawn = case.settings.model_dump() | {"conditions": case.conditions.model_dump()}
         for name, value in leaves(drawn):
             seen.setdefault(name, set()).add(value)
-    assert not [name for name, values in seen.items() if len(values) < 2]
+    once = [name for name, values in seen.items() if len(values) < 2]
+    assert once == [
+        "conditions.transcription_source",
+        "conditions.prediction_source",
+    ]  # words, which move nothing
 
 
 @pytest.mark.slow

@@ -53,6 +53,8 @@ def print_summary(summary: dict[str, Any], out: Path | None) -> None:
         f"{n['backchannels']} backchannels, {n['cut_offs']} cut-off pauses; {summary['settings']} settings, "
         f"{summary['phases']} phases"
     )
+    for line in summary["assumed"]:
+        console.print(line, highlight=False)
     if summary["hold_lengths"]["cut_offs"]:
         console.print(summary["hold_lengths"]["in_words"], highlight=False)
     if summary["skipped"]:

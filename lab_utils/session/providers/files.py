@@ -41,6 +41,7 @@ _UNITS = {
     "stt.first_partial": "from the audio that it tells of",
     "stt.partial_every_s": "of audio",
     "stt.preflight": "from the end of speech to an early transcript to start on; null: none",
+    "stt.tells_end": "whether its end of speech tells when the speech ended",
     "stt.batch": "from a request with a whole utterance",
     "stt.price": "$ per hour of audio",
     "llm.ttft": "to the first token, prompt empty or wholly cached",

@@ -125,6 +125,9 @@ class SttProvider(Sourced):
     preflight: Delay | None = None
     """Streaming: from the end of a stretch of speech to an early transcript to start on (eager end of turn);
     None where the provider has none."""
+    tells_end: bool = False
+    """Whether its END_OF_SPEECH tells when the speech ended (`speech_end_time`): there LiveKit then begins to
+    count `min_delay` if it is the turn detector ("stt")."""
     batch: Delay
     """Batch: from the request, with a whole utterance, to its transcript."""
     connection: Connection

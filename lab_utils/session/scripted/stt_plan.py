@@ -73,6 +73,8 @@ class SttTiming(Frozen):
     """The silence after which END_OF_SPEECH comes (or with the final, if that is later)."""
     word_times: bool = False
     """Whether events tell which span of speech they are about."""
+    end_time: bool = False
+    """Whether END_OF_SPEECH tells when the speech ended, though other events tell no times."""
     revision_rate: Probability = 0.0
     """How often the newest word of a partial is misheard, and corrected by the next."""
     language: str = "en"
@@ -238,7 +240,10 @@ class _Plan:
         end_s = _end_s(segment)
         heard_s = self._at_provider_s(end_s + self._timing.utterance_gap_s) + self._trip_s(self._end_trips)
         time_s = max(heard_s, self._latest_s)
-        self._add("end_of_speech", time_s, "", self._utterance_start_s, end_s)
+        if self._timing.end_time and not self._timing.word_times:
+            self.events.append(SttEvent(time_s, "end_of_speech", end_s=end_s))
+        else:
+            self._add("end_of_speech", time_s, "", self._utterance_start_s, end_s)
 
 
 def _split(words: Sequence[Word], gap_s: float) -> list[list[Word]]:

@@ -5,7 +5,9 @@ Conventions: seconds; recording times in `stt_events`, stream times elsewhere (`
 Assumptions: the speech-to-text hears what the labels call speech. In `stt` mode it joins what lies closer
 together than its `stt_silence` into one utterance, says START_OF_SPEECH 0.1 s into it, and at `stt_silence` +
 `transcription_delay` after it the final transcript and END_OF_SPEECH. In other modes it gives one final
-transcript per stretch of speech that the VAD hears, `transcription_delay` after it. It tells no word times.
+transcript per stretch of speech that the VAD hears, `transcription_delay` after it. It tells no word times;
+its END_OF_SPEECH tells when the speech ended if `stt_tells_end`, and LiveKit counts `min_delay` from there
+(audio_recognition.py:1419).
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ UNKNOWN = "\u2026"
 def stt_events(labels: Labels, conditions: Conditions) -> tuple[SttEvent, ...]:
     """What a speech-to-text would say in `stt` mode, from the user's IPUs; recording times, in order.
 
-    At one moment a final comes before its END_OF_SPEECH.
+    At one moment a final comes before its END_OF_SPEECH, which tells when the speech ended if
+    `Conditions.stt_tells_end`.
 
     >>> labels = Labels(9.0, (Ipu("user", 1.0, 2.0, "One."), Ipu("user", 2.25, 3.0, "Two.")), ())
     >>> events = stt_events(labels, Conditions(stt_silence=0.5, transcription_delay=0.25))
@@ -46,10 +49,12 @@ def stt_events(labels: Labels, conditions: Conditions) -> tuple[SttEvent, ...]:
     events = []
     for ipus in utterances:
         text = " ".join(ipu.text for ipu in ipus if ipu.text) or _said(labels, ipus) or UNKNOWN
-        decided_s = max(i.end_s for i in ipus) + conditions.stt_silence + conditions.transcription_delay
+        spoken_s = max(i.end_s for i in ipus)
+        decided_s = spoken_s + conditions.stt_silence + conditions.transcription_delay
+        told_s = spoken_s if conditions.stt_tells_end else None
         events.append(SttEvent(ipus[0].start_s + START_DELAY_S, "start_of_speech"))
         events.append(SttEvent(decided_s, "final", text))
-        events.append(SttEvent(decided_s, "end_of_speech"))
+        events.append(SttEvent(decided_s, "end_of_speech", end_s=told_s))
     return tuple(sorted(events, key=lambda event: event.time_s))
 
 

@@ -22,6 +22,7 @@ from ...recordings.recording_files import options_of, plain_options
 from ...turns.choose import frontier
 from ...turns.profile import save_profile
 from ...turns.sweep import commits_table, counts
+from ..assumed import conditions_with
 from .choice import Choice, finite_or_none, plain_figures
 from .lines import LINE_FILES
 from .measured import absolute, measure_table
@@ -59,6 +60,7 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
         "channels": list(study.channels),
         "find": None if study.options is None else plain_options(study.options),
         "conditions": study.conditions.model_dump(),
+        "assumed": list(study.conditions.in_words),
         "line": str(study.line),
         "seed": study.seed,
         "path": study.path,
@@ -144,10 +146,19 @@ def read_summary(folder: Path) -> dict[str, Any]:
     return summary
 
 
-def reopen_study(folder: Path, *, jobs: int = 2, cache: Path | None = None, quiet: bool = False) -> Study:
+def reopen_study(
+    folder: Path,
+    *,
+    jobs: int = 2,
+    cache: Path | None = None,
+    quiet: bool = False,
+    providers: str | Path | None = None,
+    transcription_delay: float | None = None,
+) -> Study:
     """The study of a results folder, measured again from its recordings and the cached traces.
 
-    Raises ValueError if a recording is gone or its audio has changed since.
+    `providers`, `transcription_delay`: as in `measure`, in place of what the sweep assumed. Raises ValueError
+    if a recording is gone or its audio has changed since.
     """
     summary = read_summary(folder)
     try:
@@ -160,7 +171,7 @@ def reopen_study(folder: Path, *, jobs: int = 2, cache: Path | None = None, quie
     if "transcription_delay" in stored:  # of 0.1.0, where it was a knob
         delays = [float(delay) for delay in stored["transcription_delay"].unique()]
         if len(delays) == 1:
-            conditions = conditions.model_copy(update={"transcription_delay": delays[0]})
+            conditions = conditions.replace(transcription_delay=delays[0])
         else:
             raise ValueError(
                 f"{folder / 'sweep.parquet'}: its settings have transcription delays of "
@@ -172,7 +183,7 @@ def reopen_study(folder: Path, *, jobs: int = 2, cache: Path | None = None, quie
         summary.get("sources") or list(recorded.values()),
         table,
         impossible=summary["impossible_settings"],
-        conditions=conditions,
+        conditions=conditions_with(providers, conditions, transcription_delay=transcription_delay),
         phases=summary["phases"],
         channels=(summary["channels"][0], summary["channels"][1]),
         line=LineCondition.parse(summary.get("line", "clean")),

@@ -25,12 +25,14 @@ from ...turns.metrics import LONGEST_HOLD_S, attribute
 from ...turns.profile import Profile, save_profile
 from ...turns.replay import replay
 from ...turns.sweep import score_one
+from ..assumed import conditions_with
 from ..conditions import score_lines
 from .choice import DEFAULT_BUDGET, Choice, choose_settings, make_profile
 from .measured import Measured, absolute, measure_table
 
 if TYPE_CHECKING:
     from ... import plots
+    from ...session.providers.schema import Providers
 
 Span = tuple[float, float]
 
@@ -210,7 +212,7 @@ class Study(Measured):
         n = self.counts
         caption = (
             f"{len(self.table):,} settings on {n['recordings']} recording(s): {n['holds']} holds, "
-            f"{n['turns']} ends of turn; {self.phases} audio phase(s)"
+            f"{n['turns']} ends of turn; {self.phases} audio phase(s); {'; '.join(self.conditions.in_words)}"
         )
         overview = self.overview
         shown = table_html(list(overview.columns), overview.to_numpy().tolist(), caption)
@@ -233,21 +235,24 @@ def measure(
     seed: int = 0,
     options: FindOptions | None = None,
     path: HeardPath | None = None,
+    providers: Providers | str | Path | None = None,
+    transcription_delay: float | None = None,
 ) -> Study:
     """Find, load and trace recordings, and score every setting of a grid (default: `grid.DEFAULT_GRID`).
 
     `paths`: a file, folder or manifest, or several. A recording that cannot be used is skipped and listed in
     `Study.skipped`; if none is left, BadRecording says why. `line` and `seed`: what the audio is put through
     before (`degrade`). `options`: how recordings are found, in place of `channels`. `phases`: how many takes
-    each call is heard in; `path`: over which path, None: over several in turn (`takes_of`). Traces are
-    cached: a second run takes seconds.
+    each call is heard in; `path`: over which path, None: over several in turn (`takes_of`). `providers` (a
+    profile, its name or its file) or `transcription_delay` (s): when final transcripts come, in place of what
+    `conditions` say (`conditions_with`). Traces are cached: a second run takes seconds.
     """
     table, impossible = grids.expand(grids.DEFAULT_GRID if grid is None else grid)
     measured = measure_table(
         [paths] if isinstance(paths, str | Path) else paths,
         table,
         impossible=impossible,
-        conditions=conditions,
+        conditions=conditions_with(providers, conditions, transcription_delay=transcription_delay),
         phases=phases,
         jobs=jobs,
         cache=cache,

@@ -46,6 +46,8 @@ def draw_cases(count: int, recordings: int, seed: int = 0) -> list[Case]:
         settings, conditions = _draw_settings(rng)
         beside = _draw_interruption(rng_for(seed, f"case {number} interruption"))
         settings = settings.model_copy(update=beside)
+        tells = bool(rng_for(seed, f"case {number} stt").random() < 0.5)
+        conditions = conditions.replace(stt_tells_end=tells)
         cases.append(
             Case(
                 number=number,

@@ -111,6 +111,7 @@ def transcripts(case: Case, recording: Recording, tracer: Tracer) -> tuple[SttEv
             end_of_speech=settings.detector.ends_by_stt,
             utterance_gap_s=conditions.stt_silence,
             word_times=case.number % 2 == 0,
+            end_time=conditions.stt_tells_end,
         )
         return plan_events(words_of(recording.labels), timing, rng_for(case.number, "words"))
     if settings.detector.ends_by_stt:
