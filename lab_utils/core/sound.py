@@ -1,4 +1,4 @@
-"""A stretch of sound to listen to: a WAV file that a notebook shows as a player."""
+"""Sound to listen to, as a WAV file that a notebook shows as a player, and to look at, as an envelope."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from .recording import Pcm, Recording
-from .timeline import SAMPLE_RATE_HZ, to_samples
+from .timeline import SAMPLE_RATE_HZ, Floats, to_samples
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,32 @@ def excerpt(recording: Recording, start_s: float, end_s: float) -> Sound:
         raise ValueError(f"{recording.name}: lasts {recording.duration_s:.1f} s, asked for {asked}")
     agent = recording.user if recording.agent is None else recording.agent
     return Sound(np.stack((recording.user[first:last], agent[first:last]), axis=1))
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """A signal's extremes in successive columns; all shape=(columns,)."""
+
+    time_s: Floats
+    low: Floats
+    high: Floats
+
+
+def envelope(
+    values: np.ndarray, rate_hz: float, start_s: float, span: tuple[float, float], columns: int = 1500
+) -> Envelope:
+    """The least and greatest value in each of at most `columns` stretches of `span`; empty without signal.
+
+    `values`: shape=(n,), the first at `start_s`. A signal with fewer values than columns keeps each of them.
+    """
+    first, last = (int(np.clip(np.ceil((t - start_s) * rate_hz - 1e-6), 0, len(values))) for t in span)
+    n = min(columns, last - first)
+    if n <= 0:
+        return Envelope(np.zeros(0), np.zeros(0), np.zeros(0))
+    edges = first + np.arange(n) * (last - first) // n
+    part = values[:last]
+    low, high = np.minimum.reduceat(part, edges), np.maximum.reduceat(part, edges)
+    return Envelope(start_s + edges / rate_hz, low.astype(np.float64), high.astype(np.float64))
 
 
 def wav(stereo: np.ndarray) -> bytes:

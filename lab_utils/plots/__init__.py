@@ -13,10 +13,8 @@ from .label_pages import label_page, label_strip, label_words
 from .picture import Picture
 from .provider_stages import provider_figure, stage_delays
 from .recordings import (
-    Envelope,
     LiveTimeline,
     decisions,
-    envelope,
     timeline,
     timeline_axes,
     timeline_figure,
@@ -31,14 +29,12 @@ from .sweeps import LiveTradeoff, mark, tradeoff, tradeoff_figure
 
 __all__ = [
     "DPI",
-    "Envelope",
     "Layers",
     "LiveTimeline",
     "LiveTradeoff",
     "Picture",
     "blank_figure",
     "decisions",
-    "envelope",
     "fit_figure",
     "hold_curves",
     "hold_lengths_figure",

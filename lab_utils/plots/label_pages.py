@@ -17,10 +17,11 @@ from matplotlib.text import Text
 
 from ..core.labels import LABEL_KINDS, LabelKind, Labels
 from ..core.recording import Pcm, Recording
+from ..core.sound import envelope
 from ..core.timeline import SAMPLE_RATE_HZ
 from ..recordings.labels.checks import LabelCheck
 from .display import Display
-from .recordings import LABEL_COLOURS, LABEL_NAMES, envelope
+from .recordings import LABEL_COLOURS, LABEL_NAMES
 from .style import BLACK, GREY, VERMILLION, blank_figure
 
 AROUND_S = 1.5

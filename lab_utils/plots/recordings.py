@@ -19,7 +19,8 @@ from matplotlib.text import Annotation, Text
 from ..core.labels import LABEL_KINDS, LabelKind
 from ..core.recording import Pcm, Recording
 from ..core.settings import Settings
-from ..core.timeline import SAMPLE_RATE_HZ, WINDOW_S, Floats
+from ..core.sound import envelope
+from ..core.timeline import SAMPLE_RATE_HZ, WINDOW_S
 from ..core.traces import Traced
 from .display import Display
 from .style import (
@@ -46,30 +47,6 @@ LABEL_NAMES: dict[LabelKind, str] = {
 LABEL_COLOURS: dict[LabelKind, str] = {"hold": SKY, "shift": GREEN, "cut_off": YELLOW, "backchannel": PURPLE}
 
 Span = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Envelope:
-    """A signal's extremes in successive columns; all shape=(columns,)."""
-
-    time_s: Floats
-    low: Floats
-    high: Floats
-
-
-def envelope(values: np.ndarray, rate_hz: float, start_s: float, span: Span, columns: int = 1500) -> Envelope:
-    """The least and greatest value in each of at most `columns` stretches of `span`; empty without signal.
-
-    `values`: shape=(n,), the first at `start_s`. A signal with fewer values than columns keeps each of them.
-    """
-    first, last = (int(np.clip(np.ceil((t - start_s) * rate_hz - 1e-6), 0, len(values))) for t in span)
-    n = min(columns, last - first)
-    if n <= 0:
-        return Envelope(np.zeros(0), np.zeros(0), np.zeros(0))
-    edges = first + np.arange(n) * (last - first) // n
-    part = values[:last]
-    low, high = np.minimum.reduceat(part, edges), np.maximum.reduceat(part, edges)
-    return Envelope(start_s + edges / rate_hz, low.astype(np.float64), high.astype(np.float64))
 
 
 @dataclass(frozen=True)

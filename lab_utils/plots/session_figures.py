@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..core.labels import Labels
+from ..core.labels import LabelKind, Labels
 from ..core.session_log import SessionLog
 from ..session.metrics.spans import session_commits
+from ..session.metrics.timeline import session_timeline_of
 from .recordings import LABEL_COLOURS, LABEL_NAMES, Span
-from .sessions import CAUSE_MARKERS, CAUSE_NAMES, SHADED, session_timeline
+from .sessions import CAUSE_MARKERS, CAUSE_NAMES, SessionArtists, session_timeline
 from .style import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION, YELLOW, blank_figure
 
 
@@ -71,12 +72,12 @@ def session_figure(
     spans = time_rows(span_s, row_s)
     figure = blank_figure((width_in, 1.1 + 2.7 * len(spans) * len(pairs)))
     axes = figure.subplots(len(spans) * len(pairs), 1, squeeze=False)[:, 0]
-    drawn: dict[str, Artist] = {}
+    drawn = []
     for k, (log, name) in enumerate(pairs):
         commits = session_commits(log, labels)
         for row, span in enumerate(spans):
             ax = axes[row * len(pairs) + k]
-            drawn = session_timeline(ax, log, commits, labels, span) | drawn
+            drawn.append(session_timeline(ax, session_timeline_of(log, commits, labels, span)).artists)
             title = session_title(log, name, commits, counted=counted) if row == 0 else name
             ax.set_title(
                 title, loc="left", fontsize=10, color=VERMILLION if log.failure and row == 0 else BLACK
@@ -99,45 +100,52 @@ def time_rows(span_s: Span, row_s: float = 30.0) -> list[Span]:
     return [(start_s, start_s + row_s) for start_s in starts]
 
 
-def session_legend(figure: Figure, drawn: dict[str, Artist]) -> Artist:
+def session_legend(figure: Figure, drawn: Sequence[SessionArtists]) -> Legend:
     """What colours and markers mean, of those that occur, in one strip below the axes."""
-    handles: list[tuple[str, Any]] = [
-        *((kind, Patch(color=LABEL_COLOURS[kind], alpha=0.28, label=LABEL_NAMES[kind])) for kind in SHADED),
-        ("vad_speech", Line2D([], [], color=BLUE, linewidth=3, label="VAD hears speech")),
-        ("interim", _stroke("interim transcript", "#333333", 6, 0.8)),
-        ("final", _stroke("final transcript", "#333333", 11, 1.8)),
-        ("predictions", _dot("end-of-turn probability", "o", ORANGE, edge=BLACK)),
-        ("threshold", Line2D([], [], color=BLACK, linewidth=1.2, label="threshold")),
+    commits = [commit for one in drawn for commit in one.commits]
+    causes = {commit.cause for commit in commits}
+    handles: list[tuple[bool, Patch | Line2D]] = [
+        (any(one.labels.holds for one in drawn), _band("hold")),
+        (any(one.labels.ends_of_turn for one in drawn), _band("shift")),
+        (any(one.voices.vad_speech for one in drawn), _bar("VAD hears speech", BLUE)),
+        (any(one.transcripts.interim for one in drawn), _stroke("interim transcript", "#333333", 6, 0.8)),
+        (any(one.transcripts.final for one in drawn), _stroke("final transcript", "#333333", 11, 1.8)),
+        (any(one.predictions for one in drawn), _dot("end-of-turn probability", "o", ORANGE, edge=BLACK)),
+        (any(one.predictions for one in drawn), _bar("threshold", BLACK, 1.2)),
         *(
-            (f"commit_{cause}", _dot(f"commit: {CAUSE_NAMES[cause]}", m, BLACK))
-            for cause, m in CAUSE_MARKERS.items()
+            (cause in causes, _dot(f"commit: {CAUSE_NAMES[cause]}", marker, BLACK))
+            for cause, marker in CAUSE_MARKERS.items()
         ),
+        (any(one.false_boundary for one in commits), _bar("false boundary", VERMILLION, 1.5, "--")),
+        (any(one.llm.waits for one in drawn), _patch("LLM, to first token", PURPLE, 0.4)),
+        (any(one.llm.works for one in drawn), _patch("LLM writes", PURPLE)),
+        (any(one.tts.waits for one in drawn), _patch("TTS, to first audio", GREEN, 0.4)),
+        (any(one.tts.works for one in drawn), _patch("TTS synthesises", GREEN)),
+        (any(one.tool.works for one in drawn), _patch("tool", YELLOW)),
+        (any(one.playouts.playouts for one in drawn), _bar("playout", BLACK)),
         (
-            "false",
-            Line2D([], [], color=VERMILLION, linestyle="--", label="false boundary"),
+            any(one.playouts.pauses for one in drawn),
+            Patch(facecolor="white", edgecolor=BLACK, hatch="//////", label="playout paused"),
         ),
-        *(
-            (name, Patch(facecolor=colour, edgecolor=colour, alpha=alpha, label=text))
-            for name, colour, alpha, text in (
-                ("LLM_waits", PURPLE, 0.4, "LLM, to first token"),
-                ("LLM_works", PURPLE, 1.0, "LLM writes"),
-                ("TTS_waits", GREEN, 0.4, "TTS, to first audio"),
-                ("TTS_works", GREEN, 1.0, "TTS synthesises"),
-                ("tool_works", YELLOW, 1.0, "tool"),
-            )
-        ),
-        ("playouts", Line2D([], [], color=BLACK, linewidth=3, label="playout")),
-        ("pauses", Patch(facecolor="white", edgecolor=BLACK, hatch="//////", label="playout paused")),
-        ("interrupted", _dot("interrupted", "X", VERMILLION)),
-        ("errors", _dot("error or limit", "*", VERMILLION)),
+        (any(one.playouts.interrupted for one in drawn), _dot("interrupted", "X", VERMILLION)),
+        (any(one.troubles for one in drawn), _dot("error or limit", "*", VERMILLION)),
     ]
-    occur = {*drawn, *(name.replace("false_", "commit_") for name in drawn)}
-    if any(name.startswith("false_") for name in drawn):
-        occur.add("false")
-    shown = [handle for name, handle in handles if name in occur]
+    occurring = [handle for occurs, handle in handles if occurs]
     return figure.legend(
-        handles=shown, loc="outside lower center", ncols=5, fontsize=8.5, columnspacing=1.4, frameon=False
+        handles=occurring, loc="outside lower center", ncols=5, fontsize=8.5, columnspacing=1.4, frameon=False
     )
+
+
+def _band(kind: LabelKind) -> Patch:
+    return Patch(color=LABEL_COLOURS[kind], alpha=0.28, label=LABEL_NAMES[kind])
+
+
+def _patch(text: str, colour: str, alpha: float = 1.0) -> Patch:
+    return Patch(facecolor=colour, edgecolor=colour, alpha=alpha, label=text)
+
+
+def _bar(text: str, colour: str, width: float = 3.0, stroke: Literal["-", "--"] = "-") -> Line2D:
+    return Line2D([], [], color=colour, linewidth=width, linestyle=stroke, label=text)
 
 
 def _dot(text: str, marker: str, colour: str, edge: str | None = None) -> Line2D:

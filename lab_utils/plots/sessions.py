@@ -1,20 +1,25 @@
-"""The timeline of a session: caller, transcripts, predictions, commits, models and agent."""
+"""The timeline of a session: caller, transcripts, predictions, commits, models and agent, in lanes.
+
+The record is a `session.metrics.SessionTimeline`. Artists of what does not occur are None, or an empty tuple.
+"""
 
 from __future__ import annotations
 
 import textwrap
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import FillBetweenPolyCollection, LineCollection, PolyCollection
+from matplotlib.lines import Line2D
+from matplotlib.text import Annotation
 
-from ..core.labels import LabelKind, Labels
-from ..core.session_log import SessionEventKind, SessionLog
-from ..core.timeline import SAMPLE_RATE_HZ
-from ..session.metrics.spans import activities, playouts
-from .recordings import LABEL_COLOURS, Span, envelope
+from ..core.sound import Envelope
+from ..core.timeline import Floats
+from ..session.metrics.timeline import Predictions, Runs, SessionTimeline
+from .display import Display
+from .recordings import LABEL_COLOURS
 from .style import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION, YELLOW
 
 LANES = {
@@ -28,7 +33,6 @@ LANES = {
 }
 """Height of each lane's middle; waveforms reach 0.95 to either side, the prediction's lane is 1 high."""
 BOTTOM, TOP, COMMIT_Y, TROUBLE_Y = -0.95, 11.0, 10.45, 1.72
-SHADED: tuple[LabelKind, ...] = ("hold", "shift")
 CAUSE_MARKERS = {
     "detector": "v", "max_delay": "s", "vad": "o", "late_transcript": "D", "stt": "^", "unknown": "P",
 }  # fmt: skip
@@ -36,216 +40,252 @@ CAUSE_NAMES = {
     "detector": "detector", "max_delay": "max_delay ran out", "vad": "VAD silence",
     "late_transcript": "late transcript", "stt": "STT", "unknown": "unknown",
 }  # fmt: skip
-RUN_LANES: tuple[tuple[str, SessionEventKind, str], ...] = (
-    ("LLM", "llm_starts", PURPLE), ("TTS", "tts_starts", GREEN), ("tool", "tool_starts", YELLOW),
-)  # fmt: skip
 TEXT_SPAN_S = 35.0
 """Probabilities are written out if no more than this is shown."""
 
 
-def session_timeline(
-    ax: Axes, log: SessionLog, commits: pd.DataFrame, labels: Labels | None = None, span: Span | None = None
-) -> dict[str, Artist]:
-    """One session (or `span` seconds of it) in lanes on one axes; `commits`: `metrics.session_commits`.
+@dataclass(frozen=True)
+class LabelArtists:
+    """Labelled holds and ends of turn as pale bands over all lanes."""
 
-    Returns the artists by name; what does not occur in the span has none.
-    """
-    span = span or (0.0, log.duration_s)
-    artists = shading(ax, labels, span) if labels is not None else {}
-    lived = (span[0], min(span[1], log.duration_s))
-    for draw in (voices, heard_words, predictions, model_runs, agent_speech, troubles):
-        artists |= draw(ax, log, lived)
-    artists |= commit_marks(ax, commits, lived)
+    holds: PolyCollection | None
+    ends_of_turn: PolyCollection | None
+
+
+@dataclass(frozen=True)
+class VoiceArtists:
+    """Waveforms of caller and agent as they were heard, and the caller's speech as the VAD heard it."""
+
+    caller: PolyCollection | None
+    agent: PolyCollection | None
+    vad_speech: PolyCollection | None
+
+
+@dataclass(frozen=True)
+class TranscriptArtists:
+    """Transcripts as they reach the agent: short ticks for interim ones, tall for final ones."""
+
+    interim: LineCollection | None
+    final: LineCollection | None
+
+
+@dataclass(frozen=True)
+class PredictionArtists:
+    """End-of-turn probabilities in a lane from 0 to 1, each with the threshold that it was compared with."""
+
+    stems: LineCollection
+    thresholds: LineCollection
+    points: Line2D
+    texts: tuple[Annotation, ...]
+
+
+@dataclass(frozen=True)
+class RunArtists:
+    """An LLM, a TTS or a tool at work: pale until the first token or audio, full from there on."""
+
+    waits: PolyCollection | None
+    works: PolyCollection | None
+
+
+@dataclass(frozen=True)
+class PlayoutArtists:
+    """Below the agent's waveform: playouts, pauses hatched, a cross where one was interrupted."""
+
+    playouts: PolyCollection | None
+    pauses: PolyCollection | None
+    interrupted: Line2D | None
+
+
+@dataclass(frozen=True)
+class CommitArtists:
+    """Commits of one cause: lines with a marker at their top; dashed and red for false boundaries."""
+
+    cause: str
+    false_boundary: bool
+    lines: LineCollection
+    markers: Line2D
+
+
+@dataclass(frozen=True)
+class TroubleArtists:
+    """Errors and limits: a red star and a word or two each."""
+
+    lines: LineCollection
+    stars: Line2D
+    texts: tuple[Annotation, ...]
+
+
+@dataclass(frozen=True)
+class SessionArtists:
+    """What `session_timeline` draws, lane by lane."""
+
+    labels: LabelArtists
+    voices: VoiceArtists
+    transcripts: TranscriptArtists
+    predictions: PredictionArtists | None
+    llm: RunArtists
+    tts: RunArtists
+    tool: RunArtists
+    playouts: PlayoutArtists
+    commits: tuple[CommitArtists, ...]
+    troubles: TroubleArtists | None
+
+
+def session_timeline(ax: Axes, record: SessionTimeline) -> Display[SessionArtists]:
+    """One session, or a stretch of it, in lanes on one axes."""
+    artists = SessionArtists(
+        labels=LabelArtists(
+            _bars(ax, record.holds, BOTTOM, TOP, LABEL_COLOURS["hold"], alpha=0.28, zorder=0.1),
+            _bars(ax, record.ends_of_turn, BOTTOM, TOP, LABEL_COLOURS["shift"], alpha=0.28, zorder=0.1),
+        ),
+        voices=VoiceArtists(
+            _waveform(ax, record.caller, LANES["caller"], "#333333"),
+            _waveform(ax, record.agent, LANES["agent"], "#888888"),
+            _bars(ax, record.vad_speech, 7.85, 8.03, BLUE, zorder=2.5),
+        ),
+        transcripts=TranscriptArtists(
+            _ticks(ax, record.interim_s, 0.22, 0.8), _ticks(ax, record.final_s, 0.42, 1.8)
+        ),
+        predictions=_predictions(ax, record.predictions, record.lasted),
+        llm=_runs(ax, record.llm, LANES["LLM"], PURPLE),
+        tts=_runs(ax, record.tts, LANES["TTS"], GREEN),
+        tool=_runs(ax, record.tool, LANES["tool"], YELLOW),
+        playouts=_playouts(ax, record),
+        commits=tuple(_commits(ax, record)),
+        troubles=_troubles(ax, record),
+    )
     for y in (7.7, 6.3, 4.6, 1.75):
         ax.axhline(y, color="#DDDDDD", linewidth=0.6, zorder=0.2)
-    lanes = [lane for lane in LANES if lane != "tool" or log.of_kind("tool_starts")]
+    lanes = [lane for lane in LANES if lane != "tool" or record.uses_tools]
     ax.set_yticks([LANES[lane] for lane in lanes], lanes, fontsize=9)
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(BOTTOM, TOP)
-    ax.set_xlim(*span)
-    return artists
+    ax.set_xlim(*record.span)
+    return Display(record, ax, artists)
 
 
-def shading(ax: Axes, labels: Labels, span: Span) -> dict[str, Artist]:
-    """Labelled holds and ends of turn as pale bands over all lanes."""
-    artists: dict[str, Artist] = {}
-    for kind in SHADED:
-        bars = _bars(labels.of_kind(kind), span)
-        if bars:
-            artists[kind] = ax.broken_barh(
-                bars,
-                (BOTTOM, TOP - BOTTOM),
-                facecolor=LABEL_COLOURS[kind],
-                alpha=0.28,
-                linewidth=0,
-                zorder=0.1,
-            )
-    return artists
+def _bars(
+    ax: Axes,
+    spans: Floats,
+    bottom: float,
+    top: float,
+    colour: str,
+    *,
+    alpha: float = 1.0,
+    edge: str = "none",
+    hatch: str | None = None,
+    zorder: float = 2.0,
+) -> PolyCollection | None:
+    """Spans, shape=(n, 2), as bars between two heights; None without any."""
+    if not len(spans):
+        return None
+    return ax.broken_barh(
+        [(start_s, end_s - start_s) for start_s, end_s in spans],
+        (bottom, top - bottom),
+        facecolor=colour,
+        edgecolor=edge,
+        alpha=alpha,
+        hatch=hatch,
+        linewidth=0 if edge == "none" else 0.7,
+        zorder=zorder,
+    )
 
 
-def voices(ax: Axes, log: SessionLog, span: Span) -> dict[str, Artist]:
-    """Waveforms of caller and agent as they were heard, and the caller's speech as the VAD heard it."""
-    artists: dict[str, Artist] = {}
-    for name, channel, colour in (("caller", 0, "#333333"), ("agent", 1, "#888888")):
-        pcm = log.heard[:, channel]
-        shape = envelope(pcm, SAMPLE_RATE_HZ, 0.0, span)
-        if len(shape.time_s):
-            scale = 0.95 / max(1.0, float(np.abs(pcm.astype(np.float64)).max()))
-            low, high = (LANES[name] + scale * side for side in (shape.low, shape.high))
-            artists[name] = ax.fill_between(shape.time_s, low, high, color=colour, linewidth=0.4, zorder=2)
-    speech = np.array([(run.start_s, run.end_s) for run in activities(log, "user_starts")]).reshape(-1, 2)
-    bars = _bars(speech, span)
-    if bars:
-        artists["vad_speech"] = ax.broken_barh(bars, (7.85, 0.18), facecolor=BLUE, linewidth=0, zorder=2.5)
-    return artists
+def _waveform(ax: Axes, shape: Envelope, middle: float, colour: str) -> FillBetweenPolyCollection | None:
+    if not len(shape.time_s):
+        return None
+    low, high = (middle + 0.95 * side for side in (shape.low, shape.high))
+    return ax.fill_between(shape.time_s, low, high, color=colour, linewidth=0.4, zorder=2)
 
 
-def heard_words(ax: Axes, log: SessionLog, span: Span) -> dict[str, Artist]:
-    """Transcripts as they reach the agent: short ticks for interim ones, tall for final ones."""
-    artists: dict[str, Artist] = {}
-    events = [event for event in log.of_kind("transcript") if span[0] <= event.time_s <= span[1]]
-    for name, final, half, width in (("interim", False, 0.22, 0.8), ("final", True, 0.42, 1.8)):
-        times = [event.time_s for event in events if bool(event.data.get("final")) == final]
-        if times:
-            y = LANES["transcript"]
-            artists[name] = ax.vlines(times, y - half, y + half, color="#333333", linewidth=width, zorder=2)
-    return artists
+def _ticks(ax: Axes, times_s: Floats, half: float, width: float) -> LineCollection | None:
+    if not len(times_s):
+        return None
+    y = LANES["transcript"]
+    return ax.vlines(times_s, y - half, y + half, color="#333333", linewidth=width, zorder=2)
 
 
-def predictions(ax: Axes, log: SessionLog, span: Span) -> dict[str, Artist]:
-    """End-of-turn probabilities in a lane from 0 to 1, with the threshold each was compared with."""
-    found = [
-        (e.time_s, e.data["probability"], e.data.get("threshold", log.settings.detector.unlikely_threshold))
-        for e in log.of_kind("prediction")
-        if span[0] <= e.time_s <= span[1] and e.data.get("probability") is not None
-    ]
-    if not found:
-        return {}
-    times, p, threshold = np.array(found, dtype=np.float64).T
-    base, half_s = LANES["prediction"] - 0.5, 0.008 * (span[1] - span[0])
-    artists: dict[str, Artist] = {
-        "stems": ax.vlines(times, base, base + p, color=ORANGE, linewidth=1.2, zorder=2)
-    }
-    artists["threshold"] = ax.hlines(
-        base + threshold, times - half_s, times + half_s, color=BLACK, linewidth=1.2, zorder=3
-    )  # fmt: skip
-    (artists["predictions"],) = ax.plot(
+def _predictions(ax: Axes, said: Predictions, lasted: tuple[float, float]) -> PredictionArtists | None:
+    times, p = said.time_s, said.probability
+    if not len(times):
+        return None
+    length_s = lasted[1] - lasted[0]
+    base, half_s = LANES["prediction"] - 0.5, 0.008 * length_s
+    stems = ax.vlines(times, base, base + p, color=ORANGE, linewidth=1.2, zorder=2)
+    thresholds = ax.hlines(
+        base + said.threshold, times - half_s, times + half_s, color=BLACK, linewidth=1.2, zorder=3
+    )
+    (points,) = ax.plot(
         times, base + p, linestyle="", marker="o", markersize=5, color=ORANGE, markeredgecolor=BLACK,
         markeredgewidth=0.6, zorder=3,
     )  # fmt: skip
-    if span[1] - span[0] <= TEXT_SPAN_S:
-        crowded = np.diff(times, prepend=span[0]) < 6 * half_s
-        for k, (t, value, right) in enumerate(zip(times, p, crowded, strict=True)):
-            artists[f"probability_{k}"] = ax.annotate(
+    texts = []
+    if length_s <= TEXT_SPAN_S:
+        crowded = np.diff(times, prepend=lasted[0]) < 6 * half_s
+        for t, value, right in zip(times, p, crowded, strict=True):
+            text = ax.annotate(
                 f"{value:.2f}", (t, LANES["prediction"]), xytext=(6 if right else -6, 0),
                 textcoords="offset points", ha="left" if right else "right", va="center",
                 fontsize=8, zorder=5,
             )  # fmt: skip
-    return artists
+            texts.append(text)
+    return PredictionArtists(stems, thresholds, points, tuple(texts))
 
 
-def model_runs(ax: Axes, log: SessionLog, span: Span) -> dict[str, Artist]:
-    """LLM, TTS and tools at work: pale until the first token or audio, full from there on.
-
-    A run whose end was not recorded is drawn up to the next one.
-    """
-    artists: dict[str, Artist] = {}
-    for lane, starts, colour in RUN_LANES:
-        runs = activities(log, starts)
-        until_s = [*(run.start_s for run in runs[1:]), np.nan]
-        runs = tuple(
-            replace(run, end_s=next_s) if np.isnan(run.end_s) else run
-            for run, next_s in zip(runs, until_s, strict=False)
-        )
-        waits = [run.waiting_s for run in runs]
-        works = [run.working_s for run in runs if run.working_s is not None]
-        for name, spans, alpha in ((f"{lane}_waits", waits, 0.4), (f"{lane}_works", works, 1.0)):
-            bars = _bars(np.array(spans).reshape(-1, 2), span)
-            if bars:
-                artists[name] = ax.broken_barh(
-                    bars, (LANES[lane] - 0.3, 0.6), facecolor=colour, alpha=alpha, edgecolor=colour,
-                    linewidth=0.8, zorder=2,
-                )  # fmt: skip
-    return artists
+def _runs(ax: Axes, runs: Runs, middle: float, colour: str) -> RunArtists:
+    low, high = middle - 0.3, middle + 0.3
+    return RunArtists(
+        _bars(ax, runs.waits, low, high, colour, alpha=0.4, edge=colour),
+        _bars(ax, runs.works, low, high, colour, edge=colour),
+    )
 
 
-def agent_speech(ax: Axes, log: SessionLog, span: Span) -> dict[str, Artist]:
-    """Below the agent's waveform: playouts as bars, pauses hatched, a cross where one was interrupted."""
-    artists: dict[str, Artist] = {}
-    played = playouts(log)
-    y, height = -0.5, 0.2
-    bars = _bars(np.array([(one.start_s, one.end_s) for one in played]).reshape(-1, 2), span)
-    if bars:
-        artists["playouts"] = ax.broken_barh(bars, (y, height), facecolor=BLACK, linewidth=0, zorder=2.5)
-    paused = _bars(np.concatenate([np.zeros((0, 2)), *(one.pauses for one in played)]), span)
-    if paused:
-        artists["pauses"] = ax.broken_barh(
-            paused, (y, height), facecolor="white", edgecolor=BLACK, hatch="//////", linewidth=0.6, zorder=2.6
-        )
-    cut = [one.end_s for one in played if one.interrupted and span[0] <= one.end_s <= span[1]]
-    if cut:
-        (artists["interrupted"],) = ax.plot(
-            cut, [y + height / 2] * len(cut), linestyle="", marker="X", markersize=8, color=VERMILLION,
-            markeredgecolor="white", markeredgewidth=0.6, zorder=4,
+def _playouts(ax: Axes, record: SessionTimeline) -> PlayoutArtists:
+    low, high = -0.5, -0.3
+    interrupted = None
+    if len(record.interrupted_s):
+        (interrupted,) = ax.plot(
+            record.interrupted_s, np.full(len(record.interrupted_s), (low + high) / 2), linestyle="",
+            marker="X", markersize=8, color=VERMILLION, markeredgecolor="white", markeredgewidth=0.6,
+            zorder=4,
         )  # fmt: skip
-    return artists
+    return PlayoutArtists(
+        _bars(ax, record.playouts, low, high, BLACK, zorder=2.5),
+        _bars(ax, record.pauses, low, high, "white", edge=BLACK, hatch="//////", zorder=2.6),
+        interrupted,
+    )
 
 
-def commit_marks(ax: Axes, commits: pd.DataFrame, span: Span) -> dict[str, Artist]:
-    """Commits as lines with a marker by cause; dashed and red where they are false boundaries."""
-    artists: dict[str, Artist] = {}
-    shown = commits[commits["commit_s"].between(*span)]
-    for (cause, is_false), part in shown.groupby(["cause", "false_boundary"]):
+def _commits(ax: Axes, record: SessionTimeline) -> Iterator[CommitArtists]:
+    for (cause, is_false), part in record.commits.groupby(["cause", "false_boundary"]):
         false = bool(is_false)
         times = part["commit_s"].to_numpy(np.float64)
-        colour = VERMILLION if false else BLACK
-        name = f"{'false' if false else 'commit'}_{cause}"
-        artists[f"{name}_lines"] = ax.vlines(
-            times, BOTTOM, COMMIT_Y, color=colour, linewidth=1.2, linestyle="--" if false else "-", zorder=3
-        )
-        (artists[name],) = ax.plot(
+        colour, stroke = (VERMILLION, "--") if false else (BLACK, "-")
+        lines = ax.vlines(times, BOTTOM, COMMIT_Y, color=colour, linewidth=1.2, linestyle=stroke, zorder=3)
+        (markers,) = ax.plot(
             times, np.full(len(times), COMMIT_Y), linestyle="", marker=CAUSE_MARKERS.get(str(cause), "P"),
             markersize=7, color=colour, zorder=4,
         )  # fmt: skip
-    return artists
+        yield CommitArtists(str(cause), false, lines, markers)
 
 
-def troubles(ax: Axes, log: SessionLog, span: Span) -> dict[str, Artist]:
-    """Errors and limits as a red star and a word or two."""
-    artists: dict[str, Artist] = {}
-    events = [event for event in log.of_kind("error", "limit") if span[0] <= event.time_s <= span[1]]
-    if events:
-        times = [event.time_s for event in events]
-        artists["error_lines"] = ax.vlines(
-            times, TROUBLE_Y, TOP, color=VERMILLION, linestyle=":", linewidth=1.2
-        )
-        (artists["errors"],) = ax.plot(
-            times,
-            [TROUBLE_Y] * len(times),
-            linestyle="",
-            marker="*",
-            markersize=11,
-            color=VERMILLION,
-            zorder=5,
-        )
-    for k, event in enumerate(events):
-        named = [value for value in event.data.values() if isinstance(value, str)]  # a text may be left out
-        text = ": ".join([event.kind, *named[:1]])
-        late = event.time_s > span[0] + 0.7 * (span[1] - span[0])
-        artists[f"error_{k}"] = ax.annotate(
-            textwrap.shorten(text, 48, placeholder="…"), (event.time_s, TROUBLE_Y),
-            xytext=(-8 if late else 8, 0),            textcoords="offset points",
+def _troubles(ax: Axes, record: SessionTimeline) -> TroubleArtists | None:
+    if not record.troubles:
+        return None
+    times = [time_s for time_s, _ in record.troubles]
+    start_s, end_s = record.lasted
+    lines = ax.vlines(times, TROUBLE_Y, TOP, color=VERMILLION, linestyle=":", linewidth=1.2)
+    (stars,) = ax.plot(
+        times, [TROUBLE_Y] * len(times), linestyle="", marker="*", markersize=11, color=VERMILLION, zorder=5
+    )
+    texts = []
+    for time_s, words in record.troubles:
+        late = time_s > start_s + 0.7 * (end_s - start_s)
+        text = ax.annotate(
+            textwrap.shorten(words, 48, placeholder="…"), (time_s, TROUBLE_Y),
+            xytext=(-8 if late else 8, 0), textcoords="offset points",
             ha="right" if late else "left", va="center", fontsize=8, color=VERMILLION,
             bbox={"facecolor": "white", "alpha": 0.85, "linewidth": 0, "pad": 1}, zorder=5,
         )  # fmt: skip
-    return artists
-
-
-def _bars(spans: np.ndarray, view: Span) -> list[tuple[float, float]]:
-    """Spans as (start, width) cut to the view, empty ones left out; one without an end lasts to its edge."""
-    found = []
-    for start_s, end_s in spans:
-        left, right = max(start_s, view[0]), min(view[1] if np.isnan(end_s) else end_s, view[1])
-        if right > left:
-            found.append((float(left), float(right - left)))
-    return found
+        texts.append(text)
+    return TroubleArtists(lines, stars, tuple(texts))

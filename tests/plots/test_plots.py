@@ -18,6 +18,7 @@ from synthetic import Turn, complete, labels_of, traced_of
 from lab_utils import plots
 from lab_utils.core.recording import Recording
 from lab_utils.core.settings import Settings
+from lab_utils.core.sound import envelope
 from lab_utils.core.timeline import SAMPLE_RATE_HZ
 from lab_utils.plots.recordings import LABEL_NAMES
 from lab_utils.turns.metrics import attribute, intervals
@@ -149,23 +150,23 @@ class TestLiveTradeoff:
 
 class TestEnvelope:
     def test_few_values_are_kept_as_they_are(self):
-        shape = plots.envelope(np.array([1, 5, -2]), 10.0, 3.0, (0.0, 9.0))
+        shape = envelope(np.array([1, 5, -2]), 10.0, 3.0, (0.0, 9.0))
         np.testing.assert_allclose(shape.time_s, [3.0, 3.1, 3.2])
         np.testing.assert_allclose(shape.low, [1, 5, -2])
         np.testing.assert_allclose(shape.high, [1, 5, -2])
 
     def test_only_the_span_is_taken(self):
-        shape = plots.envelope(np.arange(10), 1.0, 0.0, (2.0, 5.0))
+        shape = envelope(np.arange(10), 1.0, 0.0, (2.0, 5.0))
         np.testing.assert_allclose(shape.low, [2, 3, 4])
 
     @pytest.mark.parametrize("span", [(20.0, 30.0), (-5.0, 0.0), (3.0, 3.0)])
     def test_beyond_the_signal_there_is_nothing(self, span):
-        assert len(plots.envelope(np.arange(10), 1.0, 0.0, span).time_s) == 0
+        assert len(envelope(np.arange(10), 1.0, 0.0, span).time_s) == 0
 
     @given(st.lists(st.integers(-9, 9), min_size=1, max_size=60), st.integers(1, 20))
     def test_columns_hold_the_extremes_of_their_values(self, values, columns):
         x = np.array(values)
-        shape = plots.envelope(x, 1.0, 0.0, (0.0, len(x)), columns)
+        shape = envelope(x, 1.0, 0.0, (0.0, len(x)), columns)
         n = min(columns, len(x))
         edges = [k * len(x) // n for k in range(n)] + [len(x)]
         parts = [values[a:b] for a, b in pairwise(edges)]

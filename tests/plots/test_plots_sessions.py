@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 
 import matplotlib
 import numpy as np
@@ -19,7 +19,14 @@ from lab_utils.plots import style
 from lab_utils.plots.session_figures import named
 from lab_utils.plots.sessions import CAUSE_MARKERS, LANES
 from lab_utils.plots.stages import STAGE_COLOURS, STAGE_NAMES
-from lab_utils.session.metrics import VISIBLE, session_commits, stage_table, visible
+from lab_utils.session.metrics import (
+    VISIBLE,
+    ReplyStages,
+    session_commits,
+    session_timeline_of,
+    stage_table,
+    visible,
+)
 
 SCRIPT = [
     Exchange(0.5, 4.0, hold=(1.5, 2.5), hold_commit_s=2.1, interrupted=True),
@@ -34,7 +41,24 @@ LABELS = labels_of_session(SCRIPT, LOG.duration_s)
 
 def draw(log=LOG, labels=LABELS, span=None):
     ax = Figure().subplots()
-    return ax, plots.session_timeline(ax, log, session_commits(log, labels), labels, span)
+    record = session_timeline_of(log, session_commits(log, labels), labels, span)
+    return ax, plots.session_timeline(ax, record).artists
+
+
+def commits(artists, cause: str, false: bool = False):
+    (found,) = [one for one in artists.commits if (one.cause, one.false_boundary) == (cause, false)]
+    return found
+
+
+def occurring(artists) -> set[str]:
+    """Names of all that was drawn, of every lane."""
+    found = set()
+    for lane in (getattr(artists, field.name) for field in fields(artists)):
+        if is_dataclass(lane):
+            found |= {field.name for field in fields(lane) if getattr(lane, field.name) is not None}
+        elif lane:
+            found.add(str(lane))
+    return found
 
 
 def extents(artist) -> np.ndarray:
@@ -53,37 +77,37 @@ def texts(figure: Figure) -> list[str]:
 class TestSessionTimeline:
     def test_false_boundaries_differ_from_commits_in_colour_and_stroke(self):
         _, artists = draw()
-        assert artists["false_detector"].get_xdata().tolist() == [2.1]
-        assert artists["commit_detector"].get_xdata().tolist() == [pytest.approx(4.6)]
-        false, true = artists["false_detector_lines"], artists["commit_detector_lines"]
-        assert artists["false_detector"].get_color() != artists["commit_detector"].get_color()
-        assert false.get_linestyle() != true.get_linestyle()
-        assert at(false) == [2.1]
+        false, true = commits(artists, "detector", false=True), commits(artists, "detector")
+        assert false.markers.get_xdata().tolist() == [2.1]
+        assert true.markers.get_xdata().tolist() == [pytest.approx(4.6)]
+        assert false.markers.get_color() != true.markers.get_color()
+        assert false.lines.get_linestyle() != true.lines.get_linestyle()
+        assert at(false.lines) == [2.1]
 
     def test_each_cause_has_a_marker_of_its_own(self):
         _, artists = draw()
-        assert artists["commit_max_delay"].get_marker() == "s"
-        assert artists["commit_unknown"].get_xdata().tolist() == [pytest.approx(17.6)]
+        assert commits(artists, "max_delay").markers.get_marker() == "s"
+        assert commits(artists, "unknown").markers.get_xdata().tolist() == [pytest.approx(17.6)]
         assert set(CAUSES) < set(CAUSE_MARKERS)
         assert len(set(CAUSE_MARKERS.values())) == len(CAUSE_MARKERS)
 
     def test_a_cause_not_foreseen_is_drawn_as_unknown(self):
-        commits = session_commits(LOG).assign(cause="manual")
-        artists = plots.session_timeline(Figure().subplots(), LOG, commits)
-        assert artists["commit_manual"].get_marker() == CAUSE_MARKERS["unknown"]
+        record = session_timeline_of(LOG, session_commits(LOG).assign(cause="manual"))
+        artists = plots.session_timeline(Figure().subplots(), record).artists
+        assert commits(artists, "manual").markers.get_marker() == CAUSE_MARKERS["unknown"]
 
     def test_models_are_pale_until_their_first_output(self):
         _, artists = draw()
         times = [e.times() for e in SCRIPT]
-        waits, works = extents(artists["LLM_waits"]), extents(artists["LLM_works"])
+        waits, works = extents(artists.llm.waits), extents(artists.llm.works)
         for t in times:
             assert np.isclose(waits, [t["llm"], t["token"]]).all(axis=1).any()
             assert np.isclose(works, [t["token"], t["token"] + 0.8]).all(axis=1).any()
-        assert artists["LLM_waits"].get_alpha() < artists["LLM_works"].get_alpha()
-        np.testing.assert_allclose(extents(artists["TTS_waits"]), [[t["sends"], t["audio"]] for t in times])
+        assert artists.llm.waits.get_alpha() < artists.llm.works.get_alpha()
+        np.testing.assert_allclose(extents(artists.tts.waits), [[t["sends"], t["audio"]] for t in times])
         t = times[2]
-        np.testing.assert_allclose(extents(artists["tool_works"]), [[t["llm"] - 0.7, t["llm"]]])
-        assert "tool_waits" not in artists
+        np.testing.assert_allclose(extents(artists.tool.works), [[t["llm"] - 0.7, t["llm"]]])
+        assert artists.tool.waits is None
 
     def test_a_run_without_an_end_lasts_to_the_next_one(self):
         kept = tuple(event for event in LOG.events if event.kind != "tts_ends")
@@ -91,70 +115,77 @@ class TestSessionTimeline:
         times = [e.times() for e in SCRIPT]
         ends = [times[1]["sends"], times[2]["sends"], LOG.duration_s]
         expected = [[t["audio"], end] for t, end in zip(times, ends, strict=True)]
-        np.testing.assert_allclose(extents(artists["TTS_works"]), expected)
+        np.testing.assert_allclose(extents(artists.tts.works), expected)
 
     def test_playouts_pauses_and_interruptions_lie_where_they_happened(self):
         _, artists = draw()
         times = [e.times() for e in SCRIPT]
-        np.testing.assert_allclose(extents(artists["playouts"]), [[t["speaks"], t["ends"]] for t in times])
+        np.testing.assert_allclose(
+            extents(artists.playouts.playouts), [[t["speaks"], t["ends"]] for t in times]
+        )
         speaks = times[1]["speaks"]
-        np.testing.assert_allclose(extents(artists["pauses"]), [[speaks + 0.5, speaks + 1.0]])
-        np.testing.assert_allclose(artists["interrupted"].get_xdata(), [times[0]["ends"]])
+        np.testing.assert_allclose(extents(artists.playouts.pauses), [[speaks + 0.5, speaks + 1.0]])
+        np.testing.assert_allclose(artists.playouts.interrupted.get_xdata(), [times[0]["ends"]])
 
     def test_labels_are_bands_over_all_lanes(self):
         ax, artists = draw()
-        for kind in ("hold", "shift"):
-            np.testing.assert_allclose(extents(artists[kind]), LABELS.of_kind(kind))
-            box = artists[kind].get_paths()[0].get_extents()
+        for kind, drawn in (("hold", artists.labels.holds), ("shift", artists.labels.ends_of_turn)):
+            np.testing.assert_allclose(extents(drawn), LABELS.of_kind(kind))
+            box = drawn.get_paths()[0].get_extents()
             np.testing.assert_allclose([box.y0, box.y1], ax.get_ylim())
-        assert "hold" not in draw(labels=None)[1]
+        assert draw(labels=None)[1].labels.holds is None
 
     def test_predictions_stand_as_high_as_their_probability_beside_their_threshold(self):
         _, artists = draw()
         base = LANES["prediction"] - 0.5
-        np.testing.assert_allclose(artists["predictions"].get_ydata() - base, [0.55, 0.8, 0.2])
-        heights = [segment[0][1] - base for segment in artists["threshold"].get_segments()]
+        np.testing.assert_allclose(artists.predictions.points.get_ydata() - base, [0.55, 0.8, 0.2])
+        heights = [segment[0][1] - base for segment in artists.predictions.thresholds.get_segments()]
         np.testing.assert_allclose(heights, 0.36)
-        assert [artists[f"probability_{k}"].get_text() for k in range(3)] == ["0.55", "0.80", "0.20"]
+        assert [text.get_text() for text in artists.predictions.texts] == ["0.55", "0.80", "0.20"]
 
     def test_transcripts_and_the_vads_speech(self):
         _, artists = draw()
         finals = [e.time_s for e in LOG.of_kind("transcript") if e.data["final"]]
-        assert at(artists["final"]) == finals
-        assert len(at(artists["interim"])) == len(LOG.of_kind("transcript")) - len(finals)
+        assert at(artists.transcripts.final) == finals
+        assert len(at(artists.transcripts.interim)) == len(LOG.of_kind("transcript")) - len(finals)
         np.testing.assert_allclose(
-            extents(artists["vad_speech"]), [[0.6, 1.8], [2.6, 4.3], [8.1, 10.3], [15.1, 17.3]]
+            extents(artists.voices.vad_speech), [[0.6, 1.8], [2.6, 4.3], [8.1, 10.3], [15.1, 17.3]]
         )
 
     def test_waveforms_stay_in_their_lanes(self):
         _, artists = draw()
-        for name in ("caller", "agent"):
-            box = artists[name].get_paths()[0].get_extents()
+        for name, drawn in (("caller", artists.voices.caller), ("agent", artists.voices.agent)):
+            box = drawn.get_paths()[0].get_extents()
             assert LANES[name] - 0.96 < box.y0 < box.y1 < LANES[name] + 0.96
 
     def test_errors_are_named(self):
         _, artists = draw()
-        np.testing.assert_allclose(artists["errors"].get_xdata(), [18.0])
-        assert artists["error_0"].get_text() == "error: no answer"
+        np.testing.assert_allclose(artists.troubles.stars.get_xdata(), [18.0])
+        assert artists.troubles.texts[0].get_text() == "error: no answer"
 
     def test_only_the_span_is_drawn_and_spans_are_cut_at_its_edges(self):
         ax, artists = draw(span=(5.5, 11.5))
         assert ax.get_xlim() == (5.5, 11.5)
-        assert "false_detector" not in artists
-        assert "errors" not in artists
-        for name in ("playouts", "shift", "LLM_works", "vad_speech"):
-            found = extents(artists[name])
+        assert not any(one.false_boundary for one in artists.commits)
+        assert artists.troubles is None
+        for drawn in (
+            artists.playouts.playouts,
+            artists.labels.ends_of_turn,
+            artists.llm.works,
+            artists.voices.vad_speech,
+        ):
+            found = extents(drawn)
             assert found.min() >= 5.5 - 1e-9
             assert found.max() <= 11.5 + 1e-9
 
     def test_a_session_with_nothing_in_it(self):
         ax, artists = draw(session_of([], 5.0), None)
-        assert set(artists) == {"caller", "agent"}
+        assert occurring(artists) == {"caller", "agent"}
         lanes = [text.get_text() for text in ax.get_yticklabels()]
         assert lanes == [lane for lane in LANES if lane != "tool"]
         assert "tool" in [text.get_text() for text in draw()[0].get_yticklabels()]
         silent = replace(session_of([], 5.0), heard=np.zeros((0, 2), dtype=np.int16))
-        assert draw(silent, None)[1] == {}
+        assert occurring(draw(silent, None)[1]) == set()
 
 
 class TestSessionFigure:
@@ -221,38 +252,39 @@ class TestStageBars:
     def bars(self, log=LOG):
         ax = Figure().subplots()
         table = stage_table(log)
-        return ax, plots.stage_bars(ax, table, "title"), table
+        return ax, plots.stage_bars(ax, ReplyStages.of(log), "title").artists, table
 
     def test_visible_stages_follow_each_other_up_to_the_total(self):
         _, artists, table = self.bars()
         parts = visible(table)
         ends = np.zeros(len(table))
-        for name in VISIBLE:
+        for name, bars in zip(VISIBLE, artists.stages, strict=True):
             shown = parts[name] > 0
-            patches = artists[name].patches
+            patches = bars.patches if bars else []
             assert len(patches) == shown.sum()
             np.testing.assert_allclose([p.get_x() for p in patches], ends[shown])
             np.testing.assert_allclose([p.get_width() for p in patches], parts[name][shown])
             ends = ends + parts[name].to_numpy()
         np.testing.assert_allclose(ends, table["e2e_latency"])
-        np.testing.assert_allclose(at(artists["totals"]), table["e2e_latency"])
+        np.testing.assert_allclose(at(artists.totals), table["e2e_latency"])
 
     def test_what_was_saved_follows_the_total(self):
         _, artists, table = self.bars()
-        (patch,) = artists["saved"].patches
+        (patch,) = artists.saved.patches
         assert patch.get_x() == pytest.approx(table["e2e_latency"][1])
         assert patch.get_width() == pytest.approx(0.35)
         total = table["e2e_latency"]
-        assert artists["text_0"].get_text() == f"{total[0]:.2f}"
-        assert artists["text_1"].get_text() == f"{total[1]:.2f} (0.35 saved)"
+        assert artists.texts[0].get_text() == f"{total[0]:.2f}"
+        assert artists.texts[1].get_text() == f"{total[1]:.2f} (0.35 saved)"
 
     def test_percentiles_and_final_transcripts(self):
         _, artists, table = self.bars()
         for name, q in (("p50", 50), ("p95", 95)):
             x = np.percentile(table["e2e_latency"], q)
-            assert artists[name].get_xdata()[0] == pytest.approx(x)
-            assert artists[f"{name}_text"].get_text() == f"{name} {x:.2f} s"
-        assert at(artists["final"]) == [0.3] * 3
+            drawn = getattr(artists, name)
+            assert drawn.line.get_xdata()[0] == pytest.approx(x)
+            assert drawn.text.get_text() == f"{name} {x:.2f} s"
+        assert at(artists.final) == [0.3] * 3
 
     def test_axes_have_units_and_each_reply_a_name(self):
         ax, _, _ = self.bars(session_of(SCRIPT, greeting=True))
@@ -270,27 +302,29 @@ class TestStageBars:
         unheard = replace(LOG.replies[0], stages={"end_of_turn_delay": 0.6, "transcription_delay": 0.3})
         _, artists, _ = self.bars(replace(LOG, replies=(unheard, *LOG.replies[1:])))
         assert (
-            artists["text_0"].get_text()
+            artists.texts[0].get_text()
             == "no total (not reported: on_user_turn_completed, LLM, TTS, playback)"
         )
-        assert [p.get_y() for p in artists["end_of_turn_delay"].patches] == pytest.approx([0.64, 1.64])
-        assert len(at(artists["final"])) == 2
+        assert [
+            p.get_y() for p in artists.stages[VISIBLE.index("end_of_turn_delay")].patches
+        ] == pytest.approx([0.64, 1.64])
+        assert len(at(artists.final)) == 2
 
     def test_what_livekit_did_not_report_is_named(self):
         stages = {name: value for name, value in LOG.replies[0].stages.items() if name != "llm_node_ttft"}
         _, artists, _ = self.bars(replace(LOG, replies=(replace(LOG.replies[0], stages=stages),)))
-        assert artists["text_0"].get_text() == "1.30 (not reported: LLM)"
-        assert "llm_node_ttft" not in artists
+        assert artists.texts[0].get_text() == "1.30 (not reported: LLM)"
+        assert artists.stages[VISIBLE.index("llm_node_ttft")] is None
 
     def test_none_or_many_replies(self):
         ax, artists, _ = self.bars(session_of([], 5.0))
-        assert "p50" not in artists
+        assert artists.p50 is None
         assert [text.get_text() for text in ax.texts] == ["no replies"]
         many = session_of([Exchange(10.0 * k, 10.0 * k + 2) for k in range(60)], events=False, duration_s=9.0)
         ax, artists, _ = self.bars(many)
-        assert len(artists["llm_node_ttft"].patches) == 60
+        assert len(artists.stages[VISIBLE.index("llm_node_ttft")].patches) == 60
         assert len(ax.get_yticklabels()) == 12
-        assert "text_0" not in artists
+        assert artists.texts == ()
 
 
 class TestLatencyFigure:

@@ -2,7 +2,8 @@
 
 from .scores import SESSION_SCORES, false_boundaries, heard_replies, session_scores
 from .spans import Activity, Playout, activities, playouts, session_commits
-from .stages import ADDED, VISIBLE, stage_summary, stage_table, visible
+from .stages import ADDED, VISIBLE, ReplyStages, stage_summary, stage_table, visible
+from .timeline import SessionTimeline, session_timeline_of
 
 __all__ = [
     "ADDED",
@@ -10,12 +11,15 @@ __all__ = [
     "VISIBLE",
     "Activity",
     "Playout",
+    "ReplyStages",
+    "SessionTimeline",
     "activities",
     "false_boundaries",
     "heard_replies",
     "playouts",
     "session_commits",
     "session_scores",
+    "session_timeline_of",
     "stage_summary",
     "stage_table",
     "visible",

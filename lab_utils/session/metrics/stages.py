@@ -26,6 +26,7 @@ Definitions (livekit-agents 1.8.9, `AA` = voice/agent_activity.py, `AR` = voice/
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ import pandas as pd
 
 from ...core.session_log import Reply, SessionEventKind, SessionLog
 from ...core.stages import STAGE_NAMES, STAGES
+from ...core.timeline import Floats
 from .spans import Activity, activities
 
 ADDED = tuple(stage.name for stage in STAGES if stage.in_sum)
@@ -50,6 +52,47 @@ _EVENTS: dict[str, SessionEventKind] = {
 }
 _FILLED_FIRST = (*(name for name in ADDED if name not in _EVENTS), *reversed(_EVENTS))
 """The wait and the playback are never hidden; of LLM and TTS the earlier one is."""
+
+
+@dataclass(frozen=True)
+class ReplyStages:
+    """The replies of a session as they are drawn, one bar each; `of` a log."""
+
+    table: pd.DataFrame
+    """`stage_table`, a row per reply."""
+    starts: pd.DataFrame
+    """Where each visible part begins, in seconds after the last speech; columns `VISIBLE`."""
+    lengths: pd.DataFrame
+    """How long it takes; NaN for a part that isn't known or has no length."""
+    ends_s: Floats
+    """The total and what was saved, 0 for a reply that was never heard; shape=(replies,)."""
+    final_s: Floats
+    """When the final transcript came, NaN where that isn't known or the reply was never heard."""
+    p50_s: float | None
+    """Of the total; None if no reply was heard."""
+    p95_s: float | None
+
+    @classmethod
+    def of(cls, log: SessionLog) -> ReplyStages:
+        """Of one session."""
+        return cls.of_table(stage_table(log))
+
+    @classmethod
+    def of_table(cls, table: pd.DataFrame) -> ReplyStages:
+        """Of a `stage_table`."""
+        parts = visible(table)
+        lengths = parts.where(parts > 0)
+        total = stage_summary(table).loc["e2e_latency"].to_dict()
+        final = table["transcription_delay"]
+        return cls(
+            table=table,
+            starts=lengths.fillna(0.0).cumsum(axis=1).shift(1, axis=1, fill_value=0.0),
+            lengths=lengths,
+            ends_s=(table["e2e_latency"] + table["saved"]).fillna(0.0).to_numpy(np.float64),
+            final_s=final.where((final > 0) & table["e2e_latency"].notna()).to_numpy(np.float64),
+            p50_s=float(total["p50"]) if total["n"] else None,
+            p95_s=float(total["p95"]) if total["n"] else None,
+        )
 
 
 def stage_table(log: SessionLog) -> pd.DataFrame:
