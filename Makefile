@@ -126,6 +126,9 @@ samples: $(SAMPLES_STAMP) $(KOKORO_STYLES)  ## make the sample calls anew, in an
 	.venv-samples/bin/python audio_samples/calls/make_calls.py $(SAMPLES_ARGS)
 	.venv-samples/bin/python audio_samples/calls/measure.py --write
 
+widgets:  ## bundle the widgets' JavaScript anew, and test it (needs Node; what it makes is committed)
+	cd lab_utils/widgets/js && npm ci --no-audit --no-fund && npm test && npm run build
+
 lock:  ## write requirements.lock from pyproject.toml (newest versions: LOCK_ARGS=--upgrade)
 	@$(find_python); \
 	tool=$$(mktemp -d); trap 'rm -rf "$$tool"' EXIT; \
@@ -172,4 +175,4 @@ $(KOKORO_STYLES): $(SAMPLES_STAMP)
 	@touch $@
 
 .PHONY: demo lab venv coverage test test-fast check check-style check-types check-imports check-notebooks notebooks verify bench format \
-        mutants samples lock clean distclean help
+        mutants samples widgets lock clean distclean help

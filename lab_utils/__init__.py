@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .turns.profile import load_profile as load_profile
     from .turns.profile import save_profile as save_profile
     from .widgets.study_tuner import StudyTuner as Tuner
+    from .widgets.timeline import timeline as timeline
     from .workflows.compare import Sessions as Sessions
     from .workflows.compare import compare as compare
     from .workflows.compare import run_session as run
@@ -83,6 +84,7 @@ _HOMES = {
     "run": ("workflows.compare", "run_session"),
     "save_profile": ("turns.profile", "save_profile"),
     "techniques": ("workflows.techniques", "measure_techniques"),
+    "timeline": ("widgets.timeline", "timeline"),
     "transcribe": ("workflows.transcribe", "transcribe"),
 }
 """Public name → module and name there; `tests/test_api.py` keeps it equal to the imports above."""
@@ -115,6 +117,7 @@ __all__ = [
     "run",
     "save_profile",
     "techniques",
+    "timeline",
     "transcribe",
 ]
 

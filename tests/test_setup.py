@@ -19,7 +19,7 @@ import lab_utils
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DECLARED = [Requirement(text) for text in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]]
-MAKE_TARGETS = {"demo", "lab", "venv"}  # use
+MAKE_TARGETS = {"widgets", "demo", "lab", "venv"}  # use
 MAKE_TARGETS |= {"test", "test-fast", "check", "notebooks", "verify", "mutants", "bench", "coverage"}  # test
 MAKE_TARGETS |= {"format", "samples", "lock", "clean", "distclean", "help"}  # maintain
 

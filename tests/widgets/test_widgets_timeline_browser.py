@@ -1,0 +1,111 @@
+"""The timeline in Chromium: drawn, heard, and stepped through by keyboard; no kernel, no JupyterLab."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paths import SAMPLES
+from test_browser import CHROMIUM, CHROMIUM_ARGS
+from widget_page import served
+
+import lab_utils as lab
+from lab_utils.widgets.timeline import Timeline, encoded
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which(CHROMIUM) is None, reason=f"no Chromium at {CHROMIUM}; install it or set $CHROMIUM"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Timeline:
+    return lab.timeline(SAMPLES / "02_lost_parcel.flac", cache=tmp_path_factory.mktemp("traces"))
+
+
+@pytest.fixture
+def page(shown: Timeline, tmp_path: Path) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    mime, sound = encoded(shown.recording)
+    answers = {"sound": ({"kind": "sound", "mime": mime}, [sound])}
+    with served(tmp_path, shown, answers) as address, sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        page = browser.new_page(viewport={"width": 1024, "height": 600})
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(address)
+        page.wait_for_function("() => window.drawn")
+        page.locator(".lab-timeline").focus()
+        yield page
+        assert not problems
+        browser.close()
+
+
+def status(page: Any) -> str:
+    return str(page.locator(".lab-status").inner_text())
+
+
+def test_the_next_failure_is_told_and_shown(page: Any, shown: Timeline) -> None:
+    failures = [commit for commit in shown.commits if commit["is_false"]]
+    page.keyboard.press("n")
+    assert status(page).startswith("False boundary at")
+    assert page.evaluate("state.position_s") == pytest.approx(failures[0]["time_s"])
+    page.keyboard.press("n")
+    assert page.evaluate("state.position_s") == pytest.approx(failures[1]["time_s"])
+    page.keyboard.press("p")
+    assert page.evaluate("state.position_s") == pytest.approx(failures[0]["time_s"])
+    page.keyboard.press("p")
+    assert status(page) == "No earlier failure"
+
+
+def test_space_plays_from_the_playhead(page: Any) -> None:
+    page.keyboard.press("n")
+    at_s = page.evaluate("state.position_s")
+    page.keyboard.press(" ")
+    page.wait_for_function("() => document.querySelector('.lab-bar button').textContent === 'Pause'")
+    page.wait_for_timeout(400)
+    page.keyboard.press(" ")
+    page.wait_for_function("() => document.querySelector('.lab-bar button').textContent === 'Play'")
+    assert at_s < page.evaluate("state.position_s") < at_s + 30
+    assert page.evaluate("sent.filter((one) => one.kind === 'sound').length") == 1
+
+
+def test_zooming_asks_the_kernel_for_nothing(page: Any) -> None:
+    before = page.evaluate("sent.length")
+    picture = "document.querySelector('.lab-tracks').toDataURL()"
+    all_of_it = page.evaluate(picture)
+    page.keyboard.press("n")
+    for _ in range(4):
+        page.keyboard.press("+")
+    page.wait_for_function(f"old => {picture} !== old", arg=all_of_it)
+    page.keyboard.press("0")
+    page.wait_for_function(f"old => {picture} === old", arg=all_of_it)
+    assert page.evaluate("sent.length") == before
+
+
+def test_a_label_is_chosen_by_a_click(page: Any, shown: Timeline) -> None:
+    page.keyboard.press("]")
+    for _ in range(4):
+        page.keyboard.press("+")
+    first = shown.labels[0]
+    assert f"{first['name']}, {first['end_s'] - first['start_s']:.2f} seconds" in status(page)
+    page.locator("[part~='region']").first.click()
+    page.wait_for_function("() => state.selected !== null")
+    assert page.evaluate("state.selected") in {label["number"] for label in shown.labels}
+
+
+def test_every_control_has_a_name(page: Any) -> None:
+    names = page.locator(".lab-timeline button").evaluate_all(
+        "all => all.map((one) => one.getAttribute('aria-label') ?? one.textContent)"
+    )
+    assert len(names) == len(set(names)) == 9
+    assert "Next failure (n)" in names
+    for picture in ("canvas.lab-tracks", ".lab-timeline"):
+        assert page.locator(picture).get_attribute("aria-label")
