@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .turns.profile import Profile as Profile
     from .turns.profile import load_profile as load_profile
     from .turns.profile import save_profile as save_profile
+    from .widgets.label_editor import label_editor as label_editor
     from .widgets.study_tuner import StudyTuner as Tuner
     from .widgets.timeline import timeline as timeline
     from .workflows.compare import Sessions as Sessions
@@ -73,6 +74,7 @@ _HOMES = {
     "compare": ("workflows.compare", "compare"),
     "describe_techniques": ("workflows.techniques", "describe_techniques"),
     "import_folder": ("recordings.importing", "import_folder"),
+    "label_editor": ("widgets.label_editor", "label_editor"),
     "load": ("workflows.load", "load"),
     "load_profile": ("turns.profile", "load_profile"),
     "load_providers": ("session.providers.files", "load_providers"),
@@ -106,6 +108,7 @@ __all__ = [
     "compare",
     "describe_techniques",
     "import_folder",
+    "label_editor",
     "load",
     "load_profile",
     "load_providers",

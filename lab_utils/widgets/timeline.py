@@ -18,6 +18,7 @@ from ..core.recording import Recording
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.sound import excerpt, wav
 from ..core.traces import Traced
+from ..plots.recordings import LABEL_NAMES
 from ..plots.style import BLUE, ORANGE, SKY, VERMILLION
 from ..turns.metrics import attribute, intervals
 from ..turns.replay import replay
@@ -50,10 +51,13 @@ class Timeline(anywidget.AnyWidget):
     colours = t.Dict(COLOURS).tag(sync=True)
     position_s = t.Float(0.0).tag(sync=True)
     selected = t.Int(None, allow_none=True).tag(sync=True)
+    editable = t.Bool(False).tag(sync=True)
+    kinds = t.List(t.List(t.Unicode())).tag(sync=True)
+    """Kinds of labels, and their names."""
 
     def __init__(self, recording: Recording, data: TimelineData) -> None:
         super().__init__(**{name: getattr(data, name) for name in data.__dataclass_fields__} | {
-            "channels": list(data.channels)
+            "channels": list(data.channels), "kinds": [list(one) for one in LABEL_NAMES.items()]
         })  # fmt: skip
         self.recording = recording
         self.on_msg(self._answer)

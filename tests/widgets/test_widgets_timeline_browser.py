@@ -109,3 +109,53 @@ def test_every_control_has_a_name(page: Any) -> None:
     assert "Next failure (n)" in names
     for picture in ("canvas.lab-tracks", ".lab-timeline"):
         assert page.locator(picture).get_attribute("aria-label")
+
+
+@pytest.fixture
+def editing(tmp_path: Path) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    for suffix in (".flac", ".labels.json"):
+        shutil.copy(SAMPLES / f"02_lost_parcel{suffix}", tmp_path)
+    editor = lab.label_editor(tmp_path / "02_lost_parcel.flac", "Ada", cache=tmp_path / "traces")
+    with served(tmp_path, editor, {}) as address, sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        page = browser.new_page(viewport={"width": 1400, "height": 600})
+        page.goto(address)
+        page.wait_for_function("() => window.drawn")
+        yield page
+        browser.close()
+
+
+def edits(page: Any) -> list[dict[str, Any]]:
+    return list(page.evaluate("sent.filter((one) => one.kind === 'edit')"))
+
+
+def test_a_label_that_is_dragged_tells_where_it_went(editing: Any) -> None:
+    editing.get_by_role("button", name="Go to the next label, the least sure first").click()
+    editing.wait_for_function("() => state.selected !== null")
+    box = editing.locator("[part~='region']").first.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    editing.mouse.move(x, y)
+    editing.mouse.down()
+    editing.mouse.move(x + 15, y, steps=4)
+    editing.mouse.move(x + 30, y, steps=4)
+    editing.mouse.up()
+    editing.wait_for_function("() => sent.some((one) => one.kind === 'edit')")
+    (edit,) = edits(editing)
+    assert edit["what"] == "move"
+    assert edit["start_s"] > edit["label"]["start_s"] + 0.05
+    length_s = edit["label"]["end_s"] - edit["label"]["start_s"]
+    assert edit["end_s"] - edit["start_s"] == pytest.approx(length_s, abs=1e-6)
+
+
+def test_the_buttons_ask_for_edits_of_the_chosen_label(editing: Any) -> None:
+    editing.get_by_role("button", name="Remove the selected label").click()
+    assert status(editing) == "Click a label first"
+    editing.get_by_role("button", name="Go to the next label, the least sure first").click()
+    editing.get_by_label("Kind of label").select_option("backchannel")
+    editing.get_by_role("button", name="Merge the selected label with the next").click()
+    editing.get_by_role("button", name="Take back the last edit").click()
+    assert [edit["what"] for edit in edits(editing)] == ["retype", "merge", "undo"]
+    assert edits(editing)[0]["to"] == "backchannel"
+    assert editing.get_by_role("button", name="Do again what was undone").is_disabled()

@@ -7,6 +7,8 @@ import Minimap from "wavesurfer.js/plugins/minimap";
 import Regions from "wavesurfer.js/plugins/regions";
 import Ruler from "wavesurfer.js/plugins/timeline";
 import { actionOf, clock, peaksOf, probabilitiesOf, spokenCommit, stepTo } from "./model.js";
+import { element } from "./dom.js";
+import { editBar } from "./edit_bar.js";
 import { HEIGHT, drawTracks } from "./tracks.js";
 
 const MOST_PX_PER_S = 2000;
@@ -17,16 +19,6 @@ const LABEL_STYLE =
 const KEYS =
   "space: play or pause; arrows: 1 s (with shift 0.1 s); n, p: next and previous failure; " +
   "], [: next and previous label; +, -, 0: zoom";
-
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name === "onclick") made.addEventListener("click", value);
-    else made.setAttribute(name, value);
-  }
-  made.append(...children);
-  return made;
-}
 
 function themeOf(node, colours) {
   const style = getComputedStyle(node);
@@ -114,8 +106,8 @@ function render({ model, el }) {
         end: label.end_s,
         color: label.colour,
         content: name,
-        drag: false,
-        resize: false,
+        drag: model.get("editable"),
+        resize: model.get("editable"),
       });
       region.element?.setAttribute("aria-label", `${label.name} at ${clock(label.start_s)}`);
     }
@@ -247,6 +239,30 @@ function render({ model, el }) {
     where,
   );
 
+  if (model.get("editable")) {
+    root.insertBefore(
+      editBar(model, {
+        position: at,
+        label: () => data.labels.find((one) => one.number === model.get("selected")),
+        choose: (label) => {
+          model.set("selected", label.number);
+          model.save_changes();
+          show(label.start_s - 3, label.end_s + 3);
+          goTo(label.start_s, `${label.name}, ${(label.end_s - label.start_s).toFixed(2)} seconds: ${label.reason}`);
+        },
+        labels: () => data.labels,
+        hear: (label) => start(Math.max(0, label.start_s - 2), label.end_s + 2),
+        tell: (text) => (status.textContent = text),
+      }),
+      waves,
+    );
+    regions.on("region-updated", (region) => {
+      const label = data.labels.find((one) => String(one.number) === region.id);
+      model.set("selected", label.number);
+      model.send({ kind: "edit", what: "move", label, start_s: region.start, end_s: region.end });
+    });
+  }
+
   let asked = null;
   function askSpectrogram() {
     if (picture.hidden) return;
@@ -301,12 +317,12 @@ function render({ model, el }) {
     model.set("position_s", at());
     model.save_changes();
   });
-  regions.on("region-clicked", (region, event) => {
-    event.stopPropagation();
+  regions.on("region-clicked", (region) => {
+    // The click also moves the playhead, to where it was.
     const label = data.labels.find((one) => String(one.number) === region.id);
     model.set("selected", label ? label.number : null);
     model.save_changes();
-    goTo(region.start, label ? `${label.name}, ${(region.end - region.start).toFixed(2)} seconds` : "");
+    if (label) status.textContent = `${label.name}, ${(region.end - region.start).toFixed(2)} seconds. ${label.reason}`;
   });
 
   const changed = () => {

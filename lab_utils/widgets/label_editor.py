@@ -1,0 +1,185 @@
+"""A label editor in the timeline: move, split, merge, retype, add and remove labels, hearing each.
+
+The browser says what was done; this side makes a `Change` of it and writes it to the label file at once, with
+its history and under its lock. What can't be done is said in the widget, and the picture goes back to what
+the file says.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import pandas as pd
+import traitlets as t
+
+from ..core.labels import Label, LabelKind, Labels
+from ..core.recording import Recording
+from ..core.settings import Settings
+from ..recordings.find import find_recordings, load_recording
+from ..recordings.labels.checks import label_checks, least_sure_first
+from ..recordings.labels.edits import Change, edit_labels, undo_edit
+from ..recordings.labels.file import ROUNDING_S, read_labels
+from ..turns.tracing import TraceCache, Tracer, default_cache
+from ..workflows.label import LabelledFile, open_labels
+from .timeline import Timeline
+from .timeline_data import label_items, timeline_data
+
+SPLIT_S = 0.1
+"""A pause is split by so much speech: two pauses with nothing between would be one."""
+NEW_S = 0.3
+"""Length of a label that is added."""
+KINDS: tuple[LabelKind, ...] = get_args(LabelKind)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+class LabelEditor(Timeline):
+    """A timeline whose labels can be corrected; every correction is in the label file at once."""
+
+    editable = t.Bool(True).tag(sync=True)
+    can_redo = t.Bool(False).tag(sync=True)
+    order = t.List(t.Int()).tag(sync=True)
+    """Numbers of the labels, the least sure first."""
+    saved = t.Unicode().tag(sync=True)
+    """Where the labels are, and how many edits they have."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        file: LabelledFile,
+        tracer: Tracer,
+        who: str,
+        now: Callable[[], dt.datetime] = _now,
+    ) -> None:
+        settings = Settings()
+        recording = replace(recording, labels=file.labels)
+        traced = tracer.trace_session(recording, settings)
+        none = pd.DataFrame({"commit_s": [], "cause": [], "false_boundary": [], "probability": []})
+        super().__init__(recording, timeline_data(recording, traced, none, settings))
+        self._file, self._who, self._now = file.file, who, now
+        self._undone: list[list[Change]] = []
+        self._show_labels(file.labels)
+
+    def _answer(self, widget: Any, content: dict[str, Any], buffers: list[bytes]) -> None:
+        if content.get("kind") != "edit":
+            super()._answer(widget, content, buffers)
+            return
+        try:
+            labels = self._edited(content)
+        except (ValueError, OSError, KeyError, TypeError) as error:
+            self.send({"kind": "problem", "text": str(error)})
+            labels = self._known()
+        self._show_labels(labels)
+
+    def _edited(self, content: dict[str, Any]) -> Labels:
+        """The labels after what the browser asked for; it is in the file."""
+        what = content["what"]
+        if what == "undo":
+            labels, entry = undo_edit(self._file, self._who, self._now())
+            again = [Change(_label(one.before), _label(one.after), one.why) for one in entry.changes]
+            self._undone.append(again)
+            return labels
+        if what == "redo":
+            if not self._undone:
+                raise ValueError("nothing was undone since the last edit")
+            changes = self._undone[-1]
+            labels = edit_labels(self._file, changes, self._who, self._now())
+            self._undone.pop()
+            return labels
+        changes = changes_of(self._known(), what, content)
+        labels = edit_labels(self._file, changes, self._who, self._now(), estimated=self._known())
+        self._undone.clear()
+        return labels
+
+    def _known(self) -> Labels:
+        """What the file says, or the estimate as long as there is none."""
+        if self._file.exists():
+            return read_labels(self._file)
+        assert self.recording.labels is not None
+        return self.recording.labels
+
+    def _show_labels(self, labels: Labels) -> None:
+        numbers = {id(label): number for number, label in enumerate(labels.labels)}
+        checks = least_sure_first(label_checks(labels, KINDS))
+        edits = len(LabelledFile(self._file, labels).history)
+        with self.hold_sync():
+            self.labels = []  # what was dragged in vain goes back, too
+            self.labels = label_items(labels)
+            self.order = [numbers[id(check.label)] for check in checks]
+            self.can_redo = bool(self._undone)
+            there = f"{edits} edit{'' if edits == 1 else 's'} in" if self._file.exists() else "not yet in"
+            self.saved = f"{there} {self._file.name}"
+
+
+def changes_of(labels: Labels, what: str, content: dict[str, Any]) -> list[Change]:
+    """The changes that an act in the browser means.
+
+    `what`: "move" (start_s, end_s), "retype" (to), "split" (at_s), "merge" (with the next label), "remove",
+    each with the `label` it is about as the browser shows it (kind, start_s, end_s); "add" (to, at_s). Raises
+    ValueError for what can't be done, also for a label that is no longer there: another editor may have
+    changed it.
+    """
+    if what == "add":
+        at_s = float(content["at_s"])
+        end_s = min(at_s + NEW_S, labels.duration_s)
+        return [Change(None, Label(_kind(content["to"]), at_s, end_s))]
+    number = _number(labels, content["label"])
+    label = labels.labels[number]
+    if what == "move":
+        return [
+            Change(label, replace(label, start_s=float(content["start_s"]), end_s=float(content["end_s"])))
+        ]
+    if what == "retype":
+        return [Change(label, replace(label, kind=_kind(content["to"])))]
+    if what == "remove":
+        return [Change(label, None)]
+    if what == "split":
+        at_s = float(content["at_s"])
+        first, second = at_s - SPLIT_S / 2, at_s + SPLIT_S / 2
+        if not label.start_s < first < second < label.end_s:
+            raise ValueError(f"a label is split at the playhead; put it inside the {label.kind} first")
+        parts = replace(label, end_s=first), replace(label, start_s=second)
+        return [Change(label, parts[0]), Change(None, parts[1])]
+    if what == "merge":
+        if number + 1 >= len(labels.labels):
+            raise ValueError("there is no later label to merge with")
+        after = labels.labels[number + 1]
+        return [Change(after, None), Change(label, replace(label, end_s=max(label.end_s, after.end_s)))]
+    raise ValueError(f"unknown edit {what!r}")
+
+
+def _number(labels: Labels, seen: dict[str, Any]) -> int:
+    """Where the label stands that the browser shows."""
+    for number, label in enumerate(labels.labels):
+        away_s = max(abs(label.start_s - seen["start_s"]), abs(label.end_s - seen["end_s"]))
+        if label.kind == seen["kind"] and away_s <= ROUNDING_S:
+            return number
+    raise ValueError(f"the {seen['kind']} at {seen['start_s']:.2f} s has been changed elsewhere; look again")
+
+
+def _kind(text: str) -> LabelKind:
+    if text not in KINDS:
+        raise ValueError(f"unknown kind {text!r}; expected one of {', '.join(KINDS)}")
+    return text
+
+
+def _label(span: Any) -> Label | None:
+    return None if span is None else Label(span.kind, span.start_s, span.end_s)
+
+
+def label_editor(
+    path: str | Path, who: str, *, channels: tuple[str, str] = ("caller", "agent"), cache: Path | None = None
+) -> LabelEditor:
+    """A label editor for one recording; `who` is kept with every edit.
+
+    Raises ValueError for what has no labels and no agent channel to estimate them by.
+    """
+    file = open_labels(Path(path), channels, cache)
+    recording = load_recording(find_recordings(path, user=channels[0], agent=channels[1])[0])
+    return LabelEditor(recording, file, Tracer(TraceCache(cache or default_cache())), who)
