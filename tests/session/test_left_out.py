@@ -177,6 +177,7 @@ def test_both_forms_of_a_run_are_read_and_differ_in_nothing_but_texts(call, cach
         assert pair[0] == pair[1], name
 
 
+@pytest.mark.slow
 def test_a_failure_that_quotes_the_caller_is_told_by_its_type(call, cache, tmp_path) -> None:
     broken = ["--llm", f"{call.parent / 'clerk.py'}:Broken"]
     shown = lab(tmp_path, cache, "run", call, "--out", "out", *broken)

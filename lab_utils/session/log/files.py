@@ -14,12 +14,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import NoneType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from ...core.files import write_whole
-from ...core.session_log import LeftOut, Reply, SessionEvent, SessionLog
+from ...core.files import BadFile, read_json, read_model, write_whole
+from ...core.models import Frozen
+from ...core.session_log import Reply, SessionEvent, SessionLog, SessionMode
 from ...core.settings import parse_with_conditions
 from ...recordings.audio import read_pcm16k, write_flac
 from .left_out import without_text
@@ -27,7 +28,6 @@ from .left_out import without_text
 FORMAT = "session-log"
 VERSION = 2
 """1, up to 0.1.0, had the conditions within the settings."""
-READABLE = (1, VERSION)
 
 
 def session_folder(folder: Path, recording: str) -> Path:
@@ -67,6 +67,28 @@ def remove_leftovers(folder: Path) -> None:
         folder.rmdir()
 
 
+class _Stored(Frozen):
+    """What `session.json` holds."""
+
+    format: Literal["session-log"]
+    version: Literal[1, 2]
+    recording: str
+    sha256: str
+    settings: dict[str, Any]
+    conditions: dict[str, Any] | None = None
+    mode: SessionMode
+    clock: Literal["virtual", "real"]
+    seed: int
+    phase_samples: int
+    duration_s: float
+    events: tuple[SessionEvent, ...]
+    replies: tuple[Reply, ...]
+    caveats: tuple[str, ...]
+    failure: str
+    failure_message: str = ""
+    text: bool = True
+
+
 def read_session(folder: Path) -> SessionLog:
     """Read what `save_session` wrote, with text or without (`SessionLog.text`).
 
@@ -74,30 +96,23 @@ def read_session(folder: Path) -> SessionLog:
     """
     path = folder / "session.json"
     try:
-        values = json.loads(path.read_text("utf-8"))
-        if not isinstance(values, dict):
-            raise ValueError("expected an object")
-        if values.pop("format") != FORMAT or values.pop("version") not in READABLE:
-            raise ValueError(f"expected format {FORMAT!r}, version {VERSION}")
-        read = parse_with_conditions(values["settings"], values.get("conditions"))
-        values["settings"], values["conditions"] = read
-        values["events"] = tuple(SessionEvent(**event) for event in values["events"])
-        values["replies"] = tuple(_reply(reply) for reply in values["replies"])
-        values["caveats"] = tuple(values["caveats"])
-        report = json.loads((folder / "report.json").read_text("utf-8"))
-        audio = folder / "heard.flac"
-        heard = read_pcm16k(audio) if audio.exists() else np.zeros((0, 2), dtype=np.int16)
-        return SessionLog(**values, report=report, heard=heard)
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        finding = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else error
-        raise ValueError(f"{path}: not a session log ({finding}); run the session again") from None
-
-
-def _reply(values: dict[str, Any]) -> Reply:
-    for name in ("user_text", "agent_text"):
-        if isinstance(values[name], dict):
-            values[name] = LeftOut(**values[name])
-    return Reply(**values)
+        stored = read_model(path, _Stored, "a session log")
+        names = _Stored.model_fields.keys() - {"format", "version", "settings", "conditions"}
+        settings, conditions = parse_with_conditions(stored.settings, stored.conditions)
+        path = folder / "report.json"
+        report = read_json(path)
+        if not isinstance(report, dict):
+            raise BadFile("is no session report", "expected keys and values")
+        path = folder / "heard.flac"
+        return SessionLog(
+            **{name: getattr(stored, name) for name in names},
+            settings=settings,
+            conditions=conditions,
+            report=report,
+            heard=read_pcm16k(path) if path.exists() else np.zeros((0, 2), dtype=np.int16),
+        )
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: not a session log ({error}); run the session again") from None
 
 
 def to_dict(log: SessionLog) -> dict[str, Any]:

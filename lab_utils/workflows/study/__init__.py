@@ -7,7 +7,7 @@ line and notebooks use the same.
 from .choice import DEFAULT_BUDGET, Choice
 from .lines import LINE_FILES, write_lines
 from .measured import Skipped, measure_table
-from .results import FILES, check_folder, read_summary, reopen_study, summary_of, write_report
+from .results import FILES, check_folder, reopen_study, summary_of, write_report
 from .study import Study, measure
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "check_folder",
     "measure",
     "measure_table",
-    "read_summary",
     "reopen_study",
     "summary_of",
     "write_lines",

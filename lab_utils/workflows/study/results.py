@@ -9,13 +9,16 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
+from ...core.files import BadFile, read_model
 from ...core.knobs import KNOBS
+from ...core.models import Frozen
 from ...core.settings import Conditions
 from ...recordings.conditions import LineCondition
+from ...recordings.heard_paths import HeardPath
 from ...recordings.labels.censoring import censoring
 from ...recordings.labels.hold_lengths import hold_lengths
 from ...recordings.recording_files import options_of, plain_options
@@ -132,18 +135,37 @@ def check_folder(folder: Path) -> None:
         raise ValueError(f"{folder}: {existing} can't be written to; give another folder with --out")
 
 
-def read_summary(folder: Path) -> dict[str, Any]:
+class _Recording(Frozen, extra="ignore"):
+    path: str
+    sha256: str
+
+
+class _Summary(Frozen, extra="ignore"):
+    """What a study is measured again from."""
+
+    format: Literal["sweep-summary"]
+    version: Literal[1]
+    recordings: list[_Recording]
+    sources: tuple[str, ...] = ()
+    impossible_settings: int
+    conditions: Conditions
+    phases: int
+    channels: tuple[str, str]
+    line: str = "clean"
+    seed: int = 0
+    path: HeardPath | None = None
+    find: dict[str, Any] | None = None
+
+
+def _read_summary(folder: Path) -> _Summary:
     """The summary of a results folder. Raises ValueError naming the file and what is wrong with it."""
     path = folder / "summary.json"
+    if not path.exists():
+        raise ValueError(f"{path}: no such file; give a folder made by 'lab sweep' or 'lab demo'")
     try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file; give a folder made by 'lab sweep' or 'lab demo'") from None
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: not readable ({error}); run 'lab sweep' again") from None
-    if not isinstance(summary, dict) or summary.get("version") != SUMMARY_VERSION:
-        raise ValueError(f"{path}: not a summary of this version ({SUMMARY_VERSION}); run 'lab sweep' again")
-    return summary
+        return read_model(path, _Summary, f"a summary of this version ({SUMMARY_VERSION})")
+    except BadFile as error:
+        raise ValueError(f"{path}: {error}; run 'lab sweep' again") from None
 
 
 def reopen_study(
@@ -160,14 +182,14 @@ def reopen_study(
     `providers`, `transcription_delay`: as in `measure`, in place of what the sweep assumed. Raises ValueError
     if a recording is gone or its audio has changed since.
     """
-    summary = read_summary(folder)
+    summary = _read_summary(folder)
     try:
         stored = pd.read_parquet(folder / "sweep.parquet")
         table = stored[list(KNOBS)]
     except (OSError, ValueError, KeyError) as error:
         path = folder / "sweep.parquet"
         raise ValueError(f"{path}: not readable ({error}); run 'lab sweep' again") from None
-    conditions = Conditions.model_validate(summary["conditions"])
+    conditions = summary.conditions
     if "transcription_delay" in stored:  # of 0.1.0, where it was a knob
         delays = [float(delay) for delay in stored["transcription_delay"].unique()]
         if len(delays) == 1:
@@ -178,25 +200,27 @@ def reopen_study(
                 f"{', '.join(f'{delay:g}' for delay in delays)} s; a sweep assumes one for all settings now: "
                 "run 'lab sweep' again with --transcription-delay"
             )
-    recorded = {item["sha256"]: item["path"] for item in summary["recordings"]}
+    recorded = {item.sha256: item.path for item in summary.recordings}
     measured = measure_table(
-        summary.get("sources") or list(recorded.values()),
+        summary.sources or list(recorded.values()),
         table,
-        impossible=summary["impossible_settings"],
+        impossible=summary.impossible_settings,
         conditions=conditions_with(providers, conditions, transcription_delay=transcription_delay),
-        phases=summary["phases"],
-        channels=(summary["channels"][0], summary["channels"][1]),
-        line=LineCondition.parse(summary.get("line", "clean")),
-        seed=summary.get("seed", 0),
-        path=summary.get("path"),
+        phases=summary.phases,
+        channels=summary.channels,
+        line=LineCondition.parse(summary.line),
+        seed=summary.seed,
+        path=summary.path,
         only=frozenset(recorded.values()),
-        options=options_of(summary["find"]) if summary.get("find") else None,
+        options=options_of(summary.find) if summary.find else None,
         jobs=jobs,
         cache=cache,
         quiet=quiet,
     )
     study = Study.of(measured)
-    for sha256, path in recorded.items():
+    for sha256, recording in recorded.items():
         if sha256 not in {r.sha256 for r in study.corpus.recordings}:
-            raise ValueError(f"{path}: missing, unusable or changed since the sweep; run 'lab sweep' again")
+            raise ValueError(
+                f"{recording}: missing, unusable or changed since the sweep; run 'lab sweep' again"
+            )
     return study
