@@ -25,6 +25,7 @@ from .common import (
 
 if TYPE_CHECKING:
     from ..core.settings import Conditions, Settings
+    from ..session.entrypoint.facts import RoomFacts
     from ..session.job import Limits
     from ..turns.profile import Profile
     from ..workflows.run.summary import RunResults
@@ -42,6 +43,13 @@ def run(
     ] = "open_loop",
     agent: Annotated[
         str | None, typer.Option(help="Your Agent: module:Class or agents.py:Class (default: a plain one).")
+    ] = None,
+    worker: Annotated[
+        str | None, typer.Option(help="Your worker: worker.py or a module; its entrypoint is run.")
+    ] = None,
+    metadata: Annotated[str, typer.Option(help="Of the worker's job, as a dispatch gives it.")] = "",
+    attribute: Annotated[
+        list[str] | None, typer.Option(help="Of the worker's caller: sip.phoneNumber=+15550100; repeat it.")
     ] = None,
     stt: PartName = None,
     llm: PartName = None,
@@ -73,13 +81,15 @@ def run(
         from ..workflows.study import check_folder
 
         check_folder(out)
-        chosen, conditions = _settings(profile, transcription_delay)
+        chosen, conditions = _settings(profile, transcription_delay, own=worker is not None)
         ended = workflow.run_recordings(
             paths,
             chosen,
             conditions=conditions,
             out=out,
             agent=agent,
+            worker=worker,
+            room=_room(metadata, attribute or []),
             stt=stt,
             llm=llm,
             tts=tts,
@@ -97,9 +107,12 @@ def run(
 
 
 def _settings(
-    profile: Path | None, transcription_delay: float | None
-) -> tuple[Settings | Profile, Conditions]:
-    """The profile, or LiveKit's defaults; the conditions with the STT's delay, if one is given."""
+    profile: Path | None, transcription_delay: float | None, *, own: bool
+) -> tuple[Settings | Profile | None, Conditions]:
+    """The profile, or LiveKit's defaults; the conditions with the STT's delay, if one is given.
+
+    `own`: a worker's own settings are taken where no profile is given, which are not known yet.
+    """
     from ..core.settings import Settings
     from ..session.job import conditions_in
     from ..turns.profile import load_profile
@@ -108,7 +121,18 @@ def _settings(
     conditions = conditions_in(chosen)
     if transcription_delay is not None:
         conditions = conditions.replace(transcription_delay=transcription_delay)
-    return chosen, conditions
+    return chosen if profile or not own else None, conditions
+
+
+def _room(metadata: str, attributes: list[str]) -> RoomFacts:
+    """What a worker may ask. Raises ValueError for an attribute without a value."""
+    from ..session.entrypoint.facts import RoomFacts
+
+    pairs = [one.partition("=") for one in attributes]
+    for (name, equals, _), one in zip(pairs, attributes, strict=True):
+        if not name or not equals:
+            raise ValueError(f"--attribute {one}: no name and value; write name=value")
+    return RoomFacts(metadata, {name: value for name, _, value in pairs})
 
 
 def _limits(real_s: float | None, virtual_s: float | None) -> Limits | None:

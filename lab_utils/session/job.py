@@ -19,8 +19,10 @@ from ..core.traces import EotTrace, SttEvent, VadTrace
 if TYPE_CHECKING:
     from livekit.agents import Agent, llm, stt, tts
 
+    from .entrypoint.facts import RoomFacts
+    from .entrypoint.load import Worker
     from .scripted.stt import SttTiming
-    from .stand_ins.script import SharedScript
+    from .stand_ins.imports import ProcessStandIns
 
 
 class HasSettings(Protocol):
@@ -105,7 +107,11 @@ class SessionJob:
     real_time: bool = False
     """Run un-patched on the wall clock."""
     limits: Limits = DEFAULT_LIMITS
-    stand_ins: SharedScript | None = None
+    worker: Worker | None = None
+    """Runs instead of an agent: a worker's entrypoint, which makes agent and session."""
+    room: RoomFacts | None = None
+    """What a worker may ask about its job."""
+    stand_ins: ProcessStandIns | None = None
     """What the stand-ins of this process share, if there are any; then their STTs hear the caller too."""
     keep_audio: bool = True
     """Whether the log holds what was heard."""

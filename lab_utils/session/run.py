@@ -9,12 +9,13 @@ import asyncio
 import gc
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
 
 import numpy as np
-from livekit.agents import AgentSession, CloseEvent
+from livekit.agents import Agent, AgentSession, CloseEvent, JobContext, stt
 from livekit.agents.testing import fake_job_context
 from livekit.local_inference import EOT
 from pydantic_core import to_jsonable_python
@@ -30,15 +31,21 @@ from .caller.reactive import OPEN_LOOP_CAVEATS, REACTIVE_CAVEATS, ReactiveCaller
 from .caller.turns import CallerTurn
 from .caller.words import CallersWords
 from .ending import close, last_words, note_error
+from .entrypoint.entry import Entry, EntrypointFailed
+from .entrypoint.facts import RoomFacts
+from .entrypoint.job import OfflineJob, offline_job
+from .entrypoint.settings import put_in_force
 from .heard_text import synchronizer
 from .job import SessionJob
 from .log.hooks import described
 from .log.observer import Observer
-from .models import TracedTurnDetector, TracedVAD, livekit_detector, livekit_vad
+from .models import Position
+from .opening import Opening, OwnSession
 from .real_time_limit import RealTimeLimit, real_time_limit
 from .scripted.llm import ScriptedLLM
 from .scripted.stt import ScriptedSTT
 from .scripted.tts import ScriptedTTS
+from .turn_taking import turn_taking
 
 CAVEATS = {"open_loop": OPEN_LOOP_CAVEATS, "reactive": REACTIVE_CAVEATS}
 
@@ -89,6 +96,7 @@ class _Session:
         self._duration_s: float | None = None
         self._heard: Pcm = np.zeros((0, 2), dtype=np.int16)
         self._words = CallersWords(job)
+        self._stt: stt.STT | None = None
 
     def loop(self) -> asyncio.AbstractEventLoop:
         """The event loop that this session is to run on."""
@@ -116,17 +124,28 @@ class _Session:
         limit_s = length_s + self.job.tail_s + self.job.limits.virtual_s
         self._begun_at = time.time()
         try:
-            with fake_job_context() as context:
-                async with asyncio.timeout(limit_s):
-                    await self._run(context)
+            async with self._job_context() as context, asyncio.timeout(limit_s):
+                await self._run(context)
         except TimeoutError:
             self.observer.note("limit", what="session", limit_s=limit_s)
             self.fail(f"did not end within {limit_s:g} s of session time")
+        except EntrypointFailed as error:
+            self._note_error("worker", error)
+            self.fail(str(error))
         except Exception as error:
             self._note_error("session", error)
             self.fail("", error)
 
-    async def _run(self, context: Any) -> None:
+    @asynccontextmanager
+    async def _job_context(self) -> AsyncIterator[JobContext]:
+        if self.job.worker is None:
+            with fake_job_context() as context:
+                yield context
+        else:
+            async with offline_job(self.job.room or RoomFacts(), self.job.stand_ins) as job:
+                yield job
+
+    async def _run(self, context: JobContext) -> None:
         job = self.job
         frame = frame_samples(job.conditions.frame_duration)
         pcm = stream_of(job.recording.user, job.phase_samples, job.tail_s)  # of open loop
@@ -136,20 +155,58 @@ class _Session:
             source, frame, on_start=lambda: self._starts(audio_in), arrives=self._words.arrives
         )
         audio_out = Playout(on_event=lambda kind, data: self._plays(kind, data, caller))
-        self._stt = job.stt() if job.stt else ScriptedSTT(job.stt_timing)
-        speech = job.tts() if job.tts else ScriptedTTS(seed=job.seed)
+        opening = self._opening(context, pcm, lambda: len(audio_in.sent) * frame)
+        try:
+            session, agent = await opening.opened()
+            if job.worker is not None:
+                self._bring(session, agent, pcm, lambda: len(audio_in.sent) * frame)
+            self._told = self._to_be_told()
+            await self._hold(opening, session, agent, audio_in, audio_out, context)
+        finally:
+            for failed in await opening.aclose():
+                self.observer.note("error", source="worker", error=failed, type="")
+
+    def _opening(self, context: JobContext, pcm: Pcm, position: Position) -> Opening:
+        """Where this session comes from."""
+        job = self.job
+        if job.worker is not None:
+            assert isinstance(context, OfflineJob)
+            return Entry(job.worker, context, job.stand_ins)
+        self._stt = own_stt = job.stt() if job.stt else ScriptedSTT(job.stt_timing)
         agent = job.agent() if job.agent else PlainAgent(speaks_first(job.recording))
         if isinstance(agent.stt, ScriptedSTT):  # an agent's own goes before the session's
             self._stt = agent.stt
-        self._told = self._to_be_told()
         session: AgentSession[Any] = AgentSession(
-            stt=self._stt,
+            stt=own_stt,
             llm=job.llm() if job.llm else ScriptedLLM(seed=job.seed),
-            tts=speech,
-            **self._turn_taking(pcm, lambda: len(audio_in.sent) * frame),
+            tts=job.tts() if job.tts else ScriptedTTS(seed=job.seed),
+            **turn_taking(job, pcm, position, scripted=isinstance(self._stt, ScriptedSTT)),
             **{"session_close_transcript_timeout": 0.0, **job.options},
         )
+        return OwnSession(session, agent)
+
+    def _bring(self, session: AgentSession[Any], agent: Agent, pcm: Pcm, position: Position) -> None:
+        """Let a worker's session take what was given besides it, and the settings with their traces."""
+        job = self.job
+        for name, make in (("_stt", job.stt), ("_llm", job.llm), ("_tts", job.tts)):
+            if make is not None:
+                setattr(session, name, make())
+        self._stt = agent.stt or session.stt
+        given = turn_taking(job, pcm, position, scripted=isinstance(self._stt, ScriptedSTT))
+        put_in_force(session, given["vad"], given["turn_handling"])
+
+    async def _hold(
+        self,
+        opening: Opening,
+        session: AgentSession[Any],
+        agent: Agent,
+        audio_in: RecordingInput,
+        audio_out: Playout,
+        context: JobContext,
+    ) -> None:
+        """Hold the session from its start to its end."""
         session.input.audio = audio_in
+        speech = session.tts if self.job.worker is None else agent.tts or session.tts
         tone = isinstance(speech, ScriptedTTS) and speech.voice == "tone"
         heard_text = synchronizer(audio_out, tone=tone)
         session.output.audio = heard_text.audio_output
@@ -158,20 +215,24 @@ class _Session:
         session.on("close", lambda event: _settle(closed, event))
         with self.observer.watching(session, agent):
             try:
-                await session.start(agent, record=False)
-                await _first_of(audio_in.ended.wait(), asyncio.shield(closed))
+                await opening.start()
+                broke_off = asyncio.ensure_future(opening.broke_off())
+                await _first_of(audio_in.ended.wait(), asyncio.shield(closed), asyncio.shield(broke_off))
                 if audio_in.failure is not None:
                     raise audio_in.failure
-                if closed.done():
+                if broke_off.done():
+                    self.fail(broke_off.result())
+                elif closed.done():
                     self._closed_early(closed.result())
                 else:
                     self.observer.note("audio_ends")
                     await last_words(session, self.observer)
+                broke_off.cancel()
             finally:
                 if failure := await close(session, heard_text, self.observer):
                     self.fail(failure)
                 self._duration_s = time.time() - (audio_in.started_at or self._begun_at)
-                if job.keep_audio and audio_in.started_at is not None:
+                if self.job.keep_audio and audio_in.started_at is not None:
                     self._heard = mix(audio_in.samples(), audio_out.heard, audio_in.started_at)
                 report = context.make_session_report(session).to_dict()
                 self._report = to_jsonable_python(report, fallback=str)
@@ -208,25 +269,6 @@ class _Session:
             limit_s=limit_s,
             on_turn=self._caller_speaks,
         )
-
-    def _turn_taking(self, pcm: Pcm, position: Callable[[], int]) -> dict[str, Any]:
-        """`vad` and `turn_handling` of AgentSession: traced where the audio is known beforehand."""
-        settings = self.job.settings
-        traces = self.job.traces if self.job.mode == "open_loop" else None
-        if traces is not None and settings.detector.traits.needs == "predictions":
-            delay_s = self.job.conditions.prediction_delay
-            detection = TracedTurnDetector(settings.detector, traces.eot, pcm, position, delay_s)
-        else:
-            detection = livekit_detector(settings.detector)
-        # Somebody else's STT may take the audio of the VAD's events, which a trace doesn't have.
-        if traces is not None and isinstance(self._stt, ScriptedSTT):
-            silent = not settings.detector.ends_by_stt and settings.interruption.min_duration > 0
-            vad: Any = TracedVAD(settings.vad, traces.vad, position, silent=silent)
-        else:
-            vad = livekit_vad(settings.vad)
-        handling = settings.turn_handling()
-        handling["interruption"]["mode"] = "vad"  # "adaptive" needs LiveKit's cloud
-        return {"vad": vad, "turn_handling": {"turn_detection": detection, **handling}}
 
     def _starts(self, audio_in: RecordingInput) -> None:
         """Sample 0 is being spoken: what is known about the call's words has its place in time now."""

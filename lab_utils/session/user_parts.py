@@ -32,7 +32,7 @@ class BadPart(ValueError):
         super().__init__(" ".join(message.splitlines()))
 
     @classmethod
-    def of(cls, kind: PartKind, name: str, finding: str, remedy: str) -> BadPart:
+    def of(cls, kind: str, name: str, finding: str, remedy: str) -> BadPart:
         """The exception that says what is wrong with a part and what to do about it."""
         return cls(f"--{kind} {name}: {finding}; {remedy}")
 
@@ -62,7 +62,8 @@ def _load(kind: PartKind, name: str, stand_ins: ProcessStandIns | None) -> Calla
     place, _, attribute = name.rpartition(":")
     if not place or not attribute:
         raise BadPart.of(kind, name, "no module and attribute", "write module:Class or path/to/file.py:Class")
-    module = _import(kind, name, place)
+    with _no_worker_starts():
+        module = import_module(kind, name, place)
     found: Any = module
     for part in attribute.split("."):
         if not hasattr(found, part):
@@ -121,26 +122,24 @@ def _base(kind: PartKind) -> type:
     return bases[kind]
 
 
-def _import(kind: PartKind, name: str, place: str) -> ModuleType:
+def import_module(option: str, name: str, place: str) -> ModuleType:
+    """The user's module or file `place`, which `--option name` asks for. Raises BadPart."""
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)  # as `python -m` does
     try:
-        with _no_worker_starts():
-            if place.endswith(".py"):
-                return _import_file(Path(place))
-            return importlib.import_module(place)
+        return _import_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
     except FileNotFoundError as error:
         if error.filename != place:
-            raise _import_failed(kind, name, place, error) from None
-        raise BadPart.of(kind, name, f"no file {place} in {here}", "check the path") from None
+            raise _import_failed(option, name, place, error) from None
+        raise BadPart.of(option, name, f"no file {place} in {here}", "check the path") from None
     except ModuleNotFoundError as error:
         if error.name is None or not (place == error.name or place.startswith(f"{error.name}.")):
-            raise _import_failed(kind, name, place, error) from None
+            raise _import_failed(option, name, place, error) from None
         remedy = "check the spelling, start lab in the folder that holds it, or give path/to/file.py:Class"
-        raise BadPart.of(kind, name, f"no module {error.name!r} here or installed", remedy) from None
+        raise BadPart.of(option, name, f"no module {error.name!r} here or installed", remedy) from None
     except (Exception, SystemExit) as error:  # whatever the user's module does when it is imported
-        raise _import_failed(kind, name, place, error) from None
+        raise _import_failed(option, name, place, error) from None
 
 
 @contextmanager
@@ -156,8 +155,8 @@ def _no_worker_starts() -> Iterator[None]:
         cli.run_app = run_app
 
 
-def _import_failed(kind: PartKind, name: str, place: str, error: BaseException) -> BadPart:
-    return BadPart.of(kind, name, *import_failed(place, error))
+def _import_failed(option: str, name: str, place: str, error: BaseException) -> BadPart:
+    return BadPart.of(option, name, *import_failed(place, error))
 
 
 def import_failed(place: str, error: BaseException) -> tuple[str, str]:

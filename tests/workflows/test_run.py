@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from paths import SAMPLES
+from paths import SAMPLES, TESTS
 
 from lab_utils.core.settings import Settings
 from lab_utils.recordings.audio import BadRecording
@@ -185,3 +185,36 @@ def test_names_that_would_share_a_folder_are_told_apart(tmp_path) -> None:
         soundfile.write(tmp_path / f"{name}.wav", np.full((1600, 2), 0.1), 16_000)
     found, _ = recordings_module._find([tmp_path], ("caller", "agent"))
     assert [files.name for files in found] == ["a:b", "a?b-2"]
+
+
+@pytest.mark.slow
+def test_a_worker_file_is_run_by_its_own_entrypoint_and_settings(calls, cache, tmp_path) -> None:
+    worker, told = str(TESTS / "fixtures" / "workers" / "stt_turns.py"), []
+    common = {"worker": worker, "cache": cache, "jobs": 1, "quiet": True, "tell": told.append}
+    ended = workflow.run_recordings([calls / "two.wav"], None, out=tmp_path / "own", **common)
+    summary = workflow.summary_of(ended)
+    assert summary["outcomes"]["done"] == 1
+    assert summary["parts"] == {"worker": worker}
+    assert summary["settings"]["detector"]["model"] == "stt"
+    assert summary["settings"]["endpointing"]["mode"] == "dynamic"
+    assert [one["name"] for one in summary["stood_in"]] == [
+        "inference.LLM openai/gpt-4.1-mini",
+        "inference.STT assemblyai/universal-streaming",
+        "inference.TTS cartesia/sonic-3",
+    ]
+    assert told[0] == f"stood in for: {', '.join(one['name'] for one in summary['stood_in'])}"
+    assert "turn detection stt, " in told[1]
+    assert told[1].endswith("; these settings are used")
+    slower = Settings().replace(min_delay=0.9)
+    ended = workflow.run_recordings([calls / "two.wav"], slower, out=tmp_path / "slow", **common)
+    assert "the profile's settings are used" in told[-1]
+    assert workflow.summary_of(ended)["latency"]["end_of_turn_delay"]["p50"] >= 0.9
+
+
+def test_a_worker_that_cannot_be_run_ends_before_any_tracing(calls, cache, tmp_path) -> None:
+    worker = tmp_path / "silent.py"
+    worker.write_text("import json\nx = 1\n")
+    with pytest.raises(BadPart, match=r"--worker .*silent\.py: it has no entrypoint"):
+        workflow.run_recordings([calls], None, out=tmp_path, worker=str(worker), cache=cache, quiet=True)
+    with pytest.raises(BadPart, match="leave --agent out"):
+        workflow.run_recordings([calls], None, out=tmp_path, worker=str(worker), agent="a:B", quiet=True)

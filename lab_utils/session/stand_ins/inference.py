@@ -84,7 +84,7 @@ def turn_detector(own: SharedScript, name: str) -> type:
             own.name(f"{name}{version}", "v1-mini, LiveKit's local model", remark)
         _RealTurnDetector.__init__(self, version="v1-mini", **given)
 
-    members = {"__init__": __init__, "__module__": name.rpartition(".")[0]}
+    members = {"__init__": __init__, "__module__": name.rpartition(".")[0], "in_place_of_text": not local}
     return type(name.rpartition(".")[2], (_RealTurnDetector,), members)
 
 

@@ -85,7 +85,8 @@ class _StandIn:
         name = f"{self._plugin}.{self._kind}"
         if unnamed and name in ARGUMENTS:
             raise TypeError(f"{name}() takes its arguments by name only, as in livekit-plugins {RELEASE}")
-        self._take({"model": unnamed[0]} | arguments if unnamed else arguments)
+        model = {"model": unnamed[0]} if unnamed and isinstance(unnamed[0], str) else {}
+        self._take(model | arguments)
 
     def update_options(self, **options: Any) -> None:
         """Take further arguments, as the providers' parts do in the middle of a call."""

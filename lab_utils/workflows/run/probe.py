@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...core.settings import Settings
+from ...session.entrypoint.load import load_worker
 from ...session.stand_ins.script import StoodIn
 from ...session.user_parts import load_parts, make_once
 from .recording import Plan, begin_stand_ins
@@ -14,6 +16,8 @@ class Probed:
     """What a user's code asks for."""
 
     stood_in: tuple[StoodIn, ...] = ()
+    settings: Settings | None = None
+    """Those that a worker gives to its AgentSession."""
 
 
 def probe(plan: Plan) -> Probed:
@@ -21,10 +25,14 @@ def probe(plan: Plan) -> Probed:
 
     A part that fails in another way is left to the sessions, which tell of it.
     """
+    from ...session.entrypoint.probe import settings_given  # imports LiveKit: after the clock
+
     own = begin_stand_ins(plan)
     parts = load_parts(plan.parts, own)
-    if own is None:
-        return Probed()
-    named = {kind: part for kind, part in plan.parts.items() if isinstance(part, str)}
-    make_once(named, parts)
-    return Probed(own.stood_in())
+    if own is not None:
+        named = {kind: part for kind, part in plan.parts.items() if isinstance(part, str)}
+        make_once(named, parts)
+    settings = None
+    if plan.worker is not None:
+        settings = settings_given(load_worker(plan.worker, own), plan.room, own)
+    return Probed(() if own is None else own.stood_in(), settings)

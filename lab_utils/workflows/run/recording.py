@@ -17,6 +17,8 @@ from ...core.session_log import SessionLog, SessionMode
 from ...core.settings import Conditions, Settings
 from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, load_recording
+from ...session.entrypoint.facts import RoomFacts
+from ...session.entrypoint.load import load_worker
 from ...session.job import Limits, SessionJob
 from ...session.log.files import save_session
 from ...session.log.left_out import without_text
@@ -70,6 +72,9 @@ class Plan:
     limits: Limits | None
     stt_timing: SttTiming
     parts: Mapping[PartKind, Part]
+    worker: str | None
+    """Name of a worker file or module, instead of an agent."""
+    room: RoomFacts
     cache: Path
     out: Path
     text: bool
@@ -80,9 +85,11 @@ def run_one(plan: Plan, files: RecordingFiles) -> Result:
     """One recording from file to results, in a process with a virtual clock."""
     own = begin_stand_ins(plan)
     parts = load_parts(plan.parts, own)
+    worker = None if plan.worker is None else load_worker(plan.worker, own)
     tracer = Tracer(TraceCache(plan.cache))
     recording = _labelled(load_recording(files), tracer)
-    log = run_watched(replace(_job(plan, recording, tracer, parts), stand_ins=own))
+    job = replace(_job(plan, recording, tracer, parts), worker=worker, room=plan.room, stand_ins=own)
+    log = run_watched(job)
     if not plan.text:
         log = without_text(log)  # here, so that figures and summary don't have it either
     scored = recording.labels
@@ -104,7 +111,7 @@ def begin_stand_ins(plan: Plan) -> ProcessStandIns | None:
 
     What is to be measured on the wall clock must be there, and who brings no code needs none.
     """
-    if plan.real_time or not any(plan.parts.values()):
+    if plan.real_time or not (plan.worker or any(plan.parts.values())):
         return None
     own = stand_ins()
     own.answer_services()
@@ -143,7 +150,10 @@ def _job(
         raise BadRecording(str(error)) from None
     if plan.mode == "reactive" or plan.real_time:
         return job
-    return traced_job(job, tracer)[0]
+    try:
+        return traced_job(job, tracer)[0]
+    except ValueError as error:  # settings that this recording doesn't allow
+        raise BadRecording(f"{recording.name}: {error}") from None
 
 
 def _real_limit_s(recording: Recording) -> float:

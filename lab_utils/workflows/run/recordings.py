@@ -11,10 +11,11 @@ from pathlib import Path
 from ...core.batch import RaisedInWorker, WorkerDied
 from ...core.files import is_machine_error
 from ...core.session_log import SessionMode
-from ...core.settings import Conditions, Settings
+from ...core.settings import Conditions, Settings, livekit_defaults
 from ...core.text import one_line
 from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, find_in
+from ...session.entrypoint.facts import NO_FACTS, RoomFacts
 from ...session.job import HasSettings, Limits, conditions_in, settings_in
 from ...session.log.files import session_folder
 from ...session.log.left_out import LEFT_OUT
@@ -40,11 +41,13 @@ def _nobody(_: str) -> None:
 
 def run_recordings(
     paths: Sequence[str | Path],
-    profile: Settings | HasSettings,
+    profile: Settings | HasSettings | None,
     *,
     out: Path,
     conditions: Conditions | None = None,
     agent: Part = None,
+    worker: str | None = None,
+    room: RoomFacts = NO_FACTS,
     stt: Part = None,
     llm: Part = None,
     tts: Part = None,
@@ -61,7 +64,9 @@ def run_recordings(
 ) -> RunResults:
     """Run an agent on each recording under a profile's settings; results in a folder of its own below `out`.
 
+    `profile`: None for the settings of the worker's own AgentSession, or LiveKit's defaults.
     `conditions`: None for those that the profile was measured under.
+    `worker`: a worker file or module, whose entrypoint is run instead of an agent, in a `room`.
     `agent`, `stt`, `llm`, `tts`: callables without arguments, or their names (`user_parts`).
     `tell` is called with what should be known before the first session, which takes a while to come.
     `text`: keep what was said in the results (`session.log.left_out`); the audio is kept either way.
@@ -69,9 +74,11 @@ def run_recordings(
     the others go on. Raises BadRecording if none can be used, BadPart for an agent or plug-in that can't be,
     and Interrupted, with the summary of what was received, on Ctrl-C.
     """
-    settings = settings_in(profile)
+    settings = settings_in(profile or Settings())
     parts: dict[PartKind, Part] = {"agent": agent, "stt": stt, "llm": llm, "tts": tts}
-    assumed = conditions_in(profile) if conditions is None else conditions
+    if agent is not None and worker is not None:
+        raise BadPart(f"--worker {worker}: it makes its own agent; leave --agent out")
+    assumed = conditions_in(profile or settings) if conditions is None else conditions
     plan = Plan(
         settings,
         assumed,
@@ -81,14 +88,16 @@ def run_recordings(
         limits,
         stt_timing(settings, assumed),
         parts,
+        worker,
+        room,
         cache or default_cache(),
         out.absolute(),
         text,
     )
     found, results = _find(paths, channels)
-    if found and any(isinstance(part, str) for part in parts.values()):
-        _probe(plan, tell)
-    results += _run_all(plan, found, out, jobs, quiet)
+    if found and (worker or any(isinstance(part, str) for part in parts.values())):
+        plan = _probed(plan, tell, keep_settings=profile is not None)
+    results = _run_all(plan, found, results, out, jobs, quiet)
     if all(result.outcome == "skipped" for result in results):
         reasons = "; ".join(result.reason for result in results)
         raise BadRecording(reasons or "no recordings given; name a file or a folder")
@@ -97,9 +106,19 @@ def run_recordings(
     return ended
 
 
-def _run_all(plan: Plan, found: Sequence[RecordingFiles], out: Path, jobs: int, quiet: bool) -> list[Result]:
-    """What came of each recording. On Ctrl-C raises Interrupted, with the summary of what was received."""
-    results: list[Result] = []
+def _run_all(
+    plan: Plan,
+    found: Sequence[RecordingFiles],
+    skipped: Sequence[Result],
+    out: Path,
+    jobs: int,
+    quiet: bool,
+) -> list[Result]:
+    """What came of each recording, after those that were skipped.
+
+    On Ctrl-C raises Interrupted, with the summary of what was received.
+    """
+    results = list(skipped)
     started_at = time.time()
     try:
         for result in _results(plan, found, jobs, quiet):
@@ -114,7 +133,9 @@ def _run_all(plan: Plan, found: Sequence[RecordingFiles], out: Path, jobs: int, 
 
 
 def _ended(plan: Plan, results: Sequence[Result], *, interrupted: bool = False) -> RunResults:
-    named = {kind: _name(part) for kind, part in plan.parts.items() if part is not None}
+    named: dict[str, str] = {kind: _name(part) for kind, part in plan.parts.items() if part is not None}
+    if plan.worker is not None:
+        named["worker"] = plan.worker
     return RunResults(
         plan.settings,
         plan.conditions,
@@ -145,13 +166,33 @@ def _find(
     return list(distinct.values()), skipped
 
 
-def _probe(plan: Plan, tell: Callable[[str], None]) -> None:
-    """Tell what the user's code asks for. Raises BadPart for what can't be answered."""
+def _probed(plan: Plan, tell: Callable[[str], None], *, keep_settings: bool) -> Plan:
+    """The plan with a worker's own settings, unless others are to be kept; what its code asks for is told.
+
+    Raises BadPart for what can't be answered.
+    """
     (answer,) = in_workers(probe, [(plan,)], 1, real_time=plan.real_time, quiet=True)
     if isinstance(answer, Exception):
         raise answer
     if answer.stood_in:
         tell(f"stood in for: {', '.join(one.name for one in answer.stood_in)}")
+    if answer.settings is None:
+        return plan
+    given = settings_line(answer.settings)
+    if keep_settings:
+        tell(f"the worker's AgentSession has {given}; the profile's settings are used")
+        return plan
+    tell(f"the worker's AgentSession has {given}; these settings are used")
+    timing = stt_timing(answer.settings, plan.conditions)
+    return replace(plan, settings=answer.settings, stt_timing=timing)
+
+
+def settings_line(settings: Settings) -> str:
+    """A worker's turn-taking in a line: its VAD and detector, and each knob that isn't as LiveKit has it."""
+    usual = livekit_defaults(settings.vad.model, settings.detector.model).knobs()
+    knobs = {name: value for name, value in settings.knobs().items() if value != usual[name]}
+    changed = ", ".join(f"{name} {value}" for name, value in knobs.items()) or "LiveKit's defaults"
+    return f"VAD {settings.vad.model}, turn detection {settings.detector.model}, {changed}"
 
 
 def _results(plan: Plan, found: Sequence[RecordingFiles], jobs: int, quiet: bool) -> Iterator[Result]:

@@ -18,7 +18,6 @@ from ...session.metrics import stage_summary
 from ...session.metrics.stages import SUMMARIZED
 from ...session.scripted.stt_plan import SttTiming
 from ...session.stand_ins.script import StoodIn
-from ...session.user_parts import PartKind
 from .recording import Outcome, Result
 
 SUMMARY_VERSION = 1
@@ -33,7 +32,7 @@ class RunResults:
     mode: SessionMode
     real_time: bool
     seed: int
-    parts: Mapping[PartKind, str]
+    parts: Mapping[str, str]
     """The user's own agent and plug-ins, by what they were called."""
     stt_timing: SttTiming
     results: tuple[Result, ...]

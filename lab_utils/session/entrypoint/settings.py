@@ -1,0 +1,104 @@
+"""The settings that a worker gives to its AgentSession and agent: read, and put in force on traced parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from livekit.agents import NOT_GIVEN, Agent, AgentSession
+from livekit.agents.inference.eot import TurnDetector
+from livekit.agents.utils import is_given
+from livekit.agents.voice.turn import _resolve_endpointing
+
+from ...core.settings import Settings, default_deactivation, parse_settings
+from ..stand_ins.unanswerable import Unanswerable
+
+VAD_FIELDS = ("activation_threshold", "deactivation_threshold", "min_speech_duration", "min_silence_duration")
+
+
+def settings_of(session: AgentSession[Any], agent: Agent) -> Settings:
+    """What decides when a turn is over, the agent's own before the session's, as LiveKit takes them.
+
+    Raises Unanswerable for turns that only a client or a model can end, and for values out of range.
+    """
+    detection = agent.turn_detection if is_given(agent.turn_detection) else session.turn_detection
+    handling: Mapping[str, Any] = agent._turn_handling  # type: ignore[assignment]
+    endpointing = {**session._opts.endpointing_overrides, **(handling.get("endpointing") or {})}
+    interruption = {**session.options.interruption, **(handling.get("interruption") or {})}
+    preemptive = {**session.options.preemptive_generation, **(handling.get("preemptive_generation") or {})}
+    values = {
+        "vad": _vad(agent.vad if is_given(agent.vad) else session.vad),
+        "detector": _detector(detection),
+        "endpointing": dict(_resolve_endpointing(endpointing, turn_detection=_as_made(detection))),  # type: ignore[arg-type]
+        "interruption": _known(interruption, Settings().interruption.model_dump()),
+        "preemptive": _known(preemptive, Settings().preemptive.model_dump()),
+    }
+    try:
+        return parse_settings(values)
+    except ValueError as error:
+        raise Unanswerable(f"the settings of the AgentSession can't be used: {error}") from None
+
+
+def own_detector(session: AgentSession[Any]) -> bool:
+    """Whether a session's turn detector is one that settings can't name: of another class, or by language."""
+    detection = session.turn_detection
+    if isinstance(detection, TurnDetector):
+        return isinstance(detection._opts.thresholds.overrides, dict)
+    return not (detection is None or isinstance(detection, str))
+
+
+def put_in_force(session: AgentSession[Any], vad: Any, handling: Mapping[str, Any]) -> None:
+    """Let a session take this `vad` and `turn_handling`, whatever it was made with.
+
+    A session without VAD stays without; what isn't named here stays too, such as `user_turn_limit`.
+    """
+    if session._vad is not None:
+        session._vad, session._using_default_vad = vad, False
+    options = session._opts
+    kept: dict[str, Any] = dict(options.turn_handling)
+    for part in ("endpointing", "interruption", "preemptive_generation"):
+        kept[part] = {**kept[part], **handling[part]}
+    if not own_detector(session):
+        kept["turn_detection"] = session._turn_detection = handling["turn_detection"]
+        session._turn_detection_explicit = True
+    options.turn_handling = kept  # type: ignore[assignment]
+    options.endpointing_overrides = handling["endpointing"]
+    session._interruption_detection = handling["interruption"].get("mode", NOT_GIVEN)
+    options.session_close_transcript_timeout = 0.0
+
+
+def _as_made(detection: Any) -> Any:
+    """The detection as LiveKit's defaults would see it: a text model doesn't stream, what stands in does."""
+    return None if getattr(type(detection), "in_place_of_text", False) else detection
+
+
+def _detector(detection: Any) -> dict[str, Any]:
+    if isinstance(detection, TurnDetector):
+        given = detection._opts.thresholds.overrides
+        english = given.get("en") if isinstance(given, dict) else given
+        return {"model": "v1-mini"} | ({"unlikely_threshold": english} if isinstance(english, float) else {})
+    if detection in ("manual", "realtime_llm"):
+        who = "a client that presses a button" if detection == "manual" else "a speech-to-speech model"
+        raise Unanswerable(
+            f"turn_detection={detection!r} can't be simulated: it needs {who}; choose another, or run with "
+            "--real-time"
+        )
+    return {"model": "stt" if detection == "stt" else "vad"}
+
+
+def _vad(vad: Any) -> dict[str, Any]:
+    model = (
+        "silero"
+        if vad is not None and type(vad).__module__.startswith("livekit.plugins.silero")
+        else "livekit"
+    )
+    options = getattr(vad, "_opts", None)
+    known = {name: getattr(options, name) for name in VAD_FIELDS if hasattr(options, name)}
+    activation, deactivation = known.get("activation_threshold"), known.get("deactivation_threshold")
+    if activation is not None and deactivation == default_deactivation(activation):
+        del known["deactivation_threshold"]
+    return {"model": model} | known
+
+
+def _known(given: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: given.get(name, default) for name, default in fields.items()}

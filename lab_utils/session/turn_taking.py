@@ -1,0 +1,29 @@
+"""`vad` and `turn_handling` of a session: traced where the audio is known beforehand, else LiveKit's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.recording import Pcm
+from .job import SessionJob
+from .models import Position, TracedTurnDetector, TracedVAD, livekit_detector, livekit_vad
+
+
+def turn_taking(job: SessionJob, pcm: Pcm, position: Position, *, scripted: bool) -> dict[str, Any]:
+    """Arguments of AgentSession. `pcm`: the stream, shape=(n,); `scripted`: the STT needs no audio."""
+    settings = job.settings
+    traces = job.traces if job.mode == "open_loop" else None
+    if traces is not None and settings.detector.traits.needs == "predictions":
+        delay_s = job.conditions.prediction_delay
+        detection = TracedTurnDetector(settings.detector, traces.eot, pcm, position, delay_s)
+    else:
+        detection = livekit_detector(settings.detector)
+    # Somebody else's STT may take the audio of the VAD's events, which a trace doesn't have.
+    if traces is not None and scripted:
+        silent = not settings.detector.ends_by_stt and settings.interruption.min_duration > 0
+        vad: Any = TracedVAD(settings.vad, traces.vad, position, silent=silent)
+    else:
+        vad = livekit_vad(settings.vad)
+    handling = settings.turn_handling()
+    handling["interruption"]["mode"] = "vad"  # "adaptive" needs LiveKit's cloud
+    return {"vad": vad, "turn_handling": {"turn_detection": detection, **handling}}
