@@ -1,7 +1,6 @@
-"""Choices: a scored table of settings and a budget → one setting, and how it does on other recordings.
+"""Choices: a scored table of settings and a budget → one setting.
 
-Goal: tell which settings answer often enough, find the Pareto frontier, choose under a budget, and report
-the choice on recordings it was not chosen on.
+Goal: tell which settings answer often enough, find the Pareto frontier, choose under a budget.
 Conventions: tables as `sweep` makes them, with the knob columns of `grid` and the metric columns of
 `metrics.summarize`; rates in [0, 1], latencies in seconds.
 """
@@ -15,12 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import InputError
-from ..core.knobs import KNOBS
-from ..core.settings import USUAL_CONDITIONS, Conditions
-from . import grid as grids
-from .metrics import Intervals, Tally, pareto_frontier
-from .replay import Block
-from .sweep import Corpus, Sweep, figures_of
+from .metrics import pareto_frontier
 
 MOST_MISSED = 0.02
 """Share of the ends of turn that a choice may leave without an answer, unless another is given."""
@@ -109,29 +103,6 @@ def choose(table: pd.DataFrame, budget: Budget) -> int:
         )
     keys = list(dict.fromkeys([budget.least, "false_boundary_rate", "latency_mean", "latency_p95"]))
     return int(within.sort_values(keys, kind="stable").index[0])
-
-
-def held_out(
-    corpus: Corpus, result: Sweep, budget: Budget, conditions: Conditions = USUAL_CONDITIONS
-) -> pd.DataFrame | None:
-    """The budget's choice judged on recordings it was not chosen on (see `metrics.figures`).
-
-    None for one recording.
-
-    In each fold a setting is chosen on the other recordings and scored on the fold's own; where none is
-    within the budget, the nearest is taken.
-    """
-    knobs = result.table[list(KNOBS)]
-    tallies: list[list[Tally]] = []
-    marks: list[Intervals] = []
-    for fold, metrics in zip(result.folds, result.without, strict=True):
-        row = choose_or_nearest(pd.concat([knobs, metrics], axis=1), budget)
-        settings = grids.settings_of(dict(zip(KNOBS, knobs.iloc[row], strict=True)))
-        block = Block.of(settings, conditions)
-        part = Corpus.of([corpus.recordings[r] for r in fold])
-        tallies += part.score(block, part.pauses(block.vad, block.conditions.frame_duration))
-        marks += part.marks
-    return figures_of(tallies, marks) if tallies else None
 
 
 def choose_or_nearest(table: pd.DataFrame, budget: Budget) -> int:

@@ -31,6 +31,7 @@ from .metrics import (
     HOLD,
     UNSCORED_HOLD,
     Intervals,
+    PerRecording,
     Tally,
     attributes,
     coin_flips,
@@ -211,6 +212,22 @@ def score_one(corpus: Corpus, settings: Settings, conditions: Conditions = USUAL
     block = Block.of(settings, conditions)
     tallies = corpus.score(block, corpus.pauses(block.vad, block.conditions.frame_duration))
     return figures_of(tallies, corpus.marks)
+
+
+def score_rows(
+    corpus: Corpus, knobs: pd.DataFrame, conditions: Conditions = USUAL_CONDITIONS
+) -> list[list[PerRecording]]:
+    """What each setting of a table did on each recording. Raises MissingTraces."""
+    table = knobs.reset_index(drop=True)
+    scored: list[list[PerRecording]] = [[] for _ in range(len(table))]
+    for group in _by_vad(blocks_of(table, conditions, _block_size(corpus))):
+        pauses = corpus.pauses(group[0][1].vad, conditions.frame_duration)
+        for rows, block in group:
+            tallies = corpus.score(block, pauses)
+            for k, row in enumerate(rows.tolist()):
+                of = zip(tallies, corpus.marks, strict=True)
+                scored[row] = [per_recording(takes, mark, k) for takes, mark in of]
+    return scored
 
 
 def figures_of(tallies: Sequence[Sequence[Tally]], marks: Sequence[Intervals]) -> pd.DataFrame:

@@ -12,7 +12,6 @@ from lab_utils.latency.ablation.estimates import (
     Estimate,
     Estimator,
     expanded_percentiles,
-    weighted_percentile,
 )
 from lab_utils.latency.ablation.guide.claims import LevelClaim, SavingClaim
 from lab_utils.latency.ablation.guide.verdicts import Level, Saved, judge_level, judge_saving, judge_share
@@ -20,6 +19,7 @@ from lab_utils.latency.ablation.plan import BASELINE, DEFAULT, FULL, alone, conf
 from lab_utils.latency.ablation.summary import alone_and_left_out, summarize, waterfall
 from lab_utils.latency.ablation.turns import TURN_COLUMNS, table
 from lab_utils.latency.techniques.choice import NAMES
+from lab_utils.turns.metrics import weighted_percentile
 from lab_utils.turns.metrics.uncertainty import percentile_interval
 
 N = len(RECORDINGS) * SEEDS * TURNS

@@ -14,8 +14,9 @@ from lab_utils.core.knobs import KNOBS
 from lab_utils.core.labels import Labels
 from lab_utils.core.settings import Conditions, Settings
 from lab_utils.turns import sweep as sweeping
-from lab_utils.turns.choose import Budget, NoneWithinBudget, choose, held_out
+from lab_utils.turns.choose import Budget, NoneWithinBudget, choose
 from lab_utils.turns.grid import expand, row_of, settings_of
+from lab_utils.turns.held_out import held_out
 from lab_utils.turns.metrics import LATENCIES, RATES, attribute, intervals
 from lab_utils.turns.replay import MissingPredictions, blocks_of, replay, replay_branches
 from lab_utils.turns.sweep import Corpus, commits_table, counts, figures_of, make_folds, score_one, sweep

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from ...core.timeline import Floats, Ints
+from ...turns.metrics import weighted_percentile
 from ...turns.metrics.uncertainty import (
     CONFIDENCE,
     degrees_of_freedom,
@@ -118,27 +119,6 @@ def expanded_percentiles(n: Floats) -> tuple[float, float]:
     t = special.stdtrit(degrees_of_freedom(n), 0.5 + CONFIDENCE / 2)
     outside = 100 * float(special.ndtr(-t * np.sqrt(len(n) / (len(n) - 1))))
     return outside, 100 - outside
-
-
-def weighted_percentile(values: Floats, weights: NDArray[np.int64], q: float) -> Floats:
-    """`np.percentile(np.repeat(values, row), q)` for each row of `weights`; NaN for a row of zeros.
-
-    `values`: shape=(n,), finite; `weights`: shape=(rows, n). Returns shape=(rows,).
-
-    >>> weighted_percentile(np.array([1.0, 2.0, 9.0]), np.array([[1, 1, 1], [0, 3, 1]]), 50).tolist()
-    [2.0, 2.0]
-    """
-    order = np.argsort(values, kind="stable")
-    ordered, reached = values[order], np.cumsum(weights[:, order], axis=1)
-    total = reached[:, -1]
-    place = np.maximum(total - 1, 0) * (q / 100)
-    below = np.floor(place)
-    above = np.minimum(below + 1, np.maximum(total - 1, 0))
-    low, high = (
-        ordered[np.minimum((reached <= index[:, None]).sum(axis=1), len(ordered) - 1)]
-        for index in (below, above)
-    )
-    return np.where(total > 0, low + (place - below) * (high - low), np.nan)
 
 
 def _estimate(value: float, low: float | None, high: float | None) -> Estimate:

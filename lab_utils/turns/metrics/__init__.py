@@ -36,7 +36,7 @@ from .intervals import (
     owners,
 )
 from .per_recording import PerRecording, per_recording
-from .scores import LATENCIES, PERCENTILES, RATES, coin_flips, pareto_frontier, summarize
+from .scores import LATENCIES, PERCENTILES, RATES, coin_flips, pareto_frontier, summarize, weighted_percentile
 from .tally import Tally, tally
 
 __all__ = [
@@ -64,4 +64,5 @@ __all__ = [
     "per_recording",
     "summarize",
     "tally",
+    "weighted_percentile",
 ]

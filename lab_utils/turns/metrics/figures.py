@@ -6,7 +6,8 @@ Goal: one table for the command line, profiles, plots and widgets. Conventions a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,12 +20,13 @@ from .uncertainty import UNTOLD, Interval, mean_interval, percentile_interval, r
 COLUMNS = ("value", "low", "high", "told", "n")
 
 
-def figures(recordings: Sequence[PerRecording]) -> pd.DataFrame:
+def figures(recordings: Sequence[PerRecording], extra: Mapping[str, float] | None = None) -> pd.DataFrame:
     """What one setting did on some recordings: a frame indexed by metric, of columns `COLUMNS`.
 
     `low`, `high`: the 95 % interval, NaN for a limit that can't be told; `told` says which can (`Told`). `n`:
     holds (scored, or cut off by the recorded agent), user turns, or for the mean latency committed turns. A
-    value without a case is NaN; a percentile that falls among missed ends of turn is infinite.
+    value without a case is NaN; a percentile that falls among missed ends of turn is infinite. `extra`: by
+    figure, variance that comes on top of how the recordings differ (`turns.choice_variance`).
 
     >>> calls = [
     ...     PerRecording(
@@ -47,13 +49,14 @@ def figures(recordings: Sequence[PerRecording]) -> pd.DataFrame:
     false_boundary_rate  0.083333  two-sided  60
     latency_p95          0.600000   at least  30
     """
+    on_top = defaultdict(float, extra or {})
     holds, turns = (_column(recordings, name) for name in ("holds", "turns"))
     counts = dict(zip(RATES, ("holds_cut", "turns_cut", "timeouts", "missed"), strict=True))
     rows: dict[str, tuple[float, Interval, int]] = {}
     for name, count in counts.items():
         of = holds if count == "holds_cut" else turns
         hit = _column(recordings, count)
-        rows[name] = (_ratio(hit.sum(), of.sum()), rate_interval(hit, of), round(of.sum()))
+        rows[name] = (_ratio(hit.sum(), of.sum()), rate_interval(hit, of, on_top[name]), round(of.sum()))
     latency_s = [one.latency_s.ravel() for one in recordings]
     weight = [1 / max(1, one.takes) for one in recordings]
     committed = turns - _column(recordings, "missed")
@@ -61,11 +64,13 @@ def figures(recordings: Sequence[PerRecording]) -> pd.DataFrame:
         [w * s[np.isfinite(s)].sum() for s, w in zip(latency_s, weight, strict=True)], dtype=np.float64
     )
     mean = _ratio(total.sum(), committed.sum())
-    rows["latency_mean"] = (mean, mean_interval(total, committed), round(committed.sum()))
+    mean_within = mean_interval(total, committed, on_top["latency_mean"])
+    rows["latency_mean"] = (mean, mean_within, round(committed.sum()))
     pooled = np.sort(np.concatenate([np.zeros(0), *latency_s]))
     for q in PERCENTILES:
         value = float(percentile(pooled[None, :], q)[0])
-        interval = percentile_interval(latency_s, weight, q) if len(pooled) else UNTOLD
+        on_share = on_top[f"latency_p{q}"]
+        interval = percentile_interval(latency_s, weight, q, on_share) if len(pooled) else UNTOLD
         rows[f"latency_p{q}"] = (value, interval, round(turns.sum()))
     return pd.DataFrame(
         [

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core.timeline import Floats, Ints
 from .intervals import BACKCHANNEL, CUT_OFF, Intervals
@@ -127,6 +128,27 @@ def percentile(ordered: Floats, q: float) -> Floats:
         return low.copy()
     with np.errstate(invalid="ignore"):
         return np.where(np.isinf(high), np.inf, low + (place - below) * (high - low))
+
+
+def weighted_percentile(values: Floats, weights: NDArray[np.int64], q: float) -> Floats:
+    """`np.percentile(np.repeat(values, row), q)` for each row of `weights`; NaN for a row of zeros.
+
+    `values`: shape=(n,), finite; `weights`: shape=(rows, n). Returns shape=(rows,).
+
+    >>> weighted_percentile(np.array([1.0, 2.0, 9.0]), np.array([[1, 1, 1], [0, 3, 1]]), 50).tolist()
+    [2.0, 2.0]
+    """
+    order = np.argsort(values, kind="stable")
+    ordered, reached = values[order], np.cumsum(weights[:, order], axis=1)
+    total = reached[:, -1]
+    place = np.maximum(total - 1, 0) * (q / 100)
+    below = np.floor(place)
+    above = np.minimum(below + 1, np.maximum(total - 1, 0))
+    low, high = (
+        ordered[np.minimum((reached <= index[:, None]).sum(axis=1), len(ordered) - 1)]
+        for index in (below, above)
+    )
+    return np.where(total > 0, low + (place - below) * (high - low), np.nan)
 
 
 def pareto_frontier(rate: Floats, latency_s: Floats) -> Ints:

@@ -42,6 +42,8 @@ WORKING_CORRELATION = 0.1
 LEAST_CORRELATION = 0.05
 """Assumed at least between holds or turns of one call; less than that 30 recordings can't show."""
 SHOWN_BY = 30
+FURTHEST = 3.0
+"""Times the figure: limits of a latency that is held out may lie so far away."""
 
 _Z = float(special.ndtri(0.5 + CONFIDENCE / 2))
 
@@ -69,8 +71,10 @@ class Interval:
 UNTOLD = Interval(None, None)
 
 
-def rate_interval(count: Floats, n: Floats) -> Interval:
+def rate_interval(count: Floats, n: Floats, extra: float = 0.0) -> Interval:
     """Of a pooled rate; `count`, `n`: shape=(recordings,), `count` out of `n` each.
+
+    `extra`: variance that comes on top of how the recordings differ (`choice_variance`).
 
     >>> found = rate_interval(np.array([0.0, 3.0, 1.0, 0.5, 2.0]), np.array([20.0, 25.0, 10.0, 15.0, 30.0]))
     >>> f"{found.low:.3f} to {found.high:.3f}"
@@ -89,16 +93,18 @@ def rate_interval(count: Floats, n: Floats) -> Interval:
     within = rate * (1 - rate)
     effect = total * _variance(count, n) / within if 0 < rate < 1 else 1.0
     assumed = 1 + LEAST_CORRELATION * min(1.0, SHOWN_BY / len(n)) * ((n**2).sum() / total - 1)
-    k = max(_quantile(n) ** 2 * effect, _Z**2 * assumed) / total
+    t = _quantile(n)
+    k = max(t**2 * effect, _Z**2 * assumed) / total
     middle, half = (rate + k / 2) / (1 + k), np.sqrt(within * k + k**2 / 4) / (1 + k)
+    half = np.sqrt(half**2 + t**2 * extra)
     low = 0.0 if rate == 0 else max(0.0, middle - half)
     return Interval(float(low), float(1.0 if rate == 1 else min(1.0, middle + half)))
 
 
-def mean_interval(total: Floats, n: Floats) -> Interval:
+def mean_interval(total: Floats, n: Floats, extra: float = 0.0) -> Interval:
     """Of a pooled mean of positive values; `total`: their sum in each recording, `n`: how many.
 
-    Both of shape=(recordings,).
+    Both of shape=(recordings,). `extra`: variance of the logarithm that comes on top.
 
     >>> found = mean_interval(np.array([8.0, 12.0, 5.0, 9.0]), np.array([10.0, 12.0, 8.0, 9.0]))
     >>> f"{found.low:.3f} to {found.high:.3f}"
@@ -108,9 +114,10 @@ def mean_interval(total: Floats, n: Floats) -> Interval:
     total, n = total[used], n[used]
     if len(n) < LEAST_RECORDINGS or total.sum() <= 0:
         return UNTOLD
-    mean = total.sum() / n.sum()
+    mean = float(total.sum() / n.sum())
     factor = np.exp(_quantile(n) * np.sqrt(_variance(total, n)) / mean)
-    return Interval(float(mean / factor), float(mean * factor))
+    found = Interval(float(mean / factor), float(mean * factor))
+    return _widened(found, mean, _quantile(n) ** 2 * extra) if extra else found
 
 
 def difference_interval(total: Floats, n: Floats) -> Interval:
@@ -128,11 +135,13 @@ def difference_interval(total: Floats, n: Floats) -> Interval:
     return Interval(float(mean - half), float(mean + half))
 
 
-def percentile_interval(values: Sequence[Floats], weight: Sequence[float], q: float) -> Interval:
+def percentile_interval(
+    values: Sequence[Floats], weight: Sequence[float], q: float, extra: float = 0.0
+) -> Interval:
     """Of a percentile of pooled values.
 
     `values[r]`: recording r's, infinity for a missed end of turn; `weight[r]`: what one of its values counts
-    (1 / takes); `q` from 0 to 100.
+    (1 / takes); `q` from 0 to 100; `extra`: variance of the logarithm that comes on top.
 
     >>> turns = [np.array([0.5, 0.6, 0.8, 1.9]) + k / 64 for k in range(9)]
     >>> percentile_interval(turns, [1.0] * 9, 50)
@@ -162,8 +171,28 @@ def percentile_interval(values: Sequence[Floats], weight: Sequence[float], q: fl
     last = int(np.flatnonzero(below <= wanted + margin_below)[-1])
     low = None if wanted - margin[first] <= 0 else float(slowest[first])
     open_above = 1 - wanted <= margin[-1] or np.isinf(slowest[last])
-    return Interval(
+    found = Interval(
         low if low is None or np.isfinite(low) else None, None if open_above else float(slowest[last])
+    )
+    middle = float(slowest[np.argmax(share >= wanted - 1e-12)])
+    return _widened(found, middle, _quantile(n) ** 2 * extra) if extra else found
+
+
+def _widened(interval: Interval, middle: float, squared: float) -> Interval:
+    """An interval of positive values with more on either side, `squared` on the logarithm.
+
+    A limit further away than `FURTHEST` says nothing and is left open.
+    """
+    if not np.isfinite([middle, squared]).all():
+        return UNTOLD
+    low, high = (
+        None if limit is None else float(np.sqrt(np.log(limit / middle) ** 2 + squared))
+        for limit in (interval.low, interval.high)
+    )
+    furthest = np.log(FURTHEST)
+    return Interval(
+        None if low is None or low > furthest else float(middle * np.exp(-low)),
+        None if high is None or high > furthest else float(middle * np.exp(high)),
     )
 
 

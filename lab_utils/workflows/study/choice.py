@@ -16,8 +16,9 @@ from ...core.knobs import KNOBS
 from ...core.settings import Conditions, Settings
 from ...turns import grid as grids
 from ...turns import profile
-from ...turns.choose import Budget, NoneWithinBudget, choose, choose_or_nearest, held_out
+from ...turns.choose import Budget, NoneWithinBudget, choose, choose_or_nearest
 from ...turns.guarantee import Guarantee, certify
+from ...turns.held_out import held_out
 from ...turns.sweep import Corpus, Sweep, counts, score_one
 
 DEFAULT_BUDGET = Budget.false_boundary_rate(0.10)
