@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from shlex import quote
-from typing import NamedTuple
 
 import numpy as np
 
@@ -27,14 +26,13 @@ from ..core.timeline import (
     Floats,
     Ints,
     frame_samples,
-    phase_offsets,
     stream_of,
 )
 from ..core.traces import BRANCH_SAMPLES, Branch, EotTrace, SttEvent, Traced, VadTrace
 from ..recordings.audio import BadRecording
 from ..recordings.conditions import CLEAN, LineCondition, degrade
 from ..recordings.find import RecordingFiles, load_recording
-from ..recordings.heard_paths import HeardPath, as_heard
+from ..recordings.heard_paths import HeardPath
 from ..recordings.labels.estimate import estimate_labels, estimate_speech
 from .branches import LONGEST_WAIT_S, Fork, branch_audio, forks_of, longest_wait_s, own_silence
 from .cache import TraceCache as TraceCache
@@ -51,6 +49,7 @@ from .replay import (
     find_rows,
     stt_events_for,
 )
+from .takes import Audible, Hearings, Take, takes_of
 from .vad import VAD_MODELS, forked_probabilities, model_version, speech_probabilities
 
 LEAST_RESTART = 256
@@ -63,54 +62,9 @@ def agent_alone(recording: Recording) -> Recording:
     return replace(recording, user=recording.agent, sha256=f"{recording.sha256}-agent")
 
 
-class Take(NamedTuple):
-    """One of several hearings of a call that no listener could tell apart."""
-
-    phase_samples: int
-    """Silence before the recording: where its samples fall in the detectors' windows."""
-    path: str = "16k"
-    """How the audio reaches the agent (`heard_paths`)."""
-
-
-TAKE_PATHS: tuple[HeardPath, ...] = ("16k", "24k", "opus", "24k")
-"""Paths of the takes in turn, where none is given."""
-
-
-def takes_of(n: int, path: HeardPath | None = None) -> list[Take]:
-    """`n` takes: phases spread over one window, each heard over the next path, or all over a given one.
-
-    >>> takes_of(4)[1:3]
-    [Take(phase_samples=128, path='24k'), Take(phase_samples=256, path='opus')]
-    """
-    offsets = phase_offsets(n)
-    return [Take(offset, path or TAKE_PATHS[k % len(TAKE_PATHS)]) for k, offset in enumerate(offsets)]
-
-
-@dataclass(frozen=True)
-class HeardRecording:
-    """The user's channel as heard over a path, made when it is needed; with an address in the cache."""
-
-    recording: Recording
-    path: str = "16k"
-
-    @cached_property
-    def user(self) -> Pcm:
-        return as_heard(self.recording.user, self.path)
-
-    @property
-    def labels(self) -> Labels | None:
-        return self.recording.labels
-
-    @property
-    def duration_s(self) -> float:
-        return self.recording.duration_s
-
-    @property
-    def sha256(self) -> str:
-        return self.recording.sha256 + ("" if self.path == "16k" else f"-{self.path}")
-
-
-Audible = Recording | HeardRecording
+def _branch_name(fork: Fork, silence: tuple[int, int]) -> str:
+    """What a branch's audio depends on beside the recording's."""
+    return f"branch-{fork.from_sample}-{fork.until_sample}-{silence[0]}-{silence[1]}"
 
 
 @dataclass(frozen=True)
@@ -124,19 +78,45 @@ class Tracer:
 
     def vad(self, recording: Audible, model: str, offsets: Sequence[int]) -> tuple[VadTrace, ...]:
         """One trace per phase offset."""
-        name = f"{recording.sha256}-{model_version(model)}"
-        addresses = [f"{name}-{offset}-{self.tail_s:g}" for offset in offsets]
-        found: dict[int, Floats] = {}
-        for offset, address in zip(offsets, addresses, strict=True):
-            entry = self.cache.load(address, ["probabilities"])
-            if entry is not None:
-                found[offset] = entry[0]
-        missing = [offset for offset in offsets if offset not in found]
-        computed = speech_probabilities(model, [stream_of(recording.user, o, self.tail_s) for o in missing])
-        for offset, probabilities in zip(missing, computed, strict=True):
-            found[offset] = probabilities
-            self.cache.store(addresses[list(offsets).index(offset)], probabilities=probabilities)
-        return tuple(VadTrace(model, offset, found[offset]) for offset in offsets)
+        found = self._probabilities(model, [(recording, offset) for offset in offsets], [])
+        return tuple(VadTrace(model, offset, p) for offset, (p,) in zip(offsets, found, strict=True))
+
+    def _probabilities(
+        self, model: str, takes: Sequence[tuple[Audible, int]], forks: Sequence[Fork]
+    ) -> list[list[Floats]]:
+        """What a VAD says on the tape and on each branch of takes, each heard at a phase offset."""
+        addresses = [self._vad_addresses(model, heard, offset, forks) for heard, offset in takes]
+        found = [[self._cached_vad(address) for address in of_take] for of_take in addresses]
+        missing = [k for k, of_take in enumerate(found) if any(p is None for p in of_take)]
+        lacking = [[n for n, p in enumerate(found[k]) if p is None] for k in missing]
+        computed = forked_probabilities(
+            model,
+            [stream_of(takes[k][0].user, takes[k][1], self.tail_s) for k in missing],
+            [
+                [
+                    (forks[n - 1].from_sample + takes[k][1], branch_audio(takes[k][0], forks[n - 1]))
+                    for n in numbers
+                    if n
+                ]
+                for k, numbers in zip(missing, lacking, strict=True)
+            ],
+        )
+        for k, numbers, (tape, waiting) in zip(missing, lacking, computed, strict=True):
+            fresh = dict(zip([n for n in numbers if n], waiting, strict=True)) | {0: tape}
+            for n in numbers:
+                found[k][n] = fresh[n]
+                self.cache.store(addresses[k][n], probabilities=fresh[n])
+        return [[p for p in of_take if p is not None] for of_take in found]
+
+    def _cached_vad(self, address: str) -> Floats | None:
+        entry = self.cache.load(address, ["probabilities"])
+        return None if entry is None else entry[0]
+
+    def _vad_addresses(self, model: str, recording: Audible, offset: int, forks: Sequence[Fork]) -> list[str]:
+        """Of the tape and of each branch."""
+        name = f"{recording.sha256}-{model_version(model)}-{offset}"
+        silence = own_silence(recording) if forks else (0, 0)
+        return [f"{name}-{self.tail_s:g}", *(f"{name}-{_branch_name(fork, silence)}" for fork in forks)]
 
     def cached_predictions(self, recording: Audible, offset: int, turns: Iterable[int] = ()) -> EotTrace:
         """The end-of-turn predictions at hand for one phase, with those on the branches of some turns."""
@@ -184,52 +164,15 @@ class Tracer:
 
     def _eot_address(self, recording: Audible, offset: int, turn: int = -1) -> str:
         name, predictor = predicting()
-        branch = f"-{self._branch_name(recording, turn)}" if turn >= 0 else ""
+        branch = f"-{self._branch_of(recording, turn)}" if turn >= 0 else ""
         return f"{recording.sha256}-{name}-{predictor.model_version()}-{offset}{branch}"
 
-    def _branch_name(self, recording: Audible, turn: int) -> str:
-        """What its audio depends on beside the recording's."""
-        fork, (start, stop) = self._forks(recording)[turn], own_silence(recording)
-        return f"branch-{fork.from_sample}-{fork.until_sample}-{start}-{stop}"
-
-    def branches(self, recording: Audible, offsets: Sequence[int], vads: Iterable[str]) -> tuple[Branch, ...]:
-        """The VAD traces of all branches of a labelled recording, one for each offset."""
-        forks = list(self._forks(recording).values())
-        found: dict[tuple[str, int, int], Floats] = {}
-        for model in vads:
-            for offset in offsets:
-                name = f"{recording.sha256}-{model_version(model)}-{offset}"
-                missing = []
-                for fork in forks:
-                    address = f"{name}-{self._branch_name(recording, fork.turn)}"
-                    entry = self.cache.load(address, ["probabilities"])
-                    if entry is None:
-                        missing.append((fork, address))
-                    else:
-                        found[model, offset, fork.turn] = entry[0]
-                if not missing:
-                    continue
-                computed = forked_probabilities(
-                    model,
-                    stream_of(recording.user, offset, 0.0),
-                    [(fork.from_sample + offset, branch_audio(recording, fork)) for fork, _ in missing],
-                )
-                for (fork, address), probabilities in zip(missing, computed, strict=True):
-                    found[model, offset, fork.turn] = probabilities
-                    self.cache.store(address, probabilities=probabilities)
-        return tuple(
-            Branch(
-                turn=fork.turn,
-                from_sample=fork.from_sample,
-                until_s=fork.until_sample / SAMPLE_RATE_HZ,
-                vad={model: tuple(found[model, o, fork.turn] for o in offsets) for model in vads},
-            )
-            for fork in forks
-        )
+    def _branch_of(self, recording: Audible, turn: int) -> str:
+        return _branch_name(self._forks(recording)[turn], own_silence(recording))
 
     def trace(
         self,
-        recording: Recording,
+        recording: Recording | Hearings,
         phases: int,
         vads: Iterable[str] = VAD_MODELS,
         path: HeardPath | None = None,
@@ -253,42 +196,44 @@ class Tracer:
         return self.complete(recording, traced, [Block.of(settings, conditions)], stt)
 
     def _traced(
-        self, recording: Recording, takes: Sequence[Take], vads: Iterable[str], *, branched: bool = False
+        self,
+        recording: Recording | Hearings,
+        takes: Sequence[Take],
+        vads: Iterable[str],
+        *,
+        branched: bool = False,
     ) -> Traced:
-        recording = self.labelled(recording)
+        hearings = recording if isinstance(recording, Hearings) else Hearings(self.labelled(recording))
+        recording = hearings.recording
         assert recording.labels is not None
-        vads = list(vads)
-        vad: dict[tuple[str, Take], VadTrace] = {}
-        branches: dict[Take, tuple[Branch, ...]] = {}
-        eot: dict[Take, EotTrace] = {}
-        for path in dict.fromkeys(take.path for take in takes):
-            heard = HeardRecording(recording, path)
-            of_path = [take for take in takes if take.path == path]
-            offsets = [take.phase_samples for take in of_path]
-            for model in vads:
-                for take, trace in zip(of_path, self.vad(heard, model, offsets), strict=True):
-                    vad[model, take] = replace(trace, path=path)
-            for take in of_path:
-                offset = take.phase_samples
-                branches[take] = self.branches(heard, [offset], vads) if branched else ()
-                turns = [branch.turn for branch in branches[take]]
-                eot[take] = self.cached_predictions(heard, offset, turns)
+        forks = list(self._forks(recording).values()) if branched else []
+        heard = [(hearings.over(take.path), take.phase_samples) for take in takes]
+        found = {model: self._probabilities(model, heard, forks) for model in vads}
+        turns = [fork.turn for fork in forks]
         return Traced(
             name=recording.name,
             path=recording.path,
             sha256=recording.sha256,
             duration_s=recording.duration_s,
             labels=recording.labels,
-            vad={model: tuple(vad[model, take] for take in takes) for model in vads},
-            eot=tuple(eot[take] for take in takes),
+            vad={
+                model: tuple(
+                    VadTrace(model, take.phase_samples, of_take[0], take.path)
+                    for take, of_take in zip(takes, of_model, strict=True)
+                )
+                for model, of_model in found.items()
+            },
+            eot=tuple(self.cached_predictions(*one, turns) for one in heard),
             tail_s=self.tail_s,
             notes=recording.notes,
             branches=tuple(
-                replace(
-                    of_takes[0],
-                    vad={model: tuple(one.vad[model][0] for one in of_takes) for model in vads},
+                Branch(
+                    turn=fork.turn,
+                    from_sample=fork.from_sample,
+                    until_s=fork.until_sample / SAMPLE_RATE_HZ,
+                    vad={model: tuple(take[n] for take in of_model) for model, of_model in found.items()},
                 )
-                for of_takes in zip(*(branches[take] for take in takes), strict=True)
+                for n, fork in enumerate(forks, 1)
             ),
         )
 
@@ -329,7 +274,7 @@ class Tracer:
         name = f"{recording.sha256}-{model_version(known.model)}-{known.phase_samples}-{self.tail_s:g}"
         for numbered, needed in zip(missing.origins, missing.windows, strict=True):
             number, origin = divmod(numbered, BRANCH_SAMPLES)  # 0 is the tape, k + 1 the branch of turn k
-            branch = f"-{self._branch_name(recording, number - 1)}" if number else ""
+            branch = f"-{self._branch_of(recording, number - 1)}" if number else ""
             address = f"{name}{branch}-from-{origin}"
             entry = self.cache.load(address, ["probabilities"])
             if entry is None or len(entry[0]) < needed:
@@ -343,7 +288,7 @@ class Tracer:
 
     def complete(
         self,
-        recording: Recording,
+        recording: Recording | Hearings,
         traced: Traced,
         blocks: Sequence[Block],
         stt: Sequence[SttEvent] | None = None,
@@ -352,12 +297,13 @@ class Tracer:
 
         `stt`: the speech-to-text's events as in `replay`.
         """
-        recording = replace(recording, labels=traced.labels)
+        if not isinstance(recording, Hearings):
+            recording = Hearings(replace(recording, labels=traced.labels))
         eot = list(traced.eot)
         vad = {name: list(traces) for name, traces in traced.vad.items()}
         for phase in range(traced.phases):
             trace = next(iter(vad.values()))[phase]
-            offset, heard_recording = trace.phase_samples, HeardRecording(recording, trace.path)
+            offset, heard_recording = trace.phase_samples, recording.over(trace.path)
             agent = agent_turns(traced.labels) + offset / SAMPLE_RATE_HZ
             segmented: dict[tuple[VadSettings, float], Rows] = {}
             for block in blocks:
@@ -439,4 +385,5 @@ def _trace_one(
     waits_s = [float(longest_wait_s(block.max_delay).max()) for block in blocks]
     tracer = replace(tracer, wait_s=max([LONGEST_WAIT_S, *waits_s]))
     vads = sorted({block.vad.model for block in blocks})
-    return tracer.complete(recording, tracer.trace(recording, phases, vads, path), blocks)
+    hearings = Hearings(tracer.labelled(recording))
+    return tracer.complete(hearings, tracer.trace(hearings, phases, vads, path), blocks)

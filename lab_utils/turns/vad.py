@@ -25,6 +25,10 @@ SILERO_SMOOTHING = 0.35
 """`ExpFilter(alpha=0.35)` of livekit/plugins/silero/vad.py: weight of the past."""
 _SILERO_CONTEXT = 64
 _SILERO_STATE = 128
+_WINDOWS_AT_ONCE = 1024
+"""As many are prepared at a time: an hour of many streams needn't fit into memory."""
+SILERO_BATCH = 32
+"""Continuations that go through the model together; more are no faster."""
 _RATE_HZ = np.array(SAMPLE_RATE_HZ, dtype=np.int64)
 
 
@@ -46,55 +50,60 @@ def speech_probabilities(model: str, streams: list[Pcm]) -> list[Floats]:
     raise ValueError(f"unknown VAD {model!r}; expected one of {', '.join(VAD_MODELS)}")
 
 
-def forked_probabilities(model: str, stream: Pcm, forks: Sequence[tuple[int, Pcm]]) -> list[Floats]:
-    """What a VAD that has heard a stream up to a sample says if it then hears something else.
+Continuation = tuple[int, Pcm]
+"""A sample of a stream, and what is heard from there on instead of the stream."""
 
-    `forks`: (sample of the stream, what is heard from there on); one array for each, of the windows from the
-    first on that hears something else. LiveKit's native model can't be copied, so it hears the stream anew
-    for each; Silero's goes through it once.
+
+def forked_probabilities(
+    model: str, streams: Sequence[Pcm], continuations: Sequence[Sequence[Continuation]]
+) -> list[tuple[Floats, list[Floats]]]:
+    """Speech probability of each window of each stream, and of what may be heard instead of its end.
+
+    One array of shape=(windows,) a stream, with one for each of its continuations, of the windows from the
+    first on that hears something else. Silero's model goes through all streams once, as one batch; LiveKit's
+    native model can't be copied, so it hears the stream anew for each continuation.
     """
-    if not forks:
-        return []
     if model == "silero":
-        return _silero_forked(stream, forks)
+        return _silero_forked(streams, continuations)
+    wholes = speech_probabilities(model, list(streams))
     return [
-        _livekit(np.concatenate((stream[:sample], after)))[sample // WINDOW_SAMPLES :]
-        for sample, after in forks
+        (
+            whole,
+            [
+                _livekit(np.concatenate((stream[:sample], after)))[sample // WINDOW_SAMPLES :]
+                for sample, after in of_stream
+            ],
+        )
+        for whole, stream, of_stream in zip(wholes, streams, continuations, strict=True)
     ]
 
 
-def _silero_forked(stream: Pcm, forks: Sequence[tuple[int, Pcm]]) -> list[Floats]:
-    first = [sample // WINDOW_SAMPLES for sample, _ in forks]
-    states = _silero_states(stream, first)
-    audio = [
-        np.concatenate((stream[at * WINDOW_SAMPLES : sample], after))
-        for at, (sample, after) in zip(first, forks, strict=True)
-    ]
-    heard, state = (np.concatenate([one[k] for one in states], axis=axis) for k, axis in ((0, 0), (1, 1)))
-    raw = _silero_raw(audio, heard, state)
-    return [
-        smooth(np.append(one[2], p))[1:] if one[2] is not None else smooth(p)
-        for one, p in zip(states, raw, strict=True)
-    ]
-
-
-def _silero_states(
-    stream: Pcm, windows: Sequence[int]
-) -> list[tuple[NDArray[np.float32], NDArray[np.float32], float | None]]:
-    """Silero's context, its state and its smoothed probability after so many windows of a stream."""
-    session = _silero_session()
-    heard, state = _silero_silence(1)
-    smoothed: float | None = None
-    at: dict[int, Any] = {0: (heard.copy(), state, smoothed)}
-    for w in range(max(windows, default=0)):
-        one = stream[w * WINDOW_SAMPLES : (w + 1) * WINDOW_SAMPLES]
-        heard[:, :_SILERO_CONTEXT] = heard[:, -_SILERO_CONTEXT:]
-        np.divide(one, np.iinfo(np.int16).max, out=heard[0, _SILERO_CONTEXT:], dtype=np.float32)
-        out, state = session.run(None, {"input": heard, "state": state, "sr": _RATE_HZ})
-        smoothed = _smoothed(smoothed, float(out[0, 0]))
-        if w + 1 in windows:
-            at[w + 1] = (heard.copy(), state, smoothed)
-    return [at[w] for w in windows]
+def _silero_forked(
+    streams: Sequence[Pcm], continuations: Sequence[Sequence[Continuation]]
+) -> list[tuple[Floats, list[Floats]]]:
+    n = len(streams)
+    kept = {
+        (b, sample // WINDOW_SAMPLES): _silero_silence(1)
+        for b, of_stream in enumerate(continuations)
+        for sample, _ in of_stream
+    }
+    wholes = [smooth(raw) for raw in _silero_raw(streams, *_silero_silence(n), kept)]
+    work = [(b, one) for b, of_stream in enumerate(continuations) for one in of_stream]
+    found: list[list[Floats]] = [[] for _ in range(n)]
+    for first in range(0, len(work), SILERO_BATCH):
+        some = work[first : first + SILERO_BATCH]
+        at = [sample // WINDOW_SAMPLES for _, (sample, _) in some]
+        audio = [
+            np.concatenate((streams[b][w * WINDOW_SAMPLES : sample], after))
+            for w, (b, (sample, after)) in zip(at, some, strict=True)
+        ]
+        states = [kept[b, w] for w, (b, _) in zip(at, some, strict=True)]
+        heard = np.concatenate([one[0] for one in states])
+        state = np.concatenate([one[1] for one in states], axis=1)
+        for w, (b, _), raw in zip(at, some, _silero_raw(audio, heard, state), strict=True):
+            past = wholes[b][w - 1 : w]  # none at the beginning
+            found[b].append(smooth(np.concatenate((past, raw)))[len(past) :])
+    return list(zip(wholes, found, strict=True))
 
 
 def _livekit(stream: Pcm) -> Floats:
@@ -110,30 +119,58 @@ def _silero(streams: list[Pcm]) -> list[Floats]:
     return [smooth(raw) for raw in _silero_raw(streams, *_silero_silence(len(streams)))]
 
 
-def _silero_silence(n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What `n` models have heard, and their states, before any audio."""
+State = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""What a model has heard last, and its state; shape=(n, samples) and (2, n, numbers)."""
+
+
+def _silero_silence(n: int) -> State:
+    """`n` models before any audio."""
     return (
         np.zeros((n, _SILERO_CONTEXT + WINDOW_SAMPLES), dtype=np.float32),
         np.zeros((2, n, _SILERO_STATE), dtype=np.float32),
     )
 
 
-def _silero_raw(streams: list[Pcm], heard: NDArray[np.float32], state: NDArray[np.float32]) -> list[Floats]:
-    """Raw probabilities of streams that go on from such states, as one batch."""
+def _silero_raw(
+    streams: Sequence[Pcm],
+    heard: NDArray[np.float32],
+    state: NDArray[np.float32],
+    kept: dict[tuple[int, int], State] | None = None,
+) -> list[Floats]:
+    """Raw probabilities of streams that go on from such states, as one batch.
+
+    `kept`: by stream and number of windows, where the state after so many is to be put.
+    """
     session = _silero_session()
     counts = [len(stream) // WINDOW_SAMPLES for stream in streams]
     batch, n = len(streams), max(counts, default=0)
-    audio = np.zeros((n, batch, WINDOW_SAMPLES), dtype=np.float32)
-    for b, (stream, count) in enumerate(zip(streams, counts, strict=True)):
-        windows = stream[: count * WINDOW_SAMPLES].reshape(count, WINDOW_SAMPLES)
-        np.divide(windows, np.iinfo(np.int16).max, out=audio[:count, b], dtype=np.float32)
+    wanted: dict[int, list[int]] = {}
+    for b, w in kept or {}:
+        wanted.setdefault(w, []).append(b)
     raw = np.zeros((n, batch))
-    for w in range(n):
+    for w in range(n + 1):
+        for b in wanted.get(w, ()):
+            assert kept is not None
+            kept[b, w] = heard[b : b + 1].copy(), state[:, b : b + 1].copy()
+        if w == n:
+            break
+        if w % _WINDOWS_AT_ONCE == 0:
+            audio = _windows(streams, counts, w)
         heard[:, :_SILERO_CONTEXT] = heard[:, -_SILERO_CONTEXT:]
-        heard[:, _SILERO_CONTEXT:] = audio[w]
+        heard[:, _SILERO_CONTEXT:] = audio[w % _WINDOWS_AT_ONCE]
         out, state = session.run(None, {"input": heard, "state": state, "sr": _RATE_HZ})
         raw[w] = out[:, 0]
     return [raw[:count, b] for b, count in enumerate(counts)]
+
+
+def _windows(streams: Sequence[Pcm], counts: Sequence[int], first: int) -> NDArray[np.float32]:
+    """The next windows as Silero's model takes them, zeros after a stream's end; shape=(windows, n, 512)."""
+    audio = np.zeros((_WINDOWS_AT_ONCE, len(streams), WINDOW_SAMPLES), dtype=np.float32)
+    for b, (stream, count) in enumerate(zip(streams, counts, strict=True)):
+        own = stream[first * WINDOW_SAMPLES : min(count, first + _WINDOWS_AT_ONCE) * WINDOW_SAMPLES]
+        windows = own.reshape(-1, WINDOW_SAMPLES)
+        np.divide(windows, np.iinfo(np.int16).max, out=audio[: len(windows), b], dtype=np.float32)
+    return audio
 
 
 @cache

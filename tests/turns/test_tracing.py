@@ -21,7 +21,8 @@ from lab_utils.turns import tracing
 from lab_utils.turns.branches import branch_recording
 from lab_utils.turns.detectors import v1_mini
 from lab_utils.turns.replay import Block, MissingPredictions, MissingRestarts, replay, replay_branches
-from lab_utils.turns.tracing import Take, TraceCache, Tracer, takes_of, trace_recordings
+from lab_utils.turns.takes import Take, takes_of
+from lab_utils.turns.tracing import TraceCache, Tracer, trace_recordings
 from lab_utils.turns.vad import speech_probabilities
 
 
@@ -43,10 +44,16 @@ def forbid(*_: object, **__: object) -> None:
     raise AssertionError("a model was asked although the answer is in the cache")
 
 
+def forbid_models(monkeypatch) -> None:
+    """From now on no VAD may hear anything."""
+    for name in ("speech_probabilities", "forked_probabilities"):
+        monkeypatch.setattr(tracing, name, lambda model, streams, *_: forbid() if streams else [])
+
+
 def test_a_second_trace_comes_from_the_cache_and_is_equal(tracer, excerpt, monkeypatch) -> None:
     blocks = [Block.of(Settings())]
     first = tracer.complete(excerpt, tracer.trace(excerpt, phases=2), blocks)
-    monkeypatch.setattr(tracing, "speech_probabilities", lambda model, streams: forbid() if streams else [])
+    forbid_models(monkeypatch)
     monkeypatch.setattr(v1_mini, "end_of_turn_probabilities", forbid)
     second = tracer.complete(excerpt, tracer.trace(excerpt, phases=2), blocks)
     for model, traces in first.vad.items():
@@ -150,7 +157,7 @@ def test_a_restart_is_what_the_model_says_from_there_on(tracer, excerpt, model, 
         (expected,) = speech_probabilities(model, [stream[origin:]])
         np.testing.assert_array_equal(said, expected[: len(said)])
     assert len(replay(traced, settings).time_s) > 0
-    monkeypatch.setattr(tracing, "speech_probabilities", lambda model, streams: forbid() if streams else [])
+    forbid_models(monkeypatch)
     again = tracer.complete(excerpt, tracer.trace(excerpt, phases=1), [Block.of(settings)])
     assert again.vad[model][0].restarts.keys() == trace.restarts.keys()
 
@@ -273,8 +280,7 @@ def test_commits_on_a_branch_are_those_of_a_whole_recording_of_tape_and_silence(
 def test_branches_come_from_the_cache_and_are_equal(tracer, labelled, monkeypatch) -> None:
     blocks = [Block.of(Settings())]
     first = tracer.complete(labelled, tracer.trace(labelled, 1, ["livekit"]), blocks)
-    for name in ("speech_probabilities", "forked_probabilities"):
-        monkeypatch.setattr(tracing, name, lambda _, *streams: forbid() if streams[-1] else [])
+    forbid_models(monkeypatch)
     second = tracer.complete(labelled, tracer.trace(labelled, 1, ["livekit"]), blocks)
     for a, b in zip(first.branches, second.branches, strict=True):
         np.testing.assert_array_equal(a.vad["livekit"][0], b.vad["livekit"][0])

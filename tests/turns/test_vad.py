@@ -11,7 +11,13 @@ from livekit.agents import inference, utils
 from livekit.agents import vad as lk_vad
 from livekit.plugins import silero
 
-from lab_utils.turns.vad import VAD_MODELS, smooth, speech_probabilities
+from lab_utils.turns.vad import (
+    SILERO_BATCH,
+    VAD_MODELS,
+    forked_probabilities,
+    smooth,
+    speech_probabilities,
+)
 
 
 def noisy_speechlike(seconds: float, seed: int) -> np.ndarray:
@@ -53,6 +59,20 @@ def test_streams_traced_together_equal_streams_traced_alone(model: str) -> None:
     assert [len(p) for p in together] == [len(s) // 512 for s in streams]
     for stream, probabilities in zip(streams, together, strict=True):
         np.testing.assert_allclose(speech_probabilities(model, [stream])[0], probabilities, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("model", VAD_MODELS)
+def test_continuations_are_heard_from_the_state_that_their_stream_has_led_to(model: str) -> None:
+    """Many at once, some at the very beginning, equal a model that hears each from the start."""
+    streams = [noisy_speechlike(2.0, 1), noisy_speechlike(3.1, 2), noisy_speechlike(1.0, 3)]
+    other = noisy_speechlike(1.0, 4)
+    continuations = [[(700 * k, other[: 3000 + 100 * k]) for k in range(SILERO_BATCH)], [(40_000, other)], []]
+    found = forked_probabilities(model, streams, continuations)
+    for stream, of_stream, (whole, heard) in zip(streams, continuations, found, strict=True):
+        np.testing.assert_allclose(speech_probabilities(model, [stream])[0], whole, rtol=0, atol=1e-6)
+        for (sample, after), p in zip(of_stream, heard, strict=True):
+            (expected,) = speech_probabilities(model, [np.concatenate((stream[:sample], after))])
+            np.testing.assert_allclose(p, expected[sample // 512 :], rtol=0, atol=1e-6)
 
 
 def test_smoothing_is_livekits_exponential_filter() -> None:

@@ -52,11 +52,11 @@ def test_every_line_and_setting_is_scored(frame):
 
 
 def test_a_second_time_the_models_are_not_asked(files, cache, frame, monkeypatch):
-    def refuse(model, streams):
+    def refuse(model, streams, continuations):
         assert not streams
         return []
 
-    monkeypatch.setattr(tracing, "speech_probabilities", refuse)
+    monkeypatch.setattr(tracing, "forked_probabilities", refuse)
     again = score_lines(files, SETTINGS, [CLEAN, NOISE], phases=1, jobs=1, cache=cache, quiet=True)
     pd.testing.assert_frame_equal(again, frame)
 
