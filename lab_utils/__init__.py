@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .turns.profile import Profile as Profile
     from .turns.profile import load_profile as load_profile
     from .turns.profile import save_profile as save_profile
+    from .widgets.failures import FailureBrowser as FailureBrowser
     from .widgets.label_editor import label_editor as label_editor
     from .widgets.study_tuner import StudyTuner as Tuner
     from .widgets.timeline import timeline as timeline
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Budget": ("turns.choose", "Budget"),
     "Choice": ("workflows.study", "Choice"),
+    "FailureBrowser": ("widgets.failures", "FailureBrowser"),
     "Labels": ("core.labels", "Labels"),
     "LineCondition": ("recordings.conditions", "LineCondition"),
     "Profile": ("turns.profile", "Profile"),
@@ -94,6 +96,7 @@ _HOMES = {
 __all__ = [
     "Budget",
     "Choice",
+    "FailureBrowser",
     "Labels",
     "LineCondition",
     "Profile",

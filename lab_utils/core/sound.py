@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .labels import agent_turns
 from .recording import Pcm, Recording
 from .timeline import SAMPLE_RATE_HZ, Floats, to_samples
 
@@ -76,6 +77,46 @@ def envelope(
     part = values[:last]
     low, high = np.minimum.reduceat(part, edges), np.maximum.reduceat(part, edges)
     return Envelope(start_s + edges / rate_hz, low.astype(np.float64), high.astype(np.float64))
+
+
+TONE_HZ = 440.0
+TONE_S = 1.5
+"""What stands for the agent's reply where no voice of it was recorded."""
+
+
+def interruption(
+    recording: Recording, commit_s: float, lead_s: float = 3.0, longest_reply_s: float = 4.0
+) -> Sound:
+    """What a caller would hear if the agent replied at `commit_s`: its reply over whatever they say then.
+
+    User left, agent right, from `lead_s` before the commit to the end of the reply. The reply is the agent's
+    recorded turn that comes next, begun at the commit; a tone if there is none. What the agent says before
+    the commit stays. Raises ValueError if the commit lies outside the recording.
+    """
+    if not 0.0 <= commit_s <= recording.duration_s:
+        finding = f"{recording.name}: has no moment {commit_s:.1f} s, it lasts {recording.duration_s:.1f} s"
+        raise ValueError(f"{finding}; give the time of a commit on it")
+    reply = _reply(recording, commit_s)[: to_samples(longest_reply_s)]
+    first, at = to_samples(max(0.0, commit_s - lead_s)), to_samples(commit_s)
+    stereo = np.zeros((at - first + len(reply), 2), dtype=np.int16)
+    user = recording.user[first : first + len(stereo)]
+    stereo[: len(user), 0] = user
+    if recording.agent is not None:
+        before = recording.agent[first:at]
+        stereo[: len(before), 1] = before
+    stereo[at - first :, 1] = reply
+    return Sound(stereo, f"{recording.name}, the agent replying at {commit_s:.1f} s")
+
+
+def _reply(recording: Recording, commit_s: float) -> Pcm:
+    """The agent's next recorded turn, or a tone."""
+    if recording.agent is not None and recording.labels is not None:
+        for start_s, end_s in agent_turns(recording.labels).tolist():
+            if start_s >= commit_s:
+                return recording.agent[to_samples(start_s) : to_samples(end_s)]
+    t_s = np.arange(to_samples(TONE_S)) / SAMPLE_RATE_HZ
+    tone: Pcm = np.round(3000 * np.sin(2 * np.pi * TONE_HZ * t_s)).astype(np.int16)
+    return tone
 
 
 def wav(stereo: np.ndarray) -> bytes:

@@ -51,6 +51,10 @@ class Timeline(anywidget.AnyWidget):
     colours = t.Dict(COLOURS).tag(sync=True)
     position_s = t.Float(0.0).tag(sync=True)
     selected = t.Int(None, allow_none=True).tag(sync=True)
+    span = t.List(t.Float()).tag(sync=True)
+    """What is brought into view, (from_s, to_s); empty for all."""
+    said = t.Unicode().tag(sync=True)
+    """Told below the picture, also to screen readers."""
     editable = t.Bool(False).tag(sync=True)
     kinds = t.List(t.List(t.Unicode())).tag(sync=True)
     """Kinds of labels, and their names."""
@@ -75,7 +79,10 @@ class Timeline(anywidget.AnyWidget):
 
     def show(self, from_s: float, to_s: float, at_s: float | None = None, text: str = "") -> None:
         """Bring a stretch into view, with the playhead at `at_s`, and say `text`."""
-        self.send({"kind": "show", "from_s": from_s, "to_s": to_s, "at_s": at_s, "text": text})
+        with self.hold_sync():
+            self.position_s = from_s if at_s is None else at_s
+            self.said = text
+            self.span = [from_s, to_s]
 
     def _answer(self, _: Any, content: dict[str, Any], buffers: list[bytes]) -> None:
         try:

@@ -331,6 +331,12 @@ function render({ model, el }) {
     drawLegend();
     draw();
   };
+  const spanned = () => {
+    const span = model.get("span");
+    if (span.length !== 2) return;
+    show(span[0], span[1]);
+    goTo(model.get("position_s"), model.get("said"));
+  };
   const relabelled = () => {
     changed();
     drawLabels();
@@ -344,13 +350,11 @@ function render({ model, el }) {
       waiting = null;
     } else if (content.kind === "spectrogram") drawSpectrogram(content, buffers[0]);
     else if (content.kind === "play") start(content.from_s, content.to_s);
-    else if (content.kind === "show") {
-      show(content.from_s, content.to_s);
-      goTo(content.at_s ?? content.from_s, content.text ?? "");
-    } else if (content.kind === "problem") status.textContent = content.text;
+    else if (content.kind === "problem") status.textContent = content.text;
   };
   model.on("change:commits change:threshold change:vad change:vad_scale change:title change:words", changed);
   model.on("change:labels", relabelled);
+  model.on("change:span", spanned);
   model.on("msg:custom", messaged);
   const resized = new ResizeObserver(draw);
   resized.observe(tracks);
@@ -358,7 +362,10 @@ function render({ model, el }) {
   darkness.addEventListener("change", draw);
   const themed = new MutationObserver(() => requestAnimationFrame(draw)); // JupyterLab's own theme
   themed.observe(document.body, { attributes: true, attributeFilter: ["class", "data-jp-theme-name", "data-jp-theme-light"] });
-  surfer.once("redrawcomplete", drawLabels);
+  surfer.once("redrawcomplete", () => {
+    drawLabels();
+    spanned();
+  });
   tell();
   drawLegend();
   goTo(model.get("position_s"));

@@ -1,0 +1,147 @@
+"""The table of failures, by its traits and messages; and in Chromium, without a kernel."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+from paths import SAMPLES
+from test_browser import CHROMIUM, CHROMIUM_ARGS
+from widget_page import served
+
+import lab_utils as lab
+from lab_utils.core.settings import EndpointingSettings, Settings
+from lab_utils.workflows.study.failures import failure_table
+
+NAMES = ("02_lost_parcel", "01_table_booking")
+GRID = {"detector": ["v1-mini"], "min_delay": [0.5], "max_delay": [2.5, 3.0]}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> lab.Study:
+    folder = tmp_path_factory.mktemp("calls")
+    for name in NAMES:
+        for suffix in (".flac", ".labels.json"):
+            shutil.copy(SAMPLES / f"{name}{suffix}", folder)
+    cache = tmp_path_factory.mktemp("traces")
+    return lab.measure(folder, grid=GRID, phases=1, cache=cache, quiet=True, jobs=1)
+
+
+@pytest.fixture
+def browser(study: lab.Study) -> lab.FailureBrowser:
+    return lab.FailureBrowser(study)
+
+
+def hear(browser: lab.FailureBrowser, **asked: Any) -> tuple[dict[str, Any], list[bytes]]:
+    sent: list[tuple[dict[str, Any], list[bytes]]] = []
+    browser.table.send = lambda content, buffers=None: sent.append((content, buffers or []))
+    browser._hear(browser.table, {"kind": "hear", **asked}, [])
+    (one,) = sent
+    return one
+
+
+def test_the_table_lists_the_false_boundaries_of_all_calls(
+    browser: lab.FailureBrowser, study: lab.Study
+) -> None:
+    frame = study.failures()
+    rows = browser.table.failures
+    assert [row["recording"] for row in rows] == list(frame["recording"])
+    assert [row["commit_s"] for row in rows] == list(frame["commit_s"])
+    assert {row["recording"] for row in rows} == set(NAMES)
+    for row in rows:
+        assert 0 < row["after_s"] < row["pause_s"] + 0.3
+        assert row["commit_s"] == pytest.approx(row["pause_start_s"] + row["after_s"])
+        assert row["words"]
+    assert list(failure_table(browser.failures)["number"]) == list(range(len(rows)))
+
+
+def test_choosing_one_shows_its_call_at_that_moment(browser: lab.FailureBrowser) -> None:
+    assert browser.timeline is None
+    first = browser.table.failures[0]
+    browser.table.selected = 0
+    assert browser.timeline.title == first["recording"]
+    assert browser.timeline.position_s == first["commit_s"]
+    assert browser.timeline.span == [first["commit_s"] - 4.0, first["commit_s"] + 5.0]
+    assert f"{first['after_s']:.2f} s into a pause" in browser.timeline.said
+    shown = browser.timeline
+    same = next(row for row in browser.table.failures[1:] if row["recording"] == first["recording"])
+    browser.table.selected = same["number"]
+    assert browser.timeline is shown
+    other = next(row for row in browser.table.failures if row["recording"] != first["recording"])
+    browser.table.selected = other["number"]
+    assert browser.timeline.title == other["recording"]
+
+
+def test_another_setting_has_other_failures(browser: lab.FailureBrowser) -> None:
+    before = len(browser.table.failures)
+    browser.table.selected = 0
+    browser.show(Settings(endpointing=EndpointingSettings(max_delay=3.0)))
+    assert browser.table.selected is None
+    assert browser.timeline is None
+    assert len(browser.table.failures) <= before
+
+
+def test_it_is_heard_as_the_caller_would_and_as_recorded(
+    browser: lab.FailureBrowser, study: lab.Study
+) -> None:
+    failure = browser.failures[0]
+    content, (sound,) = hear(browser, what="interrupted", number=0)
+    assert "replies at the commit" in content["text"]
+    samples, rate_hz = soundfile.read(io.BytesIO(sound), dtype="int16")
+    user = study.load(failure.recording).user
+    first = round((failure.commit_s - 3.0) * rate_hz)
+    assert (samples[:, 0] == user[first : first + len(samples)]).all()
+    assert samples[3 * rate_hz :, 1].any()
+    content, (recorded,) = hear(browser, what="recorded", number=0)
+    assert content["text"].startswith("As recorded")
+    assert recorded != sound
+    content, none = hear(browser, what="recorded", number=10_000)
+    assert content["kind"] == "problem"
+    assert not none
+
+
+def test_a_recording_that_is_gone_is_told(browser: lab.FailureBrowser) -> None:
+    def gone(number: int) -> None:
+        raise FileNotFoundError(2, "No such file", "call.flac")
+
+    browser._load = gone
+    content, _ = hear(browser, what="recorded", number=0)
+    assert content["kind"] == "problem"
+    assert "call.flac" in content["text"]
+
+
+@pytest.fixture
+def page(browser: lab.FailureBrowser, tmp_path: Path) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    content, parts = hear(browser, what="interrupted", number=0)
+    with served(tmp_path, browser.table, {"hear": (content, parts)}) as address, sync_playwright() as p:
+        chromium = p.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        page = chromium.new_page(viewport={"width": 1024, "height": 500})
+        page.goto(address)
+        page.wait_for_function("() => window.drawn")
+        yield page
+        chromium.close()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which(CHROMIUM) is None, reason=f"no Chromium at {CHROMIUM}; install it")
+def test_in_the_browser_it_is_sorted_filtered_and_heard(page: Any, browser: lab.FailureBrowser) -> None:
+    rows = page.locator("tbody tr")
+    assert rows.count() == len(browser.table.failures)
+    page.get_by_role("button", name="pause (s)").click()
+    pauses = [float(text) for text in page.locator("tbody tr td:nth-child(6)").all_inner_texts()]
+    assert pauses == sorted(pauses)
+    page.get_by_role("searchbox").fill(NAMES[1])
+    expected = sum(row["recording"] == NAMES[1] for row in browser.table.failures)
+    assert rows.count() == expected
+    page.get_by_role("button", name="Next failure").click()
+    assert page.evaluate("state.selected") is not None
+    page.get_by_role("button", name="Play with the agent replying at the commit").click()
+    page.wait_for_function("() => document.querySelector('audio').currentTime > 0.1")
