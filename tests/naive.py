@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from livekit.agents import NOT_GIVEN
+from livekit.agents.inference.eot.languages import ThresholdOptions
+from livekit.agents.language import LanguageCode
 from livekit.agents.tokenize.basic import split_words
 from livekit.agents.voice.endpointing import BaseEndpointing, DynamicEndpointing
 from scipy.optimize import linear_sum_assignment
@@ -17,6 +20,24 @@ from lab_utils.core.traces import BRANCH_SAMPLES, Branch, Commits, EotTrace, Stt
 from lab_utils.turns.replay import stt_events
 
 RATE = 16_000
+
+
+def final_of(traced: Traced, last_speaking_s: float, conditions: Conditions, offset_s: float) -> float:
+    """When the final of speech up to `last_speaking_s` comes: as told, or as modelled."""
+    told = [(abs(end_s + offset_s - last_speaking_s), end_s, final_s) for end_s, final_s in traced.finals]
+    if told and min(told)[0] <= 0.25:
+        return float(min(told)[2]) + offset_s
+    return last_speaking_s + conditions.transcription_delay
+
+
+def threshold_of(settings: Settings, language: str) -> float:
+    """What LiveKit's own look-up says."""
+    chosen = settings.detector.unlikely_threshold
+    given = NOT_GIVEN if chosen == 0.36 else chosen
+    options = ThresholdOptions("turn-detector-v1-mini", given)
+    found = options.lookup(LanguageCode(language) if language else None)
+    assert found is not None
+    return found
 
 
 def replay(
@@ -67,7 +88,7 @@ def replay(
                 speaking = False
                 events.append((t, 1, w + 0.5, "end", silence))
                 if stt is None:
-                    final_s = max(started, t - silence + c.transcription_delay)
+                    final_s = max(started, final_of(traced, t - silence, c, offset_s))
                     n = sum(told_s < word_s <= t - silence for word_s in words_s)
                     told_s = t - silence
                     text = " ".join(["word"] * n) or "\u2026"
@@ -110,7 +131,7 @@ def replay(
         if state["prediction"] is not None:
             ready, p = max(now, state["prediction"][0]), heard[state["prediction"][1]]
             cause = "detector"
-            if p < settings.detector.unlikely_threshold:
+            if p < threshold_of(settings, traced.language or c.language):
                 delay, cause = endpointing.max_delay, "max_delay"
         if state["committed_in_pause"]:
             cause = "late_transcript"

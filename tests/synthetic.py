@@ -192,6 +192,7 @@ def complete(recording: Traced, blocks: Iterable[Block], stt: Sequence[SttEvent]
             rows = find_rows(recording, block.vad, phase, frame) if stt is None else tape
             offset_s = trace.phase_samples / SAMPLE_RATE_HZ
             agent = agent_turns(recording.labels) + offset_s
+            block = block.on(recording, offset_s)
             heard = stt_events_for(block, recording.labels, offset_s, stt)
             while True:
                 try:
@@ -209,7 +210,12 @@ def block_of(settings: Sequence[Settings], conditions: Conditions = USUAL_CONDIT
     """Settings that differ in threshold and delays only, as one block."""
     return replace(
         Block.of(settings[0], conditions),
-        threshold=np.array([s.detector.unlikely_threshold for s in settings]),
+        threshold=np.array([float(s.detector.unlikely_threshold) for s in settings]),
+        by_language={
+            k: s.detector.unlikely_threshold
+            for k, s in enumerate(settings)
+            if isinstance(s.detector.unlikely_threshold, dict)
+        },
         min_delay=np.array([s.endpointing.min_delay for s in settings]),
         max_delay=np.array([s.endpointing.max_delay for s in settings]),
     )
@@ -256,7 +262,7 @@ def settings_strategy(draw: st.DrawFn) -> Settings:
         min_delay=min_delay,
         max_delay=min_delay + draw(st.sampled_from([0.0, 0.5, 1.7])),
         endpointing_mode=draw(st.sampled_from(["fixed", "dynamic"])),
-        unlikely_threshold=draw(st.sampled_from([0.0, 0.36, 0.7])),
+        unlikely_threshold=draw(st.sampled_from([0.0, 0.36, 0.7, {"de": 0.2, "en": 0.65}])),
     )
 
 
@@ -268,6 +274,7 @@ def conditions_strategy(draw: st.DrawFn) -> Conditions:
         prediction_delay=draw(st.sampled_from([0.0, 0.04, 0.3])),
         stt_silence=draw(st.sampled_from([0.2, 0.5, 1.0])),
         stt_tells_end=draw(st.booleans()),
+        language=draw(st.sampled_from(["", "de", "ko"])),
     )
 
 
@@ -291,6 +298,6 @@ def settings_of_one_block(draw: st.DrawFn) -> list[Settings]:
     """Settings that differ in threshold and delays only."""
     base = draw(settings_strategy())
     low, more = st.sampled_from([0.1, 0.3, 0.4, 0.8]), st.sampled_from([0.0, 0.2, 0.6, 1.5])
-    changes = st.tuples(low, more, st.sampled_from([0.0, 0.2, 0.36, 0.6, 0.95]))
+    changes = st.tuples(low, more, st.sampled_from([0.0, 0.2, 0.36, 0.6, 0.95, {"ko": 0.3}]))
     changes = draw(st.lists(changes, min_size=1, max_size=12))
     return [base.replace(min_delay=a, max_delay=a + b, unlikely_threshold=p) for a, b, p in changes]

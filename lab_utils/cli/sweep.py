@@ -57,6 +57,9 @@ def sweep(
     stt_silence: SttSilence = 0.5,
     stt_tells_end: SttTellsEnd = False,
     prediction_delay: PredictionDelay = None,
+    language: Annotated[
+        str, typer.Option(help="What callers speak where a recording doesn't tell, as a code such as de.")
+    ] = "",
     user: UserChannel = "caller",
     agent: AgentChannel = "agent",
     pair: Pair = "",
@@ -78,6 +81,7 @@ def sweep(
     """Score a grid of settings on recordings and choose one."""
     with ending_well():
         conditions: dict[str, Any] = {"stt_silence": stt_silence, "frame_duration": frame_ms / 1000}
+        conditions["language"] = language
         conditions |= {"stt_tells_end": True} if stt_tells_end else {}
         conditions |= {} if prediction_delay is None else {"prediction_delay": prediction_delay}
         sweep_and_tell(

@@ -9,9 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-ENGLISH_UNLIKELY_THRESHOLD = 0.36
-"""v1-mini's own threshold for English (livekit/agents/inference/eot/languages.py)."""
-
 STREAMING_DETECTOR_MIN_SILENCE_S = 0.25
 """AgentSession refuses a VAD with less silence than this beside an audio turn detector."""
 

@@ -72,6 +72,8 @@ class Labels:
     words: tuple[Word, ...] = ()
     source: str = ""
     """Where they come from, for example "construction" or "two channels"."""
+    language: str = ""
+    """What the user speaks, as a code ("de", "pt-BR"); "" if nobody tells."""
 
     def spans(self, speaker: Speaker) -> Floats:
         """The IPUs of one speaker, shape=(n, 2)."""
@@ -186,4 +188,5 @@ def labels_until(labels: Labels, time_s: float, duration_s: float) -> Labels:
         tuple(replace(one, end_s=min(one.end_s, time_s)) for one in labels.labels if one.start_s < time_s),
         tuple(replace(one, end_s=min(one.end_s, time_s)) for one in labels.words if one.start_s < time_s),
         labels.source,
+        labels.language,
     )

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from .html import facts_html
 from .labels import Labels, Speaker
-from .timeline import SAMPLE_RATE_HZ
+from .languages import base_language
+from .timeline import SAMPLE_RATE_HZ, Floats
 
 Pcm = NDArray[np.int16]
 
@@ -64,6 +65,26 @@ class Recording:
     @property
     def duration_s(self) -> float:
         return len(self.user) / SAMPLE_RATE_HZ
+
+    @property
+    def language(self) -> str:
+        """What the user speaks, as its labels or its source tell, without region; "" if neither does."""
+        told = self.provenance.details.get("language") if self.provenance else ""
+        named = (self.labels.language if self.labels else "", told)
+        return next((base for code in named if isinstance(code, str) and (base := base_language(code))), "")
+
+    @property
+    def finals(self) -> Floats:
+        """The session's own final transcripts: end of the user's speech and the final's arrival, (n, 2)."""
+        turns = self.provenance.turns if self.provenance else ()
+        told = [
+            (turn.end_s, turn.end_s + delay_s)
+            for turn in turns
+            if turn.speaker == "user"
+            and turn.end_s is not None
+            and (delay_s := turn.stages.get("transcription_delay")) is not None
+        ]
+        return np.array(sorted(told), dtype=np.float64).reshape(-1, 2)
 
     def _repr_html_(self) -> str:
         facts = [

@@ -8,9 +8,17 @@ All durations and delays are seconds. Vary a setting with `Settings.replace(min_
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from .assumed import (
@@ -20,8 +28,9 @@ from .assumed import (
     TRANSCRIPTION_DELAY_S,
     TRANSCRIPTION_SOURCE,
 )
-from .detectors import DETECTORS, ENGLISH_UNLIKELY_THRESHOLD, DetectorTraits
+from .detectors import DETECTORS, DetectorTraits
 from .knobs import KNOBS, check_rules, default_with
+from .languages import ENGLISH_UNLIKELY_THRESHOLD, ByLanguage, base_language, by_language, threshold_in
 from .models import Frozen, describe
 from .text import shown
 
@@ -64,11 +73,32 @@ def _detector(name: Any) -> Any:
     return name
 
 
+def _threshold(value: Any, one: ValidatorFunctionWrapHandler) -> Any:
+    if not isinstance(value, Mapping):
+        return one(value)
+    try:
+        return by_language(value)
+    except ValueError as error:
+        raise PydanticCustomError("by_language", "{why}", {"why": str(error)}) from None
+
+
+if TYPE_CHECKING:
+    UnlikelyThreshold = float | ByLanguage
+else:
+    UnlikelyThreshold = Annotated[
+        Probability,
+        WrapValidator(_threshold),
+        PlainSerializer(lambda value: dict(value) if isinstance(value, Mapping) else value),
+    ]
+"""One threshold for every language, or thresholds by language."""
+
+
 class DetectorSettings(Frozen):
     """End of turn: plain VAD, the speech-to-text's own endpointing, or an audio model (`core.detectors`)."""
 
     model: Annotated[str, BeforeValidator(_detector)] = "v1-mini"
-    unlikely_threshold: Probability = ENGLISH_UNLIKELY_THRESHOLD
+    unlikely_threshold: UnlikelyThreshold = ENGLISH_UNLIKELY_THRESHOLD
+    """For every language, or by language; LiveKit's English one stands for its calibration by language."""
 
     @property
     def traits(self) -> DetectorTraits:
@@ -80,6 +110,10 @@ class DetectorSettings(Frozen):
         """Whether the speech-to-text says when the turn is over."""
         return self.traits.needs == "stt_events"
 
+    def threshold_in(self, language: str) -> float:
+        """The threshold in force in a language ("" if unknown: LiveKit takes English)."""
+        return threshold_in(self.unlikely_threshold, language)
+
     def arguments(self) -> dict[str, Any] | None:
         """Keyword arguments of `inference.TurnDetector`; None for a mode told by its name, "vad" or "stt".
 
@@ -87,7 +121,8 @@ class DetectorSettings(Frozen):
         """
         if not self.traits.has_threshold:
             return None
-        threshold = {"unlikely_threshold": self.unlikely_threshold}
+        chosen = self.unlikely_threshold
+        threshold = {"unlikely_threshold": dict(chosen) if isinstance(chosen, Mapping) else chosen}
         default = self.unlikely_threshold == ENGLISH_UNLIKELY_THRESHOLD
         return {"version": self.model} | ({} if default else threshold)
 
@@ -120,6 +155,14 @@ class PreemptiveSettings(Frozen):
     max_retries: Annotated[int, Field(ge=0)] = 3
 
 
+def _language(code: Any) -> Any:
+    if not isinstance(code, str) or not code:
+        return code
+    if not base_language(code):
+        raise PydanticCustomError("language", "expected a language code such as de or pt-BR")
+    return base_language(code)
+
+
 class Conditions(Frozen):
     """What a replay assumes and no profile can set. A delay that comes without its source is "given"."""
 
@@ -139,6 +182,8 @@ class Conditions(Frozen):
     """Where `prediction_delay` comes from, in words."""
     frame_duration: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
     """Length of the audio frames that reach the agent (LiveKit's RoomIO: 50 ms)."""
+    language: Annotated[str, BeforeValidator(_language)] = ""
+    """Of recordings that tell none, as a code; without, LiveKit's detector assumes English."""
 
     @model_validator(mode="before")
     @classmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,6 +132,13 @@ class Traced:
     """Silence added after the recording, so that its last turn can be committed."""
     notes: tuple[str, ...] = ()
     """What loading had to mend or guess."""
+    language: str = ""
+    """What the user speaks, as a code ("de"); "" if nobody tells."""
+    finals: Floats = field(default_factory=lambda: np.zeros((0, 2)))
+    """What the recorded session tells of its own final transcripts: where the speech ended and when each
+    came, recording times, shape=(n, 2) in order."""
+    told: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that the recorded session tells to have had, by its own names."""
     branches: tuple[Branch, ...] = ()
     """One for each end of turn after which the user speaks again before the longest wait is over."""
 

@@ -123,7 +123,7 @@ def timeline(
     span = span or (0.0, recording.duration_s)
     said, bands = speech(speech_ax, recording, span), pauses(speech_ax, traced)
     heard = voice_activity(vad_ax, traced, settings, phase, span)
-    decided = decisions(axes, commits, settings, span)
+    decided = decisions(axes, commits, settings, span, traced.language)
     for ax in axes:
         ax.set_xlim(*span)
     vad_ax.set_xlabel("time (s)")
@@ -188,7 +188,9 @@ TEXT_SPAN_S = 25.0
 """Probabilities are written out if no more than this is shown."""
 
 
-def decisions(axes: Sequence[Axes], commits: pd.DataFrame, settings: Settings, span: Span) -> DecisionArtists:
+def decisions(
+    axes: Sequence[Axes], commits: pd.DataFrame, settings: Settings, span: Span, language: str = ""
+) -> DecisionArtists:
     """Commits as vertical lines, false boundaries in red with a cross, and the detector's probabilities."""
     _, vad_ax = axes
     commits = commits[commits["commit_s"].between(*span)]
@@ -200,7 +202,7 @@ def decisions(axes: Sequence[Axes], commits: pd.DataFrame, settings: Settings, s
     texts: tuple[Annotation, ...] = ()
     if settings.detector.traits.has_threshold:
         asked = commits[commits["probability"].notna()]
-        threshold = vad_ax.axhline(settings.detector.unlikely_threshold, color=ORANGE, linewidth=1.0)
+        threshold = vad_ax.axhline(settings.detector.threshold_in(language), color=ORANGE, linewidth=1.0)
         (probabilities,) = vad_ax.plot(
             asked["commit_s"], asked["probability"], linestyle="", marker="o", markersize=6, color=ORANGE,
             markeredgecolor=BLACK, markeredgewidth=0.6, zorder=4,
@@ -309,7 +311,7 @@ class LiveTimeline:
 
     def png(self, commits: pd.DataFrame, settings: Settings) -> bytes:
         """The picture with these commits; `settings` may have other delays and another threshold."""
-        moving = decisions(self.axes, commits, settings, self._span).every
+        moving = decisions(self.axes, commits, settings, self._span, self._traced.language).every
         title = timeline_title(self.axes[0], self._traced, commits)
         picture = self._layers.png([*moving, title])
         for artist in moving:

@@ -22,6 +22,7 @@ def stt_timing(settings: Settings, conditions: Conditions = USUAL_CONDITIONS) ->
         end_of_speech=settings.detector.ends_by_stt,
         utterance_gap_s=conditions.stt_silence,
         end_time=conditions.stt_tells_end,
+        language=conditions.language or "en",
     )
     if not conditions.transcription_delay:
         return timing

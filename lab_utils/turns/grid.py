@@ -6,6 +6,7 @@ settings stand once.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,10 +14,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from ..core.errors import InputError
 from ..core.files import read_yaml
 from ..core.knobs import KNOBS, RULES, with_harmless_idle
+from ..core.languages import ByLanguage, by_language
 from ..core.settings import (
     Conditions,
     Settings,
@@ -48,6 +51,7 @@ CONDITION_OPTIONS = {
     "prediction_delay": "--prediction-delay",
     "prediction_source": "--prediction-delay",
     "frame_duration": "--frame-ms",
+    "language": "--language",
 }
 """Option of `lab sweep` that sets each condition."""
 
@@ -117,8 +121,12 @@ def expand(grid: Mapping[str, Sequence[Any]]) -> tuple[pd.DataFrame, int]:
     Raises BadGrid if nothing is left, or if the product is beyond `MOST_SETTINGS`.
     """
     _check_size(grid)
-    axes = pd.MultiIndex.from_product([list(values) for values in grid.values()], names=list(grid))
-    table = complete(axes.to_frame(index=False)).drop_duplicates(ignore_index=True)
+    lists = [[by_language(v) if isinstance(v, Mapping) else v for v in values] for values in grid.values()]
+    places = pd.MultiIndex.from_product([range(len(values)) for values in lists], names=list(grid))
+    axes = places.to_frame(index=False)
+    for name, values in zip(grid, lists, strict=True):
+        axes[name] = pd.Series(values, dtype=object)[axes[name]].infer_objects().to_numpy()
+    table = complete(axes).drop_duplicates(ignore_index=True)
     possible = is_possible(table)
     if not possible.any():
         raise BadGrid(
@@ -130,9 +138,9 @@ def expand(grid: Mapping[str, Sequence[Any]]) -> tuple[pd.DataFrame, int]:
 
 def complete(table: pd.DataFrame) -> pd.DataFrame:
     """All knobs as columns; missing ones are LiveKit's defaults for the row's parts, idle ones NaN."""
-    table = table.reindex(columns=list(KNOBS)).astype(
-        {name: object if name in _TEXT_KNOBS else np.float64 for name in KNOBS}
-    )
+    table = table.reindex(columns=list(KNOBS))
+    kept = {*_TEXT_KNOBS, *(n for n in KNOBS if table[n].map(lambda v: isinstance(v, ByLanguage)).any())}
+    table = table.astype({name: object if name in kept else np.float64 for name in KNOBS})
     table = table.fillna(_TEXT_KNOBS).astype(dict.fromkeys(_TEXT_KNOBS, str))
     for vad, detector in table[["vad", "detector"]].drop_duplicates().itertuples(index=False):
         of_parts = (table["vad"] == vad) & (table["detector"] == detector)
@@ -147,6 +155,27 @@ def complete(table: pd.DataFrame) -> pd.DataFrame:
         if knob.idle is not None:
             table.loc[knob.idle.when(values), name] = np.nan
     return table
+
+
+def storable(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as a file can hold it: a column with thresholds by language as JSON texts (`restored`)."""
+    columns = {
+        name: table[name].map(json.dumps)
+        for name in KNOBS
+        if table[name].map(lambda value: isinstance(value, ByLanguage)).any()
+    }
+    return table.assign(**columns)
+
+
+def restored(table: pd.DataFrame) -> pd.DataFrame:
+    """The table that `storable` was given. Raises ValueError for texts that are none of its."""
+    texts = [name for name in KNOBS if name not in _TEXT_KNOBS and not is_numeric_dtype(table[name])]
+
+    def value(text: str) -> Any:
+        read = json.loads(text)
+        return by_language(read) if isinstance(read, dict) else float(read)
+
+    return table.assign(**{name: table[name].map(value).astype(object) for name in texts})
 
 
 def is_possible(table: pd.DataFrame) -> pd.Series:
@@ -164,7 +193,7 @@ def row_of(settings: Settings) -> pd.DataFrame:
 
 def settings_of(row: Mapping[str, Any]) -> Settings:
     """The `Settings` of one row of a table; idle knobs get LiveKit's defaults."""
-    given = {name: row[name] for name in KNOBS if row[name] == row[name]}
+    given = {name: row[name] for name in KNOBS if row[name] is not None and row[name] == row[name]}
     knobs = with_harmless_idle(livekit_defaults(given["vad"], given["detector"]).knobs() | given)
     if knobs["deactivation_threshold"] == default_deactivation(knobs["activation_threshold"]):
         del knobs["deactivation_threshold"]

@@ -64,6 +64,8 @@ def _object(values: dict[str, Any]) -> str:
 
 
 def _value(name: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return json.dumps({key: round(one, 6) for key, one in value.items()})
     if name not in _DURATIONS:
         return json.dumps(round(value, 6) if isinstance(value, float) else value)
     milliseconds = round(value * 1000.0, 3)

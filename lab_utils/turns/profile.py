@@ -154,7 +154,8 @@ class Profile(Frozen, strict=False):
 
         Needs no network and no running event loop (`AgentSession` itself needs one). Silero takes 0.2 s to
         load: call this in the worker's prewarm function. v1-mini is given its threshold only if that differs
-        from LiveKit's English one, 0.36; then it holds for every language, and LiveKit logs the override. At
+        from LiveKit's English one, 0.36; then it holds for every language, or for those that it names, and
+        LiveKit logs the override. At
         0.36 LiveKit's calibration by the transcript's language stays in force (German 0.245, say).
         Warns if the installed livekit-agents isn't the one measured. Raises ImportError if LiveKit, or the
         silero plugin of a profile that uses it, isn't installed.

@@ -86,12 +86,14 @@ class Corpus:
 
         Raises MissingTraces.
         """
+        everywhere = block
         for r, (recording, agent) in enumerate(zip(self.recordings, self.agents, strict=True)):
             for phase, rows in enumerate(pauses[r]):
                 trace = recording.vad[block.vad.model][phase]
                 offset_s = trace.phase_samples / SAMPLE_RATE_HZ
                 stt = stt_events_for(block, recording.labels, offset_s)
                 eot, speaks = recording.eot[phase], agent + offset_s
+                block = everywhere.on(recording, offset_s)
                 words_s = counted_words(block, recording.labels, offset_s)
                 decided = decide(rows, eot, speaks, block, stt, trace, words_s)
                 yield r, phase, decided, offset_s

@@ -226,6 +226,9 @@ class Tracer:
             eot=tuple(self.cached_predictions(*one, turns) for one in heard),
             tail_s=self.tail_s,
             notes=recording.notes,
+            language=recording.language,
+            finals=recording.finals,
+            told={} if recording.provenance is None else recording.provenance.settings,
             branches=tuple(
                 Branch(
                     turn=fork.turn,
@@ -315,6 +318,7 @@ class Tracer:
                     frame = frame_samples(block.conditions.frame_duration)
                     segmented[key] = find_rows(traced, block.vad, phase, frame)
                 rows = segmented[key]
+                block = block.on(traced, offset / SAMPLE_RATE_HZ)
                 heard = stt_events_for(block, traced.labels, offset / SAMPLE_RATE_HZ, stt)
                 words_s = counted_words(block, traced.labels, offset / SAMPLE_RATE_HZ)
                 while True:

@@ -11,6 +11,7 @@ from typing import Any
 import ipywidgets as w
 
 from ..core.knobs import KNOBS, idle_knobs, with_harmless_idle
+from ..core.languages import ByLanguage
 from ..core.settings import Settings
 
 ONE_MOVE_S = 1.0
@@ -103,14 +104,24 @@ class Controls:
             self._changed(settings)
 
     def _dim_idle(self) -> None:
-        idle = idle_knobs(self._base.knobs() | self._values())
+        values = self._values()
+        idle = idle_knobs(self._base.knobs() | values)
         for name, widget in self.knobs.items():
             widget.disabled = name in idle
             why = f" Idle now: {idle[name]}." if name in idle else ""
-            widget.tooltip = KNOBS[name].help + why
+            value = values[name]
+            several = f" By language: {value}; the slider sets one for all." * isinstance(value, ByLanguage)
+            widget.tooltip = KNOBS[name].help + why + several
 
     def _values(self) -> dict[str, Any]:
-        return {name: widget.value for name, widget in self.knobs.items()}
+        """What the controls say; thresholds by language stay until their slider leaves the English one."""
+        base = self._base.knobs()
+        return {
+            name: base[name]
+            if isinstance(base[name], ByLanguage) and widget.value == float(base[name])
+            else widget.value
+            for name, widget in self.knobs.items()
+        }
 
     def _state(self) -> State:
         return self._base, self._values()
@@ -119,9 +130,10 @@ class Controls:
         self._base = base
         with self._silently():
             for name, widget in self.knobs.items():
+                value = float(values[name]) if KNOBS[name].slider else values[name]
                 if KNOBS[name].slider:
-                    widget.min, widget.max = min(widget.min, values[name]), max(widget.max, values[name])
-                widget.value = values[name]
+                    widget.min, widget.max = min(widget.min, value), max(widget.max, value)
+                widget.value = value
 
     @contextmanager
     def _silently(self) -> Iterator[None]:

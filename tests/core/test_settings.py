@@ -16,8 +16,9 @@ from livekit.agents.voice.room_io import AudioInputOptions
 from livekit.plugins import silero
 from pydantic import ValidationError
 
-from lab_utils.core.detectors import ENGLISH_UNLIKELY_THRESHOLD, STREAMING_DETECTOR_MIN_SILENCE_S
+from lab_utils.core.detectors import STREAMING_DETECTOR_MIN_SILENCE_S
 from lab_utils.core.knobs import KNOBS
+from lab_utils.core.languages import ENGLISH_UNLIKELY_THRESHOLD
 from lab_utils.core.settings import (
     Conditions,
     Settings,

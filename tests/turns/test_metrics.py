@@ -68,7 +68,7 @@ def tallies_of(labels, settings, conditions, offsets, seed):
         heard = stt_events_for(block, labels, offset_s)
         rows = find_rows(recording, block.vad, phase, frame_samples(block.conditions.frame_duration))
         agent = agent_turns(labels) + offset_s
-        decisions = decide(rows, eot, agent, block, heard, trace)
+        decisions = decide(rows, eot, agent, block.on(recording, offset_s), heard, trace)
         tallies.append(tally(decisions, intervals(labels, TAIL_S), offset_s, np.full(len(settings), 8.0)))
     return recording, tallies
 

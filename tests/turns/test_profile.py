@@ -17,6 +17,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from livekit.agents.language import LanguageCode
 from paths import TESTS
 
 from lab_utils.core.settings import Conditions, Settings, livekit_defaults, parse_settings
@@ -576,3 +577,19 @@ def test_loading_needs_no_plotting_jupyter_or_data_package(saved: Path) -> None:
 
 def test_text_is_what_is_saved(saved: Path) -> None:
     assert to_yaml(support_line()) == saved.read_text(encoding="utf-8")
+
+
+def test_thresholds_by_language_are_kept_and_given_to_livekit(tmp_path) -> None:
+    settings = Settings().replace(unlikely_threshold={"de": 0.3, "en": 0.45})
+    profile = Profile(name="two languages", settings=settings)
+    save_profile(profile, tmp_path / "p.yaml")
+    again = load_profile(tmp_path / "p.yaml")
+    assert again.settings == settings
+    detector = again.session_kwargs()["turn_handling"]["turn_detection"]
+    assert detector._opts.thresholds.lookup(LanguageCode("de")) == 0.3
+    assert "unlikely_threshold={'de': 0.3, 'en': 0.45}" in again.snippet()
+    assert 'unlikelyThreshold: {"de": 0.3, "en": 0.45}' in again.node_snippet()
+    text = (tmp_path / "p.yaml").read_text(encoding="utf-8").replace("de: 0.3", "German: 0.3")
+    (tmp_path / "p.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(BadProfile, match=r"unlikely_threshold: 'German' is no language code"):
+        load_profile(tmp_path / "p.yaml")

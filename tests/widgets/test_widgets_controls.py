@@ -158,3 +158,19 @@ def test_a_slider_widens_for_a_setting_beyond_it():
     bench = Bench()
     bench.controls.set(far)
     assert bench.controls.settings == far
+
+
+def test_thresholds_by_language_stay_until_their_slider_moves():
+    seen = []
+    chosen = Settings().replace(unlikely_threshold={"de": 0.2, "en": 0.5})
+    controls = Controls(chosen, seen.append, seen.append)
+    slider = controls.knobs["unlikely_threshold"]
+    assert slider.value == 0.5
+    assert "By language: de 0.2, en 0.5; the slider sets one for all." in slider.tooltip
+    controls.knobs["min_delay"].value = 0.7
+    assert seen[-1] == chosen.replace(min_delay=0.7)
+    slider.value = 0.6
+    assert seen[-1] == chosen.replace(min_delay=0.7, unlikely_threshold=0.6)
+    assert "By language" not in slider.tooltip
+    controls.undo()
+    assert seen[-1].detector == chosen.detector

@@ -2,6 +2,7 @@
 
     {"format": "turn-labels", "version": 1, "recording": "03-billing", "duration_s": 92.5,
      "source": "construction", "condition": "clean", "voices": {"user": "…", "agent": "…"},
+     "language": "de",
      "ipus":   [{"speaker": "user", "start_s": 1.0, "end_s": 2.5, "text": "hello"}, …],
      "labels": [{"kind": "hold", "start_s": 2.5, "end_s": 3.1, "confidence": 1.0, "reason": "…"}, …],
      "words":  [{"speaker": "user", "start_s": 1.0, "end_s": 1.4, "text": "hello"}, …]}
@@ -125,6 +126,7 @@ class LabelFile(Frozen):
     source: str = ""
     condition: str | None = None
     voices: dict[str, str] | None = None
+    language: Annotated[str, Field(max_length=40)] | None = None
     ipus: tuple[IpuEntry, ...]
     labels: tuple[LabelEntry, ...]
     words: tuple[WordEntry, ...] = ()
@@ -138,6 +140,7 @@ class LabelFile(Frozen):
             labels=tuple(entry.to_label() for entry in self.labels),
             words=tuple(Word(**entry.model_dump()) for entry in self.words),
             source=self.source,
+            language=self.language or "",
         )
 
     @classmethod
@@ -150,6 +153,7 @@ class LabelFile(Frozen):
                 "recording": recording,
                 "duration_s": labels.duration_s,
                 "source": labels.source,
+                "language": labels.language or None,
                 "ipus": tuple(vars(ipu) for ipu in labels.ipus),
                 "labels": tuple(vars(label) | {"edited": label.edited or None} for label in labels.labels),
                 "words": tuple(vars(word) for word in labels.words),

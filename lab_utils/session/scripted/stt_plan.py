@@ -78,6 +78,7 @@ class SttTiming(Frozen):
     revision_rate: Probability = 0.0
     """How often the newest word of a partial is misheard, and corrected by the next."""
     language: str = "en"
+    """What each transcript is said to be in."""
     partials: bool = True
     """False: batch recognition, which hears of a segment when the silence of `segment_gap_s` has closed it,
     and sends nothing but its final, `final_delay` after that."""

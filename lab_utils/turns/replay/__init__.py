@@ -22,7 +22,7 @@ from .late import World, late_decisions
 from .pauses import find_pauses, find_rows
 from .records import Decisions, PauseCommits, Pauses, Rows, TriggerCommits
 from .refusals import Refusals, word_count, word_times, words_by_pause
-from .stt_events import in_stream, stt_events, transcripts_of
+from .stt_events import final_times, in_stream, stt_events, transcripts_of
 from .stt_mode import stt_commits
 from .vad_runs import MissingRestarts, trace_of
 
@@ -85,7 +85,9 @@ def decide(
     delays = block.delays(rows, agent)
     heard = eot if block.needs == "predictions" else None
     delay_s = conditions.transcription_delay
-    early = stt is None and np.all(rows.pauses.last_speaking_s + delay_s <= rows.pauses.end_of_speech_s)
+    early = stt is None and np.all(
+        final_times(rows.pauses, delay_s, block.finals_s) <= rows.pauses.end_of_speech_s
+    )
     if early and block.min_words is None:
         return early_decisions(rows, heard, delays, conditions.prediction_delay, frame)
     worlds = _worlds(block, rows, agent, stt, words_s)
@@ -98,8 +100,8 @@ def _worlds(
     block: Block, rows: Rows, agent: Floats, stt: Sequence[SttEvent] | None, words_s: Floats | None
 ) -> list[World]:
     """What is heard on the tape, and on each branch: given events `stt`, or modelled ones."""
-    delay_s = block.conditions.transcription_delay
-    tape = transcripts_of(rows.tape, delay_s) if stt is None else stt
+    delay_s, told_s = block.conditions.transcription_delay, block.finals_s
+    tape = transcripts_of(rows.tape, delay_s, told_s) if stt is None else stt
 
     def world(pauses: Pauses, heard: Sequence[SttEvent], speaks: Floats, spoken_s: Floats | None) -> World:
         counts = _counted(block, pauses, spoken_s) if stt is None else None
@@ -107,7 +109,7 @@ def _worlds(
 
     worlds = [world(rows.tape, tape, agent, words_s)]
     for one in rows.branches:
-        heard = [*tape[: one.shared], *transcripts_of(one.own, delay_s)] if stt is None else stt
+        heard = [*tape[: one.shared], *transcripts_of(one.own, delay_s, told_s)] if stt is None else stt
         spoken_s = None if words_s is None else words_s[words_s < one.from_sample / SAMPLE_RATE_HZ]
         worlds.append(world(one.world(rows.tape), heard, one.agent, spoken_s))
     return worlds
@@ -322,6 +324,7 @@ def _decisions_on(
         rows = find_rows(traced, block.vad, phase, frame)
     else:
         rows = Rows.of(find_pauses(trace, block.vad, frame))
+    block = block.on(traced, offset_s)
     heard = stt_events_for(block, traced.labels, offset_s, stt)
     agent = agent_turns(traced.labels) + offset_s
     words_s = counted_words(block, traced.labels, offset_s)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from ...core.detectors import DETECTORS, Needs
 from ...core.knobs import KNOBS
+from ...core.languages import ENGLISH_UNLIKELY_THRESHOLD, ByLanguage, threshold_in
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ...core.timeline import Floats, Ints
+from ...core.traces import Traced
 from .decisions import Delays
 from .endpointing import Learner, learned_min_delays
 from .records import Rows
@@ -31,6 +33,10 @@ class Block:
     max_delay: Floats
     min_words: Ints | None = None
     """Words that a turn needs to be committed while the agent speaks; None: any will do."""
+    by_language: Mapping[int, ByLanguage] = field(default_factory=dict)
+    """Settings whose threshold differs by language, by place; `threshold` then has the English one."""
+    finals_s: Floats = field(default_factory=lambda: np.zeros((0, 2)))
+    """`Traced.finals` at stream times; set by `on`."""
 
     def __len__(self) -> int:
         return len(self.threshold)
@@ -43,6 +49,7 @@ class Block:
     @classmethod
     def of(cls, settings: Settings, conditions: Conditions = USUAL_CONDITIONS) -> Block:
         """A block of one."""
+        threshold = settings.detector.unlikely_threshold
         # Speech that can't be interrupted refuses nothing (agent_activity.py:2740).
         wanted = settings.interruption.min_words if settings.interruption.enabled else 0
         return cls(
@@ -51,11 +58,26 @@ class Block:
             endpointing_mode=settings.endpointing.mode,
             alpha=settings.endpointing.alpha,
             conditions=conditions,
-            threshold=np.array([settings.detector.unlikely_threshold]),
+            threshold=np.array([float(threshold)]),
+            by_language={0: threshold} if isinstance(threshold, ByLanguage) else {},
             min_delay=np.array([settings.endpointing.min_delay]),
             max_delay=np.array([settings.endpointing.max_delay]),
             min_words=np.array([wanted]) if wanted else None,
         )
+
+    def on(self, traced: Traced, offset_s: float) -> Block:
+        """The block as it is on one recording: with the thresholds of its language, and its own finals.
+
+        `offset_s`: stream time less recording time.
+        """
+        language = traced.language or self.conditions.language
+        threshold = self.threshold
+        if language not in ("", "en") or self.by_language:
+            own = threshold_in(ENGLISH_UNLIKELY_THRESHOLD, language)
+            threshold = np.where(threshold == ENGLISH_UNLIKELY_THRESHOLD, own, threshold)
+            for place, values in self.by_language.items():
+                threshold[place] = threshold_in(values, language)
+        return replace(self, threshold=threshold, by_language={}, finals_s=traced.finals + offset_s)
 
     def learners(self, agent: Floats) -> list[Learner]:
         """Each setting's delays, for one walk through the events (`stt` mode)."""
@@ -100,10 +122,11 @@ def blocks_of(table: pd.DataFrame, conditions: Conditions, most: int) -> Iterato
     >>> [(rows.tolist(), block.min_delay.tolist()) for rows, block in blocks_of(table, Conditions(), most=10)]
     [([1, 0], [0.3, 0.9])]
     """
-    table = table.reset_index(drop=True).sort_values(_IN_A_BLOCK, kind="stable")
+    table = table.reset_index(drop=True).sort_values(_IN_A_BLOCK, kind="stable", key=_numbers)
     shared = [name for name in KNOBS if name not in _IN_A_BLOCK]
     row_numbers = table.index.to_numpy()
-    threshold = table["unlikely_threshold"].fillna(0.0).to_numpy(np.float64)
+    threshold = _numbers(table["unlikely_threshold"]).fillna(0.0).to_numpy(np.float64)
+    several = {k: one for k, one in enumerate(table["unlikely_threshold"]) if isinstance(one, ByLanguage)}
     min_delay = table["min_delay"].to_numpy(np.float64)
     max_delay = table["max_delay"].fillna(table["min_delay"]).to_numpy(np.float64)
     for rows in table.groupby(shared, sort=False, dropna=False).indices.values():
@@ -116,10 +139,16 @@ def blocks_of(table: pd.DataFrame, conditions: Conditions, most: int) -> Iterato
                 replace(
                     Block.of(settings, conditions),
                     threshold=threshold[part],
+                    by_language={k: several[row] for k, row in enumerate(part) if row in several},
                     min_delay=min_delay[part],
                     max_delay=max_delay[part],
                 ),
             )
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """Thresholds by language as the English one."""
+    return column.astype(np.float64)
 
 
 def blocks_of_settings(
@@ -144,6 +173,11 @@ def blocks_of_settings(
             replace(
                 alone[places[0]],
                 threshold=np.concatenate([alone[k].threshold for k in places]),
+                by_language={
+                    k: alone[place].by_language[0]
+                    for k, place in enumerate(places)
+                    if alone[place].by_language
+                },
                 min_delay=np.concatenate([alone[k].min_delay for k in places]),
                 max_delay=np.concatenate([alone[k].max_delay for k in places]),
                 min_words=np.concatenate(counted) if counted else None,

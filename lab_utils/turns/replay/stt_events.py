@@ -19,11 +19,14 @@ import numpy as np
 
 from ...core.labels import Ipu, Labels
 from ...core.settings import Conditions
+from ...core.timeline import Floats
 from ...core.traces import SttEvent
 from .records import Pauses
 
 START_DELAY_S = 0.1
 """From the start of an utterance to START_OF_SPEECH."""
+NEAR_TOLD_S = 0.25
+"""The recorded session and a replay may place one end of speech so far apart: their VADs may differ."""
 UNKNOWN = "\u2026"
 """The text of speech whose words are not known: LiveKit ignores a final without text."""
 
@@ -65,8 +68,36 @@ def _said(labels: Labels, ipus: Sequence[Ipu]) -> str:
     return " ".join(one.text for one in said)
 
 
-def transcripts_of(pauses: Pauses, transcription_delay: float) -> list[SttEvent]:
-    """One final for each stretch of speech, but never before its own START_OF_SPEECH; stream times.
+def final_times(pauses: Pauses, transcription_delay: float, told_s: Floats | None = None) -> Floats:
+    """When the final of the speech before each pause comes, stream times; shape=(pauses,).
+
+    `told_s`: where speech ended and when its final came, as the recorded session tells, shape=(n, 2), in
+    order: a pause that begins within `NEAR_TOLD_S` of the nearest such end has that final, as it was.
+
+    >>> from lab_utils.core.settings import VadSettings
+    >>> from lab_utils.core.traces import VadTrace
+    >>> from lab_utils.turns.replay import find_pauses
+    >>> trace = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
+    >>> pauses = find_pauses(trace, VadSettings(model="silero"), 800)  # speech up to 1.294 s
+    >>> final_times(pauses, 0.3).round(3).tolist(), final_times(pauses, 0.3, np.array([[1.2, 1.7]])).tolist()
+    ([1.594], [1.7])
+    """
+    times_s: Floats = pauses.last_speaking_s + transcription_delay
+    if told_s is None or not len(told_s):
+        return times_s
+    after = np.searchsorted(told_s[:, 0], pauses.last_speaking_s)
+    before = np.maximum(after - 1, 0)
+    after = np.minimum(after, len(told_s) - 1)
+    to_before, to_after = (np.abs(told_s[k, 0] - pauses.last_speaking_s) for k in (before, after))
+    nearest = np.where(to_before <= to_after, before, after)
+    near = np.minimum(to_before, to_after) <= NEAR_TOLD_S
+    return np.where(near, told_s[nearest, 1], times_s)
+
+
+def transcripts_of(
+    pauses: Pauses, transcription_delay: float, told_s: Floats | None = None
+) -> list[SttEvent]:
+    """One final for each stretch of speech (`final_times`), but never before its own START_OF_SPEECH.
 
     >>> from lab_utils.core.settings import VadSettings
     >>> from lab_utils.core.traces import VadTrace
@@ -76,7 +107,7 @@ def transcripts_of(pauses: Pauses, transcription_delay: float) -> list[SttEvent]
     >>> [round(float(event.time_s - pauses.last_speaking_s[0]), 3) for event in transcripts_of(pauses, 0.3)]
     [0.3]
     """
-    times_s = np.maximum(pauses.last_speaking_s + transcription_delay, pauses.start_of_speech_s)
+    times_s = np.maximum(final_times(pauses, transcription_delay, told_s), pauses.start_of_speech_s)
     return [SttEvent(time_s, "final", UNKNOWN) for time_s in times_s.tolist()]
 
 

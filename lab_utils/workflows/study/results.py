@@ -23,6 +23,7 @@ from ...recordings.labels.censoring import censoring
 from ...recordings.labels.hold_lengths import hold_lengths
 from ...recordings.recording_files import options_of, plain_options
 from ...turns.choose import frontier
+from ...turns.grid import restored, storable
 from ...turns.profile import save_profile
 from ...turns.sweep import commits_table, counts
 from ..assumed import conditions_with
@@ -106,7 +107,7 @@ def write_report(study: Study, choice: Choice, folder: Path, name: str, date: dt
     made = study.profile(choice, name, date)
     writers: tuple[Callable[[Path], object], ...] = (
         lambda path: path.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8"),
-        study.table.to_parquet,
+        storable(study.table).to_parquet,
         commits.to_parquet,
         lambda path: picture.save(path, dpi=150),
         lambda path: save_profile(made, path),
@@ -185,8 +186,8 @@ def reopen_study(
     summary = _read_summary(folder)
     try:
         stored = pd.read_parquet(folder / "sweep.parquet")
-        table = stored[list(KNOBS)]
-    except (OSError, ValueError, KeyError) as error:
+        table = restored(stored[list(KNOBS)])
+    except (OSError, ValueError, TypeError, KeyError) as error:
         path = folder / "sweep.parquet"
         raise ValueError(f"{path}: not readable ({error}); run 'lab sweep' again") from None
     conditions = summary.conditions

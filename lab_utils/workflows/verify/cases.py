@@ -8,6 +8,7 @@ import numpy as np
 
 from ...core.delays import rng_for
 from ...core.detectors import DETECTORS
+from ...core.languages import ENGLISH_UNLIKELY_THRESHOLD
 from ...core.models import Frozen
 from ...core.settings import (
     Conditions,
@@ -47,7 +48,8 @@ def draw_cases(count: int, recordings: int, seed: int = 0) -> list[Case]:
         beside = _draw_interruption(rng_for(seed, f"case {number} interruption"))
         settings = settings.model_copy(update=beside)
         tells = bool(rng_for(seed, f"case {number} stt").random() < 0.5)
-        conditions = conditions.replace(stt_tells_end=tells)
+        conditions = conditions.replace(stt_tells_end=tells, language=_draw_language(number, seed))
+        settings = _by_language(settings, number, seed)
         cases.append(
             Case(
                 number=number,
@@ -95,6 +97,22 @@ def _draw_settings(rng: np.random.Generator) -> tuple[Settings, Conditions]:
             "frame_duration": float(rng.choice(FRAMES_MS)) / 1000,
         },
     )
+
+
+def _draw_language(number: int, seed: int) -> str:
+    return str(rng_for(seed, f"case {number} language").choice(["", "en", "de", "ko", "sv"]))
+
+
+def _by_language(settings: Settings, number: int, seed: int) -> Settings:
+    """Half of the settings as they are, the others with LiveKit's calibration or thresholds by language."""
+    rng = rng_for(seed, f"case {number} thresholds")
+    how, drawn = rng.random(), [round(float(value), 3) for value in rng.uniform(0.05, 0.8, 3)]
+    if how < 0.5:
+        return settings
+    if how < 0.6:
+        return settings.replace(unlikely_threshold=ENGLISH_UNLIKELY_THRESHOLD)
+    languages = ["en", *rng.choice(["de", "ko", "sv"], size=2, replace=False).tolist()]
+    return settings.replace(unlikely_threshold=dict(zip(languages, drawn, strict=True)))
 
 
 def _draw_interruption(rng: np.random.Generator) -> dict[str, Frozen]:

@@ -81,6 +81,7 @@ def verify_case(files: RecordingFiles, case: Case, cache: Path) -> Outcome:
         phase_samples=offset,
         tail_s=tracer.tail_s,
         transcripts=events,
+        stt_timing=SttTiming(language=recording.language or case.conditions.language or "en"),
         keep_audio=False,
     )
     job, traced = traced_job(job, tracer)
