@@ -129,7 +129,7 @@ def _full_scale(log: SessionLog, channel: int, view: Span) -> Envelope:
 
 
 def _predictions(log: SessionLog, view: Span) -> Predictions:
-    usual = log.settings.detector.unlikely_threshold
+    usual = log.settings.detector.threshold_in(log.conditions.language)
     found = [
         (event.time_s, event.data["probability"], event.data.get("threshold", usual))
         for event in log.of_kind("prediction")
