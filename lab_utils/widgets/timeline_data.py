@@ -43,7 +43,7 @@ class TimelineData:
     vad_scale: dict[str, float]
     """Of `vad`: start_s, step_s; and the thresholds activation, deactivation."""
     threshold: float | None
-    """The detector's `unlikely_threshold`; None without a detector."""
+    """The detector's `unlikely_threshold` in the recording's language; None without a detector."""
     commits: list[dict[str, Any]]
 
 
@@ -53,7 +53,8 @@ def timeline_data(
     """The timeline of a recording; `commits`: as `Study.commits` gives them, at this phase."""
     channels = {"user": recording.user} | ({} if recording.agent is None else {"agent": recording.agent})
     trace = traced.vad[settings.vad.model][phase]
-    threshold = settings.detector.unlikely_threshold if settings.detector.traits.has_threshold else None
+    has_threshold = settings.detector.traits.has_threshold
+    threshold = settings.detector.threshold_in(traced.language) if has_threshold else None
     return TimelineData(
         title=recording.name,
         duration_s=recording.duration_s,
