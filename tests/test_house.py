@@ -22,7 +22,6 @@ LONGER_FUNCTIONS = {
 }
 """Known to be too long. Shorten one, and take it out of here."""
 LONGER_FILES = {"lab_utils/turns/replay/__init__.py", "lab_utils/turns/tracing.py"}
-FULLER_ROOMS = {"lab_utils/core"}
 
 
 def name(path: Path) -> str:
@@ -51,7 +50,7 @@ def test_no_room_is_too_full() -> None:
     rooms = {path.parent for path in FILES}
     modules = {name(room): len([*room.glob("*.py")]) - (room / "__init__.py").exists() for room in rooms}
     fuller = {room for room, count in modules.items() if count > ROOM_MODULES}
-    assert fuller <= FULLER_ROOMS, f"over {ROOM_MODULES} modules; give some a room below"
+    assert not fuller, f"over {ROOM_MODULES} modules; give some a room below"
 
 
 def test_the_readme_is_short() -> None:

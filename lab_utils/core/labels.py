@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from .html import table_html
+from .text.html import table_html
 from .timeline import Floats
 
 LabelKind = Literal["hold", "shift", "cut_off", "backchannel"]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .html import facts_html
 from .labels import Labels, Speaker
 from .languages import base_language
+from .text.html import facts_html
 from .timeline import SAMPLE_RATE_HZ, Floats
 
 Pcm = NDArray[np.int16]

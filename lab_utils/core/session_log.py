@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .html import facts_html
 from .recording import Pcm
 from .settings import USUAL_CONDITIONS, Conditions, Settings
+from .text.html import facts_html
 
 SessionEventKind = Literal[
     "user_starts",

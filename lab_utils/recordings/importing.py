@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.batch import Done, run_batch
-from ..core.html import table_html
+from ..core.text.html import table_html
 from .audio import BadRecording, as_path, audio_header, is_local
 from .find import find_all, load_recording
 from .manifest import Entry, write_manifest

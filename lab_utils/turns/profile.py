@@ -23,10 +23,10 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from ..core.errors import InputError
 from ..core.files import Document, OneLine, dumped, read_yaml, write_whole
-from ..core.html import facts_html
 from ..core.models import Frozen, finding, joined
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.text import shown
+from ..core.text.html import facts_html
 from .detectors import DETECTORS
 from .node_snippet import node_snippet
 

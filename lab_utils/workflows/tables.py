@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ..core.html import table_html
+from ..core.text.html import table_html
 
 
 @dataclass(frozen=True)

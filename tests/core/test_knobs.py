@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import itertools
+import runpy
 
 import pandas as pd
 import pytest
@@ -11,13 +12,14 @@ from paths import ROOT
 
 from lab_utils.core import detectors, knobs
 from lab_utils.core.detectors import DETECTORS
-from lab_utils.core.knob_page import knob_page
 from lab_utils.core.knobs import KNOBS, RULES, Idle, Knob, idle_knobs, with_harmless_idle
 from lab_utils.core.settings import Conditions, Settings
 from lab_utils.turns import detectors as built
 from lab_utils.turns.grid import complete, expand
 from lab_utils.turns.replay import blocks_of
 from lab_utils.widgets.controls import Controls
+
+knob_page = runpy.run_path(str(ROOT / "docs" / "write_knobs.py"))["knob_page"]
 
 SETTINGS = [
     Settings().replace(detector=detector, endpointing_mode=mode).knobs()
@@ -66,7 +68,7 @@ def test_an_idle_max_delay_is_raised_and_another_is_left():
 
 
 def test_the_page_is_up_to_date():
-    remedy = "run python -m lab_utils.core.knob_page > docs/knobs.md"
+    remedy = "run python docs/write_knobs.py"
     assert (ROOT / "docs" / "knobs.md").read_text("utf-8") == knob_page(), remedy
 
 

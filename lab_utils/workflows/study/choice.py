@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from ...core.errors import InputError
-from ...core.html import table_html
 from ...core.knobs import KNOBS
 from ...core.settings import Conditions, Settings
+from ...core.text.html import table_html
 from ...turns import grid as grids
 from ...turns import profile
 from ...turns.choose import Budget, NoneWithinBudget, choose, choose_or_nearest

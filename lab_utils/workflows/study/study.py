@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ...core.html import table_html
 from ...core.labels import LabelKind
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...core.sound import Sound, excerpt
+from ...core.text.html import table_html
 from ...recordings.conditions import CLEAN, LineCondition
 from ...recordings.heard_paths import HeardPath
 from ...recordings.labels.hold_lengths import HoldLengths, hold_lengths

@@ -1,15 +1,20 @@
-"""The documentation of the knobs, `docs/knobs.md`, made from their table.
+"""Write `docs/knobs.md` from the table of knobs.
 
-Written by `python -m lab_utils.core.knob_page > docs/knobs.md`; a test says when that is due.
+python docs/write_knobs.py  # a test says when that is due
 """
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
-from .detectors import DETECTORS
-from .knobs import KNOBS, RULES, Knob
-from .settings import Settings
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from lab_utils.core.detectors import DETECTORS  # noqa: E402
+from lab_utils.core.knobs import KNOBS, RULES, Knob  # noqa: E402
+from lab_utils.core.settings import Settings  # noqa: E402
 
 _HEAD = """\
 # Knobs and grids
@@ -77,4 +82,4 @@ def _defaults(knob: Knob) -> str:
 
 
 if __name__ == "__main__":
-    print(knob_page(), end="")
+    (ROOT / "docs" / "knobs.md").write_text(knob_page(), encoding="utf-8")

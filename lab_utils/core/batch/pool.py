@@ -1,11 +1,6 @@
-"""One loop for many recordings: each in a worker process, in order, whatever becomes of the others.
+"""A pool of worker processes that end with their parent, and survive whatever an item does to its own.
 
-What one item gives is an `Outcome`: `Done` with its result, `Skipped` if the item can't be used, `Failed` if
-the work on it went wrong, also if it took its process with it (a crash, no memory left). Whoever stops early
-(Ctrl-C, a closed generator) stops the workers; they also end when their parent is killed.
-
-The pool is loky's. Another `concurrent.futures.Executor`, such as Dask's `client.get_executor()`, can be
-given instead: functions, items and results are pickled and nothing else is shared.
+What one item gives comes back in order; an item that ended its process is told from those beside it.
 """
 
 from __future__ import annotations
@@ -20,21 +15,20 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import joblib
 from loky import ProcessPoolExecutor, get_reusable_executor
 from loky.process_executor import BrokenProcessPool
-from tqdm.auto import tqdm
 
-from .text import one_line
+from .outcomes import Done, Failed, Outcome, RaisedInWorker, WorkerDied, outcome_of
 
 T = TypeVar("T")
 
@@ -46,125 +40,12 @@ IDLE_S = 300.0
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 
-class WorkerDied(RuntimeError):
-    """The work on an item took its process with it."""
-
-
-class RaisedInWorker(RuntimeError):
-    """What an item's work raised, if that can't be sent between processes or would end this one."""
-
-    def __init__(self, kind: str, text: str) -> None:
-        super().__init__(kind, text)
-        self.kind = kind
-
-    def __str__(self) -> str:
-        return ": ".join(part for part in self.args if part)
-
-    @classmethod
-    def of(cls, error: BaseException) -> RaisedInWorker:
-        return cls(type(error).__name__, str(error))
-
-
-@dataclass(frozen=True)
-class Done(Generic[T]):
-    """An item's result."""
-
-    value: T
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """An item that can't be used; the error says why and what to do."""
-
-    error: Exception
-
-    @property
-    def reason(self) -> str:
-        return one_line(str(self.error))
-
-
-@dataclass(frozen=True)
-class Failed:
-    """An item whose work went wrong."""
-
-    error: Exception
-
-    @property
-    def reason(self) -> str:
-        name = "" if isinstance(self.error, RaisedInWorker) else f"{type(self.error).__name__}: "
-        return one_line(f"{name}{self.error}")
-
-
-Outcome = Done[T] | Skipped | Failed
-
-
-def run_batch(
-    function: Callable[..., T],
-    items: Iterable[Any],
-    *,
-    shared: Any = None,
-    jobs: int = 1,
-    isolated: bool = False,
-    prepare: Callable[[], None] | None = None,
-    skips: type[Exception] | tuple[type[Exception], ...] = ValueError,
-    task: str = "",
-    unit: str = "recording",
-    quiet: bool = False,
-    executor: Executor | None = None,
-) -> Generator[Outcome[T]]:
-    """`function(item)` for each item, in `jobs` worker processes; the outcomes in the order of the items.
-
-    `shared`: what all need besides, given as `function(shared, item)`; sent to each worker once, its arrays
-    as read-only memory maps. One job runs in this process, unless `isolated`, or `prepare`, which a new
-    worker calls first of all. `skips`: errors that mean that an item can't be used. `task` and `unit` label
-    the progress bar; without a task there is none. `executor`: in place of the pool.
-    """
-    outcomes: Iterator[Outcome[T]]
-    if executor is not None:
-        outcomes = _on_executor(executor, _bound(function, shared, skips), items)
-    elif jobs == 1 and not isolated and prepare is None:
-        outcomes = map(_bound(function, shared, skips), items)
-    else:
-        outcomes = _on_pool(function, shared, skips, items, _Pool(jobs, isolated, prepare))
-    total = len(items) if isinstance(items, Sized) else None
-    with tqdm(total=total, desc=task, unit=unit, disable=quiet or not task) as bar:
-        try:
-            for outcome in outcomes:
-                bar.update()
-                yield outcome
-        finally:
-            if isinstance(outcomes, Generator):
-                outcomes.close()
-
-
-def results(outcomes: Iterable[Outcome[T]]) -> Iterator[T]:
-    """The values of outcomes that are all expected to be done; raises the error of the first that isn't."""
-    for outcome in outcomes:
-        if not isinstance(outcome, Done):
-            raise outcome.error
-        yield outcome.value
-
-
-def _bound(function: Callable[..., T], shared: Any, skips: Any) -> Callable[[Any], Outcome[T]]:
-    return partial(_outcome, function if shared is None else partial(function, shared), skips)
-
-
-def _outcome(function: Callable[[Any], T], skips: Any, item: Any) -> Outcome[T]:
-    """What becomes of an item, in the process that works on it."""
-    try:
-        return Done(function(item))
-    except skips as error:
-        return Skipped(error)
-    except Exception as error:
-        return Failed(error)
-
-
 def _in_worker(function: Callable[..., T], skips: Any, shared: str | None, item: Any) -> Outcome[T]:
-    """As `_outcome`; an error that would break the pool comes back by its name and text."""
+    """As `outcome_of`; an error that would break the pool comes back by its name and text."""
     if shared is not None:
         function = partial(function, _loaded(shared))
     try:
-        outcome = _outcome(function, skips, item)
+        outcome = outcome_of(function, skips, item)
     except BaseException as error:  # KeyboardInterrupt and SystemExit, which the item's own code has raised
         return Failed(RaisedInWorker.of(error))
     if isinstance(outcome, Done):
@@ -194,7 +75,7 @@ def _kept(shared: Any) -> Iterator[str | None]:
 
 
 @dataclass(frozen=True)
-class _Pool:
+class Pool:
     """How worker processes are made."""
 
     jobs: int
@@ -219,8 +100,8 @@ class _Pool:
             executor.shutdown(kill_workers=True)
 
 
-def _on_pool(
-    function: Callable[..., T], shared: Any, skips: Any, items: Iterable[Any], pool: _Pool
+def on_pool(
+    function: Callable[..., T], shared: Any, skips: Any, items: Iterable[Any], pool: Pool
 ) -> Generator[Outcome[T]]:
     to_come = iter(items)
     under_way: deque[tuple[Any, Future[Outcome[T]]]] = deque()
@@ -237,7 +118,7 @@ def _on_pool(
                     well = True
                     return
                 if not isinstance(under_way[0][1].exception(), BrokenProcessPool):
-                    yield _of_future(under_way.popleft()[1])
+                    yield of_future(under_way.popleft()[1])
                     continue
                 # Who did it is not known. Each that isn't done is tried once more, with nobody beside it.
                 executor.shutdown(kill_workers=True)
@@ -249,24 +130,11 @@ def _on_pool(
                     if isinstance(future.exception(), BrokenProcessPool):
                         executor.shutdown(kill_workers=True)
                         executor = pool.started(1)
-                    yield _of_future(future)
+                    yield of_future(future)
                 executor.shutdown(kill_workers=True)
                 executor = pool.started()
         finally:
             pool.ended(executor, well)
-
-
-def _on_executor(
-    executor: Executor, work: Callable[[Any], Outcome[T]], items: Iterable[Any]
-) -> Generator[Outcome[T]]:
-    """On somebody else's executor, which stays theirs; what isn't begun is cancelled by who stops early."""
-    futures = [executor.submit(work, item) for item in items]
-    try:
-        for future in futures:
-            yield _of_future(future)
-    finally:
-        for future in futures:
-            future.cancel()
 
 
 def _submitted(executor: Executor, work: Callable[[Any], Outcome[T]], item: Any) -> Future[Outcome[T]]:
@@ -278,7 +146,7 @@ def _submitted(executor: Executor, work: Callable[[Any], Outcome[T]], item: Any)
         return future
 
 
-def _of_future(future: Future[Outcome[T]]) -> Outcome[T]:
+def of_future(future: Future[Outcome[T]]) -> Outcome[T]:
     """What became of an item."""
     error = future.exception()
     if error is None:

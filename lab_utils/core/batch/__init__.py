@@ -1,0 +1,93 @@
+"""One loop for many recordings: each in a worker process, in order, whatever becomes of the others.
+
+What one item gives is an `Outcome`: `Done` with its result, `Skipped` if the item can't be used, `Failed` if
+the work on it went wrong, also if it took its process with it (a crash, no memory left). Whoever stops early
+(Ctrl-C, a closed generator) stops the workers; they also end when their parent is killed.
+
+The pool is loky's. Another `concurrent.futures.Executor`, such as Dask's `client.get_executor()`, can be
+given instead: functions, items and results are pickled and nothing else is shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+from tqdm.auto import tqdm
+
+from .outcomes import Done, Failed, Outcome, RaisedInWorker, Skipped, WorkerDied, bound
+from .pool import Pool, of_future, on_pool
+
+__all__ = [
+    "Done",
+    "Failed",
+    "Outcome",
+    "RaisedInWorker",
+    "Skipped",
+    "WorkerDied",
+    "results",
+    "run_batch",
+]
+
+T = TypeVar("T")
+
+
+def run_batch(
+    function: Callable[..., T],
+    items: Iterable[Any],
+    *,
+    shared: Any = None,
+    jobs: int = 1,
+    isolated: bool = False,
+    prepare: Callable[[], None] | None = None,
+    skips: type[Exception] | tuple[type[Exception], ...] = ValueError,
+    task: str = "",
+    unit: str = "recording",
+    quiet: bool = False,
+    executor: Executor | None = None,
+) -> Generator[Outcome[T]]:
+    """`function(item)` for each item, in `jobs` worker processes; the outcomes in the order of the items.
+
+    `shared`: what all need besides, given as `function(shared, item)`; sent to each worker once, its arrays
+    as read-only memory maps. One job runs in this process, unless `isolated`, or `prepare`, which a new
+    worker calls first of all. `skips`: errors that mean that an item can't be used. `task` and `unit` label
+    the progress bar; without a task there is none. `executor`: in place of the pool.
+    """
+    outcomes: Iterator[Outcome[T]]
+    if executor is not None:
+        outcomes = _on_executor(executor, bound(function, shared, skips), items)
+    elif jobs == 1 and not isolated and prepare is None:
+        outcomes = map(bound(function, shared, skips), items)
+    else:
+        outcomes = on_pool(function, shared, skips, items, Pool(jobs, isolated, prepare))
+    total = len(items) if isinstance(items, Sized) else None
+    with tqdm(total=total, desc=task, unit=unit, disable=quiet or not task) as bar:
+        try:
+            for outcome in outcomes:
+                bar.update()
+                yield outcome
+        finally:
+            if isinstance(outcomes, Generator):
+                outcomes.close()
+
+
+def results(outcomes: Iterable[Outcome[T]]) -> Iterator[T]:
+    """The values of outcomes that are all expected to be done; raises the error of the first that isn't."""
+    for outcome in outcomes:
+        if not isinstance(outcome, Done):
+            raise outcome.error
+        yield outcome.value
+
+
+def _on_executor(
+    executor: Executor, work: Callable[[Any], Outcome[T]], items: Iterable[Any]
+) -> Generator[Outcome[T]]:
+    """On somebody else's executor, which stays theirs; what isn't begun is cancelled by who stops early."""
+    futures = [executor.submit(work, item) for item in items]
+    try:
+        for future in futures:
+            yield of_future(future)
+    finally:
+        for future in futures:
+            future.cancel()
