@@ -29,9 +29,9 @@ from lab_utils.core.labels import Ipu, Labels
 from lab_utils.core.recording import Recording
 from lab_utils.core.session_log import Reply, SessionEvent
 from lab_utils.core.timeline import stream_of, to_samples
-from lab_utils.session.audio_in import RecordingInput, Stream
-from lab_utils.session.audio_out import Playout
-from lab_utils.session.heard_text import synchronizer
+from lab_utils.session.audio.audio_in import RecordingInput, Stream
+from lab_utils.session.audio.audio_out import Playout
+from lab_utils.session.audio.heard_text import synchronizer
 from lab_utils.session.log.observer import Observer
 from lab_utils.session.scripted.stt import ScriptedSTT
 from lab_utils.session.scripted.stt_plan import planned

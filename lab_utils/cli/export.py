@@ -13,47 +13,53 @@ from .common import Cache, Jobs, Json, TranscriptionDelay, app, ending_well
 if TYPE_CHECKING:
     from ..turns.choose import Budget
 
+MostFalseBoundaries = Annotated[
+    float | None, typer.Option(min=0, max=1, help="Least mean latency with at most this rate per hold.")
+]
+MostLatency = Annotated[
+    float | None, typer.Option(min=0, help="Least false-boundary rate with at most this p95 latency (s).")
+]
+Confidence = Annotated[
+    float | None,
+    typer.Option(
+        help="Confidence, such as 0.9, with which future calls are to keep --max-false-boundary-rate "
+        "on average; refused with the number of calls that it would take."
+    ),
+]
+WorkerTechniques = Annotated[
+    str | None,
+    typer.Option(
+        help="Also write agent.py beside the profile, a LiveKit worker with these latency techniques: "
+        "all, none, or names with commas."
+    ),
+]
+WorkerProviders = Annotated[
+    str | None,
+    typer.Option(
+        help="Provider profile, by name or file: of that worker's plug-ins, and whose transcripts are "
+        "assumed (default: those the sweep assumed)."
+    ),
+]
+
 
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(help="Made by 'lab sweep' or 'lab demo'.", show_default=False)],
     name: Annotated[str, typer.Option(help="Name of the profile.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Profile file to write.")],
-    max_false_boundary_rate: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Least mean latency with at most this rate per hold.")
-    ] = None,
-    max_latency_p95: Annotated[
-        float | None, typer.Option(min=0, help="Least false-boundary rate with at most this p95 latency (s).")
-    ] = None,
-    guarantee: Annotated[
-        float | None,
-        typer.Option(
-            help="Confidence, such as 0.9, with which future calls are to keep --max-false-boundary-rate "
-            "on average; refused with the number of calls that it would take."
-        ),
-    ] = None,
+    max_false_boundary_rate: MostFalseBoundaries = None,
+    max_latency_p95: MostLatency = None,
+    guarantee: Confidence = None,
     snippet: Annotated[bool, typer.Option(help="Also print the Python to paste into an agent.")] = False,
     snippet_node: Annotated[
         bool, typer.Option(help="Also print TypeScript for the Node SDK, in milliseconds.")
     ] = False,
-    techniques: Annotated[
-        str | None,
-        typer.Option(
-            help="Also write agent.py beside the profile, a LiveKit worker with these latency techniques: "
-            "all, none, or names with commas."
-        ),
-    ] = None,
+    techniques: WorkerTechniques = None,
     max_missed: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of the ends of turn that may go unanswered.")
     ] = 0.02,
     transcription_delay: TranscriptionDelay = None,
-    providers: Annotated[
-        str | None,
-        typer.Option(
-            help="Provider profile, by name or file: of that worker's plug-ins, and whose transcripts are "
-            "assumed (default: those the sweep assumed)."
-        ),
-    ] = None,
+    providers: WorkerProviders = None,
     jobs: Jobs = 2,
     cache: Cache = None,
     as_json: Json = False,

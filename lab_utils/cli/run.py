@@ -32,40 +32,45 @@ if TYPE_CHECKING:
 
 Mode = Literal["open_loop", "reactive"]
 PartName = Annotated[str | None, typer.Option(help="Yours instead of the scripted one: module:callable.")]
+ModeOption = Annotated[
+    Mode, typer.Option(help="open_loop: the caller is a tape; reactive: turns wait for the agent.")
+]
+AgentName = Annotated[
+    str | None, typer.Option(help="Your Agent: module:Class or agents.py:Class (default: a plain one).")
+]
+WorkerName = Annotated[
+    str | None, typer.Option(help="Your worker: worker.py or a module; its entrypoint is run.")
+]
+Attributes = Annotated[
+    list[str] | None, typer.Option(help="Of the worker's caller: sip.phoneNumber=+15550100; repeat it.")
+]
+SttDelay = Annotated[
+    float | None, typer.Option(min=0, max=60, help="Of the scripted STT, in s (default: the profile's).")
+]
+RealLimit = Annotated[float | None, typer.Option(min=1, help="Real seconds after which a session is ended.")]
+VirtualLimit = Annotated[
+    float | None, typer.Option(min=1, help="Session seconds beyond the recording's length, likewise.")
+]
 
 
 @app.command()
 def run(
     paths: Paths,
     profile: ProfileFile = None,
-    mode: Annotated[
-        Mode, typer.Option(help="open_loop: the caller is a tape; reactive: turns wait for the agent.")
-    ] = "open_loop",
-    agent: Annotated[
-        str | None, typer.Option(help="Your Agent: module:Class or agents.py:Class (default: a plain one).")
-    ] = None,
-    worker: Annotated[
-        str | None, typer.Option(help="Your worker: worker.py or a module; its entrypoint is run.")
-    ] = None,
+    mode: ModeOption = "open_loop",
+    agent: AgentName = None,
+    worker: WorkerName = None,
     metadata: Annotated[str, typer.Option(help="Of the worker's job, as a dispatch gives it.")] = "",
-    attribute: Annotated[
-        list[str] | None, typer.Option(help="Of the worker's caller: sip.phoneNumber=+15550100; repeat it.")
-    ] = None,
+    attribute: Attributes = None,
     stt: PartName = None,
     llm: PartName = None,
     tts: PartName = None,
     out: Out = Path("out/run"),
     seed: Seed = 0,
-    transcription_delay: Annotated[
-        float | None, typer.Option(min=0, max=60, help="Of the scripted STT, in s (default: the profile's).")
-    ] = None,
+    transcription_delay: SttDelay = None,
     real_time: Annotated[bool, typer.Option("--real-time", help="On the wall clock, models live.")] = False,
-    limit: Annotated[
-        float | None, typer.Option(min=1, help="Real seconds after which a session is ended.")
-    ] = None,
-    virtual_limit: Annotated[
-        float | None, typer.Option(min=1, help="Session seconds beyond the recording's length, likewise.")
-    ] = None,
+    limit: RealLimit = None,
+    virtual_limit: VirtualLimit = None,
     text: Annotated[
         bool, typer.Option("--text", help="Keep what was said in the results; the audio is kept either way.")
     ] = False,

@@ -25,8 +25,9 @@ from ..core.session_log import SessionEventKind, SessionLog
 from ..core.timeline import SAMPLE_RATE_HZ, frame_samples, stream_of
 from . import clock
 from .agents import PlainAgent, speaks_first
-from .audio_in import AudioSource, RecordingInput, Stream
-from .audio_out import Playout, mix
+from .audio.audio_in import AudioSource, RecordingInput, Stream
+from .audio.audio_out import Playout, mix
+from .audio.heard_text import synchronizer
 from .caller.reactive import OPEN_LOOP_CAVEATS, REACTIVE_CAVEATS, ReactiveCaller
 from .caller.turns import CallerTurn
 from .caller.words import CallersWords
@@ -35,7 +36,6 @@ from .entrypoint.entry import Entry, EntrypointFailed
 from .entrypoint.facts import RoomFacts
 from .entrypoint.job import OfflineJob, offline_job
 from .entrypoint.settings import put_in_force
-from .heard_text import synchronizer
 from .job import SessionJob
 from .log.hooks import described
 from .log.observer import Observer

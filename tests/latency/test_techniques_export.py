@@ -144,8 +144,8 @@ def run_worker(code: str, said: list[SttEvent]) -> tuple[list[tuple[str, str | N
     from stacked_calls import SLOT_S, questions
 
     from lab_utils.session import clock
-    from lab_utils.session.audio_in import RecordingInput, Stream
-    from lab_utils.session.audio_out import Playout
+    from lab_utils.session.audio.audio_in import RecordingInput, Stream
+    from lab_utils.session.audio.audio_out import Playout
 
     modules, used = stand_ins(said)
     start: Callable[..., Any] = AgentSession.start

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from livekit import rtc
 
-from lab_utils.session import audio_in, audio_out, clock
-from lab_utils.session.audio_in import RecordingInput, Stream
-from lab_utils.session.audio_out import Heard, Playout, mix
+from lab_utils.session import clock
+from lab_utils.session.audio import audio_in, audio_out
+from lab_utils.session.audio.audio_in import RecordingInput, Stream
+from lab_utils.session.audio.audio_out import Heard, Playout, mix
 from lab_utils.session.late_join import LateJoin
 
 RATE = 16_000

@@ -30,7 +30,7 @@ import numpy as np
 from ...core.labels import Labels, as_spans
 from ...core.recording import Pcm, Recording
 from ...core.timeline import SAMPLE_RATE_HZ, Floats, to_samples
-from ..audio_in import AudioSource
+from ..audio.audio_in import AudioSource
 from .turns import CallerTurn, caller_turns
 
 log = logging.getLogger(__name__)

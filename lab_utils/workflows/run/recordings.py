@@ -79,21 +79,9 @@ def run_recordings(
     if agent is not None and worker is not None:
         raise BadPart(f"--worker {worker}: it makes its own agent; leave --agent out")
     assumed = conditions_in(profile or settings) if conditions is None else conditions
-    plan = Plan(
-        settings,
-        assumed,
-        mode,
-        seed,
-        real_time,
-        limits,
-        stt_timing(settings, assumed),
-        parts,
-        worker,
-        room,
-        cache or default_cache(),
-        out.absolute(),
-        text,
-    )
+    timing = stt_timing(settings, assumed)
+    files = cache or default_cache(), out.absolute()
+    plan = Plan(settings, assumed, mode, seed, real_time, limits, timing, parts, worker, room, *files, text)
     found, results = _find(paths, channels)
     if found and (worker or any(isinstance(part, str) for part in parts.values())):
         plan = _probed(plan, tell, keep_settings=profile is not None)

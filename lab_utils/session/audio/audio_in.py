@@ -16,9 +16,9 @@ import numpy as np
 from livekit import rtc
 from livekit.agents.voice import io
 
-from ..core.recording import Pcm
-from ..core.timeline import SAMPLE_RATE_HZ
-from .late_join import Arrival, in_time
+from ...core.recording import Pcm
+from ...core.timeline import SAMPLE_RATE_HZ
+from ..late_join import Arrival, in_time
 
 _BURST_STEP_S = 1e-4
 """Between two frames of a burst: what one sets going has happened before the next, as on a network."""

@@ -25,9 +25,9 @@ import numpy as np
 from livekit import rtc
 from livekit.agents.voice import io
 
-from ..core.recording import Pcm
-from ..core.session_log import SessionEventKind
-from ..core.timeline import SAMPLE_RATE_HZ
+from ...core.recording import Pcm
+from ...core.session_log import SessionEventKind
+from ...core.timeline import SAMPLE_RATE_HZ
 
 OnEvent = Callable[[SessionEventKind, Mapping[str, Any]], None]
 
