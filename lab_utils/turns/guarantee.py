@@ -173,10 +173,10 @@ class Guarantee:
 
 def split(corpus: Corpus, seed: int = 0) -> tuple[list[int], list[int], int]:
     """Ordering and testing recordings, at random, and how many have no holds and are in neither."""
-    with_holds = [r for r, mark in enumerate(corpus.marks) if mark.n_holds]
+    with_holds = [r for r, one in enumerate(corpus.labelled) if one.n_holds]
     order = np.random.default_rng(seed).permutation(with_holds).astype(int).tolist()
     n = min(len(order), max(LEAST_ORDERING, round(ORDERING_SHARE * len(order))))
-    return order[:n], order[n:], len(corpus.marks) - len(with_holds)
+    return order[:n], order[n:], len(corpus.labelled) - len(with_holds)
 
 
 def part_of(corpus: Corpus, recordings: Sequence[int]) -> Corpus:
@@ -192,8 +192,8 @@ def shares_of(corpus: Corpus, settings: Sequence[Settings], conditions: Conditio
     found = []
     for one in settings:
         block = Block.of(one, conditions)
-        tallies = corpus.score(block, corpus.pauses(block.vad, conditions.frame_duration))
-        of_calls = [per_recording(takes, mark) for takes, mark in zip(tallies, corpus.marks, strict=True)]
+        counts = corpus.score(block, corpus.pauses(block.vad, conditions.frame_duration))
+        of_calls = [per_recording(takes, one) for takes, one in zip(counts, corpus.labelled, strict=True)]
         found.append(np.array([call.holds_cut_at_most / call.holds for call in of_calls]))
     return found
 

@@ -30,16 +30,16 @@ from .metrics import (
     CUT_OFF,
     HOLD,
     UNSCORED_HOLD,
-    Intervals,
+    LabelledPauses,
     PerRecording,
-    Tally,
+    SettingCounts,
     attributes,
     coin_flips,
     figures,
-    intervals,
+    labelled_pauses,
     per_recording,
+    setting_counts,
     summarize,
-    tally,
 )
 from .replay import (
     Block,
@@ -64,15 +64,15 @@ class Corpus:
     """Traced recordings, made ready for scoring."""
 
     recordings: tuple[Traced, ...]
-    marks: tuple[Intervals, ...]
+    labelled: tuple[LabelledPauses, ...]
     """The labels of each recording as intervals."""
     agents: tuple[Floats, ...]
     """The agent's turns of each recording, shape=(n, 2)."""
 
     @classmethod
     def of(cls, recordings: Sequence[Traced]) -> Corpus:
-        marks = tuple(intervals(r.labels, r.tail_s) for r in recordings)
-        return cls(tuple(recordings), marks, tuple(agent_turns(r.labels) for r in recordings))
+        labelled = tuple(labelled_pauses(r.labels, r.tail_s) for r in recordings)
+        return cls(tuple(recordings), labelled, tuple(agent_turns(r.labels) for r in recordings))
 
     def pauses(self, vad: VadSettings, frame_duration: float) -> list[list[Rows]]:
         """The VAD's pauses of each recording and phase, and of the branches there."""
@@ -98,14 +98,14 @@ class Corpus:
                 decided = decide(rows, eot, speaks, block, stt, trace, words_s)
                 yield r, phase, decided, offset_s
 
-    def score(self, block: Block, pauses: Sequence[Sequence[Rows]]) -> list[list[Tally]]:
-        """A block's tallies, for each recording and phase. Raises MissingTraces."""
-        tallies: list[list[Tally]] = [[] for _ in self.recordings]
+    def score(self, block: Block, pauses: Sequence[Sequence[Rows]]) -> list[list[SettingCounts]]:
+        """A block's counts, for each recording and phase. Raises MissingTraces."""
+        counts: list[list[SettingCounts]] = [[] for _ in self.recordings]
         wait_s = longest_wait_s(block.max_delay)
         self.check_waits(float(wait_s.max(initial=0.0)))
         for r, _, decided, offset_s in self.decisions(block, pauses):
-            tallies[r].append(tally(decided, self.marks[r], offset_s, wait_s))
-        return tallies
+            counts[r].append(setting_counts(decided, self.labelled[r], offset_s, wait_s))
+        return counts
 
     def check_waits(self, wait_s: float) -> None:
         """Raise ValueError if the recordings were traced for shorter waits than this."""
@@ -121,12 +121,12 @@ class Corpus:
                     )
 
     def summary(
-        self, tallies: Sequence[Sequence[Tally]], only: Sequence[int] | None = None
+        self, counts: Sequence[Sequence[SettingCounts]], only: Sequence[int] | None = None
     ) -> dict[str, Floats]:
         """Metrics pooled over phases and all, or only some, recordings."""
         chosen = range(len(self.recordings)) if only is None else only
-        flat = [(t, self.marks[r]) for r in chosen for t in tallies[r]]
-        flips = coin_flips([tallies[r] for r in chosen], [self.marks[r] for r in chosen])
+        flat = [(t, self.labelled[r]) for r in chosen for t in counts[r]]
+        flips = coin_flips([counts[r] for r in chosen], [self.labelled[r] for r in chosen])
         return summarize([t for t, _ in flat], [m for _, m in flat]) | {"coin_flips": flips}
 
 
@@ -183,7 +183,7 @@ def make_folds(n_recordings: int) -> tuple[tuple[int, ...], ...]:
 
 def _block_size(corpus: Corpus) -> int:
     """Most settings to score at once."""
-    latencies = sum(m.n_turns * r.phases for r, m in zip(corpus.recordings, corpus.marks, strict=True))
+    latencies = sum(m.n_turns * r.phases for r, m in zip(corpus.recordings, corpus.labelled, strict=True))
     return max(1, BLOCK_LATENCIES // max(1, latencies))
 
 
@@ -203,17 +203,17 @@ def _score_group(
     everyone = range(len(corpus.recordings))
     scored = []
     for rows, block in group:
-        tallies = corpus.score(block, pauses)
+        counts = corpus.score(block, pauses)
         kept = [None, *([r for r in everyone if r not in fold] for fold in folds)]
-        scored.append((rows, [corpus.summary(tallies, only) for only in kept]))
+        scored.append((rows, [corpus.summary(counts, only) for only in kept]))
     return scored
 
 
 def score_one(corpus: Corpus, settings: Settings, conditions: Conditions = USUAL_CONDITIONS) -> pd.DataFrame:
     """One setting's figures with their uncertainty (see `metrics.figures`)."""
     block = Block.of(settings, conditions)
-    tallies = corpus.score(block, corpus.pauses(block.vad, block.conditions.frame_duration))
-    return figures_of(tallies, corpus.marks)
+    counts = corpus.score(block, corpus.pauses(block.vad, block.conditions.frame_duration))
+    return figures_of(counts, corpus.labelled)
 
 
 def score_rows(
@@ -225,23 +225,23 @@ def score_rows(
     for group in _by_vad(blocks_of(table, conditions, _block_size(corpus))):
         pauses = corpus.pauses(group[0][1].vad, conditions.frame_duration)
         for rows, block in group:
-            tallies = corpus.score(block, pauses)
+            counts = corpus.score(block, pauses)
             for k, row in enumerate(rows.tolist()):
-                of = zip(tallies, corpus.marks, strict=True)
-                scored[row] = [per_recording(takes, mark, k) for takes, mark in of]
+                of = zip(counts, corpus.labelled, strict=True)
+                scored[row] = [per_recording(takes, one, k) for takes, one in of]
     return scored
 
 
-def figures_of(tallies: Sequence[Sequence[Tally]], marks: Sequence[Intervals]) -> pd.DataFrame:
-    """`metrics.figures` of a single setting; `tallies[r]`: recording r's, one per phase."""
-    return figures([per_recording(row, mark) for row, mark in zip(tallies, marks, strict=True)])
+def figures_of(counts: Sequence[Sequence[SettingCounts]], labelled: Sequence[LabelledPauses]) -> pd.DataFrame:
+    """`metrics.figures` of a single setting; `counts[r]`: recording r's, one per phase."""
+    return figures([per_recording(row, one) for row, one in zip(counts, labelled, strict=True)])
 
 
 def counts(corpus: Corpus) -> dict[str, int]:
     """What the labels hold: scored and unscored holds, user turns, cut-off pauses, backchannels."""
     kinds = {"holds": HOLD, "unscored_holds": UNSCORED_HOLD, "cut_offs": CUT_OFF, "backchannels": BACKCHANNEL}
-    found = {name: sum(m.count(kind) for m in corpus.marks) for name, kind in kinds.items()}
-    return found | {"turns": sum(m.n_turns for m in corpus.marks)}
+    found = {name: sum(m.count(kind) for m in corpus.labelled) for name, kind in kinds.items()}
+    return found | {"turns": sum(m.n_turns for m in corpus.labelled)}
 
 
 def commits_table(
@@ -262,7 +262,7 @@ def commits_table(
                 for k, number in enumerate(numbers[rows]):
                     commits = commits_of(decided, k, block.detector, offset_s)
                     waits = waits_of(decided, k, block.detector, offset_s)
-                    meant = attributes(commits, corpus.marks[r], waits, float(wait_s[k]))
+                    meant = attributes(commits, corpus.labelled[r], waits, float(wait_s[k]))
                     parts.append((int(number), r, phase, meant))
     parts.sort(key=lambda part: part[:3])
     n = [len(columns["commit_s"]) for *_, columns in parts]

@@ -18,7 +18,7 @@ from ..core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ..core.timeline import Floats, Ints, windows_to_reach
 from ..core.traces import BRANCH_SAMPLES, EotTrace, Traced, VadTrace, eot_keys
 from ..turns.branches import LONGEST_WAIT_S, longest_wait_s
-from ..turns.metrics import Tally, attribute
+from ..turns.metrics import SettingCounts, attribute
 from ..turns.replay import (
     Block,
     MissingPredictions,
@@ -56,7 +56,7 @@ class Scored:
         commits = replay(traced, self.settings, self.conditions)
         waits = replay_branches(traced, self.settings, self.conditions)
         longest_s = float(longest_wait_s(np.array([self.settings.endpointing.max_delay]))[0])
-        frame = attribute(commits, self.corpus.marks[number], waits, longest_s)
+        frame = attribute(commits, self.corpus.labelled[number], waits, longest_s)
         return frame[~frame["on_branch"]].reset_index(drop=True)
 
 
@@ -103,14 +103,14 @@ class Scorer:
         if key not in self._pauses:
             self._pauses = dict(list(self._pauses.items())[1 - KEPT :])
             self._pauses[key] = corpus.pauses(*key)
-        tallies = corpus.score(block, self._pauses[key])
-        failing = tuple(number for number, takes in enumerate(tallies) if _is_cut(takes[0]))
-        return figures_of(tallies, corpus.marks)[["value", "n"]], failing
+        counts = corpus.score(block, self._pauses[key])
+        failing = tuple(number for number, takes in enumerate(counts) if _is_cut(takes[0]))
+        return figures_of(counts, corpus.labelled)[["value", "n"]], failing
 
 
-def _is_cut(tally: Tally) -> bool:
+def _is_cut(counts: SettingCounts) -> bool:
     """Whether a single setting cuts a hold of any length."""
-    return any(counted[0] > 0 for counted in (tally.turns_cut, tally.holds_cut, tally.cut_offs_cut))
+    return any(counted[0] > 0 for counted in (counts.turns_cut, counts.holds_cut, counts.cut_offs_cut))
 
 
 def lacks_traces(traced: Traced, settings: Settings, conditions: Conditions = USUAL_CONDITIONS) -> bool:

@@ -20,7 +20,7 @@ from ..core.sound import excerpt, wav
 from ..core.traces import Traced
 from ..plots.recordings import LABEL_NAMES
 from ..plots.style import BLUE, ORANGE, SKY, VERMILLION
-from ..turns.metrics import attribute, intervals
+from ..turns.metrics import attribute, labelled_pauses
 from ..turns.replay import replay
 from ..turns.tracing import TraceCache, Tracer, default_cache
 from ..workflows.load import load
@@ -147,5 +147,5 @@ def timeline(
         recording = load(recording, cache=cache)
     tracer = Tracer(TraceCache(cache or default_cache()))
     traced = tracer.trace_session(recording, settings, conditions)
-    commits = attribute(replay(traced, settings, conditions), intervals(traced.labels, traced.tail_s))
+    commits = attribute(replay(traced, settings, conditions), labelled_pauses(traced.labels, traced.tail_s))
     return Timeline(recording, timeline_data(recording, traced, commits, settings))

@@ -13,7 +13,7 @@ from lab_utils.core.labels import Ipu, Label, Labels, user_ipus, user_turns
 from lab_utils.latency.ablation.timing import turns_of
 from lab_utils.recordings.labels.checks import label_checks
 from lab_utils.session.caller.turns import caller_turns
-from lab_utils.turns.metrics import intervals
+from lab_utils.turns.metrics import labelled_pauses
 
 CUT_OFF = Labels(
     20.0,
@@ -57,7 +57,7 @@ def test_the_example_in_the_docstring():
 def test_a_turn_with_a_cut_off_pause_is_one_turn_for_all_who_count_turns():
     turns = user_turns(CUT_OFF)
     assert [(turn.start_s, turn.end_s) for turn in turns] == [(1.0, 4.0), (7.0, 8.0)]
-    assert intervals(CUT_OFF).n_turns == len(turns_of(CUT_OFF)) == len(turns) == 2
+    assert labelled_pauses(CUT_OFF).n_turns == len(turns_of(CUT_OFF)) == len(turns) == 2
     # The reactive caller needs a cue for what follows the pause, and cuts the turn there.
     assert [(turn.start_s, turn.end_s, turn.kind) for turn in caller_turns(CUT_OFF)] == [
         (1.0, 2.0, "opening"),
@@ -98,7 +98,7 @@ def test_turns_hold_each_ipu_but_backchannels_once_and_end_where_shifts_begin(la
     assert turns[: len(ended)] == ended
     assert len(turns) - len(ended) in (0, 1)
     assert [turn.end_s for turn in ended] == labels.of_kind("shift")[:, 0].tolist()
-    assert len(ended) == intervals(labels).n_turns == len(turns_of(labels))
+    assert len(ended) == labelled_pauses(labels).n_turns == len(turns_of(labels))
     for turn in turns:
         assert all(turn.start_s <= start_s < stop_s <= turn.end_s for start_s, stop_s in turn.ipus)
         assert turn.until_s > turn.end_s

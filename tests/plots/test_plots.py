@@ -21,7 +21,7 @@ from lab_utils.core.settings import Settings
 from lab_utils.core.sound import envelope
 from lab_utils.core.timeline import SAMPLE_RATE_HZ
 from lab_utils.plots.recordings import LABEL_NAMES
-from lab_utils.turns.metrics import attribute, intervals
+from lab_utils.turns.metrics import attribute, labelled_pauses
 from lab_utils.turns.replay import Block, replay
 
 SCRIPT = [
@@ -44,7 +44,7 @@ def recording(agent: bool = True) -> Recording:
 
 
 def commits(settings: Settings = SETTINGS) -> pd.DataFrame:
-    return attribute(replay(traced(), settings), intervals(LABELS, 4.0))
+    return attribute(replay(traced(), settings), labelled_pauses(LABELS, 4.0))
 
 
 def table() -> pd.DataFrame:

@@ -28,17 +28,17 @@ from lab_utils.core.traces import Commits
 from lab_utils.turns.metrics import (
     END_OF_TURN,
     HOLD,
-    INTERVAL_NAMES,
     LATENCIES,
+    PAUSE_NAMES,
     RATES,
     UNSCORED_HOLD,
-    Intervals,
-    Tally,
+    LabelledPauses,
+    SettingCounts,
     attribute,
-    intervals,
+    labelled_pauses,
     pareto_frontier,
+    setting_counts,
     summarize,
-    tally,
 )
 from lab_utils.turns.replay import decide, find_rows, replay, replay_branches, stt_events_for
 from lab_utils.turns.replay.records import Decisions
@@ -58,19 +58,21 @@ def commits_at(*times: float, cause: str = "detector", after_s: float = 0.0) -> 
 
 
 def tallies_of(labels, settings, conditions, offsets, seed):
-    """The recording with its predictions, and each phase's tally of the settings."""
+    """The recording with its predictions, and each phase's counts of the settings."""
     block = block_of(settings, conditions)
     recording = traced_of(labels, seed=seed, offsets=offsets, tail_s=TAIL_S)
     recording = complete(recording, [block])
-    tallies = []
+    counts = []
     for phase, (trace, eot) in enumerate(zip(recording.vad["livekit"], recording.eot, strict=True)):
         offset_s = trace.phase_samples / SAMPLE_RATE_HZ
         heard = stt_events_for(block, labels, offset_s)
         rows = find_rows(recording, block.vad, phase, frame_samples(block.conditions.frame_duration))
         agent = agent_turns(labels) + offset_s
         decisions = decide(rows, eot, agent, block.on(recording, offset_s), heard, trace)
-        tallies.append(tally(decisions, intervals(labels, TAIL_S), offset_s, np.full(len(settings), 8.0)))
-    return recording, tallies
+        counts.append(
+            setting_counts(decisions, labelled_pauses(labels, TAIL_S), offset_s, np.full(len(settings), 8.0))
+        )
+    return recording, counts
 
 
 # --- against the twin -----------------------------------------------------------------------------
@@ -84,13 +86,13 @@ def tallies_of(labels, settings, conditions, offsets, seed):
     st.integers(0, 2**32 - 1),
 )
 @hypothesis.settings(max_examples=40)
-def test_tally_and_summary_agree_with_the_definitions(conversations, settings, conditions, offsets, seed):
+def test_counts_and_summary_agree_with_the_definitions(conversations, settings, conditions, offsets, seed):
     pooled, marks, scores = [], [], [[] for _ in settings]
     for k, labels in enumerate(conversations):
-        recording, tallies = tallies_of(labels, settings, conditions, offsets, seed + k)
-        for phase, found in enumerate(tallies):
+        recording, counts = tallies_of(labels, settings, conditions, offsets, seed + k)
+        for phase, found in enumerate(counts):
             pooled.append(found)
-            marks.append(intervals(labels, TAIL_S))
+            marks.append(labelled_pauses(labels, TAIL_S))
             for s, one in enumerate(settings[:FEW]):
                 commits = replay(recording, one, conditions, phase)
                 waits = naive.waits(recording, one, conditions, phase)
@@ -117,7 +119,7 @@ def test_each_commit_is_attributed_to_the_label_it_falls_into(labels, settings, 
     recording, _ = tallies_of(labels, settings, conditions, (0,), seed)
     for one in settings:
         commits = replay(recording, one, conditions)
-        frame = attribute(commits, intervals(labels, TAIL_S))
+        frame = attribute(commits, labelled_pauses(labels, TAIL_S))
         expected = naive.attribute(labels, commits, TAIL_S)
         np.testing.assert_array_equal(frame["commit_s"], commits.time_s)
         assert tuple(frame["cause"]) == commits.cause
@@ -133,7 +135,7 @@ def test_each_commit_is_attributed_to_the_label_it_falls_into(labels, settings, 
 def test_table_parquet_and_twin_tell_the_same(labels, settings, conditions, seed):
     """The compressed counts, the commits one by one and the definitions give the same figures."""
     recording, (found,) = tallies_of(labels, settings, conditions, (0,), seed)
-    marks = intervals(labels, TAIL_S)
+    marks = labelled_pauses(labels, TAIL_S)
     for s, one in enumerate(settings[:FEW]):
         commits = replay(recording, one, conditions)
         waits = replay_branches(recording, one, conditions)
@@ -210,7 +212,7 @@ def test_a_commit_belongs_to_the_pause_whose_silence_caused_it(
     last_s, time_s, label, latency_s, false_boundary
 ):
     commits = Commits(np.array([time_s]), ("detector",), np.array([0.5]), np.array([last_s]))
-    (row,) = attribute(commits, intervals(CALL)).to_dict("records")
+    (row,) = attribute(commits, labelled_pauses(CALL)).to_dict("records")
     assert (row["label"], row["false_boundary"]) == (label, false_boundary)
     np.testing.assert_allclose(row["latency_s"], latency_s)
     (slow,) = naive.attribute(CALL, commits, 0.0)
@@ -218,24 +220,24 @@ def test_a_commit_belongs_to_the_pause_whose_silence_caused_it(
 
 
 def test_only_the_first_commit_after_an_end_of_turn_has_a_latency():
-    frame = attribute(commits_at(3.4, 3.9, 11.5), intervals(CALL))
+    frame = attribute(commits_at(3.4, 3.9, 11.5), labelled_pauses(CALL))
     np.testing.assert_allclose(frame["latency_s"], [0.4, np.nan, 0.5])
 
 
 def test_speech_after_the_last_labelled_end_of_turn_is_no_false_boundary():
     """The turn's end is not labelled, so the turn is in no denominator."""
-    assert not attribute(commits_at(15.5), intervals(CALL))["false_boundary"].any()
+    assert not attribute(commits_at(15.5), labelled_pauses(CALL))["false_boundary"].any()
     assert naive.score(CALL, commits_at(15.5), 0.0).turns_cut == 0
 
 
 def test_no_commits_give_an_empty_frame_with_all_columns():
-    frame = attribute(commits_at(), intervals(CALL))
+    frame = attribute(commits_at(), labelled_pauses(CALL))
     assert len(frame) == 0
     assert {"commit_s", "cause", "label", "turn", "latency_s", "false_boundary"} <= set(frame.columns)
 
 
 def test_a_recording_without_labels_has_no_intervals():
-    marks = intervals(Labels(10.0, (), ()))
+    marks = labelled_pauses(Labels(10.0, (), ()))
     assert (len(marks.start_s), marks.n_turns) == (0, 0)
     assert attribute(commits_at(1.0), marks)["label"].tolist() == ["other"]
 
@@ -246,22 +248,22 @@ def test_a_recording_without_labels_has_no_intervals():
 )
 def test_holds_from_two_tenths_to_five_seconds_are_scored_both_included(duration_s, kind):
     labels = Labels(20.0, (), (Label("hold", 7.1, 7.1 + duration_s),))
-    assert intervals(labels).kind.tolist() == [kind]
+    assert labelled_pauses(labels).kind.tolist() == [kind]
 
 
 def test_the_ends_of_scored_holds_can_be_moved():
     labels = Labels(20.0, (), (Label("hold", 1.0, 1.1), Label("hold", 2.0, 8.0)))
-    assert intervals(labels, shortest_hold_s=0.1, longest_hold_s=6.0).count(HOLD) == 2
+    assert labelled_pauses(labels, shortest_hold_s=0.1, longest_hold_s=6.0).count(HOLD) == 2
 
 
 def test_the_last_end_of_turn_waits_until_the_end_of_the_added_silence():
     labels = Labels(10.0, (Ipu("user", 1.0, 9.0),), (Label("shift", 9.0, 9.0),))
-    marks = intervals(labels, tail_s=8.0)
+    marks = labelled_pauses(labels, tail_s=8.0)
     assert marks.end_s[marks.kind == END_OF_TURN].tolist() == [18.0]
 
 
 def test_the_pause_after_a_turn_lasts_until_the_users_next_sound():
-    marks = intervals(CALL)
+    marks = labelled_pauses(CALL)
     assert marks.end_s[marks.kind == END_OF_TURN].tolist() == [5.0, 15.0]
 
 
@@ -272,21 +274,21 @@ def test_labels_rounded_to_a_hundredth_still_give_disjoint_intervals():
         (Ipu("user", 1.0, 2.005), Ipu("user", 2.995, 4.008), Ipu("user", 6.004, 6.3), Ipu("user", 8.0, 9.0)),
         (Label("hold", 2.0, 3.0), Label("shift", 4.0, 5.0), Label("backchannel", 6.0, 6.3)),
     )
-    marks = intervals(labels)
+    marks = labelled_pauses(labels)
     assert np.all(marks.end_s[:-1] <= marks.start_s[1:])
-    assert [INTERVAL_NAMES[k] for k in marks.kind] == ["hold", "end_of_turn", "backchannel"]
-    backchannel = INTERVAL_NAMES.index("backchannel")
+    assert [PAUSE_NAMES[k] for k in marks.kind] == ["hold", "end_of_turn", "backchannel"]
+    backchannel = PAUSE_NAMES.index("backchannel")
     assert marks.end_s[marks.kind == backchannel].tolist() == [8.0]
 
 
 @given(conversations())
 def test_intervals_are_disjoint_and_in_order(labels):
-    marks = intervals(labels, TAIL_S)
+    marks = labelled_pauses(labels, TAIL_S)
     assert np.all(marks.start_s <= marks.end_s)
     assert np.all(marks.end_s[:-1] <= marks.start_s[1:])
 
 
-def tally_at(times_s, labels: Labels) -> Tally:
+def counts_at(times_s, labels: Labels) -> SettingCounts:
     """One setting that commits at these times without a wait."""
     times_s = np.asarray(times_s, dtype=float)
     n = len(times_s)
@@ -303,7 +305,7 @@ def tally_at(times_s, labels: Labels) -> Tally:
         probability=np.full((n, 1), np.nan),
         last_speaking_s=times_s[:, None],
     )
-    return tally(decisions, intervals(labels), 0.0, WAIT_S)
+    return setting_counts(decisions, labelled_pauses(labels), 0.0, WAIT_S)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +329,7 @@ def tally_at(times_s, labels: Labels) -> Tally:
 def test_intervals_include_their_start_and_not_their_end(
     time_s, holds, turns, cut_offs, backchannels, latencies_s
 ):
-    found = tally_at([time_s], CALL)
+    found = counts_at([time_s], CALL)
     assert found.holds_cut.tolist() == [holds]
     assert found.turns_cut.tolist() == [turns]
     assert found.cut_offs_cut.tolist() == [cut_offs]
@@ -340,26 +342,28 @@ def test_a_turn_cut_very_often_counts_once(n):
     """256 hits of one turn must not add up to none in a byte."""
     holds = tuple(Label("hold", float(k), k + 0.9) for k in range(n))
     labels = Labels(n + 10.0, (), (*holds, Label("shift", n + 1.0, n + 1.0)))
-    found = tally_at(np.arange(n) + 0.5, labels)
+    found = counts_at(np.arange(n) + 0.5, labels)
     assert (found.turns_cut[0], found.holds_cut[0]) == (1, n)
 
 
 # --- percentiles and rates ------------------------------------------------------------------------
 
 
-def tally_of(latency_s, **counts) -> Tally:
+def tally_of(latency_s, **counts) -> SettingCounts:
     """A tally of one setting per column of latencies."""
     latency_s = np.asarray(latency_s, dtype=float)
     none = np.zeros(latency_s.shape[1], dtype=np.int64)
-    names = [one.name for one in dataclasses.fields(Tally) if one.name != "latency_s"]
-    return Tally(**{name: np.asarray(counts.get(name, none)) for name in names}, latency_s=latency_s)
+    names = [one.name for one in dataclasses.fields(SettingCounts) if one.name != "latency_s"]
+    return SettingCounts(**{name: np.asarray(counts.get(name, none)) for name in names}, latency_s=latency_s)
 
 
-def marks_with(n_holds: int, n_turns: int) -> Intervals:
+def marks_with(n_holds: int, n_turns: int) -> LabelledPauses:
     start_s = np.arange(n_holds, dtype=float)
     kind = np.full(n_holds, HOLD, dtype=np.int64)
     zeros = np.zeros(n_holds, dtype=np.int64)
-    return Intervals(start_s, start_s + 0.5, kind, zeros, np.full(n_holds, np.inf), n_turns, np.zeros((0, 2)))
+    return LabelledPauses(
+        start_s, start_s + 0.5, kind, zeros, np.full(n_holds, np.inf), n_turns, np.zeros((0, 2))
+    )
 
 
 @given(
@@ -415,6 +419,6 @@ def test_the_script_of_a_conversation_gives_every_kind_of_label():
             Turn((1.0,), (), reply=0.0),
         ]
     )
-    marks = intervals(labels)
-    assert {INTERVAL_NAMES[k] for k in marks.kind} == set(INTERVAL_NAMES)
+    marks = labelled_pauses(labels)
+    assert {PAUSE_NAMES[k] for k in marks.kind} == set(PAUSE_NAMES)
     assert marks.n_turns == 2

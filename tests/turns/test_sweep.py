@@ -17,7 +17,7 @@ from lab_utils.turns import sweep as sweeping
 from lab_utils.turns.choose import Budget, NoneWithinBudget, choose
 from lab_utils.turns.grid import expand, row_of, settings_of
 from lab_utils.turns.held_out import held_out
-from lab_utils.turns.metrics import LATENCIES, RATES, attribute, intervals
+from lab_utils.turns.metrics import LATENCIES, RATES, attribute, labelled_pauses
 from lab_utils.turns.replay import MissingPredictions, blocks_of, replay, replay_branches
 from lab_utils.turns.sweep import Corpus, commits_table, counts, figures_of, make_folds, score_one, sweep
 
@@ -381,7 +381,7 @@ def test_the_commits_of_a_setting_are_listed_with_what_they_mean(corpus, table, 
         for recording in corpus.recordings:
             for phase in range(recording.phases):
                 commits = replay(recording, settings, conditions, phase)
-                marks = intervals(recording.labels, recording.tail_s)
+                marks = labelled_pauses(recording.labels, recording.tail_s)
                 waits = replay_branches(recording, settings, conditions, phase)
                 expected = attribute(commits, marks, waits, 8.0)
                 of_run = (
@@ -403,5 +403,5 @@ def test_todays_defaults_are_scored_beside_the_grid(corpus, conditions):
     )
     result = sweep(corpus, row_of(settings), conditions, quiet=True)
     block = sweeping.Block.of(settings, conditions)
-    frame = figures_of(corpus.score(block, corpus.pauses(settings.vad, 0.02)), corpus.marks)
+    frame = figures_of(corpus.score(block, corpus.pauses(settings.vad, 0.02)), corpus.labelled)
     assert result.table["latency_mean"].tolist() == [pytest.approx(frame.loc["latency_mean", "value"])]

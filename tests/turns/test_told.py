@@ -16,7 +16,7 @@ from lab_utils.core.settings import Conditions, Settings
 from lab_utils.core.timeline import SAMPLE_RATE_HZ
 from lab_utils.core.traces import Traced
 from lab_utils.turns import grid
-from lab_utils.turns.metrics import intervals
+from lab_utils.turns.metrics import labelled_pauses
 from lab_utils.turns.replay import Block, blocks_of, commit_times, replay, replay_branches
 from lab_utils.turns.sweep import Corpus, sweep
 
@@ -29,7 +29,7 @@ def call(seed: int, noise: float = 0.1) -> tuple[Traced, np.random.Generator]:
     rng = np.random.default_rng(seed)
     turns = [Turn((1.0, 1.2), ((0.7, "hold"),), gap=1.0, reply=1.0, rest=0.4) for _ in range(3)]
     recording = traced_of(labels_of(turns), seed=seed, offsets=(0, 300), noise=noise)
-    ends_s = intervals(recording.labels).start_s[rng.random(6) < 0.8]
+    ends_s = labelled_pauses(recording.labels).start_s[rng.random(6) < 0.8]
     ends_s = ends_s + rng.normal(0.0, 0.12, len(ends_s))
     finals = np.stack((ends_s, ends_s + rng.choice([0.05, 0.3, 0.8, 1.5], len(ends_s))), axis=1)
     return replace(recording, finals=finals[np.argsort(finals[:, 0])]), rng
@@ -76,7 +76,7 @@ def test_a_told_final_is_taken_as_it_was_and_others_after_the_assumed_delay() ->
 def test_a_branch_hears_the_told_finals_of_what_was_said_before_it() -> None:
     settings = Settings().replace(detector="vad", min_delay=0.0)
     recording, _ = call(1, noise=0.0)
-    marks = intervals(recording.labels)
+    marks = labelled_pauses(recording.labels)
     ends_s = marks.start_s[marks.ends_of_turn]
     recording = replace(recording, finals=np.stack((ends_s, ends_s + 2.9), axis=1))
     recording = complete(recording, [Block.of(settings, CONDITIONS)])

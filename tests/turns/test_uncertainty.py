@@ -1,4 +1,4 @@
-"""Intervals against their definitions written out, and how often they contain the truth."""
+"""LabelledPauses against their definitions written out, and how often they contain the truth."""
 
 from __future__ import annotations
 

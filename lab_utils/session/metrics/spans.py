@@ -18,7 +18,7 @@ from ...core.labels import Labels, as_spans
 from ...core.session_log import SessionEvent, SessionEventKind, SessionLog
 from ...core.timeline import Floats
 from ...core.traces import Commits
-from ...turns.metrics.intervals import attribute, intervals
+from ...turns.metrics.labelled_pauses import attribute, labelled_pauses
 
 _NEXT: dict[SessionEventKind, tuple[SessionEventKind | None, SessionEventKind]] = {
     "llm_starts": ("llm_first_token", "llm_ends"),
@@ -132,4 +132,4 @@ def session_commits(log: SessionLog, labels: Labels | None = None) -> pd.DataFra
     last = [event.data.get("last_speaking_s") for event in events]
     last_speaking_s = np.where([one is None for one in last], time_s, np.array(last, dtype=np.float64))
     tail_s = max(0.0, log.duration_s - labels.duration_s)
-    return attribute(Commits(time_s, cause, probability, last_speaking_s), intervals(labels, tail_s))
+    return attribute(Commits(time_s, cause, probability, last_speaking_s), labelled_pauses(labels, tail_s))

@@ -2,7 +2,7 @@
 
 Goal: how often a setting cuts the user off, how long it lets them wait and how often it never answers, for
 many settings at once, pooled over recordings and takes, with 95 % intervals by recording (`uncertainty`).
-Conventions: seconds of recording time; arrays are (labelled intervals, settings); infinity for "no commit".
+Conventions: seconds of recording time; arrays are (labelled pauses, settings); infinity for "no commit".
 Definitions (after livekit/eot-bench; examples and reasons in docs/figures.md):
 - A commit belongs to the pause whose silence caused it, also if it comes a moment after the user went on
   (`owners`). What belongs to no label is counted apart (`commits_in_no_label`) and enters no rate.
@@ -20,49 +20,49 @@ Definitions (after livekit/eot-bench; examples and reasons in docs/figures.md):
 """
 
 from .figures import figures
-from .intervals import (
+from .labelled_pauses import (
     BACKCHANNEL,
     CUT_OFF,
     END_OF_TURN,
     HOLD,
-    INTERVAL_NAMES,
     LONGEST_HOLD_S,
+    PAUSE_NAMES,
     SHORTEST_HOLD_S,
     UNSCORED_HOLD,
-    Intervals,
+    LabelledPauses,
     attribute,
     attributes,
-    intervals,
+    labelled_pauses,
     owners,
 )
 from .per_recording import PerRecording, per_recording
 from .scores import LATENCIES, PERCENTILES, RATES, coin_flips, pareto_frontier, summarize, weighted_percentile
-from .tally import Tally, tally
+from .setting_counts import SettingCounts, setting_counts
 
 __all__ = [
     "BACKCHANNEL",
     "CUT_OFF",
     "END_OF_TURN",
     "HOLD",
-    "INTERVAL_NAMES",
     "LATENCIES",
     "LONGEST_HOLD_S",
+    "PAUSE_NAMES",
     "PERCENTILES",
     "RATES",
     "SHORTEST_HOLD_S",
     "UNSCORED_HOLD",
-    "Intervals",
+    "LabelledPauses",
     "PerRecording",
-    "Tally",
+    "SettingCounts",
     "attribute",
     "attributes",
     "coin_flips",
     "figures",
-    "intervals",
+    "labelled_pauses",
     "owners",
     "pareto_frontier",
     "per_recording",
+    "setting_counts",
     "summarize",
-    "tally",
     "weighted_percentile",
 ]

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.timeline import Floats
-from .intervals import CUT_OFF, Intervals
-from .tally import Tally
+from .labelled_pauses import CUT_OFF, LabelledPauses
+from .setting_counts import SettingCounts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,28 +48,30 @@ class PerRecording:
         return len(self.latency_s)
 
 
-def per_recording(tallies: Sequence[Tally], marks: Intervals, setting: int = 0) -> PerRecording:
-    """The statistics of one setting of a block; `tallies`: one per take of the recording, at least one.
+def per_recording(
+    counts: Sequence[SettingCounts], labelled: LabelledPauses, setting: int = 0
+) -> PerRecording:
+    """The statistics of one setting of a block; `counts`: one per take of the recording, at least one.
 
     >>> from lab_utils.core.labels import Ipu, Label, Labels
-    >>> from lab_utils.turns.metrics import intervals
+    >>> from lab_utils.turns.metrics import labelled_pauses
     >>> labels = Labels(9.0, (Ipu("user", 1.0, 2.0),), (Label("shift", 2.0, 3.0),))
     >>> none = np.zeros(1, dtype=np.int64)
-    >>> takes = [Tally(*[none] * 5, none[None], none, none, np.array([[s]])) for s in (0.6, np.inf)]
-    >>> one = per_recording(takes, intervals(labels))
+    >>> takes = [SettingCounts(*[none] * 5, none[None], none, none, np.array([[s]])) for s in (0.6, np.inf)]
+    >>> one = per_recording(takes, labelled_pauses(labels))
     >>> one.turns, one.missed, one.latency_s.tolist()
     (1, 0.5, [[0.6], [inf]])
     """
-    latency_s = np.stack([t.latency_s[:, setting] for t in tallies])
+    latency_s = np.stack([t.latency_s[:, setting] for t in counts])
 
     def mean(name: str) -> float:
-        return float(np.mean([getattr(t, name)[setting] for t in tallies]))
+        return float(np.mean([getattr(t, name)[setting] for t in counts]))
 
     return PerRecording(
-        holds=marks.n_holds,
+        holds=labelled.n_holds,
         holds_cut=mean("holds_cut") + mean("cut_offs_cut"),
-        holds_cut_at_most=mean("holds_cut") + marks.count(CUT_OFF),
-        turns=marks.n_turns,
+        holds_cut_at_most=mean("holds_cut") + labelled.count(CUT_OFF),
+        turns=labelled.n_turns,
         turns_cut=mean("turns_cut"),
         turns_cut_at_most=mean("turns_cut_at_most"),
         timeouts=mean("timeouts"),

@@ -1,4 +1,4 @@
-"""Rates and latencies from tallies, pooled over recordings and takes; the frontier."""
+"""Rates and latencies from counts, pooled over recordings and takes; the frontier."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.timeline import Floats, Ints
-from .intervals import BACKCHANNEL, CUT_OFF, Intervals
-from .tally import Counts, Tally
+from .labelled_pauses import BACKCHANNEL, CUT_OFF, LabelledPauses
+from .setting_counts import Counts, SettingCounts
 
 PERCENTILES = (50, 90, 95)
 LATENCIES = ("latency_mean", *(f"latency_p{q}" for q in PERCENTILES))
@@ -19,75 +19,75 @@ CHUNK = 1024
 RATES = ("false_boundary_rate", "false_boundary_rate_per_turn", "timeout_rate", "missed_rate")
 
 
-def summarize(tallies: Sequence[Tally], marks: Sequence[Intervals]) -> dict[str, Floats]:
+def summarize(counts: Sequence[SettingCounts], labelled: Sequence[LabelledPauses]) -> dict[str, Floats]:
     """Rates and latencies of a block of settings over recordings and takes, each of shape=(settings,).
 
-    One tally and one set of intervals per recording and take: takes are averaged by pooling. A rate without
+    One of each per recording and take: takes are averaged by pooling. A rate without
     a denominator, and a latency without a turn, is NaN.
 
     >>> from lab_utils.core.labels import Ipu, Label, Labels
-    >>> from lab_utils.turns.metrics import intervals
+    >>> from lab_utils.turns.metrics import labelled_pauses
     >>> labels = Labels(9.0, (Ipu("user", 1.0, 2.0),), (Label("shift", 2.0, 3.0),))
     >>> none = np.zeros(1, dtype=np.int64)
     >>> waits_s = (np.array([[wait_s]]) for wait_s in (0.6, 0.8, np.inf))
-    >>> takes = [Tally(*[none] * 5, none[None], none, none, wait_s) for wait_s in waits_s]
-    >>> found = summarize(takes, [intervals(labels)] * 3)
+    >>> takes = [SettingCounts(*[none] * 5, none[None], none, none, wait_s) for wait_s in waits_s]
+    >>> found = summarize(takes, [labelled_pauses(labels)] * 3)
     >>> [float(found[name][0].round(3)) for name in ("latency_mean", "latency_p50", "latency_p95")]
     [0.7, 0.8, inf]
     >>> float(found["missed_rate"][0].round(3)), float(found["longest_wait"][0])
     (0.333, inf)
     """
-    n_holds = sum(m.n_holds for m in marks)
-    n_turns = sum(m.n_turns for m in marks)
-    n_settings = len(tallies[0].timeouts)
-    parts = [_latencies(tallies, slice(k, k + CHUNK)) for k in range(0, n_settings, CHUNK)]
+    n_holds = sum(m.n_holds for m in labelled)
+    n_turns = sum(m.n_turns for m in labelled)
+    n_settings = len(counts[0].timeouts)
+    parts = [_latencies(counts, slice(k, k + CHUNK)) for k in range(0, n_settings, CHUNK)]
     committed, longest, *figures = (np.concatenate(part) for part in zip(*parts, strict=True))
-    holds_cut = _total(tallies, "holds_cut")
+    holds_cut = _total(counts, "holds_cut")
     rates = {
-        "false_boundary_rate": _ratio(holds_cut + _total(tallies, "cut_offs_cut"), n_holds),
-        "false_boundary_rate_per_turn": _ratio(_total(tallies, "turns_cut"), n_turns),
-        "timeout_rate": _ratio(_total(tallies, "timeouts"), n_turns),
+        "false_boundary_rate": _ratio(holds_cut + _total(counts, "cut_offs_cut"), n_holds),
+        "false_boundary_rate_per_turn": _ratio(_total(counts, "turns_cut"), n_turns),
+        "timeout_rate": _ratio(_total(counts, "timeouts"), n_turns),
         "missed_rate": _ratio(n_turns - committed, n_turns),
-        "false_boundary_rate_at_most": _ratio(holds_cut + sum(m.count(CUT_OFF) for m in marks), n_holds),
-        "false_boundary_rate_per_turn_at_most": _ratio(_total(tallies, "turns_cut_at_most"), n_turns),
+        "false_boundary_rate_at_most": _ratio(holds_cut + sum(m.count(CUT_OFF) for m in labelled), n_holds),
+        "false_boundary_rate_per_turn_at_most": _ratio(_total(counts, "turns_cut_at_most"), n_turns),
         "backchannel_rate": _ratio(
-            _total(tallies, "backchannels_hit"), sum(m.count(BACKCHANNEL) for m in marks)
+            _total(counts, "backchannels_hit"), sum(m.count(BACKCHANNEL) for m in labelled)
         ),
-        "commits_in_no_label": _total(tallies, "in_no_label").astype(np.float64),
+        "commits_in_no_label": _total(counts, "in_no_label").astype(np.float64),
         "longest_wait": longest,
     }
     return rates | dict(zip(LATENCIES, figures, strict=True))
 
 
-def coin_flips(tallies: Sequence[Sequence[Tally]], marks: Sequence[Intervals]) -> Floats:
+def coin_flips(counts: Sequence[Sequence[SettingCounts]], labelled: Sequence[LabelledPauses]) -> Floats:
     """The probability that two takes of a call disagree on whether a hold is cut, shape=(settings,).
 
-    `tallies[r]`: recording r's, one per take. Over the scored holds and cut-off pauses of all recordings; NaN
+    `counts[r]`: recording r's, one per take. Over the scored holds and cut-off pauses of all recordings; NaN
     without any, or with a single take.
 
     >>> from lab_utils.core.labels import Label, Labels
-    >>> from lab_utils.turns.metrics import intervals
-    >>> marks = intervals(Labels(9.0, (), (Label("hold", 1.0, 1.5), Label("hold", 3.0, 3.5))))
+    >>> from lab_utils.turns.metrics import labelled_pauses
+    >>> labelled = labelled_pauses(Labels(9.0, (), (Label("hold", 1.0, 1.5), Label("hold", 3.0, 3.5))))
     >>> none = np.zeros(1, dtype=np.int64)
     >>> takes = [
-    ...     Tally(*[none] * 5, np.array([[bits]], dtype=np.uint64), none, none, np.zeros((0, 1)))
+    ...     SettingCounts(*[none] * 5, np.array([[bits]], dtype=np.uint64), none, none, np.zeros((0, 1)))
     ...     for bits in (0b00, 0b01, 0b01)
     ... ]
-    >>> coin_flips([takes], [marks]).round(3).tolist()  # of 3 pairs 2 disagree, on one hold of two
+    >>> coin_flips([takes], [labelled]).round(3).tolist()  # of 3 pairs 2 disagree, on one hold of two
     [0.333]
     """
-    differ = np.zeros(tallies[0][0].cut_words.shape[1])
+    differ = np.zeros(counts[0][0].cut_words.shape[1])
     n = 0
-    for takes, mark in zip(tallies, marks, strict=True):
+    for takes, pauses in zip(counts, labelled, strict=True):
         for one, other in combinations(takes, 2):
             differ += np.bitwise_count(one.cut_words ^ other.cut_words).sum(axis=0)
-            n += mark.n_holds
+            n += pauses.n_holds
     return differ / n if n else np.full(len(differ), np.nan)
 
 
-def _latencies(tallies: Sequence[Tally], settings: slice) -> list[Floats]:
+def _latencies(counts: Sequence[SettingCounts], settings: slice) -> list[Floats]:
     """Committed turns, longest and mean latency and percentiles of some settings, each shape=(settings,)."""
-    latency_s = np.concatenate([t.latency_s.T[settings] for t in tallies], axis=1)
+    latency_s = np.concatenate([t.latency_s.T[settings] for t in counts], axis=1)
     latency_s.sort(axis=1)
     sum_s = latency_s.sum(axis=1)
     committed = np.full(len(latency_s), latency_s.shape[1])
@@ -100,8 +100,8 @@ def _latencies(tallies: Sequence[Tally], settings: slice) -> list[Floats]:
     return [committed, longest_s, mean_s, *(percentile(latency_s, q) for q in PERCENTILES)]
 
 
-def _total(tallies: Sequence[Tally], name: str) -> Counts:
-    return np.asarray(np.sum([getattr(t, name) for t in tallies], axis=0))
+def _total(counts: Sequence[SettingCounts], name: str) -> Counts:
+    return np.asarray(np.sum([getattr(t, name) for t in counts], axis=0))
 
 
 def _ratio(count: Counts, n: int) -> Floats:

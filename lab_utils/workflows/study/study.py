@@ -112,7 +112,7 @@ class Study(Measured):
         """
         number = self.number(recording)
         replayed = replay(self.corpus.recordings[number], settings or self.defaults, self.conditions, phase)
-        return attribute(replayed, self.corpus.marks[number])
+        return attribute(replayed, self.corpus.labelled[number])
 
     def failures(self, settings: Settings | None = None) -> pd.DataFrame:
         """The false boundaries on all recordings, in audio phase 0, with the recording's name in front."""

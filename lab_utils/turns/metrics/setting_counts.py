@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ...core.timeline import Floats, Ints
 from ...core.traces import Bools
 from ..replay.records import Decisions
-from .intervals import BACKCHANNEL, CUT_OFF, END_OF_TURN, HOLD, Intervals, owners
+from .labelled_pauses import BACKCHANNEL, CUT_OFF, END_OF_TURN, HOLD, LabelledPauses, owners
 
 Counts = NDArray[np.int64]
 Words = NDArray[np.uint64]
@@ -33,7 +33,7 @@ _ELSEWHERE = -2
 
 
 @dataclass(frozen=True)
-class Tally:
+class SettingCounts:
     """Counts of one recording, one take, for a block of settings; each shape=(settings,) unless said."""
 
     holds_cut: Counts
@@ -57,10 +57,10 @@ class Tally:
 
 @dataclass(frozen=True)
 class _Cells:
-    """Pairs (row, interval) such that a commit of the row may be scored under the interval."""
+    """Pairs (row, pause) such that a commit of the row may be scored under the pause."""
 
     row: Ints
-    interval: Ints
+    pause: Ints
     bit_cell: Ints
     """The cell behind each bit that can be set, in order of the words; a cell may set two (its hold and its
     turn)."""
@@ -90,34 +90,66 @@ class _Rows:
     """Whether a threshold takes this side in a row; shape=(rows, levels)."""
 
 
-def tally(decisions: Decisions, marks: Intervals, offset_s: float, longest_wait_s: Floats) -> Tally:
+def setting_counts(
+    decisions: Decisions, labelled: LabelledPauses, offset_s: float, longest_wait_s: Floats
+) -> SettingCounts:
     """Score every setting's commits on one recording.
 
     `offset_s` is stream time less recording time; `longest_wait_s`, shape=(settings,): an end of turn that
     is committed later is missed.
 
     >>> from lab_utils.core.labels import Ipu, Label, Labels
-    >>> from lab_utils.turns.metrics import intervals
+    >>> from lab_utils.turns.metrics import labelled_pauses
     >>> from lab_utils.turns.replay.records import Forks, PauseCommits, TriggerCommits
     >>> user = Ipu("user", 1.0, 2.0), Ipu("user", 2.5, 3.0)
-    >>> marks = intervals(Labels(9.0, user, (Label("hold", 2.0, 2.5), Label("shift", 3.0, 4.0))))
+    >>> labelled = labelled_pauses(Labels(9.0, user, (Label("hold", 2.0, 2.5), Label("shift", 3.0, 4.0))))
     >>> commit_s = np.array([[2.25, np.inf], [3.5, 3.75]])  # of two settings, in two pauses
     >>> silence_s, no_detector = np.array([[2.0], [3.0]]), np.full((2, 1), np.nan)
     >>> first = PauseCommits(commit_s, silence_s, np.isfinite(commit_s), no_detector)
     >>> decided = Decisions.side_by_side(first, np.array([-1, -1]), [TriggerCommits.none(2)], Forks())
-    >>> found = tally(decided, marks, 0.0, np.array([8.0, 8.0]))
+    >>> found = setting_counts(decided, labelled, 0.0, np.array([8.0, 8.0]))
     >>> found.holds_cut.tolist(), found.latency_s.tolist()
     ([1, 0], [[0.5, 0.75]])
     """
-    sides = _sides(decisions, marks, offset_s)
-    cells = _cells(sides, marks)
+    sides = _sides(decisions, labelled, offset_s)
+    cells = _cells(sides, labelled)
     columns = decisions.min_column, decisions.max_column
     found = [
-        _of_side(side, decisions.level, column, cells, marks)
+        _of_side(side, decisions.level, column, cells, labelled)
         for side, column in zip(sides, columns, strict=True)
     ]
     words, in_no_label = found[0][0] | found[1][0], found[0][1] + found[1][1]
     first_s = [found[0][2], found[1][2]]
+    _add_undecided(decisions, labelled, sides, cells, words, in_no_label, first_s)
+    within = longest_wait_s[:, None] + 1e-9
+    first_s = [np.where(side_s <= within, side_s, np.inf) for side_s in first_s]
+    counted = np.bitwise_count(words)
+    pieces = [slice(*cells.first_word[k : k + 2]) for k in range(len(COUNTED))]
+    counts = {
+        name: counted[piece].sum(axis=0, dtype=np.int64) for name, piece in zip(COUNTED, pieces, strict=True)
+    }
+    turns = words[pieces[1]] | _turn_bits(np.flatnonzero(labelled.cut_off_turns), labelled.n_turns)[:, None]
+    return SettingCounts(
+        **counts,
+        cut_words=np.concatenate([words[pieces[0]], words[pieces[2]]]),
+        turns_cut_at_most=np.bitwise_count(turns).sum(axis=0, dtype=np.int64),
+        in_no_label=in_no_label,
+        timeouts=np.count_nonzero(first_s[1] < first_s[0], axis=1),
+        latency_s=np.minimum(*first_s).T,
+    )
+
+
+def _add_undecided(
+    decisions: Decisions,
+    labelled: LabelledPauses,
+    sides: list[_Rows],
+    cells: _Cells,
+    words: Words,
+    in_no_label: Counts,
+    first_s: list[Floats],
+) -> None:
+    """Add the pauses whose acceptance depends on the delays too, setting by setting, to the last three."""
+    columns = decisions.min_column, decisions.max_column
     undecided = ~(decisions.accepted | decisions.rejected)
     for level in np.flatnonzero(undecided.any(axis=0)):
         settings = np.flatnonzero(decisions.level == level)
@@ -130,33 +162,17 @@ def tally(decisions: Decisions, marks: Intervals, offset_s: float, longest_wait_
                 owner = side.owner[row, column[chosen]]
                 in_no_label[chosen] += owner == -1
                 for cell in np.flatnonzero(cells.row == row).tolist():
-                    interval = cells.interval[cell]
-                    own = chosen[owner == interval]
+                    pause = cells.pause[cell]
+                    own = chosen[owner == pause]
                     for bit in np.flatnonzero(cells.bit_cell == cell).tolist():
                         word = cells.word[np.searchsorted(cells.word_start, bit, side="right") - 1]
                         words[word, own] |= cells.bit[bit]
-                    if marks.kind[interval] == END_OF_TURN:
-                        turn, after_s = marks.turn[interval], side.commit_s[row, column[own]]
-                        which[own, turn] = np.minimum(which[own, turn], after_s - marks.start_s[interval])
-    within = longest_wait_s[:, None] + 1e-9
-    first_s = [np.where(side_s <= within, side_s, np.inf) for side_s in first_s]
-    counted = np.bitwise_count(words)
-    pieces = [slice(*cells.first_word[k : k + 2]) for k in range(len(COUNTED))]
-    counts = {
-        name: counted[piece].sum(axis=0, dtype=np.int64) for name, piece in zip(COUNTED, pieces, strict=True)
-    }
-    turns = words[pieces[1]] | _turn_bits(np.flatnonzero(marks.cut_off_turns), marks.n_turns)[:, None]
-    return Tally(
-        **counts,
-        cut_words=np.concatenate([words[pieces[0]], words[pieces[2]]]),
-        turns_cut_at_most=np.bitwise_count(turns).sum(axis=0, dtype=np.int64),
-        in_no_label=in_no_label,
-        timeouts=np.count_nonzero(first_s[1] < first_s[0], axis=1),
-        latency_s=np.minimum(*first_s).T,
-    )
+                    if labelled.kind[pause] == END_OF_TURN:
+                        turn, after_s = labelled.turn[pause], side.commit_s[row, column[own]]
+                        which[own, turn] = np.minimum(which[own, turn], after_s - labelled.start_s[pause])
 
 
-def _sides(decisions: Decisions, marks: Intervals, offset_s: float) -> list[_Rows]:
+def _sides(decisions: Decisions, labelled: LabelledPauses, offset_s: float) -> list[_Rows]:
     """Both sides of the decisions, with the label that each commit is scored under."""
     late_s = decisions.late_s - offset_s
     last_s = decisions.last_speaking_s - offset_s
@@ -178,17 +194,22 @@ def _sides(decisions: Decisions, marks: Intervals, offset_s: float) -> list[_Row
             commit_s = np.concatenate((commit_s, other_s))
             own_last_s = np.concatenate((np.broadcast_to(last_s, shape), late_last_s))
             taken = np.concatenate((taken, every if not sides else ~every))
-        owner = owners(own_last_s, commit_s, marks)
-        sides.append(_Rows(commit_s, _scored(owner, commit_s, branch, decisions, marks, offset_s), taken))
+        owner = owners(own_last_s, commit_s, labelled)
+        sides.append(_Rows(commit_s, _scored(owner, commit_s, branch, decisions, labelled, offset_s), taken))
     return sides
 
 
 def _scored(
-    owner: Ints, commit_s: Floats, branch: Ints, decisions: Decisions, marks: Intervals, offset_s: float
+    owner: Ints,
+    commit_s: Floats,
+    branch: Ints,
+    decisions: Decisions,
+    labelled: LabelledPauses,
+    offset_s: float,
 ) -> Ints:
     """The owners, `_ELSEWHERE` for what isn't scored there and where there is no commit."""
-    ends = marks.ends_of_turn
-    until_s = np.append(marks.agent_s, np.inf)  # a cut-off pause is known until then
+    ends = labelled.ends_of_turn
+    until_s = np.append(labelled.agent_s, np.inf)  # a cut-off pause is known until then
     until_s[ends[decisions.forks.turn]] = decisions.forks.from_s - offset_s
     own_end = np.append(ends[decisions.forks.turn], -1)[branch][:, None]
     on_tape = branch[:, None] < 0
@@ -196,30 +217,30 @@ def _scored(
     return np.where(np.isfinite(commit_s) & scored, owner, _ELSEWHERE)
 
 
-def _cells(sides: list[_Rows], marks: Intervals) -> _Cells:
+def _cells(sides: list[_Rows], labelled: LabelledPauses) -> _Cells:
     """What can be hit, and the bits that stand for it."""
-    found = np.zeros((len(sides[0].owner), len(marks.kind)), np.bool_)
+    found = np.zeros((len(sides[0].owner), len(labelled.kind)), np.bool_)
     for side in sides[: 1 if sides[0].owner is sides[1].owner else 2]:
         rows, columns = np.nonzero(side.owner >= 0)
         found[rows, side.owner[rows, columns]] = True
-    row, interval = np.nonzero(found)
-    own, of_turn, first_word = _numbered(marks)
-    number = np.concatenate((own[interval], of_turn[interval]))
+    row, pause = np.nonzero(found)
+    own, of_turn, first_word = _numbered(labelled)
+    number = np.concatenate((own[pause], of_turn[pause]))
     order = np.argsort(number, kind="stable")
     order = order[np.searchsorted(number[order], 0) :]  # from the first that has a bit on
     word, word_start = _runs(number[order] // WORD_BITS)
-    ends = np.flatnonzero(marks.kind[interval] == END_OF_TURN)
-    ends = ends[np.argsort(marks.turn[interval[ends]], kind="stable")]
+    ends = np.flatnonzero(labelled.kind[pause] == END_OF_TURN)
+    ends = ends[np.argsort(labelled.turn[pause[ends]], kind="stable")]
     return _Cells(
         row,
-        interval,
-        order % max(1, len(interval)),
+        pause,
+        order % max(1, len(pause)),
         np.left_shift(np.uint64(1), (number[order] % WORD_BITS).astype(np.uint64)),
         word,
         word_start,
         first_word,
         ends,
-        *_runs(marks.turn[interval[ends]]),
+        *_runs(labelled.turn[pause[ends]]),
     )
 
 
@@ -229,17 +250,17 @@ def _runs(ordered: Ints) -> tuple[Ints, Ints]:
     return ordered[start], start
 
 
-def _numbered(marks: Intervals) -> tuple[Ints, Ints, Ints]:
-    """Each interval's own bit and its turn's, -1 for none, and the first word of each of `COUNTED`."""
-    kind = marks.kind
+def _numbered(labelled: LabelledPauses) -> tuple[Ints, Ints, Ints]:
+    """Each pause's own bit and its turn's, -1 for none, and the first word of each of `COUNTED`."""
+    kind = labelled.kind
     own, of_turn = np.full((2, len(kind)), -1, dtype=np.int64)
     sizes: list[int] = []
     for counted in (HOLD, None, CUT_OFF, BACKCHANNEL):
         first = WORD_BITS * sum(sizes)
         if counted is None:
-            in_turn = (kind <= CUT_OFF) & (marks.turn < marks.n_turns)
-            of_turn[in_turn] = first + marks.turn[in_turn]
-            n = marks.n_turns
+            in_turn = (kind <= CUT_OFF) & (labelled.turn < labelled.n_turns)
+            of_turn[in_turn] = first + labelled.turn[in_turn]
+            n = labelled.n_turns
         else:
             n = int(np.count_nonzero(kind == counted))
             own[kind == counted] = first + np.arange(n)
@@ -257,7 +278,7 @@ def _turn_bits(turns: Ints, n_turns: int) -> Words:
 
 
 def _of_side(
-    side: _Rows, level: Ints, column: Ints, cells: _Cells, marks: Intervals
+    side: _Rows, level: Ints, column: Ints, cells: _Cells, labelled: LabelledPauses
 ) -> tuple[Words, Counts, Floats]:
     """What one side's commits hit under each setting: words, shape=(words, settings), commits of no label,
     and the first commit after each end of turn, shape=(settings, turns).
@@ -268,8 +289,8 @@ def _of_side(
     pairs, place = np.unique(level * n_columns + column, return_inverse=True)
     words = np.zeros((cells.first_word[-1], len(pairs)), dtype=np.uint64)
     free = np.zeros(len(pairs), dtype=np.int64)
-    first_s = np.full((len(pairs), marks.n_turns), np.inf)
-    start_s = marks.start_s[cells.interval[cells.end_cell], None]
+    first_s = np.full((len(pairs), labelled.n_turns), np.inf)
+    start_s = labelled.start_s[cells.pause[cells.end_cell], None]
     end_row = cells.row[cells.end_cell]
     step = max(1, MOST_IN_TABLE // max(1, len(side.owner), len(cells.bit)))
     for k in range(0, len(pairs), step):
@@ -277,7 +298,7 @@ def _of_side(
         of_level, of_column = np.divmod(pairs[here], n_columns)
         owner = np.where(side.taken[:, of_level], side.owner[:, of_column], _ELSEWHERE)
         free[here] = np.count_nonzero(owner == -1, axis=0)
-        hit = owner[cells.row] == cells.interval[:, None]
+        hit = owner[cells.row] == cells.pause[:, None]
         if len(cells.word):
             bits = np.where(hit[cells.bit_cell], cells.bit[:, None], np.uint64(0))
             words[cells.word, here] = np.bitwise_or.reduceat(bits, cells.word_start, axis=0)

@@ -1,6 +1,6 @@
-"""The user's pauses as intervals, and the pause that each commit belongs to.
+"""The user's labelled pauses, and the one that each commit belongs to.
 
-Conventions: seconds of recording time; `no label` is interval -1.
+Conventions: seconds of recording time; a commit that belongs to no label has pause -1.
 Definition: a commit belongs to the pause whose silence caused it. Its wait begins at the *last speaking time*
 and ends with the commit; of the pauses that this stretch touches, it is the one whose start is nearest the
 last speaking time. So a commit that comes a moment after the user went on, before the voice-activity detector
@@ -25,21 +25,21 @@ from ...core.traces import Bools, Commits
 SHORTEST_HOLD_S, LONGEST_HOLD_S = 0.2, 5.0
 
 HOLD, UNSCORED_HOLD, CUT_OFF, BACKCHANNEL, END_OF_TURN = range(5)
-INTERVAL_NAMES = ("hold", "unscored_hold", "cut_off", "backchannel", "end_of_turn")
+PAUSE_NAMES = ("hold", "unscored_hold", "cut_off", "backchannel", "end_of_turn")
 IN_SPEECH, NO_LABEL = "speech", "other"
 """Names of what belongs to no label: while the user's turn went on, and at any other time."""
 
 
 @dataclass(frozen=True)
-class Intervals:
-    """The user's labelled pauses: disjoint spans in time order, all shape=(intervals,)."""
+class LabelledPauses:
+    """The user's labelled pauses: disjoint spans in time order, all shape=(pauses,)."""
 
     start_s: Floats
     """Where the silence begins; of a backchannel, its end."""
     end_s: Floats
     """Where the user's next sound begins."""
     kind: Ints
-    """Index into `INTERVAL_NAMES`."""
+    """Index into `PAUSE_NAMES`."""
     turn: Ints
     """Number of the user turn, in order; `n_turns` after the last labelled end of turn."""
     agent_s: Floats
@@ -54,7 +54,7 @@ class Intervals:
 
     @property
     def ends_of_turn(self) -> Ints:
-        """The intervals of the ends of turn, by number of the turn; shape=(n_turns,)."""
+        """The pauses of the ends of turn, by number of the turn; shape=(n_turns,)."""
         return np.flatnonzero(self.kind == END_OF_TURN)
 
     @property
@@ -70,18 +70,18 @@ class Intervals:
         return found[:-1]
 
 
-def intervals(
+def labelled_pauses(
     labels: Labels,
     tail_s: float = 0.0,
     shortest_hold_s: float = SHORTEST_HOLD_S,
     longest_hold_s: float = LONGEST_HOLD_S,
-) -> Intervals:
+) -> LabelledPauses:
     """The labelled pauses; `tail_s` is the silence that was added after the recording.
 
     >>> from lab_utils.core.labels import Ipu, Label, Labels
     >>> user = Ipu("user", 1.0, 2.0), Ipu("user", 2.5, 3.0)
-    >>> marks = intervals(Labels(9.0, user, (Label("hold", 2.0, 2.5), Label("shift", 3.0, 4.0))))
-    >>> [INTERVAL_NAMES[kind] for kind in marks.kind], marks.end_s.tolist()
+    >>> labelled = labelled_pauses(Labels(9.0, user, (Label("hold", 2.0, 2.5), Label("shift", 3.0, 4.0))))
+    >>> [PAUSE_NAMES[kind] for kind in labelled.kind], labelled.end_s.tolist()
     (['hold', 'end_of_turn'], [2.5, 9.0])
     """
     rows: list[tuple[float, float, int, float]] = []
@@ -105,23 +105,23 @@ def intervals(
     ends[:-1] = np.minimum(ends[:-1], starts[1:])  # rounded labels may overlap a little
     turn = np.searchsorted(turn_ends, starts, side="left").astype(np.int64)
     speech_s = user[user[:, 0] < turn_ends.max(initial=-np.inf)]
-    return Intervals(starts, ends, kinds.astype(np.int64), turn, agent_s, len(turn_ends), speech_s)
+    return LabelledPauses(starts, ends, kinds.astype(np.int64), turn, agent_s, len(turn_ends), speech_s)
 
 
-def owners(last_speaking_s: Floats, commit_s: Floats, marks: Intervals) -> Ints:
-    """The interval that each commit belongs to, -1 for no label; arrays that broadcast.
+def owners(last_speaking_s: Floats, commit_s: Floats, labelled: LabelledPauses) -> Ints:
+    """The pause that each commit belongs to, -1 for no label; arrays that broadcast.
 
     `commit_s` is infinite where there is no commit: no label either. Of two starts at the same distance the
     earlier counts.
 
     >>> from lab_utils.core.labels import Ipu, Label, Labels
     >>> user = Ipu("user", 1.0, 2.0), Ipu("user", 2.5, 3.0)
-    >>> marks = intervals(Labels(9.0, user, (Label("hold", 2.0, 2.5), Label("shift", 3.0, 4.0))))
-    >>> owners(np.array([2.05, 2.05, 1.2]), np.array([2.4, 2.55, 1.6]), marks).tolist()
+    >>> labelled = labelled_pauses(Labels(9.0, user, (Label("hold", 2.0, 2.5), Label("shift", 3.0, 4.0))))
+    >>> owners(np.array([2.05, 2.05, 1.2]), np.array([2.4, 2.55, 1.6]), labelled).tolist()
     [0, 0, -1]
     """
-    start_s, end_s = np.append(marks.start_s, np.inf), np.append(marks.end_s, -np.inf)
-    after = np.searchsorted(marks.start_s, last_speaking_s, side="right")
+    start_s, end_s = np.append(labelled.start_s, np.inf), np.append(labelled.end_s, -np.inf)
+    after = np.searchsorted(labelled.start_s, last_speaking_s, side="right")
     before = after - 1  # -1 is the entry appended, which nothing belongs to
     within = last_speaking_s < end_s[before]
     touches_next = start_s[after] <= np.where(np.isfinite(commit_s), commit_s, -np.inf)
@@ -136,29 +136,29 @@ Waits = Mapping[int, tuple[float, Commits]]
 
 
 def attribute(
-    commits: Commits, marks: Intervals, waits: Waits | None = None, longest_wait_s: float = np.inf
+    commits: Commits, labelled: LabelledPauses, waits: Waits | None = None, longest_wait_s: float = np.inf
 ) -> pd.DataFrame:
     """What each commit of one setting means: one row per commit (see `attributes`).
 
     >>> from lab_utils.core.labels import Ipu, Label, Labels
     >>> user = Ipu("user", 1.0, 2.0), Ipu("user", 2.5, 3.0)
-    >>> marks = intervals(Labels(9.0, user, (Label("hold", 2.0, 2.5), Label("shift", 3.0, 4.0))))
+    >>> labelled = labelled_pauses(Labels(9.0, user, (Label("hold", 2.0, 2.5), Label("shift", 3.0, 4.0))))
     >>> times_s = np.array([2.55, 3.6])
     >>> commits = Commits(times_s, ("detector",) * 2, np.array([0.7, 0.8]), np.array([2.05, 3.1]))
-    >>> attribute(commits, marks)[["label", "false_boundary", "latency_s"]]
+    >>> attribute(commits, labelled)[["label", "false_boundary", "latency_s"]]
              label  false_boundary  latency_s
     0         hold            True        NaN
     1  end_of_turn           False        0.6
     """
-    return pd.DataFrame(attributes(commits, marks, waits, longest_wait_s))
+    return pd.DataFrame(attributes(commits, labelled, waits, longest_wait_s))
 
 
 def attributes(
-    commits: Commits, marks: Intervals, waits: Waits | None = None, longest_wait_s: float = np.inf
+    commits: Commits, labelled: LabelledPauses, waits: Waits | None = None, longest_wait_s: float = np.inf
 ) -> dict[str, NDArray[Any]]:
     """What each commit of one setting means, as columns of shape=(commits,).
 
-    commit_s, cause, probability, last_speaking_s; label (an interval name; "speech" or "other" where it
+    commit_s, cause, probability, last_speaking_s; label (a pause's name; "speech" or "other" where it
     belongs to no label), label_start_s, turn (-1 without a label); latency_s (of the commit that an end of
     turn is scored by, else NaN); false_boundary (it belongs to a hold of any length, or to a cut-off pause
     before the recorded agent spoke); scored (such a false boundary counts in the rate per hold); on_branch.
@@ -168,16 +168,16 @@ def attributes(
     row more, at the end. One that comes after `longest_wait_s` scores nothing.
 
     >>> from lab_utils.core.labels import Ipu, Label, Labels
-    >>> marks = intervals(Labels(9.0, (Ipu("user", 1.0, 2.0),), (Label("shift", 2.0, 3.0),)))
+    >>> labelled = labelled_pauses(Labels(9.0, (Ipu("user", 1.0, 2.0),), (Label("shift", 2.0, 3.0),)))
     >>> commits = Commits(np.array([2.8]), ("detector",), np.array([0.7]), np.array([2.0]))
-    >>> columns = attributes(commits, marks)
+    >>> columns = attributes(commits, labelled)
     >>> columns["label"].tolist(), columns["latency_s"].round(3).tolist(), columns["false_boundary"].tolist()
     (['end_of_turn'], [0.8], [False])
     """
     waits = waits or {}
-    until_s = np.full(len(marks.kind) + 1, np.inf)
-    until_s[marks.ends_of_turn[list(waits)]] = [from_s for from_s, _ in waits.values()]
-    columns = _meanings(commits, marks, until_s)
+    until_s = np.full(len(labelled.kind) + 1, np.inf)
+    until_s[labelled.ends_of_turn[list(waits)]] = [from_s for from_s, _ in waits.values()]
+    columns = _meanings(commits, labelled, until_s)
     of_end = ~np.isnan(columns["latency_s"])
     late = columns["latency_s"] > longest_wait_s + 1e-9
     answered = set(columns["turn"][of_end].tolist())
@@ -186,7 +186,7 @@ def attributes(
     for turn, (_, heard) in waits.items():
         if turn in answered:
             continue
-        own = _meanings(heard, marks, np.full(len(marks.kind) + 1, np.inf))
+        own = _meanings(heard, labelled, np.full(len(labelled.kind) + 1, np.inf))
         found = np.flatnonzero((own["turn"] == turn) & (own["latency_s"] <= longest_wait_s + 1e-9))
         if len(found):
             own["on_branch"][:] = True
@@ -194,17 +194,17 @@ def attributes(
     return {name: np.concatenate([part[name] for part in (columns, *more)]) for name in columns}
 
 
-def _meanings(commits: Commits, marks: Intervals, until_s: Floats) -> dict[str, NDArray[Any]]:
-    """`attributes` of one tape or branch; `until_s`: by interval, when its commits stop being scored."""
-    owner = owners(commits.last_speaking_s, commits.time_s, marks)
-    kind = np.append(marks.kind, -1)[owner]
-    start_s = np.append(marks.start_s, np.nan)[owner]
-    labelled = np.array([*INTERVAL_NAMES, NO_LABEL], dtype=object)[kind]
+def _meanings(commits: Commits, labelled: LabelledPauses, until_s: Floats) -> dict[str, NDArray[Any]]:
+    """`attributes` of one tape or branch; `until_s`: by pause, when its commits stop being scored."""
+    owner = owners(commits.last_speaking_s, commits.time_s, labelled)
+    kind = np.append(labelled.kind, -1)[owner]
+    start_s = np.append(labelled.start_s, np.nan)[owner]
+    names = np.array([*PAUSE_NAMES, NO_LABEL], dtype=object)[kind]
     in_speech = np.zeros(len(owner), np.bool_)
-    for begin_s, end_s in marks.speech_s:
+    for begin_s, end_s in labelled.speech_s:
         in_speech |= (begin_s <= commits.time_s) & (commits.time_s < end_s)
-    labelled[(owner < 0) & in_speech] = IN_SPEECH
-    known = commits.time_s < np.append(marks.agent_s, -np.inf)[owner]
+    names[(owner < 0) & in_speech] = IN_SPEECH
+    known = commits.time_s < np.append(labelled.agent_s, -np.inf)[owner]
     ends = (kind == END_OF_TURN) & (commits.time_s < until_s[owner])
     first = ends & ~pd.Series(np.where(ends, owner, -1 - np.arange(len(owner)))).duplicated().to_numpy()
     scored = (kind == HOLD) | ((kind == CUT_OFF) & known)
@@ -213,9 +213,9 @@ def _meanings(commits: Commits, marks: Intervals, until_s: Floats) -> dict[str, 
         "cause": np.array(commits.cause, dtype=object),
         "probability": commits.probability,
         "last_speaking_s": commits.last_speaking_s,
-        "label": labelled,
+        "label": names,
         "label_start_s": start_s,
-        "turn": np.append(marks.turn, -1)[owner],
+        "turn": np.append(labelled.turn, -1)[owner],
         "latency_s": np.where(first, commits.time_s - start_s, np.nan),
         "false_boundary": scored | (kind == UNSCORED_HOLD),
         "scored": scored,
