@@ -1,0 +1,161 @@
+"""The page to send: self-contained, escaped, and without voices or words unless they are asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from paths import SAMPLES
+from typer.testing import CliRunner
+
+import lab_utils as lab
+from lab_utils.cli import app
+from lab_utils.workflows.report import report_page, verdict, worst_failures
+from lab_utils.workflows.study.failures import Failure, failures_of
+
+GRID = {"detector": ["vad", "v1-mini"], "min_delay": [0.3, 0.8], "max_delay": [1.6, 2.5]}
+ODD = "<b>call & co</b>"
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("traces")
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("calls")
+    for name, other in (("02_lost_parcel", ODD.replace("/", "_")), ("01_table_booking", "01_table_booking")):
+        for suffix in (".flac", ".labels.json"):
+            shutil.copy(SAMPLES / f"{name}{suffix}", folder / f"{other}{suffix}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def study(calls: Path, cache: Path) -> lab.Study:
+    return lab.measure(calls, grid=GRID, phases=1, cache=cache, quiet=True, jobs=1)
+
+
+@pytest.fixture(scope="module")
+def choice(study: lab.Study) -> lab.Choice:
+    return study.choose(lab.Budget.false_boundary_rate(0.10), nearest=True)
+
+
+class Links(HTMLParser):
+    """Whatever a browser would load, and whether each tag is closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.loaded += [value or "" for name, value in attributes if name in ("src", "href")]
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_it_is_whole_and_loads_nothing(study: lab.Study, choice: lab.Choice) -> None:
+    page = report_page(study, choice, name="support & line", failures=3)
+    links = Links(page)
+    assert not links.open
+    assert links.loaded
+    assert all(one.startswith("data:image/png;base64,") for one in links.loaded)
+    assert "default-src 'none'" in page
+    assert "support &amp; line" in page
+    assert len(page) < 5_000_000
+
+
+def test_the_figures_are_those_of_the_choice(study: lab.Study, choice: lab.Choice) -> None:
+    page = report_page(study, choice, failures=0)
+    for column in choice.columns.values():
+        value = column.loc["false_boundary_rate", "value"]
+        assert f"{value:.1%}".replace("%", " %") in page
+    assert study.profile(choice, "report").snippet().splitlines()[0].replace("'", "&#x27;") in page
+    for line in study.conditions.in_words:
+        assert line.split(":")[0] in page
+
+
+def test_names_are_shown_as_they_are(study: lab.Study, choice: lab.Choice) -> None:
+    page = report_page(study, choice, failures=100)
+    assert "<b>call" not in page
+    assert "&lt;b&gt;call &amp; co" in page
+
+
+def test_voices_and_words_are_there_only_if_asked_for(study: lab.Study, choice: lab.Choice) -> None:
+    words = {one.words for one in failures_of(study, choice.settings)} - {""}
+    assert words
+    plain = report_page(study, choice, failures=100)
+    assert "audio/wav" not in plain
+    assert not [said for said in words if said in plain]
+    full = report_page(study, choice, failures=100, sound=True, words=True)
+    assert full.count("data:audio/wav") == len(failures_of(study, choice.settings))
+    assert "media-src data:" in full
+    assert any(said.replace("'", "&#x27;") in full for said in words)
+
+
+def test_the_verdict_says_what_changes(choice: lab.Choice) -> None:
+    told = verdict(choice)
+    rate, before = (frame.loc["false_boundary_rate", "value"] for frame in (choice.chosen, choice.defaults))
+    assert f"in {rate:.0%} of their pauses; LiveKit's defaults do in {before:.0%}" in told
+    wait_s = choice.chosen.loc["latency_mean", "value"] - choice.defaults.loc["latency_mean", "value"]
+    assert f"{abs(wait_s):.2f} s {'later' if wait_s >= 0 else 'sooner'} on average" in told
+
+
+def test_the_verdict_owns_up_to_chance(choice: lab.Choice) -> None:
+    def between(frame: pd.DataFrame, low: float, high: float) -> pd.DataFrame:
+        changed = frame.copy()
+        changed.loc["false_boundary_rate", ["low", "high"]] = low, high
+        return changed
+
+    from dataclasses import replace
+
+    near = replace(
+        choice, chosen=between(choice.chosen, 0.05, 0.4), defaults=between(choice.defaults, 0.3, 0.7)
+    )
+    far = replace(
+        choice, chosen=between(choice.chosen, 0.05, 0.2), defaults=between(choice.defaults, 0.3, 0.7)
+    )
+    assert "may be chance" in verdict(near)
+    assert "may be chance" not in verdict(far)
+    unknown = choice.chosen.copy()
+    unknown.loc["latency_mean", "value"] = float("nan")
+    assert verdict(replace(choice, chosen=unknown)).startswith("Not enough data")
+
+
+def test_the_worst_are_those_after_which_the_caller_goes_on_soonest() -> None:
+    def failure(number: int, after_s: float, pause_s: float) -> Failure:
+        return Failure(number, "a", 1.0, "vad", None, "hold", 0.0, after_s, pause_s, "")
+
+    found = [failure(0, 0.5, 2.0), failure(1, 0.5, 0.75), failure(2, 0.25, 0.5), failure(3, 1.0, 1.0)]
+    assert [one.number for one in worst_failures(found, 3)] == [3, 1, 2]
+
+
+def test_the_command_writes_it(calls: Path, cache: Path, tmp_path: Path) -> None:
+    def run(*arguments: object) -> str:
+        done = CliRunner().invoke(app, [str(one) for one in (*arguments, "--cache", cache, "--jobs", 1)])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    grid = tmp_path / "grid.yaml"
+    grid.write_text("\n".join(f"{name}: {json.dumps(values)}" for name, values in GRID.items()))
+    run("sweep", calls, "--grid", grid, "--out", tmp_path / "out", "--phases", 1)
+    page = tmp_path / "to send" / "page.html"
+    told = json.loads(run("report", tmp_path / "out", "-o", page, "--failures", 2, "--json"))
+    assert told["report"] == str(page)
+    assert told["bytes"] == page.stat().st_size
+    text = page.read_text(encoding="utf-8")
+    assert re.search(r"The 2 worst failures|The 1 worst failure|No failures", text)
+    bad = CliRunner().invoke(app, ["report", str(tmp_path), "-o", str(page)])
+    assert bad.exit_code == 1
+    assert "give a folder made by 'lab sweep'" in bad.output
+    assert page.read_text(encoding="utf-8") == text
