@@ -13,7 +13,7 @@ FUNCTION_LINES = 60
 FILE_LINES = 360
 """300 is the aim; a file between the two is one subject that would not get clearer by being cut."""
 ROOM_MODULES = 15
-"""Beside `__init__.py`; what is more goes into a room below."""
+"""Beside `__init__.py` and `__main__.py`; what is more goes into a room below."""
 README_WORDS = 1_300
 
 LONGER_FUNCTIONS = {
@@ -47,7 +47,7 @@ def test_no_file_is_too_long() -> None:
 
 def test_no_room_is_too_full() -> None:
     rooms = {path.parent for path in FILES}
-    modules = {name(room): len([*room.glob("*.py")]) - (room / "__init__.py").exists() for room in rooms}
+    modules = {name(room): len([*room.glob("[!_]*.py")]) for room in rooms}
     fuller = {room for room, count in modules.items() if count > ROOM_MODULES}
     assert not fuller, f"over {ROOM_MODULES} modules; give some a room below"
 
