@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 from ..core.files import write_whole
-from ..core.html import facts_html, table_html
 from ..core.sound import interruption
+from ..core.text.html import facts_html, table_html
 from ..turns.profile import LIVEKIT_AGENTS
 from .study import Choice, Study
-from .study.choice import figure_rows
+from .study.choice import figure_rows, plain_figures
 from .study.failures import Failure, failures_of
 
 FAILURES = 10
@@ -69,9 +69,9 @@ def verdict(choice: Choice) -> str:
         f"It answers {abs(wait_s - before_s):.2f} s {later} on average: "
         f"{wait_s:.2f} s after the end of a turn instead of {before_s:.2f} s.",
     ]
-    low, high = (choice.chosen.loc["false_boundary_rate", side] for side in ("low", "high"))
-    was_low, was_high = (choice.defaults.loc["false_boundary_rate", side] for side in ("low", "high"))
-    if not (high < was_low or low > was_high):
+    now, was = (plain_figures(frame)["false_boundary_rate"] for frame in (choice.chosen, choice.defaults))
+    ends = (now["low"], now["high"], was["low"], was["high"])
+    if None in ends or not (now["high"] < was["low"] or now["low"] > was["high"]):
         told.append("The intervals of the two rates overlap: the difference may be chance.")
     if choice.held_out is not None:
         new = _value(choice.held_out, "false_boundary_rate")
@@ -130,7 +130,7 @@ def worst_failures(failures: Iterable[Failure], most: int) -> list[Failure]:
 
 
 def _value(frame: pd.DataFrame, metric: str) -> float:
-    return float(frame.loc[metric, "value"])
+    return float(frame["value"].astype(np.float64)[metric])
 
 
 def _worst_title(n: int) -> str:
