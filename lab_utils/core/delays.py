@@ -98,6 +98,6 @@ class Draws:
         self._asked: Counter[str] = Counter()
 
     def rng(self, asked: str) -> np.random.Generator:
-        """The stream of this request. Each call counts as a request: the same text again has another one."""
+        """The stream of this request. The same text asked again is another request."""
         self._asked[asked] += 1
         return rng_for(self._seed, f"{self._part} {self._asked[asked]} {asked}")

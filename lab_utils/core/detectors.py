@@ -71,7 +71,7 @@ def names_without(trait: Literal["streams", "has_threshold"]) -> tuple[str, ...]
 
 
 def among(values: Any, names: tuple[str, ...]) -> Any:
-    """Whether a value is one of the names; of a column of values, the column of answers.
+    """Whether a value is one of the names; for a column of values, a column of answers.
 
     >>> among("stt", ("vad", "stt"))
     True

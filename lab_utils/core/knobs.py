@@ -33,7 +33,7 @@ class Idle:
     when: Callable[[Values], Any]
     reason: str
     harmless: Callable[[Values], Any] | None = None
-    """Of one setting: a value for the idle knob that breaks no rule."""
+    """A value for the idle knob of one setting that breaks no rule."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class Rule:
     broken: Callable[[Values], Any]
     what: str
     message: str
-    """With knob names in braces for the values that came."""
+    """A knob's name in braces stands for the value that came."""
 
 
 RULES = (

@@ -29,7 +29,7 @@ LIVEKIT_THRESHOLDS: Mapping[str, float] = {
 }
 """v1-mini's thresholds as LiveKit calibrated them."""
 ENGLISH_UNLIKELY_THRESHOLD = LIVEKIT_THRESHOLDS["en"]
-"""As a setting it stands for "as LiveKit calibrated", in every language: profiles then give none."""
+"""As a setting it means "as LiveKit calibrated", in every language; a profile then gives no threshold."""
 _CODE = re.compile(r"[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*", re.IGNORECASE)
 
 

@@ -20,7 +20,7 @@ class Stage(NamedTuple):
     part: Literal["stt", "hook", "llm", "tts"] | None = None
     """The part of the agent that takes the time; None for waits, playback and the total."""
     short: str = ""
-    """What tables of techniques call it, where a part of the agent takes the time."""
+    """Its name in the tables of techniques; empty for a stage that they don't show."""
     starts: Literal["llm_starts", "tts_starts"] | None = None
     """The event it starts with, where it may start before the commit (preemptive generation)."""
     delays: tuple[str, ...] = ()

@@ -219,7 +219,7 @@ def profile_of(fitted: Fit, base: Providers, name: str, date: datetime.date) -> 
 
 
 def _beyond(far: Delay, near: Delay) -> Delay:
-    """What of a round trip goes beyond the median of another."""
+    """By how much a round trip is longer than the median of another."""
     p50_s = round(max(far.p50_s - near.p50_s, 0.0), 4)
     p95_s = round(far.p95_s - near.p50_s, 4) if far.p95_s is not None and p50_s else None
     return Delay(p50_s, p95_s)

@@ -26,7 +26,7 @@ from ..recordings.find import audio_sha256
 LONGEST_WAIT_S = 8.0
 """How long after its true end an end of turn may be committed; later, and without a commit, it is missed."""
 WAIT_AFTER_MAX_DELAY_S = 2.0
-"""A setting with a long `max_delay` is given at least so much more than that."""
+"""An end of turn may always be committed for this much longer than `max_delay`."""
 MARGIN_S = 0.2
 LEAST_SILENCE_S = 0.25
 _BEYOND_S = 0.1

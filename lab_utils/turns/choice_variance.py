@@ -31,7 +31,7 @@ LEAST_AT_BUDGET = 5
 MOST_INFINITE = 0.025
 """Draws in which a percentile may fall among missed ends of turn, before its limits can't be told."""
 _NEVER_S, _ENDLESS_S = 1e9, 1e3
-"""Stands for a missed end of turn where infinity can't be interpolated, and what can only come of it."""
+"""Percentiles can't interpolate infinity: these are a missed end of turn, and the least that shows one."""
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,7 @@ def _scores(spans: pd.DataFrame) -> tuple[Ints, Floats, Floats]:
 
 
 def _act(duration_s: Floats, act_s: Floats, timeout_s: float | Floats) -> tuple[Bools, Floats, Bools]:
-    """If a hold is cut off, the latency if the span is an end of turn, and if that is the timeout."""
+    """Whether a hold would be cut off, the latency of an end of turn, and whether that timed out."""
     cut_off = np.asarray((duration_s > act_s + TOLERANCE) | (duration_s > timeout_s + TOLERANCE))
     in_time = act_s <= timeout_s + TOLERANCE
     return cut_off, np.where(in_time, act_s, timeout_s), ~in_time

@@ -53,7 +53,7 @@ from .takes import Audible, Hearings, Take, takes_of
 from .vad import VAD_MODELS, forked_probabilities, model_version, speech_probabilities
 
 LEAST_RESTART = 256
-"""Windows (8 s) computed at least when a VAD begins anew; it is mostly restarted again before they end."""
+"""When a VAD begins anew, at least so many windows (8 s) are computed; mostly it restarts before they end."""
 
 
 def agent_alone(recording: Recording) -> Recording:

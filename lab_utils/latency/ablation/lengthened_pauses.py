@@ -22,9 +22,9 @@ from .timing import turns_of
 Span = TypeVar("Span", Ipu, Label, Word)
 
 BEFORE_S = 0.3
-"""The pause is lengthened so long before the next turn, or in its middle if it is short."""
+"""Where the pause is lengthened: this long before the next turn, or in its middle if it is short."""
 EDGE_S = 0.05
-"""So much beside speech isn't taken for background."""
+"""What lies this close to speech isn't taken for background."""
 BACKGROUND_S = 1.0
 """At most so much of it is repeated."""
 

@@ -59,8 +59,8 @@ from .timing import turn_rows, turns_of
 
 OTHER_TENANT = "another"
 LIKENESS = 0.6
-"""From here on a question is taken for a stored one: `intents.similarity` compares words, not meaning, and
-knows the guide's 0.92 only for texts that are all but the same."""
+"""Questions at least so similar are taken for the same one. The guide has 0.92, which `intents.similarity`
+gives only to texts that are all but equal: it compares words, not meaning."""
 
 CHUNK_S = 0.5
 """Longer pieces of the agent's audio than usual cost less, and begin at the same moment."""
@@ -259,7 +259,7 @@ class _Parts:
 
 
 def replies(scenario: Scenario, chat_ctx: llm.ChatContext) -> Reply:
-    """What the model answers: by the newest user message and how many there have been."""
+    """What the model answers, given the newest user message and the number of them."""
     said = [message.text_content or "" for message in chat_ctx.messages() if message.role == "user"]
     answer = scenario.answer(said[-1] if said else "", len(said))
     if isinstance(answer, AskedFor):

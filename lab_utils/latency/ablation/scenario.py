@@ -43,11 +43,11 @@ class Spelled(Frozen):
     """How to tell that somebody spells an identifier."""
 
     at_least: Annotated[int, Field(ge=1)]
-    """Of them make the model look it up."""
+    """So many letters, digits or such words make the model look it up."""
     foreseen: Annotated[int, Field(ge=1)]
-    """Of them are taken for the beginning of one: a classifier is sometimes wrong."""
+    """So many are taken for the beginning of an identifier: a classifier is sometimes wrong."""
     words: tuple[Text, ...]
-    """Besides single letters and digits."""
+    """Words that count besides single letters and digits."""
     named_by: tuple[Text, ...] = ()
     """Phrases that make the model look up what follows, or else the whole turn; not known ahead."""
 

@@ -21,7 +21,7 @@ BY = {
     ("model_routing", "answered by small"): "small",
     ("semantic_cache", "hit"): "cache",
 }
-"""What the turn log (technique, what) tells of who answers."""
+"""Who answers, by an entry of the turn log (technique, what)."""
 
 
 class Turn(NamedTuple):

@@ -61,7 +61,7 @@ async def ask(
 
 
 def _heard(task: asyncio.Task[T]) -> None:
-    """Nobody asks any more how it ended; without this, asyncio would complain of that."""
+    """Take the result of a task that nobody waits for any more, or else asyncio would warn of it."""
     if not task.cancelled():
         task.exception()
 

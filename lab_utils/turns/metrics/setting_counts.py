@@ -41,7 +41,7 @@ class SettingCounts:
     turns_cut: Counts
     """User turns with a commit in a hold of any length, or in a cut-off pause before the recorded agent."""
     turns_cut_at_most: Counts
-    """The same, were every cut-off pause cut that isn't known to be."""
+    """The same, if each cut-off pause of which nothing is known counts as cut."""
     cut_offs_cut: Counts
     """Cut-off pauses with a commit before the recorded agent spoke."""
     backchannels_hit: Counts
@@ -80,7 +80,7 @@ class _Cells:
 
 @dataclass(frozen=True)
 class _Rows:
-    """One side of the decisions, the late triggers below the pauses."""
+    """The commits of one side (accepted or rejected ends): a row per pause, then one per late trigger."""
 
     commit_s: Floats
     """Recording time, shape=(rows, columns)."""
@@ -148,7 +148,7 @@ def _add_undecided(
     in_no_label: Counts,
     first_s: list[Floats],
 ) -> None:
-    """Add the pauses whose acceptance depends on the delays too, setting by setting, to the last three."""
+    """Add pauses whose acceptance depends on the delays too to the last three arguments, by setting."""
     columns = decisions.min_column, decisions.max_column
     undecided = ~(decisions.accepted | decisions.rejected)
     for level in np.flatnonzero(undecided.any(axis=0)):
@@ -207,7 +207,7 @@ def _scored(
     labelled: LabelledPauses,
     offset_s: float,
 ) -> Ints:
-    """The owners, `_ELSEWHERE` for what isn't scored there and where there is no commit."""
+    """The owners; `_ELSEWHERE` where there is no commit, and where a commit isn't scored under its label."""
     ends = labelled.ends_of_turn
     until_s = np.append(labelled.agent_s, np.inf)  # a cut-off pause is known until then
     until_s[ends[decisions.forks.turn]] = decisions.forks.from_s - offset_s

@@ -40,10 +40,10 @@ LEAST_RECORDINGS = 3
 WORKING_CORRELATION = 0.1
 """Between turns of one call, for the degrees of freedom only."""
 LEAST_CORRELATION = 0.05
-"""Assumed at least between holds or turns of one call; less than that 30 recordings can't show."""
+"""The least that is assumed between holds or turns of one call: 30 recordings can't show a smaller one."""
 SHOWN_BY = 30
 FURTHEST = 3.0
-"""Times the figure: limits of a latency that is held out may lie so far away."""
+"""A limit of a held-out latency is left open if it lies further from the figure than this factor."""
 
 _Z = float(special.ndtri(0.5 + CONFIDENCE / 2))
 
@@ -72,7 +72,7 @@ UNTOLD = Interval(None, None)
 
 
 def rate_interval(count: Floats, n: Floats, extra: float = 0.0) -> Interval:
-    """Of a pooled rate; `count`, `n`: shape=(recordings,), `count` out of `n` each.
+    """The interval of a pooled rate; `count`, `n`: shape=(recordings,), `count` out of `n` each.
 
     `extra`: variance that comes on top of how the recordings differ (`choice_variance`).
 
@@ -102,7 +102,7 @@ def rate_interval(count: Floats, n: Floats, extra: float = 0.0) -> Interval:
 
 
 def mean_interval(total: Floats, n: Floats, extra: float = 0.0) -> Interval:
-    """Of a pooled mean of positive values; `total`: their sum in each recording, `n`: how many.
+    """The interval of a pooled mean of positive values; `total`: their sum in each recording, `n`: how many.
 
     Both of shape=(recordings,). `extra`: variance of the logarithm that comes on top.
 
@@ -121,7 +121,7 @@ def mean_interval(total: Floats, n: Floats, extra: float = 0.0) -> Interval:
 
 
 def difference_interval(total: Floats, n: Floats) -> Interval:
-    """Of a pooled mean of values of either sign, such as differences; arguments as in `mean_interval`.
+    """The interval of a pooled mean of values of either sign, such as differences; else as `mean_interval`.
 
     >>> found = difference_interval(np.array([-1.0, 2.0, 1.0, 0.5]), np.array([10.0, 12.0, 8.0, 9.0]))
     >>> f"{found.low:.3f} to {found.high:.3f}"
@@ -138,7 +138,7 @@ def difference_interval(total: Floats, n: Floats) -> Interval:
 def percentile_interval(
     values: Sequence[Floats], weight: Sequence[float], q: float, extra: float = 0.0
 ) -> Interval:
-    """Of a percentile of pooled values.
+    """The interval of a percentile of pooled values.
 
     `values[r]`: recording r's, infinity for a missed end of turn; `weight[r]`: what one of its values counts
     (1 / takes); `q` from 0 to 100; `extra`: variance of the logarithm that comes on top.
@@ -179,7 +179,7 @@ def percentile_interval(
 
 
 def _widened(interval: Interval, middle: float, squared: float) -> Interval:
-    """An interval of positive values with more on either side, `squared` on the logarithm.
+    """An interval of positive values, made wider by the variance `squared` of the logarithm.
 
     A limit further away than `FURTHEST` says nothing and is left open.
     """
@@ -197,7 +197,7 @@ def _widened(interval: Interval, middle: float, squared: float) -> Interval:
 
 
 def _variance(total: Floats, n: Floats) -> Floats:
-    """Of pooled ratios, `total.sum(-1) / n.sum()`, over recordings; `total`: shape=(..., recordings)."""
+    """The variance of pooled ratios, `total.sum(-1) / n.sum()`; `total`: shape=(..., recordings)."""
     share = n / n.sum()
     residual = total - total.sum(axis=-1, keepdims=True) * share
     return np.asarray((residual**2 / (1 - share)).sum(axis=-1) / n.sum() ** 2)

@@ -18,7 +18,7 @@ class State:
     """The state of every setting while the events are walked through; shape=(settings,) unless said."""
 
     first: int
-    """The pause of the first row of the tables by pause; those have a last row more, before any pause."""
+    """The pause of the first row of the tables by pause; their last row is for the time before any pause."""
     commit_s: Floats
     commit_last_speaking_s: Floats
     accepted: Bools

@@ -78,7 +78,7 @@ class BranchPauses:
 
     @property
     def shift(self) -> int:
-        """What the numbers of its samples are greater by, among the tape's."""
+        """What is added to this branch's sample numbers, so that they differ from the tape's."""
         return (self.turn + 1) * BRANCH_SAMPLES
 
     def world(self, tape: Pauses) -> Pauses:
@@ -93,7 +93,7 @@ class BranchPauses:
 
 
 def joined(parts: Sequence[Pauses], first: Sequence[int]) -> Pauses:
-    """The `first` so many pauses of each part, one after the other; all else is the first part's.
+    """The first `first[k]` pauses of each part k, one after the other; all else as in the first part.
 
     >>> from lab_utils.core.settings import VadSettings
     >>> from lab_utils.core.traces import VadTrace
@@ -126,7 +126,7 @@ class Rows:
     branch: Ints
     """The branch of each, by place, -1 for the tape; shape=(rows,)."""
     shift: Ints
-    """To be added to the samples of a prediction: it hears what only the branch has; shape=(rows,)."""
+    """Added to the sample numbers of a prediction that hears what only the branch has; shape=(rows,)."""
     tape: Pauses
     branches: tuple[BranchPauses, ...]
 
