@@ -29,7 +29,7 @@ WAIT_AFTER_MAX_DELAY_S = 2.0
 """An end of turn may always be committed for this much longer than `max_delay`."""
 MARGIN_S = 0.2
 LEAST_SILENCE_S = 0.25
-_BEYOND_S = 0.1
+BEYOND_S = 0.1
 """A branch goes on for this much longer than the longest wait, so that a wait may end exactly with it."""
 
 
@@ -78,7 +78,7 @@ def forks_of(labels: Labels, wait_s: float = LONGEST_WAIT_S) -> list[Fork]:
     for turn, end_s in enumerate(one.end_s for one in user_turns(labels)):
         later = sounds[np.searchsorted(sounds, end_s) :]
         if len(later) and later[0] < end_s + wait_s:
-            until = to_samples(end_s + wait_s + _BEYOND_S)
+            until = to_samples(end_s + wait_s + BEYOND_S)
             found.append(Fork(turn, to_samples(float(later[0])), until))
     return found
 

@@ -190,9 +190,14 @@ class Tracer:
         conditions: Conditions = USUAL_CONDITIONS,
         phase_samples: int = 0,
         stt: Sequence[SttEvent] | None = None,
+        *,
+        branched: bool = False,
     ) -> Traced:
-        """All that one setting leads to on one recording at one phase offset: what a session needs."""
-        traced = self._traced(recording, [Take(phase_samples)], [settings.vad.model])
+        """All that one setting leads to on one recording at one phase offset: what a session needs.
+
+        With `branched` on its branches too.
+        """
+        traced = self._traced(recording, [Take(phase_samples)], [settings.vad.model], branched=branched)
         return self.complete(recording, traced, [Block.of(settings, conditions)], stt)
 
     def _traced(

@@ -40,8 +40,8 @@ def test_counts_and_takes_the_error_where_numbers_are_equal() -> None:
 def test_groups_are_the_modes() -> None:
     found = workflow.groups([LATE, SHORT, GOOD])
     assert found == {
-        ("v1-mini", "fixed", "traced", "from words"): [SHORT],
-        ("v1-mini", "fixed", "traced", "modelled"): [LATE, GOOD],
+        ("v1-mini", "fixed", "traced", "from words", "goes on"): [SHORT],
+        ("v1-mini", "fixed", "traced", "modelled", "goes on"): [LATE, GOOD],
     }
 
 

@@ -21,13 +21,14 @@ from lab_utils.core.session_log import SessionEvent, SessionLog
 from lab_utils.core.settings import Conditions, Settings
 from lab_utils.core.traces import Commits
 from lab_utils.recordings.find import RecordingFiles, find_recordings
+from lab_utils.recordings.heard_paths import HEARD_PATHS
 from lab_utils.session.commits import Moment
 from lab_utils.workflows.verify.cases import Case, draw_cases
 from lab_utils.workflows.verify.compare import Outcome, outcome
 from lab_utils.workflows.verify.run import compare_cases
 
 SEED = 2
-COUNT = 16
+COUNT = 20
 
 
 @pytest.fixture(scope="module")
@@ -78,12 +79,16 @@ def test_replay_and_session_agree_on_a_small_draw(files, cache) -> None:
         (detector, mode) for detector in ("vad", "stt", "v1-mini") for mode in ("fixed", "dynamic")
     }
     assert any(case.live for case in cases)
+    assert {case.path for case in cases} == set(HEARD_PATHS)
     assert sum(case.settings.interruption.min_words > 0 for case in cases) >= 3
     outcomes = run(files, cases, cache)
     assert not [one for one in outcomes if not one.agrees]
     assert max(one.largest_error_s for one in outcomes) < 1e-6
     compared = sum(len(one.session) for one in outcomes)
     assert compared > 10 * COUNT
+    waiting = [one for one in outcomes if one.case.waits is not None]
+    assert len({one.case.settings.detector.model for one in waiting}) >= 2
+    assert sum(one.on_branch > 0 for one in waiting) >= 2, "an answer must come while the caller waits"
     # Words that `min_words` held back are committed when the session closes.
     held = [one.excluded for one in outcomes if one.case.settings.interruption.min_words]
     assert max(held) <= 1
@@ -159,6 +164,9 @@ def test_a_large_draw_covers_every_combination_of_modes() -> None:
     live = {(c.settings.detector.model, c.settings.vad.model) for c in cases if c.live}
     assert len(live) == 3 * 2, "LiveKit's own models in every mode"
     assert {case.phase for case in cases} == {0, 1, 2, 3}
+    assert {case.path for case in cases} == set(HEARD_PATHS)
+    waiting = {(c.settings.detector.model, c.settings.vad.model) for c in cases if c.waits is not None}
+    assert len(waiting) == 3 * 2, "branches in every mode"
     assert {case.conditions.frame_duration for case in cases} == {0.01, 0.02, 0.032, 0.05}
     assert len({case.recording for case in cases}) == 12
     delays = np.array([case.settings.endpointing.min_delay for case in cases])

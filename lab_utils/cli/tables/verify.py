@@ -25,7 +25,7 @@ def print_verification(proved: workflow.Verification, summary: dict[str, Any]) -
     for group in summary["groups"]:
         table.add_row(*(group[name] for name in workflow.GROUP_NAMES), *_figures(group))
     table.add_section()
-    table.add_row("all", "", "", "", *_figures(summary))
+    table.add_row("all", *[""] * (len(workflow.GROUP_NAMES) - 1), *_figures(summary))
     console.print(table)
     for outcome in proved.mismatches:
         _print_mismatch(console, proved, outcome)
@@ -36,6 +36,12 @@ def print_verification(proved: workflow.Verification, summary: dict[str, Any]) -
         f"recording(s), {summary['commits']} commits compared in number, time (within "
         f"{1000 * summary['tolerance_s']:g} ms) and cause; largest error "
         f"{_figures(summary)[-1]} ms; seed {proved.seed}",
+        highlight=False,
+    )
+    waits = sum(outcome.case.waits is not None for outcome in proved.outcomes)
+    console.print(
+        f"where the caller waits: {waits} setting(s), {summary['on_branches']} commits after the moment from "
+        "which they wait",
         highlight=False,
     )
     console.print(f"excluded: {summary['excluded']} {workflow.EXCLUDED}", highlight=False)
@@ -63,7 +69,8 @@ def _print_mismatch(console: Console, proved: workflow.Verification, outcome: wo
         soft_wrap=True,
     )
     conditions = json.dumps(case.conditions.model_dump())
-    console.print(f"  phase {case.phase}; settings {json.dumps(case.settings.model_dump())}", markup=False)
+    console.print(f"  phase {case.phase}, heard over {case.path}", markup=False)
+    console.print(f"  settings {json.dumps(case.settings.model_dump())}", markup=False)
     console.print(f"  conditions {conditions}", markup=False)
     if outcome.failure:
         console.print(f"  failed: {outcome.failure}", markup=False)

@@ -17,9 +17,12 @@ from ...core.settings import (
     Settings,
     parse_with_conditions,
 )
+from ...recordings.heard_paths import HEARD_PATHS, HeardPath
 
 PHASES = 4
 FRAMES_MS = (10, 20, 32, 50)
+WAITS_SHARE = 0.25
+"""So many are compared on a branch, where the caller waits: a session on the tape and silence after it."""
 LIVE_SHARE = 0.1
 """Of the cases so many run LiveKit's own models instead of reading traces."""
 
@@ -37,6 +40,10 @@ class Case:
     """Whether the STT sends what it would for the labels' words, instead of what a sweep assumes."""
     live: bool
     """Whether LiveKit's own VAD and turn detector run, instead of traces."""
+    path: HeardPath = "16k"
+    """How the audio reaches the agent."""
+    waits: float | None = None
+    """On a branch: which one, as a fraction of those that the recording has. None: the tape goes on."""
 
 
 def draw_cases(count: int, recordings: int, seed: int = 0) -> list[Case]:
@@ -50,6 +57,7 @@ def draw_cases(count: int, recordings: int, seed: int = 0) -> list[Case]:
         tells = bool(rng_for(seed, f"case {number} stt").random() < 0.5)
         conditions = conditions.replace(stt_tells_end=tells, language=_draw_language(number, seed))
         settings = _by_language(settings, number, seed)
+        path, waits = _draw_take(rng_for(seed, f"case {number} take"))
         cases.append(
             Case(
                 number=number,
@@ -59,9 +67,17 @@ def draw_cases(count: int, recordings: int, seed: int = 0) -> list[Case]:
                 phase=int(rng.integers(PHASES)),
                 from_words=bool(rng.random() < 0.5),
                 live=bool(rng.random() < LIVE_SHARE),
+                path=path,
+                waits=waits,
             )
         )
     return sorted(cases, key=lambda case: (case.recording, case.number))
+
+
+def _draw_take(rng: np.random.Generator) -> tuple[HeardPath, float | None]:
+    """How the call is heard, and whether the caller waits on it."""
+    path: HeardPath = HEARD_PATHS[int(rng.integers(len(HEARD_PATHS)))] if rng.random() < 0.5 else "16k"
+    return path, float(rng.random()) if rng.random() < WAITS_SHARE else None
 
 
 def _draw_settings(rng: np.random.Generator) -> tuple[Settings, Conditions]:

@@ -1,5 +1,9 @@
 """One drawn case, replayed and run as a session with the same transcripts; in a worker process.
 
+Where the caller waits, the session runs on the recording up to where the branch leaves it and the silence
+after that, as on any recording, with transcripts modelled on what is heard there. What the replay does on the
+recording until then, and on the branch from then on, is compared with it.
+
 What is not compared, and counted: commits at or after the end of the audio, which the end of a session brings
 forward. Assumed by the replay, and so arranged in the session: with dynamic endpointing the agent is the
 recorded one, uninterrupted (`RecordedAgent`), and so it is with `min_words`; else it is any agent.
@@ -11,6 +15,8 @@ import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from ...core.delays import Delay, rng_for
 from ...core.labels import Labels
 from ...core.recording import Recording
@@ -19,14 +25,17 @@ from ...core.settings import Settings
 from ...core.timeline import SAMPLE_RATE_HZ, frame_samples, phase_offsets
 from ...core.traces import Commits, SttEvent
 from ...recordings.find import RecordingFiles, load_recording
+from ...recordings.heard_paths import HEARD_PATHS, HeardPath
 from ...session.commits import TOLERANCE_S, Moment, both_sides
 from ...session.job import SessionJob
 from ...session.prepare import traced_job
 from ...session.scripted.stt_plan import SttTiming, plan_events, words_of
 from ...session.workers import run_watched
-from ...turns.replay import find_pauses, replay, stt_events
+from ...turns.branches import BEYOND_S, Fork, branch_recording, forks_of, longest_wait_s
+from ...turns.replay import find_pauses, replay, replay_branches, stt_events
 from ...turns.replay.refusals import word_times, words_by_pause
 from ...turns.replay.stt_events import transcripts_of
+from ...turns.takes import HeardRecording
 from ...turns.tracing import TraceCache, Tracer
 from .cases import PHASES, Case
 
@@ -42,6 +51,8 @@ class Outcome:
     excluded: int
     """Commits of the session at or after the end of the audio."""
     failure: str = ""
+    on_branch: int = 0
+    """Commits of the session after the moment from which the caller waits."""
 
     @property
     def largest_error_s(self) -> float:
@@ -63,10 +74,13 @@ def verify_case(files: RecordingFiles, case: Case, cache: Path) -> Outcome:
     from ...session.agents import RecordedAgent
 
     tracer = Tracer(TraceCache(cache))
-    recording = _labelled(files, tracer)
-    assert recording.labels is not None
-    case = replace(case, settings=_possible(case.settings, recording.labels))
-    settings = case.settings
+    tape = _heard(files, case.path, tracer)
+    assert tape.labels is not None
+    settings = _possible(case.settings, tape.labels)
+    tracer = replace(tracer, wait_s=float(longest_wait_s(np.array([settings.endpointing.max_delay]))[0]))
+    fork = _fork(case, tape.labels, tracer.wait_s)
+    case = replace(case, settings=settings, from_words=case.from_words and fork is None)
+    recording = tape if fork is None else branch_recording(tape, fork.turn, tracer.wait_s)
     refuses = settings.interruption.enabled and settings.interruption.min_words > 0
     offset = phase_offsets(PHASES)[case.phase]
     events = transcripts(case, recording, tracer)
@@ -85,10 +99,40 @@ def verify_case(files: RecordingFiles, case: Case, cache: Path) -> Outcome:
         keep_audio=False,
     )
     job, traced = traced_job(job, tracer)
-    replayed = replay(traced, settings, case.conditions, 0, events)
+    until_s = recording.duration_s + tracer.tail_s
+    if fork is None:
+        replayed = replay(traced, settings, case.conditions, 0, events)
+    else:
+        replayed = _with_branch(tape, case, fork, tracer)
+        until_s = recording.duration_s - BEYOND_S
     if case.live:
         job = replace(job, traces=None)
-    return outcome(case, recording, replayed, run_watched(job), recording.duration_s + tracer.tail_s)
+    compared = outcome(case, recording, replayed, run_watched(job), until_s)
+    if fork is None:
+        return compared
+    waits_s = fork.from_sample / SAMPLE_RATE_HZ
+    return replace(compared, on_branch=sum(one.time_s >= waits_s for one in compared.session))
+
+
+def _fork(case: Case, labels: Labels, wait_s: float) -> Fork | None:
+    """The branch that a case is about; None for the tape, and where the recording has no branch."""
+    forks = [] if case.waits is None else forks_of(labels, wait_s)
+    return forks[int(case.waits * len(forks))] if case.waits is not None and forks else None
+
+
+def _with_branch(tape: Recording, case: Case, fork: Fork, tracer: Tracer) -> Commits:
+    """The replay's commits on a recording until a branch leaves it, then those on the branch."""
+    settings, conditions, offset = case.settings, case.conditions, phase_offsets(PHASES)[case.phase]
+    traced = tracer.trace_session(tape, settings, conditions, offset, branched=True)
+    before = replay(traced, settings, conditions)
+    from_s, after = replay_branches(traced, settings, conditions)[fork.turn]
+    parts = (before, np.flatnonzero(before.time_s < from_s)), (after, np.flatnonzero(after.time_s >= from_s))
+    return Commits(
+        np.concatenate([one.time_s[rows] for one, rows in parts]),
+        tuple(one.cause[row] for one, rows in parts for row in rows),
+        np.concatenate([one.probability[rows] for one, rows in parts]),
+        np.concatenate([one.last_speaking_s[rows] for one, rows in parts]),
+    )
 
 
 def _possible(settings: Settings, labels: Labels) -> Settings:
@@ -137,6 +181,9 @@ def outcome(
     return Outcome(case, recording.name, ours, theirs, excluded, log.failure)
 
 
-@functools.lru_cache(maxsize=1)  # cases come in the recordings' order
-def _labelled(files: RecordingFiles, tracer: Tracer) -> Recording:
-    return tracer.labelled(load_recording(files))
+@functools.lru_cache(maxsize=len(HEARD_PATHS))  # cases come in the recordings' order
+def _heard(files: RecordingFiles, path: HeardPath, tracer: Tracer) -> Recording:
+    """A labelled recording as it is heard over a path; the agent's own audio is as it was."""
+    recording = tracer.labelled(load_recording(files))
+    heard = HeardRecording(recording, path)
+    return replace(recording, user=heard.user, sha256=heard.sha256)

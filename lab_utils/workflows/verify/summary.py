@@ -69,12 +69,13 @@ def counts_of(outcomes: Iterable[Outcome]) -> dict[str, Any]:
         "mismatches": sum(not outcome.agrees for outcome in some),
         "largest_error_s": round(max(errors), 9) if errors else None,
         "excluded": int(sum(outcome.excluded for outcome in some)),
+        "on_branches": sum(outcome.on_branch for outcome in some),
     }
 
 
-Group = tuple[str, str, str, str]
-"""Detector mode, endpointing mode, whether models ran, where transcripts come from."""
-GROUP_NAMES = ("detector", "endpointing", "models", "transcripts")
+Group = tuple[str, str, str, str, str]
+"""Detector mode, endpointing mode, whether models ran, where transcripts come from, what the caller does."""
+GROUP_NAMES = ("detector", "endpointing", "models", "transcripts", "caller")
 
 
 def group_of(case: Case) -> Group:
@@ -84,6 +85,7 @@ def group_of(case: Case) -> Group:
         case.settings.endpointing.mode,
         "live" if case.live else "traced",
         "from words" if case.from_words else "modelled",
+        "goes on" if case.waits is None else "waits",
     )
 
 
@@ -123,6 +125,7 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
         "case": case.number,
         "recording": outcome.recording,
         "phase": case.phase,
+        "path": case.path,
         **_names(group_of(case)),
         "settings": case.settings.model_dump(),
         "conditions": case.conditions.model_dump(),
