@@ -43,7 +43,7 @@ class Case:
     path: HeardPath = "16k"
     """How the audio reaches the agent."""
     waits: float | None = None
-    """On a branch: which one, as a fraction of those that the recording has. None: the tape goes on."""
+    """On a branch: which one, as a fraction of those it may be about. None: the tape goes on."""
 
 
 def draw_cases(count: int, recordings: int, seed: int = 0) -> list[Case]:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ...core.delays import Delay, rng_for
-from ...core.labels import Labels
+from ...core.labels import Labels, user_turns
 from ...core.recording import Recording
 from ...core.session_log import SessionLog
 from ...core.settings import Settings
@@ -115,9 +115,18 @@ def verify_case(files: RecordingFiles, case: Case, cache: Path) -> Outcome:
 
 
 def _fork(case: Case, labels: Labels, wait_s: float) -> Fork | None:
-    """The branch that a case is about; None for the tape, and where the recording has no branch."""
-    forks = [] if case.waits is None else forks_of(labels, wait_s)
-    return forks[int(case.waits * len(forks))] if case.waits is not None and forks else None
+    """The branch that a case is about; None for the tape, and where the recording has no branch.
+
+    One of the half that begins soonest after its end of turn: the others are mostly answered before.
+    """
+    if case.waits is None:
+        return None
+    ends_s = [turn.end_s for turn in user_turns(labels)]
+    forks = sorted(
+        forks_of(labels, wait_s), key=lambda fork: fork.from_sample / SAMPLE_RATE_HZ - ends_s[fork.turn]
+    )
+    soonest = forks[: -(-len(forks) // 2)]
+    return soonest[int(case.waits * len(soonest))] if soonest else None
 
 
 def _with_branch(tape: Recording, case: Case, fork: Fork, tracer: Tracer) -> Commits:
