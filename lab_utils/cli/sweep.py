@@ -57,6 +57,14 @@ def sweep(
     stt_silence: SttSilence = 0.5,
     stt_tells_end: SttTellsEnd = False,
     prediction_delay: PredictionDelay = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also print the choice by language, length, numbers, asked, line or recording; "
+            "may be repeated."
+            "may be repeated."
+        ),
+    ] = None,
     language: Annotated[
         str, typer.Option(help="What callers speak where a recording doesn't tell, as a code such as de.")
     ] = "",
@@ -98,6 +106,7 @@ def sweep(
             channels=(user, agent),
             found_by=(pair, raw, swap),
             lines=condition or (),
+            by=by or (),
             path=path,
         )
 
@@ -117,6 +126,7 @@ def sweep_and_tell(
     channels: tuple[str, str] = ("caller", "agent"),
     found_by: tuple[str, str, bool] = ("", "", False),
     lines: Sequence[str] = (),
+    by: Sequence[str] = (),
     path: str = "",
 ) -> None:
     """`lab sweep` and `lab demo`: measure, choose, write, and print what came of it."""
@@ -131,6 +141,7 @@ def sweep_and_tell(
     heard = parse_path(path) if path else None
     worse = [LineCondition.parse(text) for text in lines]
     studies.check_folder(out)
+    studies.check_slices(by)
     pair, raw, swap = found_by
     options = FindOptions(*channels, pair, parse_raw(raw) if raw else None, swap) if any(found_by) else None
     given = conditions_with(providers, transcription_delay=transcription_delay)
@@ -154,9 +165,14 @@ def sweep_and_tell(
         studies.write_lines(on_lines, out)
         values = on_lines.astype(object).where(on_lines.notna(), None)
         summary = summary | {"lines": values.to_dict("records")}
+    by_slice = studies.write_slices(study, choice, by, out) if by else None
+    if by_slice is not None:
+        summary = summary | {"slices": studies.plain_slices(by_slice)}
     if as_json:
         print(json.dumps(summary | {"out": str(out)}))
     else:
         tables.print_summary(summary, out)
         if on_lines is not None:
             tables.print_lines(on_lines)
+        if by_slice is not None:
+            tables.print_slices(by_slice)

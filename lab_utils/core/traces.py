@@ -132,6 +132,8 @@ class Traced:
     """Silence added after the recording, so that its last turn can be committed."""
     notes: tuple[str, ...] = ()
     """What loading had to mend or guess."""
+    band: str = ""
+    """"telephone" or "wide band", by what the user's channel holds above 4 kHz (`recordings.band`)."""
     language: str = ""
     """What the user speaks, as a code ("de"); "" if nobody tells."""
     finals: Floats = field(default_factory=lambda: np.zeros((0, 2)))

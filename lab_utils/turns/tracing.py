@@ -30,6 +30,7 @@ from ..core.timeline import (
 )
 from ..core.traces import BRANCH_SAMPLES, Branch, EotTrace, SttEvent, Traced, VadTrace
 from ..recordings.audio import BadRecording
+from ..recordings.band import band_of
 from ..recordings.conditions import CLEAN, LineCondition, degrade
 from ..recordings.find import RecordingFiles, load_recording
 from ..recordings.heard_paths import HeardPath
@@ -231,6 +232,7 @@ class Tracer:
             eot=tuple(self.cached_predictions(*one, turns) for one in heard),
             tail_s=self.tail_s,
             notes=recording.notes,
+            band=band_of(recording.user),
             language=recording.language,
             finals=recording.finals,
             told={} if recording.provenance is None else recording.provenance.settings,

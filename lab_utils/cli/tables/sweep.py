@@ -44,6 +44,33 @@ def print_lines(frame: pd.DataFrame) -> None:
     Console().print(table)
 
 
+def print_slices(frame: pd.DataFrame) -> None:
+    """The choice by slice, beside LiveKit's defaults."""
+    rows = [row for row in _ROWS if row[0] in _LINE_FIGURES]
+    for key in frame["by"].unique():
+        table = Table(title=f"By {key}")
+        for title in (key, "setting", *(label for _, label, *_ in rows)):
+            table.add_column(title, justify="left" if title in (key, "setting") else "right")
+        notes: dict[str, None] = {}
+        for (name, setting), part in frame[frame["by"] == key].groupby(["slice", "setting"], sort=False):
+            figures = {row.pop("metric"): row for row in part.to_dict("records")}
+            cells = [_slice_cell(figures[metric], scale, unit) for metric, _, scale, unit in rows]
+            table.add_row(str(name), str(setting), *cells)
+            notes |= {row["note"]: None for row in figures.values() if row["note"]}
+        Console().print(table)
+        if notes:
+            print("  *: not enough data (few cases, or a single recording); take it for a hint at most")
+
+
+def _slice_cell(figure: dict[str, Any], scale: float, unit: str) -> str:
+    plain = {key: None if not _is_finite(figure[key]) else figure[key] for key in ("value", "low", "high")}
+    return _cell(figure | plain, scale, unit) + " *" * bool(figure["note"])
+
+
+def _is_finite(value: float) -> bool:
+    return value == value and abs(value) != float("inf")
+
+
 def print_summary(summary: dict[str, Any], out: Path | None) -> None:
     """What the figures rest on, the choice beside LiveKit's defaults, and where the results are."""
     console = Console()

@@ -8,6 +8,7 @@ from .choice import DEFAULT_BUDGET, Choice
 from .lines import LINE_FILES, write_lines
 from .measured import Skipped, measure_table
 from .results import FILES, check_folder, reopen_study, summary_of, write_report
+from .slices import check_slices, plain_slices, write_slices
 from .study import Study, measure
 
 __all__ = [
@@ -18,10 +19,13 @@ __all__ = [
     "Skipped",
     "Study",
     "check_folder",
+    "check_slices",
     "measure",
     "measure_table",
+    "plain_slices",
     "reopen_study",
     "summary_of",
     "write_lines",
     "write_report",
+    "write_slices",
 ]

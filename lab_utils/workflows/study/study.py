@@ -24,6 +24,7 @@ from ...turns.choose import Budget, frontier
 from ...turns.metrics import LONGEST_HOLD_S, attribute
 from ...turns.profile import Profile, save_profile
 from ...turns.replay import replay
+from ...turns.slices import KEYS, slices
 from ...turns.sweep import score_one
 from ..assumed import conditions_with
 from ..conditions import score_lines
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ... import plots
     from ...session.providers.schema import Providers
 
+ALL_SLICES = tuple(KEYS)
 Span = tuple[float, float]
 
 
@@ -100,6 +102,17 @@ class Study(Measured):
     def score(self, settings: Settings) -> pd.DataFrame:
         """Figures of one setting whose predictions are traced, with 95 % intervals, as `metrics.figures`."""
         return score_one(self.corpus, settings, self.conditions)
+
+    def slices(
+        self, choice: Choice | Settings | None = None, by: str | Sequence[str] = ALL_SLICES
+    ) -> pd.DataFrame:
+        """Figures by slice (`turns.slices.KEYS`) of a choice or settings; of LiveKit's defaults if neither.
+
+        A row per key, slice and metric; `note` says where a slice is too small.
+        """
+        settings = choice.settings if isinstance(choice, Choice) else choice or self.defaults
+        keys = [by] if isinstance(by, str) else by
+        return slices(self.corpus, settings, self.conditions, keys)
 
     def commits(
         self, recording: int | str = 0, settings: Settings | None = None, phase: int = 0
