@@ -20,7 +20,7 @@ from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.traces import Bools, Traced
 from . import turn_kinds
 from .branches import longest_wait_s
-from .metrics import CUT_OFF, HOLD, Intervals, PerRecording, attributes, figures
+from .metrics import CUT_OFF, HOLD, LabelledPauses, PerRecording, attributes, figures
 from .replay import Block, commits_of, waits_of
 from .sweep import Corpus
 
@@ -70,13 +70,13 @@ def slices(
     frames = []
     for key in by:
         kinds = [
-            _of_every_turn(KEYS[key](one, conditions), marks.n_turns)
-            for one, marks in zip(corpus.recordings, corpus.marks, strict=True)
+            _of_every_turn(KEYS[key](one, conditions), labelled.n_turns)
+            for one, labelled in zip(corpus.recordings, corpus.labelled, strict=True)
         ]
         for name in sorted({str(kind) for kind in np.concatenate([np.zeros(0, object), *kinds])}, key=_order):
             parts = [
-                statistics(columns, marks, kind == name)
-                for columns, marks, kind in zip(takes, corpus.marks, kinds, strict=True)
+                statistics(columns, labelled, kind == name)
+                for columns, labelled, kind in zip(takes, corpus.labelled, kinds, strict=True)
             ]
             frames.append(_noted(figures(parts), parts).assign(by=key, slice=name))
     if not frames:
@@ -108,24 +108,24 @@ def commit_columns(corpus: Corpus, settings: Settings, conditions: Conditions) -
     for r, _, decided, offset_s in corpus.decisions(block, pauses):
         commits = commits_of(decided, 0, block.detector, offset_s)
         waits = waits_of(decided, 0, block.detector, offset_s)
-        found[r].append(attributes(commits, corpus.marks[r], waits, wait_s))
+        found[r].append(attributes(commits, corpus.labelled[r], waits, wait_s))
     return found
 
 
-def statistics(takes: Sequence[Columns], marks: Intervals, turns: Bools) -> PerRecording:
+def statistics(takes: Sequence[Columns], labelled: LabelledPauses, turns: Bools) -> PerRecording:
     """What one setting did in some turns of a recording; `turns`: which, shape=(n_turns + 1,)."""
-    of_hold = ((marks.kind == HOLD) | (marks.kind == CUT_OFF)) & turns[marks.turn]
-    cut_off = (marks.kind == CUT_OFF) & turns[marks.turn]
-    ended = np.flatnonzero(turns[: marks.n_turns])
-    latency_s = np.full((len(takes), marks.n_turns), np.inf)
+    of_hold = ((labelled.kind == HOLD) | (labelled.kind == CUT_OFF)) & turns[labelled.turn]
+    cut_off = (labelled.kind == CUT_OFF) & turns[labelled.turn]
+    ended = np.flatnonzero(turns[: labelled.n_turns])
+    latency_s = np.full((len(takes), labelled.n_turns), np.inf)
     counts = np.zeros((len(takes), 5))
-    unsure = np.zeros(marks.n_turns + 1, np.bool_)
-    unsure[marks.turn[cut_off]] = True
+    unsure = np.zeros(labelled.n_turns + 1, np.bool_)
+    unsure[labelled.turn[cut_off]] = True
     for k, one in enumerate(takes):
         inside = (one["turn"] >= 0) & turns[one["turn"]]
         scored, false = one["scored"] & inside, one["false_boundary"] & inside
-        sure = scored & ~np.isin(one["label_start_s"], marks.start_s[cut_off])
-        cut = np.zeros(marks.n_turns + 1, np.bool_)
+        sure = scored & ~np.isin(one["label_start_s"], labelled.start_s[cut_off])
+        cut = np.zeros(labelled.n_turns + 1, np.bool_)
         cut[one["turn"][false]] = True
         answers = inside & np.isfinite(one["latency_s"])
         latency_s[k, one["turn"][answers]] = one["latency_s"][answers]

@@ -57,10 +57,10 @@ def test_the_counts_of_all_slices_add_up_to_the_whole(drawn, chosen, conditions)
     block = Block.of(chosen, conditions)
     corpus = corpus_of(drawn, block)
     tallies = corpus.score(block, corpus.pauses(block.vad, conditions.frame_duration))
-    whole = [per_recording(row, marks) for row, marks in zip(tallies, corpus.marks, strict=True)]
+    whole = [per_recording(row, labelled) for row, labelled in zip(tallies, corpus.labelled, strict=True)]
     takes = commit_columns(corpus, chosen, conditions)
-    for one, columns, marks in zip(whole, takes, corpus.marks, strict=True):
-        every = statistics(columns, marks, np.ones(marks.n_turns + 1, np.bool_))
+    for one, columns, labelled in zip(whole, takes, corpus.labelled, strict=True):
+        every = statistics(columns, labelled, np.ones(labelled.n_turns + 1, np.bool_))
         for name in COUNTS:
             assert getattr(every, name) == pytest.approx(getattr(one, name)), name
         np.testing.assert_allclose(every.latency_s, one.latency_s, rtol=0, atol=1e-9)

@@ -76,8 +76,8 @@ def test_a_told_final_is_taken_as_it_was_and_others_after_the_assumed_delay() ->
 def test_a_branch_hears_the_told_finals_of_what_was_said_before_it() -> None:
     settings = Settings().replace(detector="vad", min_delay=0.0)
     recording, _ = call(1, noise=0.0)
-    marks = labelled_pauses(recording.labels)
-    ends_s = marks.start_s[marks.ends_of_turn]
+    labelled = labelled_pauses(recording.labels)
+    ends_s = labelled.start_s[labelled.ends_of_turn]
     recording = replace(recording, finals=np.stack((ends_s, ends_s + 2.9), axis=1))
     recording = complete(recording, [Block.of(settings, CONDITIONS)])
     branches = replay_branches(recording, settings, CONDITIONS)
