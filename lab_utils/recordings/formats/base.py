@@ -83,13 +83,8 @@ def padded(user_path: Path, user: Pcm, agent_path: Path, agent: Pcm, max_padding
     return Contents(same[0], same[1], notes=tuple(notes))
 
 
-def read_mono(path: Path, raw: RawFormat | None = None) -> Pcm:
-    """The samples of a mono file, shape=(n,); raises BadRecording for a stereo file."""
-    return decode_mono(path, raw).pcm
-
-
 def decode_mono(path: Path, raw: RawFormat | None = None) -> Decoded:
-    """As `read_mono`, samples of shape=(n,), with notes that name the file."""
+    """The samples of a mono file, shape=(n,), with notes that name it; BadRecording for a stereo file."""
     decoded = decode_pcm16k(path, raw)
     if decoded.pcm.shape[1] != 1:
         finding = f"has {decoded.pcm.shape[1]} channels, but is one of a pair of mono files"

@@ -12,12 +12,7 @@ Definitions:
 - Speech level: RMS over the 10 ms frames inside the labelled IPUs (without labels, over all frames) that are
   within 30 dB of the 98th percentile: a simple form of ITU-T P.56's active speech level.
 - SNR: speech level over the noise's RMS over the whole recording.
-- `pink`: 1/f power above 150 Hz, 12 dB/octave steeper towards and beyond 2 kHz, its level drifting slowly
-  with a deviation of 2 dB: a room, as in the samples. `white`: flat. `hum`: 50 Hz and its harmonics to 1
-  kHz, each 6 dB per octave weaker. `babble`: 12 voices, each noise with the average spectrum of speech (flat
-  to 500 Hz, then -9 dB/octave; Byrne et al. 1994) that comes and goes at syllable rate (4 Hz, fully
-  modulated). `street`: brown noise (1/f^2 above 60 Hz) with a passing car, 10 dB louder, every 8 s on
-  average.
+- Kinds of noise: see `noise`.
 - Telephone: 300 to 3400 Hz, 8 kHz, mu-law (ITU-T G.711, mu = 255), back to 16 kHz.
 - Packets: 20 ms of the user's audio. Loss follows Gilbert's two-state model (Gilbert 1960, "Capacity of a
   burst-noise channel"): a share of `packet_loss` is lost in bursts of mean length `burst`. Concealment
@@ -31,7 +26,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -40,13 +34,12 @@ import soxr
 from pydantic import Field, ValidationError
 from scipy.signal import butter, sosfiltfilt
 
-from ..core.labels import Labels
-from ..core.models import Frozen, describe
-from ..core.recording import Pcm, Recording
-from ..core.timeline import SAMPLE_RATE_HZ, Floats
-from .find import audio_sha256
-
-NoiseKind = Literal["pink", "white", "hum", "babble", "street"]
+from ...core.labels import Labels
+from ...core.models import Frozen, describe
+from ...core.recording import Pcm, Recording
+from ...core.timeline import SAMPLE_RATE_HZ, Floats
+from ..find import audio_sha256
+from .noise import NoiseKind, make_noise
 
 PACKET_SAMPLES = 320
 JITTER_BUFFER_MS = 60.0
@@ -56,7 +49,6 @@ _FRAME = 160
 _ACTIVE_DB = 30.0
 _FULL = 32_768.0
 _CONCEALED = 3
-_LEAST_SLOW = 1 << 18
 
 
 class LineCondition(Frozen, strict=False, allow_inf_nan=False):
@@ -199,75 +191,6 @@ def speech_level_db(pcm: Pcm, labels: Labels | None = None) -> float:
     level_db = 10 * np.log10(power + 1e-12)
     active = level_db > np.percentile(level_db, 98) - _ACTIVE_DB
     return float(10 * np.log10(power[active].mean() + 1e-12))
-
-
-def make_noise(kind: NoiseKind, n: int, rng: np.random.Generator) -> Floats:
-    """Noise of RMS 1, shape=(n,); the kinds are described above."""
-    noise: Floats = np.asarray(_MAKERS[kind](n, rng), dtype=np.float64)
-    rms = float(np.sqrt(np.mean(noise**2))) if n else 0.0
-    return noise / rms if rms > 0 else noise
-
-
-def _shaped(n: int, rng: np.random.Generator, amplitude: Callable[[Floats], Floats]) -> Floats:
-    """Gaussian noise whose spectrum is `amplitude` of the frequency in Hz."""
-    size = 1 << max(1, (n - 1).bit_length())  # any length takes long where it has large prime factors
-    frequency_hz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)
-    spectrum = np.fft.rfft(rng.standard_normal(size)) * amplitude(frequency_hz.astype(np.float64))
-    return np.fft.irfft(spectrum, size)[:n]
-
-
-def _slow(n: int, rng: np.random.Generator, below_hz: float) -> Floats:
-    """A slow random movement around 0 of deviation 1, without frequencies above `below_hz`."""
-    # Made longer than short audio: there, the little that moves within it would be blown up.
-    moved = _shaped(max(n, _LEAST_SLOW), rng, lambda f: ((f > 0) & (f < below_hz)).astype(np.float64))
-    drift: Floats = moved[:n] / moved.std()
-    return drift
-
-
-def _pink(n: int, rng: np.random.Generator) -> Floats:
-    room = _shaped(n, rng, lambda f: 1 / np.sqrt(np.maximum(f, 150.0)) / (1 + (f / 2000.0) ** 2))
-    drifted: Floats = room * 10 ** (2.0 * _slow(n, rng, 0.5) / 20)
-    return drifted
-
-
-def _white(n: int, rng: np.random.Generator) -> Floats:
-    return rng.standard_normal(n)
-
-
-def _hum(n: int, rng: np.random.Generator) -> Floats:
-    time_s = np.arange(n) / SAMPLE_RATE_HZ
-    tones = np.zeros(n)
-    for k in range(1, 21):
-        tones += np.sin(2 * np.pi * (50 * k * time_s + rng.random())) / k
-    return tones
-
-
-def _babble(n: int, rng: np.random.Generator) -> Floats:
-    voices = np.zeros(n)
-    for _ in range(12):
-        voice = _shaped(n, rng, lambda f: np.where(f < 80, 0.0, 1 / np.maximum(f / 500.0, 1.0) ** 1.5))
-        voices += voice * np.maximum(0.0, 1.0 + _slow(n, rng, 4.0))
-    return voices
-
-
-def _street(n: int, rng: np.random.Generator) -> Floats:
-    road = _shaped(n, rng, lambda f: np.where(f < 20, 0.0, 1 / np.maximum(f, 60.0)))
-    time_s = np.arange(n) / SAMPLE_RATE_HZ
-    gain_db = np.zeros(n)
-    for _ in range(rng.poisson(n / SAMPLE_RATE_HZ / 8.0)):
-        passes_s, lasts_s = rng.uniform(0, n / SAMPLE_RATE_HZ), rng.uniform(0.7, 2.0)
-        gain_db = np.maximum(gain_db, 10.0 * np.exp(-0.5 * ((time_s - passes_s) / lasts_s) ** 2))
-    loud: Floats = road * 10 ** (gain_db / 20)
-    return loud
-
-
-_MAKERS: dict[NoiseKind, Callable[[int, np.random.Generator], Floats]] = {
-    "pink": _pink,
-    "white": _white,
-    "hum": _hum,
-    "babble": _babble,
-    "street": _street,
-}
 
 
 def telephone_band(audio: Floats) -> Floats:
