@@ -276,6 +276,13 @@ class Settings(Frozen):
         return {name: getattr(getattr(self, knob.group), knob.field) for name, knob in KNOBS.items()}
 
 
+DEFAULTS_NOTE = (
+    "LiveKit's defaults are measured with the on-device detector v1-mini; a worker that is hosted on LiveKit "
+    "Cloud gets the cloud's v1, which can't be measured offline"
+)
+"""What must be known wherever "LiveKit's defaults" are shown."""
+
+
 def check_knob(name: object) -> None:
     """Raise ValueError for what is no knob."""
     if name in Conditions.model_fields:

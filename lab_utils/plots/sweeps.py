@@ -39,6 +39,7 @@ class TradeoffArtists:
     frontier: Line2D
     defaults: Line2D
     chosen: Line2D | None
+    own: Line2D | None
     legend: Legend
 
 
@@ -49,13 +50,15 @@ def tradeoff(
     *,
     defaults: pd.DataFrame,
     chosen: pd.DataFrame | None = None,
+    own: pd.DataFrame | None = None,
     latency: Latency = "latency_mean",
     counts: Mapping[str, int] | None = None,
 ) -> Display[TradeoffArtists]:
     """Latency (x, s) against false-boundary rate per hold (y, %, square-root scale) of a sweep's settings.
 
     `table`: `Sweep.table`; `frontier_rows`: `choose.frontier`; `defaults`, `chosen`: `sweep.score_one` of
-    LiveKit's defaults and of the chosen setting; `counts`: for the title (recordings, holds, turns).
+    LiveKit's defaults and of the chosen setting, `own` of imported sessions' settings; `counts`: for the
+    title (recordings, holds, turns).
     """
     rate_scale(ax)
     usable = answering(table)
@@ -66,8 +69,9 @@ def tradeoff(
     best_line = _steps(ax, table.iloc[list(frontier_rows)], latency, BLUE, "o", "best of all (frontier)")
     defaults_mark = mark(ax, defaults, VERMILLION, "D", "LiveKit's defaults", latency)
     chosen_mark = None if chosen is None else mark(ax, chosen, GREEN, "*", "chosen setting", latency)
+    own_mark = None if own is None else mark(ax, own, YELLOW, "P", "as recorded", latency)
     in_sight = [*frontier_rows, *baseline]
-    marked = [f.loc[[str(latency)], ["value", "high"]] for f in (defaults, chosen) if f is not None]
+    marked = [f.loc[[str(latency)], ["value", "high"]] for f in (defaults, chosen, own) if f is not None]
     edges = [edge for of in marked for edge in of.to_numpy(np.float64).ravel() if np.isfinite(edge)]
     ax.set_xlim(0, 1.12 * np.nanmax([*table[latency].iloc[in_sight], *edges, 0.5]))
     ax.set_xlabel(LATENCY_LABELS[latency])
@@ -77,7 +81,7 @@ def tradeoff(
     ax.set_title("; ".join(counted(counts)), loc="left", fontsize=10)
     legend = ax.legend(loc="upper right", fontsize=9, framealpha=0.95)
     artists = TradeoffArtists(
-        tried, unanswering, baseline_line, best_line, defaults_mark, chosen_mark, legend
+        tried, unanswering, baseline_line, best_line, defaults_mark, chosen_mark, own_mark, legend
     )
     return Display(table, ax, artists)
 
@@ -146,6 +150,7 @@ def tradeoff_figure(
     *,
     defaults: pd.DataFrame,
     chosen: pd.DataFrame | None = None,
+    own: pd.DataFrame | None = None,
     latency: Latency = "latency_mean",
     counts: Mapping[str, int] | None = None,
     size_in: tuple[float, float] = (8.0, 5.0),
@@ -153,7 +158,9 @@ def tradeoff_figure(
     """`tradeoff` on a figure of its own."""
     figure = blank_figure(size_in)
     ax = figure.subplots()
-    tradeoff(ax, table, frontier_rows, defaults=defaults, chosen=chosen, latency=latency, counts=counts)
+    tradeoff(
+        ax, table, frontier_rows, defaults=defaults, chosen=chosen, own=own, latency=latency, counts=counts
+    )
     return figure
 
 

@@ -128,6 +128,8 @@ class Evidence(Frozen, strict=False):
     """LiveKit's default settings, on all recordings."""
     held_out: Figures | None = None
     """Each recording under the settings chosen on the others; None where there is only one."""
+    as_recorded: Figures | None = None
+    """The imported sessions, each under the settings that it had; None if none tells them."""
     guarantee: str | None = None
     """What was certified of these settings, in words (`turns.guarantee`)."""
     note: str = ""
@@ -234,9 +236,10 @@ def to_yaml(profile: Profile) -> str:
         return text + "\nevidence: null\n"
     evidence["recordings"] = [OneLine(recording) for recording in evidence["recordings"]]
     evidence["conditions"] = OneLine(evidence["conditions"])
-    if evidence["guarantee"] is None:
-        del evidence["guarantee"]
-    for key in ("chosen", "defaults", "held_out"):
+    for key in ("guarantee", "as_recorded"):
+        if evidence[key] is None:
+            del evidence[key]
+    for key in ("chosen", "defaults", "held_out", "as_recorded")[: 4 if "as_recorded" in evidence else 3]:
         evidence[key] = evidence[key] and {name: OneLine(value) for name, value in evidence[key].items()}
     return text + _EVIDENCE_COMMENT + dumped({"evidence": evidence})
 

@@ -7,7 +7,7 @@ stale, and a damaged entry is computed again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -352,11 +352,13 @@ def trace_recordings(
     line: LineCondition = CLEAN,
     seed: int = 0,
     path: HeardPath | None = None,
+    own: Callable[[Recording], Sequence[Block]] | None = None,
 ) -> Iterator[Traced | ValueError]:
     """Load and trace recordings in worker processes, in order, with all predictions the blocks lead to.
 
     `line`: what the audio is put through before (`degrade`); labels stay those of the audio as recorded.
-    `path`: how all takes are heard; None: over several paths in turn (`takes_of`).
+    `path`: how all takes are heard; None: over several paths in turn (`takes_of`). `own`: blocks of one
+    recording alone, which is given with its labels.
 
     A recording that cannot be loaded or traced gives the error in its place, so that one bad file does not
     stop the others. Only the traces come back: the audio of all recordings is never in memory at once.
@@ -364,7 +366,7 @@ def trace_recordings(
     kept = TraceCache(cache or default_cache())
     kept.prune(largest_cache())
     tracer = Tracer(kept)
-    work = partial(_trace_one, tracer, blocks, phases, line, seed, path)
+    work = partial(_trace_one, tracer, blocks, phases, line, seed, path, own)
     jobs = min(jobs, max(1, len(files)))
     for one, outcome in zip(
         files, run_batch(work, files, jobs=jobs, task="tracing", quiet=quiet), strict=True
@@ -386,6 +388,7 @@ def _trace_one(
     line: LineCondition,
     seed: int,
     path: HeardPath | None,
+    own: Callable[[Recording], Sequence[Block]] | None,
     files: RecordingFiles,
 ) -> Traced:
     recording = load_recording(files)
@@ -393,6 +396,8 @@ def _trace_one(
         heard = degrade(tracer.labelled(recording), line, seed)
         tracer.cache.link(recording.sha256, heard.sha256)
         recording = heard
+    if own is not None:
+        blocks = [*blocks, *own(tracer.labelled(recording))]
     waits_s = [float(longest_wait_s(block.max_delay).max()) for block in blocks]
     tracer = replace(tracer, wait_s=max([LONGEST_WAIT_S, *waits_s]))
     vads = sorted({block.vad.model for block in blocks})

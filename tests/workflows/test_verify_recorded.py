@@ -18,13 +18,13 @@ from lab_utils.core.recording import ObservedTurn, Provenance, Recording
 from lab_utils.core.settings import Settings
 from lab_utils.core.traces import Commits
 from lab_utils.recordings.audio import BadRecording
+from lab_utils.turns.told_settings import settings_of_report
 from lab_utils.workflows.verify import recorded
 from lab_utils.workflows.verify.recorded import (
     NEAR_S,
     RecordedCommit,
     match,
     recorded_commits,
-    settings_of_report,
 )
 
 

@@ -92,6 +92,9 @@ def print_summary(summary: dict[str, Any], out: Path | None) -> None:
         ("LiveKit's defaults", summary["defaults"]["figures"]),
         ("chosen", summary["chosen"]["figures"]),
     ]
+    own = summary.get("as_recorded")
+    if own:
+        columns.insert(1, (own["title"], own["figures"]))
     if summary["held_out"]:
         columns.append(("chosen, held out", summary["held_out"]))
     for title, _ in columns:
@@ -99,6 +102,10 @@ def print_summary(summary: dict[str, Any], out: Path | None) -> None:
     for name, label, scale, unit in _ROWS:
         table.add_row(label, *(_cell(figures[name], scale, unit) for _, figures in columns))
     console.print(table)
+    if "defaults_note" in summary:
+        console.print(summary["defaults_note"], highlight=False)
+    if own:
+        console.print("as recorded: " + "; ".join(own["assumed"]), highlight=False)
     few = len(summary["recordings"])
     if few < ENOUGH_RECORDINGS:
         rest = "no interval and no held-out check" if few == 1 else "intervals are wide or can't be told"

@@ -12,14 +12,16 @@ import pandas as pd
 
 from ...core.errors import InputError
 from ...core.knobs import KNOBS
-from ...core.settings import Conditions, Settings
+from ...core.settings import DEFAULTS_NOTE, Conditions, Settings
 from ...core.text.html import table_html
 from ...turns import grid as grids
 from ...turns import profile
 from ...turns.choose import Budget, NoneWithinBudget, choose, choose_or_nearest
 from ...turns.guarantee import Guarantee, certify
 from ...turns.held_out import held_out
+from ...turns.metrics import LONGEST_HOLD_S, SHORTEST_HOLD_S
 from ...turns.sweep import Corpus, Sweep, counts, score_one
+from ...turns.told_settings import AsRecorded, as_recorded
 
 DEFAULT_BUDGET = Budget.false_boundary_rate(0.10)
 
@@ -51,11 +53,14 @@ class Choice:
     """What was certified of the setting, if that was asked for."""
     by_hand: bool = False
     """Whether somebody moved the settings after they were chosen."""
+    own: AsRecorded | None = None
+    """Imported sessions under the settings they had; None if none tells them."""
 
     @property
     def columns(self) -> dict[str, pd.DataFrame]:
         """The frames of figures by name."""
-        columns = {"LiveKit's defaults": self.defaults, "chosen": self.chosen}
+        own = {} if self.own is None else {self.own.title: self.own.figures}
+        columns = {"LiveKit's defaults": self.defaults, **own, "chosen": self.chosen}
         return columns if self.held_out is None else columns | {"chosen, held out": self.held_out}
 
     @property
@@ -69,7 +74,9 @@ class Choice:
         knobs = {name: value for name, value in self.settings.knobs().items() if value is not None}
         caption = f"{self.budget_text}. Chosen: " + ", ".join(f"{k} {v}" for k, v in knobs.items())
         return table_html(
-            ["", *self.columns], figure_rows(self.columns), caption + ". In brackets: 95 % intervals."
+            ["", *self.columns],
+            figure_rows(self.columns),
+            f"{caption}. In brackets: 95 % intervals. {DEFAULTS_NOTE}.",
         )
 
 
@@ -117,7 +124,7 @@ def choose_settings(
     if not (n["holds"] and n["turns"]):
         raise InputError(
             f"the recordings have {n['holds']} holds and {n['turns']} ends of turn: nothing to choose by; "
-            "check that the second channel is the agent's, or add label files"
+            + _lacking(n)
         )
     statement = None
     if guarantee is not None:
@@ -137,7 +144,26 @@ def choose_settings(
         defaults=score_one(corpus, Settings(), conditions),
         held_out=held_out(corpus, result, budget, conditions) if statement is None else None,
         guarantee=statement,
+        own=as_recorded(corpus, conditions),
     )
+
+
+def _lacking(n: Mapping[str, int]) -> str:
+    """What to do about recordings without holds or without ends of turn."""
+    if n["turns"] and n["unscored_holds"]:
+        return (
+            f"all {n['unscored_holds']} holds are shorter than {SHORTEST_HOLD_S:g} s or longer than "
+            f"{LONGEST_HOLD_S:g} s, which the rate per hold leaves out; bring calls with usual pauses, or "
+            "look whether the labels join what the agent answered"
+        )
+    if n["turns"] and n["cut_offs"]:
+        return (
+            f"the recorded agent cut off all {n['cut_offs']} pauses inside turns; "
+            "bring calls of a slower agent"
+        )
+    if n["turns"]:
+        return "the callers never pause inside a turn; bring more calls"
+    return "check that the second channel is the agent's, or add label files"
 
 
 def make_profile(
@@ -160,8 +186,9 @@ def make_profile(
         chosen=_profile_figures(choice.chosen),
         defaults=_profile_figures(choice.defaults),
         held_out=None if choice.held_out is None else _profile_figures(choice.held_out),
+        as_recorded=None if choice.own is None else _profile_figures(choice.own.figures),
         guarantee=None if choice.guarantee is None else str(choice.guarantee),
-        note=f"labels from: {', '.join(sources)}",
+        note=f"labels from: {', '.join(sources)}. {DEFAULTS_NOTE}.",
     )
     return profile.Profile(name=name, settings=choice.settings, evidence=evidence)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -18,8 +19,9 @@ from ...recordings.find import RecordingFiles, find_in, load_recording
 from ...recordings.heard_paths import HeardPath
 from ...recordings.recording_files import FindOptions
 from ...turns import grid as grids
-from ...turns.replay import blocks_of
+from ...turns.replay import Block, blocks_of
 from ...turns.sweep import Corpus, Sweep, counts, sweep
+from ...turns.told_settings import own_settings
 from ...turns.tracing import trace_recordings
 from .choice import settings_of_row
 
@@ -134,6 +136,7 @@ def measure_table(
         line=line,
         seed=seed,
         path=path,
+        own=partial(_own_blocks, conditions),
     )
     usable = _usable(zip(found, traces, strict=True), skipped)
     corpus = Corpus.of([traced for _, traced in usable])
@@ -155,6 +158,14 @@ def measure_table(
         options,
         path,
     )
+
+
+def _own_blocks(conditions: Conditions, recording: Recording) -> list[Block]:
+    """What the recording's own session tells to have had, if it does."""
+    if recording.provenance is None or recording.labels is None:
+        return []
+    own = own_settings(recording.provenance.settings, recording.labels)
+    return [] if own is None else [Block.of(own[0], conditions)]
 
 
 def _usable(

@@ -16,7 +16,7 @@ import pandas as pd
 from ...core.files import BadFile, read_model
 from ...core.knobs import KNOBS
 from ...core.models import Frozen
-from ...core.settings import Conditions
+from ...core.settings import DEFAULTS_NOTE, Conditions
 from ...recordings.conditions import LineCondition
 from ...recordings.heard_paths import HeardPath
 from ...recordings.labels.censoring import censoring
@@ -79,6 +79,15 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
             "met": choice.within_budget,
         },
         "defaults": {"settings": study.defaults.knobs(), "figures": plain_figures(choice.defaults)},
+        "defaults_note": DEFAULTS_NOTE,
+        "as_recorded": None
+        if choice.own is None
+        else {
+            "title": choice.own.title,
+            "figures": plain_figures(choice.own.figures),
+            "recordings": choice.own.recordings,
+            "assumed": list(choice.own.assumed),
+        },
         "chosen": {
             "row": choice.row,
             "settings": choice.settings.knobs(),

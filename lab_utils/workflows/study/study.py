@@ -190,6 +190,7 @@ class Study(Measured):
             frontier(self.table),
             defaults=choice.defaults if choice else self.score(self.defaults),
             chosen=choice.chosen if choice else None,
+            own=choice.own.figures if choice and choice.own else None,
             counts=self.counts,
         )
         return plots.Picture(figure)

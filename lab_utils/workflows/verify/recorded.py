@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from ...recordings.find import RecordingFiles, find_in, load_recording
 from ...session.job import HasSettings, conditions_in, settings_in
 from ...turns.replay import replay
 from ...turns.replay.stt_events import UNKNOWN
+from ...turns.told_settings import settings_of_report
 from ...turns.tracing import TraceCache, Tracer, default_cache
 
 NEAR_S = 0.1
@@ -120,43 +121,6 @@ def recorded_commits(recording: Recording) -> tuple[list[RecordedCommit], int]:
         final_s = None if final is None else turn.end_s + final
         commits.append(RecordedCommit(turn.end_s + delay_s, turn.end_s, final_s, turn.text))
     return sorted(commits, key=lambda one: one.time_s), untimed
-
-
-def settings_of_report(
-    told: Mapping[str, Any], base: Settings, source: str
-) -> tuple[Settings, tuple[str, ...]]:
-    """The session's settings from a report's `options`, and what they don't tell, taken from `base`.
-
-    `source`: where `base` comes from, in words.
-    """
-    knobs = {"min_delay": told.get("min_endpointing_delay"), "max_delay": told.get("max_endpointing_delay")}
-    given = {name: float(value) for name, value in knobs.items() if value is not None and _is_number(value)}
-    settings = base.replace(**given)
-    interruption: dict[str, Any] = {}
-    if isinstance(told.get("allow_interruptions"), bool):
-        interruption["enabled"] = told["allow_interruptions"]
-    if _is_number(told.get("min_interruption_words")):
-        interruption["min_words"] = int(told["min_interruption_words"])
-    if _is_number(told.get("min_interruption_duration")):
-        interruption["min_duration"] = float(told["min_interruption_duration"])
-    known = settings.interruption.model_copy(update=interruption)
-    settings = settings.model_copy(update={"interruption": known})
-    assumed = [f"{name}: {settings.knobs()[name]}" for name in knobs if name not in given]
-    if "min_words" not in interruption:
-        assumed.append(f"min_words: {known.min_words}")
-    detector = settings.detector
-    threshold = "" if detector.model != "v1-mini" else f", threshold {detector.unlikely_threshold}"
-    vad = ", ".join(f"{name} {value}" for name, value in settings.vad.model_dump().items())
-    assumed += [
-        f"VAD: {vad}",
-        f"detector: {detector.model}{threshold}",
-        f"endpointing mode: {settings.endpointing.mode}",
-    ]
-    return settings, tuple(f"{one} ({source})" for one in assumed)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def transcripts_told(commits: Sequence[RecordedCommit]) -> tuple[SttEvent, ...]:
