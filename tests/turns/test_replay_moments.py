@@ -1,0 +1,137 @@
+"""Things that happen at one moment, and times that count from the stream's start instead of the recording's.
+
+Rules that random draws hardly ever reach; each of these tests was seen to fail when its rule was broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from lab_utils.core.labels import Ipu, Label, Labels
+from lab_utils.core.settings import Conditions, InterruptionSettings, Settings
+from lab_utils.core.timeline import WINDOW_S, WINDOW_SAMPLES
+from lab_utils.core.traces import EotTrace, SttEvent, Traced, VadTrace
+from lab_utils.turns.replay import Block, replay
+from lab_utils.turns.sweep import Corpus
+
+# Frames as long as a window: window w is judged at (w + 1) * 32 ms.
+CONDITIONS = Conditions(transcription_delay=0.0, frame_duration=0.032, prediction_delay=0.0)
+VAD = Settings().replace(vad="livekit", detector="vad", min_silence_duration=0.25, min_delay=0.5)
+STT = VAD.replace(detector="stt")
+
+TWICE = [1.0] * 25 + [0.0] * 40 + [1.0] * 25 + [0.0] * 150
+"""Speech to 0.8 s and again from 2.08 to 2.88 s; its END_OF_SPEECH comes at 1.056 and 3.136 s."""
+RESUMES_S = 67 * WINDOW_S
+"""The second START_OF_SPEECH: 2.144 s."""
+
+
+def traced(windows: Sequence[float], labels: Labels | None = None, silent_windows: int = 0) -> Traced:
+    """A recording that the agent hears after so many windows of silence."""
+    duration_s = len(windows) * WINDOW_S
+    heard = np.array([0.0] * silent_windows + list(windows))
+    trace = VadTrace("livekit", silent_windows * WINDOW_SAMPLES, heard)
+    labels = labels or Labels(duration_s, (), ())
+    return Traced("x", "x", "0", duration_s, labels, {"livekit": (trace,)}, (EotTrace(),), 0.0)
+
+
+def commits(settings: Settings, *events: SttEvent) -> list[tuple[float, str]]:
+    found = replay(traced(TWICE), settings, CONDITIONS, stt=events)
+    return [(round(float(t), 6), cause) for t, cause in zip(found.time_s, found.cause, strict=True)]
+
+
+# --- at one moment ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("beside_s", [-4e-10, 0.0, 4e-10])
+def test_a_final_at_the_very_moment_speech_resumes_comes_first_and_commits(beside_s):
+    """It takes fewer steps of the event loop than what the VAD says; asyncio's timers are as coarse."""
+    final = SttEvent(RESUMES_S + beside_s, "final", "yes")
+    assert commits(VAD, final) == [(round(RESUMES_S, 6), "vad")]
+
+
+def test_a_final_a_little_after_speech_has_resumed_waits_for_its_end():
+    final = SttEvent(RESUMES_S + 1e-6, "final", "yes")
+    assert commits(VAD, final) == [(round(2.88 + 0.5, 6), "vad")]
+
+
+def test_a_modelled_final_at_the_moment_speech_resumes_follows_what_the_vad_says():
+    conditions = CONDITIONS.replace(transcription_delay=RESUMES_S - 0.8)
+    found = replay(traced(TWICE), VAD, conditions)
+    assert found.time_s.round(6).tolist() == [3.38, round(2.88 + RESUMES_S - 0.8 + 0.5, 6)]
+
+
+@pytest.mark.parametrize("beside_s", [-5e-10, 0.0, 5e-10])
+def test_the_speech_to_texts_end_comes_before_a_window_of_the_same_moment(beside_s):
+    """The VAD then hears speech start, which cancels the wait; its own end of speech commits later."""
+    events = SttEvent(1.5, "final", "yes"), SttEvent(RESUMES_S + beside_s, "end_of_speech")
+    assert commits(STT, *events) == [(3.38, "vad")]
+
+
+def test_a_window_before_the_speech_to_texts_end_has_been_heard():
+    """START_OF_SPEECH came: the VAD is restarted, and what waits stays."""
+    events = SttEvent(1.5, "final", "yes"), SttEvent(RESUMES_S + 2e-9, "end_of_speech")
+    silent = np.zeros(len(TWICE))
+    recording = traced(TWICE)
+    trace = VadTrace("livekit", 0, np.array(TWICE), restarts={67 * WINDOW_SAMPLES: silent})
+    found = replay(
+        Traced(
+            "x", "x", "0", recording.duration_s, recording.labels, {"livekit": (trace,)}, (EotTrace(),), 0.0
+        ),
+        STT,
+        CONDITIONS,
+        stt=events,
+    )
+    assert found.time_s.round(6).tolist() == [round(RESUMES_S + 0.5, 6)]
+    assert found.cause == ("stt",)
+
+
+# --- stream time and recording time -------------------------------------------------------------------
+
+SILENT_WINDOWS = 16
+"""Before the recording, 0.512 s: a phase is under 32 ms, too short to show on which side it is counted."""
+USER = Ipu("user", 0.0, 0.8, "One."), Ipu("user", 2.08, 2.88, "Two.")
+ENDS = Label("shift", 0.8, 1.0), Label("shift", 2.88, 3.5)
+
+
+def labels_with(*agent: tuple[float, float]) -> Labels:
+    spoken = tuple(Ipu("agent", start_s, end_s) for start_s, end_s in agent)
+    return Labels(len(TWICE) * WINDOW_S, tuple(sorted((*USER, *spoken), key=lambda i: i.start_s)), ENDS)
+
+
+DYNAMIC = VAD.replace(endpointing_mode="dynamic", min_delay=0.3, max_delay=2.0)
+REFUSING = VAD.model_copy(update={"interruption": InterruptionSettings(min_words=2)})
+CASES = [
+    (DYNAMIC, labels_with((1.1, 1.6)), [0.8 + 0.3, 2.88 + 0.3]),  # nothing is learned across an agent's turn
+    (
+        DYNAMIC,
+        labels_with((0.1, 0.3)),
+        [0.8 + 0.3, 2.88 + 0.9 * 0.3 + 0.1 * 1.28],
+    ),  # but from a pause without one
+    (REFUSING, labels_with((1.2, 1.5)), [2.88 + 0.5]),  # one word is too few while the agent speaks
+    (REFUSING, labels_with((0.7, 1.2)), [1.3, 2.88 + 0.5]),
+]
+
+
+@pytest.mark.parametrize(("settings", "labels", "expected_s"), CASES)
+@pytest.mark.parametrize("silent_windows", [0, SILENT_WINDOWS])
+def test_the_agent_speaks_at_its_own_time_however_long_the_silence_before(
+    settings, labels, expected_s, silent_windows
+):
+    recording = traced(TWICE, labels, silent_windows)
+    np.testing.assert_allclose(replay(recording, settings, CONDITIONS).time_s, expected_s, atol=1e-3)
+
+
+@pytest.mark.parametrize(("settings", "labels", "expected_s"), CASES)
+def test_a_sweep_counts_as_the_replay_does(settings, labels, expected_s):
+    corpora = [Corpus.of([traced(TWICE, labels, silent)]) for silent in (0, SILENT_WINDOWS)]
+    block = Block.of(settings, CONDITIONS)
+    latency_s = [
+        corpus.score(block, corpus.pauses(block.vad, CONDITIONS.frame_duration))[0][0].latency_s
+        for corpus in corpora
+    ]
+    np.testing.assert_allclose(latency_s[0], latency_s[1], atol=1e-9)
+    last = expected_s[-1] - 2.88
+    np.testing.assert_allclose(latency_s[1][-1], [last], atol=1e-3)
