@@ -6,6 +6,7 @@ Rules that random draws hardly ever reach; each of these tests was seen to fail 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from lab_utils.core.labels import Ipu, Label, Labels
 from lab_utils.core.settings import Conditions, InterruptionSettings, Settings
 from lab_utils.core.timeline import WINDOW_S, WINDOW_SAMPLES
 from lab_utils.core.traces import EotTrace, SttEvent, Traced, VadTrace
-from lab_utils.turns.replay import Block, replay
+from lab_utils.turns.replay import Block, find_pauses, replay
 from lab_utils.turns.sweep import Corpus
 
 # Frames as long as a window: window w is judged at (w + 1) * 32 ms.
@@ -57,10 +58,15 @@ def test_a_final_a_little_after_speech_has_resumed_waits_for_its_end():
     assert commits(VAD, final) == [(round(2.88 + 0.5, 6), "vad")]
 
 
-def test_a_modelled_final_at_the_moment_speech_resumes_follows_what_the_vad_says():
-    conditions = CONDITIONS.replace(transcription_delay=RESUMES_S - 0.8)
-    found = replay(traced(TWICE), VAD, conditions)
-    assert found.time_s.round(6).tolist() == [3.38, round(2.88 + RESUMES_S - 0.8 + 0.5, 6)]
+def test_a_modelled_final_follows_what_the_vad_says_at_the_same_moment():
+    """A window of speech moves the last speaking time, from which the final's own wait then counts."""
+    recording = traced([*TWICE[:65], 1.0, *[0.0] * 150])
+    (pauses,) = (find_pauses(trace, VAD.vad, WINDOW_SAMPLES) for trace in recording.vad["livekit"])
+    assert pauses.short_speech_s.tolist() == [RESUMES_S]
+    delay_s = RESUMES_S - float(pauses.last_speaking_s[0])
+    assert float(pauses.last_speaking_s[0]) + delay_s == RESUMES_S
+    found = replay(recording, VAD, CONDITIONS.replace(transcription_delay=delay_s))
+    assert found.time_s.round(6).tolist() == [round(RESUMES_S + 0.5, 6)]
 
 
 @pytest.mark.parametrize("beside_s", [-5e-10, 0.0, 5e-10])
@@ -115,7 +121,12 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("settings", "labels", "expected_s"), CASES)
+BETWEEN = Ipu("user", 0.9, 1.1, "Hm.")
+"""Words that the VAD doesn't hear count to the next pause."""
+UNHEARD = replace(labels_with((1.2, 1.5)), ipus=(USER[0], BETWEEN, *labels_with((1.2, 1.5)).ipus[1:]))
+
+
+@pytest.mark.parametrize(("settings", "labels", "expected_s"), [*CASES, (REFUSING, UNHEARD, [2.88 + 0.5])])
 @pytest.mark.parametrize("silent_windows", [0, SILENT_WINDOWS])
 def test_the_agent_speaks_at_its_own_time_however_long_the_silence_before(
     settings, labels, expected_s, silent_windows
