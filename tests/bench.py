@@ -17,6 +17,7 @@ from pathlib import Path
 
 import naive
 import numpy as np
+from synthetic import Turn, complete, labels_of, traced_of
 
 from lab_utils.core.labels import Ipu, Label, Labels, agent_turns
 from lab_utils.core.recording import Recording
@@ -61,6 +62,7 @@ def main() -> None:
     results = {
         "corpus": {"hours": round(hours, 3), **sweep.counts(corpus)},
         "sweep": bench_sweep(corpus, table, hour, hours),
+        "branches": bench_branches(),
         "slider": bench_slider(corpus),
     }
     progress("running sessions")
@@ -159,6 +161,33 @@ def bench_sweep(corpus: sweep.Corpus, table, hour: Traced, hours: float) -> dict
         **{f"setting_hours_per_s, {name}": round(rate, 1) for name, rate in rates.items()},
         "times_faster_than_twin, 1 process": round(rates["1 process"] / rates["twin"]),
     }
+
+
+def bench_branches() -> dict[str, float]:
+    """A call with branches, finals at once and late: all settings together beside the event-by-event twin."""
+    rng = np.random.default_rng(0)
+    turns = [
+        Turn(tuple(rng.uniform(0.6, 2.5, 3).round(2)), ((0.5, "hold"), (0.9, "hold")), 0.6, 2.0, rest=0.6)
+        for _ in range(8)
+    ]
+    table, _ = grid.expand({**grid.DEFAULT_GRID, "vad": ["livekit"]})
+    results = {}
+    for delay_s in (0.0, 0.3):
+        conditions = Conditions(transcription_delay=delay_s)
+        call = complete(
+            traced_of(labels_of(turns), tail_s=8.0, noise=0.01),
+            (block for _, block in blocks_of(table, conditions, len(table))),
+        )
+        corpus = sweep.Corpus.of([call])
+        fast_s = seconds(lambda c=corpus, k=conditions: sweep.sweep(c, table, k, quiet=True)) / len(table)
+        some = [grid.settings_of(row) for row in table.sample(5, random_state=0).to_dict("records")]
+        start = time.perf_counter()
+        for settings in some:
+            naive.replay(call, settings, conditions)
+            naive.waits(call, settings, conditions)
+        slow_s = (time.perf_counter() - start) / len(some)
+        results[f"times_faster_than_twin, finals after {delay_s:g} s"] = round(slow_s / fast_s)
+    return results
 
 
 def bench_slider(corpus: sweep.Corpus) -> dict[str, float]:
