@@ -1,7 +1,7 @@
 """How often intervals of held-out figures contain the truth, in simulated studies of a grid of settings.
 
 A study draws some calls, chooses a setting under a budget on all of them, and in each fold without it
-(`turns.choice_variance`). There are two truths, and the interval should contain both: what the setting that
+(`choice_variance`). There are two truths, and the interval should contain both: what the setting that
 was chosen on all calls does on all calls of the population, and what such choices do on average over studies.
 - Holds last log-normally long, turns end; each has a probability of an end of turn. A call has its own
   hesitancy and its own bias of the detector.
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lab_utils.turns.choice_variance import Scores, choices, draws_of, extra_variances
 from lab_utils.turns.choose import Budget
+from lab_utils.turns.held_out.choice_variance import Scores, choices, draws_of, extra_variances
 from lab_utils.turns.metrics import PerRecording, figures
 from lab_utils.turns.metrics.uncertainty import Interval
 from lab_utils.turns.sweep import make_folds

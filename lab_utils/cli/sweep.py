@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,6 +29,9 @@ from .common import (
     warn,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 FrameMs = Annotated[float, typer.Option(min=1, max=1000, help="Length of the agent's audio frames, in ms.")]
 SttSilence = Annotated[
     float,
@@ -40,6 +43,26 @@ SttTellsEnd = Annotated[
 ]
 PredictionDelay = Annotated[
     float | None, typer.Option(min=0, max=0.999, help="From asking the turn detector to its answer, in s.")
+]
+Slices = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Also print the choice by language, length, numbers, asked, line or recording; may be repeated."
+    ),
+]
+Language = Annotated[
+    str, typer.Option(help="What callers speak where a recording doesn't tell, as a code such as de.")
+]
+Lines = Annotated[
+    list[str] | None,
+    typer.Option(help="Also judge the choice on a bad line, e.g. noise:10, telephone, loss:0.05:3."),
+]
+HeardOver = Annotated[
+    str,
+    typer.Option(
+        help="How the audio reaches your agent: 16k, 24k (LiveKit's room input) or opus. Without it, "
+        "each call is heard over all of them in turn."
+    ),
 ]
 
 
@@ -57,33 +80,15 @@ def sweep(
     stt_silence: SttSilence = 0.5,
     stt_tells_end: SttTellsEnd = False,
     prediction_delay: PredictionDelay = None,
-    by: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Also print the choice by language, length, numbers, asked, line or recording; "
-            "may be repeated."
-            "may be repeated."
-        ),
-    ] = None,
-    language: Annotated[
-        str, typer.Option(help="What callers speak where a recording doesn't tell, as a code such as de.")
-    ] = "",
+    by: Slices = None,
+    language: Language = "",
     user: UserChannel = "caller",
     agent: AgentChannel = "agent",
     pair: Pair = "",
     raw: Raw = "",
     swap: Swap = False,
-    condition: Annotated[
-        list[str] | None,
-        typer.Option(help="Also judge the choice on a bad line, e.g. noise:10, telephone, loss:0.05:3."),
-    ] = None,
-    path: Annotated[
-        str,
-        typer.Option(
-            help="How the audio reaches your agent: 16k, 24k (LiveKit's room input) or opus. Without it, "
-            "each call is heard over all of them in turn."
-        ),
-    ] = "",
+    condition: Lines = None,
+    path: HeardOver = "",
     as_json: Json = False,
 ) -> None:
     """Score a grid of settings on recordings and choose one."""
@@ -136,7 +141,6 @@ def sweep_and_tell(
     from ..turns.grid import read_grid
     from ..workflows import study as studies
     from ..workflows.assumed import conditions_with
-    from .tables import sweep as tables
 
     heard = parse_path(path) if path else None
     worse = [LineCondition.parse(text) for text in lines]
@@ -171,8 +175,16 @@ def sweep_and_tell(
     if as_json:
         print(json.dumps(summary | {"out": str(out)}))
     else:
-        tables.print_summary(summary, out)
-        if on_lines is not None:
-            tables.print_lines(on_lines)
-        if by_slice is not None:
-            tables.print_slices(by_slice)
+        _print(summary, out, on_lines, by_slice)
+
+
+def _print(
+    summary: dict[str, Any], out: Path, on_lines: pd.DataFrame | None, by_slice: pd.DataFrame | None
+) -> None:
+    from .tables import sweep as tables
+
+    tables.print_summary(summary, out)
+    if on_lines is not None:
+        tables.print_lines(on_lines)
+    if by_slice is not None:
+        tables.print_slices(by_slice)

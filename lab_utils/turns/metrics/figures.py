@@ -26,7 +26,7 @@ def figures(recordings: Sequence[PerRecording], extra: Mapping[str, float] | Non
     `low`, `high`: the 95 % interval, NaN for a limit that can't be told; `told` says which can (`Told`). `n`:
     holds (scored, or cut off by the recorded agent), user turns, or for the mean latency committed turns. A
     value without a case is NaN; a percentile that falls among missed ends of turn is infinite. `extra`: by
-    figure, variance that comes on top of how the recordings differ (`turns.choice_variance`).
+    figure, variance that comes on top of how the recordings differ (`turns.held_out.choice_variance`).
 
     >>> calls = [
     ...     PerRecording(

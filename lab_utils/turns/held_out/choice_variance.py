@@ -22,9 +22,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.timeline import Floats, Ints
-from .choose import Budget
-from .metrics import LATENCIES, RATES, PerRecording, weighted_percentile
+from ...core.timeline import Floats, Ints
+from ..choose import Budget
+from ..metrics import LATENCIES, RATES, PerRecording, weighted_percentile
 
 DRAWS = 200
 LEAST_AT_BUDGET = 5

@@ -12,12 +12,12 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from ..core.knobs import KNOBS
-from ..core.settings import USUAL_CONDITIONS, Conditions
+from ...core.knobs import KNOBS
+from ...core.settings import USUAL_CONDITIONS, Conditions
+from ..choose import Budget, Latency, choose_or_nearest, frontier
+from ..metrics import LATENCIES, figures
+from ..sweep import Corpus, Sweep, score_rows
 from .choice_variance import Scores, draws_of, extra_variances
-from .choose import Budget, Latency, choose_or_nearest, frontier
-from .metrics import LATENCIES, figures
-from .sweep import Corpus, Sweep, score_rows
 
 
 def held_out(
