@@ -171,6 +171,7 @@ def test_export_writes_a_worker_beside_the_profile_and_never_over_ones_work(swep
     assert "unknown technique 'faster'" in result.stderr
 
 
+@pytest.mark.slow
 def test_results_of_0_1_0_are_exported_if_all_settings_had_one_transcription_delay(
     swept, cache, tmp_path
 ) -> None:

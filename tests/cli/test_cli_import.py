@@ -96,6 +96,7 @@ def test_channels_that_look_exchanged_come_with_the_command_that_exchanges_them(
     )
 
 
+@pytest.mark.slow
 def test_sweep_takes_what_import_takes(tmp_path):
     recording = load_recording(find_recordings(SAMPLES)[0])
     assert recording.agent is not None

@@ -133,6 +133,7 @@ def test_run_answers_the_plugins_of_a_worker_file_that_are_not_installed(call, c
         assert path.read_bytes() == (tmp_path / "2" / path.relative_to(tmp_path / "1")).read_bytes()
 
 
+@pytest.mark.slow
 def test_run_in_real_time_wants_the_plugins_themselves(call, cache, tmp_path) -> None:
     worker = tmp_path / "worker.py"
     worker.write_text(WORKER)

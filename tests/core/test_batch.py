@@ -67,6 +67,7 @@ def test_what_an_item_raises_in_a_worker_ends_nobody_else(item: str) -> None:
     assert found[1].reason == raised
 
 
+@pytest.mark.slow
 def test_an_item_that_takes_its_process_with_it_fails_alone() -> None:
     items = [*range(5), "kill", *range(5, 12)]
     found = list(run_batch(work, items, jobs=2))

@@ -23,6 +23,8 @@ from lab_utils.latency.techniques.choice import NAMES
 from lab_utils.recordings.audio import BadRecording
 from lab_utils.session.providers.files import load_providers
 
+pytestmark = pytest.mark.slow  # whole sessions, 38 agents
+
 CALL = "03_blocked_card"  # it has an acknowledgement, a common question and a spelled number
 N_TURNS = 9
 

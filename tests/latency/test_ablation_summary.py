@@ -121,6 +121,7 @@ def test_saving_counts_only_turns_answered_in_both():
     assert estimator.saved_mean(before[:2], np.full(2, np.nan)) == NONE
 
 
+@pytest.mark.slow
 def test_a_saving_common_to_all_turns_is_certain_however_much_turns_differ():
     summary = summarize(*made_up(noise_s=0.4, recordings=tuple("abcdefghijklmnop")))
     of = summary.savings.set_index(["technique", "view", "measure", "on"])
@@ -166,6 +167,7 @@ def test_costs_are_per_thousand_turns():
     assert costs.loc[FULL, "sessions"] == len(RECORDINGS) * SEEDS
 
 
+@pytest.mark.slow
 def test_summary_is_the_same_whatever_the_order_of_rows():
     turns, sessions = made_up()
     one, other = summarize(turns, sessions), summarize(_reversed(turns), sessions)

@@ -85,6 +85,7 @@ def tallies_of(labels, settings, conditions, offsets, seed):
     st.sampled_from([(0,), (0, 300)]),
     st.integers(0, 2**32 - 1),
 )
+@pytest.mark.slow
 @hypothesis.settings(max_examples=40)
 def test_counts_and_summary_agree_with_the_definitions(conversations, settings, conditions, offsets, seed):
     pooled, marks, scores = [], [], [[] for _ in settings]
@@ -114,6 +115,7 @@ def test_counts_and_summary_agree_with_the_definitions(conversations, settings, 
             np.testing.assert_allclose(summary[name][s], value, rtol=1e-12, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.slow
 @given(conversations(), settings_of_one_block(), conditions_strategy(), st.integers(0, 2**32 - 1))
 def test_each_commit_is_attributed_to_the_label_it_falls_into(labels, settings, conditions, seed):
     recording, _ = tallies_of(labels, settings, conditions, (0,), seed)

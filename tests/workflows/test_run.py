@@ -20,6 +20,8 @@ from lab_utils.session.user_parts import BadPart
 from lab_utils.workflows import run as workflow
 from lab_utils.workflows.run import recordings as recordings_module
 
+pytestmark = pytest.mark.slow  # whole sessions
+
 LABELLED = "01_table_booking"
 
 
@@ -49,7 +51,6 @@ def ran(
     return workflow.run_recordings([calls], Settings(), out=out, cache=cache, quiet=True), out
 
 
-@pytest.mark.slow
 def test_each_recording_has_its_files_and_the_bad_one_a_reason(ran) -> None:
     ended, out = ran
     assert {path.name for path in out.iterdir()} == {LABELLED, "two", "user", "summary.json"}
@@ -99,7 +100,6 @@ def test_what_labels_allow_is_counted_and_what_is_not_known_is_said(ran) -> None
         assert any("placeholders" in note for note in result.notes)
 
 
-@pytest.mark.slow
 def test_another_run_gives_the_same_bytes(calls, cache, ran, tmp_path) -> None:
     _, out = ran
     workflow.run_recordings([calls / "two.wav"], Settings(), out=tmp_path, cache=cache, jobs=1, quiet=True)
@@ -107,7 +107,6 @@ def test_another_run_gives_the_same_bytes(calls, cache, ran, tmp_path) -> None:
         assert (tmp_path / "two" / name).read_bytes() == (out / "two" / name).read_bytes(), name
 
 
-@pytest.mark.slow
 def test_a_reactive_trial_skips_who_has_no_agent_and_scores_no_labels(calls, cache, tmp_path) -> None:
     paths = [calls / "two.wav", calls / "user.wav"]
     ended = workflow.run_recordings(paths, Settings(), out=tmp_path, mode="reactive", cache=cache, quiet=True)
@@ -133,7 +132,6 @@ class Flaky(Agent):
 """
 
 
-@pytest.mark.slow
 def test_a_recording_that_fails_is_kept_and_the_others_go_on(calls, cache, tmp_path) -> None:
     code = tmp_path / "flaky.py"
     code.write_text(FLAKY.format(marker=str(tmp_path / "marker")))
@@ -148,7 +146,7 @@ def test_a_recording_that_fails_is_kept_and_the_others_go_on(calls, cache, tmp_p
     assert {path.name for path in (out / "two").iterdir()} >= {"session.json", "timeline.png", "latency.png"}
 
 
-def test_an_agent_that_cannot_be_loaded_ends_the_trial(calls, cache, tmp_path) -> None:
+def test_an_agent_that_cannot_be_loaded_ends_the_run(calls, cache, tmp_path) -> None:
     with pytest.raises(BadPart, match="no module 'no_such_module'"):
         workflow.run_recordings(
             [calls], Settings(), out=tmp_path, agent="no_such_module:X", cache=cache, jobs=1, quiet=True
@@ -162,7 +160,6 @@ def test_without_a_usable_recording_it_says_why(calls, cache, tmp_path) -> None:
         workflow.run_recordings([], Settings(), out=tmp_path, cache=cache, quiet=True)
 
 
-@pytest.mark.slow
 def test_an_interruption_keeps_what_is_finished(calls, cache, tmp_path, monkeypatch) -> None:
     def interrupted(plan, found, jobs, quiet):
         folder = plan.out / "two"
@@ -187,7 +184,6 @@ def test_names_that_would_share_a_folder_are_told_apart(tmp_path) -> None:
     assert [files.name for files in found] == ["a:b", "a?b-2"]
 
 
-@pytest.mark.slow
 def test_a_worker_file_is_run_by_its_own_entrypoint_and_settings(calls, cache, tmp_path) -> None:
     worker, told = str(TESTS / "fixtures" / "workers" / "stt_turns.py"), []
     common = {"worker": worker, "cache": cache, "jobs": 1, "quiet": True, "tell": told.append}

@@ -103,6 +103,7 @@ def test_each_technique_and_each_claim_has_its_row(study):
     assert claims["verdict"].str.startswith(("holds", "doesn't hold here")).all()
 
 
+@pytest.mark.slow
 def test_pictures_are_drawn_and_saved(study, tmp_path):
     for picture in (study.plot_savings("after_commit_s"), plot_providers("guide")):
         assert picture.png().startswith(b"\x89PNG")
