@@ -107,7 +107,7 @@ def test_another_run_gives_the_same_bytes(calls, cache, ran, tmp_path) -> None:
         assert (tmp_path / "two" / name).read_bytes() == (out / "two" / name).read_bytes(), name
 
 
-def test_a_reactive_trial_skips_who_has_no_agent_and_scores_no_labels(calls, cache, tmp_path) -> None:
+def test_a_reactive_run_skips_who_has_no_agent_and_scores_no_labels(calls, cache, tmp_path) -> None:
     paths = [calls / "two.wav", calls / "user.wav"]
     ended = workflow.run_recordings(paths, Settings(), out=tmp_path, mode="reactive", cache=cache, quiet=True)
     (done,) = ended.of("done")

@@ -102,10 +102,10 @@ def test_after_a_kill_only_what_is_missing_is_done(calls, tmp_path, monkeypatch)
     cache = tmp_path / "cache"
     child = subprocess.Popen([sys.executable, "-c", CHILD, str(calls), str(cache)])
     try:
-        patience = time.monotonic() + 240
+        deadline_s = time.monotonic() + 240
         while len(list(cache.rglob("*-words-*.npz"))) < 3:
             assert child.poll() is None
-            assert time.monotonic() < patience
+            assert time.monotonic() < deadline_s
             time.sleep(0.05)
         child.send_signal(signal.SIGKILL)
     finally:

@@ -102,7 +102,7 @@ BACKCHANNEL_CONFIDENCE = 0.99
 
 
 @dataclass(frozen=True)
-class Heard:
+class ChannelEvidence:
     """What one channel says about speech, by frame and window."""
 
     powers: Floats
@@ -132,12 +132,14 @@ class Heard:
         )
 
 
-def hear(user: Pcm, agent: Pcm, user_p: Floats, agent_p: Floats) -> tuple[Heard, Heard]:
-    """Both channels (equally long), with what each hears of the other."""
+def channel_evidence(
+    user: Pcm, agent: Pcm, user_p: Floats, agent_p: Floats
+) -> tuple[ChannelEvidence, ChannelEvidence]:
+    """What each channel says about its speaker, the leak of the other one included; both equally long."""
     powers = band_powers(user), band_powers(agent)
     leaks = find_leak(agent, user), find_leak(user, agent)
     p = by_frame(user_p, len(powers[0])), by_frame(agent_p, len(powers[1]))
-    heard = []
+    found = []
     for k, probabilities in ((0, user_p), (1, agent_p)):
         own, leak = powers[k], leaks[k]
         silent = p[k] < EDGES.silent_below
@@ -153,8 +155,8 @@ def hear(user: Pcm, agent: Pcm, user_p: Floats, agent_p: Floats) -> tuple[Heard,
             without_speech = noise + LEAK_MARGIN * leaked
         loud = loud_frames(own, without_speech)
         snr_db = float(10 * np.log10(own[loud].mean() / noise.mean())) if loud.any() else 0.0
-        heard.append(Heard(own, without_speech, probabilities, audible, leak, snr_db))
-    return heard[0], heard[1]
+        found.append(ChannelEvidence(own, without_speech, probabilities, audible, leak, snr_db))
+    return found[0], found[1]
 
 
 def estimate_labels(
@@ -169,7 +171,7 @@ def estimate_labels(
 
     `words`: of the user, if known; they tell backchannels from short turns.
     """
-    channels = hear(user, agent, user_p, agent_p)
+    channels = channel_evidence(user, agent, user_p, agent_p)
     duration_s = len(user) / SAMPLE_RATE_HZ
     variants = [(channels[0].spans(v), channels[1].spans(v)) for v in VARIANTS]
     estimated = label_with_confidence(variants, duration_s, limits, words=words)
