@@ -14,7 +14,7 @@ TRANSCRIPTION_DELAY_S: Final = 0.247
 """Median of `stt.final` in the default provider profile: from the end of speech to the final transcript."""
 TRANSCRIPTION_SOURCE: Final = f"median of the default provider profile {DEFAULT_PROVIDERS}"
 PREDICTION_DELAY_S: Final = 0.04
-"""v1-mini takes 25-40 ms on two cores that nothing else uses (`lab plan predictions` measures it)."""
+"""v1-mini takes 25-40 ms on two cores that nothing else uses."""
 PREDICTION_SOURCE: Final = "measured: v1-mini on two idle cores, 25 to 40 ms"
 GIVEN: Final = "given"
 """The source of a figure that came without one."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ...core.knobs import idle_knobs
@@ -104,6 +105,8 @@ def print_summary(summary: dict[str, Any], out: Path | None) -> None:
     console.print(table)
     if "defaults_note" in summary:
         console.print(summary["defaults_note"], highlight=False)
+    for warning in summary.get("warnings", ()):
+        console.print(f"[bold]{escape(warning)}[/bold]", highlight=False)
     if own:
         console.print("as recorded: " + "; ".join(own["assumed"]), highlight=False)
     few = len(summary["recordings"])

@@ -23,6 +23,7 @@ from ...recordings.labels.censoring import censoring
 from ...recordings.labels.hold_lengths import hold_lengths
 from ...recordings.recording_files import options_of, plain_options
 from ...turns.choose import frontier
+from ...turns.deafness import detector_warnings
 from ...turns.grid import restored, storable
 from ...turns.profile import save_profile
 from ...turns.sweep import commits_table, counts
@@ -80,6 +81,7 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
         },
         "defaults": {"settings": study.defaults.knobs(), "figures": plain_figures(choice.defaults)},
         "defaults_note": DEFAULTS_NOTE,
+        "warnings": detector_warnings(study.corpus, study.conditions),
         "as_recorded": None
         if choice.own is None
         else {
