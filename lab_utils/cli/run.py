@@ -48,6 +48,9 @@ SttDelay = Annotated[
     float | None, typer.Option(min=0, max=60, help="Of the scripted STT, in s (default: the profile's).")
 ]
 RealLimit = Annotated[float | None, typer.Option(min=1, help="Real seconds after which a session is ended.")]
+MemoryLimit = Annotated[
+    float, typer.Option(min=0.1, help="GB of memory beyond which a worker process is ended.")
+]
 VirtualLimit = Annotated[
     float | None, typer.Option(min=1, help="Session seconds beyond the recording's length, likewise.")
 ]
@@ -71,6 +74,7 @@ def run(
     real_time: Annotated[bool, typer.Option("--real-time", help="On the wall clock, models live.")] = False,
     limit: RealLimit = None,
     virtual_limit: VirtualLimit = None,
+    memory_limit: MemoryLimit = 4.0,
     text: Annotated[
         bool, typer.Option("--text", help="Keep what was said in the results; the audio is kept either way.")
     ] = False,
@@ -106,6 +110,7 @@ def run(
             cache=cache,
             jobs=jobs,
             channels=(user, agent_channel),
+            memory_gb=memory_limit,
             tell=warn,
         )
         _told(ended, out, as_json)

@@ -6,7 +6,7 @@ import asyncio
 import selectors
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -14,7 +14,7 @@ from types import FrameType
 from . import clock
 
 INSIST_S = 5.0
-"""Real seconds after which what has reached its limit is stopped again."""
+"""Real seconds between two looks at whether a limit is reached; what goes on is stopped again."""
 
 
 class RealTimeLimit(KeyboardInterrupt):
@@ -22,20 +22,32 @@ class RealTimeLimit(KeyboardInterrupt):
 
 
 @contextmanager
-def real_time_limit(seconds: float) -> Iterator[None]:
+def real_time_limit(seconds: float, *, still_s: float, now: Callable[[], float]) -> Iterator[None]:
     """Raise RealTimeLimit in this thread after so many real seconds (main thread on Unix only).
 
     And again every few seconds, for the first one may be swallowed, or the cleaning up after it hang.
+    Likewise if `now`, the session's time, has stood still for `still_s` real seconds: an endless reply, for
+    one, which never lets the loop go on.
     """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
         yield
         return
 
-    def expire(_: int, frame: FrameType | None) -> None:
-        raise RealTimeLimit(_place(frame))
+    began_s = moved_s = clock.real_monotonic()
+    last = now()
 
-    before = signal.signal(signal.SIGALRM, expire)
-    signal.setitimer(signal.ITIMER_REAL, seconds, INSIST_S)
+    def look(_: int, frame: FrameType | None) -> None:
+        nonlocal moved_s, last
+        real_s, session_s = clock.real_monotonic(), now()
+        if session_s != last:
+            moved_s, last = real_s, session_s
+        if real_s - began_s >= seconds:
+            raise RealTimeLimit(f"took more than {seconds:g} s of real time{_place(frame)}")
+        if real_s - moved_s >= still_s and (place := _place(frame)):
+            raise RealTimeLimit(f"session time stood still for {still_s:g} s of real time{place}")
+
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, min(INSIST_S, seconds), min(INSIST_S, seconds))
     try:
         yield
     finally:

@@ -60,14 +60,16 @@ def run(job: SessionJob) -> SessionLog:
         raise RuntimeError("no virtual clock in this process: use simulation.workers, or real_time=True")
     random.seed(job.seed)
     session = _Session(job)
+    loop = session.loop()
+    limit = real_time_limit(job.limits.real_s, still_s=_stall_s(job), now=loop.time)
     try:
-        with real_time_limit(job.limits.real_s), session.observer.log_records():
-            clock.run_on(session.loop(), session.main)
-    except RealTimeLimit as limit:
-        session.fail(f"took more than {job.limits.real_s:g} s of real time{limit}")
+        with limit, session.observer.log_records():
+            clock.run_on(loop, session.main)
+    except RealTimeLimit as error:
+        session.fail(str(error))
     except (clock.Deadlock, clock.Stalled) as error:
         session.fail(str(error))
-    except (SystemExit, asyncio.CancelledError) as error:
+    except (SystemExit, KeyboardInterrupt, asyncio.CancelledError) as error:
         session.fail("the agent's code ended the program: ", error)
     log = session.log()
     del session
@@ -102,9 +104,7 @@ class _Session:
         """The event loop that this session is to run on."""
         if self.job.real_time:
             return asyncio.new_event_loop()
-        # Half of the limit, so that it is what hangs that is blamed, and not the limit.
-        stall_s = min(clock.STALL_S, self.job.limits.real_s / 2)
-        return clock.VirtualLoop(seed=self.job.seed, cost_s=self.cost_s, stall_s=stall_s)
+        return clock.VirtualLoop(seed=self.job.seed, cost_s=self.cost_s, stall_s=_stall_s(self.job))
 
     def cost_s(self, function: Callable[..., Any]) -> float:
         """Virtual seconds charged for executor work: a prediction by its declared delay, all else nothing."""
@@ -321,6 +321,11 @@ class _Session:
             failure=self._failure,
             failure_message=self._failure_message,
         )
+
+
+def _stall_s(job: SessionJob) -> float:
+    """Half of the limit, so that it is what hangs that is blamed, and not the limit."""
+    return min(clock.STALL_S, job.limits.real_s / 2)
 
 
 def _settle(future: asyncio.Future[Any], result: Any) -> None:

@@ -138,7 +138,11 @@ def import_module(option: str, name: str, place: str) -> ModuleType:
             raise _import_failed(option, name, place, error) from None
         remedy = "check the spelling, start lab in the folder that holds it, or give path/to/file.py:Class"
         raise BadPart.of(option, name, f"no module {error.name!r} here or installed", remedy) from None
-    except (Exception, SystemExit) as error:  # whatever the user's module does when it is imported
+    except (
+        Exception,
+        SystemExit,
+        KeyboardInterrupt,
+    ) as error:  # whatever the user's module does when it is imported
         raise _import_failed(option, name, place, error) from None
 
 

@@ -6,7 +6,8 @@ That is also what makes them run from a notebook, whose own event loop is runnin
 from __future__ import annotations
 
 import faulthandler
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from ..core.settings import Conditions, Settings
 from . import clock
 from .job import DEFAULT_LIMITS, HasSettings, Limits, SessionJob, SessionTraces, conditions_in, settings_in
 from .log.files import remove_leftovers, save_session, session_folder
+from .watch import MEMORY_GB, Watch, at_most, kept_within
 
 if TYPE_CHECKING:
     from livekit.agents import Agent, llm, stt, tts
@@ -143,30 +145,45 @@ def in_workers(
     task: str = "",
     unit: str = "recording",
     quiet: bool = False,
+    memory_gb: float = MEMORY_GB,
 ) -> Generator[Result | Exception]:
     """`function(*arguments)` for each tuple, in processes with a virtual clock; results in order.
+
+    What the work does to its process stays its own (`watch`): a process of more than `memory_gb` of resident
+    memory is ended, what it prints comes on stderr, shortened, when it is done.
 
     An exception takes the place of its result: also WorkerDied, of what ended its process. Whoever stops
     early stops the workers too. With `real_time` the processes' clock is left alone. `task`, `unit`: of the
     progress bar.
     """
-    outcomes = run_batch(
-        partial(_spread, function),
-        arguments,
-        jobs=processes,
-        isolated=True,
-        prepare=None if real_time else clock.install,
-        task=task,
-        unit=unit,
-        quiet=quiet,
-    )
-    with closing(outcomes):
-        for outcome in outcomes:
-            yield outcome.value if isinstance(outcome, Done) else outcome.error
+    with Watch(memory_gb) as watch:
+        outcomes = run_batch(
+            partial(_watched, function, watch.folder),
+            _numbered(arguments),
+            jobs=processes,
+            isolated=True,
+            prepare=None if real_time else clock.install,
+            task=task,
+            unit=unit,
+            quiet=quiet,
+            blame=lambda item: watch.blame(item[0]),
+        )
+        with closing(outcomes):
+            for number, outcome in enumerate(outcomes):
+                if printed := watch.output(number):
+                    print(printed, end="", file=sys.stderr)
+                yield outcome.value if isinstance(outcome, Done) else outcome.error
 
 
-def _spread(function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
-    return function(*arguments)
+def _numbered(arguments: Iterable[tuple[Any, ...]]) -> Iterable[tuple[int, tuple[Any, ...]]]:
+    numbered = enumerate(arguments)
+    return list(numbered) if isinstance(arguments, Sized) else numbered
+
+
+def _watched(function: Callable[..., Result], folder: str, numbered: tuple[int, tuple[Any, ...]]) -> Result:
+    number, arguments = numbered
+    with kept_within(folder, number):
+        return function(*arguments)
 
 
 def run_watched(job: SessionJob) -> SessionLog:
@@ -176,7 +193,8 @@ def run_watched(job: SessionJob) -> SessionLog:
     # The last resort for code that no signal handler can stop: C that doesn't return, `except BaseException`.
     faulthandler.dump_traceback_later(job.limits.real_s + GRACE_S, exit=True)
     try:
-        return run(job)
+        with at_most(job.limits.real_s, 2 * GRACE_S):
+            return run(job)
     finally:
         faulthandler.cancel_dump_traceback_later()
 

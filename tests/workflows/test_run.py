@@ -161,7 +161,7 @@ def test_without_a_usable_recording_it_says_why(calls, cache, tmp_path) -> None:
 
 
 def test_an_interruption_keeps_what_is_finished(calls, cache, tmp_path, monkeypatch) -> None:
-    def interrupted(plan, found, jobs, quiet):
+    def interrupted(plan, found, jobs, quiet, memory_gb):
         folder = plan.out / "two"
         folder.mkdir(parents=True)
         (folder / workflow.FILES[-1]).touch()

@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 from tqdm.auto import tqdm
 
 from .outcomes import Done, Failed, Outcome, RaisedInWorker, Skipped, WorkerDied, bound
-from .pool import Pool, of_future, on_pool
+from .pool import NOT_BEGUN, Pool, of_future, on_pool
 
 __all__ = [
+    "NOT_BEGUN",
     "Done",
     "Failed",
     "Outcome",
@@ -31,6 +32,10 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+
+def _nobody_knows(_: Any) -> None:
+    """Nobody knows why a worker has died."""
 
 
 def run_batch(
@@ -46,13 +51,15 @@ def run_batch(
     unit: str = "recording",
     quiet: bool = False,
     executor: Executor | None = None,
+    blame: Callable[[Any], Exception | None] = _nobody_knows,
 ) -> Generator[Outcome[T]]:
     """`function(item)` for each item, in `jobs` worker processes; the outcomes in the order of the items.
 
     `shared`: what all need besides, given as `function(shared, item)`; sent to each worker once, its arrays
     as read-only memory maps. One job runs in this process, unless `isolated`, or `prepare`, which a new
     worker calls first of all. `skips`: errors that mean that an item can't be used. `task` and `unit` label
-    the progress bar; without a task there is none. `executor`: in place of the pool.
+    the progress bar; without a task there is none. `executor`: in place of the pool. `blame` says of an item
+    whose worker has died why, if it is known that the item was to blame; else it is tried once more.
     """
     outcomes: Iterator[Outcome[T]]
     if executor is not None:
@@ -60,7 +67,7 @@ def run_batch(
     elif jobs == 1 and not isolated and prepare is None:
         outcomes = map(bound(function, shared, skips), items)
     else:
-        outcomes = on_pool(function, shared, skips, items, Pool(jobs, isolated, prepare))
+        outcomes = on_pool(function, shared, skips, items, Pool(jobs, isolated, prepare), blame)
     total = len(items) if isinstance(items, Sized) else None
     with tqdm(total=total, desc=task, unit=unit, disable=quiet or not task) as bar:
         try:

@@ -35,6 +35,8 @@ T = TypeVar("T")
 AHEAD = 8
 """Items per process that are submitted before the first of them is done."""
 PARENT_CHECK_S = 0.5
+NOT_BEGUN = 86
+"""Exit code of a worker that ends before it begins an item, which another one then works on."""
 IDLE_S = 300.0
 """Workers wait so long for the next batch."""
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
@@ -101,8 +103,14 @@ class Pool:
 
 
 def on_pool(
-    function: Callable[..., T], shared: Any, skips: Any, items: Iterable[Any], pool: Pool
+    function: Callable[..., T],
+    shared: Any,
+    skips: Any,
+    items: Iterable[Any],
+    pool: Pool,
+    blame: Callable[[Any], Exception | None],
 ) -> Generator[Outcome[T]]:
+    """`function(item)` for each item on a pool; the outcomes in order. `blame`: as of `run_batch`."""
     to_come = iter(items)
     under_way: deque[tuple[Any, Future[Outcome[T]]]] = deque()
     well = False
@@ -125,16 +133,29 @@ def on_pool(
                 executor = pool.started(1)
                 while under_way:
                     item, future = under_way.popleft()
-                    if isinstance(future.exception(), BrokenProcessPool):
-                        future = _submitted(executor, work, item)
-                    if isinstance(future.exception(), BrokenProcessPool):
+                    tried = False
+                    while isinstance(future.exception(), BrokenProcessPool) and not (
+                        blame(item) or (tried and _was_begun(future))
+                    ):
+                        if tried:
+                            executor.shutdown(kill_workers=True)
+                            executor = pool.started(1)
+                        future, tried = _submitted(executor, work, item), True
+                    broken = isinstance(future.exception(), BrokenProcessPool)
+                    known = blame(item) if broken else None
+                    yield of_future(future) if known is None else Failed(known)
+                    if broken:
                         executor.shutdown(kill_workers=True)
                         executor = pool.started(1)
-                    yield of_future(future)
                 executor.shutdown(kill_workers=True)
                 executor = pool.started()
         finally:
             pool.ended(executor, well)
+
+
+def _was_begun(future: Future[Any]) -> bool:
+    """Whether the worker that died had begun the item."""
+    return f"EXIT({NOT_BEGUN})" not in str(future.exception())
 
 
 def _submitted(executor: Executor, work: Callable[[Any], Outcome[T]], item: Any) -> Future[Outcome[T]]:

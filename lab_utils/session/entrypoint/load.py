@@ -39,7 +39,7 @@ def load_worker(name: str, stand_ins: ProcessStandIns | None = None) -> Worker:
         module = import_module(OPTION, name, name)
         try:
             _run_main_block(module)
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             raise BadPart.of(OPTION, name, *import_failed(name, error)) from None
     return _worker(name, module, servers)
 

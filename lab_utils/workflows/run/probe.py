@@ -8,7 +8,8 @@ from ...core.settings import Settings
 from ...session.entrypoint.load import load_worker
 from ...session.stand_ins.script import StoodIn
 from ...session.user_parts import load_parts, make_once
-from .recording import Plan, begin_stand_ins
+from ...session.watch import at_most
+from .recording import LOAD_S, Plan, begin_stand_ins
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,12 @@ def probe(plan: Plan) -> Probed:
     from ...session.entrypoint.probe import settings_given  # imports LiveKit: after the clock
 
     own = begin_stand_ins(plan)
-    parts = load_parts(plan.parts, own)
-    if own is not None:
-        named = {kind: part for kind, part in plan.parts.items() if isinstance(part, str)}
-        make_once(named, parts)
-    settings = None
-    if plan.worker is not None:
-        settings = settings_given(load_worker(plan.worker, own), plan.room, own)
-    return Probed(() if own is None else own.stood_in(), settings)
+    with at_most(LOAD_S):
+        parts = load_parts(plan.parts, own)
+        if own is not None:
+            named = {kind: part for kind, part in plan.parts.items() if isinstance(part, str)}
+            make_once(named, parts)
+        settings = None
+        if plan.worker is not None:
+            settings = settings_given(load_worker(plan.worker, own), plan.room, own)
+        return Probed(() if own is None else own.stood_in(), settings)

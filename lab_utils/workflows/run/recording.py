@@ -28,11 +28,14 @@ from ...session.scripted.stt_plan import SttTiming, has_placeholders, words_of
 from ...session.stand_ins.imports import ProcessStandIns, stand_ins
 from ...session.stand_ins.script import StoodIn
 from ...session.user_parts import Part, PartKind, load_parts
+from ...session.watch import at_most
 from ...session.workers import run_watched
 from ...turns.tracing import TraceCache, Tracer
 
 FILES = ("session.json", "heard.flac", "report.json", "turns.csv", "timeline.png", "latency.png")
 """What each recording's folder holds; the last is written last."""
+LOAD_S = 120.0
+"""Real seconds that a user's code may take to be imported."""
 Outcome = Literal["done", "failed", "skipped"]
 """Of a recording: its session ended with it, ended before it, or couldn't be run at all."""
 
@@ -84,8 +87,9 @@ class Plan:
 def run_one(plan: Plan, files: RecordingFiles) -> Result:
     """One recording from file to results, in a process with a virtual clock."""
     own = begin_stand_ins(plan)
-    parts = load_parts(plan.parts, own)
-    worker = None if plan.worker is None else load_worker(plan.worker, own)
+    with at_most(LOAD_S):
+        parts = load_parts(plan.parts, own)
+        worker = None if plan.worker is None else load_worker(plan.worker, own)
     tracer = Tracer(TraceCache(plan.cache))
     recording = _labelled(load_recording(files), tracer)
     job = replace(_job(plan, recording, tracer, parts), worker=worker, room=plan.room, stand_ins=own)

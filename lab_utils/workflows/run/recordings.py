@@ -21,6 +21,7 @@ from ...session.log.files import session_folder
 from ...session.log.left_out import LEFT_OUT
 from ...session.prepare import stt_timing
 from ...session.user_parts import BadPart, Part, PartKind
+from ...session.watch import MEMORY_GB
 from ...session.workers import in_workers
 from ...turns.tracing import default_cache
 from .probe import probe
@@ -60,6 +61,7 @@ def run_recordings(
     jobs: int = 2,
     channels: tuple[str, str] = ("caller", "agent"),
     quiet: bool = False,
+    memory_gb: float = MEMORY_GB,
     tell: Callable[[str], None] = _nobody,
 ) -> RunResults:
     """Run an agent on each recording under a profile's settings; results in a folder of its own below `out`.
@@ -68,6 +70,7 @@ def run_recordings(
     `conditions`: None for those that the profile was measured under.
     `worker`: a worker file or module, whose entrypoint is run instead of an agent, in a `room`.
     `agent`, `stt`, `llm`, `tts`: callables without arguments, or their names (`user_parts`).
+    `memory_gb`: resident memory of a worker process beyond which it is ended with its recording.
     `tell` is called with what should be known before the first session, which takes a while to come.
     `text`: keep what was said in the results (`session.log.left_out`); the audio is kept either way.
     A recording that can't be used is skipped with its reason, and one whose session fails is kept as failed;
@@ -84,8 +87,9 @@ def run_recordings(
     plan = Plan(settings, assumed, mode, seed, real_time, limits, timing, parts, worker, room, *files, text)
     found, results = _find(paths, channels)
     if found and (worker or any(isinstance(part, str) for part in parts.values())):
-        plan = _probed(plan, tell, keep_settings=profile is not None)
-    results = _run_all(plan, found, results, out, jobs, quiet)
+        plan = _probed(plan, tell, memory_gb, keep_settings=profile is not None)
+    outcomes = _results(plan, found, jobs, quiet, memory_gb)
+    results = _run_all(plan, found, results, out, outcomes)
     if all(result.outcome == "skipped" for result in results):
         reasons = "; ".join(result.reason for result in results)
         raise BadRecording(reasons or "no recordings given; name a file or a folder")
@@ -99,8 +103,7 @@ def _run_all(
     found: Sequence[RecordingFiles],
     skipped: Sequence[Result],
     out: Path,
-    jobs: int,
-    quiet: bool,
+    outcomes: Iterator[Result],
 ) -> list[Result]:
     """What came of each recording, after those that were skipped.
 
@@ -109,7 +112,7 @@ def _run_all(
     results = list(skipped)
     started_at = time.time()
     try:
-        for result in _results(plan, found, jobs, quiet):
+        for result in outcomes:
             results.append(result)
     except KeyboardInterrupt as interrupt:
         folders = [session_folder(out, files.name) for files in found]
@@ -154,12 +157,14 @@ def _find(
     return list(distinct.values()), skipped
 
 
-def _probed(plan: Plan, tell: Callable[[str], None], *, keep_settings: bool) -> Plan:
+def _probed(plan: Plan, tell: Callable[[str], None], memory_gb: float, *, keep_settings: bool) -> Plan:
     """The plan with a worker's own settings, unless others are to be kept; what its code asks for is told.
 
     Raises BadPart for what can't be answered.
     """
-    (answer,) = in_workers(probe, [(plan,)], 1, real_time=plan.real_time, quiet=True)
+    (answer,) = in_workers(probe, [(plan,)], 1, real_time=plan.real_time, quiet=True, memory_gb=memory_gb)
+    if isinstance(answer, (WorkerDied, RaisedInWorker)):
+        raise BadPart(f"{_named(plan)}: it can't be tried out: {answer}")
     if isinstance(answer, Exception):
         raise answer
     if answer.stood_in:
@@ -175,6 +180,12 @@ def _probed(plan: Plan, tell: Callable[[str], None], *, keep_settings: bool) -> 
     return replace(plan, settings=answer.settings, stt_timing=timing)
 
 
+def _named(plan: Plan) -> str:
+    """What the user brings, as on the command line."""
+    parts = [("worker", plan.worker), *plan.parts.items()]
+    return " ".join(f"--{kind} {name}" for kind, name in parts if isinstance(name, str))
+
+
 def settings_line(settings: Settings) -> str:
     """A worker's turn-taking in a line: its VAD and detector, and each knob that isn't as LiveKit has it."""
     usual = livekit_defaults(settings.vad.model, settings.detector.model).knobs()
@@ -183,11 +194,19 @@ def settings_line(settings: Settings) -> str:
     return f"VAD {settings.vad.model}, turn detection {settings.detector.model}, {changed}"
 
 
-def _results(plan: Plan, found: Sequence[RecordingFiles], jobs: int, quiet: bool) -> Iterator[Result]:
+def _results(
+    plan: Plan, found: Sequence[RecordingFiles], jobs: int, quiet: bool, memory_gb: float
+) -> Iterator[Result]:
     arguments = [(plan, files) for files in found]
     processes = min(jobs, max(1, len(found)))
     answers = in_workers(
-        run_one, arguments, processes, real_time=plan.real_time, task="sessions", quiet=quiet
+        run_one,
+        arguments,
+        processes,
+        real_time=plan.real_time,
+        task="sessions",
+        quiet=quiet,
+        memory_gb=memory_gb,
     )
     with closing(answers):
         for files, answer in zip(found, answers, strict=True):

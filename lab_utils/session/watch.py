@@ -1,0 +1,238 @@
+"""Sessions in workers, watched from the parent process: what an agent does there stays its recording's.
+
+In the parent, `Watch` ends a worker that takes too much memory or can't be stopped at its limit, keeps its
+output short, and ends the processes that it has started. In the worker, `kept_within` tells the parent what
+is being worked on, and puts right what an agent has left behind (`leftovers`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+from ..core.batch import NOT_BEGUN, WorkerDied
+from . import clock
+from .leftovers import put_right
+
+POLL_S = 0.2
+LOOKS_PER_FAMILY = 5
+MEMORY_GB = 4.0
+"""Resident memory of a worker and what it has started, beyond which it is ended."""
+OUTPUT_BYTES = 20_000
+"""Of what an agent prints during a recording, so much is passed on."""
+_GROUPS = hasattr(os, "setpgid")
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a worker is at."""
+
+    number: int
+    pid: int
+    until_s: float | None
+    """Of the monotonic clock; None while nothing limits it."""
+    limit: str
+
+
+class Watch:
+    """The parent's side; use it in a `with`."""
+
+    def __init__(self, memory_gb: float = MEMORY_GB) -> None:
+        if not memory_gb > 0:
+            raise ValueError(f"the memory limit is {memory_gb} GB; expected more than 0")
+        self._memory_gb = memory_gb
+        self._reasons: dict[int, str] = {}
+        self._left_out: dict[int, int] = {}
+        self._seen: set[int] = set()
+        self._stopped = threading.Event()
+        self._folder = tempfile.TemporaryDirectory(prefix="lab-watch-", ignore_cleanup_errors=True)
+        self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
+
+    @property
+    def folder(self) -> str:
+        """Where workers tell what they are at."""
+        return self._folder.name
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._stopped.set()
+        self._thread.join()
+        for pid in self._seen:
+            _end_group(pid)
+        self._folder.cleanup()
+
+    def blame(self, number: int) -> Exception | None:
+        """Why the worker was ended that worked on an item, if it was ended for that item's sake."""
+        reason = self._reasons.get(number)
+        return None if reason is None else WorkerDied(reason)
+
+    def output(self, number: int) -> str:
+        """What was printed while an item was worked on: its beginning, and how much more there was."""
+        path = Path(self.folder, f"{number}.out")
+        self._shorten(path, number)
+        try:
+            text = path.read_bytes()[:OUTPUT_BYTES].decode(errors="replace")
+        except OSError:
+            return ""
+        left_out = self._left_out.pop(number, 0)
+        return f"{text}\n… at least {left_out:,} more bytes of output left out\n" if left_out else text
+
+    def _look(self) -> None:
+        looks = 0
+        while not self._stopped.wait(POLL_S):
+            looks += 1
+            for path in Path(self.folder).glob("*.task"):
+                with contextlib.suppress(OSError, ValueError):
+                    task = _Task(**json.loads(path.read_text()))
+                    self._judge(path, task, descendants=looks % LOOKS_PER_FAMILY == 0)
+            for path in Path(self.folder).glob("*.out"):
+                self._shorten(path, int(path.stem))
+
+    def _judge(self, path: Path, task: _Task, *, descendants: bool) -> None:
+        self._seen.add(task.pid)
+        try:
+            memory = _resident(psutil.Process(task.pid), descendants)
+        except psutil.Error:  # it has ended without a word
+            path.unlink(missing_ok=True)
+            _end_group(task.pid)
+            return
+        if memory > self._memory_gb * 1e9:
+            reason = f"it took more than {self._memory_gb:g} GB of memory (--memory-limit)"
+        elif task.until_s is not None and time.monotonic() > task.until_s:
+            reason = f"it could not be stopped after {task.limit}"
+        else:
+            return
+        self._reasons[task.number] = reason
+        path.unlink(missing_ok=True)
+        _end_group(task.pid)
+
+    def _shorten(self, path: Path, number: int) -> None:
+        with contextlib.suppress(OSError):
+            size = path.stat().st_size
+            if size > OUTPUT_BYTES:
+                self._left_out[number] = self._left_out.get(number, 0) + size - OUTPUT_BYTES
+                os.truncate(path, OUTPUT_BYTES)
+
+
+def _resident(process: psutil.Process, descendants: bool) -> int:
+    """Bytes of a process, and of its descendants, which take longer to find."""
+    total = process.memory_info().rss
+    for child in process.children(recursive=True) if descendants else ():
+        with contextlib.suppress(psutil.Error):
+            total += child.memory_info().rss
+    return int(total)
+
+
+def _end_group(pid: int) -> None:
+    """End a worker and what it has started."""
+    if _GROUPS:
+        with contextlib.suppress(OSError):
+            os.killpg(pid, signal.SIGKILL)
+    else:
+        with contextlib.suppress(psutil.Error):
+            psutil.Process(pid).kill()
+
+
+# --- in the worker ------------------------------------------------------------------------------------
+
+_HERE: ContextVar[_Reporter | None] = ContextVar("watch", default=None)
+_SPOILT: ContextVar[bool] = ContextVar("spoilt", default=False)
+"""Whether an agent's threads still run in this process, or what it replaced may be in use."""
+
+
+class _Reporter:
+    def __init__(self, folder: str, number: int) -> None:
+        self._path, self.number = Path(folder, f"{os.getpid()}.task"), number
+        self.tell(None, "")
+
+    def tell(self, until_s: float | None, limit: str) -> None:
+        task = {"number": self.number, "pid": os.getpid(), "until_s": until_s, "limit": limit}
+        written = self._path.with_suffix(".new")
+        written.write_text(json.dumps(task))
+        written.replace(self._path)
+
+    def done(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+@contextmanager
+def at_most(seconds: float, grace_s: float = 0.0) -> Iterator[None]:
+    """Let the parent end this worker if the block takes longer, whatever it is busy with."""
+    reporter = _HERE.get()
+    if reporter is not None:
+        reporter.tell(clock.real_monotonic() + seconds + grace_s, f"{seconds:g} s of real time")
+    try:
+        yield
+    finally:
+        if reporter is not None:
+            reporter.tell(None, "")
+
+
+@contextmanager
+def kept_within(folder: str, number: int) -> Iterator[None]:
+    """Work on item `number` in this worker, under the eyes of the `Watch` whose folder this is.
+
+    A worker in which an agent has left something that can't be put right ends before the next item.
+    """
+    if _SPOILT.get():
+        os._exit(NOT_BEGUN)
+    own = os.getpid()
+    if _GROUPS and os.getpgid(0) != own:
+        os.setpgid(0, 0)
+    reporter = _Reporter(folder, number)
+    token, left = _HERE.set(reporter), ["what it was at"]
+    try:
+        with _output_to(Path(folder, f"{number}.out")), put_right() as left:
+            try:
+                yield
+            finally:
+                if os.getpid() != own:  # a copy that the agent has made of this worker
+                    os._exit(0)
+    finally:
+        _SPOILT.set(bool(left))
+        _HERE.reset(token)
+        reporter.done()
+
+
+@contextmanager
+def _output_to(path: Path) -> Iterator[None]:
+    """Let all that this process prints, and what it starts, go to a file."""
+    streams = [stream for stream in (sys.stdout, sys.stderr) if stream is not None]
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    saved = {number: os.dup(number) for number in (1, 2)}
+    try:
+        _flush(streams)
+        for number in saved:
+            os.dup2(file, number)
+        yield
+    finally:
+        _flush(streams)
+        with contextlib.suppress(OSError):  # an agent may have closed them
+            for number, before in saved.items():
+                os.dup2(before, number)
+                os.close(before)
+            os.close(file)
+
+
+def _flush(streams: list[Any]) -> None:
+    for stream in streams:
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
