@@ -198,4 +198,6 @@ def _end_with(parent: int) -> None:
     """
     while os.getppid() == parent:
         time.sleep(PARENT_CHECK_S)
+    if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():  # with what it has started
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
