@@ -111,7 +111,9 @@ def verify_case(files: RecordingFiles, case: Case, cache: Path) -> Outcome:
     if fork is None:
         return compared
     waits_s = fork.from_sample / SAMPLE_RATE_HZ
-    return replace(compared, on_branch=sum(one.time_s >= waits_s for one in compared.session))
+    return replace(
+        compared, recording=tape.name, on_branch=sum(one.time_s >= waits_s for one in compared.session)
+    )
 
 
 def _fork(case: Case, labels: Labels, wait_s: float) -> Fork | None:
