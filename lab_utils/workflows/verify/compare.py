@@ -31,7 +31,7 @@ from ...session.job import SessionJob
 from ...session.prepare import traced_job
 from ...session.scripted.stt_plan import SttTiming, plan_events, words_of
 from ...session.workers import run_watched
-from ...turns.branches import BEYOND_S, Fork, branch_recording, forks_of, longest_wait_s
+from ...turns.branches import BEYOND_S, LONGEST_WAIT_S, Fork, branch_recording, forks_of, longest_wait_s
 from ...turns.replay import find_pauses, replay, replay_branches, stt_events
 from ...turns.replay.refusals import word_times, words_by_pause
 from ...turns.replay.stt_events import transcripts_of
@@ -77,6 +77,8 @@ def verify_case(files: RecordingFiles, case: Case, cache: Path) -> Outcome:
     tape = _heard(files, case.path, tracer)
     assert tape.labels is not None
     settings = _possible(case.settings, tape.labels)
+    if case.waits is not None and case.number % 2 == 0:
+        settings = _patient(settings, _fork(case, tape.labels, LONGEST_WAIT_S), tape.labels)
     tracer = replace(tracer, wait_s=float(longest_wait_s(np.array([settings.endpointing.max_delay]))[0]))
     fork = _fork(case, tape.labels, tracer.wait_s)
     case = replace(case, settings=settings, from_words=case.from_words and fork is None)
@@ -129,6 +131,16 @@ def _fork(case: Case, labels: Labels, wait_s: float) -> Fork | None:
     )
     soonest = forks[: -(-len(forks) // 2)]
     return soonest[int(case.waits * len(soonest))] if soonest else None
+
+
+def _patient(settings: Settings, fork: Fork | None, labels: Labels) -> Settings:
+    """The settings with delays so long that they answer after the moment from which the caller waits."""
+    if fork is None:
+        return settings
+    later_s = fork.from_sample / SAMPLE_RATE_HZ - user_turns(labels)[fork.turn].end_s
+    endpointing = settings.endpointing
+    min_delay, max_delay = (round(one + later_s, 3) for one in (endpointing.min_delay, endpointing.max_delay))
+    return settings.replace(min_delay=min_delay, max_delay=max_delay)
 
 
 def _with_branch(tape: Recording, case: Case, fork: Fork, tracer: Tracer) -> Commits:
