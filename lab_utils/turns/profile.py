@@ -95,6 +95,13 @@ class Figures(Frozen, strict=False):
     latency_p95: Interval
     timeout_rate: Interval
     missed_rate: Interval
+    false_boundary_rate_at_most: Interval | None = None
+    """Were every pause cut that the recorded agent cut off. None, here and below: of an older version."""
+    false_boundary_rate_per_turn_at_most: Interval | None = None
+    longest_wait: Interval | None = None
+    """In seconds; value None: an end of turn was never answered."""
+    coin_flips: Interval | None = None
+    commits_in_no_label: Interval | None = None
 
 
 class EvidenceRecording(Frozen, strict=False):
@@ -240,7 +247,9 @@ def to_yaml(profile: Profile) -> str:
         if evidence[key] is None:
             del evidence[key]
     for key in ("chosen", "defaults", "held_out", "as_recorded")[: 4 if "as_recorded" in evidence else 3]:
-        evidence[key] = evidence[key] and {name: OneLine(value) for name, value in evidence[key].items()}
+        evidence[key] = evidence[key] and {
+            name: OneLine(value) for name, value in evidence[key].items() if value is not None
+        }
     return text + _EVIDENCE_COMMENT + dumped({"evidence": evidence})
 
 

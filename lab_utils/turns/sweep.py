@@ -123,11 +123,13 @@ class Corpus:
     def summary(
         self, counts: Sequence[Sequence[SettingCounts]], only: Sequence[int] | None = None
     ) -> dict[str, Floats]:
-        """Metrics pooled over phases and all, or only some, recordings."""
+        """Metrics pooled over takes and all, or only some, recordings; commits in no label: per take."""
         chosen = range(len(self.recordings)) if only is None else only
         flat = [(t, self.labelled[r]) for r in chosen for t in counts[r]]
         flips = coin_flips([counts[r] for r in chosen], [self.labelled[r] for r in chosen])
-        return summarize([t for t, _ in flat], [m for _, m in flat]) | {"coin_flips": flips}
+        found = summarize([t for t, _ in flat], [m for _, m in flat]) | {"coin_flips": flips}
+        takes = max(1, len(flat)) / max(1, len(chosen))
+        return found | {"commits_in_no_label": found["commits_in_no_label"] / takes}
 
 
 @dataclass(frozen=True)

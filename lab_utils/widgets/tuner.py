@@ -23,7 +23,9 @@ from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.sound import excerpt, wav
 from ..core.timeline import SAMPLE_RATE_HZ
 from ..turns.choose import frontier
+from ..turns.metrics.figures import BOUNDS
 from ..turns.sweep import Corpus, Sweep, counts
+from ..workflows.figure_texts import NAMES
 from .controls import Controls
 from .scorer import Complete, Scorer
 
@@ -34,15 +36,20 @@ LEAD_S, TRAIL_S = 2.0, 1.5
 CONTEXT_S = 8.0
 """A false boundary is shown with so much on either side."""
 
-ROWS: tuple[tuple[str, str], ...] = (
-    ("false_boundary_rate", "false boundaries / hold"),
-    ("false_boundary_rate_per_turn", "false boundaries / turn"),
-    ("latency_mean", "latency, mean"),
-    ("latency_p50", "latency, p50"),
-    ("latency_p95", "latency, p95"),
-    ("timeout_rate", "ended by max_delay"),
-    ("missed_rate", "missed ends of turn"),
+ROWS = (
+    "false_boundary_rate",
+    "false_boundary_rate_at_most",
+    "false_boundary_rate_per_turn",
+    "missed_rate",
+    "latency_mean",
+    "latency_p50",
+    "latency_p95",
+    "longest_wait",
+    "timeout_rate",
+    "coin_flips",
+    "commits_in_no_label",
 )
+"""Figures that a slider moves; all of them stand in the study's table."""
 
 REST_S = 0.4
 """Missing predictions are computed once the controls have rested so long."""
@@ -266,8 +273,13 @@ def numbers_html(columns: Mapping[str, pd.DataFrame], phases: int) -> str:
     cell = "style='padding:1px 0 1px 14px;text-align:right;white-space:nowrap'"
     heads = "".join(f"<th {cell}>{escape(name)}</th>" for name in (*columns, "n"))
     lines = [f"<tr><th></th>{heads}</tr>"]
-    for metric, text in ROWS:
-        cells = [_number(metric, frame["value"][metric]) for frame in columns.values()]
+    for metric in ROWS:
+        values = [float(frame["value"][metric]) for frame in columns.values()]
+        bounded = [float(frame["value"][BOUNDS.get(metric, metric)]) for frame in columns.values()]
+        if metric in BOUNDS and np.array_equal(values, bounded, equal_nan=True):
+            continue  # no pause was cut off by the recorded agent
+        text = NAMES[metric]
+        cells = [_number(metric, value) for value in values]
         numbers = [int(frame["n"][metric]) for frame in columns.values()]
         cells.append(str(numbers[0]) if len(set(numbers)) == 1 else "/".join(map(str, numbers)))
         row = "".join(f"<td {cell}>{text}</td>" for text in cells)
@@ -275,14 +287,17 @@ def numbers_html(columns: Mapping[str, pd.DataFrame], phases: int) -> str:
             f"<tr><td style='padding:1px 0;text-align:left;white-space:nowrap'>{text}</td>{row}</tr>"
         )
     table = f"<table style='line-height:1.4;border-collapse:collapse'>{''.join(lines)}</table>"
-    note = "Averages over " + (f"{phases} audio phases." if phases > 1 else "one audio phase.")
+    note = "Averages over " + (f"{phases} takes." if phases > 1 else "one take.")
     return f"{table}<small>{note}</small>"
 
 
 def _number(metric: str, value: float) -> str:
+    in_seconds = metric.startswith("latency") or metric == "longest_wait"
     if not np.isfinite(value):
-        return "–"
-    return f"{value:.2f} s" if metric.startswith("latency") else f"{100 * value:.1f} %"
+        return "never" if in_seconds and np.isinf(value) else "–"
+    if metric == "commits_in_no_label":
+        return f"{value:.1f}"
+    return f"{value:.2f} s" if in_seconds else f"{100 * value:.1f} %"
 
 
 def _describe(commit: Mapping[Any, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 
 import naive
 import numpy as np
@@ -12,7 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab_utils.turns.metrics import LATENCIES, RATES, PerRecording, figures
+from lab_utils.turns.metrics.figures import BOUNDS
 from lab_utils.turns.metrics.uncertainty import mean_interval, percentile_interval, rate_interval
+
+OTHERS = ("longest_wait", "coin_flips", "commits_in_no_label")
 
 
 def recording(*latency_s: float, holds: int = 10, holds_cut: float = 0.0, takes: int = 1) -> PerRecording:
@@ -42,14 +46,15 @@ MIXED = [
 
 def test_values_are_pooled_over_recordings_and_intervals_are_those_of_uncertainty():
     frame = figures(MIXED)
-    assert frame.index.tolist() == [*RATES, *LATENCIES]
+    assert frame.index.tolist() == [*RATES, *LATENCIES, *BOUNDS, *OTHERS]
     assert frame.loc["false_boundary_rate", "value"] == pytest.approx(6.5 / 30)
     assert frame.loc["missed_rate", "value"] == pytest.approx(1 / 8)
     assert frame.loc["latency_mean", "value"] == pytest.approx((0.4 + 0.6 + 1.0 + 1.0 + 0.7) / 7)
     assert frame["n"].to_dict() == {
-        **dict.fromkeys([*RATES, *LATENCIES], 8),
-        "false_boundary_rate": 30,
+        **dict.fromkeys(frame.index, 8),
+        **dict.fromkeys(["false_boundary_rate", "false_boundary_rate_at_most", "coin_flips"], 30),
         "latency_mean": 7,
+        "commits_in_no_label": 4,
     }
     holds = rate_interval(np.array([1, 2.5, 3, 0.0]), np.array([10, 10, 10, 0.0]))
     assert (frame.loc["false_boundary_rate", "low"], frame.loc["false_boundary_rate", "high"]) == (
@@ -60,6 +65,22 @@ def test_values_are_pooled_over_recordings_and_intervals_are_those_of_uncertaint
     assert frame.loc["latency_mean", "low"] == pytest.approx(mean.low)
     median = percentile_interval([one.latency_s.ravel() for one in MIXED], [0.5] * 4, 50)
     assert frame.loc["latency_p50", "told"] == median.told
+
+
+def test_what_has_no_interval_and_what_is_at_most():
+    """Takes disagree on 0, 1.5 and 2 holds of 10 each; one call has 3 pauses of which nothing is known."""
+    calls = [
+        replace(one, flipped=flipped, holds_cut_at_most=one.holds_cut + unknown, in_no_label=k / 2)
+        for k, (one, flipped, unknown) in enumerate(zip(MIXED[:3], (0.0, 1.5, 2.0), (0, 3, 0), strict=True))
+    ]
+    frame = figures(calls)
+    assert frame.loc["coin_flips", "value"] == pytest.approx(3.5 / 30)
+    assert frame.loc["false_boundary_rate_at_most", "value"] == pytest.approx(9.5 / 30)
+    assert frame.loc["false_boundary_rate_at_most", "told"] == "two-sided"
+    assert frame.loc["commits_in_no_label", "value"] == 1.5
+    assert math.isinf(frame.loc["longest_wait", "value"])
+    assert figures(calls[:2]).loc["longest_wait", "value"] == 0.6
+    assert (frame.loc[[*OTHERS], "told"] == "can't be told").all()
 
 
 def test_takes_that_agree_change_nothing():
@@ -105,7 +126,7 @@ def test_missed_turns_make_a_percentile_infinite_not_small():
 @pytest.mark.parametrize("calls", [MIXED[:1], MIXED[:2]])
 def test_too_few_recordings_have_values_and_no_interval(calls):
     frame = figures(calls)
-    assert frame["value"].notna().all()
+    assert frame["value"].drop("coin_flips").notna().all()
     assert (frame["told"] == "can't be told").all()
     assert frame[["low", "high"]].isna().all(axis=None)
 
@@ -119,6 +140,7 @@ def test_figures_without_data_are_not_numbers_and_warn_of_nothing():
     assert math.isnan(without_holds.loc["false_boundary_rate", "value"])
     assert without_holds.loc["false_boundary_rate", "told"] == "can't be told"
     assert without_holds.loc["latency_mean", "told"] == "two-sided"
-    for frame in (nothing, none):
+    assert nothing.loc["commits_in_no_label", ["value", "n"]].tolist() == [0.0, 4]
+    for frame in (nothing.drop("commits_in_no_label"), none.drop("commits_in_no_label")):
         assert frame["value"].isna().all()
         assert (frame["n"] == 0).all()

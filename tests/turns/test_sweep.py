@@ -116,6 +116,12 @@ def scores(
     ]
 
 
+def summary(scored: list[naive.Score], takes: int = 2) -> dict[str, float]:
+    """The definitions, with commits in no label per take."""
+    found = naive.summary(scored)
+    return found | {"commits_in_no_label": found["commits_in_no_label"] / takes}
+
+
 # --- the table --------------------------------------------------------------------------------------
 
 
@@ -123,7 +129,7 @@ def test_a_sweep_gives_each_setting_what_it_gets_alone(corpus, table, result, co
     everyone = list(range(len(corpus.recordings)))
     for row in np.random.default_rng(0).permutation(len(table))[:20]:
         settings = settings_in(table.iloc[row])
-        expected = naive.summary(scores(corpus, settings, conditions, everyone))
+        expected = summary(scores(corpus, settings, conditions, everyone))
         for name in METRICS:
             np.testing.assert_allclose(
                 result.table[name].iloc[row], expected[name], rtol=1e-12, atol=1e-12, err_msg=f"{row} {name}"
@@ -135,7 +141,7 @@ def test_each_fold_has_the_metrics_of_the_other_recordings(corpus, table, result
     for fold, without in zip(result.folds, result.without, strict=True):
         others = [r for r in range(4) if r not in fold]
         for row in (0, len(table) // 3, len(table) - 1):
-            expected = naive.summary(scores(corpus, settings_in(table.iloc[row]), conditions, others))
+            expected = summary(scores(corpus, settings_in(table.iloc[row]), conditions, others))
             for name in METRICS:
                 np.testing.assert_allclose(without[name].iloc[row], expected[name], rtol=1e-12, atol=1e-12)
 
@@ -230,7 +236,7 @@ def test_the_agents_turns_shift_with_the_phase():
             naive.score(r.labels, naive.replay(r, settings), r.tail_s, branches=naive.waits(r, settings))
             for r in corpus.recordings
         ]
-        assert result.table["latency_mean"].iloc[row] == pytest.approx(naive.summary(slow)["latency_mean"])
+        assert result.table["latency_mean"].iloc[row] == pytest.approx(summary(slow)["latency_mean"])
 
 
 # --- folds ------------------------------------------------------------------------------------------
@@ -313,13 +319,13 @@ def test_held_out_figures_pool_each_folds_choice_on_its_own_recordings(
             missed = max(0.02, min(m["missed_rate"] for m in metrics))
             usable = [m[budget.limit] for m in metrics if m["missed_rate"] <= missed]
             row = naive.choose(metrics, budget.limit, min(usable), budget.least, missed)
-        expected = naive.summary(scores(corpus, settings_in(table.iloc[row]), conditions, others))
+        expected = summary(scores(corpus, settings_in(table.iloc[row]), conditions, others))
         assert metrics[row]["latency_mean"] == pytest.approx(expected["latency_mean"])
         pooled += scores(corpus, settings_in(table.iloc[row]), conditions, [r])
-    expected = naive.summary(pooled)
+    expected = summary(pooled)
     frame = held_out(corpus, result, budget, conditions)
     assert frame is not None
-    for name in frame.index:
+    for name in frame.index.drop("coin_flips"):
         np.testing.assert_allclose(frame.loc[name, "value"], expected[name], rtol=1e-12, err_msg=name)
 
 
@@ -330,7 +336,7 @@ def test_one_settings_figures_are_those_of_its_row_with_an_interval_and_n(corpus
     row = int((result.table["timeout_rate"] * result.table["missed_rate"]).idxmax())
     assert result.table["missed_rate"].iloc[row] > 0.1
     frame = score_one(corpus, settings_in(table.iloc[row]), conditions)
-    assert frame.index.tolist() == [*RATES, *LATENCIES]
+    assert set(frame.index) == {*METRICS, "coin_flips"} - {"backchannel_rate"}
     for name in frame.index:
         value, low, high = frame.loc[name, ["value", "low", "high"]]
         np.testing.assert_allclose(value, result.table[name].iloc[row], rtol=1e-12)
@@ -366,6 +372,8 @@ def test_recordings_without_turns_have_figures_that_are_not_numbers():
     with pytest.raises(NoneWithinBudget, match="none was scored"):
         choose(result.table, Budget.false_boundary_rate(0.1))
     frame = score_one(silent, settings_of(table.iloc[0].to_dict()))
+    assert frame.loc["commits_in_no_label", "value"] == 0.0
+    frame = frame.drop("commits_in_no_label")
     assert frame["n"].tolist() == [0] * len(frame)
     assert frame[["value", "low", "high"]].isna().all(axis=None)
     assert held_out(silent, result, Budget.false_boundary_rate(0.1)) is not None

@@ -103,7 +103,7 @@ def seen(tuner: Tuner) -> tuple[str, bytes, bytes]:
 def test_it_opens_at_the_start_with_everything_drawn(tuner: Tuner):
     assert tuner.settings == Settings()
     assert all(picture.startswith(b"\x89PNG") for picture in seen(tuner)[1:])
-    assert "false boundaries / hold" in tuner.numbers.value
+    assert "false boundaries per hold" in tuner.numbers.value
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_numbers_show_a_dash_for_no_figure_and_each_n(tuner: Tuner):
     assert ">–<" in html
     assert f">{int(figures['n']['latency_mean'])}/1<" in html
     assert "&lt;then&gt;" in html
-    assert "Averages over 2 audio phases." in html
+    assert "Averages over 2 takes." in html
 
 
 def test_on_a_running_loop_a_call_comes_later_and_can_be_cancelled():

@@ -6,41 +6,30 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ...core.knobs import idle_knobs
+from ...workflows.figure_texts import NAMES, figure_rows, figure_text
 from ...workflows.study import FILES
 
 ENOUGH_RECORDINGS = 5
 """With fewer, the summary says how little the figures rest on."""
 _LINE_FIGURES = ("false_boundary_rate", "latency_mean", "latency_p95", "missed_rate")
-_ROWS = (
-    ("false_boundary_rate", "false boundaries per hold", 100, "%"),
-    ("false_boundary_rate_per_turn", "false boundaries per turn", 100, "%"),
-    ("latency_mean", "latency, mean", 1000, "ms"),
-    ("latency_p50", "latency, p50", 1000, "ms"),
-    ("latency_p90", "latency, p90", 1000, "ms"),
-    ("latency_p95", "latency, p95", 1000, "ms"),
-    ("timeout_rate", "ended by max_delay", 100, "%"),
-    ("missed_rate", "missed ends of turn", 100, "%"),
-)
 
 
 def print_lines(frame: pd.DataFrame) -> None:
     """The defaults and the choice on each line."""
     table = Table(title="On bad lines")
-    rows = [row for row in _ROWS if row[0] in _LINE_FIGURES]
-    for title in ("line", "setting", *(label for _, label, *_ in rows)):
+    for title in ("line", "setting", *(NAMES[metric] for metric in _LINE_FIGURES)):
         table.add_column(title, justify="left" if title in ("line", "setting") else "right")
     wide = frame.pivot(index=["line", "setting"], columns="metric", values="value")
     for line, name in frame[["line", "setting"]].drop_duplicates().itertuples(index=False):
         row = wide.loc[(line, name)]
-        cells = [
-            f"{row[key] * scale:.{1 if unit == '%' else 0}f} {unit}" if row[key] == row[key] else "–"
-            for key, _, scale, unit in rows
-        ]
+        known = row.where(row.notna(), None)
+        cells = (figure_text(metric, {"value": known[metric], "n": 1}) for metric in _LINE_FIGURES)
         table.add_row(line, name, *cells)
     Console().print(table)
 
@@ -87,7 +76,7 @@ def print_summary(summary: dict[str, Any], out: Path | None) -> None:
         console.print(summary["hold_lengths"]["in_words"], highlight=False)
     if summary["skipped"]:
         console.print(f"[bold]{len(summary['skipped'])} skipped[/bold], see summary.json")
-    table = Table(title="False boundaries against latency (95 % interval by recording)")
+    table = Table(title="False boundaries against latency (95 % interval by recording)", box=box.SIMPLE_HEAD)
     table.add_column("figure")
     columns = [
         ("LiveKit's defaults", summary["defaults"]["figures"]),
@@ -100,8 +89,9 @@ def print_summary(summary: dict[str, Any], out: Path | None) -> None:
         columns.append(("chosen, held out", summary["held_out"]))
     for title, _ in columns:
         table.add_column(title, justify="right")
-    for name, label, scale, unit in _ROWS:
-        table.add_row(label, *(_cell(figures[name], scale, unit) for _, figures in columns))
+    table.add_column("n", justify="right")
+    for row in figure_rows([figures for _, figures in columns]):
+        table.add_row(*row)
     console.print(table)
     if "defaults_note" in summary:
         console.print(summary["defaults_note"], highlight=False)
@@ -123,19 +113,3 @@ def print_summary(summary: dict[str, Any], out: Path | None) -> None:
         console.print(f"[bold]No setting has {wanted}; this is the nearest.[/bold]")
     if out is not None:
         console.print(f"results: {out}/: {', '.join(FILES)}", highlight=False)
-
-
-def _cell(figure: dict[str, Any], scale: float, unit: str) -> str:
-    if not figure["n"]:
-        return "–"
-    digits = 1 if unit == "%" else 0
-    value, low, high = (
-        None if figure[key] is None else f"{figure[key] * scale:.{digits}f}"
-        for key in ("value", "low", "high")
-    )
-    text = "never" if value is None else f"{value} {unit}"
-    if low is not None and high is not None:
-        text += f" ({low}–{high})"
-    elif low is not None or high is not None:
-        text += f" (≥ {low})" if high is None else f" (≤ {high})"
-    return f"{text}, n={figure['n']}"

@@ -14,10 +14,15 @@ import pandas as pd
 
 from ...core.timeline import Floats
 from .per_recording import PerRecording
-from .scores import LATENCIES, PERCENTILES, RATES, percentile
+from .scores import PERCENTILES, RATES, percentile
 from .uncertainty import UNTOLD, Interval, mean_interval, percentile_interval, rate_interval
 
 COLUMNS = ("value", "low", "high", "told", "n")
+BOUNDS = {
+    "false_boundary_rate_at_most": "false_boundary_rate",
+    "false_boundary_rate_per_turn_at_most": "false_boundary_rate_per_turn",
+}
+"""Upper bounds, were every pause cut that the recorded agent cut off, and what they are bounds of."""
 
 
 def figures(recordings: Sequence[PerRecording], extra: Mapping[str, float] | None = None) -> pd.DataFrame:
@@ -27,6 +32,8 @@ def figures(recordings: Sequence[PerRecording], extra: Mapping[str, float] | Non
     holds (scored, or cut off by the recorded agent), user turns, or for the mean latency committed turns. A
     value without a case is NaN; a percentile that falls among missed ends of turn is infinite. `extra`: by
     figure, variance that comes on top of how the recordings differ (`turns.held_out.choice_variance`).
+    Without an interval: the longest wait, coin flips, and commits in no label (a take's mean, over `n`
+    recordings).
 
     >>> calls = [
     ...     PerRecording(
@@ -72,14 +79,34 @@ def figures(recordings: Sequence[PerRecording], extra: Mapping[str, float] | Non
         on_share = on_top[f"latency_p{q}"]
         interval = percentile_interval(latency_s, weight, q, on_share) if len(pooled) else UNTOLD
         rows[f"latency_p{q}"] = (value, interval, round(turns.sum()))
+    rows |= _others(recordings, holds, turns)
     return pd.DataFrame(
         [
             (value, _limit(interval.low), _limit(interval.high), interval.told, n)
-            for value, interval, n in (rows[name] for name in (*RATES, *LATENCIES))
+            for value, interval, n in rows.values()
         ],
-        index=[*RATES, *LATENCIES],
+        index=list(rows),
         columns=list(COLUMNS),
     )
+
+
+def _others(
+    recordings: Sequence[PerRecording], holds: Floats, turns: Floats
+) -> dict[str, tuple[float, Interval, int]]:
+    """Bounds of the rates, and figures without an interval."""
+    rows: dict[str, tuple[float, Interval, int]] = {}
+    counts = ("holds_cut_at_most", "turns_cut_at_most")
+    for name, count, of in zip(BOUNDS, counts, (holds, turns), strict=True):
+        hit = _column(recordings, count)
+        rows[name] = (_ratio(hit.sum(), of.sum()), rate_interval(hit, of), round(of.sum()))
+    longest_s = max((one.latency_s.max() for one in recordings if one.latency_s.size), default=np.nan)
+    flipped = _column(recordings, "flipped").sum()
+    n_holds, n_turns = round(holds.sum()), round(turns.sum())
+    rows["longest_wait"] = (float(longest_s), UNTOLD, n_turns)
+    rows["coin_flips"] = (_ratio(flipped, n_holds), UNTOLD, n_holds)
+    in_no_label = float(_column(recordings, "in_no_label").sum())
+    rows["commits_in_no_label"] = (in_no_label, UNTOLD, len(recordings))
+    return rows
 
 
 def _column(recordings: Sequence[PerRecording], name: str) -> Floats:

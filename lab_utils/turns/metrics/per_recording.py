@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -39,6 +40,8 @@ class PerRecording:
     """Ends of turn without a commit."""
     in_no_label: float
     """Commits that belong to no label."""
+    flipped: float = np.nan
+    """Holds and cut-off pauses on which two random takes disagree; NaN for a single take."""
     latency_s: Floats
     """shape=(takes, turns): from the true end of speech to the commit; infinity where missed."""
 
@@ -77,5 +80,12 @@ def per_recording(
         timeouts=mean("timeouts"),
         missed=float(np.isinf(latency_s).sum() / len(latency_s)),
         in_no_label=mean("in_no_label"),
+        flipped=_flipped(counts, setting),
         latency_s=latency_s,
     )
+
+
+def _flipped(takes: Sequence[SettingCounts], setting: int) -> float:
+    pairs = list(combinations((one.cut_words[:, setting] for one in takes), 2))
+    differ = sum(int(np.bitwise_count(one ^ other).sum()) for one, other in pairs)
+    return differ / len(pairs) if pairs else np.nan

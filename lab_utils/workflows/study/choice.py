@@ -5,9 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ...core.errors import InputError
@@ -22,20 +20,9 @@ from ...turns.held_out import held_out
 from ...turns.metrics import LONGEST_HOLD_S, SHORTEST_HOLD_S
 from ...turns.sweep import Corpus, Sweep, counts, score_one
 from ...turns.told_settings import AsRecorded, as_recorded
+from ..figure_texts import figure_rows, plain_figures
 
 DEFAULT_BUDGET = Budget.false_boundary_rate(0.10)
-
-FIGURES: tuple[tuple[str, str], ...] = (
-    ("false_boundary_rate", "false boundaries per hold"),
-    ("false_boundary_rate_per_turn", "false boundaries per turn"),
-    ("latency_mean", "latency, mean"),
-    ("latency_p50", "latency, p50"),
-    ("latency_p90", "latency, p90"),
-    ("latency_p95", "latency, p95"),
-    ("timeout_rate", "ended by max_delay"),
-    ("missed_rate", "missed ends of turn"),
-)
-"""Metric → name, in the order in which they are shown."""
 
 
 @dataclass(frozen=True)
@@ -73,32 +60,10 @@ class Choice:
     def _repr_html_(self) -> str:
         knobs = {name: value for name, value in self.settings.knobs().items() if value is not None}
         caption = f"{self.budget_text}. Chosen: " + ", ".join(f"{k} {v}" for k, v in knobs.items())
+        rows = figure_rows([plain_figures(frame) for frame in self.columns.values()])
         return table_html(
-            ["", *self.columns],
-            figure_rows(self.columns),
-            f"{caption}. In brackets: 95 % intervals. {DEFAULTS_NOTE}.",
+            ["", *self.columns, "n"], rows, f"{caption}. In brackets: 95 % intervals. {DEFAULTS_NOTE}."
         )
-
-
-def figure_rows(columns: Mapping[str, pd.DataFrame]) -> list[list[str]]:
-    """Name and values of each of `FIGURES`, as text with units, intervals and the n it rests on."""
-    return [[text, *(_figure_text(name, frame) for frame in columns.values())] for name, text in FIGURES]
-
-
-def _figure_text(metric: str, frame: pd.DataFrame) -> str:
-    row = frame.loc[metric].to_dict()
-    if row["value"] != row["value"]:
-        return "–"
-    digits, scale, unit = (0, 1000, "ms") if metric.startswith("latency") else (1, 100, "%")
-    low, high = (f"{row[side] * scale:.{digits}f}" for side in ("low", "high"))
-    interval = {
-        "two-sided": f" ({low}–{high})",
-        "at least": f" (≥ {low})",
-        "at most": f" (≤ {high})",
-        "can't be told": "",
-    }[row["told"]]
-    value = "never" if np.isinf(row["value"]) else f"{row['value'] * scale:.{digits}f} {unit}"
-    return f"{value}{interval}, n={int(row['n'])}"
 
 
 def settings_of_row(table: pd.DataFrame, row: int) -> Settings:
@@ -198,20 +163,3 @@ def _profile_figures(frame: pd.DataFrame) -> profile.Figures:
     return profile.Figures.model_validate(
         {name: {key: row[key] for key in ("value", "low", "high", "n")} for name, row in rows.items()}
     )
-
-
-def plain_figures(frame: pd.DataFrame | None) -> dict[str, dict[str, Any]]:
-    """A frame of figures as plain values; None for what is unknown or infinite (missed turns)."""
-    if frame is None:
-        return {}
-    numbers = finite_or_none(frame[["value", "low", "high"]]).to_dict("records")
-    return {
-        str(name): {**{str(key): value for key, value in row.items()}, "n": int(n), "told": told}
-        for name, row, n, told in zip(frame.index, numbers, frame["n"], frame["told"], strict=True)
-    }
-
-
-def finite_or_none(frame: pd.DataFrame) -> pd.DataFrame:
-    """Numbers for JSON, which has neither NaN nor infinity."""
-    numbers = frame.astype(np.float64)
-    return numbers.astype(object).where(np.isfinite(numbers), None)

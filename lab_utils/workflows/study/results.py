@@ -28,7 +28,8 @@ from ...turns.grid import restored, storable
 from ...turns.profile import save_profile
 from ...turns.sweep import commits_table, counts
 from ..assumed import conditions_with
-from .choice import Choice, finite_or_none, plain_figures
+from ..figure_texts import finite_or_none, plain_figures
+from .choice import Choice
 from .lines import LINE_FILES
 from .measured import absolute, measure_table
 from .study import Study
