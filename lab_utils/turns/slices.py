@@ -147,7 +147,7 @@ def statistics(takes: Sequence[Columns], labelled: LabelledPauses, turns: Bools)
         turns_cut_at_most=cut_turns_at_most,
         timeouts=timeouts,
         missed=float(np.isinf(latency_s).sum() / len(takes)),
-        in_no_label=0.0,
+        in_no_label=np.nan,
         latency_s=latency_s,
     )
 
@@ -157,7 +157,7 @@ def _noted(frame: pd.DataFrame, parts: Sequence[PerRecording]) -> pd.DataFrame:
     frame = frame.copy()
     notes, recordings = [], []
     for metric in frame.index:
-        per_hold = metric == "false_boundary_rate"
+        per_hold = metric in ("false_boundary_rate", "false_boundary_rate_at_most", "coin_flips")
         cases = "holds" if per_hold else "ends of turn"
         of = [one.holds if per_hold else one.turns for one in parts]
         n, calls = sum(of), sum(count > 0 for count in of)

@@ -19,8 +19,8 @@ from ..core.files import write_whole
 from ..core.sound import interruption
 from ..core.text.html import facts_html, table_html
 from ..turns.profile import LIVEKIT_AGENTS
+from .figure_texts import plain_figures
 from .study import Choice, Study
-from .study.choice import figure_rows, plain_figures
 from .study.failures import Failure, failures_of
 
 FAILURES = 10
@@ -104,7 +104,7 @@ def report_page(
         "<h2>The trade-off</h2>",
         f"<figure>{_img(study.plot_tradeoff(choice).png(110), 'False boundaries against latency')}</figure>",
         "<h2>Figures</h2>",
-        _scrolling(table_html(["", *choice.columns], figure_rows(choice.columns), choice.budget_text)),
+        _scrolling(table_html(["", *choice.columns, "n"], choice.rows, choice.budget_text)),
         TERMS,
         _worst_title(len(worst)),
         *(_failure(study, choice, one, sound=sound, words=words) for one in worst),

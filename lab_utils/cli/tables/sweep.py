@@ -36,15 +36,14 @@ def print_lines(frame: pd.DataFrame) -> None:
 
 def print_slices(frame: pd.DataFrame) -> None:
     """The choice by slice, beside LiveKit's defaults."""
-    rows = [row for row in _ROWS if row[0] in _LINE_FIGURES]
     for key in frame["by"].unique():
         table = Table(title=f"By {key}")
-        for title in (key, "setting", *(label for _, label, *_ in rows)):
+        for title in (key, "setting", *(NAMES[metric] for metric in _LINE_FIGURES)):
             table.add_column(title, justify="left" if title in (key, "setting") else "right")
         notes: dict[str, None] = {}
         for (name, setting), part in frame[frame["by"] == key].groupby(["slice", "setting"], sort=False):
             figures = {row.pop("metric"): row for row in part.to_dict("records")}
-            cells = [_slice_cell(figures[metric], scale, unit) for metric, _, scale, unit in rows]
+            cells = [_slice_cell(metric, figures[metric]) for metric in _LINE_FIGURES]
             table.add_row(str(name), str(setting), *cells)
             notes |= {row["note"]: None for row in figures.values() if row["note"]}
         Console().print(table)
@@ -52,9 +51,9 @@ def print_slices(frame: pd.DataFrame) -> None:
             print("  *: not enough data (few cases, or a single recording); take it for a hint at most")
 
 
-def _slice_cell(figure: dict[str, Any], scale: float, unit: str) -> str:
+def _slice_cell(metric: str, figure: dict[str, Any]) -> str:
     plain = {key: None if not _is_finite(figure[key]) else figure[key] for key in ("value", "low", "high")}
-    return _cell(figure | plain, scale, unit) + " *" * bool(figure["note"])
+    return f"{figure_text(metric, figure | plain)}, n={figure['n']}" + " *" * bool(figure["note"])
 
 
 def _is_finite(value: float) -> bool:

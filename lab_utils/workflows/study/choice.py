@@ -51,6 +51,11 @@ class Choice:
         return columns if self.held_out is None else columns | {"chosen, held out": self.held_out}
 
     @property
+    def rows(self) -> list[list[str]]:
+        """Name and text of each figure, in the order of `columns`, and its n."""
+        return figure_rows([plain_figures(frame) for frame in self.columns.values()])
+
+    @property
     def budget_text(self) -> str:
         """Under which budget it was chosen, and whether it was met."""
         if self.by_hand:
@@ -60,9 +65,8 @@ class Choice:
     def _repr_html_(self) -> str:
         knobs = {name: value for name, value in self.settings.knobs().items() if value is not None}
         caption = f"{self.budget_text}. Chosen: " + ", ".join(f"{k} {v}" for k, v in knobs.items())
-        rows = figure_rows([plain_figures(frame) for frame in self.columns.values()])
         return table_html(
-            ["", *self.columns, "n"], rows, f"{caption}. In brackets: 95 % intervals. {DEFAULTS_NOTE}."
+            ["", *self.columns, "n"], self.rows, f"{caption}. In brackets: 95 % intervals. {DEFAULTS_NOTE}."
         )
 
 
