@@ -42,7 +42,7 @@ def corpus_of(drawn: list[Labels], block: Block) -> Corpus:
     languages = ("", "de", "")
     parts = [
         replace(
-            traced_of(labels, name=f"call {k}", seed=k, offsets=(0, 200)),
+            traced_of(labels, name=f"call {k}", seed=k, offsets=(0,)),
             language=languages[k % 3],
             band=("telephone", "wide band", "")[k % 3],
         )
