@@ -173,7 +173,7 @@ def test_run_ends_with_1_and_the_reason_if_a_session_fails(call, cache, tmp_path
 
 
 def test_ctrl_c_ends_with_130_and_says_what_is_on_disk(call, cache, tmp_path, monkeypatch) -> None:
-    def interrupted(plan, found, jobs, quiet):
+    def interrupted(plan, found, jobs, quiet, memory_gb):
         raise KeyboardInterrupt
         yield
 
