@@ -117,6 +117,21 @@ def test_the_same_command_gives_the_same_bytes(swept, calls, cache, tmp_path) ->
 
 
 @pytest.mark.slow
+def test_a_guarantee_that_two_calls_cannot_give_is_refused_and_nothing_is_written(
+    swept, cache, tmp_path
+) -> None:
+    path = tmp_path / "careful.yaml"
+    options = ["--max-false-boundary-rate", 0.1, "--guarantee", 0.9, "--name", "careful", "-o", path]
+    result = lab("export", swept[0], *options, "--jobs", 1, "--cache", cache)
+    assert result.exit_code == 1
+    told = " ".join(result.stderr.split())
+    assert "can be certified" in told
+    assert "90% confidence" in told or "none answers often enough" in told
+    assert "Traceback" not in result.output
+    assert not path.exists()
+
+
+@pytest.mark.slow
 def test_export_under_either_budget_writes_a_profile_that_loads(swept, cache, tmp_path) -> None:
     out, _ = swept
     table = pd.read_parquet(out / "sweep.parquet")
