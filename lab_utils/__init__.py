@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .core.recording import Recording as Recording
     from .core.session_log import SessionLog as SessionLog
     from .core.settings import Settings as Settings
-    from .recordings.conditions import LineCondition as LineCondition
+    from .recordings.conditions import ChannelCondition as ChannelCondition
     from .recordings.importing import import_folder as import_folder
     from .session.providers.files import load_providers as load_providers
     from .turns.choose import Budget as Budget
@@ -64,7 +64,7 @@ _HOMES = {
     "Choice": ("workflows.study", "Choice"),
     "FailureBrowser": ("widgets.failures", "FailureBrowser"),
     "Labels": ("core.labels", "Labels"),
-    "LineCondition": ("recordings.conditions", "LineCondition"),
+    "ChannelCondition": ("recordings.conditions", "ChannelCondition"),
     "Profile": ("turns.profile", "Profile"),
     "Recording": ("core.recording", "Recording"),
     "SessionLog": ("core.session_log", "SessionLog"),
@@ -95,10 +95,10 @@ _HOMES = {
 
 __all__ = [
     "Budget",
+    "ChannelCondition",
     "Choice",
     "FailureBrowser",
     "Labels",
-    "LineCondition",
     "Profile",
     "Recording",
     "SessionLog",

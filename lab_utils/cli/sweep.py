@@ -135,7 +135,7 @@ def sweep_and_tell(
     path: str = "",
 ) -> None:
     """`lab sweep` and `lab demo`: measure, choose, write, and print what came of it."""
-    from ..recordings.conditions import LineCondition
+    from ..recordings.conditions import ChannelCondition
     from ..recordings.heard_paths import parse_path
     from ..recordings.recording_files import FindOptions, parse_raw
     from ..turns.grid import read_grid
@@ -143,7 +143,7 @@ def sweep_and_tell(
     from ..workflows.assumed import conditions_with
 
     heard = parse_path(path) if path else None
-    worse = [LineCondition.parse(text) for text in lines]
+    worse = [ChannelCondition.parse(text) for text in lines]
     studies.check_folder(out)
     studies.check_slices(by)
     pair, raw, swap = found_by
@@ -166,7 +166,7 @@ def sweep_and_tell(
     warn(*(f"skipped: {item.reason}" for item in study.skipped))
     on_lines = study.score_conditions(choice, worse, jobs=jobs, cache=cache) if worse else None
     if on_lines is not None:
-        studies.write_lines(on_lines, out)
+        studies.write_channel_conditions(on_lines, out)
         values = on_lines.astype(object).where(on_lines.notna(), None)
         summary = summary | {"lines": values.to_dict("records")}
     by_slice = studies.write_slices(study, choice, by, out) if by else None

@@ -37,9 +37,7 @@ def techniques(
     out: Out = Path("out/techniques"),
     wait: Annotated[
         float,
-        typer.Option(
-            "--wait", "--patience", min=0, max=60, help="Seconds that the caller waits for an answer."
-        ),
+        typer.Option(min=0, max=60, help="Seconds that the caller waits for an answer."),
     ] = 8.0,
     greeting: Annotated[
         bool | None,

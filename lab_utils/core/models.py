@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from .text import clip, one_line, printable, shown
+from .text import clip, one_line, printable, quoted
 
 MOST_FINDINGS = 5
 LONGEST_FINDING = 300
@@ -80,4 +80,4 @@ def expected(item: ErrorDetails) -> str:
     if kind in ("model_type", "dict_type", "model_attributes_type"):
         message = "expected keys and values"
     message = clip(one_line(message.replace("Input should be", "expected")), LONGEST_FINDING)
-    return f"{message}, got {shown(item['input'])}"
+    return f"{message}, got {quoted(item['input'])}"

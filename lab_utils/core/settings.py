@@ -32,7 +32,7 @@ from .detectors import DETECTORS, DetectorTraits
 from .knobs import KNOBS, check_rules, default_with
 from .languages import ENGLISH_UNLIKELY_THRESHOLD, ByLanguage, base_language, by_language, threshold_in
 from .models import Frozen, describe
-from .text import shown
+from .text import quoted
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Threshold = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -290,7 +290,7 @@ def check_knob(name: object) -> None:
             f"{name} is a condition, which is the same for all settings, not a knob; set it in `Conditions`"
         )
     if name not in KNOBS:
-        raise ValueError(f"unknown knob {shown(name)}; knobs are {', '.join(KNOBS)}")
+        raise ValueError(f"unknown knob {quoted(name)}; knobs are {', '.join(KNOBS)}")
 
 
 def livekit_defaults(vad: str = "livekit", detector: str = "v1-mini") -> Settings:

@@ -6,7 +6,7 @@ read at 100 % in a notebook. Colours: Okabe and Ito's, told apart by colour-blin
 """
 
 from .ablation import saving_dumbbells, savings_figure, stack_waterfall, waterfall_figure
-from .conditions import line_figure, line_tradeoff
+from .conditions import channel_condition_figure, channel_condition_tradeoff
 from .fits import fit_figure, stage_fit
 from .hold_lengths import hold_curves, hold_lengths_figure
 from .label_pages import label_page, label_strip, label_words
@@ -34,6 +34,8 @@ __all__ = [
     "LiveTradeoff",
     "Picture",
     "blank_figure",
+    "channel_condition_figure",
+    "channel_condition_tradeoff",
     "decisions",
     "fit_figure",
     "hold_curves",
@@ -42,8 +44,6 @@ __all__ = [
     "label_strip",
     "label_words",
     "latency_figure",
-    "line_figure",
-    "line_tradeoff",
     "mark",
     "png",
     "provider_figure",

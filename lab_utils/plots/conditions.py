@@ -1,4 +1,4 @@
-"""How settings hold on bad lines: false boundaries against latency, one mark per line condition."""
+"""How settings hold on bad lines: false boundaries against latency, one mark per channel condition."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ _MARKS = ((VERMILLION, "D"), (GREEN, "*"), (BLUE, "o"), (PURPLE, "s"), (ORANGE, 
 
 
 @dataclass(frozen=True)
-class LineTradeoffArtists:
-    """What `line_tradeoff` draws: a line for each setting, in the frame's order."""
+class ChannelConditionArtists:
+    """What `channel_condition_tradeoff` draws: a line for each setting, in the frame's order."""
 
     settings: tuple[Line2D, ...]
     legend: Legend
 
 
-def line_tradeoff(
+def channel_condition_tradeoff(
     ax: Axes, frame: pd.DataFrame, *, latency: Latency = "latency_mean"
-) -> Display[LineTradeoffArtists]:
-    """Latency (x, s) against false-boundary rate per hold (y, %) of each setting on each line.
+) -> Display[ChannelConditionArtists]:
+    """Latency (x, s) against false-boundary rate per hold (y, %) of each setting under each condition.
 
-    `frame`: `lines.score_lines`. A setting's lines are joined in the order given, which is no time order but
-    shows how far they lie apart; each mark bears its line's number, told in the legend.
+    `frame`: of `score_conditions`. A setting's marks are joined in the order given, which is no time order
+    but shows how far they lie apart; each mark bears its condition's number, told in the legend.
     """
     rate_scale(ax)
-    numbers = {line: k for k, line in enumerate(frame["line"].unique(), start=1)}
+    numbers = {line: k for k, line in enumerate(frame["channel_condition"].unique(), start=1)}
     lines: list[Line2D] = []
     for k, name in enumerate(frame["setting"].unique()):
         colour, marker = _MARKS[k % len(_MARKS)]
-        wide = frame[frame["setting"] == name].pivot(index="line", columns="metric", values="value")
+        own = frame[frame["setting"] == name]
+        wide = own.pivot(index="channel_condition", columns="metric", values="value")
         wide = wide.loc[list(numbers)]
         x, y = wide[latency], 100 * wide["false_boundary_rate"]
         (drawn,) = ax.plot(
@@ -60,13 +61,13 @@ def line_tradeoff(
     ax.grid(color="#E6E6E6", linewidth=0.7)
     ax.set_axisbelow(True)
     legend = ax.legend(loc="upper right", fontsize=9)
-    return Display(frame, ax, LineTradeoffArtists(tuple(lines), legend))
+    return Display(frame, ax, ChannelConditionArtists(tuple(lines), legend))
 
 
-def line_figure(
+def channel_condition_figure(
     frame: pd.DataFrame, *, latency: Latency = "latency_mean", size_in: tuple[float, float] = (8.0, 5.0)
 ) -> Figure:
-    """`line_tradeoff` on a figure of its own."""
+    """`channel_condition_tradeoff` on a figure of its own."""
     figure = blank_figure(size_in)
-    line_tradeoff(figure.subplots(), frame, latency=latency)
+    channel_condition_tradeoff(figure.subplots(), frame, latency=latency)
     return figure

@@ -26,7 +26,7 @@ from ..core.settings import (
     default_deactivation,
     livekit_defaults,
 )
-from ..core.text import shown
+from ..core.text import quoted
 
 DEFAULT_GRID: dict[str, list[Any]] = {
     "vad": ["livekit", "silero"],
@@ -79,11 +79,11 @@ def read_grid(path: Path) -> dict[str, list[Any]]:
                 f" and give its value to 'lab sweep' with {CONDITION_OPTIONS[name]}"
             )
         if name not in KNOBS:
-            finding = f"unknown knob {shown(name)}; knobs are {', '.join(KNOBS)}"
+            finding = f"unknown knob {quoted(name)}; knobs are {', '.join(KNOBS)}"
             raise BadGrid(f"{path}: line {read.line_of([name])}: {finding}")
         if not isinstance(values, list) or not values:
             example = f"'{name}: [{Settings().knobs()[name] or 0.3}]'"
-            finding = f"{name} is {shown(values)}; expected a list of values, for example {example}"
+            finding = f"{name} is {quoted(values)}; expected a list of values, for example {example}"
             raise BadGrid(f"{path}: line {read.line_of([name])}: {finding}")
         if len(values) > MOST_VALUES:
             finding = f"{name} has {len(values):,} values, and {MOST_VALUES:,} are the most of one knob"

@@ -25,7 +25,7 @@ from ..core.errors import InputError
 from ..core.files import Document, OneLine, dumped, read_yaml, write_whole
 from ..core.models import Frozen, finding, joined
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
-from ..core.text import shown
+from ..core.text import quoted
 from ..core.text.html import facts_html
 from .detectors import DETECTORS
 from .node_snippet import node_snippet
@@ -289,7 +289,7 @@ def _read(path: str | os.PathLike[str]) -> Document:
 def _parse(read: Document) -> Profile:
     values = read.values
     if not isinstance(values, dict):
-        came = "an empty file" if values is None else shown(values)
+        came = "an empty file" if values is None else quoted(values)
         raise BadProfile(f"expected keys and values, got {came}")
     try:
         profile = Profile.model_validate(values, strict=True)

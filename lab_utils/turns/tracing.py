@@ -31,7 +31,7 @@ from ..core.timeline import (
 from ..core.traces import BRANCH_SAMPLES, Branch, EotTrace, SttEvent, Traced, VadTrace
 from ..recordings.audio import BadRecording
 from ..recordings.band import band_of
-from ..recordings.conditions import CLEAN, LineCondition, degrade
+from ..recordings.conditions import CLEAN, ChannelCondition, degrade
 from ..recordings.find import RecordingFiles, load_recording
 from ..recordings.heard_paths import HeardPath
 from ..recordings.labels.estimate import estimate_labels, estimate_speech
@@ -349,14 +349,14 @@ def trace_recordings(
     cache: Path | None = None,
     jobs: int = 2,
     quiet: bool = False,
-    line: LineCondition = CLEAN,
+    channel_condition: ChannelCondition = CLEAN,
     seed: int = 0,
     path: HeardPath | None = None,
     own: Callable[[Recording], Sequence[Block]] | None = None,
 ) -> Iterator[Traced | ValueError]:
     """Load and trace recordings in worker processes, in order, with all predictions the blocks lead to.
 
-    `line`: what the audio is put through before (`degrade`); labels stay those of the audio as recorded.
+    `channel_condition`: what the audio is put through before (`degrade`); labels stay as they were recorded.
     `path`: how all takes are heard; None: over several paths in turn (`takes_of`). `own`: blocks of one
     recording alone, which is given with its labels.
 
@@ -366,7 +366,7 @@ def trace_recordings(
     kept = TraceCache(cache or default_cache())
     kept.prune(largest_cache())
     tracer = Tracer(kept)
-    work = partial(_trace_one, tracer, blocks, phases, line, seed, path, own)
+    work = partial(_trace_one, tracer, blocks, phases, channel_condition, seed, path, own)
     jobs = min(jobs, max(1, len(files)))
     for one, outcome in zip(
         files, run_batch(work, files, jobs=jobs, task="tracing", quiet=quiet), strict=True
@@ -385,15 +385,15 @@ def _trace_one(
     tracer: Tracer,
     blocks: Sequence[Block],
     phases: int,
-    line: LineCondition,
+    channel_condition: ChannelCondition,
     seed: int,
     path: HeardPath | None,
     own: Callable[[Recording], Sequence[Block]] | None,
     files: RecordingFiles,
 ) -> Traced:
     recording = load_recording(files)
-    if not line.is_clean:
-        heard = degrade(tracer.labelled(recording), line, seed)
+    if not channel_condition.is_clean:
+        heard = degrade(tracer.labelled(recording), channel_condition, seed)
         tracer.cache.link(recording.sha256, heard.sha256)
         recording = heard
     if own is not None:

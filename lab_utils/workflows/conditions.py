@@ -1,12 +1,12 @@
-"""How settings hold on bad lines: the same recordings under every line condition, one table.
+"""How settings hold on bad lines: the same recordings under every channel condition, one table.
 
-Goal: false boundaries and latency of a few settings (LiveKit's defaults, the chosen one) by `LineCondition`,
-and the worst case of each. The labels are those of the clean audio on every line, so that only the line
-differs.
+Goal: false boundaries and latency of a few settings (LiveKit's defaults, the chosen one) by
+`ChannelCondition`, and the worst case of each. The labels are those of the clean audio throughout, so that
+only the sound differs.
 
-Conventions: a result frame has one row per line, setting and metric: columns line, setting, metric, value,
-low, high, n as in `metrics.figures`; lines and settings in the order given. Traces are cached by the degraded
-audio.
+Conventions: a result frame has one row per condition, setting and metric: columns channel_condition, setting,
+metric, value, low, high, n as in `metrics.figures`; conditions and settings in the order given. Traces are
+cached by the degraded audio.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ import pandas as pd
 
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.traces import Traced
-from ..recordings.conditions import LineCondition
+from ..recordings.conditions import ChannelCondition
 from ..recordings.find import RecordingFiles
 from ..recordings.heard_paths import HeardPath
 from ..turns.replay import Block
 from ..turns.sweep import Corpus, score_one
 from ..turns.tracing import trace_recordings
 
-COLUMNS = ("line", "setting", "metric", "value", "low", "high", "n")
+COLUMNS = ("channel_condition", "setting", "metric", "value", "low", "high", "n")
 
 
-def score_lines(
+def score_conditions(
     files: Sequence[RecordingFiles],
     settings: Mapping[str, Settings],
-    lines: Sequence[LineCondition],
+    channel_conditions: Sequence[ChannelCondition],
     *,
     conditions: Conditions = USUAL_CONDITIONS,
     phases: int = 4,
@@ -41,17 +41,18 @@ def score_lines(
     cache: Path | None = None,
     quiet: bool = False,
 ) -> pd.DataFrame:
-    """Score settings, by name, on the recordings under each line.
+    """Score settings, by name, on the recordings under each channel condition.
 
-    Raises ValueError if a recording can't be used under one of them: the lines would not be comparable.
+    Raises ValueError if a recording can't be used under one of them: they would not be comparable.
     """
-    if not settings or not lines:
-        raise ValueError("expected at least one setting and one line condition; give both")
-    if len({str(line) for line in lines}) < len(lines):
-        raise ValueError(f"lines {', '.join(map(str, lines))}: one is given twice; give each once")
+    if not settings or not channel_conditions:
+        raise ValueError("expected at least one setting and one channel condition; give both")
+    if len({str(one) for one in channel_conditions}) < len(channel_conditions):
+        names = ", ".join(map(str, channel_conditions))
+        raise ValueError(f"conditions {names}: one is given twice; give each once")
     blocks = [Block.of(one, conditions) for one in settings.values()]
     frames = []
-    for line in lines:
+    for one_condition in channel_conditions:
         traced: list[Traced] = []
         for result in trace_recordings(
             files,
@@ -60,15 +61,15 @@ def score_lines(
             cache=cache,
             jobs=jobs,
             quiet=quiet,
-            line=line,
+            channel_condition=one_condition,
             seed=seed,
             path=path,
         ):
             if isinstance(result, ValueError):
-                raise ValueError(f"condition {line}: {result}")
+                raise ValueError(f"condition {one_condition}: {result}")
             traced.append(result)
         corpus = Corpus.of(traced)
         for name, one in settings.items():
             figures = score_one(corpus, one, conditions).rename_axis("metric").reset_index()
-            frames.append(figures.assign(line=str(line), setting=name))
+            frames.append(figures.assign(channel_condition=str(one_condition), setting=name))
     return pd.concat(frames, ignore_index=True)[list(COLUMNS)]

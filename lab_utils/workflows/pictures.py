@@ -40,4 +40,4 @@ def plot_providers(providers: Providers | str | Path) -> plots.Picture:
 
 def plot_conditions(scores: pd.DataFrame) -> plots.Picture:
     """How settings hold on bad lines (`Study.score_conditions`)."""
-    return plots.Picture(plots.line_figure(scores))
+    return plots.Picture(plots.channel_condition_figure(scores))

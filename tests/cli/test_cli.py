@@ -455,12 +455,12 @@ def test_the_choice_is_judged_on_bad_lines(calls, cache, tmp_path) -> None:
     result = lab(*arguments, "--out", out, "--condition", "noise:10+telephone", "--json")
     assert result.exit_code == 0, result.stderr
     rows = json.loads(result.stdout)["lines"]
-    assert {row["line"] for row in rows} == {"clean", "pink:10+telephone"}
+    assert {row["channel_condition"] for row in rows} == {"clean", "pink:10+telephone"}
     assert {row["setting"] for row in rows} == {"LiveKit's defaults", "chosen"}
-    assert (out / "lines.png").exists()
-    assert (out / "lines.parquet").exists()
+    assert (out / "channel_conditions.png").exists()
+    assert (out / "channel_conditions.parquet").exists()
     assert lab(*arguments, "--out", out).exit_code == 0
-    assert not (out / "lines.png").exists()
+    assert not (out / "channel_conditions.png").exists()
 
 
 def test_an_unknown_condition_is_named_before_anything_is_traced(calls, tmp_path) -> None:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from lab_utils.core import models, text
 from lab_utils.core.models import Frozen, describe
-from lab_utils.core.text import one_line, printable, shown
+from lab_utils.core.text import one_line, printable, quoted
 
 
 class Part(Frozen):
@@ -55,9 +55,9 @@ def test_long_keys_and_values_and_many_findings_are_shortened() -> None:
 
 @given(st.recursive(st.text() | st.integers() | st.none(), lambda inner: st.lists(inner, max_size=9)))
 def test_whatever_is_shown_is_short_printable_and_one_line(value: object) -> None:
-    assert len(shown(value)) <= 180
-    assert not any(ord(character) < 32 or ord(character) == 127 for character in shown(value))
-    shown(value).encode()
+    assert len(quoted(value)) <= 180
+    assert not any(ord(character) < 32 or ord(character) == 127 for character in quoted(value))
+    quoted(value).encode()
 
 
 @given(st.text())
@@ -72,8 +72,8 @@ def test_printable_text_has_no_control_character_and_keeps_what_has_none(content
 def test_deep_and_endless_values_are_shown() -> None:
     endless: list[object] = []
     endless.append(endless)
-    assert len(shown(endless)) < 60
-    assert len(shown(10**6000)) < 180
+    assert len(quoted(endless)) < 60
+    assert len(quoted(10**6000)) < 180
 
 
 def test_the_examples_hold() -> None:

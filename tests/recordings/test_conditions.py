@@ -16,7 +16,7 @@ from lab_utils.core.recording import Recording
 from lab_utils.recordings.conditions import (
     CLEAN,
     PACKET_SAMPLES,
-    LineCondition,
+    ChannelCondition,
     conceal,
     degrade,
     lost_packets,
@@ -45,7 +45,7 @@ def call(seed: int = 0, seconds: float = 10.0, level: float = 2000.0) -> Recordi
     return Recording("call", "call.wav", pcm[0], pcm[1], audio_sha256(*pcm), labels)
 
 
-def added(recording: Recording, condition: LineCondition, seed: int = 0) -> np.ndarray:
+def added(recording: Recording, condition: ChannelCondition, seed: int = 0) -> np.ndarray:
     """What a condition adds to the user's channel, in [-1, 1]."""
     return (degrade(recording, condition, seed).user.astype(float) - recording.user) / 32_768
 
@@ -54,7 +54,7 @@ def added(recording: Recording, condition: LineCondition, seed: int = 0) -> np.n
 @pytest.mark.parametrize("snr_db", [0.0, 10.0, 20.0])
 def test_the_snr_is_what_was_asked_for(kind, snr_db):
     recording = call()
-    noise = added(recording, LineCondition(noise=kind, snr_db=snr_db))
+    noise = added(recording, ChannelCondition(noise=kind, snr_db=snr_db))
     noise_db = 10 * np.log10(np.mean(noise**2))
     assert speech_level_db(recording.user, recording.labels) - noise_db == pytest.approx(snr_db, abs=0.2)
 
@@ -108,7 +108,7 @@ def test_a_telephone_passes_300_to_3400_hz():
 
 def test_a_telephone_does_not_move_speech_in_time():
     recording = call()
-    heard = degrade(recording, LineCondition(telephone=True))
+    heard = degrade(recording, ChannelCondition(telephone=True))
     together = np.correlate(
         heard.user[16_000:48_000].astype(float), recording.user[16_200:47_800].astype(float)
     )
@@ -118,7 +118,7 @@ def test_a_telephone_does_not_move_speech_in_time():
 
 @pytest.mark.parametrize(("rate", "burst"), [(0.02, 1.0), (0.1, 1.0), (0.1, 4.0), (0.3, 2.0)])
 def test_loss_has_the_rate_and_the_bursts_asked_for(rate, burst):
-    condition = LineCondition(packet_loss=rate, burst=burst)
+    condition = ChannelCondition(packet_loss=rate, burst=burst)
     lost = lost_packets(100_000, condition, np.random.default_rng(0))
     assert lost.mean() == pytest.approx(rate, rel=0.1)
     runs = np.count_nonzero(np.diff(np.concatenate(([0], lost.astype(int)))) == 1)
@@ -126,9 +126,9 @@ def test_loss_has_the_rate_and_the_bursts_asked_for(rate, burst):
 
 
 def test_jitter_loses_what_comes_after_the_buffer():
-    lost = lost_packets(100_000, LineCondition(jitter_ms=30.0), np.random.default_rng(0))
+    lost = lost_packets(100_000, ChannelCondition(jitter_ms=30.0), np.random.default_rng(0))
     assert lost.mean() == pytest.approx(0.0455, abs=0.003)  # beyond two standard deviations of 30 ms
-    assert not lost_packets(1000, LineCondition(jitter_ms=5.0), np.random.default_rng(0)).any()
+    assert not lost_packets(1000, ChannelCondition(jitter_ms=5.0), np.random.default_rng(0)).any()
 
 
 def test_concealment_repeats_ever_weaker_or_is_silent():
@@ -144,7 +144,7 @@ def test_concealment_repeats_ever_weaker_or_is_silent():
 def test_an_echo_is_the_agent_later_and_weaker(echo_db, delay_ms):
     recording = call()
     assert recording.agent is not None
-    echo = added(recording, LineCondition(echo_db=echo_db, echo_delay_ms=delay_ms))
+    echo = added(recording, ChannelCondition(echo_db=echo_db, echo_delay_ms=delay_ms))
     shift = round(16 * delay_ms)
     expected = recording.agent[: len(echo) - shift] / 32_768 * 10 ** (echo_db / 20)
     np.testing.assert_allclose(echo[shift:], expected, atol=0.51 / 32_768)
@@ -153,27 +153,27 @@ def test_an_echo_is_the_agent_later_and_weaker(echo_db, delay_ms):
 
 def test_an_echo_needs_an_agent():
     with pytest.raises(ValueError, match=r"call\.wav: has no agent channel to echo"):
-        degrade(replace(call(), agent=None), LineCondition(echo_db=-20.0))
+        degrade(replace(call(), agent=None), ChannelCondition(echo_db=-20.0))
 
 
 def test_labels_stay_and_hash_and_notes_change():
     recording = call()
-    heard = degrade(recording, LineCondition(noise="pink"), seed=3)
+    heard = degrade(recording, ChannelCondition(noise="pink"), seed=3)
     assert heard.labels == recording.labels
     assert heard.sha256 == audio_sha256(heard.user, heard.agent) != recording.sha256
     assert heard.notes == ("degraded: pink:10, seed 3",)
     np.testing.assert_array_equal(heard.agent, recording.agent)
-    loud = degrade(call(level=12_000.0), LineCondition(noise="white", snr_db=0.0))
+    loud = degrade(call(level=12_000.0), ChannelCondition(noise="white", snr_db=0.0))
     assert "samples of the user's channel clip" in loud.notes[1]
 
 
 def test_a_clean_line_is_the_recording_itself():
     recording = call()
     assert degrade(recording, CLEAN) is recording
-    assert degrade(recording, LineCondition(snr_db=3.0)) is recording
+    assert degrade(recording, ChannelCondition(snr_db=3.0)) is recording
 
 
-FULL = LineCondition(
+FULL = ChannelCondition(
     noise="babble", telephone=True, packet_loss=0.1, burst=2.0, jitter_ms=20.0, echo_db=-25.0
 )
 
@@ -184,12 +184,12 @@ def test_the_same_seed_gives_the_same_bytes_and_another_others():
 
 
 def test_two_calls_do_not_share_their_noise():
-    one, two = (added(call(seed), LineCondition(noise="white")) for seed in (0, 1))
+    one, two = (added(call(seed), ChannelCondition(noise="white")) for seed in (0, 1))
     assert abs(np.corrcoef(one, two)[0, 1]) < 0.02
 
 
 conditions = st.builds(
-    LineCondition,
+    ChannelCondition,
     noise=st.sampled_from([None, *KINDS]),
     snr_db=st.floats(-20, 60).map(lambda x: round(x, 3)),
     telephone=st.booleans(),
@@ -220,26 +220,26 @@ def test_any_condition_keeps_length_type_and_labels(condition, seed, samples):
 @given(conditions)
 def test_text_and_condition_are_the_same_thing(condition):
     text = str(condition)
-    assert str(LineCondition.parse(text)) == text
+    assert str(ChannelCondition.parse(text)) == text
     recording = call()
-    assert degrade(recording, LineCondition.parse(text)).sha256 == degrade(recording, condition).sha256
+    assert degrade(recording, ChannelCondition.parse(text)).sha256 == degrade(recording, condition).sha256
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("clean", CLEAN),
-        ("noise:10", LineCondition(noise="pink", snr_db=10.0)),
-        ("street:5+telephone", LineCondition(noise="street", snr_db=5.0, telephone=True)),
-        ("loss:0.05", LineCondition(packet_loss=0.05)),
-        ("jitter:30:zero", LineCondition(jitter_ms=30.0, concealment="zero")),
-        ("loss:0.05:3:zero", LineCondition(packet_loss=0.05, burst=3.0, concealment="zero")),
-        ("jitter:30 + echo:-20", LineCondition(jitter_ms=30.0, echo_db=-20.0)),
-        ("echo:-20:15", LineCondition(echo_db=-20.0, echo_delay_ms=15.0)),
+        ("noise:10", ChannelCondition(noise="pink", snr_db=10.0)),
+        ("street:5+telephone", ChannelCondition(noise="street", snr_db=5.0, telephone=True)),
+        ("loss:0.05", ChannelCondition(packet_loss=0.05)),
+        ("jitter:30:zero", ChannelCondition(jitter_ms=30.0, concealment="zero")),
+        ("loss:0.05:3:zero", ChannelCondition(packet_loss=0.05, burst=3.0, concealment="zero")),
+        ("jitter:30 + echo:-20", ChannelCondition(jitter_ms=30.0, echo_db=-20.0)),
+        ("echo:-20:15", ChannelCondition(echo_db=-20.0, echo_delay_ms=15.0)),
     ],
 )
 def test_parts_are_understood(text, expected):
-    assert LineCondition.parse(text) == expected
+    assert ChannelCondition.parse(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -261,12 +261,12 @@ def test_parts_are_understood(text, expected):
 )
 def test_bad_texts_are_refused_in_words(text, message):
     with pytest.raises(ValueError, match=message):
-        LineCondition.parse(text)
+        ChannelCondition.parse(text)
 
 
 def test_bad_values_are_refused():
     for values in ({"noise": "rain"}, {"snr_db": float("nan")}, {"packet_loss": -0.1}, {"colour": "red"}):
         with pytest.raises(ValidationError):
-            LineCondition.model_validate(values)
+            ChannelCondition.model_validate(values)
     with pytest.raises(ValidationError):
         CLEAN.telephone = True

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from lab_utils.core.labels import Label, Labels, Word
 from lab_utils.core.recording import Recording
-from lab_utils.recordings.conditions import LineCondition, degrade
+from lab_utils.recordings.conditions import ChannelCondition, degrade
 from lab_utils.recordings.find import find_recordings, load_recording
 from lab_utils.recordings.labels.estimate import CALIBRATION, Calibration, calibrated, estimate_labels
 from lab_utils.recordings.labels.file import read_label_file
@@ -46,7 +46,7 @@ def calls() -> tuple[tuple[str, Recording], ...]:
     )
 
 
-def accuracy(condition: str, kinds: tuple[str, ...], line: LineCondition) -> tuple[float, float]:
+def accuracy(condition: str, kinds: tuple[str, ...], line: ChannelCondition) -> tuple[float, float]:
     """Recall and precision over the calls of one condition, on another line."""
     true = found = matched = 0
     for name, recording in calls():
@@ -65,7 +65,7 @@ def accuracy(condition: str, kinds: tuple[str, ...], line: LineCondition) -> tup
     ("condition", "least"), [("clean", 0.98), ("telephone", 0.98), ("noise-20dB", 0.96), ("noise-10dB", 0.95)]
 )
 def test_holds_and_ends_of_turn_are_right(condition, least):
-    recall, precision = accuracy(condition, ("hold", "shift"), LineCondition())
+    recall, precision = accuracy(condition, ("hold", "shift"), ChannelCondition())
     assert recall >= least
     assert precision >= least
 
@@ -73,7 +73,7 @@ def test_holds_and_ends_of_turn_are_right(condition, least):
 @pytest.mark.slow
 @pytest.mark.parametrize("line", ["echo:-10:0", "echo:-20:10", "echo:-30:20"])
 def test_crosstalk_changes_hardly_anything(line):
-    recall, precision = accuracy("clean", ("hold", "shift"), LineCondition.parse(line))
+    recall, precision = accuracy("clean", ("hold", "shift"), ChannelCondition.parse(line))
     assert recall >= 0.98
     assert precision >= 0.97
 
@@ -81,7 +81,7 @@ def test_crosstalk_changes_hardly_anything(line):
 @pytest.mark.slow
 def test_clean_calls_in_new_noise_at_10_db():
     """Noise that the parameters were not chosen on."""
-    recall, precision = accuracy("clean", ("hold", "shift"), LineCondition(noise="pink", snr_db=10.0))
+    recall, precision = accuracy("clean", ("hold", "shift"), ChannelCondition(noise="pink", snr_db=10.0))
     assert recall >= 0.95
     assert precision >= 0.90
 
@@ -139,6 +139,6 @@ def test_silent_channels_have_no_labels():
 
 def test_a_recording_with_a_leak_keeps_the_same_labels():
     _, recording = calls()[0]
-    with_leak = degrade(recording, LineCondition(echo_db=-15.0, echo_delay_ms=12.0))
+    with_leak = degrade(recording, ChannelCondition(echo_db=-15.0, echo_delay_ms=12.0))
     kinds = [label.kind for label in estimate(replace(recording, labels=None)).labels]
     assert [label.kind for label in estimate(with_leak).labels] == kinds

@@ -23,7 +23,7 @@ from lab_utils.core.errors import InputError
 from lab_utils.core.labels import Ipu, Label, Labels, Word, user_turns
 from lab_utils.core.settings import Settings
 from lab_utils.recordings.band import band_of
-from lab_utils.recordings.conditions import LineCondition, degrade
+from lab_utils.recordings.conditions import ChannelCondition, degrade
 from lab_utils.recordings.find import find_recordings, load_recording
 from lab_utils.recordings.labels.file import read_labels
 from lab_utils.turns import turn_kinds
@@ -143,6 +143,6 @@ def test_the_band_of_a_line_is_heard():
     (files,) = find_recordings(SAMPLES / "01_table_booking.flac")
     recording = load_recording(files)
     assert band_of(recording.user) == "wide band"
-    assert band_of(degrade(recording, LineCondition.parse("telephone"), 0).user) == "telephone"
-    assert band_of(degrade(recording, LineCondition.parse("noise:10"), 0).user) == "wide band"
+    assert band_of(degrade(recording, ChannelCondition.parse("telephone"), 0).user) == "telephone"
+    assert band_of(degrade(recording, ChannelCondition.parse("noise:10"), 0).user) == "wide band"
     assert band_of(recording.user[:100]) == ""

@@ -23,10 +23,10 @@ _LINE_FIGURES = ("false_boundary_rate", "latency_mean", "latency_p95", "missed_r
 def print_lines(frame: pd.DataFrame) -> None:
     """The defaults and the choice on each line."""
     table = Table(title="On bad lines")
-    for title in ("line", "setting", *(NAMES[metric] for metric in _LINE_FIGURES)):
-        table.add_column(title, justify="left" if title in ("line", "setting") else "right")
-    wide = frame.pivot(index=["line", "setting"], columns="metric", values="value")
-    for line, name in frame[["line", "setting"]].drop_duplicates().itertuples(index=False):
+    for title in ("condition", "setting", *(NAMES[metric] for metric in _LINE_FIGURES)):
+        table.add_column(title, justify="left" if title in ("condition", "setting") else "right")
+    wide = frame.pivot(index=["channel_condition", "setting"], columns="metric", values="value")
+    for line, name in frame[["channel_condition", "setting"]].drop_duplicates().itertuples(index=False):
         row = wide.loc[(line, name)]
         known = row.where(row.notna(), None)
         cells = (figure_text(metric, {"value": known[metric], "n": 1}) for metric in _LINE_FIGURES)

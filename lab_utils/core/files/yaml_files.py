@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from ..text import clip, one_line, shown
+from ..text import clip, one_line, quoted
 from .reading import BadFile, marked_text, read_limited
 
 MAX_YAML_BYTES = 4 << 20
@@ -88,7 +88,7 @@ def parse_yaml(text: str) -> Document:
     """The plain data of a YAML text. Raises ValueError, naming the line, for what isn't plain data."""
     if found := yaml.reader.Reader.NON_PRINTABLE.search(text):
         number = text.count("\n", 0, found.start()) + 1
-        what = f"control character {shown(found.group())}"
+        what = f"control character {quoted(found.group())}"
         raise ValueError(f"line {number}: {what}, expected YAML with plain data")
     try:
         return _Builder().built(yaml.parse(text, Loader=_Loader))
@@ -193,7 +193,7 @@ class _Builder:
         if not isinstance(key, str):
             raise _refused(event, "a key isn't text")
         if key in place.values:
-            raise _refused(event, f"key {shown(key)} is given twice")
+            raise _refused(event, f"key {quoted(key)} is given twice")
         place.key = key
         self.lines[(*place.path, key)] = _line(event)
 
@@ -251,7 +251,7 @@ def _plain(event: yaml.ScalarEvent) -> Any:
     try:
         return _CONSTRUCTOR.construct_object(yaml.ScalarNode(tag, event.value))
     except (ValueError, OverflowError) as error:  # such as a 45th of a month
-        raise _refused(event, f"{shown(event.value)}: {error}") from None
+        raise _refused(event, f"{quoted(event.value)}: {error}") from None
 
 
 def _refused(event: Any, finding: str) -> yaml.MarkedYAMLError:

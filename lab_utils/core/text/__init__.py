@@ -31,12 +31,12 @@ class _Shortened(reprlib.Repr):
         return super().repr_str(x, level) if len(x) <= LONGEST else repr(x[: LONGEST - 3]) + "..."
 
 
-def shown(value: object) -> str:
+def quoted(value: object) -> str:
     """A value as a message quotes it: its `repr`, about 60 characters of it, control characters escaped.
 
-    >>> shown("\\x1b[31mred")
+    >>> quoted("\\x1b[31mred")
     "'\\\\x1b[31mred'"
-    >>> len(shown("long" * 100_000)) < 70
+    >>> len(quoted("long" * 100_000)) < 70
     True
     """
     try:

@@ -51,8 +51,8 @@ _FULL = 32_768.0
 _CONCEALED = 3
 
 
-class LineCondition(Frozen, strict=False, allow_inf_nan=False):
-    """What is wrong with a line; `LineCondition()` is nothing."""
+class ChannelCondition(Frozen, strict=False, allow_inf_nan=False):
+    """What is wrong with a line; `ChannelCondition()` is nothing."""
 
     noise: NoiseKind | None = None
     snr_db: float = Field(default=10.0, ge=-20.0, le=60.0)
@@ -73,7 +73,7 @@ class LineCondition(Frozen, strict=False, allow_inf_nan=False):
         return str(self) == "clean"
 
     @classmethod
-    def parse(cls, text: str) -> LineCondition:
+    def parse(cls, text: str) -> ChannelCondition:
         """The condition that a short text names: parts joined by "+", for example "noise:10+telephone".
 
         `clean`; `noise:SNR` (pink), `pink:SNR`, `white:SNR`, `hum:SNR`, `babble:SNR`, `street:SNR` (dB);
@@ -110,7 +110,7 @@ class LineCondition(Frozen, strict=False, allow_inf_nan=False):
         return "+".join(parts) or "clean"
 
 
-CLEAN = LineCondition()
+CLEAN = ChannelCondition()
 
 
 def _parsed(part: str, whole: str) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def _parsed(part: str, whole: str) -> dict[str, Any]:
     return values
 
 
-def degrade(recording: Recording, condition: LineCondition, seed: int = 0) -> Recording:
+def degrade(recording: Recording, condition: ChannelCondition, seed: int = 0) -> Recording:
     """The recording as heard over such a line: new samples and sha256, a note, the same labels.
 
     Random parts depend on the seed and the recording's own samples, so that no two calls share their noise.
@@ -212,7 +212,7 @@ def echo_of(agent: Floats, echo_db: float, delay_ms: float) -> Floats:
     return np.concatenate((np.zeros(shift), agent[: len(agent) - shift])) * 10 ** (echo_db / 20)
 
 
-def lost_packets(n: int, condition: LineCondition, rng: np.random.Generator) -> np.ndarray:
+def lost_packets(n: int, condition: ChannelCondition, rng: np.random.Generator) -> np.ndarray:
     """Which of n packets are not there when they are due; bool, shape=(n,)."""
     lost = np.zeros(n, dtype=bool)
     rate = condition.packet_loss

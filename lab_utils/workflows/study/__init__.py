@@ -4,17 +4,17 @@
 line and notebooks use the same.
 """
 
+from .channel_conditions import CONDITION_FILES, write_channel_conditions
 from .choice import DEFAULT_BUDGET, Choice
-from .lines import LINE_FILES, write_lines
 from .measured import Skipped, measure_table
 from .results import FILES, check_folder, reopen_study, summary_of, write_report
 from .slices import check_slices, plain_slices, write_slices
 from .study import Study, measure
 
 __all__ = [
+    "CONDITION_FILES",
     "DEFAULT_BUDGET",
     "FILES",
-    "LINE_FILES",
     "Choice",
     "Skipped",
     "Study",
@@ -25,7 +25,7 @@ __all__ = [
     "plain_slices",
     "reopen_study",
     "summary_of",
-    "write_lines",
+    "write_channel_conditions",
     "write_report",
     "write_slices",
 ]

@@ -14,7 +14,7 @@ from ...core.recording import Recording
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...core.traces import Traced
 from ...recordings.audio import BadRecording, as_path, is_local
-from ...recordings.conditions import CLEAN, LineCondition, degrade
+from ...recordings.conditions import CLEAN, ChannelCondition, degrade
 from ...recordings.find import RecordingFiles, find_in, load_recording
 from ...recordings.heard_paths import HeardPath
 from ...recordings.recording_files import FindOptions
@@ -51,7 +51,7 @@ class Measured:
     """Names of the user's and the agent's channel in pairs of mono files."""
     impossible: int
     """Combinations of the grid that AgentSession would refuse."""
-    line: LineCondition = CLEAN
+    channel_condition: ChannelCondition = CLEAN
     """What the audio was put through before."""
     seed: int = 0
     sources: tuple[str, ...] = ()
@@ -93,10 +93,10 @@ class Measured:
         """The audio of one recording, as it was traced, with its labels."""
         number = self.number(recording)
         loaded = load_recording(self.files[number])
-        if self.line.is_clean:
+        if self.channel_condition.is_clean:
             return loaded
         labels = loaded.labels or self.corpus.recordings[number].labels
-        return degrade(replace(loaded, labels=labels), self.line, self.seed)
+        return degrade(replace(loaded, labels=labels), self.channel_condition, self.seed)
 
 
 def measure_table(
@@ -110,7 +110,7 @@ def measure_table(
     cache: Path | None = None,
     quiet: bool = False,
     channels: tuple[str, str] = ("caller", "agent"),
-    line: LineCondition = CLEAN,
+    channel_condition: ChannelCondition = CLEAN,
     seed: int = 0,
     only: frozenset[str] = frozenset(),
     options: FindOptions | None = None,
@@ -133,7 +133,7 @@ def measure_table(
         cache=cache,
         jobs=jobs,
         quiet=quiet,
-        line=line,
+        channel_condition=channel_condition,
         seed=seed,
         path=path,
         own=partial(_own_blocks, conditions),
@@ -152,7 +152,7 @@ def measure_table(
         result,
         channels,
         impossible,
-        line,
+        channel_condition,
         seed,
         sources,
         options,

@@ -17,7 +17,7 @@ from ...core.files import BadFile, read_model
 from ...core.knobs import KNOBS
 from ...core.models import Frozen
 from ...core.settings import DEFAULTS_NOTE, Conditions
-from ...recordings.conditions import LineCondition
+from ...recordings.conditions import ChannelCondition
 from ...recordings.heard_paths import HeardPath
 from ...recordings.labels.censoring import censoring
 from ...recordings.labels.hold_lengths import hold_lengths
@@ -29,8 +29,8 @@ from ...turns.profile import save_profile
 from ...turns.sweep import commits_table, counts
 from ..assumed import conditions_with
 from ..figure_texts import finite_or_none, plain_figures
+from .channel_conditions import CONDITION_FILES
 from .choice import Choice
-from .lines import LINE_FILES
 from .measured import absolute, measure_table
 from .study import Study
 
@@ -67,7 +67,7 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
         "find": None if study.options is None else plain_options(study.options),
         "conditions": study.conditions.model_dump(),
         "assumed": list(study.conditions.in_words),
-        "line": str(study.line),
+        "line": str(study.channel_condition),
         "seed": study.seed,
         "path": study.path,
         "censoring": censoring(*(r.labels for r in study.corpus.recordings)).plain(),
@@ -132,7 +132,7 @@ def write_report(study: Study, choice: Choice, folder: Path, name: str, date: dt
         folder.mkdir(exist_ok=True)
         for file_name in FILES:
             os.replace(part / file_name, folder / file_name)
-        for file_name in LINE_FILES:  # of an earlier sweep
+        for file_name in CONDITION_FILES:  # of an earlier sweep
             (folder / file_name).unlink(missing_ok=True)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -221,7 +221,7 @@ def reopen_study(
         conditions=conditions_with(providers, conditions, transcription_delay=transcription_delay),
         phases=summary.phases,
         channels=summary.channels,
-        line=LineCondition.parse(summary.line),
+        channel_condition=ChannelCondition.parse(summary.line),
         seed=summary.seed,
         path=summary.path,
         only=frozenset(recorded.values()),

@@ -15,7 +15,7 @@ from ...core.labels import LabelKind
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...core.sound import Sound, excerpt
 from ...core.text.html import table_html
-from ...recordings.conditions import CLEAN, LineCondition
+from ...recordings.conditions import CLEAN, ChannelCondition
 from ...recordings.heard_paths import HeardPath
 from ...recordings.labels.hold_lengths import HoldLengths, hold_lengths
 from ...recordings.recording_files import FindOptions
@@ -27,7 +27,7 @@ from ...turns.replay import replay
 from ...turns.slices import KEYS, slices
 from ...turns.sweep import score_one
 from ..assumed import conditions_with
-from ..conditions import score_lines
+from ..conditions import score_conditions
 from .choice import DEFAULT_BUDGET, Choice, choose_settings, make_profile
 from .measured import Measured, absolute, measure_table
 
@@ -78,7 +78,7 @@ class Study(Measured):
             conditions=self.conditions,
             phases=self.phases,
             channels=self.channels,
-            line=self.line,
+            channel_condition=self.channel_condition,
             seed=self.seed,
             only=frozenset(absolute(one.user) for one in self.files),
             options=self.options,
@@ -149,12 +149,12 @@ class Study(Measured):
         return pd.DataFrame(rows, columns=["recording", "start_s", "end_s"])
 
     def score_conditions(
-        self, choice: Choice, lines: Sequence[LineCondition], *, jobs: int = 2, cache: Path | None = None
+        self, choice: Choice, lines: Sequence[ChannelCondition], *, jobs: int = 2, cache: Path | None = None
     ) -> pd.DataFrame:
-        """LiveKit's defaults and the choice, as recorded and on worse lines; a frame as `score_lines`."""
+        """LiveKit's defaults and the choice, as recorded and on worse lines; as `score_conditions`."""
         settings = {"LiveKit's defaults": self.defaults, "chosen": choice.settings}
         every = [CLEAN, *(line for line in dict.fromkeys(lines) if not line.is_clean)]
-        return score_lines(
+        return score_conditions(
             self.files,
             settings,
             every,
@@ -245,7 +245,7 @@ def measure(
     cache: Path | None = None,
     quiet: bool = False,
     channels: tuple[str, str] = ("caller", "agent"),
-    line: LineCondition = CLEAN,
+    channel_condition: ChannelCondition = CLEAN,
     seed: int = 0,
     options: FindOptions | None = None,
     path: HeardPath | None = None,
@@ -255,11 +255,11 @@ def measure(
     """Find, load and trace recordings, and score every setting of a grid (default: `grid.DEFAULT_GRID`).
 
     `paths`: a file, folder or manifest, or several. A recording that cannot be used is skipped and listed in
-    `Study.skipped`; if none is left, BadRecording says why. `line` and `seed`: what the audio is put through
-    before (`degrade`). `options`: how recordings are found, in place of `channels`. `phases`: how many takes
-    each call is heard in; `path`: over which path, None: over several in turn (`takes_of`). `providers` (a
-    profile, its name or its file) or `transcription_delay` (s): when final transcripts come, in place of what
-    `conditions` say (`conditions_with`). Traces are cached: a second run takes seconds.
+    `Study.skipped`; if none is left, BadRecording says why. `channel_condition`, `seed`: what the audio is
+    put through before (`degrade`). `options`: how recordings are found, in place of `channels`. `phases`: how
+    many takes each call is heard in; `path`: over which path, None: over several in turn (`takes_of`).
+    `providers` (a profile, its name or its file) or `transcription_delay` (s): when final transcripts come,
+    in place of what `conditions` say (`conditions_with`). Traces are cached: a second run takes seconds.
     """
     table, impossible = grids.expand(grids.DEFAULT_GRID if grid is None else grid)
     measured = measure_table(
@@ -272,7 +272,7 @@ def measure(
         cache=cache,
         quiet=quiet,
         channels=channels,
-        line=line,
+        channel_condition=channel_condition,
         seed=seed,
         options=options,
         path=path,
