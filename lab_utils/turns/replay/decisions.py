@@ -17,12 +17,12 @@ other transcripts see `late`, for the speech-to-text's own endpointing `stt_mode
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ...core.timeline import SAMPLE_RATE_HZ, Floats, Ints
-from ...core.traces import BUFFER_SAMPLES, EotTrace, eot_keys
+from ...core.traces import BUFFER_SAMPLES, Bools, EotTrace, eot_keys
 from .records import Decisions, Rows, Shortened
 
 
@@ -124,65 +124,99 @@ def early_decisions(
     commit_s = np.maximum(trigger_s[:, None], pauses.last_speaking_s[:, None] + columns)
     commit_s = np.where(commit_s < pauses.resume_s[:, None], commit_s, np.inf)
     threshold, level = np.unique(delays.threshold, return_inverse=True)
-    accepted = np.ones((len(pauses), len(threshold)), np.bool_)
-    rejected = np.zeros_like(accepted)
-    full = np.full(len(pauses), np.nan)
-    shortened: list[Shortened] = []
-    lacking: dict[int, Ints] = {}
-    predictions = Predictions(eot) if eot is not None else None
-    if predictions is not None:
-        starts = np.maximum(pauses.predict_sample - BUFFER_SAMPLES, 0)
-        flushed = flush_samples(commit_s, frame_samples)
-        latest = flushed.max(axis=1, initial=-1)
-        numbers = _shortened(rows, latest, starts)
-        whole = np.ones(len(pauses), np.bool_)
-        whole[numbers] = False
-        full[whole] = predictions.needed(
-            (starts + rows.shift)[whole], (pauses.predict_sample + rows.shift)[whole]
-        )
-        accepted = full[:, None] >= threshold
-        rejected = ~accepted  # a missing prediction counts as unlikely until it is there
-        has_min, has_max = np.zeros((2, len(threshold), columns.shape[1]), np.bool_)
-        has_min[level, delays.min_column] = has_max[level, delays.max_column] = True
-        for j in numbers:
-            before = rows.before(j)
-            emptied = before[latest[before] > starts[j]]
-            heard = np.maximum(flushed[emptied], starts[j])
-            possible, start = np.unique(np.append(heard, starts[j]), return_inverse=True)
-            start = start[:-1].reshape(heard.shape)
-            leads = np.zeros((len(threshold), len(possible)), np.bool_)
-            for i, of_column in zip(emptied, start, strict=True):
-                taken = (~rejected[i][:, None] & has_min) | (~accepted[i][:, None] & has_max)
-                at, column = np.nonzero(taken)
-                leads[at, of_column[column]] = True
-            p = np.full(len(possible), np.nan)
-            used = np.flatnonzero(leads.any(axis=0))
-            end = pauses.predict_sample[j] + rows.shift[j]
-            p[used] = predictions.known(possible[used] + rows.shift[j], np.full(len(used), end))
-            if np.isnan(p[used]).any():
-                lacking[int(j)] = possible
-            accepted[j] = np.where(leads, p, np.inf).min(axis=1) >= threshold
-            rejected[j] = np.where(leads, p, -np.inf).max(axis=1) < threshold
-            shortened.append(Shortened(int(j), emptied, start, p))
+    predictions = None if eot is None else Predictions(eot)
+    if predictions is None:
+        judged = _Judged.without_detector(len(pauses), len(threshold))
+    else:
+        judged = _judge(rows, predictions, commit_s, delays, threshold, level, frame_samples)
     decisions = Decisions(
         accepted_s=commit_s,
         rejected_s=commit_s,
         threshold=threshold,
-        accepted=accepted,
-        rejected=rejected,
+        accepted=judged.accepted,
+        rejected=judged.rejected,
         level=level,
         min_column=delays.min_column,
         max_column=delays.max_column,
-        probability=full[:, None],
+        probability=judged.full[:, None],
         last_speaking_s=pauses.last_speaking_s[:, None],
-        shortened=tuple(shortened),
+        shortened=tuple(judged.shortened),
         forks=rows.forks,
         pause_branch=rows.branch,
     )
     if predictions is not None:
-        _need_what_settings_hear(decisions, predictions, lacking, rows)
+        _need_what_settings_hear(decisions, predictions, judged.lacking, rows)
         predictions.check()
     return decisions
+
+
+@dataclass
+class _Judged:
+    """What the detector says of each pause under each threshold."""
+
+    full: Floats
+    """p where it hears 1.2 s whatever was committed before, else NaN; shape=(pauses,)."""
+    accepted: Bools
+    """Whether the end is likely whatever was committed before; shape=(pauses, thresholds)."""
+    rejected: Bools
+    """Whether it is unlikely whatever was committed before."""
+    shortened: list[Shortened] = field(default_factory=list)
+    lacking: dict[int, Ints] = field(default_factory=dict)
+    """Pause → where its predictions may start, if one of them isn't in the trace."""
+
+    @classmethod
+    def without_detector(cls, pauses: int, thresholds: int) -> _Judged:
+        """Every end is likely."""
+        shape = (pauses, thresholds)
+        return cls(np.full(pauses, np.nan), np.ones(shape, np.bool_), np.zeros(shape, np.bool_))
+
+
+def _judge(
+    rows: Rows,
+    predictions: Predictions,
+    commit_s: Floats,
+    delays: Delays,
+    threshold: Floats,
+    level: Ints,
+    frame_samples: int,
+) -> _Judged:
+    """The detector's judgements; a missing prediction counts as unlikely until it is there."""
+    pauses = rows.pauses
+    starts = np.maximum(pauses.predict_sample - BUFFER_SAMPLES, 0)
+    flushed = flush_samples(commit_s, frame_samples)
+    latest = flushed.max(axis=1, initial=-1)
+    numbers = _shortened(rows, latest, starts)
+    whole = np.ones(len(pauses), np.bool_)
+    whole[numbers] = False
+    full = np.full(len(pauses), np.nan)
+    full[whole] = predictions.needed(
+        (starts + rows.shift)[whole], (pauses.predict_sample + rows.shift)[whole]
+    )
+    accepted = full[:, None] >= threshold
+    judged = _Judged(full, accepted, ~accepted)
+    has_min, has_max = np.zeros((2, len(threshold), commit_s.shape[1]), np.bool_)
+    has_min[level, delays.min_column] = has_max[level, delays.max_column] = True
+    for j in numbers:
+        before = rows.before(j)
+        emptied = before[latest[before] > starts[j]]
+        heard = np.maximum(flushed[emptied], starts[j])
+        possible, start = np.unique(np.append(heard, starts[j]), return_inverse=True)
+        start = start[:-1].reshape(heard.shape)
+        leads = np.zeros((len(threshold), len(possible)), np.bool_)
+        for i, of_column in zip(emptied, start, strict=True):
+            taken = (~judged.rejected[i][:, None] & has_min) | (~judged.accepted[i][:, None] & has_max)
+            at, column = np.nonzero(taken)
+            leads[at, of_column[column]] = True
+        p = np.full(len(possible), np.nan)
+        used = np.flatnonzero(leads.any(axis=0))
+        end = pauses.predict_sample[j] + rows.shift[j]
+        p[used] = predictions.known(possible[used] + rows.shift[j], np.full(len(used), end))
+        if np.isnan(p[used]).any():
+            judged.lacking[int(j)] = possible
+        judged.accepted[j] = np.where(leads, p, np.inf).min(axis=1) >= threshold
+        judged.rejected[j] = np.where(leads, p, -np.inf).max(axis=1) < threshold
+        judged.shortened.append(Shortened(int(j), emptied, start, p))
+    return judged
 
 
 def _need_what_settings_hear(
