@@ -18,9 +18,9 @@ from ..core.recording import Recording
 from ..core.session_log import SessionLog, SessionMode
 from ..core.settings import Conditions, Settings
 from . import clock
+from .faults.watch import MEMORY_GB, Watch, at_most, kept_within
 from .job import DEFAULT_LIMITS, HasSettings, Limits, SessionJob, SessionTraces, conditions_in, settings_in
 from .log.files import remove_leftovers, save_session, session_folder
-from .watch import MEMORY_GB, Watch, at_most, kept_within
 
 if TYPE_CHECKING:
     from livekit.agents import Agent, llm, stt, tts

@@ -25,7 +25,7 @@ from ..core.timeline import SAMPLE_RATE_HZ
 from ..turns.choose import frontier
 from ..turns.metrics.figures import BOUNDS
 from ..turns.sweep import Corpus, Sweep, counts
-from ..workflows.figure_texts import NAMES
+from ..workflows.study.figure_texts import NAMES
 from .controls import Controls
 from .scorer import Complete, Scorer
 

@@ -19,9 +19,9 @@ from ..core.files import write_whole
 from ..core.sound import interruption
 from ..core.text.html import facts_html, table_html
 from ..turns.profile import LIVEKIT_AGENTS
-from .figure_texts import plain_figures
 from .study import Choice, Study
 from .study.failures import Failure, failures_of
+from .study.figure_texts import plain_figures
 
 FAILURES = 10
 LEAD_S, TRAIL_S = 4.0, 5.0

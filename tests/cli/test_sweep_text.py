@@ -6,7 +6,7 @@ import pytest
 
 from lab_utils.cli.tables.sweep import print_summary
 from lab_utils.core.settings import Settings
-from lab_utils.workflows.figure_texts import NAMES
+from lab_utils.workflows.study.figure_texts import NAMES
 
 
 def chosen_line(settings: Settings, capsys: pytest.CaptureFixture[str]) -> str:

@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from lab_utils.core.batch import RaisedInWorker, WorkerDied
-from lab_utils.session.leftovers import put_right
-from lab_utils.session.watch import OUTPUT_BYTES, Watch, at_most
+from lab_utils.session.faults.leftovers import put_right
+from lab_utils.session.faults.watch import OUTPUT_BYTES, Watch, at_most
 from lab_utils.session.workers import in_workers
 
 pytestmark = [

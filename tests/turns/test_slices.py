@@ -26,10 +26,9 @@ from lab_utils.recordings.band import band_of
 from lab_utils.recordings.conditions import ChannelCondition, degrade
 from lab_utils.recordings.find import find_recordings, load_recording
 from lab_utils.recordings.labels.file import read_labels
-from lab_utils.turns import turn_kinds
 from lab_utils.turns.metrics import per_recording
 from lab_utils.turns.replay import Block
-from lab_utils.turns.slices import KEYS, commit_columns, slices, statistics
+from lab_utils.turns.slices import KEYS, commit_columns, slices, statistics, turn_kinds
 from lab_utils.turns.sweep import Corpus, score_one
 
 COUNTS = (

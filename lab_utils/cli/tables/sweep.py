@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ...core.knobs import idle_knobs
-from ...workflows.figure_texts import NAMES, figure_rows, figure_text
 from ...workflows.study import FILES
+from ...workflows.study.figure_texts import NAMES, figure_rows, figure_text
 
 ENOUGH_RECORDINGS = 5
 """With fewer, the summary says how little the figures rest on."""

@@ -64,6 +64,23 @@ def figures(recordings: Sequence[PerRecording], extra: Mapping[str, float] | Non
         of = holds if count == "holds_cut" else turns
         hit = _column(recordings, count)
         rows[name] = (_ratio(hit.sum(), of.sum()), rate_interval(hit, of, on_top[name]), round(of.sum()))
+    rows |= _latencies(recordings, turns, on_top)
+    rows |= _others(recordings, holds, turns)
+    return pd.DataFrame(
+        [
+            (value, _limit(interval.low), _limit(interval.high), interval.told, n)
+            for value, interval, n in rows.values()
+        ],
+        index=list(rows),
+        columns=list(COLUMNS),
+    )
+
+
+def _latencies(
+    recordings: Sequence[PerRecording], turns: Floats, on_top: Mapping[str, float]
+) -> dict[str, tuple[float, Interval, int]]:
+    """Mean and percentiles of the latency."""
+    rows: dict[str, tuple[float, Interval, int]] = {}
     latency_s = [one.latency_s.ravel() for one in recordings]
     weight = [1 / max(1, one.takes) for one in recordings]
     committed = turns - _column(recordings, "missed")
@@ -79,15 +96,7 @@ def figures(recordings: Sequence[PerRecording], extra: Mapping[str, float] | Non
         on_share = on_top[f"latency_p{q}"]
         interval = percentile_interval(latency_s, weight, q, on_share) if len(pooled) else UNTOLD
         rows[f"latency_p{q}"] = (value, interval, round(turns.sum()))
-    rows |= _others(recordings, holds, turns)
-    return pd.DataFrame(
-        [
-            (value, _limit(interval.low), _limit(interval.high), interval.told, n)
-            for value, interval, n in rows.values()
-        ],
-        index=list(rows),
-        columns=list(COLUMNS),
-    )
+    return rows
 
 
 def _others(

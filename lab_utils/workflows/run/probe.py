@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from ...core.settings import Settings
 from ...session.entrypoint.load import load_worker
+from ...session.faults.watch import at_most
 from ...session.stand_ins.script import StoodIn
 from ...session.user_parts import load_parts, make_once
-from ...session.watch import at_most
 from .recording import LOAD_S, Plan, begin_stand_ins
 
 

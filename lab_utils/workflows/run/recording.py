@@ -19,6 +19,7 @@ from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, load_recording
 from ...session.entrypoint.facts import RoomFacts
 from ...session.entrypoint.load import load_worker
+from ...session.faults.watch import at_most
 from ...session.job import Limits, SessionJob
 from ...session.log.files import save_session
 from ...session.log.left_out import without_text
@@ -28,7 +29,6 @@ from ...session.scripted.stt_plan import SttTiming, has_placeholders, words_of
 from ...session.stand_ins.imports import ProcessStandIns, stand_ins
 from ...session.stand_ins.script import StoodIn
 from ...session.user_parts import Part, PartKind, load_parts
-from ...session.watch import at_most
 from ...session.workers import run_watched
 from ...turns.tracing import TraceCache, Tracer
 

@@ -16,12 +16,12 @@ from ...core.text import one_line
 from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, find_in
 from ...session.entrypoint.facts import NO_FACTS, RoomFacts
+from ...session.faults.watch import MEMORY_GB
 from ...session.job import HasSettings, Limits, conditions_in, settings_in
 from ...session.log.files import session_folder
 from ...session.log.left_out import LEFT_OUT
 from ...session.prepare import stt_timing
 from ...session.user_parts import BadPart, Part, PartKind
-from ...session.watch import MEMORY_GB
 from ...session.workers import in_workers
 from ...turns.tracing import default_cache
 from .probe import probe

@@ -20,7 +20,7 @@ from ...turns.held_out import held_out
 from ...turns.metrics import LONGEST_HOLD_S, SHORTEST_HOLD_S
 from ...turns.sweep import Corpus, Sweep, counts, score_one
 from ...turns.told_settings import AsRecorded, as_recorded
-from ..figure_texts import figure_rows, plain_figures
+from .figure_texts import figure_rows, plain_figures
 
 DEFAULT_BUDGET = Budget.false_boundary_rate(0.10)
 

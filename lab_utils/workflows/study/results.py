@@ -17,6 +17,7 @@ from ...core.files import BadFile, read_model
 from ...core.knobs import KNOBS
 from ...core.models import Frozen
 from ...core.settings import DEFAULTS_NOTE, Conditions
+from ...core.traces import Traced
 from ...recordings.conditions import ChannelCondition
 from ...recordings.heard_paths import HeardPath
 from ...recordings.labels.censoring import censoring
@@ -28,9 +29,9 @@ from ...turns.grid import restored, storable
 from ...turns.profile import save_profile
 from ...turns.sweep import commits_table, counts
 from ..assumed import conditions_with
-from ..figure_texts import finite_or_none, plain_figures
 from .channel_conditions import CONDITION_FILES
 from .choice import Choice
+from .figure_texts import finite_or_none, plain_figures
 from .measured import absolute, measure_table
 from .study import Study
 
@@ -48,17 +49,7 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
     return {
         "format": "sweep-summary",
         "version": SUMMARY_VERSION,
-        "recordings": [
-            {
-                "name": r.name,
-                "path": absolute(r.path),
-                "sha256": r.sha256,
-                "duration_s": round(r.duration_s, 3),
-                "labels": r.labels.source,
-                "notes": list(r.notes),
-            }
-            for r in study.corpus.recordings
-        ],
+        "recordings": [_recording(traced) for traced in study.corpus.recordings],
         "sources": list(study.sources),
         "skipped": [{"path": item.path, "reason": item.reason} for item in study.skipped],
         "counts": counts(study.corpus),
@@ -83,14 +74,7 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
         "defaults": {"settings": study.defaults.knobs(), "figures": plain_figures(choice.defaults)},
         "defaults_note": DEFAULTS_NOTE,
         "warnings": detector_warnings(study.corpus, study.conditions),
-        "as_recorded": None
-        if choice.own is None
-        else {
-            "title": choice.own.title,
-            "figures": plain_figures(choice.own.figures),
-            "recordings": choice.own.recordings,
-            "assumed": list(choice.own.assumed),
-        },
+        "as_recorded": _as_recorded(choice),
         "chosen": {
             "row": choice.row,
             "settings": choice.settings.knobs(),
@@ -102,6 +86,29 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
         )
         .assign(row=best)
         .to_dict("records"),
+    }
+
+
+def _recording(traced: Traced) -> dict[str, Any]:
+    return {
+        "name": traced.name,
+        "path": absolute(traced.path),
+        "sha256": traced.sha256,
+        "duration_s": round(traced.duration_s, 3),
+        "labels": traced.labels.source,
+        "notes": list(traced.notes),
+    }
+
+
+def _as_recorded(choice: Choice) -> dict[str, Any] | None:
+    """What imported sessions did under the settings they had; None without any."""
+    if choice.own is None:
+        return None
+    return {
+        "title": choice.own.title,
+        "figures": plain_figures(choice.own.figures),
+        "recordings": choice.own.recordings,
+        "assumed": list(choice.own.assumed),
     }
 
 

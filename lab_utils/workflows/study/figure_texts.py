@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..turns.metrics.figures import BOUNDS
+from ...turns.metrics.figures import BOUNDS
 
 SHOWN: tuple[tuple[str, str, str], ...] = (
     ("false_boundary_rate", "false boundaries per hold", "%"),

@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..core.errors import InputError
-from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
-from ..core.traces import Bools, Traced
+from ...core.errors import InputError
+from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
+from ...core.traces import Bools, Traced
+from ..branches import longest_wait_s
+from ..metrics import CUT_OFF, HOLD, LabelledPauses, PerRecording, attributes, figures
+from ..replay import Block, commits_of, waits_of
+from ..sweep import Corpus
 from . import turn_kinds
-from .branches import longest_wait_s
-from .metrics import CUT_OFF, HOLD, LabelledPauses, PerRecording, attributes, figures
-from .replay import Block, commits_of, waits_of
-from .sweep import Corpus
 
 LEAST_CASES = 10
 """Holds, or ends of turn, below which a figure of a slice is called "not enough data"."""

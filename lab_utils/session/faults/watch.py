@@ -25,8 +25,8 @@ from typing import Any
 
 import psutil
 
-from ..core.batch import NOT_BEGUN, WorkerDied
-from . import clock
+from ...core.batch import NOT_BEGUN, WorkerDied
+from .. import clock
 from .leftovers import put_right
 
 POLL_S = 0.2

@@ -11,7 +11,7 @@ import itertools
 import re
 from collections.abc import Sequence
 
-from ..core.labels import Labels, Speaker, UserTurn, user_turns
+from ...core.labels import Labels, Speaker, UserTurn, user_turns
 
 LENGTHS_S = (1.0, 3.0, 6.0)
 """Where lengths of turns are divided."""
