@@ -1,4 +1,4 @@
-"""Audio files in and out: any rate and bit depth comes in, everything inside is 16 kHz int16.
+"""Reads and writes audio files: they may have any rate and bit depth; the package works at 16 kHz int16.
 
 Conventions: float samples lie in [-1, 1], shape=(samples, channels). int16 = round(float * 32768), clipped to
 [-32768, 32767]: a 16 kHz PCM_16 file passes through unchanged, bit for bit. Files are written under a
@@ -89,7 +89,7 @@ _RAW_SUBTYPES: dict[RawEncoding, str] = {"ulaw": "ULAW", "alaw": "ALAW", "pcm16"
 
 @dataclass(frozen=True)
 class RawFormat:
-    """What a headerless file can't say about itself; pcm16 is little-endian."""
+    """The format of a file without a header; pcm16 is little-endian."""
 
     encoding: RawEncoding
     rate_hz: int = 8_000
@@ -101,12 +101,12 @@ class RawFormat:
 
 
 def as_path(path: str | Path) -> Path:
-    """The path, or for an fsspec URL ("s3://...", "memory://...") what can be used like one.
+    """The path; for an fsspec URL ("s3://...", "memory://...") an object that is used like a path.
 
     Raises BadRecording for a URL whose file system isn't known or installed.
     """
     if not isinstance(path, str):
-        # A command line makes Path("s3:/bucket") of s3://bucket.
+        # The command line turns s3://bucket into Path("s3:/bucket").
         squeezed = re.fullmatch(r"([a-z][a-z0-9]+):/([^/].*)", str(path)) if is_local(path) else None
         if squeezed is None or squeezed[1] not in available_protocols() or path.exists():
             return path
@@ -140,8 +140,8 @@ def read_audio(path: str | Path, raw: RawFormat | None = None) -> tuple[Samples,
 def read_pcm16k(path: str | Path, raw: RawFormat | None = None) -> Pcm:
     """A file's samples at 16 kHz, int16, shape=(samples, channels).
 
-    The same as `to_pcm16k(*read_audio(path))`, block by block: an hour at 48 kHz takes no gigabyte of floats.
-    Raises BadRecording as `read_audio` does.
+    The same as `to_pcm16k(*read_audio(path))`, but in blocks: an hour at 48 kHz would be a gigabyte of
+    floats. Raises BadRecording as `read_audio` does.
     """
     return decode_pcm16k(path, raw).pcm
 
@@ -152,11 +152,11 @@ class Decoded:
 
     pcm: Pcm
     notes: tuple[str, ...] = ()
-    """What reading had to mend or decide: silence put into gaps, sizes that were never written."""
+    """What was repaired or decided while reading: silence put into gaps, lengths missing in the header."""
 
 
 def decode_pcm16k(path: str | Path, raw: RawFormat | None = None) -> Decoded:
-    """As `read_pcm16k`, with notes on what the file's time stamps and header told or lacked."""
+    """As `read_pcm16k`, with notes on the file's time stamps and header."""
     path = as_path(path)
     with _opened(path, raw) as file:
         blocks = _blocks(path, file)
@@ -231,7 +231,7 @@ def _resampled(blocks: Iterator[Samples], rate_hz: int, channels: int) -> Iterat
 
 
 def _local(path: Path, stack: ExitStack) -> Path:
-    """The path, or for a remote file that of a copy, removed with `stack`."""
+    """The path; for a remote file the path of a temporary copy, which `stack` removes."""
     return path if is_local(path) else stack.enter_context(_local_copy(path))
 
 
@@ -250,7 +250,7 @@ def _handle(path: Path, raw: RawFormat | None, stack: ExitStack) -> Source:
 
 @contextmanager
 def _local_copy(path: Path) -> Iterator[Path]:
-    """A temporary copy of a remote file: libsndfile reads to and fro, which is slow over a network."""
+    """A temporary copy of a remote file: libsndfile seeks back and forth, which is slow over a network."""
     with path.open("rb") as stream, NamedTemporaryFile(suffix=path.suffix) as copy:
         shutil.copyfileobj(stream, copy, _COPY_BYTES)
         copy.flush()
@@ -259,7 +259,7 @@ def _local_copy(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _opened(path: Path, raw: RawFormat | None) -> Iterator[Source]:
-    """The file, known to have samples, one or two channels, a sufficient rate and a bearable length."""
+    """The open file, checked to have samples, one or two channels, a high enough rate and at most 4 h."""
     _check_readable(path)
     with ExitStack() as stack:
         try:

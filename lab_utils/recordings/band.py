@@ -15,7 +15,7 @@ from ..core.timeline import SAMPLE_RATE_HZ
 
 Band = Literal["telephone", "wide band", ""]
 NARROW_DB = 50.0
-"""Of the sample calls, those over a telephone line have 64 to 85 dB less there, the others 8 to 37 dB."""
+"""In the sample calls the upper band is 64 to 85 dB weaker on a telephone line, and 8 to 37 dB otherwise."""
 _FRAME = 512
 
 

@@ -27,9 +27,9 @@ class Corpus:
     name: str
     title: str
     source: str
-    """fsspec URL of a folder, or of what lists one."""
+    """fsspec URL of a folder, or of a page that lists its files."""
     folders: tuple[str, ...]
-    """What is fetched of it."""
+    """The folders of it that are fetched."""
     licence: str
     licence_url: str
     by_hand: str
@@ -92,7 +92,7 @@ def fetch(
     quiet: bool = False,
     tell: Callable[[str], None] = lambda line: None,
 ) -> list[Path]:
-    """Copy a corpus into a folder, at most `limit` files of each of its parts; the files that are now there.
+    """Copy a corpus into a folder, at most `limit` files of each of its folders; returns the local paths.
 
     `tell` gets the licence before anything is copied. A file that is there with the right size is kept, so an
     interrupted fetch goes on where it stopped; each file is written whole or not at all. `source` is a mirror
@@ -104,7 +104,7 @@ def fetch(
     try:
         files, base = fsspec.core.url_to_fs(address)
         wanted = list(_wanted(files, base, corpus.folders, limit))
-    except Exception as error:  # whatever a file system's own library raises: there are dozens
+    except Exception as error:  # each of the many file systems has errors of its own
         raise _unreachable(corpus, address, error) from None
     if not wanted:
         finding = f"{address}: has none of {', '.join(corpus.folders)}"
@@ -136,7 +136,7 @@ def _wanted(
         for name in chosen[:limit]:
             relative = PurePosixPath(name[len(start) :].lstrip("/"))
             if relative.is_absolute() or ".." in relative.parts or not relative.parts:
-                continue  # a listing can't make us write elsewhere
+                continue  # a listing must not make us write outside the folder
             yield name, relative, int(found[name].get("size") or -1)
 
 

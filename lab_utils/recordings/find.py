@@ -1,8 +1,9 @@
 """Recordings on disk: finding them in whatever format they are, and loading them at 16 kHz.
 
-`find_recordings` asks each import format in turn (`formats.FORMATS`) what it makes of a folder's files;
+`find_recordings` asks each import format in turn (`formats.FORMATS`) which of a folder's files it recognises;
 `load_recording` reads one recording. Labels lie beside the audio in `<stem>.labels.json` (for a pair in
-`X.labels.json`, or `labels.json` in its folder) and win over what a format knows. Paths may be fsspec URLs.
+`X.labels.json`, or `labels.json` in its folder) and replace labels that a format has. Paths may be fsspec
+URLs.
 """
 
 from __future__ import annotations
@@ -54,11 +55,11 @@ def find_recordings(
 ) -> list[RecordingFiles]:
     """The recordings in a file, a manifest or, recursively, a folder: sorted by path, with distinct names.
 
-    `user`, `agent`, `pair`, `raw` and `swap` are those of `FindOptions`; `root` is the folder from which a
-    manifest's paths count, if that isn't the manifest's own. Either file of a pair stands for the pair.
-    Only headers and small files are read: a file that can't be read is listed, and `load_recording` says what
-    is wrong. Hidden files and folders are passed over. Raises BadRecording for a path that doesn't exist or
-    has no recording, and ValueError for options that make no sense.
+    `user`, `agent`, `pair`, `raw` and `swap` are those of `FindOptions`; `root` is the folder that a
+    manifest's paths are relative to, if it isn't the manifest's own. Given one file of a pair, it returns the
+    pair. Only headers and small files are read: a file that can't be read is listed, and `load_recording`
+    says what is wrong. Hidden files and folders are passed over. Raises BadRecording for a path that doesn't
+    exist or has no recording, and ValueError for options that make no sense.
     """
     options = FindOptions(user, agent, pair, raw, swap)
     target = as_path(path)
@@ -81,8 +82,8 @@ def find_in(
 ) -> tuple[list[RecordingFiles], list[tuple[str | Path, BadRecording]]]:
     """The recordings in several files, folders and manifests, and the paths that have none, with the error.
 
-    Label files are passed over: they come with their recordings, when a shell has listed a folder.
-    `channels`: names of the user's and the agent's channel; `options` in place of them says more.
+    Label files are skipped: a shell pattern such as `folder/*` lists them too. `channels`: names of the
+    user's and the agent's channel. `options`, if given, are used instead of `channels`.
     """
     found: list[RecordingFiles] = []
     failed: list[tuple[str | Path, BadRecording]] = []
@@ -100,7 +101,7 @@ def find_in(
 
 
 def find_all(path: str | Path, options: FindOptions | None = None) -> Found:
-    """What the import formats make of a file or folder: recordings, and what was skipped and why.
+    """The recordings in a file or folder, and the files that were skipped, each with the reason.
 
     Recordings are sorted by path and have distinct names. Raises BadRecording for a path that doesn't exist.
     """
@@ -133,7 +134,7 @@ def find_all(path: str | Path, options: FindOptions | None = None) -> Found:
 def with_distinct_names(found: Iterable[RecordingFiles]) -> list[RecordingFiles]:
     """The recordings, each once; names that occur twice are lengthened by folders ("monday/call").
 
-    For what `find_recordings` found in several places.
+    Use it to join what `find_recordings` found in several places.
     """
     unique = list({(files.user.absolute(), files.row): files for files in found}.values())
     places = [_place(files) for files in unique]
@@ -157,8 +158,9 @@ def with_distinct_names(found: Iterable[RecordingFiles]) -> list[RecordingFiles]
 def load_recording(files: RecordingFiles) -> Recording:
     """A recording at 16 kHz with its labels, if a label file or its format has them.
 
-    What had to be mended or looks odd is in its notes: a shorter channel padded, channels that seem to be
-    exchanged. `sha256`: see `audio_sha256`. Raises BadRecording or BadLabels, naming file, finding, remedy.
+    Its notes say what was repaired or looks odd, such as a shorter channel that was padded, or channels that
+    seem to be exchanged. `sha256`: see `audio_sha256`. Raises BadRecording or BadLabels, naming file,
+    finding, remedy.
     """
     contents = BY_NAME[files.format].load(files)
     user, agent, notes = contents.user, contents.agent, list(contents.notes)
@@ -199,7 +201,7 @@ def audio_sha256(user: Pcm, agent: Pcm | None) -> str:
 
 
 def _found(listing: Listing, options: FindOptions) -> Found:
-    """What the formats make of some files, each file going to the first that claims it."""
+    """What the formats find among some files; each file goes to the first format that claims it."""
     recordings: list[RecordingFiles] = []
     skipped: list[Skipped] = list(listing.skipped)
     claimed: set[Path] = set()
@@ -211,7 +213,7 @@ def _found(listing: Listing, options: FindOptions) -> Found:
         claimed |= found.claimed
         rest = rest.without(found.claimed)
     for path in rest.json:
-        # A report that is cut off before the keys that tell its format would be passed over in silence.
+        # A report cut off before the keys that identify its format would be skipped without a message.
         try:
             check_json(path)
         except BadRecording as error:
@@ -225,7 +227,7 @@ def _found(listing: Listing, options: FindOptions) -> Found:
 
 
 def _around(file: Path) -> Listing:
-    """The files among which a single one is looked at: its folder, or the corpus that its folders show."""
+    """The files to search for one file's recording: those of its folder, or of its corpus's folders."""
     channel, audio = file.parent, file.parent.parent
     in_corpus = audio.name == "audio" and channel.name in ("agent", "caller")
     listing = Listing.below(audio.parent) if in_corpus else Listing.beside(file)
@@ -236,7 +238,7 @@ def _around(file: Path) -> Listing:
 
 
 def _place(files: RecordingFiles) -> Path:
-    """The recording's path without suffix or role: the folder, if it is named after that."""
+    """The recording's path without suffix or role; the folder itself if the recording is named after it."""
     folder = files.user.absolute().parent
     name = files.name.rpartition("/")[2]
     return folder if folder.name == name else folder / name

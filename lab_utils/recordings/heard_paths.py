@@ -1,16 +1,16 @@
 """How audio gets to an agent: as it was recorded, at LiveKit's own rate, or through a codec.
 
-Goal: versions of a call that no listener could tell apart and a detector can: a decision that hangs on the
-path is a coin flip, not a judgement. Pure and deterministic: the same samples give the same samples.
-Conventions: int16 mono at 16 kHz in and out, as long as before and in place (no delay), so that labels stay.
+Goal: versions of a call that sound the same to a person but not to a detector. A decision that changes with
+the path is due to chance, not to the speech. Pure and deterministic: the same samples give the same samples.
+Conventions: int16 mono at 16 kHz in and out, of the same length and without delay, so that labels stay valid.
 Definitions:
 - `16k`: the recording's own samples.
 - `24k`: LiveKit's room input. RoomIO resamples a track to 24 kHz (`rtc.AudioResampler`, medium quality:
-  livekit/agents/voice/room_io/_input.py), and detector and voice activity from there to 16 kHz (quick
-  quality: inference/vad.py, inference/eot/base.py), with samples of 16 bits in between. The same library,
-  libsoxr, is used here without its dither, by which two of LiveKit's resamplers differ by up to 2 steps.
-- `opus`: up to 48 kHz, through Opus at 32 kbit/s, speech mode, frames of 20 ms (what WebRTC does by default
-  for a mono microphone), and down again.
+  livekit/agents/voice/room_io/_input.py). Detector and voice activity resample that to 16 kHz (quick quality:
+  inference/vad.py, inference/eot/base.py). Samples in between have 16 bits. The same library, libsoxr, is
+  used here, but without its dither, which makes two of LiveKit's resamplers differ by up to 2 steps.
+- `opus`: resampled to 48 kHz, coded and decoded by Opus at 32 kbit/s in speech mode with frames of 20 ms
+  (what WebRTC does by default for a mono microphone), and resampled to 16 kHz.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def as_heard(pcm: Pcm, path: str) -> Pcm:
 
 
 def _resampled(pcm: Pcm, from_hz: int, to_hz: int, quality: str) -> Pcm:
-    # As floats: libsoxr dithers what it gives out as integers, differently each time.
+    # As floats: libsoxr adds dither to integer output, differently each time.
     out = soxr.resample(pcm.astype(np.float32), from_hz, to_hz, quality=quality)
     whole: Pcm = np.clip(np.rint(out), -32_768, 32_767).astype(np.int16)
     return whole
@@ -73,7 +73,7 @@ def _as_long(pcm: Pcm, n: int) -> Pcm:
 
 
 def _opus(pcm: Pcm) -> Pcm:
-    """Encoded and decoded at 48 kHz; the container says what the codec put before the first sample."""
+    """Encoded and decoded at 48 kHz; the container says how many samples come before the first one."""
     import av
 
     file = io.BytesIO()

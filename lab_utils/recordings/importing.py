@@ -1,7 +1,7 @@
-"""Importing a folder: every recording found, loaded once, told about, and listed in a manifest.
+"""Imports a folder: each recording is found, loaded once, reported and listed in a manifest.
 
-What loading costs is paid here: hashes, durations and what is odd are in the manifest, so that listing and
-filtering it later reads no audio.
+The manifest holds hashes, durations and notes on what is odd, so listing and filtering it later reads no
+audio.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ class Imported:
 
     @property
     def duration_s(self) -> float:
-        """Of all recordings together."""
+        """Total duration of all recordings."""
         return sum(entry.duration_s for entry in self.entries)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What loading had to mend or found odd: "NAME: note"."""
+        """What was repaired or looked odd while loading: "NAME: note"."""
         return tuple(f"{entry.files.name}: {note}" for entry in self.entries for note in entry.notes)
 
     @property
     def advice(self) -> tuple[str, ...]:
-        """What is missing or seems wrong, and the ways to mend it: one channel alone, channels exchanged."""
+        """What is missing or seems wrong, with remedies: a recording of one channel, channels exchanged."""
         found = []
         alone = [one for one in self.entries if one.channels == 1 and not one.labels_source]
         if alone:
@@ -59,7 +59,7 @@ class Imported:
         return tuple(found)
 
     def _repr_html_(self) -> str:
-        """What was found, a row each; then the files that can't be used, and why."""
+        """One row per recording, then one per file that can't be used, with the reason."""
         rows = [
             (
                 self._below(entry.files.user),
@@ -120,9 +120,9 @@ def import_folder(path: str | Path, options: FindOptions | None = None, *, quiet
 
 
 def save_import(imported: Imported, path: str | Path) -> Path | None:
-    """Write the manifest; the folder to name as root when reading it, or None if it needs none.
+    """Write the manifest; returns the folder to give as `root` when reading it, or None if none is needed.
 
-    A manifest that lies above the recordings finds them by itself. Raises BadRecording if there are none.
+    A manifest in a folder above the recordings needs no root. Raises BadRecording if there are none.
     """
     if not imported.entries:
         why = imported.skipped[0].reason if imported.skipped else "no file has a known format"

@@ -1,4 +1,4 @@
-"""JSON that users bring: which kind a file is, and its content checked against a model.
+"""JSON files from users: recognises a file's format, and checks its content against a model.
 
 Nothing is executed and nothing outside the file is followed.
 """
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Lenient(Frozen, extra="ignore", strict=False):
-    """A part of somebody else's format: what isn't needed isn't looked at."""
+    """A part of another program's format; keys that aren't needed are ignored."""
 
 
 def read_text(path: Path) -> str:
@@ -35,7 +35,7 @@ def read_text(path: Path) -> str:
 
 
 def check_json(path: Path) -> None:
-    """Raises BadRecording for what is called .json or .jsonl and isn't, so that its kind can't be told."""
+    """Raises BadRecording for a .json or .jsonl file that isn't JSON: its format can't be recognised."""
     text = read_text(path)
     if path.suffix.lower() == ".jsonl":
         text = text.lstrip().partition("\n")[0]
@@ -47,7 +47,7 @@ def check_json(path: Path) -> None:
 
 
 def as_json(value: Any) -> Any:
-    """A value as JSON, and so a manifest, can hold it: null for NaN and infinity, dates and bytes as text."""
+    """A value that JSON (and so a manifest) can hold: null for NaN and infinity, dates and bytes as text."""
     return to_jsonable_python(value, inf_nan_mode="null", bytes_mode="base64", fallback=str)
 
 

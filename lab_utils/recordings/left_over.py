@@ -1,4 +1,4 @@
-"""Files that no format took and that are audio all the same: named, with what can be done about them."""
+"""Audio files that no format claimed: each is listed with what can be done about it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SUFFIXES = {
     "AIFF": "aiff",
 }  # fmt: skip
 _PICTURES = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis", b"crx ")
-"""Brands of pictures that lie in MP4's boxes."""
+"""Brands of image files that use MP4's container."""
 
 
 def left_over(listing: Listing) -> list[Skipped]:
@@ -43,7 +43,7 @@ def left_over(listing: Listing) -> list[Skipped]:
 
 
 def _kind(path: Path) -> str | None:
-    """What the content says; None for what isn't audio or can't be read."""
+    """The kind of audio by the file's content; None if it isn't audio or can't be read."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)

@@ -5,9 +5,9 @@ Columns (version 1): `name, format, layout, user, agent, labels` (paths; empty i
 the 16 kHz samples), `duration_s, rate_hz, labels_source, words_source` (empty if none), `notes` (list),
 `provenance` (JSON). The schema's metadata says `livekit-turn-lab.manifest: 1`.
 
-Paths are relative, with "/", and count from the manifest's folder, or from a *root* that the reader is given
-where a manifest lies elsewhere. A manifest can come from somebody else: absolute paths, URLs, drive letters
-and ".." are refused, so that it can name nothing outside the folder that the user has pointed at.
+Paths use "/" and are relative to the manifest's folder, or to a *root* folder that is given when reading a
+manifest that lies elsewhere. A manifest can come from somebody else, so absolute paths, URLs, drive letters
+and ".." are refused: it can't name a file outside the folder that the user has chosen.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Entry:
     words_source: str
     notes: tuple[str, ...]
     provenance: str
-    """JSON of `records.Provenance`, without what was said in its turns; empty if there is none."""
+    """JSON of `core.recording.Provenance`, without its turns' texts; empty if there is none."""
 
     @classmethod
     def of(cls, files: RecordingFiles, recording: Recording, rate_hz: int) -> Entry:
@@ -99,7 +99,7 @@ class Manifest:
 
     path: Path
     root: Path
-    """The folder from which paths count."""
+    """The folder that paths are relative to."""
     table: pd.DataFrame
     """One row per recording, columns as above."""
 
@@ -117,17 +117,17 @@ class Manifest:
 
 
 def _without_text(provenance: Provenance) -> str:
-    """As JSON. In place of what was said stands how much: a list of recordings needs no transcripts."""
+    """As JSON, with the amount of text in place of each text: a list of recordings needs no transcripts."""
     values = asdict(provenance)
     for turn in values["turns"]:
         turn["text"] = asdict(LeftOut.of(turn["text"]))
-    if "messages" in values["details"]:  # what was said before, in eot-bench-data
+    if "messages" in values["details"]:  # earlier turns of the dialogue, in eot-bench-data
         values["details"]["messages"] = len(values["details"]["messages"])
     return json.dumps(values, ensure_ascii=False, allow_nan=False)
 
 
 def write_manifest(entries: Sequence[Entry], path: str | Path, root: str | Path | None = None) -> None:
-    """Write a manifest, whole or not at all; `root`: the folder that holds all files, if not its own.
+    """Write a manifest, completely or not at all; `root`: the folder of all files, if not the manifest's own.
 
     Raises BadRecording for a file that doesn't lie below the root.
     """
@@ -173,7 +173,7 @@ def is_manifest(path: Path) -> bool:
 
 
 def read_manifest(path: str | Path, root: str | Path | None = None) -> Manifest:
-    """A manifest. `root` is the folder from which its paths count, if not its own: what the user names.
+    """A manifest. `root` is the folder that its paths are relative to, if not the manifest's own.
 
     Raises BadRecording for a file that is no manifest, one of a newer version, or damaged. Paths are checked
     when recordings are asked for (`Manifest.recordings`).
@@ -226,7 +226,7 @@ def _relative(path: Path | None, folder: Path) -> str:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row to read: what its columns hold, or BadRecording."""
+    """One row of a manifest; its methods return a column's value or raise BadRecording."""
 
     manifest: Path
     root: Path
@@ -234,7 +234,7 @@ class _Row:
     values: Mapping[Any, Any]
 
     def bad(self, finding: str, expected: str) -> BadRecording:
-        """The error that tells of this row."""
+        """The error about this row."""
         finding = f"row {self.number}: {finding}"
         return BadRecording.of(self.manifest, finding, f"expected {expected}; import the folder again")
 

@@ -38,7 +38,7 @@ class PairPattern:
     regex: re.Pattern[str]
     agent: str
     parts: int
-    """Parts of the path that it describes."""
+    """Number of parts of the path that it describes."""
 
     @classmethod
     def of(cls, text: str) -> PairPattern:
@@ -70,7 +70,7 @@ class PairPattern:
         return cls(re.compile(regex, re.IGNORECASE), agent.casefold(), 1)
 
     def match(self, path: Path) -> PairMatch | None:
-        """What a file is in its pair; None if the pattern doesn't fit."""
+        """A file's pair and its role there; None if the pattern doesn't fit."""
         found = self.regex.fullmatch("/".join(path.parts[-self.parts :]))
         if not found:
             return None

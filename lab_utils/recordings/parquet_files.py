@@ -1,4 +1,4 @@
-"""Parquet files that users bring, opened without running anything that is in them."""
+"""Opens Parquet files from users without running anything that is in them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_FOOTER_BYTES = 64 << 20
 """The footer lists the columns of each row group; it is read whole."""
 BOMB_BYTES = 64 << 20
 BOMB_RATIO = 200
-"""Text packs ten times smaller, audio hardly at all."""
+"""Largest accepted compression, above `BOMB_BYTES`: text becomes ten times smaller, audio hardly smaller."""
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def _check_footer(path: Path, stream: IO[bytes]) -> None:
-    """Raises BadRecording for a footer that would fill the memory; pyarrow refuses what is no Parquet."""
+    """Raises BadRecording for a footer that would fill the memory; pyarrow refuses other files."""
     size = stream.seek(0, os.SEEK_END)
     stream.seek(max(0, size - 8))
     tail = stream.read()
@@ -60,9 +60,9 @@ def _check_footer(path: Path, stream: IO[bytes]) -> None:
 def check_size(
     path: Path, file: pq.ParquetFile, columns: Sequence[str], most_bytes: int, group: int | None = None
 ) -> None:
-    """Raises BadRecording, by what the footer says, for columns that would take more memory than that.
+    """Raises BadRecording if columns, by the file's footer, would take more than `most_bytes` of memory.
 
-    `group`: of one row group, else of all. A few kilobytes can hold gigabytes of the same letter.
+    `group`: check this row group only; None: all. A file of a few kilobytes can expand to gigabytes.
     """
     metadata = file.metadata
     total = packed = 0

@@ -1,4 +1,4 @@
-"""Which files make a recording, and what finding them may be told.
+"""The files of a recording, and the options for finding them.
 
 What `find_recordings` returns and `load_recording` takes; no audio is read here.
 """
@@ -23,7 +23,7 @@ class RecordingFiles:
 
     name: str
     user: Path
-    """The user's audio: the whole of it for `stereo`, one table of many for a row."""
+    """The user's audio; for `stereo` the file of both channels, for `row` the table of many recordings."""
     agent: Path | None
     """The agent's file of a pair; None for the other layouts."""
     labels: Path | None
@@ -39,19 +39,19 @@ class RecordingFiles:
     raw: RawFormat | None = None
     """How audio without a header is coded."""
     swapped: bool = False
-    """Whether user and agent change places."""
+    """Whether user and agent are exchanged when loading."""
     sha256: str = ""
     """Expected hash of the samples (`Recording.sha256`); empty if not known."""
 
     @property
     def label_path(self) -> Path:
-        """Where its own label file lies, or would: beside the user's audio."""
+        """Path of its label file, whether it exists or not: beside the user's audio."""
         if self.labels is not None:
             return self.labels
-        name = self.name.rpartition("/")[2]  # "monday/call" where several folders have a "call"
+        name = self.name.rpartition("/")[2]  # "monday/call" if several folders have a "call"
         alone = self.agent is None and self.row is None
         if not alone and name not in self.user.stem and self.row is None:
-            return self.user.with_name(SUFFIX.lstrip("."))  # caller.wav and agent.wav, called by their folder
+            return self.user.with_name(SUFFIX.lstrip("."))  # caller.wav and agent.wav, named by folder
         return self.user.with_name((self.user.stem if alone else name) + SUFFIX)
 
     @property
@@ -71,7 +71,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Found:
-    """What one format, or all of them, made of some files."""
+    """What one format, or all of them, found among some files."""
 
     recordings: tuple[RecordingFiles, ...] = ()
     skipped: tuple[Skipped, ...] = ()
@@ -83,7 +83,7 @@ class Found:
 class FindOptions:
     """What only the user can know about a folder.
 
-    Raises ValueError for roles that are equal or empty, and for a pattern or raw format that says nothing.
+    Raises ValueError for roles that are equal or empty.
     """
 
     user: str = "caller"
@@ -94,7 +94,7 @@ class FindOptions:
     raw: RawFormat | None = None
     """How files named .raw and .pcm are coded; without, they are skipped."""
     swap: bool = False
-    """Exchange the channels where only a convention tells whose is whose."""
+    """Exchange the channels in formats where only a convention tells user from agent."""
 
     def __post_init__(self) -> None:
         if not self.user or not self.agent or self.user.casefold() == self.agent.casefold():
@@ -157,7 +157,8 @@ def bad_name(path: Path) -> str | None:
     except UnicodeEncodeError:
         return str(BadRecording.of(path, "its name is not UTF-8", "rename the file or its folder"))
     if any("\\" in part or any(ord(character) < 32 for character in part) for part in path.parts):
-        # A manifest refuses such paths: the one separates folders elsewhere, the others can't be printed.
+        # A manifest refuses such paths: Windows separates folders by backslashes, and control characters
+        # don't print.
         finding = "its name holds a backslash or a control character"
         return str(BadRecording.of(path, finding, "rename the file or its folder"))
     return None

@@ -1,8 +1,9 @@
-"""Redaction: what must not be heard or read is muted in both channels, and its text taken out.
+"""Redaction: mutes spans and phrases in both channels and removes their texts.
 
 Spans are seconds from the start of the recording. Phrases are one or more words; case and punctuation don't
-count ("O'Brien" finds "o brien's"). A phrase is looked for in each speaker's words, and in the text of speech
-without words, which is then muted whole. Any word that a muted span touches loses its text, whoever says it.
+count ("O'Brien" finds "o brien's"). A phrase is looked for in each speaker's words, and in the text of IPUs
+without words; such an IPU is muted completely. Any word that a muted span touches loses its text, whoever
+says it.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from .find import audio_sha256
 REDACTED = "[redacted]"
 TIER = "redact"
 FADE_S = 0.01
-"""Of the sound beside a muted span; the span itself is all zeros."""
+"""Length of the fade before and after a muted span; the span itself is all zeros."""
 MIN_WORD_S = 0.2
-"""A shorter match is widened to this: transcribers give words of no length."""
+"""A shorter match is widened to this: some transcribers give words without length."""
 TOLERANCE_S = 0.1
-"""By which a span may reach past the end."""
+"""A span may end this much after the recording."""
 
 
 def redacted(recording: Recording, *, spans: Floats | None = None, phrases: Sequence[str] = ()) -> Recording:
@@ -85,13 +86,13 @@ def found(labels: Labels, phrase: str) -> list[tuple[float, float]]:
         for ipu in labels.ipus:
             told = len(list(_runs(_parts(ipu.text), wanted))) if ipu.speaker == speaker else 0
             if told > sum(start < ipu.end_s and end > ipu.start_s for start, end in own):
-                unheard.append((ipu.start_s, ipu.end_s))  # its text holds more than its words do
+                unheard.append((ipu.start_s, ipu.end_s))  # more often in its text than in its words
         spans += own + unheard
     return spans
 
 
 def check_searchable(recording: Recording, phrases: Sequence[str]) -> None:
-    """Raises BadRecording if nobody knows what one of the speakers says, ValueError for an empty phrase."""
+    """Raises BadRecording if one speaker has neither words nor texts, ValueError for an empty phrase."""
     for phrase in phrases:
         if not _parts(phrase):
             raise ValueError(
@@ -168,7 +169,7 @@ def _meet(word: Word, ipu: Ipu) -> bool:
 
 
 def _merged(spans: Iterable[tuple[float, float]], duration_s: float) -> Floats:
-    """In order, within the recording, and none touching the next."""
+    """The spans in order, clipped to the end of the recording, and merged where they touch."""
     merged: list[tuple[float, float]] = []
     for start, end in sorted((start, min(end, duration_s)) for start, end in spans):
         if merged and start <= merged[-1][1]:
@@ -193,7 +194,7 @@ def _muted(pcm: Pcm, spans: Floats) -> Pcm:
 
 def _without_text(labels: Labels, spans: Floats, phrases: Sequence[str]) -> Labels:
     def hit(start_s: float, end_s: float) -> bool:
-        last = max(end_s, start_s + 1e-9)  # a word of no length lies in the span that it is in
+        last = max(end_s, start_s + 1e-9)  # a word without length counts by its start
         return bool(np.any((spans[:, 0] < last) & (spans[:, 1] > start_s)))
 
     def clean(text: str) -> str:

@@ -22,10 +22,10 @@ from .redact import found, redacted
 
 @dataclass(frozen=True)
 class RedactedImport:
-    """What was written, and what was looked for in vain."""
+    """What was written, and which phrases weren't found."""
 
     imported: Imported
-    """Its folder and entries are those of the copies."""
+    """The folder and the entries of the copies."""
     unmatched: tuple[str, ...]
     """Phrases that no recording holds."""
 
@@ -91,7 +91,7 @@ def write_redacted(
 
 
 def _free(folder: Path, name: str) -> Path:
-    """A file of that name below the folder that isn't there yet."""
+    """A path of that name in the folder, numbered if such a file exists already."""
     parts = [re.sub(r"[^\w.\- ]", "_", part) for part in name.split("/") if part.strip(". ")]
     base = folder.joinpath(*parts) if parts else folder / "recording"
     target, number = base.with_name(f"{base.name}.flac"), 2

@@ -1,8 +1,8 @@
-"""Annotation files of other programs: who speaks when, one module a format.
+"""Annotation files of other programs: who speaks when, one module per format.
 
 The JSON of speech-to-text programs is read in `stt_json`. `read_annotation` finds the format by suffix and
-content; `FORMATS` lists them. What a file says is a `records.Annotation`, in the speakers' own names; `roles`
-maps those to user and agent and makes labels of it.
+content; `FORMATS` lists them. An annotation file is read into a `records.Annotation`, with the speakers'
+names as in the file. `roles` maps these names to user and agent and makes labels.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .stt_json.parsing import check_json
 __all__ = ["FORMATS", "BadAnnotation", "Format", "read_annotation", "write_annotation"]
 
 HEAD_BYTES = 1 << 20
-"""Whisper's segments come after the whole text."""
+"""Bytes from which a file's format is found; so many because Whisper's JSON has all its text first."""
 
 _SHARED = (".txt", ".json")
 """Suffixes that say nothing about the format."""
@@ -66,7 +66,7 @@ FORMATS: dict[str, Format] = {
 
 
 def read_annotation(path: str | Location, format: str | None = None) -> Annotation:
-    """What an annotation file says; the format by name, or by its suffix and content.
+    """The content of an annotation file. The format is given by name, or found by suffix and content.
 
     Raises BadAnnotation, naming file, finding and remedy; ValueError for an unknown format.
     """
@@ -80,7 +80,7 @@ def read_annotation(path: str | Location, format: str | None = None) -> Annotati
     for one in (*by_suffix, *others):
         if one.sniff(head):
             return one.read(location)
-    if by_suffix and suffix not in _SHARED:  # it says what is wrong
+    if by_suffix and suffix not in _SHARED:  # this reader's error says what is wrong
         return by_suffix[0].read(location)
     if kind := kind_of_json(head):
         finding = f"is the JSON of {kind}, which isn't read here"
@@ -95,7 +95,8 @@ def read_annotation(path: str | Location, format: str | None = None) -> Annotati
 def write_annotation(annotation: Annotation, path: str | Location, format: str | None = None) -> None:
     """Write an annotation in a format by name, or by the path's suffix (.txt: Audacity, .csv: CSV).
 
-    Whole or not at all. Raises BadAnnotation for what can't be written; ValueError for an unknown format.
+    The file is written completely or not at all. Raises BadAnnotation for what can't be written; ValueError
+    for an unknown format.
     """
     location = _location(path)
     if format is None:

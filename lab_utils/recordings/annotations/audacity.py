@@ -1,9 +1,9 @@
-"""Audacity's label track: start, end and label apart by tabs, in seconds; labels say "speaker: text".
+"""Audacity's label track: start and end in seconds and a label, separated by tabs.
 
-Audacity writes all label tracks of a project into one file and their names nowhere, hence the speaker's
-name in the label (`names.split_labels`: "user", "user: hello", and "hold" for a label of a pause). Lines
-that begin with a backslash give a label's frequencies and are passed over. Layout: Audacity manual,
-"Importing and Exporting Labels". No library: three columns.
+A label is "speaker: text". Audacity writes all label tracks of a project into one file without the tracks'
+names, so the speaker's name is in the label (`names.split_labels`: "user", "user: hello", and "hold" for a
+label of a pause). Lines that begin with a backslash give a label's frequencies and are skipped. Layout:
+Audacity manual, "Importing and Exporting Labels". No library is used: there are only three columns.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def sniff(head: bytes) -> bool:
     lines = head_lines(head)
     if not lines or not _LINE.fullmatch(lines[0]):
         return False
-    # a third time before the text: ELAN's table, its duration or, after names that are numbers, its begin
+    # a third time before the text means ELAN's table: it is the duration, or the begin if names are numbers
     return not re.match(r"[\d.]+\t[\d.]+\t[\d.:]+\t", lines[0])
 
 
@@ -63,7 +63,7 @@ def read(path: Location) -> Annotation:
 
 
 def write(record: Annotation, path: Location) -> None:
-    """Write one label a segment, with its speaker's name; colons in names become "_"."""
+    """Write one label per segment, with its speaker's name; colons in names become "_"."""
     lines = []
     for one in on_tiers(record, 6):
         text = with_name(one.speaker, one.text or ("" if one.speaker else NO_TEXT))

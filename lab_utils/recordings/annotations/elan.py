@@ -1,12 +1,14 @@
-"""ELAN's tab-delimited text (File > Export As): a tier a speaker.
+"""ELAN's tab-delimited text (File > Export As): one tier per speaker.
 
-Two layouts, as Transcription2TabDelimitedText.java writes them. *By row*, no header: tier, participant,
-then begin, end and duration, each in the formats chosen (hh:mm:ss.ms, ss.msec, msec), then the annotation;
-tier or participant or duration may be left out. *By column*: a header "Begin Time - ss.msec", ... in the
-language of the program, then the names of tiers. Lines that begin with "#" (media files) are passed over;
-commas may stand for tabs. The columns of time are found by their agreement: begin + duration = end. Frames
-(SMPTE) aren't read. The participant is the speaker, or else the tier. Written by row, to the millisecond.
-Libraries (pympi, speach) read .eaf files, not this table.
+There are two layouts, as Transcription2TabDelimitedText.java writes them:
+- *By row*, without a header: tier, participant, then begin, end and duration, each in the chosen formats
+  (hh:mm:ss.ms, ss.msec, msec), then the annotation. Tier, participant or duration may be missing.
+- *By column*: a header "Begin Time - ss.msec", ... in the program's language, then the names of tiers.
+
+Lines that begin with "#" (media files) are skipped. Commas may replace tabs. The time columns are those in
+which begin + duration = end. Frames (SMPTE) aren't read. The speaker is the participant, or the tier if there
+is no participant. Files are written by row, to the millisecond. Libraries (pympi, speach) read .eaf files,
+not this table.
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ class _Tab(csv.excel_tab):
 
 @dataclass(frozen=True)
 class _Columns:
-    """Where the times of a row stand; `names` columns before them."""
+    """The columns of a row; `names` is the number of columns before the times."""
 
     names: int
     begin: int
@@ -70,7 +72,7 @@ def sniff(head: bytes) -> bool:
     except csv.Error:  # an open quote, or a cell above csv's limit
         return False
     layout = _columns(row) if "\t" in lines[0] else None
-    # begin, end and text alone are Audacity's
+    # a row of only begin, end and text is Audacity's
     return _is_header(row) or (layout is not None and layout.text > 2)
 
 
@@ -161,7 +163,7 @@ def _by_row(path: Location, rows: list[list[str]]) -> list[Segment]:
 
 
 def _columns(row: Sequence[str]) -> _Columns | None:
-    """The layout of a row by its times: up to two names, then 3 or 2 times in 1 to 3 formats each."""
+    """The layout of a row, found by its times: up to two names, then 3 or 2 times in 1 to 3 formats each."""
     for groups in (3, 2):
         for names in (2, 1, 0):
             for formats in (3, 2, 1):
@@ -173,7 +175,7 @@ def _columns(row: Sequence[str]) -> _Columns | None:
 
 
 def _agree(cells: list[str], groups: int, formats: int) -> bool:
-    """Whether the cells are times: each in the same formats, of equal value, and begin + duration = end."""
+    """Whether the cells are times in the same formats, equal in all formats, with begin + duration = end."""
     if not all(_TIME.fullmatch(cell) and seconds(cell) is not None for cell in cells):
         return False
     by_group = [cells[k * formats : (k + 1) * formats] for k in range(groups)]

@@ -1,4 +1,4 @@
-"""Names of speakers inside texts: "user: hello", as a format without a column for them has it."""
+"""Speakers' names inside texts, such as "user: hello", for formats without a column for names."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ def named(text: str) -> tuple[str, str] | None:
 
 
 def split_labels(labels: Sequence[str]) -> list[tuple[str, str]]:
-    """Name and text of each of a file's labels, of which some may lack the name.
+    """Name and text of each label of a file; some labels may have no name.
 
-    Without a colon it is a label of a pause ("hold") on the label tier; or a name, if all such labels of the
-    file are single words; or else the text of a speaker without a name.
+    A label without a colon is one of three things. A kind of pause ("hold") goes on the label tier. If all
+    other labels without a colon in the file are single words, they are names. Otherwise it is text without a
+    name.
     """
     bare = [text for text in labels if named(text) is None and not _is_kind(text)]
     are_names = all(len(text.split()) == 1 for text in bare)
@@ -37,10 +38,10 @@ def split_labels(labels: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def split_cues(texts: Sequence[str]) -> list[tuple[str, str]]:
-    """Name and text of each of a file's captions: "Name: text" or "[Name] text", where most begin so.
+    """Name and text of each caption of a file, if most captions begin as "Name: text" or "[Name] text".
 
-    Few names that come again are speakers; "Remember: ..." here and there is not one. A caption without a
-    name among those that have one gets none.
+    Only a few names that occur again and again are taken for speakers, so an occasional "Remember: ..." is
+    text. A caption without a name in such a file has the name "".
     """
     split = [named(text) or _bracketed(text) for text in texts]
     names = [found[0] for found in split if found and found[0]]

@@ -1,4 +1,4 @@
-"""Who speaks when, by the names of some annotation file."""
+"""Who speaks when according to an annotation file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of speech or a word, by a speaker's name in the file it comes from."""
+    """A stretch of speech, or a word; `speaker` is the name in the file."""
 
     speaker: str
     start_s: float
@@ -22,11 +22,11 @@ class Annotation:
     segments: tuple[Segment, ...]
     words: tuple[Segment, ...] = ()
     duration_s: float | None = None
-    """Of the audio, if the file tells."""
+    """Duration of the audio, if the file gives it."""
     source: str = ""
     """Its format, for example "rttm"."""
     notes: tuple[str, ...] = ()
-    """What is odd about the file, and what was made of it."""
+    """What is odd about the file, and how it was handled."""
 
     @property
     def speakers(self) -> tuple[str, ...]:

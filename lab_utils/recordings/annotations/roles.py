@@ -3,11 +3,13 @@
 Goal: labels for tuning from any annotation, and labels that a person can edit in Praat, Audacity or ELAN
 and bring back. Conventions: float seconds from the start of the recording.
 
-Where an annotation has segments on the tier "labels", these are the labels: their text is a kind (hold,
-shift, cut_off, backchannel) and, if below 1, the confidence ("hold 0.67"); the other segments are the IPUs
-as they are, merged only where they overlap. Otherwise the labels are those of
-`two_channel.label_two_channels`, of confidence 1: the speech is known, and what follows from it is the
-definition. Without an agent there are no labels, for every pause would be a hold.
+If an annotation has segments on the tier "labels", these become the labels. Their text is a kind (hold,
+shift, cut_off, backchannel) and, if below 1, the confidence ("hold 0.67"). The other segments become the IPUs
+and are merged only where they overlap.
+
+Otherwise `two_channel.label_two_channels` makes the labels. Their confidence is 1, since the speech is known
+and the labels follow from it by definition. Without an agent there are no labels, for every pause would be a
+hold.
 """
 
 from __future__ import annotations
@@ -26,11 +28,11 @@ from .source import LABEL_TIER, ROUNDING_S, BadAnnotation, Location, short
 WORDS_ARE_FINER = frozenset(
     ("deepgram", "assemblyai", "whisper", "whisper_cpp", "elevenlabs", "aws_transcribe", "aws_contact_lens")
 )
-"""Sources whose segments span pauses; their words don't."""
+"""Sources whose segments may contain pauses, so that their words are used instead."""
 BEYOND_S = 0.5
-"""An end this much after the audio's is taken for rounded, and clipped."""
+"""A segment that ends up to this much after the audio is taken for rounded and clipped."""
 LENGTH_S = 1.5
-"""The annotation's own length of the audio may differ by this much; AssemblyAI's is in whole seconds."""
+"""The audio's length in the annotation may be wrong by this much; AssemblyAI gives whole seconds."""
 
 _AS_THEY_ARE = Limits(merge_silence_s=0.0, min_speech_s=0.0)
 _LABEL = re.compile(r"([^\W\d][\w -]*?)(?:\s+(\d(?:[.,]\d{1,12})?))?", re.ASCII)
@@ -55,11 +57,11 @@ _CHANNEL = re.compile(r"(?:channel|chan|ch)[\s_-]*(\d)")
 
 
 def guess_roles(annotation: Annotation) -> dict[str, Speaker] | None:
-    """Who is user and who agent by their names; None where names don't tell.
+    """Who is user and who is agent by their names; None if the names don't tell.
 
-    "agent", "assistant", "bot", ..., "user", "caller", "customer", ... as a word of the name; of two speakers
-    the other has the other role. Of two channels the lower is the user's, as in stereo files; also left and
-    right. "SPEAKER_00" and "speaker A" tell nothing.
+    A name tells if one of its words is "agent", "assistant", "bot", ..., or "user", "caller", "customer", ...
+    If only one of two names tells, the other speaker has the other role. Of two channels the lower or left
+    one is the user's, as in stereo files. "SPEAKER_00" and "speaker A" tell nothing.
     """
     names = _names(annotation)
     roles = {name: role for name in names if (role := _role(name))}
@@ -81,11 +83,14 @@ def labels_of(
 ) -> Labels:
     """Labels of a recording of `duration_s` seconds, whose speakers have these roles.
 
-    IPUs are the segments; or the words joined over gaps < 0.2 s, for a role without segments and where
-    segments span pauses (`WORDS_ARE_FINER`). Words are kept. What has no speaker's name is left out where
-    others have one (`Annotation.notes` says so), unless "" has a role. Source: the annotation's. Raises
-    BadAnnotation, beginning with `path`: a speaker without a role, an unknown kind of label, times beyond the
-    audio, a silence during which the user speaks. ValueError for a duration that isn't above 0.
+    IPUs are the segments. For a role without segments, and for sources whose segments may contain pauses
+    (`WORDS_ARE_FINER`), they are the words joined over gaps < 0.2 s. Words are kept. Speech without a
+    speaker's name is left out if other speech has names (`Annotation.notes` says so), unless "" has a role.
+    `source` is the annotation's.
+
+    Raises BadAnnotation, with a message that begins with `path`, for a speaker without a role, an unknown
+    kind of label, times after the end of the audio, or a silence during which the user speaks. Raises
+    ValueError for a duration that isn't above 0.
     """
     if not 0.0 < duration_s < float("inf"):
         raise ValueError(f"duration_s must be a number of seconds above 0, got {duration_s}")
@@ -118,7 +123,7 @@ def labels_of(
 def annotation_of(labels: Labels) -> Annotation:
     """Labels as tiers "user", "agent" and "labels", for `write_annotation`; `labels_of` takes them back.
 
-    A label's text is its kind, and its confidence if below 1; its reason is left behind.
+    A label's text is its kind, and its confidence if below 1; its reason is lost.
     """
     segments = [Segment(ipu.speaker, ipu.start_s, ipu.end_s, ipu.text) for ipu in labels.ipus]
     for label in labels.labels:
@@ -152,13 +157,13 @@ def _by_channel(names: Sequence[str]) -> dict[str, Speaker]:
 
 
 def _names(annotation: Annotation) -> list[str]:
-    """The speakers by name; the nameless among them only where they may be a speaker of the call."""
+    """The speakers' names; "" is among them only if speech without a name may be a speaker of the call."""
     names = [name for name in annotation.speakers if name.casefold() != LABEL_TIER]
     return [name for name in names if name] if _are_strays(annotation, names) else names
 
 
 def _are_strays(annotation: Annotation, names: Sequence[str]) -> bool:
-    """Whether what has no name is no speaker: two others have one, or hardly anything lacks it."""
+    """Whether speech without a name is no speaker: two others have names, or at most a quarter has none."""
     if "" not in names or len(names) == 1:
         return False
     spoken = annotation.segments or annotation.words
@@ -167,7 +172,7 @@ def _are_strays(annotation: Annotation, names: Sequence[str]) -> bool:
 
 
 def _without_nameless(annotation: Annotation, roles: Mapping[str, Speaker]) -> Annotation:
-    """The annotation without segments and words of nobody's, unless nobody has a role."""
+    """The annotation without the speech that has no name, if that is no speaker and "" has no role."""
     names = [name for name in annotation.speakers if name.casefold() != LABEL_TIER]
     if "" in roles or not _are_strays(annotation, names):
         return annotation
@@ -200,7 +205,7 @@ def _check_length(where: str, annotation: Annotation, duration_s: float) -> None
 def _speech(
     annotation: Annotation, spoken: Iterable[Segment], roles: Mapping[str, Speaker], role: Speaker
 ) -> list[Segment]:
-    """One role's stretches of speech: segments, or words where those tell more."""
+    """One role's speech: its segments, or its words where these are finer or there are no segments."""
     segments = [one for one in spoken if roles[one.speaker] == role]
     words = [one for one in annotation.words if roles[one.speaker] == role]
     return words if words and (annotation.source in WORDS_ARE_FINER or not segments) else segments
@@ -209,7 +214,7 @@ def _speech(
 def _ipus(role: Speaker, spans: Floats, speech: Sequence[Segment]) -> list[Ipu]:
     """IPUs with the texts of the speech in them."""
     texts: list[list[str]] = [[] for _ in spans]
-    # an IPU begins with one of the stretches it is made of, so a stretch is in the last one begun
+    # an IPU starts where one of its segments starts, so a segment lies in the last IPU that has started
     for one, k in zip(
         speech, spans[:, 0].searchsorted([one.start_s for one in speech], "right"), strict=True
     ):

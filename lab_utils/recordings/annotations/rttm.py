@@ -1,10 +1,10 @@
 """RTTM, NIST's Rich Transcription Time Marked format: what diarizers write.
 
-One object a line, ten fields apart by white space, in seconds: `SPEAKER file channel onset duration <NA>
-<NA> name confidence lookahead`. `LEXEME` lines (a word in the sixth field) are words; lines of the other
-types and `;;` comments are passed over. Written: SPEAKER and LEXEME to the millisecond. The format has no
-text of a segment. Layout: RTTM-format-v13 (NIST 2004); KWS15 evaluation plan, appendix B. No library: the
-usual ones (pyannote.database) read SPEAKER lines only, and whole corpora.
+One object per line, ten fields separated by white space, times in seconds: `SPEAKER file channel onset
+duration <NA> <NA> name confidence lookahead`. `LEXEME` lines (a word in the sixth field) are words. Lines of
+the other types and `;;` comments are skipped. SPEAKER and LEXEME lines are written, to the millisecond. RTTM
+has no field for a segment's text. Layout: RTTM-format-v13 (NIST 2004); KWS15 evaluation plan, appendix B. No
+library is used: the usual ones (pyannote.database) read whole corpora and SPEAKER lines only.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def sniff(head: bytes) -> bool:
 
 
 def read(path: Location) -> Annotation:
-    """One recording's annotation; of a file about several, that of the file's name. BadAnnotation."""
+    """The annotation of one recording: of several, the one named like the file. Raises BadAnnotation."""
     found: dict[str, tuple[list[Segment], list[Segment]]] = {}
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         fields = line.split()

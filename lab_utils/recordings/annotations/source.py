@@ -1,9 +1,9 @@
-"""What every annotation format needs: bytes to text, fields to checked segments, text to a whole file.
+"""What every annotation format needs: decoding text, checking segments, writing files.
 
-Conventions: times are float seconds from the start of the recording. A *tier* is a named track of a file: a
-speaker's name, or the name and `WORDS_SUFFIX` for the speaker's words (as the Montreal Forced Aligner names
-them), or `LABEL_TIER` for labels of pauses. Errors are `BadAnnotation`: one line, file: where: finding;
-remedy.
+Conventions: times are float seconds from the start of the recording. A *tier* is a named track of a file. Its
+name is a speaker's name, or that name and `WORDS_SUFFIX` for the speaker's words (as the Montreal Forced
+Aligner names them), or `LABEL_TIER` for labels of pauses. Errors are `BadAnnotation`, in one line: file:
+where: finding; remedy.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ Location = Path | UPath
 MAX_BYTES = 48 << 20
 """Ten hours of word timings as indented JSON are about half of this."""
 MAX_S = 360_000.0
-"""A hundred hours; later times are milliseconds taken for seconds, or nonsense."""
+"""A hundred hours. A later time is probably in milliseconds instead of seconds."""
 ROUNDING_S = 0.01
-"""Times before 0 or ends before starts by no more than this are taken for rounded."""
+"""A time before 0, or an end before its start, is taken for rounded if it is off by no more than this."""
 LEAST_TOLD = 3
 WORD_S = 0.008, 20.0
-"""A typical word lasts 0.2 s; a thousandth of that, or a thousand times, isn't within these."""
+"""Limits of a file's median word length. 0.2 s is usual; times wrong by a factor of 1000 lie outside."""
 LETTERS_PER_S = 0.05, 1000.0
-"""Typical speech has 15 letters a second."""
+"""Limits of a file's median rate; 15 is usual, and times wrong by a factor of 1000 lie outside."""
 LABEL_TIER = "labels"
 WORDS_SUFFIX = " - words"
 NO_TEXT = "[speech]"
-"""Stands for a segment without text where a format takes an empty text for silence."""
+"""Written as the text of a segment without one, where a format takes an empty text for silence."""
 
 BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins as UTF-16's does, hence before it
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins like UTF-16's mark, so it is tried first
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
@@ -75,9 +75,10 @@ def read_data(path: Location) -> bytes:
 
 
 def decode(path: Location, data: bytes, *, legacy: bool) -> str:
-    """Text from UTF-8, or UTF-16/32 with its byte-order mark; `legacy`: else from Windows-1252 (Latin-1).
+    """Text from UTF-8, or from UTF-16/32 with a byte-order mark. Lines end in "\\n".
 
-    BadAnnotation for other encodings and for binary data. Lines end in "\\n".
+    With `legacy`, other bytes are read as Windows-1252 (Latin-1). Raises BadAnnotation for other encodings
+    and for binary data.
     """
     mark, encoding = next(((b, e) for b, e in BOMS if data.startswith(b)), (b"", "utf-8"))
     try:
@@ -134,9 +135,9 @@ def need_seconds(path: Location, where: str, text: str) -> float:
 def segment(
     path: Location, where: str, speaker: str, start_s: float, end_s: float, text: str = ""
 ) -> Segment:
-    """A segment with sound times and its name and text on one line; BadAnnotation if the times can't be."""
+    """A segment with checked times, its name and its text on one line. Raises BadAnnotation for bad times."""
     for name, value in (("start", start_s), ("end", end_s)):
-        if not abs(value) <= MAX_S:  # this way round NaN is caught too
+        if not abs(value) <= MAX_S:  # written so that NaN is refused too
             finding = f"{where}: {name} {value:g} s is not within {MAX_S / 3600:g} hours"
             raise BadAnnotation.at(path, finding, "correct the time; are these milliseconds?")
         if value < -ROUNDING_S:
@@ -157,9 +158,9 @@ def annotation(
     words: Iterable[Segment] = (),
     duration_s: float | None = None,
 ) -> Annotation:
-    """The record, in order of time; segments on a speaker's words tier become words.
+    """An annotation in order of time. Segments on a words tier become words.
 
-    BadAnnotation if there is nothing in it.
+    Raises BadAnnotation if there are no segments and no words, or if times or `duration_s` can't be right.
     """
     speech: list[Segment] = []
     spoken = list(words)
@@ -181,10 +182,10 @@ def annotation(
 
 
 def check_units(path: Location, segments: Sequence[Segment], words: Sequence[Segment]) -> None:
-    """BadAnnotation for times that are off by a thousand: words and speech that nobody could speak so.
+    """Raises BadAnnotation for times wrong by a factor of 1000: nobody speaks so fast or so slowly.
 
-    From three words, or three segments with text, on; the median is taken, so that one odd time means
-    nothing.
+    This needs at least three words, or three segments with text. The median is checked, so one odd time has
+    no effect.
     """
     lengths = sorted(one.end_s - one.start_s for one in words if one.end_s > one.start_s)
     if len(lengths) >= LEAST_TOLD:
@@ -221,12 +222,12 @@ def _nameless(segments: Sequence[Segment], words: Sequence[Segment]) -> tuple[st
 
 
 def is_words(tier: str) -> bool:
-    """Whether a tier is for a speaker's words; that of a speaker without a name is "- words"."""
+    """Whether a tier holds a speaker's words; for a speaker without a name it is called "- words"."""
     return f" {tier}".endswith(WORDS_SUFFIX)
 
 
 def on_tiers(record: Annotation, decimals: int) -> list[Segment]:
-    """Segments and words of an annotation by name of tier, in order, times rounded as the format has them."""
+    """Segments and words in order of time, with the tier's name as `speaker`; times rounded to `decimals`."""
     words = [
         Segment((one.speaker + WORDS_SUFFIX).strip(), one.start_s, one.end_s, one.text)
         for one in record.words
@@ -238,7 +239,7 @@ def on_tiers(record: Annotation, decimals: int) -> list[Segment]:
 
 
 def write_text(path: Location, text: str) -> None:
-    """Write UTF-8: whole or not at all if local; elsewhere as the file system's upload does it."""
+    """Write UTF-8. A local file is written completely or not at all; a remote one as its file system does."""
     data = text.encode("utf-8", "replace")
     if isinstance(path, UPath) and path.protocol in ("", "file", "local"):
         path = Path(path.path)

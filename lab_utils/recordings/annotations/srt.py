@@ -1,8 +1,9 @@
 """SubRip captions (.srt): number, times with decimal commas, lines of text.
 
-Speakers, where the cues begin so: "Name: text", "[Name] text" or WebVTT's voice tags. Hours may be missing, a
-point may stand for the comma, and numbers are not looked at. By habit rather than standard: UTF-8 with or
-without its mark, UTF-16, Windows-1252. Written by none here: WebVTT holds names properly.
+Speakers are read from cues that begin as "Name: text" or "[Name] text", and from WebVTT's voice tags. Hours
+may be missing, a point may replace the comma, and the cues' numbers are ignored. There is no standard for the
+encoding: UTF-8 with or without its mark, UTF-16 and Windows-1252 are read. SRT is not written, since WebVTT
+has a proper place for names.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""CSV: one segment a row under a header with speaker, start, end (or duration) and text, in any order.
+"""CSV: one segment per row, below a header with speaker, start, end (or duration) and text, in any order.
 
 Known headers are in `_SPELLINGS`, with or without a unit ("start", "start_s", "Start (ms)"); others are
-ignored. Commas, semicolons, tabs or bars stand between cells; decimal commas and hh:mm:ss are understood.
-Without a column for speakers, "channel" is taken. Written: `speaker,start,end,text`, seconds to the
-microsecond.
+ignored. Cells are separated by commas, semicolons, tabs or vertical bars; decimal commas and hh:mm:ss are
+understood. Without a column for speakers, the column "channel" is used. `speaker,start,end,text` are written,
+with seconds to the microsecond.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def sniff(head: bytes) -> bool:
 def read(path: Location) -> Annotation:
     """The rows as segments. BadAnnotation."""
     lines = read_text(path).lstrip("\n").split("\n")
-    skipped = 1 if lines[0].lower().startswith("sep=") else 0  # what Excel takes as a hint
+    skipped = 1 if lines[0].lower().startswith("sep=") else 0  # "sep=;" tells Excel the delimiter
     delimiter = _delimiter(lines[skipped]) if len(lines) > skipped else ","
     reader = csv.reader(io.StringIO("\n".join(lines[skipped:])), delimiter=delimiter, strict=True)
     segments = []
@@ -90,7 +90,7 @@ def read(path: Location) -> Annotation:
 
 
 def write(record: Annotation, path: Location) -> None:
-    """Write `speaker,start,end,text` and a row a segment."""
+    """Write the header `speaker,start,end,text` and one row per segment."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(("speaker", "start", "end", "text"))
@@ -100,11 +100,11 @@ def write(record: Annotation, path: Location) -> None:
 
 
 def _header(path: Location, row: Sequence[str]) -> dict[str, tuple[int, float]]:
-    """Column and scale to seconds by role."""
+    """For each role its column and the factor that converts to seconds."""
     found = _roles(row)
     for role, columns in found.items():
         if len(columns) > 1:
-            # twice the same thing, such as start in seconds and in milliseconds, is no mistake for times
+            # a time may be there twice, for example in seconds and in milliseconds: the first column is used
             if role in _TIMES and len({row[k].strip().casefold() for k, _ in columns}) > 1:
                 continue
             names = " and ".join(short(row[k]) for k, _ in columns)

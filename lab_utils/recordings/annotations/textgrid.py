@@ -1,11 +1,13 @@
-"""Praat's TextGrid, long or short text format: one tier a speaker.
+"""Praat's TextGrid, long or short text format: one tier per speaker.
 
-Read by Praat's own rule (manual, "TextGrid file formats"): free-standing numbers, texts in double quotes
-and flags count, all else is comment, so both formats are one. praatio's reader isn't used: it ends a short
-file that is cut off without a word, drops the sign of a negative time and stumbles over "1e-05" and over
-texts with "intervals [". praatio writes. Empty intervals are silence; a segment without text is written as
-`NO_TEXT`. Tiers named "X - words" hold words, "X - phones" (Montreal Forced Aligner) are passed over. What
-overlaps goes on another tier of the same name; what has no length (a shift without silence) on a point tier
+Files are read by Praat's own rule (manual, "TextGrid file formats"): free-standing numbers, texts in double
+quotes and flags count, and all else is comment. So both formats are read in the same way. praatio's reader
+isn't used: it gives no error for a short file that is cut off, drops the sign of a negative time, and fails
+on "1e-05" and on texts with "intervals [". Its writer is used.
+
+Empty intervals are silence; a segment without text is written as `NO_TEXT`. Tiers named "X - words" hold
+words; tiers named "X - phones" (Montreal Forced Aligner) are skipped. Segments that overlap are written to
+another tier of the same name. Segments without length (a shift without silence) are written to a point tier
 of that name.
 """
 
@@ -41,11 +43,11 @@ _TOKEN = re.compile(r'"(?P<text>[^"]*+(?:""[^"]*+)*+)"|!.*|(?P<word>[^\s"=]+)|(?
 _SILENT_WORDS = frozenset(("<eps>", "sil", "sp"))
 
 Token = str | float
-"""A text still has its opening quote, to be told from a number."""
+"""A number, or a text that still has its opening quote."""
 
 
 def sniff(head: bytes) -> bool:
-    """Whether it begins as a text file of Praat's about a TextGrid (binary ones too, for the error)."""
+    """Whether it begins as a TextGrid, in text or binary (`read` has an error for binary ones)."""
     start = head[:400].replace(b"\x00", b"")
     return b"TextGrid" in start and (b"ooTextFile" in start or b"ooBinaryFile" in start)
 
@@ -86,7 +88,7 @@ def write(record: Annotation, path: Location) -> None:
 
 
 class _Tokens:
-    """The texts and numbers of a file, one after the other; BadAnnotation for another than is asked for."""
+    """The texts and numbers of a file in turn. Raises BadAnnotation if the next one is of another kind."""
 
     def __init__(self, path: Location, text: str) -> None:
         self.path = path
@@ -153,7 +155,7 @@ def _read_tier(tokens: _Tokens, tier: int) -> Iterator[Segment]:
 
 
 def _rows(segments: list[Segment]) -> list[list[Segment]]:
-    """The segments in order, on as few rows as let none overlap another on its row."""
+    """The segments in order, in as few rows as possible without overlaps in a row."""
     rows: list[list[Segment]] = []
     for one in segments:
         row = next((row for row in rows if row[-1].end_s <= one.start_s), None)

@@ -1,9 +1,9 @@
 """WebVTT captions with the speakers' names as voice tags: `<v Customer>hello</v>`.
 
-webvtt-py reads (strictly: a cue cut off is an error, not a cue less) and writes. A name goes on to a cue's
-next lines. Where no cue has a voice and most begin as "Name: text" (Zoom), that is the name. Times to the
-millisecond. By the standard the file is UTF-8; UTF-16 with its mark is read too. Layout: W3C WebVTT,
-section 4.
+webvtt-py reads and writes. It reads strictly: a cue that is cut off is an error. A name also holds for the
+next lines of its cue. If no cue has a voice tag and most begin as "Name: text" (Zoom), the speakers are read
+from there. Times are to the millisecond. By the standard the file is UTF-8; UTF-16 with its mark is read too.
+Layout: W3C WebVTT, section 4.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def sniff(head: bytes) -> bool:
 
 
 def read(path: Location) -> Annotation:
-    """The cues; one with several voices as several segments. BadAnnotation."""
+    """The cues; a cue with several voices becomes several segments. Raises BadAnnotation."""
     text = read_text(path, legacy=False)
     try:
         captions = webvtt.from_string(text, strict=True).captions
@@ -66,7 +66,7 @@ def read(path: Location) -> Annotation:
 
 
 def write(record: Annotation, path: Location) -> None:
-    """Write a cue a segment."""
+    """Write one cue per segment."""
     captions = []
     for one in on_tiers(record, 3):
         text = html.escape(one.text or NO_TEXT, quote=False)

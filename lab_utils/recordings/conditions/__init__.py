@@ -1,12 +1,13 @@
-"""Bad lines on demand: a recording as it would sound in noise, on a telephone, with lost packets or echo.
+"""Channel conditions: a recording as it would sound with noise, telephone band, lost packets or echo.
 
-Goal: show how a setting holds on lines worse than those recorded. Pure and deterministic: the same recording,
-condition and seed give the same samples. Labels stay those of the clean audio, so scores remain comparable.
+Goal: show how well a setting works under conditions worse than the recorded ones. Pure and deterministic: the
+same recording, condition and seed give the same samples. Labels stay those of the clean audio, so scores
+remain comparable.
 
 Conventions: int16 at 16 kHz; levels in dB re full scale (a sine of peak 1 has -3 dB). Steps are applied in
 the order in which a call meets them: echo, then noise (both enter the caller's microphone), then the
-telephone's band, then the network's packets. All but echo and telephone touch the user's channel only, as in
-the samples.
+telephone's band, then the network's packets. Only the telephone's band changes the agent's channel too; the
+other steps change the user's alone, as in the samples.
 
 Definitions:
 - Speech level: RMS over the 10 ms frames inside the labelled IPUs (without labels, over all frames) that are
@@ -16,9 +17,9 @@ Definitions:
 - Telephone: 300 to 3400 Hz, 8 kHz, mu-law (ITU-T G.711, mu = 255), back to 16 kHz.
 - Packets: 20 ms of the user's audio. Loss follows Gilbert's two-state model (Gilbert 1960, "Capacity of a
   burst-noise channel"): a share of `packet_loss` is lost in bursts of mean length `burst`. Concealment
-  repeats the last packet heard, 6 dB weaker each time (`repeat`, for at most 3 packets), or is silence
-  (`zero`). Jitter: each packet is late by |N(0, jitter_ms)|; what is later than the receiver's buffer of 60
-  ms counts as lost, as a jitter buffer of fixed length does: it delays nothing and loses the stragglers.
+  repeats the last packet received, 6 dB weaker each time (`repeat`, for at most 3 packets), or is silence
+  (`zero`). Jitter: each packet is late by |N(0, jitter_ms)|. A packet later than the receiver's buffer of 60
+  ms counts as lost, as with a jitter buffer of fixed length; the other packets aren't delayed.
 - Echo: the agent's channel, `echo_delay_ms` later and `echo_db` relative to itself, added to the user's.
 """
 
@@ -52,16 +53,16 @@ _CONCEALED = 3
 
 
 class ChannelCondition(Frozen, strict=False, allow_inf_nan=False):
-    """What is wrong with a line; `ChannelCondition()` is nothing."""
+    """How a channel degrades audio; `ChannelCondition()` changes nothing."""
 
     noise: NoiseKind | None = None
     snr_db: float = Field(default=10.0, ge=-20.0, le=60.0)
-    """Without noise it means nothing."""
+    """Has no effect without noise."""
     telephone: bool = False
     packet_loss: float = Field(default=0.0, ge=0.0, le=0.5)
     """Share of the packets."""
     burst: float = Field(default=1.0, ge=1.0, le=50.0)
-    """Mean number of packets lost in a row; 1: never two."""
+    """Mean number of packets lost in a row; with 1, never two in a row."""
     concealment: Literal["repeat", "zero"] = "repeat"
     jitter_ms: float = Field(default=0.0, ge=0.0, le=200.0)
     echo_db: float | None = Field(default=None, ge=-60.0, le=0.0)
@@ -144,7 +145,7 @@ def _parsed(part: str, whole: str) -> dict[str, Any]:
 
 
 def degrade(recording: Recording, condition: ChannelCondition, seed: int = 0) -> Recording:
-    """The recording as heard over such a line: new samples and sha256, a note, the same labels.
+    """The recording under a condition: new samples and sha256, a note, the same labels.
 
     Random parts depend on the seed and the recording's own samples, so that no two calls share their noise.
     Raises ValueError for an echo without an agent channel.
@@ -194,7 +195,7 @@ def speech_level_db(pcm: Pcm, labels: Labels | None = None) -> float:
 
 
 def telephone_band(audio: Floats) -> Floats:
-    """Audio in [-1, 1] as a telephone carries it, as long as before."""
+    """Audio in [-1, 1] as a telephone transmits it; the length stays the same."""
     # Forwards and backwards: no delay, so that labels stay in place.
     band = butter(8, BAND_HZ, btype="bandpass", fs=SAMPLE_RATE_HZ, output="sos")
     filtered = sosfiltfilt(band, audio) if len(audio) > 200 else audio
@@ -207,13 +208,13 @@ def telephone_band(audio: Floats) -> Floats:
 
 
 def echo_of(agent: Floats, echo_db: float, delay_ms: float) -> Floats:
-    """The agent's voice as it comes back, as long as before."""
+    """The echo of the agent's audio; the length stays the same."""
     shift = min(len(agent), round(delay_ms / 1000 * SAMPLE_RATE_HZ))
     return np.concatenate((np.zeros(shift), agent[: len(agent) - shift])) * 10 ** (echo_db / 20)
 
 
 def lost_packets(n: int, condition: ChannelCondition, rng: np.random.Generator) -> np.ndarray:
-    """Which of n packets are not there when they are due; bool, shape=(n,)."""
+    """Which of n packets are lost or arrive too late; bool, shape=(n,)."""
     lost = np.zeros(n, dtype=bool)
     rate = condition.packet_loss
     leave = 1.0 / condition.burst
@@ -229,7 +230,7 @@ def lost_packets(n: int, condition: ChannelCondition, rng: np.random.Generator) 
 
 
 def conceal(audio: Floats, lost: np.ndarray, how: Literal["repeat", "zero"]) -> Floats:
-    """Audio with lost packets concealed, as long as before."""
+    """Audio with lost packets concealed; the length stays the same."""
     n = len(audio)
     packets = np.pad(audio, (0, len(lost) * PACKET_SAMPLES - n)).reshape(-1, PACKET_SAMPLES).copy()
     since = 0

@@ -1,11 +1,12 @@
-"""Kinds of noise, of RMS 1 and in whatever length is needed.
+"""Kinds of noise, each of RMS 1 and any length.
 
-- `pink`: 1/f power above 150 Hz, 12 dB/octave steeper towards and beyond 2 kHz, its level drifting slowly
-  with a deviation of 2 dB: a room, as in the samples. `white`: flat. `hum`: 50 Hz and its harmonics to 1
-  kHz, each 6 dB per octave weaker. `babble`: 12 voices, each noise with the average spectrum of speech (flat
-  to 500 Hz, then -9 dB/octave; Byrne et al. 1994) that comes and goes at syllable rate (4 Hz, fully
-  modulated). `street`: brown noise (1/f^2 above 60 Hz) with a passing car, 10 dB louder, every 8 s on
-  average.
+- `pink`: the noise of a room, as in the samples: 1/f power above 150 Hz, 12 dB/octave steeper towards and
+  beyond 2 kHz. Its level drifts slowly with a deviation of 2 dB.
+- `white`: flat.
+- `hum`: 50 Hz and its harmonics to 1 kHz, each 6 dB per octave weaker.
+- `babble`: 12 voices. Each is noise with the average spectrum of speech (flat to 500 Hz, then -9 dB/octave;
+  Byrne et al. 1994) and varies at syllable rate (4 Hz, fully modulated).
+- `street`: brown noise (1/f^2 above 60 Hz) with a passing car, 10 dB louder, every 8 s on average.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ def make_noise(kind: NoiseKind, n: int, rng: np.random.Generator) -> Floats:
 
 def _shaped(n: int, rng: np.random.Generator, amplitude: Callable[[Floats], Floats]) -> Floats:
     """Gaussian noise whose spectrum is `amplitude` of the frequency in Hz."""
-    size = 1 << max(1, (n - 1).bit_length())  # any length takes long where it has large prime factors
+    size = 1 << max(1, (n - 1).bit_length())  # the FFT is slow for large prime factors
     frequency_hz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)
     spectrum = np.fft.rfft(rng.standard_normal(size)) * amplitude(frequency_hz.astype(np.float64))
     return np.fft.irfft(spectrum, size)[:n]
 
 
 def _slow(n: int, rng: np.random.Generator, below_hz: float) -> Floats:
-    """A slow random movement around 0 of deviation 1, without frequencies above `below_hz`."""
-    # Made longer than short audio: there, the little that moves within it would be blown up.
+    """A slow random signal of mean 0 and standard deviation 1, without frequencies above `below_hz`."""
+    # Short audio gets a part of a longer signal: scaled by itself, its small changes would be exaggerated.
     moved = _shaped(max(n, _LEAST_SLOW), rng, lambda f: ((f > 0) & (f < below_hz)).astype(np.float64))
     drift: Floats = moved[:n] / moved.std()
     return drift

@@ -1,8 +1,7 @@
-"""Audio tracks that libsndfile can't read, by FFmpeg (PyAV): MP4, MOV, WebM, Matroska, AAC, AMR, Windows
-Media.
+"""Audio that libsndfile can't read, by FFmpeg (PyAV): MP4, MOV, WebM, Matroska, AAC, AMR, Windows Media.
 
-LiveKit's Egress and browsers write such files. Each decoded frame is put at its time stamp (`placement`): the
-edit lists of MP4, pauses of a track kept without re-encoding, and late starts count.
+LiveKit's Egress and browsers write such files. Each decoded frame is put at its time stamp (`placement`), so
+edit lists of MP4, pauses in a track that was stored without re-encoding, and late starts are respected.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from .source import CONVERT, UNKNOWN_FRAMES, NotDecodable, Samples
 _OWN_CLOCK = ("asf", "aac", "amr", "wav", "caf", "ogg", "flac")
 """Demuxers whose first time stamp isn't counted from the start of the recording."""
 _SHORT_S = 0.5
-"""A track may end so much before the length that its container tells."""
+"""A track may end this much earlier than its container says."""
 
 
 class Track:
@@ -58,7 +57,7 @@ class Track:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the time stamps told, once all is read."""
+        """Notes on the time stamps; complete once everything is read."""
         return self._placement.notes()
 
     def read(self, frames: int, **_: Any) -> Samples:
@@ -98,7 +97,7 @@ class Track:
             raise NotDecodable(f"the last {missing_s:.1f} s are missing")
 
     def _length_s(self) -> float:
-        """The track's length by its container; 0 if it doesn't tell."""
+        """The track's length in seconds according to its container; 0 if it doesn't say."""
         stream = self._stream
         if self._demuxer == "mov" and stream.duration and stream.time_base:
             return float(stream.duration * stream.time_base)

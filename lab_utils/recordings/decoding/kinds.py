@@ -1,8 +1,8 @@
-"""What a file is, by what it begins with, and the suffixes by which audio is looked for.
+"""A file's kind, found by its first bytes, and the suffixes by which audio files are searched.
 
-Suffixes only find files; how one is read is told by its content, so that a WAV file called .mp3 is read as
-WAV. FFmpeg's demuxers are named, never guessed: some of them (playlists) would open other files and
-addresses.
+Suffixes only serve to find files. How a file is read depends on its content, so a WAV file called .mp3 is
+read as WAV. FFmpeg is always told which demuxer to use and never guesses: some demuxers (playlists) would
+open other files and addresses.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ _BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
 
 
 def kind_of(head: bytes) -> Kind | None:
-    """What a file is that begins with these bytes ; None for what isn't audio."""
+    """The kind of a file that begins with these bytes; None if it isn't audio."""
     if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
         return _WAV if head[8:12] in (b"WAVE", b"") else None
     if head[:4] == b"FORM":
@@ -115,5 +115,5 @@ def kind_of(head: bytes) -> Kind | None:
 
 
 def _is_adts(head: bytes) -> bool:
-    """AAC's frames begin as MPEG audio's do, with a layer of 0."""
+    """Whether these are frames of AAC: they begin like those of MPEG audio, with a layer of 0."""
     return len(head) >= 4 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0 and (head[2] >> 2) & 15 < 13

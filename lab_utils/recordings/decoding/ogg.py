@@ -3,8 +3,8 @@
 libsndfile reads OGG as if it had no gaps. Recorders of single tracks (LiveKit, Pion's oggwriter) write what
 was sent, and the granule position of each page says when: it is the number of samples at 48 kHz up to the end
 of the page's last packet (RFC 7845, section 4). So a page's packets begin at its granule position less their
-durations. Where a page with several packets has a gap, the file doesn't say between which of them it lies; it
-is put before the first.
+durations. If a page with several packets has a gap, the file doesn't say between which packets it lies: it is
+put after the last of the smallest packets (`_gap_before`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .source import UNKNOWN_FRAMES, NotDecodable, Samples
 RATE_HZ = 48_000
 MAX_PACKET = 1 << 20
 _SAME = 480
-"""Granule positions that differ from the packets' lengths by no more than 10 ms tell of no gap."""
+"""Granule positions that differ from the packets' lengths by no more than this (10 ms) mean no gap."""
 _CODECS = {
     b"OpusHead": "Opus", b"\x01vorbis": "Vorbis", b"\x7fFLAC": "FLAC", b"Speex   ": "Speex",
     b"\x80theora": "Theora", b"fishead\0": "", b"CELT    ": "CELT", b"BBCD\0": "Dirac", b"OVP80": "VP8",
@@ -33,7 +33,7 @@ _VIDEO = ("Theora", "Dirac", "VP8", "")
 
 @dataclass
 class _Stream:
-    """One logical stream, and where its packets stand."""
+    """One logical stream, and up to where its packets are placed."""
 
     codec: str
     head: bytes
@@ -66,12 +66,12 @@ class _Page:
 
 @dataclass(frozen=True)
 class OggHeader:
-    """What the first pages say."""
+    """What the first pages tell about the audio."""
 
     codecs: tuple[str, ...]
-    """Of the audio streams that begin together."""
+    """Codec of each audio stream that begins at the start of the file."""
     channels: tuple[int, ...]
-    """Of each, if all are Opus."""
+    """Number of channels of each; 0 if it isn't Opus."""
 
 
 def ogg_header(file: IO[bytes]) -> OggHeader:
@@ -124,7 +124,7 @@ class OggOpus:
     samplerate = RATE_HZ
 
     def __init__(self, path: Path, stream: int | None = None) -> None:
-        """`stream`: which one of those that begin together (None: the only one). Raises NotDecodable."""
+        """`stream`: its number among those that begin together (None: the only one). Raises NotDecodable."""
         self._file = path.open("rb")
         header = ogg_header(self._file)
         self._file.seek(0)
@@ -136,12 +136,12 @@ class OggOpus:
         self._placement = Placement(RATE_HZ, self.channels)
         self._links = 0
         self._vague = 0
-        """Samples of the longest page with a gap that may lie anywhere among its packets."""
+        """Length in samples of the longest page with a gap whose place among the packets is unknown."""
         self._blocks = Blocks(self._decoded(), self.channels)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Once all is read."""
+        """Notes on time stamps and streams; complete once everything is read."""
         joined = (f"{self._links} streams one after the other; joined end to end",) if self._links > 1 else ()
         vague_s = self._vague / RATE_HZ
         vague = (f"where in a page of up to {vague_s:.2f} s a gap lies isn't told: pages of several packets",)
@@ -165,7 +165,7 @@ class OggOpus:
                 head = page.packets[0] if page.packets else b""
                 if _codec(head) != "Opus":
                     continue
-                # Streams side by side all begin before the first of them goes on; a chained one begins later.
+                # Parallel streams all begin before the first of them continues; a chained one begins later.
                 if stream is not None and stream.pages:
                     seen = -1
                 seen += 1
@@ -239,7 +239,7 @@ def packet_samples(packet: bytes) -> int:
 
 
 def _gap_before(last_size: int, sizes: list[int]) -> int:
-    """Before which packet of a page its gap lies: the one after the last of the smallest.
+    """Index of the packet before which a page's gap lies: it follows the last of the smallest packets.
 
     >>> _gap_before(80, [75, 80, 3, 78])  # somebody stopped after the third
     3
@@ -261,7 +261,7 @@ def _is_header(page: _Page) -> bool:
 
 def _decoder(head: bytes) -> Any:
     decoder: Any = av.CodecContext.create("libopus", "r")
-    # What is skipped at the start is counted here, so the decoder is told of none.
+    # `OggOpus` skips the samples at the start itself, so the decoder is told to skip none.
     decoder.extradata = head[:10] + b"\0\0" + head[12:]
     decoder.sample_rate = RATE_HZ
     decoder.layout = "mono" if head[9] == 1 else "stereo"
@@ -290,9 +290,9 @@ def _decode(decoder: Any, packet: bytes, length: int, channels: int) -> Samples:
 
 
 def _pages(file: IO[bytes], partial: dict[int, bytearray]) -> Iterator[_Page]:
-    """The pages from the file's place on, with the packets that end in each; damage is passed over.
+    """The pages from the file's position on, each with the packets that end in it; damaged bytes are skipped.
 
-    `partial`: by stream, the packet that has begun and goes on in its next page.
+    `partial`: for each stream (by serial number) the part of a packet that continues on its next page.
     """
     while True:
         head = file.read(27)

@@ -24,7 +24,7 @@ class SndFile:
     def __init__(
         self, source: Any, notes: tuple[str, ...] = (), behind: IO[bytes] | None = None, **how: Any
     ) -> None:
-        """`source`: path or file object; `behind`: what to close with it. Raises NotDecodable."""
+        """`source`: path or file object; `behind`: a file to close with it. Raises NotDecodable."""
         self._behind = behind
         self.notes = notes
         try:
@@ -61,7 +61,7 @@ def open_audio(path: Path) -> Source:
     """A local file, open for reading. Raises NotDecodable, naming what it is if that is known."""
     kind = kind_of(head_of_audio(path))
     if kind is None:
-        # By name libsndfile would take any .au, .snd, .gsm or .vox for audio without a header.
+        # libsndfile gets no name: it would read any .au, .snd, .gsm or .vox as audio without a header.
         file = path.open("rb")
         return SndFile(file, behind=file)
     if kind.by == "wav":
@@ -79,7 +79,7 @@ def open_audio(path: Path) -> Source:
 
 
 def header_of(path: Path) -> tuple[int, int]:
-    """Channels and rate of a file; cheaper than opening it where that means to look at all of it."""
+    """Channels and rate in Hz; of Opus in OGG by its first pages, since opening it reads the whole file."""
     with path.open("rb") as file:
         if kind_of(file.read(HEAD_BYTES)) == kind_of(b"OggS"):
             file.seek(0)

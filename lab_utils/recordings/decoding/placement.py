@@ -1,8 +1,8 @@
 """Time stamps of compressed audio: decoded pieces at their places, silence where nothing was sent.
 
-A sender that is silent may send nothing (DTX, a muted microphone), and packets get lost; the recorder then
-keeps the time stamps and no sound. Joined end to end, such pieces would close the pauses up. Positions are in
-samples from the start of the file.
+A silent sender may send nothing (DTX, a muted microphone), and packets get lost. The recorder then keeps the
+time stamps but has no audio. If such pieces were joined end to end, the pauses would disappear. Positions are
+in samples from the start of the file.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import numpy as np
 from .source import NotDecodable, Samples
 
 TOLERANCE_S = 0.01
-"""Pieces this near to the end of the one before follow it: time stamps of WebM are whole milliseconds."""
+"""A piece this near to the end of the last one follows it directly: WebM's time stamps are whole ms."""
 LONGEST_GAP_S = 1800.0
 LONGEST_START_S = 600.0
-"""A first time stamp beyond this isn't counted from the start of the file but from a clock of the sender's.
-"""
+"""A first time stamp after this doesn't count from the start of the file but from the sender's clock."""
 STEP_BACK_S = 1.0
-"""Time stamps that go back by more begin anew, as where two recordings were joined."""
+"""Time stamps that jump back by more than this start again, as where two recordings were joined."""
 _BLOCK = 1 << 18
 
 
@@ -31,7 +30,7 @@ class Placement:
         self.rate_hz = rate_hz
         self.channels = channels
         self.end = 0
-        """Samples given so far."""
+        """Samples returned so far."""
         self._shift = 0
         self._begun = False
         self._gaps: list[int] = []
@@ -63,7 +62,7 @@ class Placement:
             yield samples
 
     def notes(self) -> tuple[str, ...]:
-        """What the time stamps told that the sound alone doesn't."""
+        """Notes on silence, repeated audio and restarts that the time stamps show."""
         found = []
         if self._lead >= TOLERANCE_S * self.rate_hz:
             found.append(f"{self._lead / self.rate_hz:.3f} s of silence before its first sound")

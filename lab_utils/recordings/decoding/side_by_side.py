@@ -17,7 +17,7 @@ class SideBySide:
     channels = 2
 
     def __init__(self, tracks: tuple[Source, Source], names: Sequence[str]) -> None:
-        """`names`: as the file describes them. Raises NotDecodable for tracks of two rates."""
+        """`names`: the tracks' descriptions, for notes. Raises NotDecodable for tracks of different rates."""
         rates = [track.samplerate for track in tracks]
         if rates[0] != rates[1]:
             finding = f"has two mono tracks at {rates[0]} and {rates[1]} Hz"
@@ -27,7 +27,7 @@ class SideBySide:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Once all is read: which track is whose, and what time stamps told."""
+        """Which track is the user's, and notes on time stamps; complete once everything is read."""
         told = [
             f"{role}'s track: {note}"
             for role, track in zip(("user", "agent"), self._tracks, strict=True)

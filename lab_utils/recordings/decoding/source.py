@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 Samples = NDArray[np.float32]
 
 UNKNOWN_FRAMES = 1 << 60
-"""`Source.frames` of a file whose length only decoding tells."""
+"""`Source.frames` of a file whose length is known only after decoding."""
 
 
 CONVERT = "convert"
-"""Stands for the remedy of converting the file, which only who knows its path can write out."""
+"""Placeholder for the remedy "convert the file": its command needs the path, which only the caller knows."""
 
 
 class NotDecodable(Exception):
-    """A file that can't be decoded: what was found, and the remedy if it isn't just to copy it again."""
+    """A file that can't be decoded. An empty `remedy` means: copy the file again."""
 
     def __init__(self, finding: str, remedy: str = "") -> None:
         super().__init__(finding)
@@ -41,11 +41,11 @@ class Source(Protocol):
     def channels(self) -> int: ...
     @property
     def frames(self) -> int:
-        """By the header; `UNKNOWN_FRAMES` or more if only decoding tells."""
+        """Number of frames by the header; `UNKNOWN_FRAMES` or more if it is known only after decoding."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What reading had to mend or decide; complete when all is read."""
+        """What was repaired or decided while reading; complete once everything is read."""
 
     def read(self, frames: int) -> Samples:
         """The next samples, fewer only at the end. Raises NotDecodable for damage."""

@@ -1,9 +1,9 @@
 """WAV headers: which codec, and how many bytes of samples there really are.
 
-A recorder writes the sizes last. One that died, or was cut off from a pipe, leaves them 0, at an earlier
-state, or at the largest number; then the samples go on to the end of the file, unless known chunks follow
-them. Layout: RIFF (Multimedia Programming Interface 1.0), WAVE_FORMAT_EXTENSIBLE, EBU Tech 3306 (RF64), ITU-R
-BS.2088 (BW64).
+A recorder writes the sizes last. If it died, or wrote into a pipe that was cut off, the sizes are 0, an
+earlier value, or the largest number. The samples then go on to the end of the file, unless known chunks
+follow them. Layout: RIFF (Multimedia Programming Interface 1.0), WAVE_FORMAT_EXTENSIBLE, EBU Tech 3306
+(RF64), ITU-R BS.2088 (BW64).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .source import CONVERT, NotDecodable
 STREAMED_BYTES = 0x7FFF_0000
 """A size of this much or more was written by a stream, before the length was known."""
 _LEAST_S = 0.1
-"""So little beyond the size that the header tells is no sound."""
+"""If so little follows the samples that the header counts, it isn't taken for audio."""
 _EXTENSIBLE = 0xFFFE
 _READABLE = {0x0001, 0x0002, 0x0003, 0x0006, 0x0007, 0x0011, 0x0031, 0x0050, 0x0055}
 """Format tags that libsndfile reads: PCM, MS ADPCM, float, A-law, u-law, IMA ADPCM, GSM 6.10, MPEG."""
@@ -60,11 +60,11 @@ class WavHeader:
     align: int
     data_at: int
     declared: int
-    """Bytes of samples by the header."""
+    """Bytes of samples according to the header."""
     patches: tuple[tuple[int, int], ...]
-    """Place and width of the fields that tell the size of the samples."""
+    """Position and width in bytes of each field that holds the size of the samples."""
     riff_size: tuple[int, int]
-    """Place and width of the field that tells the file's size, less 8."""
+    """Position and width in bytes of the field that holds the file's size less 8."""
     bw64: bool
 
     @property
@@ -74,7 +74,7 @@ class WavHeader:
 
 
 def wav_header(file: IO[bytes]) -> WavHeader | None:
-    """The header of a WAV file; None if it has no format or no samples' chunk that can be found."""
+    """The header of a WAV file; None if it has no "fmt " chunk before a "data" chunk."""
     head = file.read(12)
     order = {b"RIFF": "<", b"RIFX": ">", b"RF64": "<", b"BW64": "<"}.get(head[:4])
     if order is None or head[8:] != b"WAVE":
@@ -107,9 +107,9 @@ def wav_header(file: IO[bytes]) -> WavHeader | None:
 
 
 def is_for_ffmpeg(header: WavHeader) -> bool:
-    """Whether FFmpeg reads the file's codec, or libsndfile.
+    """Whether FFmpeg reads the file's codec (True) or libsndfile does (False).
 
-    Raises NotDecodable, naming it, if neither does.
+    Raises NotDecodable, naming the codec, if neither does.
     """
     if header.tag in _READABLE or header.tag in _BY_FFMPEG:
         return header.tag in _BY_FFMPEG

@@ -6,8 +6,8 @@ the folder, with speakers by their corpus names ("MEE006").
 
 Recognised by those names. Each participant in turn is the user, and all the others together are the agent, so
 a meeting gives as many recordings as it has headsets. RTTM doesn't say who wears which headset: a speaker's
-is the one that is loudest, by median, while that speaker alone speaks; if two speakers fit one headset, the
-meeting is refused. Labels follow from the segments (`two_channel`).
+headset is the one with the highest median level while only that speaker speaks. If two speakers fit one
+headset, the meeting is refused. Labels follow from the segments (`two_channel`).
 """
 
 from __future__ import annotations

@@ -42,9 +42,9 @@ class Format:
     find: Callable[[Listing, FindOptions], Found]
     load: Callable[[RecordingFiles], Contents]
     details: int = 0
-    """As many files of `RecordingFiles.details` a recording has at least."""
+    """Least number of files in `RecordingFiles.details`."""
     others: int = 0
-    """As many files of further participants it has at least."""
+    """Least number of files in `RecordingFiles.others`."""
 
 
 def read_channels(files: RecordingFiles, max_padding_s: float = MAX_PADDING_S) -> Contents:
@@ -98,9 +98,9 @@ def named_notes(path: Path, notes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def audio_of(details: Path, listing: Listing, names: tuple[str, ...] = ()) -> Path | None:
-    """The audio file that a report belongs to: named in it, of the same stem, or alone in the folder.
+    """The audio file that a report belongs to: one of `names`, of the same stem, or alone in the folder.
 
-    Only names count: a folder in a report is that of another machine.
+    It is searched in the report's own folder: folders named in a report are those of another machine.
     """
     here = listing.audio_by_folder.get(details.parent, ())
     by_name = {path.name: path for path in here}

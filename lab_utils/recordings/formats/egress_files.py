@@ -1,10 +1,10 @@
 """What LiveKit Egress tells about its files: manifests, `EgressInfo`, lists of them, webhooks.
 
-Layout: beside its file Egress writes `<egress id>.json` (livekit/egress, pkg/config/manifest.go):
-`egress_id, room_id, room_name, started_at, ended_at` (Unix nanoseconds), `publisher_identity, track_id,
-track_kind, track_source, files: [{filename, location}]`. An `EgressInfo` is read too, as the API, `lk egress
-list --json` and webhooks give it (livekit_egress.proto; camelCase or snake_case, 64-bit numbers as strings),
-alone, as a list, as `{"items": [...]}` or one a line.
+Layout: beside its file Egress writes `<egress id>.json` (livekit/egress, pkg/config/manifest.go): `egress_id,
+room_id, room_name, started_at, ended_at` (Unix nanoseconds), `publisher_identity, track_id, track_kind,
+track_source, files: [{filename, location}]`. An `EgressInfo` is read too, as the API, `lk egress list --json`
+and webhooks give it (livekit_egress.proto; camelCase or snake_case, 64-bit numbers as strings), alone, as a
+list, as `{"items": [...]}` or one per line.
 """
 
 from __future__ import annotations
@@ -85,14 +85,14 @@ class EgressFile:
 
     egress_id: str
     name: str
-    """Its base name: folders are another machine's."""
+    """Its base name only: folders in the JSON are those of another machine."""
     room_id: str
     room_name: str
     track: str
     identity: str
-    """Of the participant who is heard; empty if not told."""
+    """Identity of the participant in the audio; empty if the JSON doesn't say."""
     started_ns: int
-    """Unix time of its first sample; 0 if not told."""
+    """Unix time of its first sample; 0 if the JSON doesn't say."""
     dual_channel: bool
 
     @property
@@ -112,7 +112,7 @@ class EgressFiles:
 def read_egress(path: Path) -> EgressFiles:
     """The files that a manifest, an EgressInfo or a list of them names.
 
-    Raises BadRecording for another file.
+    Raises BadRecording for any other content.
     """
     found: list[tuple[EgressFile, ...]] = []
     wrong: list[BadRecording] = []
@@ -129,7 +129,7 @@ def read_egress(path: Path) -> EgressFiles:
 
 
 def _infos(path: Path) -> Iterable[Any]:
-    """The objects of a file, out of whatever holds them."""
+    """The egress objects of a file, taken out of lists and wrappers."""
     text = read_text(path)
     try:
         value = json.loads(text)

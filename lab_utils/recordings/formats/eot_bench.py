@@ -40,7 +40,7 @@ OPTIONAL = ("words", "messages")
 MAX_GROUP_BYTES = 2 << 30
 MAX_ID_BYTES = 64 << 20
 TOLERANCE_S = 0.1
-"""Silences and words may end so much after the audio; they are clipped."""
+"""Silences and words may end this much after the audio; they are clipped."""
 
 
 class _Span(Lenient):

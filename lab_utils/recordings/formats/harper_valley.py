@@ -4,11 +4,12 @@ Layout (github.com/cricketclub/gridspace-stanford-harper-valley): `data/audio/ag
 `data/audio/caller/<sid>.wav`, aligned mono files of 8 kHz; `data/transcript/<sid>.json`, a list of segments
 with `speaker_role` ("agent", "caller"), `offset_ms` from the start of the recording, `transcript` (by
 machine), `human_transcript`, and per machine word `word_offsets_ms` (from the segment's start) and
-`word_durations_ms`; `data/metadata/<sid>.json`. `start_ms` counts per channel and is not used: by the
-segments' time stamps it is `offset_ms` that the two channels share.
+`word_durations_ms`; `data/metadata/<sid>.json`. `start_ms` counts separately in each channel and is not used;
+the segments' time stamps show that `offset_ms` has one start for both channels.
 
 Recognised by the folders `audio/agent` and `audio/caller`. Labels come from the words (`two_channel`);
-"[noise]" and the like are no words. A word's text is the human's where both transcripts have as many words.
+"[noise]" and the like are no words. Texts are from the human transcript if it has as many words as the
+machine's, and otherwise from the machine's.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from .base import Contents, Format, read_channels
 
 NAME = "harper_valley"
 MAX_PADDING_S = 30.0
-"""The two channels begin together; who hangs up first is recorded for less long."""
+"""The two channels begin together; the channel of the person who hangs up first is shorter."""
 _ROLES: dict[str, Speaker] = {"agent": "agent", "caller": "user"}
 _WANTED = "a HarperValleyBank transcript: a list of segments with speaker_role, offset_ms and word times"
 Milliseconds = Annotated[float, Field(ge=0.0, le=1e9, allow_inf_nan=False)]

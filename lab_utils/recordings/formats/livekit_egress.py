@@ -1,10 +1,11 @@
-"""LiveKit Egress: audio files per track (or a dual-channel room file), and JSON that tells about them.
+"""LiveKit Egress: one audio file per track (or a dual-channel room file), and JSON that describes them.
 
-Recognised by the key `egress_id` (`egress_files` reads it); the audio are the files of those base names in
-the JSON's folder. Tracks of one room make a recording: the agent is the participant whose identity is the
-agent's name or begins with "agent" (LiveKit names its agents so), the user the other one. A participant who
-left and came back has several files, which are joined. All are placed by `started_at`. A room composite with
-DUAL_CHANNEL_AGENT has the agent left and everybody else right: it is turned round.
+Recognised by the key `egress_id` (`egress_files` reads it). The audio files are those in the JSON's folder
+whose base names it gives. The tracks of one room make a recording. The agent is the participant whose
+identity is the agent's name or begins with "agent" (LiveKit names its agents so); the user is the other one.
+A participant who left and came back has several files, which are joined. All files are placed by
+`started_at`. A room composite with DUAL_CHANNEL_AGENT has the agent left and everybody else right: its
+channels are exchanged.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ MAX_OFFSET_S = 3600.0
 
 @dataclass(frozen=True)
 class _Item:
-    """One file of Egress that is there."""
+    """One audio file of Egress that exists."""
 
     manifest: Path
     audio: Path
@@ -89,7 +90,7 @@ def _items(path: Path, listing: Listing, skipped: list[Skipped]) -> Iterable[_It
 
 
 def _recording(items: list[_Item], options: FindOptions) -> RecordingFiles:
-    """The tracks of one room as a recording; BadRecording if nobody can tell whose they are."""
+    """The tracks of one room as a recording. Raises BadRecording if it is unclear whose they are."""
     people: dict[str, list[_Item]] = {}
     for item in items:
         people.setdefault(item.file.identity or f"\0{item.audio.name}", []).append(item)
@@ -177,7 +178,10 @@ def _provenance(user: EgressFile, agent: EgressFile | None) -> Provenance:
 
 
 def _joined(parts: Sequence[tuple[Path, EgressFile]], origin_ns: int) -> tuple[Pcm, tuple[str, ...]]:
-    """One participant's files at their times after `origin_ns` (0: as if all began at one moment)."""
+    """One participant's files, joined by their start times after `origin_ns`.
+
+    An `origin_ns` of 0 means that the start times are unknown: then only one file can be used.
+    """
     tracks = [_track(path) for path, _ in parts]
     notes = tuple(
         note for (path, _), (_, own) in zip(parts, tracks, strict=True) for note in named_notes(path, own)

@@ -1,10 +1,10 @@
 """What the Node SDK (@livekit/agents) writes otherwise than the Python one: milliseconds and camelCase.
 
-`sessionReportToJSON` gives snake_case with times of the clock and delays in `options` in milliseconds; a
-report that was written with `JSON.stringify` has camelCase too. Latencies and times in `metrics` are seconds
-in both. Which unit a time of the clock has is told by the time itself: seconds since 1970 reach 1e11 in the
-year 5138, milliseconds did in 1973. No other number's unit is told by its size; one that can't be right is
-left out.
+`sessionReportToJSON` gives snake_case, with clock times and the delays in `options` in milliseconds. A report
+that was written with `JSON.stringify` has camelCase too. Latencies and times in `metrics` are seconds in
+both. The unit of a clock time is found by its size: seconds since 1970 reach 1e11 in the year 5138,
+milliseconds did in 1973. The unit of any other number is never guessed from its size; a number that can't be
+right is left out.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 
 _MILLISECONDS_FROM = 1e11
 _LATEST_S = 4.2e9
-"""In 2103."""
+"""Latest accepted clock time, in the year 2103."""
 _LEAST_MS = 10.0
-"""A shorter delay in milliseconds is one in seconds that got there by mistake."""
+"""A delay below this is probably in seconds by mistake."""
 _DELAYS = frozenset(
     (
         "min_interruption_duration",
@@ -40,16 +40,16 @@ _LIFTED = {
     "min_interruption_words": ("interruption", "min_words"),
     "allow_interruptions": ("interruption", "enabled"),
 }
-"""Where `turnHandling` holds what reports show at the top."""
+"""Name of an option at the top of a report -> its group and key in `turnHandling`."""
 
 
 def is_milliseconds(clock: float | None) -> bool:
-    """Whether a time of the clock can only be in milliseconds."""
+    """Whether a clock time can only be in milliseconds."""
     return clock is not None and clock >= _MILLISECONDS_FROM
 
 
 def unix_s(clock: float | None) -> float | None:
-    """A time of the clock in seconds since 1970. Raises ValueError for one that is neither unit's."""
+    """A clock time in seconds since 1970. Raises ValueError for one that makes no sense in either unit."""
     if clock is None:
         return None
     seconds = clock / 1000.0 if is_milliseconds(clock) else clock

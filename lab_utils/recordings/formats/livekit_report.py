@@ -33,9 +33,9 @@ from .livekit_node import is_milliseconds, options_in_seconds, snake_name, unix_
 
 NAME = "livekit_report"
 BEYOND_S = 1.0
-"""Turns may end so much after the audio: LiveKit notes times before the last frame is written."""
+"""Turns may end this much after the audio: LiveKit notes times before the last frame is written."""
 LONGEST_LATENCY_S = 60.0
-"""A longer one is milliseconds taken for seconds."""
+"""A longer latency is probably in milliseconds by mistake."""
 _ROLES: dict[str, Speaker] = {"user": "user", "assistant": "agent"}
 _MODELS = {stage.name: f"{stage.part}_metadata" for stage in STAGES if stage.delays}
 _DETAILS = (
@@ -66,7 +66,7 @@ class _Report(_Either):
     timestamp: Number | None = None
     duration_ms: Number | None = None
     duration: Number | None = None
-    """Of the Node SDK, in milliseconds."""
+    """The Node SDK's name of `duration_ms`."""
     options: dict[str, Any] = Field(default_factory=dict)
     chat_history: _History = _History()
     job_id: str = ""
@@ -89,7 +89,7 @@ _MARKS = ("chat_history", "audio_recording_path", "chatHistory", "audioRecording
 
 
 def is_report(path: Path) -> bool:
-    """Whether a JSON file is a session report, by its keys; those of a long session come after its events."""
+    """Whether a JSON file is a session report, by its keys; a long session's events come before the keys."""
     head = head_of(path)
     if has_key(head, *_MARKS):
         return True
@@ -127,7 +127,7 @@ def find(listing: Listing, _: FindOptions) -> Found:
 
 
 def _named_audio(path: Path) -> tuple[str, ...]:
-    """The name of the audio file in a report; a damaged report names none here, and says so when loaded."""
+    """The name of the audio file in a report; empty for a damaged report (`load` raises its error)."""
     try:
         named = parse(path, _Report, _WANTED).audio_recording_path
     except BadRecording:

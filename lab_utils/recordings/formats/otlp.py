@@ -1,8 +1,8 @@
 """OpenTelemetry: the spans of one LiveKit session as OTLP JSON, with the audio beside it.
 
 Layout: the JSON encoding of OTLP (opentelemetry.io, "OTLP Specification: JSON Protobuf Encoding"), one object
-`{"resourceSpans": [...]}`, or one a line as the collector's file exporter writes it. Span and attribute names
-are those of livekit-agents 1.8.9 (telemetry/trace_types.py and where voice/ sets them):
+`{"resourceSpans": [...]}`, or one per line as the collector's file exporter writes it. Span and attribute
+names are those of livekit-agents 1.8.9 (telemetry/trace_types.py and where voice/ sets them):
 
 - `agent_session` begins with the recording (LiveKit starts its recorder then): its start is time 0;
 - `user_turn`, with `user_speaking` inside, its transcript and delays;
@@ -155,7 +155,7 @@ def read_spans(path: Path) -> list[_Span]:
 
 
 def _objects(text: str) -> Iterable[str]:
-    """The JSON texts of a file: one a line if each line is an object of its own."""
+    """The JSON texts of a file: one per line if each line is a JSON object."""
     lines = [line for line in text.splitlines() if line.strip()]
     one_a_line = len(lines) > 1 and all(line.strip().startswith('{"') for line in lines)
     return lines if one_a_line else [text]
@@ -178,7 +178,7 @@ def _provenance(path: Path, spans: list[_Span]) -> Provenance:
 
 
 def read_turns(path: Path) -> tuple[ObservedTurn, ...]:
-    """The turns in a dump of any number of sessions, by their latencies: their times mean nothing.
+    """The turns in a dump of any number of sessions. Only their latencies can be used, not their times.
 
     Raises BadRecording for what is no OTLP JSON.
     """

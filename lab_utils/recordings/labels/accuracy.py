@@ -1,11 +1,11 @@
-"""How right estimated labels are, kind by kind.
+"""How accurate estimated labels are, by kind.
 
 Goal: judge labels against a label file that is known to be true.
 Conventions: seconds; times of one kind in order, as `Labels.of_kind` gives them.
-Definitions: an estimated label is right if the truth has one of its kind that starts within `NEAR_S` of it,
-one for one, as many pairs as there can be (as for boundaries in mir_eval.segment.detection). Recall is right
-over true, precision right over found; without any they are NaN. Edges are judged on the pairs: median of the
-distance of their starts, and of their ends.
+Definitions: an estimated label is right if a true label of its kind starts within `NEAR_S` of it. Each label
+is in at most one pair, and there are as many pairs as possible (as for boundaries in
+mir_eval.segment.detection). Recall is right / true, precision is right / found; they are NaN if the divisor
+is 0. Edges are judged on the pairs, by the median distance of their starts and of their ends.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ROUNDING_S = 1e-9
 
 
 def label_accuracy(pairs: Sequence[tuple[Labels, Labels]], near_s: float = NEAR_S) -> pd.DataFrame:
-    """Of (found, true) labels of some recordings; one row per kind that occurs.
+    """Accuracy from the (found, true) labels of some recordings; one row per kind that occurs.
 
     Columns: true, found, right, recall, precision, start_off_s, end_off_s.
     """
@@ -55,9 +55,10 @@ def label_accuracy(pairs: Sequence[tuple[Labels, Labels]], near_s: float = NEAR_
 
 
 def match_starts(found_s: Floats, true_s: Floats, near_s: float = NEAR_S) -> Ints:
-    """Pairs (found, true) of positions that are near each other, as many as there can be; shape=(n, 2).
+    """Indices (found, true) of positions that are near each other, as many as possible; shape=(n, 2).
 
-    Both ascending. The earliest that can be paired is: no later choice would leave more for the others.
+    Both arrays must be ascending. The earliest positions that fit are paired: no other choice gives more
+    pairs.
     """
     pairs: list[tuple[int, int]] = []
     i = j = 0

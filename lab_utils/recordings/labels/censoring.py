@@ -1,17 +1,17 @@
-"""Holds that an old agent's own delay hid: how many pauses of a recording could not be seen to their end.
+"""Censored holds: how many pauses of a recording the agent ended before one could see how long they are.
 
 Goal: say how far labels from a human-agent call can be trusted for long holds. Pure: labels in, counts out.
 
 Definitions (design: metrics.md, "Labels from two channels"):
 - An agent's *onset delay* at a pause is the time from its start to the agent's first speech in it, for shifts
   and cut_off pauses; onsets before the user's end (overlaps) say nothing about a delay and are left out.
-- The *shortest delay* is the 5 % quantile of the onset delays, since one lucky early start says little; it
+- The *shortest delay* is the 5 % quantile of the onset delays, since a single early start may be chance. It
   is not estimated from fewer than 5.
-- A pause longer than the shortest delay is *at risk*: the agent might have ended it. Of these, holds were
-  seen whole, cut_off pauses were seen to be holds but their length was changed by the agent, and shifts may
-  be ends of turn or holds that the agent took for one: which, two channels don't tell.
-- Censored are the cut_off pauses and, in number unknown, some of the shifts. `observable_hold_s` is therefore
-  the shortest delay: below it the holds are all there, above it the recording has too few.
+- A pause longer than the shortest delay is *at risk*: the agent might have ended it. Holds among these were
+  seen completely. Pauses that are cut_off are known to be holds, but the agent changed their length. Shifts
+  may be ends of turn, or holds that the agent took for ends of turn: two channels don't tell which.
+- The cut_off pauses are censored, and so is an unknown number of the shifts. `observable_hold_s` is therefore
+  the shortest delay: the recording has all holds below it, and too few above it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LEAST_ONSETS = 5
 
 @dataclass(frozen=True)
 class Censoring:
-    """What an agent's delay lets one see; times in seconds, None if there are too few onsets to tell."""
+    """Which holds can be seen in spite of the agent's delay; times in seconds, None for too few onsets."""
 
     onsets: int
     """Onset delays measured."""
@@ -39,10 +39,10 @@ class Censoring:
     median_delay_s: float | None
     holds: int
     holds_at_risk: int
-    """Holds seen whole although they are longer than that."""
+    """Holds longer than the shortest delay, seen completely all the same."""
     cut_offs: int
     shifts_at_risk: int
-    """Shifts with a longer delay: ends of turn, or holds that the agent ended."""
+    """Shifts longer than the shortest delay: ends of turn, or holds that the agent ended."""
 
     def __str__(self) -> str:
         if self.observable_hold_s is None:
@@ -72,7 +72,7 @@ def onset_delays(labels: Labels) -> Floats:
 
 
 def censoring(*recordings: Labels) -> Censoring:
-    """What can be seen in recordings of one agent, taken together."""
+    """The censoring of all recordings of one agent together."""
     delays = np.concatenate([np.zeros(0), *(onset_delays(labels) for labels in recordings)])
     known = len(delays) >= LEAST_ONSETS
     shortest = float(np.quantile(delays, QUANTILE)) if known else np.inf

@@ -1,8 +1,9 @@
-"""What a person needs to check labels by eye: each label with the words on either side of it, page by page.
+"""What a person needs to check labels by eye: each label with the words before and after it, in pages.
 
-Conventions: seconds from the start of the recording. Before a label stand the user's words; after a hold or
-cut_off the user's, after a shift the agent's, who has taken the floor. A word lies where its middle lies;
-words of another turn of the user, or further than `NEAR_S` away, are left out.
+Conventions: seconds from the start of the recording. Before a label are the user's words. After a hold or
+cut_off are the user's words too; after a shift they are the agent's, who has taken the turn. A word is before
+or after a label if the middle of the word is. Words of another turn of the user, or further away than
+`NEAR_S`, are left out.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ...core.labels import Label, LabelKind, Labels, Speaker, user_turns
 
 NEAR_S = 6.0
 WORDS = 8
-"""Shown on each side."""
+"""Most words shown before and after a label."""
 ROWS = 12
 """Labels on a page."""
 KINDS: tuple[LabelKind, ...] = ("hold", "shift")
@@ -42,12 +43,12 @@ def label_checks(labels: Labels, kinds: Sequence[LabelKind] = KINDS) -> tuple[La
 
 
 def least_sure_first(checks: Sequence[LabelCheck]) -> tuple[LabelCheck, ...]:
-    """By confidence, the least first; equally sure ones in order of time."""
+    """The checks by confidence, the lowest first; those of equal confidence in order of time."""
     return tuple(sorted(checks, key=lambda check: (check.label.confidence, check.number)))
 
 
 def check_page(checks: Sequence[LabelCheck], page: int, rows: int = ROWS) -> tuple[LabelCheck, ...]:
-    """The labels on a page, counted from 1. Raises ValueError for a page that there isn't."""
+    """The labels on a page, counted from 1. Raises ValueError for a page that doesn't exist."""
     pages = -(-len(checks) // rows)
     if not pages:
         raise ValueError("no labels to check: the recording has no hold and no end of turn")

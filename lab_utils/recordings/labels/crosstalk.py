@@ -1,22 +1,25 @@
 """Crosstalk: one speaker's voice leaking, delayed and weaker, into the other's channel.
 
-Goal: tell how strongly and how late a channel carries the other one, so that labels don't take the leak for
-speech. The audio is not changed: the leak is predicted as power by frame and band, and counts as background.
+Goal: measure the gain and the delay of one channel's leak in the other, so that labels don't take the leak
+for speech. The audio is not changed: the leak's power is predicted by frame and band, and counts as
+background.
 
 Conventions: as in `speech_edges`. The *leak* of a source channel into a heard one is one delay and one gain
 per band; `gain_db` is the mean power gain between 300 and 3700 Hz.
 
-Definitions: frames of 128 ms in which the source is loud (within 30 dB of its loudest) and the heard channel
-at least 6 dB weaker; their cross-spectra, each divided by the source's power, are averaged. Its inverse
-transform is the leak's impulse response (Knapp & Carter 1976, "The generalized correlation method for
-estimation of time delay", with Roth's weighting). A peak between 0 and 40 ms that exceeds 10 times the median
-absolute value of the far half is a leak, unless its gain is below -45 dB (the sample calls without a leak
-reach 13 times, with gains under -75 dB). The gain by band is the power of the response within 8 ms of the
-peak: coherent power only, so that noise and double talk add nothing.
+Definitions:
+- Impulse response of the leak: it is measured in the frames of 128 ms in which the source is loud (within 30
+  dB of its loudest) and the heard channel is at least 6 dB weaker. Their cross-spectra, each divided by the
+  source's power, are averaged and transformed back (Knapp & Carter 1976, "The generalized correlation method
+  for estimation of time delay", with Roth's weighting).
+- A peak of the response between 0 and 40 ms is a leak if it exceeds 10 times the median absolute value of the
+  far half, unless its gain is below -45 dB (the sample calls without a leak reach 13 times, with gains under
+  -75 dB).
+- The gain by band is the power of the response within 8 ms of the peak. That is coherent power only, so noise
+  and double talk add nothing.
 
 Known limits: one fixed path for the whole recording. Channels whose clocks drift apart, and leaks through an
-echo canceller, aren't coherent and aren't found. A leak weaker than the channel's noise is neither heard nor
-found.
+echo canceller, aren't coherent and aren't found. A leak weaker than the channel's noise isn't found either.
 """
 
 from __future__ import annotations
@@ -74,7 +77,7 @@ def find_leak(source: Pcm, heard: Pcm) -> Leak | None:
     peak = int(np.argmax(size[: round(MAX_DELAY_S * SAMPLE_RATE_HZ)]))
     if size[peak] < PEAK_RATIO * np.median(size[_FRAME // 4 : 3 * _FRAME // 4]):
         return None
-    # Once more with the source so much later: frames that only overlap in part underrate the gain.
+    # Repeat with the source delayed by the peak: frames that overlap only in part give too low a gain.
     aligned = _response(np.concatenate((np.zeros(peak, np.int16), source[: len(source) - peak])), heard)
     if aligned is None:
         return None
@@ -110,7 +113,7 @@ def _response(source: Pcm, heard: Pcm) -> Floats | None:
     for k in range(0, len(chosen), _CHUNK):
         rows = chosen[k : k + _CHUNK]
         left, right = (np.fft.rfft(x[rows] * window) for x in (a, b))
-        # Each frame weighs alike, however loud the other channel: one shout must not decide.
+        # All frames have equal weight, however loud the other channel is: one shout must not decide.
         weight = 1.0 / np.maximum(np.abs(right) ** 2, 1e-3).mean(axis=1, keepdims=True)
         cross += (weight * np.conj(left) * right).sum(axis=0)
         power += (weight * np.abs(left) ** 2).sum(axis=0)

@@ -1,10 +1,10 @@
-"""Corrections of labels by a person: they are kept with who, when and what, and win over any estimate.
+"""Corrections of labels by a person: stored with who, when and what, and kept by later estimates.
 
-Conventions: a `Change` names the label it is about by its kind and times, as they stand in the file (to 10
-ms). An edited label has confidence 1 and `edited` set. The moment is passed in and must have a time zone.
+Conventions: a `Change` identifies a label by its kind and its times in the file (to 10 ms). An edited label
+has confidence 1 and `edited` set. The time of an edit is an argument and must have a time zone.
 
-Who speaks when follows a corrected silence: user IPUs that reach into it are trimmed, and an IPU that touched
-the old edge of a label that was moved is stretched or trimmed to the new one. Words are left as they are.
+The user's IPUs are adapted to a corrected silence. IPUs that reach into it are trimmed. If a label was moved,
+an IPU that touched its old edge is extended or trimmed to the new edge. Words are left as they are.
 
 Undoing an edit puts labels and IPUs back as they were. It stays in the history, with who undid it and when.
 """
@@ -50,7 +50,7 @@ class Change:
 
 
 def label_at(labels: Labels, at_s: float) -> Label:
-    """The label at a moment, give or take 10 ms: the shortest, if there are several.
+    """The label at a time, to within 10 ms; the shortest if there are several.
 
     Raises ValueError, naming the nearest, if there is none.
     """
@@ -75,11 +75,11 @@ def edit_labels(
     when: dt.datetime,
     estimated: Labels | None = None,
 ) -> Labels:
-    """Apply a person's changes to a label file, whole or not at all, and return the labels that result.
+    """Apply a person's changes to a label file, all or none, and return the resulting labels.
 
-    The history grows by one entry. `estimated`: what the file begins with if it doesn't exist yet. Raises
-    BadLabels if a label to change isn't in the file or if the result would contradict itself, and ValueError
-    without changes, a name or a time zone.
+    The history gets one more entry. `estimated`: the labels to begin with if the file doesn't exist yet.
+    Raises BadLabels if a label to change isn't in the file or if the result would contradict itself, and
+    ValueError without changes, a name or a time zone.
     """
     _check_person(who, when)
     if not changes:
@@ -88,7 +88,7 @@ def edit_labels(
     def edited(content: LabelFile | None) -> LabelFile:
         if content is None:
             begun = None if estimated is None else LabelFile.of(estimated, _recording(path))
-            content = begun or read_label_file(path)  # which says that there is none
+            content = begun or read_label_file(path)  # raises: no such file
         before = labels = content.to_labels()
         for change in changes:
             labels = _applied(path, labels, change)
@@ -104,10 +104,10 @@ def edit_labels(
 
 
 def undo_edit(path: str | Path, who: str, when: dt.datetime) -> tuple[Labels, EditEntry]:
-    """Take back the last edit of a label file that hasn't been undone; the labels that result, and that edit.
+    """Undo the last edit of a label file that isn't undone yet; returns the resulting labels and that edit.
 
-    Raises BadLabels if there is none, or if who speaks when is no longer as the edit left it, and ValueError
-    without a name or a time zone.
+    Raises BadLabels if there is none, or if the labels and IPUs that it made have changed since, and
+    ValueError without a name or a time zone.
     """
     _check_person(who, when)
     taken_back: list[EditEntry] = []
@@ -131,7 +131,7 @@ def undo_edit(path: str | Path, who: str, when: dt.datetime) -> tuple[Labels, Ed
 
 
 def update_labels(path: str | Path, estimated: Labels) -> Labels:
-    """Write an estimate to a label file without losing what a person has said there; returns the result.
+    """Write an estimate to a label file without losing a person's edits there; returns the result.
 
     Without a file, or without edits in it, the estimate is written as it is. The history stays.
     """
@@ -146,10 +146,11 @@ def update_labels(path: str | Path, estimated: Labels) -> Labels:
 
 
 def merge_edited(estimated: Labels, known: Labels, edits: Sequence[EditEntry] = ()) -> Labels:
-    """The estimate with a person's labels in place of its own wherever they meet.
+    """The estimate with a person's labels, which replace the estimated ones that they meet.
 
-    An estimated label is dropped if an edited one overlaps it or starts within 10 ms of it, or if a person
-    has removed or changed a label there and the estimate's is of the kind that was refused.
+    Two labels meet if they overlap or start within 10 ms of each other. An estimated label is dropped if it
+    meets an edited one. It is also dropped if it meets a label that a person has removed or changed, and has
+    that label's old kind.
     """
     own = [label for label in known.labels if label.edited]
     refused = [
@@ -196,12 +197,12 @@ def _difference(before: Labels, after: Labels) -> Replaced:
 
 
 def _put_back(labels: Labels, replaced: Replaced) -> Labels | None:
-    """The labels without what was put in and with what was taken out; None if it isn't all there as it was.
+    """The labels with an edit undone; None if what the edit made has changed since.
 
-    An IPU may have been given a text since (`lab transcribe`): that stays.
+    An IPU may have got a text since the edit (`lab transcribe`): that text is kept.
     """
     rest, ipus = list(labels.labels), list(labels.ipus)
-    pieces: list[tuple[Ipu, str]] = []  # with the text it had right after the edit
+    pieces: list[tuple[Ipu, str]] = []  # an IPU, and its text right after the edit
     for entry in replaced.new_labels:
         if (label := entry.to_label()) not in rest:
             return None
@@ -244,7 +245,7 @@ def _applied(path: str | Path, labels: Labels, change: Change) -> Labels:
 
 
 def _moved(ipus: Sequence[Ipu], before: Label, after: Label) -> tuple[Ipu, ...]:
-    """User IPUs that touched the old silence, up to the new one's edges."""
+    """The IPUs; those of the user that touched the old silence now touch the new one."""
     moved = []
     for ipu in ipus:
         if ipu.speaker == "user" and abs(ipu.end_s - before.start_s) <= ROUNDING_S:
@@ -258,7 +259,7 @@ def _moved(ipus: Sequence[Ipu], before: Label, after: Label) -> tuple[Ipu, ...]:
 
 
 def _trimmed(ipus: Sequence[Ipu], silence: Label) -> tuple[Ipu, ...]:
-    """The IPUs without what the user says in a silence; one that goes on after it is split, text in front."""
+    """The IPUs with the silence cut out of the user's; if one is split, its first part has the text."""
     kept: list[Ipu] = []
     for ipu in ipus:
         if ipu.speaker != "user" or ipu.end_s <= silence.start_s or ipu.start_s >= silence.end_s:

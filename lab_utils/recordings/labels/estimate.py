@@ -1,23 +1,23 @@
 """Labels of a recording without a label file: from the audio and the VAD's probabilities of both channels.
 
-Goal: `two_channel`'s labels from spans that are as true as can be had: edges placed by the spectrum, the
-other speaker's leak not taken for speech, and a confidence for each label that was measured. Pure and
-deterministic.
+Goal: `two_channel`'s labels from accurate spans: their edges are placed by the spectrum, and the other
+speaker's leak isn't taken for speech. Each label has a confidence that was measured. Pure and deterministic.
 
 Conventions: as in `speech_edges` and `two_channel`. The probabilities are those of LiveKit's unsmoothed VAD.
 
 Definitions:
-- *Crosstalk* are frames in which the leak that `crosstalk` predicts would itself be loud, while the channel
-  isn't loud against background + twice the leak. A VAD window most of whose frames are crosstalk counts as
-  silent; in a channel with a leak, speech without any loud run is dropped.
-- Three variants of the spans (`VARIANTS`), from easily to hardly convinced; the middle one gives the labels.
-- Confidence: the probability that a label is right, meaning that the truth has one of its kind that starts
-  within 0.25 s. A logistic function of the variants' agreement, the SNR of the user's channel and, for a
-  hold, its length over 0.2 s: short ones may be a stop consonant. Fitted to the 12 sample calls as they are
-  and under nine conditions of `degrade` (3,297 holds, 1,010 shifts; 95 and 99 % right). Judged on calls left
-  out of the fit, said and true share agree within 1.5 points in every bin of 30 labels or more. Backchannels
-  were right in 164 of 165 cases. No sample has a cut_off: half the agreement is a guess, and its reason says
-  so.
+- A frame is *crosstalk* if the leak that `crosstalk` predicts would itself be loud, and the channel isn't
+  loud against background + twice the leak. A VAD window counts as silent if most of its frames are crosstalk.
+  In a channel with a leak, a span of speech without any loud run is dropped.
+- There are three variants of the spans (`VARIANTS`), with low, middle and high thresholds for speech. The
+  middle one gives the labels.
+- Confidence: the probability that a label is right, meaning that a true label of its kind starts within 0.25
+  s of it. It is a logistic function of the variants' agreement, the SNR of the user's channel and, for a
+  hold, its length over 0.2 s (a shorter silence may be a stop consonant). It was fitted to the 12 sample
+  calls as they are and under nine conditions of `degrade` (3,297 holds, 1,010 shifts; 95 and 99 % right). On
+  calls left out of the fit, confidence and share of right labels agree within 1.5 points in every bin of 30
+  labels or more. Backchannels were right in 164 of 165 cases. No sample has a cut_off: its confidence, half
+  the agreement, is a guess, and its reason says so.
 
 Known limits: sounds of the user's room that the VAD takes for speech stay in; in noise the soft end of a
 word is lost and the true end of speech is placed up to 0.15 s early (10 dB SNR: median 0.04 s).
@@ -50,18 +50,18 @@ from .speech_edges import (
 from .two_channel import Limits, label_with_confidence, to_ipus
 
 ESTIMATE_LIMITS = Limits(min_speech_s=0.05)
-"""As `Limits`, but spans with placed edges lack the VAD's decay: a short "it's" is 0.1 s long."""
+"""Spans with placed edges lack the VAD's decay, so speech may be shorter: a short "it's" is 0.1 s long."""
 LEAK_MARGIN = 2.0
-"""A leak is predicted to within 3 dB."""
+"""Factor on the predicted power of a leak, which is exact to within 3 dB."""
 LEAST_WINDOWS = 2
-"""Fewer windows of speech in a row are a click."""
+"""Fewer windows of speech in a row count as a click."""
 _LEAST_SILENT = 100
 """Frames that are enough for a background."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """How much it takes to call something speech."""
+    """Thresholds at which something counts as speech."""
 
     activation: float
     deactivation: float
@@ -83,7 +83,7 @@ class Calibration:
     disagreement: float
     """Per share of the variants that disagree."""
     snr: float
-    """Per 10 dB, from 20 dB; beyond 5 and 30 dB it changes nothing more."""
+    """Per 10 dB above 20 dB; an SNR below 5 or above 30 dB counts as 5 or 30 dB."""
     length: float = 0.0
     """Per second over 0.2 s, up to 0.7 s."""
 
@@ -103,7 +103,7 @@ BACKCHANNEL_CONFIDENCE = 0.99
 
 @dataclass(frozen=True)
 class ChannelEvidence:
-    """What one channel says about speech, by frame and window."""
+    """What one channel's audio shows about speech, by frame and by VAD window."""
 
     powers: Floats
     """shape=(frames, BANDS)"""
@@ -135,7 +135,7 @@ class ChannelEvidence:
 def channel_evidence(
     user: Pcm, agent: Pcm, user_p: Floats, agent_p: Floats
 ) -> tuple[ChannelEvidence, ChannelEvidence]:
-    """What each channel says about its speaker, the leak of the other one included; both equally long."""
+    """The evidence of each channel, with the leak from the other one; both must be equally long."""
     powers = band_powers(user), band_powers(agent)
     leaks = find_leak(agent, user), find_leak(user, agent)
     p = by_frame(user_p, len(powers[0])), by_frame(agent_p, len(powers[1]))
@@ -180,7 +180,7 @@ def estimate_labels(
 
 
 def estimate_speech(pcm: Pcm, probabilities: Floats) -> Floats:
-    """One channel's IPUs, heard alone; shape=(n, 2)."""
+    """The IPUs of one channel, estimated without the other channel; shape=(n, 2)."""
     powers = band_powers(pcm)
     noise = background(powers, by_frame(probabilities, len(powers)) < EDGES.silent_below)
     variant = VARIANTS[len(VARIANTS) // 2]
@@ -190,7 +190,7 @@ def estimate_speech(pcm: Pcm, probabilities: Floats) -> Floats:
 
 
 def calibrated(label: Label, snr_db: float) -> Label:
-    """A label whose confidence is the variants' agreement, with a measured confidence and its grounds."""
+    """The label with a measured confidence in place of the agreement, which its reason now names."""
     agreement = label.confidence
     reason = f"{label.reason}; {round(agreement * len(VARIANTS))} of {len(VARIANTS)} thresholds agree"
     if label.kind in CALIBRATION:

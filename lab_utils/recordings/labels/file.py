@@ -8,17 +8,17 @@
      "words":  [{"speaker": "user", "start_s": 1.0, "end_s": 1.4, "text": "hello"}, …]}
 
 Times are seconds from the start of the recording, within [0, duration_s]. Each list is in order of start
-(ipus and words: each speaker's own). `format`, `version`, `duration_s`, `ipus` and `labels` are required;
-the rest has defaults. Kinds are those of `records.Label`. Unknown keys are refused.
+(ipus and words: each speaker's own). `format`, `version`, `duration_s`, `ipus` and `labels` are required; the
+rest has defaults. Kinds are those of `core.labels.Label`. Unknown keys are refused.
 
 A label that a person has set carries `"edited": true`, and the file then has a history, oldest first:
 
      "edits": [{"who": "Ada", "when": "2026-05-04T10:30:00+00:00", "changes": [
        {"before": {"kind": "hold", "start_s": 2.5, "end_s": 3.1}, "after": {"kind": "shift", …}, "why": ""}]}]
 
-Without `before` a label was added, without `after` it was removed. `label_edits` makes such entries; there
-they also have `replaced` (what to put back to undo them) and, once undone, `undone` (by whom and when). Files
-without edits have neither key and are read and written as before.
+Without `before` a label was added, without `after` it was removed. `edits` makes such entries, and gives them
+`replaced` (what to put back to undo them) and, once undone, `undone` (by whom and when). Files without edits
+have none of these keys.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class LabelFile(Frozen):
     edits: tuple[EditEntry, ...] | None = None
 
     def to_labels(self) -> Labels:
-        """The labels as they travel through the package."""
+        """The labels as the rest of the package uses them."""
         return Labels(
             duration_s=self.duration_s,
             ipus=tuple(Ipu(**entry.model_dump()) for entry in self.ipus),
@@ -233,7 +233,7 @@ Named = tuple[str, _Timed]
 
 
 def _findings(content: LabelFile) -> Iterator[str]:
-    """What is wrong with times that are numbers; nothing for a sound file."""
+    """What is wrong with the times; nothing for a valid file."""
     ipus = [(f"ipus[{k}]", ipu) for k, ipu in enumerate(content.ipus)]
     labels = [(f"labels[{k}]", label) for k, label in enumerate(content.labels)]
     words = [(f"words[{k}]", word) for k, word in enumerate(content.words)]

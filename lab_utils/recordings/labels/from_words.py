@@ -1,6 +1,6 @@
-"""Labels from the times of words that somebody has aligned, or from speakers' segments.
+"""Labels from the known times of words.
 
-The definitions are those of `two_channel`; a speaker's words are its speech.
+The definitions are those of `two_channel`; the speech of a speaker is the speaker's words.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..audio import BadRecording
 from .two_channel import label_two_channels
 
 BEYOND_S = 0.25
-"""Words may end so much after the audio (alignments round up); they are clipped."""
+"""Words may end this much after the audio (alignments round up); they are clipped."""
 
 
 def labels_from_words(

@@ -1,14 +1,15 @@
-"""How long holds are, although an old agent ended some of them: Kaplan-Meier beside the naive curve.
+"""How long holds are, although the recorded agent ended some of them: a Kaplan-Meier and a naive estimate.
 
-Goal: say how much an old agent's delay hides of long holds. Pure: labels in, curves out.
-Conventions: seconds; a curve is the share of holds longer than a length, after each length seen.
+Goal: say how many long holds the recorded agent's delay hides. Pure: labels in, curves out.
+Conventions: seconds; a curve gives, for each length seen, the share of holds longer than that.
 Definitions (design: metrics.md, "Labels from two channels"):
-- A hold was seen to its end. A `cut_off` pause is a hold of which only the part up to the agent's first
-  speech in it was seen: it was at least that long (censored).
-- Naive: the holds alone, as if no pause had been cut off. Kaplan & Meier 1958, "Nonparametric estimation from
-  incomplete observations": a cut-off pause counts among those that may still be longer until it was cut off.
-- The estimate is a lower bound of what was hidden. The old detector did not cut off pauses at random, and a
-  caller who gave up the floor looks like an end of turn: such holds are in neither curve.
+- The length of a hold is known. Of a `cut_off` pause only the part up to the agent's first speech in it was
+  seen: it is a hold of at least that length (censored).
+- Naive: the holds alone, as if no pause had been cut off. Estimated: Kaplan & Meier 1958, "Nonparametric
+  estimation from incomplete observations". A cut-off pause counts among the holds that may still be longer,
+  up to the length at which it was cut off.
+- The estimate is a lower bound. The recorded agent's detector did not cut off pauses at random, and if a
+  caller stops speaking when cut off, the hold looks like an end of turn and is in neither curve.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ LEAST_HOLDS = 10
 
 @dataclass(frozen=True)
 class HoldLengths:
-    """Two curves of the share of holds that are longer."""
+    """Two curves: for each length, the share of holds that are longer."""
 
     length_s: Floats
     """Each length at which a curve falls, shape=(n,)."""
     naive: Floats
-    """Of the holds seen to their end, shape=(n,)."""
+    """From the holds alone, shape=(n,)."""
     estimated: Floats
-    """With the cut-off pauses as holds of at least their length, shape=(n,)."""
+    """From the holds, and the cut-off pauses as holds of at least their length, shape=(n,)."""
     holds: int
     cut_offs: int
 

@@ -1,27 +1,28 @@
 """Where speech begins and ends, to 10 ms: a voice-activity detector finds it, the spectrum places its edges.
 
-Goal: spans close to what the ear calls speech, in quiet and in noise. LiveKit's VAD knows speech from noise
-but its probability decays 60 to 110 ms after the last sound, which hides pauses of 0.2 to 0.3 s; energy knows
-edges but not speech. So the VAD says where speech is and energy moves each edge, within limits.
+Goal: spans close to what a person hears as speech, in quiet and in noise. LiveKit's VAD tells speech from
+noise, but its probability decays only 60 to 110 ms after the last sound, which hides pauses of 0.2 to 0.3 s.
+Energy shows edges but can't tell speech from noise. So the VAD says where speech is, and energy moves each
+edge within limits.
 
 Conventions: int16 mono audio at 16 kHz; frames of 20 ms every 10 ms, frame k centred on k * 10 ms; band
 powers have shape=(frames, BANDS), samples scaled to [-1, 1]; spans are `[start, end)` in seconds, shape=(n,
 2).
 
 Definitions:
-- Likelihood ratio of a frame: the mean over bands of g - log g - 1, g = power / background where that is
-  above 1 (else 0): how much likelier the frame is with speech than without. Sohn, Kim & Sung 1999, "A
+- Likelihood ratio of a frame: how much likelier it is with speech than without. It is the mean over bands of
+  g - log g - 1 with g = power / background; bands with g below 1 count as 0. Sohn, Kim & Sung 1999, "A
   statistical model-based voice activity detection", eq. 3-5, with the a-priori SNR at its maximum-likelihood
   value.
-- Background: by band, the mean over frames that the VAD calls silent (probability < 0.1), from the mean of
-  the logarithm, which a stray sound hardly moves. Sounds known to be another's (crosstalk) are added by
-  frame.
+- Background: for each band, the mean power of the frames that the VAD calls silent (probability < 0.1). It is
+  computed from the mean of the logarithm, which a single loud sound hardly changes. Known crosstalk is added
+  by frame.
 - A frame is *loud* if its ratio is above 1 and it is within 45 dB of the loudest speech (the 98th
   percentile), as in the sample calls. Loud runs under 30 ms are dropped.
-- Speech starts where the VAD's probability reaches `activation`, ends where it falls below `deactivation`;
-  then the start moves to the first loud run that ends after it, by at most 0.15 s earlier or 0.03 s later,
-  and the end to the end of the last loud run that starts before it, by at most 0.10 s earlier or 0.03 s
-  later.
+- The VAD's speech starts where its probability reaches `activation` and ends where it falls below
+  `deactivation`. The start then moves to the start of the first loud run that ends after it, by at most 0.15
+  s earlier or 0.03 s later. The end moves to the end of the last loud run that starts before it, by at most
+  0.10 s earlier or 0.03 s later.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ POWER_FLOOR = 1e-9
 _FFT = 512
 _CHUNK = 16_384
 _EULER = 0.5772156649
-"""-E[log x] of exponentially distributed power x of mean 1: from the mean logarithm to the mean."""
+"""-E[log x] of exponentially distributed power x of mean 1; added to a mean logarithm to get the mean."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def vad_spans(probabilities: Floats, activation: float, deactivation: float, win
 def place_edges(coarse: Floats, loud: Bools, limits: EdgeLimits = EDGES) -> Floats:
     """The VAD's spans with their edges moved to those of loud runs, within limits; shape=(m, 2), m <= n.
 
-    Spans stay in order and never overlap; one of which nothing is left is dropped.
+    Spans stay in order and never overlap; a span that becomes empty is dropped.
     """
     runs = runs_of(loud) * HOP_S
     placed: list[tuple[float, float]] = []

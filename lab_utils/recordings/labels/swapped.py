@@ -6,15 +6,16 @@ Conventions: int16 samples at 16 kHz, shape=(n,); frames of 20 ms; levels in dB 
 speech if its level is above -60 dB, within 30 dB of the channel's loud frames (their 95th percentile), and
 nearer to these than to its quiet ones (10th percentile): noise on the line is no speech.
 
-An agent, above all a synthetic one, gives itself away by four signs:
+Four signs of an agent, above all of a synthetic one:
 - it speaks *first* (by at least 0.3 s: it greets);
 - it speaks *longer* in all (by at least a tenth);
 - its loudness is more *uniform* (the standard deviation of its speech level is at least 1 dB less);
 - its pauses are *digitally silent* (half of the frames without speech are below -90 dB, the other's aren't).
 
-To speak first and any other sign on the user's side, and none but evenness on the agent's, are worth a word.
-The signs are weak one by one: a caller may say "hello?" first, and a telephone line fills every pause with
-noise. Many exchanged recordings show too few; a sound one hardly ever shows them.
+An exchange is suggested if the user's channel speaks first and shows one more sign, and the agent's channel
+shows none except uniform loudness. Each sign alone is weak: a caller may say "hello?" first, and a telephone
+line fills every pause with noise. Many exchanged recordings show too few signs; a correct one hardly ever
+shows enough.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def suspect_swap(user: Pcm, agent: Pcm) -> str | None:
     if one is None or two is None:
         return None
     signs = _signs(one, two)
-    against = set(_signs(two, one)) - {_UNIFORM}  # a noisy line sounds even, too
+    against = set(_signs(two, one)) - {_UNIFORM}  # noise makes loudness uniform too
     if len(signs) < 2 or signs[0] != _FIRST or against:
         return None
     return f"the user's channel behaves like an agent's: it {', '.join(signs)}"

@@ -1,7 +1,7 @@
 """Labels of a recording from who speaks when on its two channels.
 
 Goal: tell the pauses inside the user's turns (holds) from the ends of turns (shifts) without a transcript,
-and keep apart what can't be told. Pure: spans in, labels out.
+and give no label where that can't be told. Pure: spans in, labels out.
 
 Conventions: times are float seconds from the start of the recording; spans have shape=(n, 2), rows
 `[start, end)`. They come from a voice-activity detector and share its errors: an end that the detector sees
@@ -12,19 +12,21 @@ Skantze 2021, "Turn-taking in conversational systems and human-robot interaction
 are fields of `Limits`):
 
 - IPU: a speaker's spans merged over silences < 0.2 s; those < 0.1 s are then dropped as noise.
-- The user's *backchannel*: a user IPU <= 1.0 s, of at most 2 words if words are known (a word counts where
-  its middle lies), at least 1.0 s from any other user IPU, that begins while the agent speaks, and the agent
-  goes on: it still speaks at its end, or resumes within 1.0 s. It takes no part in what follows.
+- The user's *backchannel*: a user IPU that meets all of these conditions. It lasts <= 1.0 s. It has at most 2
+  words if words are known (a word belongs to the IPU that contains its middle). It is at least 1.0 s from any
+  other user IPU. It begins while the agent speaks, and the agent goes on: the agent still speaks at its end,
+  or resumes within 1.0 s. Backchannels are ignored in what follows.
 - A *pause* is the user's silence from the end of one IPU to the start of the next. An agent IPU that began
-  before the user's IPU did and ends within 1.0 s of that IPU's end *gives way* and takes no floor. Of the
-  agent's other IPUs that overlap the pause, the first begins at a (or at the pause's start, if earlier):
-  - no agent speech at all: *hold*;
-  - the user goes on within 1.0 s of a, and the agent's speech then ends within 1.0 s: *cut_off*, a pause
-    inside the user's turn that the agent spoke into. An agent's backchannel ("mm-hm") in a pause is one of
-    these, with its own reason, so it ends no turn; one during the user's speech changes nothing;
-  - otherwise the agent takes the floor: *shift*, from the user's end to a;
-  - only agent speech that gives way: no label, for it may be either.
-- After the user's last IPU: *shift* if the agent, not giving way, still speaks or speaks later; else no
+  before the user's IPU before the pause, and ends within 1.0 s of that IPU's end, *gives way* and doesn't
+  take the turn. Let a be the start of the first other agent IPU that overlaps the pause (or the pause's
+  start, if that is later). The pause is:
+  - a *hold* if the agent doesn't speak in it at all;
+  - a *cut_off* if the user goes on within 1.0 s of a, and the agent's speech then ends within 1.0 s: a pause
+    inside the user's turn in which the agent spoke. An agent's backchannel ("mm-hm") in a pause is also a
+    cut_off, with its own reason, so it ends no turn. One during the user's speech changes nothing;
+  - without a label if only agent speech that gives way overlaps it: it may be a hold or a shift;
+  - otherwise a *shift*, from the user's end to a: the agent takes the turn.
+- After the user's last IPU: a *shift* if an agent IPU that doesn't give way continues or follows; else no
   label.
 
 Known limits: a machine as agent ends every pause that would have been longer than its own delay: long holds
@@ -74,9 +76,9 @@ def label_two_channels(
 ) -> Labels:
     """IPUs and labels (of confidence 1) from the speech spans of both channels, shape=(n, 2) and (m, 2).
 
-    `words`, where they are known, only tell backchannels: times and texts are otherwise not looked at.
-    Spans are clipped to [0, duration_s]. Raises ValueError for another shape, for NaN and for an end before
-    its start. Don't call this for a recording without an agent channel: every pause would be a hold.
+    `words`, if known, only serve to recognise backchannels. Spans are clipped to [0, duration_s]. Raises
+    ValueError for another shape, for NaN and for an end before its start. Don't call this for a recording
+    without an agent channel: every pause would be a hold.
     """
     user = to_ipus(user_spans, duration_s, limits)
     agent = to_ipus(agent_spans, duration_s, limits)
@@ -140,7 +142,7 @@ def to_ipus(spans: Floats, duration_s: float, limits: Limits = LIMITS) -> Floats
 
 
 def words_in(ipus: Floats, words: Sequence[Word]) -> Ints:
-    """The user's words in each IPU, counted where their middle lies; zeros if none are known; shape=(n,)."""
+    """Number of the user's words whose middle is in each IPU; zeros if no words are known; shape=(n,)."""
     middles = np.array([word.middle_s for word in words if word.speaker == "user"])
     return np.array([np.count_nonzero((a <= middles) & (middles < b)) for a, b in ipus], dtype=np.int64)
 

@@ -1,7 +1,7 @@
 """Change a label file so that nobody's work is lost: read, changed and written under a lock.
 
-Of two writers the second waits for the first and sees what it wrote. What another program (an editor) wrote
-between reading and writing is noticed: then nothing is written, and an error says so.
+Of two writers the second waits for the first and reads what it wrote. If another program (an editor) has
+changed the file between reading and writing, nothing is written, and an error says so.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from .file import BadLabels, LabelFile, read_label_file, write_label_file
 
 
 def update_label_file(path: str | Path, change: Callable[[LabelFile | None], LabelFile]) -> LabelFile:
-    """Write what `change` makes of a label file's content, None if there is no file; returns it.
+    """Write and return the result of `change`, which gets the file's content (None without a file).
 
     Raises BadLabels, and writes nothing, if the file can't be read, if the result would contradict itself, or
-    if another program has changed the file meanwhile. What `change` raises leaves the file as it is.
+    if another program has changed the file meanwhile. If `change` raises, the file stays as it is.
     """
     target = as_path(path)
     if not is_local(target):

@@ -1,11 +1,10 @@
 """Transcripts: the words of each channel with their times, by Whisper (faster-whisper), on this machine.
 
 Goal: words of recordings that come without a transcript, at many times real time on a CPU.
-Conventions: int16 mono audio at 16 kHz; seconds from the start of the recording. Whisper hears the stretches
-in which the VAD found speech and nothing else (`pieces`), so silence costs no time and can't become text;
-words without speech under them are dropped (`spans.heard_words`). Decoding is greedy at temperature 0: the
-same audio gives the same words, whatever the number of threads; another kind of processor may round
-differently.
+Conventions: int16 mono audio at 16 kHz; seconds from the start of the recording. Whisper gets only the parts
+in which the VAD found speech (`pieces`), so silence takes no time and can't become text. Words during which
+the VAD found no speech are dropped (`spans.heard_words`). Decoding is greedy at temperature 0: the same audio
+gives the same words, whatever the number of threads; another kind of processor may round differently.
 """
 
 from __future__ import annotations
@@ -94,13 +93,13 @@ def _words(
     speaker: Speaker,
     language: str,
 ) -> Iterator[Word]:
-    """Whisper's words about one pack of pieces, in recording time."""
+    """Whisper's words for one pack of pieces, with times in the recording."""
     heard = (
         Word(speaker, float(word.start), float(word.end), word.word.strip())
         for word in whisper.words(sound, language)
     )
     for word in given_room(word for word in heard if word.text):
-        # Where two pieces meet Whisper hears a pause, and stretches the words beside it across the seam.
+        # Whisper may extend a word from one piece into the next: keep the part with most speech.
         spans = times_of(pieces, word.start_s, word.end_s)
         start_s, end_s = max(spans, key=lambda span: (speech_s(mask, *span), span[1] - span[0]))
         yield replace(word, start_s=start_s, end_s=end_s)

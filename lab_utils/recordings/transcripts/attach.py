@@ -1,4 +1,4 @@
-"""Words put into labels. What is there already, by hand or by import, stays."""
+"""Adds words to labels. Words and texts that are there already, by hand or by import, are kept."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from dataclasses import replace
 from ...core.labels import Ipu, Labels, Speaker, Word
 
 NEAR_S = 0.3
-"""A word outside every IPU still belongs to one that is this near."""
+"""A word outside every IPU still belongs to the nearest one if that is this near."""
 
 
 def with_words(labels: Labels, words: Sequence[Word], source: str = "") -> Labels:
     """Labels with the words of those speakers of whom they have none, and with their IPUs' texts.
 
-    A speaker of whom the labels have any word or any text is left alone: imported and corrected transcripts
-    win. A word belongs to the IPU it overlaps most, or to the nearest within 0.3 s; every word is kept among
-    the words. `source` is added to that of the labels if any word is. Words past the end are left out.
+    A speaker of whom the labels have any word or any text is left unchanged, so that imported and corrected
+    transcripts are kept. A word belongs to the IPU it overlaps most, or to the nearest within 0.3 s; every
+    word is kept among the words. `source` is added to that of the labels if any word is. Words past the end
+    are left out.
     """
     texts = {ipu.speaker for ipu in labels.ipus if ipu.text.strip()}
     known: set[Speaker] = texts | {word.speaker for word in labels.words}
@@ -43,7 +44,7 @@ def source_of(model: str, version: str) -> str:
 
 
 def _ipu_of(word: Word, ipus: Sequence[Ipu]) -> int | None:
-    """The place of the word's IPU; the gap to an IPU that it overlaps is negative."""
+    """Index of the word's IPU: the one with the smallest gap, which is negative where they overlap."""
     gaps = [
         (max(ipu.start_s, word.start_s) - min(ipu.end_s, word.end_s), k)
         for k, ipu in enumerate(ipus)

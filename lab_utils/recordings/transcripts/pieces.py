@@ -1,8 +1,8 @@
 """Speech packed for Whisper, which takes as long over 30 s of silence as over 30 s of speech.
 
 Conventions: a piece is a half-open range of samples of the channel. A pack is some pieces in order, at most
-30 s together: what Whisper hears at once, with the silences between its pieces cut out. Pieces keep `PAD_S`
-of the silence around them, so that two neighbours are never run together.
+30 s together: what Whisper gets at once, with the silences between its pieces cut out. Pieces keep `PAD_S` of
+the silence around them, so that the speech of two neighbours is never joined directly.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ...core.timeline import SAMPLE_RATE_HZ, WINDOW_SAMPLES, Floats, to_samples
 PAD_S = 0.4
 """Kept before and after speech, as faster-whisper's own filter does."""
 MOST_SAMPLES = 30 * SAMPLE_RATE_HZ
-"""Whisper's window."""
+"""Length of Whisper's window."""
 SEARCH_SAMPLES = 10 * SAMPLE_RATE_HZ
 """Speech longer than the window is cut at its least probable moment in the last ten seconds of a window."""
 
@@ -37,7 +37,8 @@ class Piece:
 def pack(speech: Floats, probabilities: Floats, samples: int) -> list[list[Piece]]:
     """Packs of the speech, shape=(n, 2) seconds, of a channel with so many samples.
 
-    Pieces lie in order and don't overlap; together they hold all speech. `probabilities` by window.
+    Pieces are in order and don't overlap; together they hold all speech. `probabilities`: the VAD's,
+    shape=(windows,).
     """
     pad = to_samples(PAD_S)
     padded: list[Piece] = []
@@ -75,9 +76,9 @@ def sound_of(pcm: Pcm, pieces: list[Piece]) -> NDArray[np.float32]:
 
 
 def times_of(pieces: list[Piece], start_s: float, end_s: float) -> list[tuple[float, float]]:
-    """Seconds of the recording that a span of a pack's time stands for: one span per piece that it touches.
+    """A span of a pack's time as spans of the recording, in seconds: one per piece that it touches.
 
-    At least one; a span past the pack's end is taken for its last moment.
+    At least one span is returned; a span after the pack's end becomes the pack's last moment.
     """
     start, end = start_s * SAMPLE_RATE_HZ, end_s * SAMPLE_RATE_HZ
     spans: list[tuple[float, float]] = []

@@ -1,8 +1,9 @@
-"""Where a VAD trace has speech, and what that says about words.
+"""Where a VAD trace has speech, and which words were spoken according to it.
 
-Conventions: a mask has one truth value per 32 ms window of the audio. Speech here is generous (`SPEECH`):
-what it leaves out is surely none. On this project's samples one of 2,286 spoken words has less than 64 ms of
-it; silence, white and pink noise, dialling tones, chords, melodies and clicks stay below 0.15 throughout.
+Conventions: a mask has one truth value per 32 ms window of the audio. The threshold (`SPEECH`) is low:
+windows below it surely have no speech. On this project's samples one of 2,286 spoken words has less than 64
+ms of speech by this mask; silence, white and pink noise, dialling tones, chords, melodies and clicks stay
+below 0.15 throughout.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from ...core.traces import Bools, VadTrace
 SPEECH = 0.3
 """Windows with this probability or more have speech."""
 TOLERANCE_S = 0.1
-"""Whisper's word times are about this exact: so much beside a word is looked at too."""
+"""Error of Whisper's word times: this much before and after a word is searched for speech too."""
 LEAST_WINDOWS = 2
-"""A word with fewer windows of speech (64 ms) in its span, or beside it, was not spoken."""
+"""A word with fewer windows of speech (64 ms) in its span and `TOLERANCE_S` around it was not spoken."""
 
 
 def speech_mask(trace: VadTrace, samples: int) -> Bools:
@@ -40,7 +41,7 @@ def speech_s(mask: Bools, start_s: float, end_s: float) -> float:
 
 
 def heard_words(words: Iterable[Word], mask: Bools) -> Iterator[Word]:
-    """The words under which the VAD hears speech: Whisper makes up text over silence and noise."""
+    """The words during which the VAD finds speech: Whisper invents text for silence and noise."""
     for word in words:
         first, end = windows_of(word.start_s - TOLERANCE_S, word.end_s + TOLERANCE_S)
         if np.count_nonzero(mask[first:end]) >= LEAST_WINDOWS:

@@ -1,8 +1,8 @@
-"""Whisper's word times mended where they are known to be wrong.
+"""Corrects Whisper's word times where they are known to be wrong.
 
-Whisper aligns words by where its decoder looks. It stretches words into the pause beside them, and gives some
-words (20 of 706 in a real call) no time at all: these are spoken just before the moment it names, and without
-room for them the check against the VAD would drop spoken words.
+Whisper aligns words by its decoder's attention. It stretches words into the pause beside them, and it gives
+some words (20 of 706 in a real call) no duration at all. These are spoken just before the time that Whisper
+gives. Unless they get a duration, the check against the VAD would drop words that were spoken.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from ...core.traces import Bools
 from .spans import windows_of
 
 SQUEEZED_S = 0.03
-"""A word this short was given no time."""
+"""A word shorter than this got no duration from Whisper."""
 ROOM_S = 0.2
-"""What it gets where no other word is; half of the word before it, if that touches it."""
+"""Duration that such a word gets at most; if the word before touches it, it gets half of that word."""
 
 
 def given_room(words: Iterable[Word]) -> list[Word]:
-    """The words with some time for those that have none."""
+    """The words, with a duration for those that have none."""
     roomy: list[Word] = []
     for word in words:
         if word.end_s - word.start_s < SQUEEZED_S:
@@ -41,7 +41,7 @@ def given_room(words: Iterable[Word]) -> list[Word]:
 
 
 def tightened(words: Iterable[Word], mask: Bools) -> Iterator[Word]:
-    """The words without the silence at their edges; one without speech in its very span stays as it is."""
+    """The words without silence at their edges; a word without any speech in its span stays as it is."""
     for word in words:
         first, end = windows_of(word.start_s, word.end_s)
         speech = np.flatnonzero(mask[first:end])
@@ -53,7 +53,7 @@ def tightened(words: Iterable[Word], mask: Bools) -> Iterator[Word]:
 
 
 def in_order(words: Iterable[Word]) -> Iterator[Word]:
-    """The words with starts that don't go back, and without overlaps where a word isn't lost in another."""
+    """The words with ascending starts and no overlaps; a word inside the one before loses its duration."""
     last_start_s = last_end_s = 0.0
     for word in words:
         start_s = max(word.start_s, last_start_s, min(last_end_s, word.end_s))

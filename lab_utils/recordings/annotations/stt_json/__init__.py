@@ -1,1 +1,1 @@
-"""Transcripts that speech-to-text programs write as JSON, one module a program."""
+"""Transcripts that speech-to-text programs write as JSON, one module per program."""

@@ -15,7 +15,7 @@ SOURCE = "assemblyai"
 
 
 class _Spoken(Entry):
-    """A word or an utterance; milliseconds."""
+    """A word or an utterance; `start` and `end` are in milliseconds."""
 
     text: str
     start: Seconds

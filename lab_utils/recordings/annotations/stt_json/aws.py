@@ -1,6 +1,6 @@
 """Amazon Transcribe's JSON, and that of Contact Lens and Transcribe Call Analytics.
 
-Transcribe: `results.items[]`, times as texts in seconds ("0.52"); punctuation has none. Speakers: the
+Transcribe: `results.items[]`, times are strings of seconds ("0.52"); punctuation has no times. Speakers: the
 channels of `results.channel_labels` ("ch_0", "ch_1"), else `speaker_label` of each item or of
 `results.speaker_labels.segments` ("spk_0"). Contact Lens: `Transcript[]` with `BeginOffsetMillis`,
 `EndOffsetMillis` and a participant (CUSTOMER, AGENT); milliseconds. Layout: Amazon Transcribe Developer

@@ -1,10 +1,10 @@
 """Deepgram's answer for recorded audio: `results.channels[].alternatives[].words` and `results.utterances`.
 
-The first alternative counts. Speakers: "channel 0", "channel 1" if the answer has several channels
-(`multichannel=true`), else "speaker 0", ... (`diarize=true`), else none. Times in seconds.
-`punctuated_word` is preferred (`punctuate`, `smart_format`). Layout: developers.deepgram.com, "Pre-recorded
-audio" (response), "Utterances", "Diarization", "Multichannel". What SDKs put around the answer is taken off
-(`{"result": ...}`). Streaming messages aren't read.
+Only the first alternative is read. Speakers: "channel 0", "channel 1" if the answer has several channels
+(`multichannel=true`), else "speaker 0", ... (`diarize=true`), else none. Times in seconds. `punctuated_word`
+is preferred (`punctuate`, `smart_format`). Layout: developers.deepgram.com, "Pre-recorded audio" (response),
+"Utterances", "Diarization", "Multichannel". A wrapper that an SDK puts around the answer (`{"result": ...}`)
+is removed. Streaming messages aren't read.
 """
 
 from __future__ import annotations

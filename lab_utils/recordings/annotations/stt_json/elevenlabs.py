@@ -1,8 +1,8 @@
 """ElevenLabs' speech to text (Scribe): `words` of type word, spacing or audio_event, times in seconds.
 
 Speakers: `speaker_id` ("speaker_0", if diarized), with several channels "channel 0", ...
-(`use_multi_channel`: `transcripts[]`, each with `channel_index`). Spacing is passed over, sounds
-("(laughter)") too. Layout: elevenlabs.io/docs, "Create transcript".
+(`use_multi_channel`: `transcripts[]`, each with `channel_index`). Spacing and sounds ("(laughter)") are
+skipped. Layout: elevenlabs.io/docs, "Create transcript".
 """
 
 from __future__ import annotations

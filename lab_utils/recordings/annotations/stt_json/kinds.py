@@ -1,8 +1,8 @@
-"""Whose JSON a transcript is, told by marks that only one program writes.
+"""Which program wrote a transcript in JSON, recognised by keys that only this program writes.
 
-"Has words and text" is true of ten programs whose times differ by a factor of a thousand; so each is told by
-keys and by the shape below them, and what has no program's marks is no known annotation. The first MiB of a
-file is enough: what is cut off there is left out.
+Ten programs write "words" and "text", and their times differ by a factor of a thousand. So each program is
+recognised by its keys and by what lies below them; a file without such keys is no known annotation. Only the
+first MiB of a file is read; values that are cut off there are ignored.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def kind_of_json(head: bytes) -> str:
 
 
 def is_kind(name: str) -> Callable[[bytes], bool]:
-    """Whether a file that begins with some bytes is that program's."""
+    """A function that tells from a file's first bytes whether that program wrote it."""
     return lambda head: kind_of_json(head) == name
 
 
 def unwrapped(value: Any) -> Any:
-    """Deepgram's answer out of what SDKs and clients put around it: `{"result": ...}`, a list of one."""
+    """Deepgram's answer without the wrappers of SDKs and clients: `{"result": ...}`, a list of one."""
     for _ in range(3):
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
@@ -174,5 +174,6 @@ KINDS: Mapping[str, Callable[[Any], bool]] = MappingProxyType(
         "assemblyai": _assemblyai,
     }
 )
-"""Name -> whether a file's content has its marks, in the order in which they are looked for. Names with a
-reader are those of `FORMATS`; the others are refused by their name."""
+"""Name -> function that tells whether a file's content is this program's, in the order of trying.
+
+Programs in `FORMATS` are read. For the others the error names the program."""

@@ -1,4 +1,4 @@
-"""JSON of the speech-to-text providers: text to models, with one-line errors."""
+"""Reads the JSON of speech-to-text providers into models; errors are one line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..source import BadAnnotation, Location, read_text
 from .kinds import kind_of_json, unwrapped
 
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
-"""Or another unit of time, as the model says."""
+"""A finite number of seconds, or of another unit if the model says so."""
 
 T = TypeVar("T")
 
@@ -24,9 +24,10 @@ class Entry(Frozen, extra="ignore"):
 
 
 def parse(path: Location, model: type[T], provider: str, kind: str) -> T:
-    """A file's content as a model, or a list of models; BadAnnotation saying where it isn't one.
+    """A file's content as a model or a list of models. Raises BadAnnotation, naming the place that is wrong.
 
-    `provider`: as messages call it; `kind`: its name in `kinds`, to say if it is another's.
+    `provider` is the name for messages. `kind` is the name in `kinds`: a file of another kind is refused by
+    its name.
     """
     text = read_text(path, legacy=False)
     other = kind_of_json(text.encode("utf-8", "replace"))
@@ -43,7 +44,7 @@ def parse(path: Location, model: type[T], provider: str, kind: str) -> T:
 
 
 def check_json(path: Location) -> None:
-    """BadAnnotation for a file that isn't JSON at all, whose program can't be told for that."""
+    """Raises BadAnnotation for a file that isn't JSON, so that its program can't be recognised."""
     try:
         from_json(read_text(path, legacy=False))
     except ValueError as error:
@@ -52,7 +53,7 @@ def check_json(path: Location) -> None:
 
 
 def _unwrapped(text: str) -> str:
-    """The text of the answer alone; as it is if it stands alone or is no JSON."""
+    """The text of the answer without wrappers; unchanged if it has none or is no JSON."""
     try:
         value = from_json(text)
     except ValueError:
@@ -62,5 +63,5 @@ def _unwrapped(text: str) -> str:
 
 
 def text_of(head: bytes) -> bytes:
-    """The first bytes of a file without those of UTF-16, to look for keys in."""
+    """The first bytes of a file without byte-order mark and UTF-16's zero bytes, to look for keys in."""
     return head.replace(b"\x00", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")

@@ -1,7 +1,8 @@
 """whisper.cpp's JSON (`--output-json`, `--output-json-full`): `transcription[]`, offsets in milliseconds.
 
-The words are made of the tokens of `--output-json-full`: one begins with a blank. `speaker` ("0", "1", "?")
-is there with `--diarize` of a stereo file. Layout: ggml-org/whisper.cpp, examples/cli, output_json.
+Words are joined from the tokens of `--output-json-full`; a token that begins with a blank begins a word.
+`speaker` ("0", "1", "?") is there with `--diarize` of a stereo file. Layout: ggml-org/whisper.cpp,
+examples/cli, output_json.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def read(path: Location) -> Annotation:
 
 
 def _words(path: Location, where: str, name: str, tokens: tuple[_Token, ...]) -> list[Segment]:
-    """Tokens joined to words; special ones ("[_BEG_]") and those without offsets are passed over."""
+    """Tokens joined to words; special tokens ("[_BEG_]") and tokens without offsets are skipped."""
     words: list[Segment] = []
     for k, token in enumerate(tokens):
         if token.offsets is None or token.text.startswith("[_") or not token.text.strip():
