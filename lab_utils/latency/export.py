@@ -1,8 +1,8 @@
-"""A profile, its techniques and its providers as the source of a real LiveKit worker.
+"""Writes the source of a real LiveKit worker from a profile, techniques and providers.
 
-What is written is a starting point: it runs as it is once the providers' keys are in the environment, and the
-places where instructions, look-ups, common questions and a judge go are marked. It needs LiveKit, the
-plug-ins and this package (of which `profile` and `techniques` load nothing of plotting or Jupyter).
+The worker is a starting point: it runs unchanged if the providers' keys are in the environment, and it marks
+the places for instructions, look-ups, common questions and a judge. It needs LiveKit, the plug-ins and this
+package (the parts that it imports load no plotting or Jupyter package).
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from ..session.providers.schema import LlmProvider, Providers, SttProvider, TtsP
 from .techniques.choice import NAMES, TechniqueName, Techniques
 
 ALWAYS: Final[tuple[TechniqueName, ...]] = ("token_streaming", "prefix_caching", "kv_cache_reuse")
-"""What LiveKit does by itself or costs nothing; to switch it off is for measuring only."""
+"""Techniques that LiveKit uses by default or that cost nothing; they are switched off only for measuring."""
 
 
 @dataclass(frozen=True)
 class _Plugin:
-    """How a provider's plug-in is called."""
+    """The plug-in of a provider."""
 
     package: str
     call: str
     base_url: str
     key: str
     names: Mapping[str, str]
-    """The plug-in's name of a model, where it isn't the profile's."""
+    """The profile's name of a model -> the plug-in's name, where they differ."""
 
 
 def _plugin(package: str, call: str, base_url: str, names: Mapping[str, str] | None = None) -> _Plugin:
@@ -65,7 +65,7 @@ _TTS: Final = {
 
 
 def exported(techniques: Techniques) -> Techniques:
-    """The techniques that a worker is written with: the chosen ones, and those that are `ALWAYS` on.
+    """The techniques of an exported worker: the chosen ones, and those that are `ALWAYS` on.
 
     Raises ValueError for mistakes, which are for measuring.
     """
@@ -77,9 +77,9 @@ def exported(techniques: Techniques) -> Techniques:
 
 
 def worker_code(profile_file: str, techniques: Techniques, providers: Providers) -> str:
-    """Python source of a worker that lies beside `profile_file` (a name without folder) and loads it.
+    """Python source of a worker in the same folder as `profile_file` (a name without folder), which it loads.
 
-    Raises ValueError for mistakes, and for a provider of which no plug-in is known here.
+    Raises ValueError for mistakes, and for a provider whose plug-in isn't known here.
     """
     on = exported(techniques)
     stt = _known("stt", _STT | ({"deepgram": _FLUX} if _is_flux(providers.stt) else {}), providers.stt)
@@ -104,12 +104,12 @@ def worker_code(profile_file: str, techniques: Techniques, providers: Providers)
         "@SPEECH@": 'ctx.proc.userdata["tts"]' if on.tts_warmup else "make_tts()",
         "@PRECONNECT@": str(on.audio_prebuffering),
     }
-    # In one go, so that no value is searched for marks.
+    # One pass over the template, so that marks in inserted values are not replaced.
     return re.sub("@[A-Z]+@", lambda mark: code[mark[0]], _TEMPLATE)
 
 
 def _quoted(text: str) -> str:
-    """A Python string literal, in double quotes where that is as safe."""
+    """A Python string literal, in double quotes where possible."""
     return json.dumps(text) if text.isascii() else repr(text)
 
 

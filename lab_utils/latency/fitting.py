@@ -1,19 +1,20 @@
-"""The user's own latencies → a provider profile: log-normal delays fitted to reports of real sessions.
+"""Makes a provider profile of the user's latencies: log-normal delays fitted to reports of real sessions.
 
-Goal: replace published figures by those of the user's calls. Conventions: seconds; a stage is named as in a
+Goal: replace published figures by figures of the user's calls. Conventions: seconds; stages are named as in a
 provider profile ("large.ttft"). Definitions:
 - A figure is what LiveKit reports for one turn: `transcription_delay` (stt.final), `llm_node_ttft`
   (large.ttft, or small.ttft if the report names the base profile's small model and that isn't its large one
   too), `tts_node_ttfb` (tts.first_audio). It holds the network, connection set-up where it was paid, and
   whatever of the prompt wasn't cached.
-- A delay of zero is left out: LiveKit gives it for a transcript that came before the VAD's end of speech, and
-  spans give it for one that isn't known (voice/audio_recognition.py:122, 1872). So are figures over a minute.
+- A delay of zero is left out: LiveKit reports it for a transcript that came before the VAD's end of speech,
+  and spans hold it for an unknown delay (voice/audio_recognition.py:122, 1872). Figures over a minute are
+  left out too.
 - The fit is by maximum likelihood: mean and standard deviation of the logarithms. Intervals are exact for
   independent log-normal figures: of the median by Student's t, of the 95th percentile by the noncentral t
   (Hahn and Meeker, "Statistical Intervals", 4.4).
-- `ks` is the Kolmogorov-Smirnov distance between the figures and their fit, `ks_limit` what 19 of 20
-  log-normal samples of that size stay below, given that the fit was made from them (Stephens, "EDF Statistics
-  for Goodness of Fit", 1974, table 1A, case 3).
+- `ks` is the Kolmogorov-Smirnov distance between the figures and their fit. `ks_limit` is the distance below
+  which 19 of 20 log-normal samples of that size are, each compared with its own fit (Stephens, "EDF
+  Statistics for Goodness of Fit", 1974, table 1A, case 3).
 """
 
 from __future__ import annotations
@@ -45,25 +46,25 @@ sigma sqrt(1/n + Z95²/2n): for the widest stage of the seeds (an LLM, sigma 0.9
 factor of 1.7 either way, about as much as providers differ; fewer would tell nothing about them."""
 LONGEST_S: Final = 60.0
 PASSABLE_KS: Final = 0.05
-"""With many figures the least departure exceeds `ks_limit`; a distance up to this passes all the same, since
-it moves no percentile by more than 5 points."""
+"""With many figures even a tiny deviation exceeds `ks_limit`. A distance up to this value is accepted all the
+same, since it moves no percentile by more than 5 points."""
 _MEASURED = {stage.name: stage.delays[0] for stage in LIVEKIT_STAGES if stage.delays}
 STAGES: Final = tuple(delay for stage in LIVEKIT_STAGES for delay in stage.delays)
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What reports say of the stages."""
+    """The latencies by stage, as read from reports."""
 
     seconds: Mapping[str, Floats]
     """Stage of `STAGES` → its figures, in the order they were read; shape=(figures,)."""
     left_out: Mapping[str, int]
     """Stage → how many figures were zero or over a minute."""
     models: Mapping[str, tuple[str, ...]]
-    """Stage → the models that reports name, sorted."""
+    """Stage → the models named in the reports, sorted."""
     files: tuple[Path, ...]
     skipped: tuple[Skipped, ...] = ()
-    """Reports that can't be read, or tell of a session that another one told of."""
+    """Reports that can't be read, or that are about the same session as another report."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class StageFit:
     mu: float
     """Mean of the logarithms."""
     sigma: float
-    """Their standard deviation; 0 if all figures are the same."""
+    """Standard deviation of the logarithms; 0 if all figures are the same."""
     p50_interval_s: tuple[float, float]
     """95 % confidence interval of the median."""
     p95_interval_s: tuple[float, float]
@@ -88,13 +89,13 @@ class StageFit:
 
     @property
     def delay(self) -> Delay:
-        """The fit as a profile has it, to 0.1 ms."""
+        """The fit in the form of a profile, rounded to 0.1 ms."""
         p50_s = round(float(np.exp(self.mu)), 4)
         return Delay(p50_s, round(p50_s * float(np.exp(Z95 * self.sigma)), 4) if self.sigma else None)
 
     @property
     def ks_limit(self) -> float:
-        """The distance that 19 of 20 samples of `n` figures from a log-normal stay below."""
+        """The distance below which 19 of 20 samples of `n` figures from a log-normal are."""
         return float(0.895 / (np.sqrt(self.n) - 0.01 + 0.85 / np.sqrt(self.n)))
 
     @property
@@ -123,8 +124,8 @@ class Fit:
 def read_figures(paths: Iterable[Path], base: Providers) -> Figures:
     """The stage latencies in session reports and OTLP dumps, or folders of them; no audio is needed.
 
-    A session that is told of twice (a report and its spans) counts once; what can't be used is skipped.
-    `base` tells which model is the small one. Raises BadRecording for a path that doesn't exist.
+    A session with two files (a report and its spans) counts once. Files that can't be used are skipped.
+    `base` names the small model. Raises BadRecording for a path that doesn't exist.
     """
     turns: list[ObservedTurn] = []
     files: list[Path] = []
@@ -154,7 +155,7 @@ def read_figures(paths: Iterable[Path], base: Providers) -> Figures:
 
 
 def fit(figures: Figures) -> Fit:
-    """Each stage that has `LEAST_FIGURES`. Raises ValueError if none has, and for a p95 over a minute."""
+    """Fit each stage with `LEAST_FIGURES`. Raises ValueError if none has them, or if a p95 is over 60 s."""
     counts = {stage: len(figures.seconds[stage]) for stage in STAGES}
     fitted = tuple(
         fit_stage(stage, figures.seconds[stage]) for stage in STAGES if counts[stage] >= LEAST_FIGURES
@@ -198,9 +199,10 @@ def fit_stage(stage: str, seconds: Floats) -> StageFit:
 
 
 def profile_of(fitted: Fit, base: Providers, name: str, date: datetime.date) -> Providers:
-    """`base` with the fitted stages in place of its own, their origin told.
+    """`base` with the fitted stages in place of its own, with their origin.
 
-    The figures hold the network, so near endpoints cost nothing on top, and far ones their distance to them.
+    The figures include the network. So the near region's round trip is 0, and the far region's is how much
+    longer it is than the near one.
     """
     parts = {stage.partition(".")[0] for stage in STAGES}
     changed = {part: getattr(base, part) for part in sorted(parts)}
@@ -219,7 +221,7 @@ def profile_of(fitted: Fit, base: Providers, name: str, date: datetime.date) -> 
 
 
 def _beyond(far: Delay, near: Delay) -> Delay:
-    """By how much a round trip is longer than the median of another."""
+    """The delay by which the round trip `far` is longer than the median of `near`."""
     p50_s = round(max(far.p50_s - near.p50_s, 0.0), 4)
     p95_s = round(far.p95_s - near.p50_s, 4) if far.p95_s is not None and p50_s else None
     return Delay(p50_s, p95_s)
@@ -249,7 +251,7 @@ def _candidates(paths: Iterable[Path]) -> Iterable[tuple[Path, bool]]:
 
 
 def _kind(path: Path) -> str:
-    """Which kind of file it is by its head; empty for neither."""
+    """The kind of a file, by its first bytes; empty if it is neither."""
     head = head_of(path)
     if has_key(head, "resourceSpans", "resource_spans"):
         return "spans"
@@ -288,5 +290,5 @@ def _figures(
 
 
 def _is_model(reported: str, name: str) -> bool:
-    """Whether a report's model is the one a profile names: "openai/gpt-4o-mini-2024-07-18" is gpt-4o-mini."""
+    """Whether a report's model is the profile's model: "openai/gpt-4o-mini-2024-07-18" is gpt-4o-mini."""
     return re.fullmatch(rf"{re.escape(name)}(-\d[\d-]*)?", reported.rpartition("/")[2]) is not None

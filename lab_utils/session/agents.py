@@ -39,39 +39,39 @@ def speaks_first(recording: Recording) -> bool:
 
 
 def _ignored() -> None:
-    """In place of what lets the user's voice pause the agent."""
+    """Replaces the method of LiveKit that pauses the agent when the user speaks: does nothing."""
 
 
 class _Nothing:
-    """To be awaited where an interruption would be, without waiting."""
+    """The result of `_no_interruption`: awaiting it ends at once."""
 
     def __await__(self) -> Iterator[None]:
         return iter(())
 
 
 def _no_interruption(**_: Any) -> _Nothing:
-    """In place of `SpeechHandle.interrupt`."""
+    """Replaces `SpeechHandle.interrupt`: interrupts nothing."""
     return _Nothing()
 
 
 class _Silence(asyncio.Event):
-    """In place of the event that tells when the user is silent: always."""
+    """Replaces LiveKit's event "the user is silent": always set."""
 
     def __init__(self) -> None:
         super().__init__()
         self.set()
 
     def clear(self) -> None:
-        """The user's voice changes nothing."""
+        """Does nothing, so that the event stays set while the user speaks."""
 
 
 class RecordedAgent(Agent):
     """Says what the recorded agent said, when it said it, whatever the user does, and answers nothing.
 
-    With it a session's agent has the timing that a replay of dynamic endpointing, or of `min_words`, assumes.
-    `interruptible`: LiveKit takes its speech for one that may be interrupted, and so refuses commits of fewer
-    words than `min_words`; still nothing stops it, nor does it wait for the user's silence before it begins,
-    as LiveKit lets such speech do (agent_activity.py:3235).
+    The session's agent then speaks at the times that a replay of dynamic endpointing, or of `min_words`,
+    assumes. With `interruptible` LiveKit treats the speech as interruptible, and so refuses commits of fewer
+    words than `min_words`. The speech still can't be stopped, and it doesn't wait until the user is silent,
+    as interruptible speech otherwise does (agent_activity.py:3235).
     """
 
     def __init__(self, recording: Recording, phase_samples: int = 0, *, interruptible: bool = False) -> None:

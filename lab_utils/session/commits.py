@@ -1,6 +1,6 @@
 """The commits of a session beside those of a replay that was given the same traces and transcripts.
 
-Not comparable are commits at or after the end of the audio, which the end of a session brings forward.
+Commits at or after the end of the audio can't be compared: the end of a session makes them come earlier.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from ..core.session_log import SessionLog
 from ..core.traces import Cause, Commits
 
 TOLERANCE_S = 1e-3
-"""Commits of the same cause agree if they are no further apart."""
+"""Two commits of the same cause agree if they are at most this far apart."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """One commit, as far as the two sides can be compared."""
+    """What is compared of a commit."""
 
     time_s: float
     cause: Cause
@@ -36,10 +36,11 @@ def both_sides(
 
 
 def commit_pairs(replayed: Commits, log: SessionLog, until_s: float = np.inf) -> pd.DataFrame:
-    """The commits of a replay and of a session before `until_s`, paired by their place.
+    """The commits of a replay and of a session before `until_s`: the first with the first, and so on.
 
     Columns: replay_s, session_s, difference_s (session - replay, to the nanosecond), replay_cause,
-    session_cause, agrees (the same cause, within `TOLERANCE_S`). What has no partner has NaN, "" and False.
+    session_cause, agrees (the same cause, within `TOLERANCE_S`). Where one side has no such commit, its time
+    and the difference are NaN, its cause is "" and `agrees` is False.
     """
     sides = []
     for name, moments in zip(("replay", "session"), both_sides(replayed, log, until_s), strict=True):

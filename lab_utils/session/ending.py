@@ -1,4 +1,4 @@
-"""The end of a session: its last words, and closing it in bounded time."""
+"""The end of a session: let the agent finish speaking, then close the session; each with a time limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .log.hooks import described
 from .log.observer import Observer
 
 LAST_WORDS_S = 30.0
-"""The agent may finish what it is saying for so long after the audio has ended."""
+"""So long after the end of the audio the agent may go on to finish what it is saying."""
 CLOSE_S = 10.0
 """The session may take so long to close; LiveKit's worker kills a job that takes longer (`WorkerOptions.
 shutdown_process_timeout`)."""
@@ -25,17 +25,17 @@ async def last_words(session: AgentSession[Any], observer: Observer) -> None:
         async with asyncio.timeout(LAST_WORDS_S):
             last = None
             while (speech := session.current_speech) is not None:
-                if speech is last:  # it has ended, but its activity hasn't noticed or can't
+                if speech is last:  # it has ended, but its activity hasn't noticed, or can't notice
                     await asyncio.sleep(LOOK_AGAIN_S)
                 await speech.wait_for_playout()
                 last = speech
     except TimeoutError:
-        # An answer that never came is no error to LiveKit, which would wait for ever.
+        # To LiveKit an answer that never comes is no error: it would wait for ever.
         observer.note("limit", what="last words", limit_s=LAST_WORDS_S, agent_state=session.agent_state)
 
 
 async def close(session: AgentSession[Any], heard_text: TranscriptSynchronizer, observer: Observer) -> str:
-    """Close both, in bounded time: a session waits for its tools, and a tool may never end.
+    """Close both, within `CLOSE_S`: a session waits for its tools, and a tool may never end.
 
     Returns why it could not be closed; empty if it was.
     """
@@ -45,7 +45,7 @@ async def close(session: AgentSession[Any], heard_text: TranscriptSynchronizer, 
         await heard_text.aclose()
 
     closing = asyncio.ensure_future(both())
-    # Not `wait_for`, which waits on for what ignores being cancelled.
+    # Not `wait_for`, which goes on waiting for a task that ignores being cancelled.
     await asyncio.wait({closing}, timeout=CLOSE_S)
     if not closing.done():
         closing.cancel()
@@ -59,5 +59,5 @@ async def close(session: AgentSession[Any], heard_text: TranscriptSynchronizer, 
 
 
 def note_error(observer: Observer, source: str, error: BaseException) -> None:
-    """Note what the session's own machinery raised."""
+    """Note an exception as an "error" event; `source`: what raised it."""
     observer.note("error", source=source, error=described(error), type=type(error).__name__)

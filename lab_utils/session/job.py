@@ -47,7 +47,7 @@ def settings_in(profile: Settings | HasSettings) -> Settings:
 
 @dataclass(frozen=True)
 class SessionTraces:
-    """Traces of the very stream that a session hears (`timeline.stream_of`), so that no model need run."""
+    """Traces of exactly the stream that a session gets (`timeline.stream_of`), so that no model need run."""
 
     vad: VadTrace
     eot: EotTrace
@@ -55,7 +55,7 @@ class SessionTraces:
 
 @dataclass(frozen=True)
 class Limits:
-    """When a session that doesn't end by itself is ended; seconds."""
+    """After how many seconds a session that doesn't end by itself is ended."""
 
     virtual_s: float = 120.0
     """Session time beyond the recording's length; a reactive call may take three times its length more."""
@@ -89,9 +89,9 @@ class SessionJob:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of `AgentSession`, such as `max_tool_steps` or `aec_warmup_duration`."""
     join_s: float = 0.0
-    """What a caller who speaks first waits for the room, from their first word on (`late_join`)."""
+    """How long a caller who speaks first waits for the room, from their first word on (`late_join`)."""
     prebuffered: bool = True
-    """Whether the client keeps what is said meanwhile and sends it in a burst, or lags behind."""
+    """True: the client sends what is said meanwhile in one burst. False: its audio lags behind."""
     seed: int = 0
     mode: SessionMode = "open_loop"
     phase_samples: int = 0
@@ -99,20 +99,20 @@ class SessionJob:
     tail_s: float = TAIL_S
     """Silence after the recording, so that its last turn can be committed."""
     stt_timing: SttTiming | None = None
-    """How the scripted STT hears the words of the labels."""
+    """When the scripted STT sends transcripts of the labels' words."""
     transcripts: Sequence[SttEvent] | None = None
-    """What the scripted STT says instead, in recording time (open loop only)."""
+    """Events that the scripted STT sends instead, in recording time (open loop only)."""
     traces: SessionTraces | None = None
-    """Used in open loop; without, LiveKit's models compute as they go."""
+    """Used in open loop; None: LiveKit's models run during the session."""
     real_time: bool = False
-    """Run un-patched on the wall clock."""
+    """Run in real time, with the `time` module unchanged."""
     limits: Limits = DEFAULT_LIMITS
     worker: Worker | None = None
-    """Runs instead of an agent: a worker's entrypoint, which makes agent and session."""
+    """A worker, which runs instead of `agent`: its entrypoint makes agent and session."""
     room: RoomFacts | None = None
     """What a worker may ask about its job."""
     stand_ins: ProcessStandIns | None = None
-    """What the stand-ins of this process share, if there are any; then their STTs hear the caller too."""
+    """The stand-ins of this process, if there are any; their STTs then transcribe the caller too."""
     keep_audio: bool = True
     """Whether the log holds what was heard."""
 

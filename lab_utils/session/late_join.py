@@ -3,11 +3,11 @@
 The client opens its audio path when the caller begins to speak, which takes `join_s`. Where the agent speaks
 first, the path has long been open. Two clients:
 
-- prebuffered (`preConnectBuffer`, `withPreConnectAudio`): what is said meanwhile is kept, comes in one burst
-  when the path is open, and from then on everything is in time.
-- not prebuffered: it waits in the client, and the stream lags by `join_s` behind, until the caller has been
-  silent for `CATCH_UP_S`: then the receiver's jitter buffer has shed what it was behind. So the first turn
-  is late as a whole, and later ones are not. (Nothing is lost; a client that drops the audio is worse.)
+- prebuffered (`preConnectBuffer`, `withPreConnectAudio`): what is said meanwhile is kept, and arrives in one
+  burst when the path is open. From then on all audio arrives in time.
+- not prebuffered: the audio waits in the client, and the stream is late by `join_s` until the caller has been
+  silent for `CATCH_UP_S`: then the receiver's jitter buffer has dropped enough silence to catch up. So the
+  whole first turn is late, and later turns are not. (No speech is lost; a client that drops audio is worse.)
 
 Seconds count from the stream's first sample.
 """
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from ..core.timeline import Floats
 
 Arrival = Callable[[float], float]
-"""Spoken at a second -> reaches the agent at a second; never earlier, nor out of order."""
+"""Second at which audio is spoken -> second at which it reaches the agent; never earlier, in order."""
 
 CATCH_UP_S = 1.0
 """Assumed: longer than the pauses inside most turns, shorter than the wait for an agent's reply."""
@@ -33,15 +33,15 @@ def in_time(spoken_s: float) -> float:
 
 
 def since(offset_s: float, arrives: Arrival) -> Arrival:
-    """The same for seconds that count from the stream's second `offset_s`."""
+    """`arrives` for seconds that count from the stream's second `offset_s` instead of its first sample."""
     if arrives is in_time:
-        return in_time  # to the last bit
+        return in_time  # without rounding
     return lambda spoken_s: arrives(spoken_s + offset_s) - offset_s
 
 
 @dataclass(frozen=True)
 class LateJoin:
-    """An `Arrival` (call it) for audio that begins with a join."""
+    """The `Arrival` (call it as a function) of a call whose caller speaks before the room is joined."""
 
     from_s: float
     """The caller's first word."""
@@ -59,7 +59,7 @@ class LateJoin:
 
 
 def late_join(speech: Floats, join_s: float, *, buffered: bool) -> LateJoin:
-    """How a caller joins who speaks first, in the stretches `speech`, shape=(n, 2), in order of start."""
+    """The arrival for a caller who speaks first; `speech`: the caller's, shape=(n, 2), in order of start."""
     if not len(speech):
         return LateJoin(math.inf, join_s, buffered, math.inf)
     silent_from_s = float(speech[0, 1])

@@ -1,8 +1,8 @@
 """VAD and turn detector of an offline session that read their probabilities from traces.
 
-What `AgentSession` sees of them equals `inference.VAD`, `silero.VAD` and `inference.TurnDetector` (1.8.9),
-event for event; only the model's numbers are looked up instead of computed. Where a trace doesn't reach (the
-VAD has been flushed, or a new agent has opened a stream in the middle), the model runs after all.
+They send `AgentSession` the same events as `inference.VAD`, `silero.VAD` and `inference.TurnDetector`
+(1.8.9); only the model's numbers are looked up instead of computed. Where the trace doesn't apply (the VAD
+has been flushed, or a new agent has opened a stream in the middle), the model runs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Position = Callable[[], int]
 
 
 def livekit_vad(vad: VadSettings) -> lk_vad.VAD:
-    """LiveKit's own VAD with these settings, which computes as it goes."""
+    """LiveKit's own VAD with these settings; its model runs during the session."""
     if vad.model == "silero":
         from livekit.plugins import silero
 
@@ -47,15 +47,15 @@ def livekit_detector(detector: DetectorSettings) -> Any:
 
 
 class TracedVAD(lk_vad.VAD):
-    """A VAD whose first stream reads a trace; the trace's window k begins at sample 512 k of the input."""
+    """A VAD whose first stream reads a trace; window k of the trace begins at sample 512 * k of the input."""
 
     def __init__(
         self, settings: VadSettings, trace: VadTrace, position: Position, *, silent: bool = False
     ) -> None:
         """`silent`: leave out the INFERENCE_DONE of windows in silence.
 
-        AgentSession does nothing with them, unless speech is also what an STT says it is, or interruptions
-        need no duration.
+        AgentSession uses them only if the STT's events count as speech too, or if interruptions need no
+        duration.
         """
         super().__init__(capabilities=lk_vad.VADCapabilities(update_interval=WINDOW_S))
         self.silent = silent
@@ -79,12 +79,12 @@ class TracedVAD(lk_vad.VAD):
 
 
 class _TracedVADStream(lk_vad.VADStream):
-    """Sends VADEvents without audio, and no VADMetrics, which would measure an inference that isn't done."""
+    """Sends VADEvents without audio, and no VADMetrics: there is no inference that they could measure."""
 
     _vad: TracedVAD
 
     def __init__(self, vad: TracedVAD) -> None:
-        # The base class would also start a task that counts each event for the metrics.
+        # Not the base class's __init__: it would start a task that counts each event for the metrics.
         self._vad = vad
         self._input_ch = aio.Chan()
         self._event_ch = aio.Chan()
@@ -126,7 +126,7 @@ class _TracedVADStream(lk_vad.VADStream):
 
 
 class _SpeechMachine:
-    """The state machine of inference/vad.py and silero/vad.py: a window's probability → events."""
+    """The state machine of inference/vad.py and silero/vad.py: from a window's probability to VAD events."""
 
     def __init__(self, vad: TracedVAD, model: WindowModel | None) -> None:
         self.model = model
@@ -145,7 +145,7 @@ class _SpeechMachine:
     def judge(self, window: Pcm | None) -> list[lk_vad.VADEvent]:
         """The events of the next window; `window` is None where the trace is read."""
         if window is None:
-            # A trace ends with the recording's last whole window; nothing but silence can follow.
+            # A trace ends with the recording's last whole window. Only silence can follow.
             known = self._windows < len(self._probabilities)
             p = self._probabilities[self._windows] if known else 0.0
         else:
@@ -196,7 +196,7 @@ class _SpeechMachine:
 
 
 class TracedTurnDetector(inference.TurnDetector):
-    """v1-mini whose predictions come from a trace of `pcm`, `delay_s` seconds after they are asked for.
+    """v1-mini with predictions from a trace of `pcm`, each `delay_s` seconds after its request.
 
     `pcm`: the input's samples, shape=(n,); a prediction that the trace lacks is computed from them.
     """
@@ -223,14 +223,14 @@ class TracedTurnDetector(inference.TurnDetector):
 
 @functools.lru_cache(maxsize=1024)
 def _probability(audio: bytes) -> float:
-    """What v1-mini says about this audio; kept, for other sessions of the process often ask the same."""
+    """v1-mini's probability for this audio. Cached: sessions of one process often ask for the same audio."""
     samples = np.frombuffer(audio, np.int16)
     found = end_of_turn_probabilities(samples, np.array([0]), np.array([len(samples)]))
     return float(found.probabilities[0])
 
 
 class _TracedPredictions(_BaseStreamingTurnDetectorStream):
-    """Counts the audio instead of keeping it: all that matters is which samples LiveKit's buffer holds."""
+    """Counts samples instead of keeping them: it needs only which ones LiveKit's buffer would hold."""
 
     _detector: TracedTurnDetector
 
@@ -265,7 +265,7 @@ class _TracedPredictions(_BaseStreamingTurnDetectorStream):
 
 
 class _Lookup:
-    """The transport of a stream that needs none."""
+    """In place of a transport to a model: passes requests to `asked`."""
 
     session_id = None
     asked: Callable[[str], None]

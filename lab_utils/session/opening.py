@@ -1,4 +1,4 @@
-"""Where a session comes from: made for an agent, or by a worker's entrypoint."""
+"""How a session is made: by this package for an agent, or by a worker's entrypoint."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from livekit.agents import Agent, AgentSession
 
 
 class Opening(Protocol):
-    """A session up to its start, and what goes on beside it."""
+    """Makes a session, starts it, and cleans up after it."""
 
     async def opened(self) -> tuple[AgentSession[Any], Agent]:
         """The session, which isn't started yet, and its first agent."""
 
     async def start(self) -> None:
-        """Start it."""
+        """Start the session."""
 
     async def broke_off(self) -> str:
-        """Wait until who opened it ends it; why."""
+        """Wait until the session's maker ends it early. Returns the reason."""
 
     async def aclose(self) -> list[str]:
-        """After the session; what failed."""
+        """Clean up after the session. Returns what failed."""
 
 
 class OwnSession:
-    """A session that the lab makes for an agent."""
+    """A session that this package makes for an agent."""
 
     def __init__(self, session: AgentSession[Any], agent: Agent) -> None:
         self._session, self._agent = session, agent

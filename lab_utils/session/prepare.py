@@ -1,4 +1,4 @@
-"""What a session needs beforehand: the timing of its STT, its transcripts and traces."""
+"""Prepares what a session needs: the timing of its STT, its transcripts and traces."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .scripted.stt_plan import SttTiming, planned
 
 
 def stt_timing(settings: Settings, conditions: Conditions = USUAL_CONDITIONS) -> SttTiming:
-    """How the scripted STT hears: as the conditions say.
+    """The scripted STT's timing under the conditions.
 
-    A `transcription_delay` of 0, "soon enough", is a sweep's way not to ask; a session needs a figure, and
-    takes the scripted STT's own.
+    In a sweep a `transcription_delay` of 0 leaves transcripts out of account. A
+    session needs a figure, and takes the scripted STT's default.
     """
     timing = SttTiming(
         end_of_speech=settings.detector.ends_by_stt,
@@ -30,9 +30,9 @@ def stt_timing(settings: Settings, conditions: Conditions = USUAL_CONDITIONS) ->
 
 
 def traced_job(job: SessionJob, tracer: Tracer) -> tuple[SessionJob, Traced]:
-    """An open-loop job with its transcripts and traces, so that no model need run, and what was traced.
+    """An open-loop job with transcripts and traces added, so that no model need run; and what was traced.
 
-    Transcripts that the job has already are kept; else they are those of the labels' words.
+    Transcripts that the job has are kept. Otherwise they are made from the labels' words.
     """
     assert job.recording.labels is not None
     events = job.transcripts

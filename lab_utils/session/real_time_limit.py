@@ -1,4 +1,4 @@
-"""Ending what takes too much real time, whatever it is busy with."""
+"""Stops code that takes too much real time, whatever it is doing."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from types import FrameType
 from . import clock
 
 INSIST_S = 5.0
-"""Real seconds between two looks at whether a limit is reached; what goes on is stopped again."""
+"""The limits are checked every so many real seconds; code that goes on is stopped again."""
 
 
 class RealTimeLimit(KeyboardInterrupt):
-    """As Ctrl-C does, it ends a loop even where user code catches every Exception."""
+    """Ends a loop as Ctrl-C does: it is no `Exception`, so user code that catches those doesn't catch it."""
 
 
 @contextmanager
 def real_time_limit(seconds: float, *, still_s: float, now: Callable[[], float]) -> Iterator[None]:
-    """Raise RealTimeLimit in this thread after so many real seconds (main thread on Unix only).
+    """Raise RealTimeLimit in this thread after `seconds` real seconds (only in the main thread, on Unix).
 
-    And again every few seconds, for the first one may be swallowed, or the cleaning up after it hang.
-    Likewise if `now`, the session's time, has stood still for `still_s` real seconds: an endless reply, for
-    one, which never lets the loop go on.
+    It is raised again every `INSIST_S`, since user code may swallow the first one, or hang while it cleans
+    up. It is also raised if `now`, the session's time, has stood still for `still_s` real seconds, for
+    instance in an endless reply that never returns to the loop.
     """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
         yield
@@ -56,7 +56,7 @@ def real_time_limit(seconds: float, *, still_s: float, now: Callable[[], float])
 
 
 def _place(frame: FrameType | None) -> str:
-    """Where the loop's thread was busy, if that was outside of the loop itself."""
+    """The code line at which the thread was working, if that is outside of the loop itself."""
     machinery = (str(Path(asyncio.__file__).parent), selectors.__file__)
     while frame is not None and frame.f_code.co_filename.startswith(machinery):
         frame = frame.f_back

@@ -53,8 +53,8 @@ CAVEATS = {"open_loop": OPEN_LOOP_CAVEATS, "reactive": REACTIVE_CAVEATS}
 def run(job: SessionJob) -> SessionLog:
     """Run one session to its end or its limit.
 
-    What goes wrong in agent or plugins is in the log, and a session that could not go on says why in
-    `SessionLog.failure`. Raises RuntimeError if the virtual clock isn't installed.
+    Errors of agent and plugins are in the log. If the session could not go on, `SessionLog.failure` says why.
+    Raises RuntimeError if the virtual clock isn't installed.
     """
     if not job.real_time and not clock.installed():
         raise RuntimeError("no virtual clock in this process: use simulation.workers, or real_time=True")
@@ -74,13 +74,13 @@ def run(job: SessionJob) -> SessionLog:
     log = session.log()
     del session
     _set_aside_what_stays()
-    gc.collect()  # a session's many cycles, left to themselves, scatter over an ever larger heap
+    gc.collect()  # else the many reference cycles of sessions make the heap grow
     return log
 
 
 @cache
 def _set_aside_what_stays() -> None:
-    """Spare collections LiveKit's half a million objects; once a process."""
+    """Exclude LiveKit's half a million objects from garbage collection; once per process."""
     gc.collect()
     gc.freeze()
 
@@ -101,13 +101,13 @@ class _Session:
         self._stt: stt.STT | None = None
 
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop that this session is to run on."""
+        """The event loop for this session."""
         if self.job.real_time:
             return asyncio.new_event_loop()
         return clock.VirtualLoop(seed=self.job.seed, cost_s=self.cost_s, stall_s=_stall_s(self.job))
 
     def cost_s(self, function: Callable[..., Any]) -> float:
-        """Virtual seconds charged for executor work: a prediction by its declared delay, all else nothing."""
+        """Virtual seconds charged for executor work: the declared delay for a prediction, else 0."""
         work = clock.unwrapped(function)
         predicts = isinstance(getattr(work, "__self__", None), EOT)
         return self.job.conditions.prediction_delay if predicts else 0.0
@@ -119,7 +119,7 @@ class _Session:
             self._failure_message = "" if error is None else str(error)
 
     async def main(self) -> None:
-        """Start, feed, drain and close the session."""
+        """Start the session, send it the audio, let it finish speaking, and close it."""
         length_s = self.job.recording.duration_s * (3 if self.job.mode == "reactive" else 1)
         limit_s = length_s + self.job.tail_s + self.job.limits.virtual_s
         self._begun_at = time.time()
@@ -148,7 +148,7 @@ class _Session:
     async def _run(self, context: JobContext) -> None:
         job = self.job
         frame = frame_samples(job.conditions.frame_duration)
-        pcm = stream_of(job.recording.user, job.phase_samples, job.tail_s)  # of open loop
+        pcm = stream_of(job.recording.user, job.phase_samples, job.tail_s)  # used in open loop only
         source = self._source(pcm, frame)
         caller = source if isinstance(source, ReactiveCaller) else None
         audio_in = RecordingInput(
@@ -167,14 +167,14 @@ class _Session:
                 self.observer.note("error", source="worker", error=failed, type="")
 
     def _opening(self, context: JobContext, pcm: Pcm, position: Position) -> Opening:
-        """Where this session comes from."""
+        """Make this session, or have the worker make it."""
         job = self.job
         if job.worker is not None:
             assert isinstance(context, OfflineJob)
             return Entry(job.worker, context, job.stand_ins)
         self._stt = own_stt = job.stt() if job.stt else ScriptedSTT(job.stt_timing)
         agent = job.agent() if job.agent else PlainAgent(speaks_first(job.recording))
-        if isinstance(agent.stt, ScriptedSTT):  # an agent's own goes before the session's
+        if isinstance(agent.stt, ScriptedSTT):  # an agent's own STT precedes the session's
             self._stt = agent.stt
         session: AgentSession[Any] = AgentSession(
             stt=own_stt,
@@ -186,7 +186,7 @@ class _Session:
         return OwnSession(session, agent)
 
     def _bring(self, session: AgentSession[Any], agent: Agent, pcm: Pcm, position: Position) -> None:
-        """Let a worker's session take what was given besides it, and the settings with their traces."""
+        """Give a worker's session the job's STT, LLM and TTS, if any, and the settings with their traces."""
         job = self.job
         for name, make in (("_stt", job.stt), ("_llm", job.llm), ("_tts", job.tts)):
             if make is not None:
@@ -204,7 +204,7 @@ class _Session:
         audio_out: Playout,
         context: JobContext,
     ) -> None:
-        """Hold the session from its start to its end."""
+        """Run the session from its start to its end."""
         session.input.audio = audio_in
         speech = session.tts if self.job.worker is None else agent.tts or session.tts
         tone = isinstance(speech, ScriptedTTS) and speech.voice == "tone"
@@ -238,7 +238,7 @@ class _Session:
                 self._report = to_jsonable_python(report, fallback=str)
 
     def _to_be_told(self) -> ScriptedSTT | None:
-        """The scripted STT that is told what the caller says; those that stand in hear it with it."""
+        """The scripted STT that gets the caller's words; stand-in STTs share its events."""
         told = self._stt if isinstance(self._stt, ScriptedSTT) else None
         together = self.job.stand_ins
         if together is not None and (told is not None or together.listens):
@@ -271,7 +271,7 @@ class _Session:
         )
 
     def _starts(self, audio_in: RecordingInput) -> None:
-        """Sample 0 is being spoken: what is known about the call's words has its place in time now."""
+        """The stream begins now: in open loop, give the scripted STT the call's words with their times."""
         assert audio_in.started_at is not None
         self._started_at = audio_in.started_at
         if self._told is not None and self.job.mode == "open_loop":
@@ -300,7 +300,7 @@ class _Session:
         job = self.job
         started_at = self._begun_at if self._started_at is None else self._started_at
         duration_s = self._duration_s
-        if duration_s is None:  # it had to be abandoned
+        if duration_s is None:  # the session had to be abandoned
             duration_s = max(0.0, self.observer.last_at(started_at) - started_at)
         origin = float(started_at + job.phase_samples / SAMPLE_RATE_HZ)
         return SessionLog(
@@ -324,7 +324,7 @@ class _Session:
 
 
 def _stall_s(job: SessionJob) -> float:
-    """Half of the limit, so that it is what hangs that is blamed, and not the limit."""
+    """Half of the limit: what hangs is then reported as the cause, before the limit is reached."""
     return min(clock.STALL_S, job.limits.real_s / 2)
 
 
@@ -334,7 +334,7 @@ def _settle(future: asyncio.Future[Any], result: Any) -> None:
 
 
 async def _first_of(*waits: Awaitable[Any]) -> None:
-    """Wait until one of them is done."""
+    """Wait until one of `waits` is done."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

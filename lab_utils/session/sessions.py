@@ -1,8 +1,8 @@
 """One recording under several settings, as sessions of the real `AgentSession`, and their replays.
 
 `run_settings` runs the sessions; `against_replay` puts their commits next to those of a replay that is given
-the same traces and transcripts. With `endpointing.mode` "dynamic" the replay assumes the recorded agent,
-which these sessions haven't: they run, and have no replay beside them.
+the same traces and transcripts. With `endpointing.mode` "dynamic" a replay assumes the recorded agent, which
+these sessions don't have: they run, but get no replay.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class SessionSet:
     recording: Recording
     logs: Mapping[str, SessionLog]
     replayed: Mapping[str, Commits]
-    """What a replay says, where it can: in open loop, with fixed endpointing."""
+    """The commits of a replay, where one is possible: in open loop, with fixed endpointing."""
 
 
 def run_settings(
@@ -56,9 +56,9 @@ def run_settings(
     """Run a labelled recording under several settings (or profiles), each a session in its own process.
 
     `conditions`: None for those of each profile, the usual ones for bare settings.
-    `agent`: an `Agent` subclass, or what returns one, as in `run_session`. With a `folder` each log is kept
-    in it, below the name of its settings, with what was said only if `text`. What went wrong in a session is
-    in its log; a session that could not be run at all raises its error.
+    `agent`: an `Agent` subclass, or a function that returns an agent, as in `run_session`. With a `folder`
+    each log is saved in it, in a folder named like the settings; what was said is saved only with `text`.
+    Errors in a session are in its log. If a session could not be run at all, its error is raised.
     """
     if recording.labels is None:
         raise ValueError(f"{recording.name}: has no labels; load it with lab_utils.load")
@@ -93,7 +93,7 @@ def run_settings(
 def against_replay(sessions: SessionSet) -> pd.DataFrame:
     """`commit_pairs` of every session that has a replay, indexed by (setting, commit).
 
-    Commits at or after the end of the audio are left out: the end of a session brings them forward.
+    Commits at or after the end of the audio are left out: the end of a session makes them come earlier.
     Raises ValueError if no session has a replay.
     """
     if not sessions.replayed:

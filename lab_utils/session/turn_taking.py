@@ -1,4 +1,4 @@
-"""`vad` and `turn_handling` of a session: traced where the audio is known beforehand, else LiveKit's own."""
+"""`vad` and `turn_handling` of a session: from traces where the audio is known before, else LiveKit's own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def turn_taking(job: SessionJob, pcm: Pcm, position: Position, *, scripted: bool
         detection = TracedTurnDetector(settings.detector, traces.eot, pcm, position, delay_s)
     else:
         detection = livekit_detector(settings.detector)
-    # Somebody else's STT may take the audio of the VAD's events, which a trace doesn't have.
+    # A user's own STT may use the audio in the VAD's events; events from a trace have none.
     if traces is not None and scripted:
         silent = not settings.detector.ends_by_stt and settings.interruption.min_duration > 0
         vad: Any = TracedVAD(settings.vad, traces.vad, position, silent=silent)

@@ -1,6 +1,6 @@
-"""An agent and plug-ins of the user's own, named as on a command line: "module:Class" or "agents.py:Class".
+"""The user's own agent and plug-ins, named as on a command line: "module:Class" or "agents.py:Class".
 
-To be called in a worker, after its clock is installed: the user's module imports LiveKit.
+Call this in a worker process, after its clock is installed: the user's module imports LiveKit.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ class BadPart(ValueError):
 
     @classmethod
     def of(cls, kind: str, name: str, finding: str, remedy: str) -> BadPart:
-        """The exception that says what is wrong with a part and what to do about it."""
+        """The exception that names what is wrong with a part and the remedy."""
         return cls(f"--{kind} {name}: {finding}; {remedy}")
 
 
 def load_parts(
     parts: Mapping[PartKind, Part], stand_ins: ProcessStandIns | None = None
 ) -> dict[PartKind, Callable[[], Any] | None]:
-    """Each part as something to be called without arguments; None stays None. Raises BadPart.
+    """Each part as a callable without arguments; None stays None. Raises BadPart.
 
-    With `stand_ins`, they answer for what isn't installed while the parts are imported and made.
+    `stand_ins` replace what isn't installed while the parts are imported and made.
     """
     made = {}
     for kind, part in parts.items():
@@ -53,7 +53,7 @@ def load_parts(
 
 @contextmanager
 def answering(stand_ins: ProcessStandIns | None) -> Iterator[None]:
-    """Let stand-ins answer for packages until the block ends, if there are any."""
+    """Let `stand_ins`, if any, replace missing packages until the block ends."""
     with nullcontext() if stand_ins is None else stand_ins.packages.answering():
         yield
 
@@ -95,7 +95,7 @@ def _load(kind: PartKind, name: str, stand_ins: ProcessStandIns | None) -> Calla
 
 
 def make_once(names: Mapping[PartKind, str], parts: Mapping[PartKind, Callable[[], Any] | None]) -> None:
-    """Make the parts that have names, to see what they ask for. Raises BadPart for what can't be answered."""
+    """Make the parts that have names, to see what they ask for. Raises BadPart if it can't be replaced."""
     from livekit.agents.testing import fake_job_context
 
     async def make() -> None:
@@ -110,7 +110,7 @@ def make_once(names: Mapping[PartKind, str], parts: Mapping[PartKind, Callable[[
                 except BadPart:
                     raise
                 except Exception:
-                    continue  # each session tells of it
+                    continue  # each session reports it
 
     clock.run(make)
 
@@ -142,13 +142,13 @@ def import_module(option: str, name: str, place: str) -> ModuleType:
         Exception,
         SystemExit,
         KeyboardInterrupt,
-    ) as error:  # whatever the user's module does when it is imported
+    ) as error:  # the user's module may raise anything when it is imported
         raise _import_failed(option, name, place, error) from None
 
 
 @contextmanager
 def _no_worker_starts() -> Iterator[None]:
-    """`cli.run_app` does nothing: many a worker file calls it without asking whether it is `__main__`."""
+    """Make `cli.run_app` do nothing: many worker files call it without checking for `__main__`."""
     from livekit.agents import cli
 
     run_app = cli.run_app
@@ -164,7 +164,7 @@ def _import_failed(option: str, name: str, place: str, error: BaseException) -> 
 
 
 def import_failed(place: str, error: BaseException) -> tuple[str, str]:
-    """Finding and remedy for a module that raised when it was imported; the line of the user's, if known."""
+    """Finding (with the user's line, if known) and remedy for a module that raised when it was imported."""
     if isinstance(error, Unanswerable):
         finding, _, remedy = str(error).rpartition(": ")
         return finding, remedy
@@ -187,7 +187,7 @@ def from_environment(error: BaseException) -> bool:
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise FileNotFoundError(2, "no such file", str(path))
-    for name in (path.stem, f"user_{path.stem}"):  # not in place of a library called the same
+    for name in (path.stem, f"user_{path.stem}"):  # not in place of a library of the same name
         known = sys.modules.get(name)
         if known is None:
             break
@@ -195,7 +195,7 @@ def _import_file(path: Path) -> ModuleType:
             return known
     folder = str(path.resolve().parent)
     if folder not in sys.path:
-        sys.path.insert(0, folder)  # the file may import what lies beside it, as a script may
+        sys.path.insert(0, folder)  # the file may import its neighbours, as a script may
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     assert spec is not None
     assert spec.loader is not None
@@ -210,7 +210,7 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def _offers(kind: PartKind, module: ModuleType) -> str:
-    """The classes in a module that would do."""
+    """The classes in a module that could be used as this part."""
     base = _base(kind)
     fitting = [
         name
@@ -225,7 +225,7 @@ def _described(value: Any) -> str:
 
 
 def _needed_arguments(made: Callable[..., Any]) -> list[str]:
-    """Parameters without a default; none where the signature can't be told."""
+    """Names of parameters without a default; empty if there is no signature."""
     try:
         parameters = inspect.signature(made).parameters.values()
     except (TypeError, ValueError):

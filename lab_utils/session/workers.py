@@ -1,6 +1,6 @@
-"""Offline sessions in processes of their own, where the clock is virtual before LiveKit is imported.
+"""Offline sessions in their own processes, where the virtual clock is installed before LiveKit is imported.
 
-That is also what makes them run from a notebook, whose own event loop is running already.
+So they also run from a notebook, which already runs an event loop of its own.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 GRACE_S = 30.0
-"""Real seconds beyond its limit after which a session is ended with its process."""
+"""A session that goes on for so many real seconds after its limit is ended together with its process."""
 
 
 class SessionError(RuntimeError):
-    """A session could not be run; the message names its recording, and the cause is what was raised."""
+    """A session could not be run. The message names its recording; `__cause__` is the original exception."""
 
 
 def run_session(
@@ -50,11 +50,11 @@ def run_session(
     real_time: bool = False,
     limits: Limits = DEFAULT_LIMITS,
 ) -> SessionLog:
-    """Run an agent on a recording under a profile's settings, in a process of its own.
+    """Run an agent on a recording under a profile's settings, in its own process.
 
     `conditions`: None for those that the profile was measured under. `agent`, `stt`, `llm`, `tts`: your
-    `Agent` subclass and plugins, as callables without arguments; what is None is a plain agent or a scripted
-    part. More can be set in a `SessionJob`, for `run_sessions`.
+    `Agent` subclass and plugins, as callables without arguments; None gives a plain agent or a scripted part.
+    For further options use a `SessionJob` and `run_sessions`.
     """
     job = SessionJob(
         recording,
@@ -84,11 +84,11 @@ def run_sessions(
     text: bool = False,
     quiet: bool = False,
 ) -> Iterator[SessionLog | Exception]:
-    """Run sessions in worker processes; their logs in order, or a SessionError where there is none.
+    """Run sessions in worker processes. Yields their logs in order, or a SessionError where there is none.
 
-    With a `folder`, each worker saves its log there (`results.save_session`) as soon as it is done, so that
-    an interruption loses nothing that was finished: with what was said only if `text`, which the logs that
-    are returned always have. Raises ValueError if two logs would be saved as one.
+    With a `folder`, each worker saves its log there (`log.save_session`) as soon as it is done, so that an
+    interruption loses nothing that was finished. Saved logs hold what was said only with `text`; yielded logs
+    always do. Raises ValueError if two logs would be saved in the same folder.
     """
     own_folders = [] if folder is None else _own_folders(jobs, folder)
     return _run_sessions(jobs, processes, folder, own_folders, text, quiet)
@@ -149,12 +149,13 @@ def in_workers(
 ) -> Generator[Result | Exception]:
     """`function(*arguments)` for each tuple, in processes with a virtual clock; results in order.
 
-    What the work does to its process stays its own (`watch`): a process of more than `memory_gb` of resident
-    memory is ended, what it prints comes on stderr, shortened, when it is done.
+    What a call does to its process affects no other call (`watch`). A process that takes more than
+    `memory_gb` of resident memory is ended. What a call prints goes to stderr, shortened, when the call is
+    done.
 
-    An exception takes the place of its result: also WorkerDied, of what ended its process. Whoever stops
-    early stops the workers too. With `real_time` the processes' clock is left alone. `task`, `unit`: of the
-    progress bar.
+    If a call raises, its exception is yielded in place of a result; if it ended its process, a WorkerDied is.
+    Closing the generator early stops the workers. With `real_time` the processes keep the real clock. `task`,
+    `unit`: texts of the progress bar.
     """
     with Watch(memory_gb) as watch:
         outcomes = run_batch(
@@ -187,10 +188,10 @@ def _watched(function: Callable[..., Result], folder: str, numbered: tuple[int, 
 
 
 def run_watched(job: SessionJob) -> SessionLog:
-    """Run a session in this worker, which ends if the session can't be stopped at its real-time limit."""
+    """Run a session in this worker. If the session can't be stopped at its limit, the worker ends."""
     from .run import run
 
-    # The last resort for code that no signal handler can stop: C that doesn't return, `except BaseException`.
+    # For code that no signal handler can stop: C code that doesn't return, or `except BaseException`.
     faulthandler.dump_traceback_later(job.limits.real_s + GRACE_S, exit=True)
     try:
         with at_most(job.limits.real_s, 2 * GRACE_S):

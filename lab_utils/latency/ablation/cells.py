@@ -1,6 +1,6 @@
-"""What one worker call of an ablation is asked and answers.
+"""Input and output of one worker call of an ablation.
 
-Plain data: it doesn't import LiveKit, which must come after the worker's clock.
+Plain data. Doesn't import LiveKit, which must be imported after the worker's clock is installed.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ class Plan:
     conditions: Conditions
     providers: Providers
     cache: Path
-    """Of traces."""
+    """Folder of the trace cache."""
     wait_s: float
-    """The caller waits for an answer at least so long (`lengthened_pauses`)."""
+    """The caller waits at least so long for an answer (`lengthened_pauses`)."""
     greeting: bool | None = None
     """Whether the agent greets; None: where the recorded agent spoke first."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One call by one agent under one draw of delays."""
+    """One call with one agent, with one set of random delays."""
 
     files: RecordingFiles
     configuration: str
@@ -42,7 +42,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Rows:
-    """What a cell gives: rows of `turns.TURN_COLUMNS`, and one of `turns.SESSION_COLUMNS`."""
+    """The result of a cell: rows of `turns.TURN_COLUMNS`, and one row of `turns.SESSION_COLUMNS`."""
 
     turns: tuple[dict[str, Any], ...]
     session: dict[str, Any]
@@ -50,8 +50,8 @@ class Rows:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a recording holds."""
+    """What is known of a recording after its preparation."""
 
     turns: int
     transcribed: bool
-    """Whether all of the caller's words are known; placeholders stand for others."""
+    """Whether all of the caller's words are known; placeholders stand for unknown words."""

@@ -24,7 +24,7 @@ def usage_and_cost(
     tool: SimulatedTool,
     notes: Sequence[Note],
 ) -> dict[str, int | float]:
-    """The columns of `turns.SESSION_COLUMNS` that follow from the parts' lists of requests and calls."""
+    """The columns of `turns.SESSION_COLUMNS` computed from the parts' lists of requests and calls."""
     requests = [*large.requests, *small.requests]
     dollars = llm_dollars(providers.large, large.requests) + llm_dollars(providers.small, small.requests)
     return {
@@ -46,7 +46,7 @@ def usage_and_cost(
 
 
 def llm_dollars(provider: LlmProvider, requests: Iterable[LlmRequest]) -> float:
-    """The price of these calls. What a call has computed is paid, whoever went away."""
+    """The price of these calls. A discarded call costs what it has computed."""
     cache = provider.cache
     read_price = provider.input_price if cache is None or cache.read_price is None else cache.read_price
     write_price = provider.input_price if cache is None or cache.write_price is None else cache.write_price
@@ -59,7 +59,7 @@ def llm_dollars(provider: LlmProvider, requests: Iterable[LlmRequest]) -> float:
 
 
 def tts_dollars(provider: TtsProvider, requests: Iterable[TtsRequest]) -> float:
-    """The price of what was sent to be spoken."""
+    """The price of the sentences that were sent to the TTS."""
     return sum(request.characters for request in requests) * provider.price / MILLION
 
 

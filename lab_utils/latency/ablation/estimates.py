@@ -1,16 +1,17 @@
 """Percentiles of latency, and what one configuration saves over another, with 95 % intervals.
 
-Conventions: values of shape=(turns,) with NaN for "not answered"; the unit is the recording, since the turns
-of one recording (under all its draws of delays) are not independent. A limit that can't be told from these
-recordings is NaN.
-Definitions: a saving at p95 is the difference of two percentiles over the same turns (those answered in
-both); `saved_mean` is the mean of the turns' own differences. Positive is faster.
-Methods: percentiles of one configuration have the intervals of all other figures (`metrics.uncertainty`).
-A difference of percentiles has no such formula: whole recordings are drawn again, the same for both sides.
-The interval reaches further out among the resampled differences the fewer recordings there are (the expanded
-percentile interval of Hesterberg 2015, "What teachers should know about the bootstrap"), counting only the
-turns that are at least as slow as the percentile, for it rests on these. It is told where both percentiles
-have both limits, and from `LEAST_FOR_SAVINGS` recordings on: with fewer it holds the truth too seldom.
+Conventions: values have shape=(turns,), NaN for "not answered". Intervals are by recording, since the turns
+of one recording (with all its sets of random delays) are not independent. A limit that can't be computed from
+these recordings is NaN.
+Definitions: a saving at p95 is the difference of two percentiles over the same turns (those answered in both
+configurations); `saved_mean` is the mean over turns of each turn's difference. Positive is faster.
+Methods: percentiles of one configuration get their intervals as all other figures (`metrics.uncertainty`).
+There is no such formula for a difference of percentiles: its interval is a bootstrap over whole recordings,
+with the same resamples for both configurations. The fewer recordings there are, the more extreme percentiles
+of the resampled differences bound the interval (the expanded percentile interval of Hesterberg 2015, "What
+teachers should know about the bootstrap"). Only turns at least as slow as the percentile count here, since
+the percentile depends on these. The interval is given if both percentiles have both limits, and with at least
+`LEAST_FOR_SAVINGS` recordings: with fewer it contains the true value too seldom.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ from ...turns.metrics.uncertainty import (
 PERCENTILES = (50, 90, 95)
 RESAMPLES = 1000
 LEAST_FOR_SAVINGS = 5
-"""Recordings; measured, see docs/intervals.md."""
+"""Least number of recordings for an interval of a saving; measured, see docs/intervals.md."""
 
 
 class Estimate(NamedTuple):
-    """A figure with its 95 % interval; a limit that can't be told is NaN."""
+    """A figure with its 95 % interval; a limit that can't be computed is NaN."""
 
     value: float
     low: float
@@ -50,12 +51,12 @@ NONE = Estimate(np.nan, np.nan, np.nan)
 
 @dataclass(frozen=True)
 class Estimator:
-    """Estimates over the turns of some recordings, all with the same resamples, so that they compare."""
+    """Estimates over the turns of some recordings. All use the same resamples, to be comparable."""
 
     groups: Ints
-    """Each turn's recording, 0 to `recordings` - 1; shape=(turns,)."""
+    """The number of each turn's recording, 0 to `recordings` - 1; shape=(turns,)."""
     drawn: NDArray[np.int64]
-    """How often each resample holds each recording, shape=(resamples, recordings)."""
+    """How often each resample contains each recording, shape=(resamples, recordings)."""
 
     @classmethod
     def of(cls, recordings: NDArray[np.str_], seed: int = 0, resamples: int = RESAMPLES) -> Estimator:
@@ -76,7 +77,7 @@ class Estimator:
         return _estimate(float(np.percentile(values[known], q)), interval.low, interval.high)
 
     def saved_at(self, before: Floats, after: Floats, q: float) -> Estimate:
-        """The percentile of `before` minus that of `after`, over the turns that have a value in both."""
+        """Percentile `q` of `before` minus percentile `q` of `after`, over the turns with a value in both."""
         both = np.isfinite(before) & np.isfinite(after)
         if not both.any():
             return NONE
@@ -98,7 +99,7 @@ class Estimator:
         return Estimate(value, low, high)
 
     def saved_mean(self, before: Floats, after: Floats) -> Estimate:
-        """The mean of the turns' own savings."""
+        """The mean of `before` - `after`, over the turns with a value in both."""
         both = np.isfinite(before) & np.isfinite(after)
         if not both.any():
             return NONE
@@ -110,7 +111,7 @@ class Estimator:
 
 
 def expanded_percentiles(n: Floats) -> tuple[float, float]:
-    """Which percentiles of the resamples bound a 95 % interval that rests on `n` turns of each recording.
+    """The percentiles of the resamples that bound a 95 % interval; `n`: turns of each recording.
 
     >>> low, high = expanded_percentiles(np.full(12, 20.0))
     >>> f"{low:.2f} to {high:.2f}"

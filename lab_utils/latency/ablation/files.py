@@ -1,6 +1,6 @@
 """An ablation as files: `turns.parquet`, `sessions.parquet` and `summary.json`.
 
-Equal ablations, equal bytes.
+Equal ablations give equal files, byte for byte.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def save_ablation(ablation: Ablation, folder: Path) -> None:
 
 
 def summary_of(ablation: Ablation) -> dict[str, Any]:
-    """All headline results as plain values: times in seconds to 0.1 µs, None where there is no figure."""
+    """The main results as plain values: times in seconds to 0.1 µs; None where there is no figure."""
     summary = ablation.summary
     return {
         "format": FORMAT,

@@ -1,9 +1,10 @@
-"""A caller who waits for the agent: recorded turns further apart, each as it was spoken.
+"""A caller who waits longer for the agent: the pauses between recorded turns are made longer.
 
-A recorded caller goes on when the *recorded* agent has answered, in about half a second; a slow configuration
-would not have said a word by then, and only its fast answers would count. So before each next turn the pause
-is made longer, until the caller has waited `wait_s` since the end of the turn before. What fills it is
-the pause's own background, forward and backward in turn, so that noise goes on as it was.
+A recorded caller goes on when the *recorded* agent has answered, after about half a second. A slow
+configuration would not have begun its answer by then, and only its fast answers would count. So the pause
+before each turn is made longer, until it begins at least `wait_s` after the end of the turn before. The added
+time is filled with the pause's own background, played backward and forward in turn, so that noise goes on
+unchanged. The turns themselves aren't changed.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from .timing import turns_of
 Span = TypeVar("Span", Ipu, Label, Word)
 
 BEFORE_S = 0.3
-"""Where the pause is lengthened: this long before the next turn, or in its middle if it is short."""
+"""Time is added this many seconds before the next turn, or in the middle of a shorter pause."""
 EDGE_S = 0.05
-"""What lies this close to speech isn't taken for background."""
+"""Audio this close to speech isn't used as background."""
 BACKGROUND_S = 1.0
-"""At most so much of it is repeated."""
+"""At most so many seconds of background are repeated."""
 
 
 def with_lengthened_pauses(recording: Recording, wait_s: float) -> Recording:
@@ -47,7 +48,7 @@ def with_lengthened_pauses(recording: Recording, wait_s: float) -> Recording:
 
 
 def _insertions(labels: Labels, wait_s: float) -> tuple[Floats, Floats]:
-    """Where how much time is added; two arrays of shape=(n,)."""
+    """Where time is added, and how much; seconds, two arrays of shape=(n,)."""
     speech_ends = labels.spans("user")[:, 1]
     found = []
     for turn in turns_of(labels):
@@ -61,7 +62,7 @@ def _insertions(labels: Labels, wait_s: float) -> tuple[Floats, Floats]:
 
 
 def _background(recording: Recording, at: int, count: int) -> Pcm:
-    """`count` samples to be put in at sample `at`: what is heard before it, there and back again."""
+    """`count` samples to insert at sample `at`: the audio before it, backward and forward in turn."""
     assert recording.labels is not None
     ends = recording.labels.spans("user")[:, 1] + EDGE_S
     begin = to_samples(max(ends[ends < at / SAMPLE_RATE_HZ], default=0.0))
@@ -81,7 +82,7 @@ def _lengthened(pcm: Pcm, added: list[tuple[int, Pcm]]) -> Pcm:
 
 
 def _moved(labels: Labels, at_s: Floats, added_s: Floats, duration_s: float) -> Labels:
-    """The labels on the longer recording's time."""
+    """The labels with the times of the longer recording."""
     total_s = np.append(0.0, np.cumsum(added_s))
 
     def moved(time_s: float) -> float:

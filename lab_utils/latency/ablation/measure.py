@@ -1,9 +1,9 @@
-"""One call by one agent: the real session with simulated providers, reduced to rows of the two tables.
+"""One call with one agent: runs the real session with simulated providers, and returns its table rows.
 
-Runs in a worker process, whose clock is virtual (`simulation.workers`). The seed of a cell decides all
-delays. They are drawn by what is asked (`delays.Draws`), so that configurations differ by their techniques,
-not by luck. What isn't among the twelve techniques is as LiveKit has it: the LLM's connection is warmed up
-at the start.
+Runs in a worker process with a virtual clock (`session.workers`). The seed of a cell determines all delays. A
+delay depends on the request's text (`delays.Draws`), so that configurations differ by their techniques, not
+by chance. What isn't among the twelve techniques is LiveKit's default, such as the LLM's connection, which is
+opened at the start of the session.
 """
 
 from __future__ import annotations
@@ -59,15 +59,15 @@ from .timing import turn_rows, turns_of
 
 OTHER_TENANT = "another"
 LIKENESS = 0.6
-"""Questions at least so similar are taken for the same one. The guide has 0.92, which `intents.similarity`
-gives only to texts that are all but equal: it compares words, not meaning."""
+"""Questions at least so similar count as the same one. The guide's value is 0.92, which `intents.similarity`
+reaches only for nearly equal texts: it compares words, not meaning."""
 
 CHUNK_S = 0.5
-"""Longer pieces of the agent's audio than usual cost less, and begin at the same moment."""
+"""Seconds of audio in each piece from the TTS: longer pieces save computing, first audio comes as early."""
 
 
 def measure(plan: Plan, cell: Cell) -> Rows:
-    """Run a cell's session and take down what became of its turns."""
+    """Run a cell's session. Returns the rows of its turns and of the session."""
     parts = _Parts(plan, cell)
     recording = parts.recording
     assert recording.labels is not None
@@ -91,7 +91,7 @@ def measure(plan: Plan, cell: Cell) -> Rows:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """No collection of cyclic garbage while a session runs, a tenth of its cost; `run` collects after it."""
+    """Switch garbage collection off while a session runs: it takes a tenth of the time. `run` collects."""
     gc.disable()
     try:
         yield
@@ -100,13 +100,13 @@ def _uncollected() -> Iterator[None]:
 
 
 def session(plan: Plan, cell: Cell) -> tuple[Recording, SessionLog]:
-    """The call as a cell's caller speaks it, and its session with what was heard."""
+    """The recording with lengthened pauses that a cell uses, and its session with audio."""
     parts = _Parts(plan, cell)
     return parts.recording, run_watched(replace(parts.job(), keep_audio=True))
 
 
 def traced(plan: Plan, files: RecordingFiles) -> Prepared:
-    """Put a recording's traces into the cache, if it has turns."""
+    """Put a recording's traces into the cache, if it has turns. Returns what is known of it."""
     recording = _loaded(files, plan.cache, plan.wait_s)
     assert recording.labels is not None
     turns = len(turns_of(recording.labels))
@@ -121,13 +121,13 @@ def _loaded(files: RecordingFiles, cache: Path, wait_s: float) -> Recording:
 
 
 def _without_agent(recording: Recording, labels: Labels) -> Recording:
-    """The same call as one in which the caller speaks first."""
+    """The same call without the agent's IPUs, so that the caller speaks first."""
     ipus = tuple(ipu for ipu in labels.ipus if ipu.speaker == "user")
     return replace(recording, labels=replace(labels, ipus=ipus))
 
 
 class _Stt(ScriptedSTT):
-    """Remembers the moment from which the recording's seconds count."""
+    """Remembers `time.time()` of the recording's second 0."""
 
     origin_s = 0.0
 
@@ -137,7 +137,7 @@ class _Stt(ScriptedSTT):
 
 
 class _Agent(StackedAgent):
-    """Remembers what it began to say."""
+    """Remembers all speech that it began to generate."""
 
     def __init__(self, techniques: Techniques, parts: AgentParts) -> None:
         super().__init__(techniques, parts)
@@ -149,12 +149,12 @@ class _Agent(StackedAgent):
 
     @property
     def discarded_replies(self) -> int:
-        """Replies begun before the end of turn that no commit has let through."""
+        """Number of replies that were begun preemptively and never scheduled by a commit."""
         return sum(not speech.scheduled for speech in self.speeches)
 
 
 class _Parts:
-    """The parts of one session, made in its loop and read when it is over."""
+    """The parts of one session: made in its loop, and read when the session is over."""
 
     def __init__(self, plan: Plan, cell: Cell) -> None:
         recording = _loaded(cell.files, plan.cache, plan.wait_s)
@@ -167,7 +167,7 @@ class _Parts:
         self._region = plan.providers.regions[region(cell.techniques)]
 
     def job(self) -> SessionJob:
-        """The session, with traces of the very stream that it hears."""
+        """The session's job, with traces of exactly the stream that it gets."""
         settings = self._plan.settings
         room = self._providers.room
         job = SessionJob(
@@ -222,7 +222,7 @@ class _Parts:
             part=part,
             mark_cache=self._techniques.prefix_caching,
             prewarms=True,
-            draws=Draws(self._cell.seed, "llm"),  # the same luck for both models
+            draws=Draws(self._cell.seed, "llm"),  # the same random delays for both models
         )
 
     @cached_property
@@ -259,7 +259,7 @@ class _Parts:
 
 
 def replies(scenario: Scenario, chat_ctx: llm.ChatContext) -> Reply:
-    """What the model answers, given the newest user message and the number of them."""
+    """The model's answer, which depends on the newest user message and the number of user messages."""
     said = [message.text_content or "" for message in chat_ctx.messages() if message.role == "user"]
     answer = scenario.answer(said[-1] if said else "", len(said))
     if isinstance(answer, AskedFor):
@@ -268,9 +268,9 @@ def replies(scenario: Scenario, chat_ctx: llm.ChatContext) -> Reply:
 
 
 def _filled_cache(scenario: Scenario, techniques: Techniques) -> SemanticCache:
-    """A cache as it is after a while: every common question has been asked, and its answer spoken.
+    """A cache as after many calls: it holds every common question's answer and the answer's audio.
 
-    Another tenant's callers have asked the same, which must make no difference.
+    It also holds answers to the same questions for another tenant, which must make no difference.
     """
     cache = SemanticCache(LIKENESS, one_key_for_all="shared_cache" in techniques.mistakes)
     for common in scenario.common:

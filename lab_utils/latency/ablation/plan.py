@@ -1,4 +1,4 @@
-"""Which agents are compared: none of the techniques, each alone, each left out, and the stack as it grows."""
+"""Which agents are compared: no technique, each alone, each left out, and the first n of them ("stack")."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from ..techniques.choice import MISTAKES, NAMES, TechniqueName, Techniques, live
 BASELINE = "baseline"
 DEFAULT = "LiveKit's default"
 FULL = f"stack: +{NAMES[-1]}"
-"""The last step of the stack: all twelve."""
+"""Name of the stack's last step: all twelve techniques."""
 MISTAKE = "mistake: "
-"""All twelve with one mistake are named so, and by it."""
+"""Prefix of the name of a configuration with all twelve techniques and one mistake, whose name follows."""
 
 
 def alone(name: TechniqueName) -> str:
-    """The configuration with this technique and no other."""
+    """Name of the configuration with this technique and no other."""
     return f"alone: {name}"
 
 
 def left_out(name: TechniqueName) -> str:
-    """The configuration with all others."""
+    """Name of the configuration with all techniques but this one."""
     return f"without: {name}"
 
 
 def stacked(name: TechniqueName) -> str:
-    """The configuration with this technique and all before it."""
+    """Name of the configuration with this technique and all before it."""
     return f"stack: +{name}"
 
 
 def before(name: TechniqueName) -> str:
-    """The step of the stack to which this technique is added."""
+    """Name of the configuration with all techniques before this one."""
     place = NAMES.index(name)
     return stacked(NAMES[place - 1]) if place else BASELINE
 
@@ -36,9 +36,9 @@ def before(name: TechniqueName) -> str:
 def configurations(automatic_cache: bool, mistakes: bool = False) -> dict[str, Techniques]:
     """Every configuration by its name, in order: 2 + 12 + 12 + 12, and 4 with `mistakes`.
 
-    `automatic_cache`: whether the large model's provider caches prompts unasked, which LiveKit's default
-    then profits from. Two pairs are the same agent by two names (the first technique alone and the
-    stack's first step; the last one left out and the stack's last step but one).
+    `automatic_cache`: whether the large model's provider caches every prompt; LiveKit's default agent then
+    uses that cache. Two agents have two names each: the first technique alone is the stack's first step, the
+    last technique left out is the stack's last step but one.
     """
     chosen = {BASELINE: Techniques(), DEFAULT: livekit_default(automatic_cache)}
     chosen |= {alone(name): Techniques.of(name) for name in NAMES}

@@ -1,4 +1,4 @@
-"""Run an ablation: every configuration on the same calls under the same draws of delays.
+"""Run an ablation: every configuration on the same calls with the same random delays.
 
 Sessions run in worker processes.
 """
@@ -30,26 +30,26 @@ TURNS = 1000
 WAIT_S = 8.0
 """Long enough for a reply of five seconds that begins within three."""
 SEEDS = 10_000
-"""Draws of delays of one ablation are seeded with its seed times this and their number."""
+"""The seed of the n-th set of random delays is the ablation's seed times this, plus n."""
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """What was run, and what came of it."""
+    """An ablation's inputs and results."""
 
     settings: Settings
     conditions: Conditions
     providers: Providers
     seed: int
     draws: int
-    """How often each call was run by each configuration."""
+    """How often each call was run with each configuration, each time with other random delays."""
     wait_s: float
     greeting: bool | None
     recordings: tuple[str, ...]
     skipped: tuple[str, ...]
     """Why recordings were not used."""
     untranscribed: tuple[str, ...]
-    """Recordings whose words nobody knows, which techniques that go by what is said can't act on."""
+    """Recordings without known words: techniques that depend on what is said can't act on them."""
     configurations: dict[str, Techniques]
     turns: pd.DataFrame
     """`turns.TURN_COLUMNS`"""
@@ -59,7 +59,7 @@ class Ablation:
 
     @property
     def counted(self) -> str:
-        """On what it rests, in words."""
+        """The numbers of turns, recordings and runs that the figures are based on, in words."""
         n, turns = len(self.recordings), len(self.turns) // len(self.configurations)
         calls = f"{n} recording{'' if n == 1 else 's'}"
         draws = f"{self.draws} draw{'' if self.draws == 1 else 's'}"
@@ -68,7 +68,7 @@ class Ablation:
 
     @property
     def caption(self) -> str:
-        """On what it rests, and whose delays were taken."""
+        """`counted`, and the name of the provider profile."""
         return f"{self.counted}; providers: {self.providers.name}"
 
 
@@ -90,10 +90,11 @@ def ablate(
     """Measure all configurations of `plan` on at least `turns` turns each.
 
     Recordings are taken in order until they have so many turns; if all together have fewer, they are run
-    again under other draws of delays. `wait_s`: how long the caller waits for an answer (see
-    `lengthened_pauses`). `greeting`: whether the agent speaks first; None: where the recorded one did. The
-    result depends on these arguments alone, not on `jobs`. A recording that can't be used is skipped with its
-    reason; raises BadRecording if none is left, and whatever a session that could not be run at all raised.
+    again with other random delays. `wait_s`: how long the caller waits for an answer (see
+    `lengthened_pauses`).
+    `greeting`: whether the agent speaks first; None: where the recorded agent did. The result doesn't depend
+    on `jobs`. A recording that can't be used is skipped with its reason. Raises BadRecording if none is left,
+    and the error of a session that could not be run at all.
     """
     if turns < 1:
         raise ValueError(f"turns is {turns}; expected 1 or more")
@@ -143,7 +144,7 @@ def _plan(
 
 def prepare(plan: Plan, files: RecordingFiles) -> Prepared:
     """Trace a recording as all its cells need it, in a worker. Raises ValueError if it can't be used."""
-    from .measure import traced  # LiveKit comes after the worker's clock
+    from .measure import traced  # LiveKit must be imported after the worker's clock is installed
 
     return traced(plan, files)
 
@@ -158,7 +159,7 @@ def measure_cell(plan: Plan, cell: Cell) -> Rows:
 def _prepared(
     plan: Plan, found: Sequence[RecordingFiles], jobs: int, quiet: bool
 ) -> Iterator[tuple[RecordingFiles, Prepared | Exception]]:
-    """Each recording with what it holds, traced."""
+    """Each recording with the result of its preparation."""
     arguments = [(plan, files) for files in found]
     answers = in_workers(prepare, arguments, min(jobs, max(1, len(found))), task="tracing", quiet=quiet)
     with closing(answers):
@@ -168,9 +169,9 @@ def _prepared(
 def _chosen(
     prepared: Iterable[tuple[RecordingFiles, Prepared | Exception]], turns: int
 ) -> tuple[list[tuple[RecordingFiles, Prepared]], list[str]]:
-    """The first recordings that have so many turns together, and why others can't be used.
+    """The first recordings that together have so many turns, and why others can't be used.
 
-    Raises what is no fault of a recording's.
+    Raises an error that isn't due to a recording.
     """
     chosen: list[tuple[RecordingFiles, Prepared]] = []
     skipped: list[str] = []
@@ -189,7 +190,7 @@ def _chosen(
 def _cells(
     files: Sequence[RecordingFiles], wanted: dict[str, Techniques], seed: int, draws: int
 ) -> Iterator[Cell]:
-    """One recording after the other, so that a worker need not load it again; equal agents once."""
+    """The cells, recording by recording, so that workers load each once. Equal agents are run once."""
     distinct = {techniques: name for name, techniques in reversed(wanted.items())}
     for one in files:
         for draw in range(draws):
@@ -211,7 +212,7 @@ def _measured(plan: Plan, cells: Sequence[Cell], jobs: int, quiet: bool) -> Iter
 def _tables(
     cells: Sequence[Cell], rows: Sequence[Rows], wanted: dict[str, Techniques]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The two tables, by configuration in their order; an agent with two names appears under both."""
+    """The two tables, in order of the configurations; an agent with two names appears under both."""
     turns, sessions = [], []
     for name, techniques in wanted.items():
         renamed = {"configuration": name}

@@ -1,8 +1,8 @@
-"""The scripted call centre of the ablation: what the agent is told, can look up, and answers.
+"""The scripted call centre of the ablation: the agent's instructions, tool and answers.
 
-Goal: one fixed conversation partner for every configuration, so that they differ by their techniques alone.
-What is answered depends on the caller's words and on how often the caller has spoken, on nothing else.
-Pure text and rules; no LiveKit here.
+Goal: the same answers for every configuration, so that configurations differ by their techniques alone. An
+answer depends only on the caller's words and on how often the caller has spoken. Text and rules only, without
+LiveKit.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ class Tool(Frozen):
     argument: Text
     description: Text
     found: Text
-    """What it returns."""
+    """What the tool returns."""
     answer: Text
     """What the model says then."""
 
 
 class Spelled(Frozen):
-    """How to tell that somebody spells an identifier."""
+    """The rules by which a turn is taken to spell an identifier."""
 
     at_least: Annotated[int, Field(ge=1)]
-    """So many letters, digits or such words make the model look it up."""
+    """The model looks up an identifier of at least so many letters, digits and `words`."""
     foreseen: Annotated[int, Field(ge=1)]
-    """So many are taken for the beginning of an identifier: a classifier is sometimes wrong."""
+    """The look-up ahead starts with at least so many: it may be wrong, as a real classifier is."""
     words: tuple[Text, ...]
     """Words that count besides single letters and digits."""
     named_by: tuple[Text, ...] = ()
-    """Phrases that make the model look up what follows, or else the whole turn; not known ahead."""
+    """Phrases after which the model looks up what follows, or else the whole turn; never used ahead."""
 
 
 class Common(Frozen):
-    """A question that many ask, and its answer."""
+    """A common question, and its answer."""
 
     question: Text
     answer: Text
@@ -63,7 +63,7 @@ class Short(Frozen):
     """Replies to short turns."""
 
     at_most: Annotated[int, Field(ge=1)]
-    """Words."""
+    """A turn of at most so many words is short."""
     replies: Annotated[tuple[Text, ...], Field(min_length=1)]
 
 
@@ -81,12 +81,12 @@ class Scenario(Frozen):
     replies: Annotated[tuple[Text, ...], Field(min_length=1)]
 
     def identifier(self, text: str) -> str | None:
-        """What a turn spells out (letters, digits, number words, in order) or names in a phrase; or None."""
+        """The identifier that a turn spells (letters, digits, number words) or names in a phrase, or None."""
         return self._spelled(text, self.spelled.at_least) or self._named(text)
 
     def foreseen(self, text: str) -> str | None:
-        """What a look-up ahead takes for a turn's identifier: too little for the model at times, and at times
-        it misses what the model sees."""
+        """The identifier of a turn for a look-up ahead, or None. It may be too short for the model to look
+        up, and it may miss an identifier that the model finds."""
         return self._spelled(text, self.spelled.foreseen)
 
     def _spelled(self, text: str, at_least: int) -> str | None:
@@ -104,7 +104,7 @@ class Scenario(Frozen):
         return None
 
     def answer(self, text: str, turn: int) -> str | LookUp:
-        """What the model says to the caller's `turn`-th message (from 1), or the tool it calls."""
+        """The model's answer to the caller's `turn`-th message (from 1), or its call of the tool."""
         identifier = self.identifier(text)
         if identifier is not None:
             return LookUp(identifier)

@@ -1,4 +1,4 @@
-"""One call by several agents, as whole sessions to look at and to listen to."""
+"""One call with several agents, as whole sessions with their audio."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def side_by_side(
 ) -> SessionSet:
     """The sessions that an ablation runs for these agents with this seed, with their sound.
 
-    Raises what a session that could not be run at all raised.
+    Raises the error of a session that could not be run at all.
     """
     cells = [Cell(files, name, techniques, seed) for name, techniques in agents.items()]
     logs: dict[str, SessionLog] = {}
@@ -34,6 +34,6 @@ def side_by_side(
 
 
 def _session(plan: Plan, cell: Cell) -> tuple[Recording, SessionLog]:
-    from .measure import session  # LiveKit comes after the worker's clock
+    from .measure import session  # LiveKit must be imported after the worker's clock is installed
 
     return session(plan, cell)

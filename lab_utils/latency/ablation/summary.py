@@ -20,24 +20,24 @@ from .turns import COUNTED, MEASURES, STAGES, acted, matrix
 
 PER_TURNS = 1000
 CHANGED_S = 0.001
-"""A turn that took this much more or less than without the technique is affected by it."""
+"""A turn counts as affected by a technique if its total differs by at least this with and without it."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What an ablation found. In every table an interval is 95 %, by recording; a limit that can't be
-    told from so few is NaN."""
+    """The results of an ablation. All intervals are 95 % intervals by recording. A limit that can't be
+    computed from so few recordings is NaN."""
 
     latency: pd.DataFrame
     """A row per configuration and measure (`MEASURES`, `STAGES`): configuration, measure, turns (asked for),
     answered, p50, p90, p95 (s), each with `_low` and `_high` (NaN for stages)."""
     savings: pd.DataFrame
     """A row per technique, view, measure and `on` ("all", or "its": turns where it acts): without, with (the
-    configurations compared), turns (answered in both), affected (share of them that differ), saved_p50,
+    configurations compared), turns (answered in both), affected (share of these that differ), saved_p50,
     saved_p95, saved_mean (s, positive is faster), each with `_low` and `_high`."""
     costs: pd.DataFrame
     """A row per configuration: turns, sessions, failed, and per 1,000 turns `COUNTED` and dollars;
-    discarded_share (preemptive replies thrown away, per turn)."""
+    discarded_share (discarded preemptive replies per turn)."""
     verdicts: tuple[Verdict, ...]
 
 
@@ -123,7 +123,7 @@ def _savings(
 
 
 def _acted(turns: pd.DataFrame, like: pd.DataFrame, technique: TechniqueName) -> pd.DataFrame:
-    """`acted` with a row per turn and a column per configuration, as in `like`."""
+    """`turns.acted` with a row per turn and a column per configuration, as in `like`."""
     frame = matrix(turns.assign(acted=acted(turns, technique)), "acted")
     return frame.loc[like.index].eq(True)
 
@@ -197,7 +197,7 @@ def _saved(row: Mapping[Any, Any]) -> Saved:
 
 
 def _mean_saved(stage: pd.DataFrame, without: str, with_: str) -> float:
-    """What a stage saves on average over the turns that have it in both; NaN if none has."""
+    """Mean seconds that a stage saves, over the turns that have the stage in both; NaN if none has."""
     difference: Floats = (stage[without] - stage[with_]).to_numpy(np.float64)
     known = difference[np.isfinite(difference)]
     return float(known.mean()) if len(known) else np.nan
@@ -206,7 +206,7 @@ def _mean_saved(stage: pd.DataFrame, without: str, with_: str) -> float:
 def waterfall(summary: Summary, measure: str = MEASURES[0]) -> pd.DataFrame:
     """The stack step by step, a row each: name, p50 and p95, saved_p50 and saved_p95 (each with intervals).
 
-    The baseline comes first, the techniques follow, LiveKit's default is last; neither end has savings.
+    The baseline comes first, then the techniques, LiveKit's default last. First and last row have no savings.
     """
     _check_measure(measure)
     latency = summary.latency[summary.latency["measure"] == measure].set_index("configuration")
@@ -233,10 +233,10 @@ def _check_measure(measure: str) -> None:
 
 
 def levels(summary: Summary) -> pd.DataFrame:
-    """The agents that everybody asks about, by configuration: `BASELINE`, `DEFAULT`, `FULL`, the mistakes.
+    """The main agents, one row each: `BASELINE`, `DEFAULT`, `FULL` and the mistakes.
 
-    Columns: answered (share of the turns); p50, p95, commit_p95 and after_commit_p95 (s); by turn llm_calls,
-    discarded_replies and false_boundaries; by 1,000 turns dollars, wasted_look_ups and wrong_answers.
+    Columns: answered (share of the turns); p50, p95, commit_p95 and after_commit_p95 (s); per turn llm_calls,
+    discarded_replies and false_boundaries; per 1,000 turns dollars, wasted_look_ups and wrong_answers.
     """
     latency = summary.latency.set_index(["configuration", "measure"])
     costs = summary.costs.set_index("configuration")
@@ -257,7 +257,7 @@ def levels(summary: Summary) -> pd.DataFrame:
 
 
 def by_stage(summary: Summary) -> pd.DataFrame:
-    """The stages that the guide names, and all others: a row each, p50 and p95 (s) of three agents.
+    """All stages, first those that the guide names: a row each, p50 and p95 (s) of three agents.
 
     Columns: stage, guide (its figure for all twelve; NaN where it has none), then for `BASELINE`, `DEFAULT`
     and `FULL` p50 and p95.

@@ -1,4 +1,4 @@
-"""From a session's log to the rows of its turns (definitions: `turns`)."""
+"""Makes the rows of a session's turns from its log (definitions: `turns`)."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from ..techniques.notes import Note
 from .turns import REPORTED
 
 AT_ONCE_S = 1e-6
-"""Two moments of one instant differ by no more."""
+"""Two times that differ by at most this are the same."""
 BY = {
     ("model_routing", "answered by large"): "large",
     ("model_routing", "answered by small"): "small",
     ("semantic_cache", "hit"): "cache",
 }
-"""Who answers, by an entry of the turn log (technique, what)."""
+"""Entry of the turn log (technique, what) -> who answers."""
 
 
 class Turn(NamedTuple):
-    """One turn of the caller by the labels, and what is said in it; seconds."""
+    """One turn of the caller by the labels, with its words; times in seconds."""
 
     start_s: float
     end_s: float
     """Its true end."""
     until_s: float
-    """The caller's next turn begins; infinity after the last."""
+    """Start of the caller's next turn; infinity for the last turn."""
     first_word_s: float
     """End of its first word."""
     words: int
@@ -90,7 +90,7 @@ def _within(time_s: float | None, from_s: float, until_s: float) -> bool:
 
 
 def _answered_by(notes: Sequence[Note], from_s: float, until_s: float) -> str:
-    """What the last note in this time says of who answers."""
+    """Who answers, by the last note about it between the two times; "" without one."""
     told = [(note.technique, note.what) for note in notes if _within(note.at_s, from_s, until_s)]
     known = [BY[entry] for entry in told if entry in BY]
     return known[-1] if known else ""
@@ -102,5 +102,5 @@ def _stages(reply: Reply | None) -> dict[str, float]:
 
 
 def _rounded(seconds: float) -> float:
-    """To the nanosecond: what lies below it is the rounding of sums."""
+    """Rounded to the nanosecond: smaller differences are rounding errors of sums."""
     return round(seconds, 9)

@@ -1,18 +1,20 @@
 """The two tables that an ablation fills: its turns and its sessions.
 
-Definitions (seconds; `label` is the recording's own word for when the caller's turn was over):
+Definitions (seconds; "label": the recording's label of the end of the caller's turn):
 - `turn_total_s`: from the true end of the caller's turn (label) to the first audio of the agent's answer,
   the first playout after the first commit at or after that end, if it comes before the caller's next turn.
   NaN otherwise, and the turn counts as not answered.
-- `commit_s`: from that end to the commit; `after_commit_s` from the commit to the audio; they add up.
+- `commit_s`: from that end to the commit; `after_commit_s`: from the commit to the audio. Their sum is
+  `turn_total_s`.
 - `stt_first_partial_s`: from the end of the turn's first word to the first transcript of the turn.
 - `transcription_s`, `hook_s`, `llm_ttft_s`, `tts_first_audio_s`: what LiveKit reports about the answer
   (`transcription_delay`, `on_user_turn_completed_delay`, `llm_node_ttft`, `tts_node_ttfb`, see
   `metrics.stages`). They may run before the commit, so they do not add up to the total. NaN where there was
   none, as the LLM's for an answer out of a cache.
 
-The guide never defines its `turn_total_ms`. Its stages (140 + 220 + 90) make 450 of its 520 ms, which leaves
-no room for a wait that makes sure that the caller has finished: `after_commit_s` is nearer to it.
+The guide never defines its `turn_total_ms`. Its stages (140 + 220 + 90) sum to 450 of its 520 ms. The rest is
+too short for the wait that makes sure that the caller has finished, so `after_commit_s` is closer to its
+definition.
 """
 
 from __future__ import annotations
@@ -25,11 +27,11 @@ import pandas as pd
 from ...core.stages import STAGES as LIVEKIT_STAGES
 
 TURN_KEY = ("recording", "seed", "turn")
-"""Names one turn of one call under one draw of delays: what configurations are paired by."""
+"""Identifies a turn of a call with one set of random delays. Configurations are compared turn by turn."""
 MEASURES = ("turn_total_s", "after_commit_s")
-"""What is summarized with savings and verdicts."""
+"""The measures for which savings and verdicts are computed."""
 REPORTED = {f"{stage.short}_s": stage.name for stage in LIVEKIT_STAGES if stage.part}
-"""What LiveKit reports of the agent's parts, by column, and by which name."""
+"""Column -> LiveKit's name of the figure, for the figures that LiveKit reports about the agent's parts."""
 STAGES = ("commit_s", "stt_first_partial_s", *REPORTED)
 TURN_COLUMNS: dict[str, Any] = {
     "configuration": "str",
@@ -42,8 +44,9 @@ TURN_COLUMNS: dict[str, Any] = {
     "tool": np.bool_,
     **dict.fromkeys((*MEASURES, *STAGES), np.float64),
 }
-"""`turn` counts from 0 in its recording; `words` are those of the label. `answered_by`: "large", "small",
-"cache" or "" (nobody, or nobody knows); `tool`: whether a tool was called for the answer."""
+"""`turn` counts from 0 in its recording; `words` is the number of words by the labels. `answered_by`:
+"large", "small", "cache", or "" (no answer, or not known); `tool`: whether a tool was called for the
+answer."""
 COUNTED = (
     "llm_calls",
     "discarded_calls",
@@ -73,10 +76,10 @@ SESSION_COLUMNS: dict[str, Any] = {
 }
 """What a session did in all, greeting included.
 
-`greeted`: whether the agent spoke first; `discarded_calls` were given up before their end, by whatever
-interrupted them; `discarded_replies` were begun preemptively and never used, though their calls may have
-come to an end; `wasted_look_ups` ended, and nobody took what they found;
-`wrong_answers` were another question's or another tenant's; `failure` is empty if it came to its end.
+`greeted`: whether the agent spoke first; `discarded_calls`: LLM calls given up before their end, for any
+reason; `discarded_replies`: replies begun preemptively and never used, even if their calls ended;
+`wasted_look_ups`: look-ups that ended, with a result that was never used; `wrong_answers`: answers to another
+question or for another tenant; `failure`: empty if the session came to its end.
 """
 
 
@@ -86,7 +89,7 @@ def table(rows: list[dict[str, Any]], columns: dict[str, Any]) -> pd.DataFrame:
 
 
 def acted(turns: pd.DataFrame, technique: str) -> np.ndarray:
-    """Where a technique can have an effect of its own, by what is known of the turns; shape=(turns,)."""
+    """For each turn, whether the technique can have an effect of its own in it; bool, shape=(turns,)."""
     if technique in ("model_routing", "short_turn_models"):
         return np.asarray(turns["answered_by"] == "small")
     if technique == "semantic_cache":

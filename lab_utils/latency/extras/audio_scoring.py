@@ -1,7 +1,8 @@
-"""How a call sounded, scored from its recording after the call, or in a thread beside it: never in a turn.
+"""Scores how a call sounded, from its recording: after the call or in another thread, never during a turn.
 
-Not a MOS, and no substitute for one: these are levels and faults of the signal, each by a stated definition.
-A clear voice that says the wrong thing scores well here, and whether a voice sounds natural is not asked.
+The scores are levels and faults of the signal, each by a stated definition. They are not a MOS and don't
+replace one: a clear voice that says the wrong thing scores well, and whether a voice sounds natural is not
+measured.
 
 Definitions; dB re full scale (dBFS), a full-scale square wave being 0; one channel at a time:
 
@@ -10,17 +11,19 @@ Definitions; dB re full scale (dBFS), a full-scale square wave being 0; one chan
   redesigned from the analogue prototype (B. De Man, "Evaluation of Implementations of the EBU R128 Loudness
   Measurement", AES 145, 2018).
 - `speech_level_dbfs`, `silence_ratio`: active speech level and 1 - activity factor of ITU-T P.56 method B
-  (two 30 ms smoothers, 0.2 s hangover, 15.9 dB margin): the level while there is speech, and how long not.
-  P.56 takes noise within 15.9 dB of the speech for speech: on a noisier line the silence ratio goes to 0.
+  (two 30 ms smoothers, 0.2 s hangover, 15.9 dB margin): the level during speech, and the share of time
+  without. P.56 counts noise within 15.9 dB of the speech as speech: with noise that loud the silence ratio is
+  near 0.
 - `snr_db`: the active speech level over the noise floor, which is the RMS of the quietest tenth of the 20 ms
   frames that aren't digital silence (an estimate in the manner of NIST's STNR, with a percentile instead of a
-  fit). None without noise: where a tenth of the frames or more is digital silence, as a synthesizer's pauses
-  are, and P.56 takes all others for speech.
+  fit). None without noise: where at least a tenth of the frames is digital silence, as in a synthesizer's
+  pauses, and P.56 counts all others as speech.
 - `peak_dbfs`: of the samples. `clipped_ratio`: the share of samples in runs of three or more at full scale.
-- `dropouts`: runs of equal samples of 5 to 400 ms in the midst of speech, i.e. with 5 ms within 15.9 dB of
-  the speech level on either side: lost packets that were filled with silence. `dropout_s`: their sum.
+- `dropouts`: runs of equal samples of 5 to 400 ms during speech, as left by lost packets that were filled
+  with silence. "During speech": 5 ms on either side are within 15.9 dB of the speech level. `dropout_s`:
+  their sum.
 
-A level of silence is None, and so is a loudness of less than 0.4 s.
+The level of silence is None, and so is the loudness of less than 0.4 s.
 """
 
 from __future__ import annotations
@@ -86,7 +89,7 @@ def score_call(heard: Pcm, rate_hz: int = SAMPLE_RATE_HZ) -> CallScore:
 def score_file(path: Path) -> CallScore:
     """Score a recorded call: `heard.flac` of `lab run`, LiveKit's `audio.ogg`, any stereo file.
 
-    Raises BadRecording (a ValueError) for what is no audio, and ValueError for a file with one channel.
+    Raises BadRecording (a ValueError) for a file without audio, and ValueError for a file with one channel.
     """
     pcm = read_pcm16k(path)
     if pcm.ndim != 2 or pcm.shape[1] != 2:
@@ -161,7 +164,7 @@ def _active_level(x: Floats, rate_hz: int) -> tuple[float | None, float]:
     envelope = signal.lfilter([1 - g], [1, -g], signal.lfilter([1 - g], [1, -g], np.abs(x)))
     hangover = math.ceil(HANGOVER_S * rate_hz)
     mean_dbfs = 10 * math.log10(energy / len(x))
-    level, excess = mean_dbfs, math.inf  # its distance from the threshold, beyond the margin
+    level, excess = mean_dbfs, math.inf  # level's distance from the threshold, minus the margin
     for exponent in range(15, 0, -1):
         active = _held(np.flatnonzero(envelope >= 2.0**-exponent), len(x), hangover)
         if not active:
@@ -177,14 +180,14 @@ def _active_level(x: Floats, rate_hz: int) -> tuple[float | None, float]:
 
 
 def _held(above: NDArray[np.intp], length: int, hangover: int) -> int:
-    """How many samples are at most `hangover` after one of the indices, which are in order."""
+    """Number of samples that follow one of the indices `above` (ascending) by at most `hangover` samples."""
     if not len(above):
         return 0
     return int(np.minimum(np.diff(above, append=length), hangover + 1).sum())
 
 
 def _noise_floor(x: Floats, rate_hz: int, activity: float) -> float | None:
-    """In dBFS; None where nothing but speech is heard, or nothing at all. `activity`: of P.56."""
+    """Noise floor in dBFS; None if all is speech or digital silence. `activity`: factor of P.56."""
     frame = round(FRAME_S * rate_hz)
     count = len(x) // frame
     power = np.mean(x[: count * frame].reshape(count, frame) ** 2, axis=1)
@@ -202,14 +205,14 @@ def _clipped(pcm: Pcm) -> float:
 
 
 def _dropouts(pcm: Pcm, x: Floats, level_dbfs: float | None, rate_hz: int) -> list[tuple[int, int]]:
-    """Runs of equal samples in the midst of speech: [start, end) in samples."""
+    """Runs of equal samples during speech: [start, end) in samples."""
     if level_dbfs is None:
         return []
     edge = round(EDGE_S * rate_hz)
     least = _power(level_dbfs - MARGIN_DB)
     found = []
     for start, last in runs_of(pcm[1:] == pcm[:-1]).tolist():
-        end = last + 1  # a run of n equal pairs is one of n + 1 samples
+        end = last + 1  # n equal neighbouring pairs are n + 1 equal samples
         sides = x[max(0, start - edge) : start], x[end : end + edge]
         if DROPOUT_S[0] * rate_hz <= end - start <= DROPOUT_S[1] * rate_hz and all(
             len(side) == edge and float(np.mean(side**2)) >= least for side in sides

@@ -1,8 +1,8 @@
-"""Ask something slow within a time limit, whatever it does.
+"""Wait for a slow coroutine within a time limit, whatever it does.
 
-`asyncio.wait_for` waits for ever for a coroutine that ignores being cancelled, and raises what it raises; a
-turn must survive both. What no limit can help against is code that blocks the event loop: call that through
-`asyncio.to_thread`.
+`asyncio.wait_for` waits for ever for a coroutine that ignores being cancelled, and raises the coroutine's
+exceptions. Neither may break a turn. No limit helps against code that blocks the event loop: call such code
+with `asyncio.to_thread`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Answer(Generic[T]):
-    """What came of a question."""
+    """The outcome of a question."""
 
     outcome: Literal["done", "failed", "timed_out"]
     value: T | None
-    """The answer, if it is done."""
+    """The answer if the outcome is "done", else None."""
     error: str
     """What went wrong, or ""."""
     took_s: float
@@ -32,10 +32,10 @@ class Answer(Generic[T]):
 async def ask(
     question: Callable[[], Awaitable[T]], limit_s: float, *, context: Context | None = None
 ) -> Answer[T]:
-    """The answer, or why there is none, after at most `limit_s` seconds; raises nothing of the question's.
+    """The answer, or why there is none, after at most `limit_s` seconds. Never raises the question's errors.
 
-    `context`: the context variables (OpenTelemetry's current span is one) that the question runs with;
-    the caller's by default. Where the caller is cancelled, the question is too.
+    `context`: the context variables (such as OpenTelemetry's current span) of the question; by default the
+    caller's. If the caller is cancelled, the question is cancelled too.
     """
     loop = asyncio.get_running_loop()
     begun_s = loop.time()
@@ -61,7 +61,7 @@ async def ask(
 
 
 def _heard(task: asyncio.Task[T]) -> None:
-    """Take the result of a task that nobody waits for any more, or else asyncio would warn of it."""
+    """Take the exception of an abandoned task: otherwise asyncio would warn that it was never retrieved."""
     if not task.cancelled():
         task.exception()
 

@@ -1,28 +1,26 @@
-"""A guardrail between LLM and TTS: every sentence is checked before anybody hears it, within a time budget.
+"""A guardrail between LLM and TTS: every sentence is checked before it is spoken, within a time budget.
 
 LiveKit surface: `Agent.llm_node`:
 
     def llm_node(self, chat_ctx, tools, model_settings):
         return self.guardrail.guarded(Agent.default.llm_node(self, chat_ctx, tools, model_settings))
 
-There and not in `tts_node`: what is taken out there would still stand in the transcript and in the
-conversation's history, where the next call of the LLM reads it as said. LiveKit 1.8.9 checks nothing by
-itself.
+Not in `tts_node`: a sentence removed there would remain in the transcript and in the conversation's history,
+where the LLM's next call reads it as said. LiveKit 1.8.9 checks nothing by itself.
 
-What it costs: the check of the first sentence, at most the budget, comes on top of the first audio (less
-where the reply is generated preemptively); later sentences are checked while earlier ones are heard. The
-first sentence is followed by a `FlushSentinel`, without which a streaming TTS would wait for the beginning
-of the second, which is still being checked; the TTS speaks the rest as a segment of its own. LiveKit's
-`llm_node_ttft` then ends with the first *checked* sentence, so compare first audios. Preemptive replies are
-checked too, also those that are thrown away.
+What it costs: the first audio comes later by the check of the first sentence, at most the budget (less if the
+reply is generated preemptively). Later sentences are checked while earlier ones are spoken. A `FlushSentinel`
+follows the first sentence; without it a streaming TTS would wait for the beginning of the second sentence,
+which is still being checked. The TTS speaks the rest as a separate segment. LiveKit's `llm_node_ttft` then
+ends with the first *checked* sentence, so compare first audios instead. Preemptive replies are checked too,
+including those that are discarded.
 
-A sentence is what LiveKit's tokenizer takes for one: one of fewer than 20 characters is checked, and blocked,
-together with the next.
+Sentences are those of LiveKit's tokenizer: a sentence of fewer than 20 characters is checked, and blocked,
+together with the next one.
 
-Common mistake: a guard without a time limit, or around the whole reply. A check that hangs or fails costs at
-most the budget here and never the turn; whether its sentence is then said is the user's choice, for only
-they know which is worse. Tools are called as the LLM asks for them, and `session.say` says what it is given:
-unchecked.
+Common mistake: a check without a time limit, or of the whole reply at once. Here a check that hangs or fails
+costs at most the budget, and the turn goes on. Whether its sentence is then said is your choice
+(`without_verdict`). Not checked: tool calls of the LLM, and the text of `session.say`.
 """
 
 from __future__ import annotations
@@ -37,17 +35,17 @@ from livekit.agents import FlushSentinel, llm, tokenize
 from .bounded import ask, checked_limit
 
 Check = Callable[[str], Awaitable[bool]]
-"""Takes a sentence, says whether it may be said."""
+"""Takes a sentence, returns whether it may be spoken."""
 Piece = llm.ChatChunk | str | FlushSentinel
 """What an `llm_node` yields."""
 
 CONTEXT_CHARACTERS = 10
-"""So much text is there before a sentence is taken to have ended, as in LiveKit's sentence streams."""
+"""A sentence isn't split off before so many characters have come, as in LiveKit's sentence streams."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What came of checking one sentence."""
+    """The outcome of checking one sentence."""
 
     sentence: str
     outcome: Literal["passed", "blocked", "timed_out", "failed"]
@@ -56,11 +54,11 @@ class Checked:
     at_s: float
     """`time.time()` when the sentence was complete."""
     took_s: float
-    """Seconds that it was held for."""
+    """Seconds that the sentence waited for its check."""
 
 
 class Guardrail:
-    """Checks the sentences of all replies of one agent; `checks` holds what came of each."""
+    """Checks the sentences of all replies of one agent; `checks` holds the outcomes."""
 
     def __init__(
         self,
@@ -70,10 +68,11 @@ class Guardrail:
         without_verdict: Literal["pass", "block"] = "pass",
         instead: str = "",
     ) -> None:
-        """Hold a sentence for at most `budget_s`, and then or if the check fails, say it ("pass") or not.
+        """`budget_s`: most seconds that a sentence waits for its check.
 
-        `instead` is said in place of the first blocked sentence of a reply. Raises ValueError for a budget
-        that is none, and for another `without_verdict`.
+        `without_verdict`: whether a sentence is spoken ("pass") or not ("block") if its check fails or takes
+        too long. `instead` is spoken in place of the first blocked sentence of a reply. Raises ValueError for
+        a `budget_s` that isn't a finite number above 0, and for another `without_verdict`.
         """
         if without_verdict not in ("pass", "block"):
             raise ValueError(f'without_verdict is {without_verdict!r}; expected "pass" or "block"')
@@ -82,9 +81,9 @@ class Guardrail:
         self.checks: list[Checked] = []
 
     async def guarded(self, reply: AsyncIterable[Piece]) -> AsyncGenerator[Piece, None]:
-        """The reply without the sentences that may not be said, its text sentence by sentence.
+        """The reply without blocked sentences; its text comes sentence by sentence.
 
-        All else of it (tool calls, usage) is passed on at once. Raises what `reply` raises.
+        Everything else in it (tool calls, usage) is passed on at once. Raises what `reply` raises.
         """
         waiting, said, replaced = _Sentences(), False, False
         try:
@@ -113,7 +112,7 @@ class Guardrail:
                 await reply.aclose()
 
     async def _allowed(self, sentence: str, replaced: bool) -> str:
-        """The sentence itself; or if it is blocked what is said in its place, the first time."""
+        """The sentence, or if it is blocked `instead` for the first one of a reply, "" for later ones."""
         if not sentence.strip():
             return sentence
         at_s = time.time()
@@ -131,14 +130,14 @@ class Guardrail:
 
 
 class _Sentences:
-    """Text that comes piece by piece, out again in sentences."""
+    """Splits text that comes piece by piece into sentences."""
 
     def __init__(self) -> None:
         self._tokenizer = tokenize.blingfire.SentenceTokenizer(retain_format=True)
         self._text = ""
 
     def add(self, text: str) -> Iterator[str]:
-        """The sentences that have ended now."""
+        """Add text. Yields the sentences that end in it."""
         self._text += text
         while text and len(self._text) >= CONTEXT_CHARACTERS:
             sentences = self._tokenizer.tokenize(self._text)
@@ -148,13 +147,13 @@ class _Sentences:
             yield sentences[0]
 
     def rest(self) -> Iterator[str]:
-        """The sentences that are left, when no more text comes."""
+        """The remaining sentences, when no more text comes."""
         text, self._text = self._text, ""
-        yield from self._tokenizer.tokenize(text) or ([text] if text else [])  # none of white space alone
+        yield from self._tokenizer.tokenize(text) or ([text] if text else [])  # none for white space
 
 
 def _parted(piece: Piece) -> tuple[str, Piece | None]:
-    """A piece's text, and what else it holds."""
+    """A piece's text, and the piece without its text (None if nothing else is in it)."""
     if isinstance(piece, str):
         return piece, None
     if isinstance(piece, FlushSentinel):

@@ -1,12 +1,12 @@
-"""Judge turns: inline, where the reply waits for the verdict, or async, where nobody does.
+"""Judge turns: inline, where the reply waits for the verdict, or async, where it doesn't wait.
 
 LiveKit surface: `await judging.turn(text)` in `Agent.on_user_turn_completed`, `await judging.aclose()` in
-`Agent.on_exit`. LiveKit judges nothing by itself, and awaits that hook before it says anything: an LLM judge
-there costs every turn its whole latency. Inline is for a rubric that has to gate the reply, and for a
-classifier that is fast enough for it.
+`Agent.on_exit`. LiveKit judges nothing by itself, and awaits that hook before the agent speaks: an LLM judge
+there adds its whole latency to every turn. Use inline only if the verdict must be able to stop the reply, and
+with a fast classifier.
 
-A judge that hangs, fails or falls behind costs at most `limit_s` inline, and nothing async: what doesn't fit
-into the queue is dropped and said to be. No task is left after `aclose`.
+A judge that hangs, fails or is too slow costs at most `limit_s` per turn inline, and nothing async: turns
+that don't fit into the queue are dropped, with a verdict "dropped". No task is left after `aclose`.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ JudgeOutcome = Literal["done", "failed", "timed_out", "dropped", "cancelled"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of judging one turn."""
+    """The outcome of judging one turn."""
 
     text: str
     outcome: JudgeOutcome
     """"dropped": the queue was full or closed; "cancelled": the session ended first."""
     result: object
-    """What the judge returned, if it is done."""
+    """What the judge returned, if the outcome is "done"."""
     error: str
     at_s: float
-    """`time.time()` when the turn was handed in."""
+    """`time.time()` when `Judging.turn` was called."""
     waited_s: float
     """Seconds in the queue."""
     took_s: float
@@ -53,7 +53,7 @@ class _Waiting:
 
 
 class Judging:
-    """Hands turns to a judge; `verdicts` holds what came of each, in the order in which they were settled."""
+    """Has turns judged; `verdicts` holds the outcomes, in the order in which they became known."""
 
     def __init__(
         self,
@@ -66,8 +66,8 @@ class Judging:
     ) -> None:
         """Judge each turn within `limit_s`.
 
-        Async, one turn is judged at a time, up to `max_waiting` wait for it, and `aclose` waits `drain_s` for
-        the rest. Raises ValueError for limits that are none.
+        Async, one turn is judged at a time and up to `max_waiting` turns are queued; `aclose` waits `drain_s`
+        for the rest. Raises ValueError for limits that aren't finite and above 0.
         """
         if max_waiting < 1:
             raise ValueError(f"max_waiting is {max_waiting}; expected 1 or more turns that may wait")
@@ -82,7 +82,7 @@ class Judging:
         self.verdicts: list[Verdict] = []
 
     async def turn(self, text: str) -> Verdict | None:
-        """Judge a turn: inline, its verdict; async, None at once. Raises nothing that a judge may raise."""
+        """Judge a turn. Returns its verdict (inline), or None at once (async). Raises none of its errors."""
         waiting = _Waiting(text, time.time(), _now_s(), contextvars.copy_context())
         if self._closed:
             return self._settle(waiting, "dropped", error="judging is closed")
@@ -93,14 +93,14 @@ class Judging:
             return None
         self._queue.append(waiting)
         if self._worker is None or self._worker.done():
-            # In a context of its own: the spans of the turn that happens to come first aren't its parents.
+            # In a new context: otherwise the first turn's span would be the parent of all later spans.
             self._worker = asyncio.get_running_loop().create_task(
                 self._work(), name="judging", context=contextvars.Context()
             )
         return None
 
     async def aclose(self) -> None:
-        """Take no more turns; finish what waits within `drain_s`, cancel the rest. May be called twice."""
+        """Accept no more turns, judge queued ones within `drain_s`, cancel the rest. May be called twice."""
         self._closed = True
         if self._worker is not None and not self._worker.done():
             try:

@@ -1,4 +1,4 @@
-"""Push-to-talk: the user's button says where a turn begins and ends, so that nobody has to wait to know.
+"""Push-to-talk: the user's button marks where a turn begins and ends, so no wait for the end is needed.
 
 LiveKit surface: `turn_detection="manual"`, `session.commit_user_turn()`, `session.clear_user_turn()` and
 `session.input.set_audio_enabled()`. Make a `PushToTalk` in `Agent.on_enter`, close it in `Agent.on_exit`, and
@@ -9,16 +9,16 @@ between the release of the button and the commit.
 
 - It still waits `endpointing.min_delay` from the last speech (audio_recognition.py: `_bounce_eou_task`), 0.3
   or 0.5 s by default. A `PushToTalk` sets it to 0.
-- It waits for a final transcript unless one came within the last 0.5 s, for up to `transcript_timeout` (2 s):
-  also whoever lets go a second after their last word, with all of it transcribed, waits for two more. A
-  `PushToTalk` doesn't wait where no transcript is owed. Whoever releases the button with their last word does
-  wait for their STT. Where that must not be, set `transcript_timeout_s`: the newest partial transcript is
-  then taken as it is, and a last word may be missing.
+- It waits for a final transcript unless one came within the last 0.5 s, for up to `transcript_timeout` (2 s).
+  So a user who releases the button a second after the last word, when all is transcribed, waits two more
+  seconds. A `PushToTalk` doesn't wait if no transcript is due. A user who releases the button at the last
+  word does wait for the STT. To shorten that wait, set `transcript_timeout_s`: then the newest partial
+  transcript is used, and the last word may be missing.
 
-It also starts no reply before the release (no preemptive generation): the LLM's first token is waited for.
+It also starts no reply before the release (no preemptive generation), so the LLM's first token comes later.
 
-So the "under 50 ms" of the guide holds here if the final transcript is there already, or with a
-`transcript_timeout_s` below 0.05, and not by `turn_detection="manual"` alone.
+So the guide's "under 50 ms" holds only if the final transcript has come before the release, or with a
+`transcript_timeout_s` below 0.05; `turn_detection="manual"` alone is not enough.
 
 Common mistake: a button that is pressed and released without a word. 1.8.9 waits for a transcript until its
 timeout, then answers the empty turn; `stop_if_empty` in `on_user_turn_completed` keeps the agent silent.
@@ -37,7 +37,7 @@ from .bounded import checked_limit
 
 
 class PushToTalk:
-    """The button of one session, which takes turns by it until `close`, whatever it was made with."""
+    """The button of one session, which takes turns by it until `close`, whatever its turn detection."""
 
     def __init__(
         self,
@@ -49,9 +49,10 @@ class PushToTalk:
     ) -> None:
         """Close the microphone until the button is pressed.
 
-        `transcript_timeout_s`: how long a release waits for the final transcript, from 0. `stt_flush_s`:
+        `transcript_timeout_s`: how long a release waits for the final transcript, 0 or more. `stt_flush_s`:
         silence sent after a release to STTs that can't be flushed otherwise. `max_hold_s`: a button held
-        longer counts as released, as where the client has vanished. Raises ValueError for other times.
+        longer counts as released, for instance if the client is gone. Raises ValueError for times out of
+        range.
         """
         if not 0 <= transcript_timeout_s < float("inf"):
             raise ValueError(f"transcript_timeout_s is {transcript_timeout_s}; expected seconds from 0")
@@ -78,14 +79,14 @@ class PushToTalk:
         return self._held
 
     def press(self) -> None:
-        """The user begins to speak: the agent falls silent, and what was heard before is forgotten.
+        """The user begins to speak: interrupt the agent, and discard what was transcribed before.
 
-        Nothing is forgotten of a turn that was released and still waits for its transcript.
+        A turn that was released and still waits for its transcript is not discarded.
         """
         if self._held or self._closed:
             return
         self._held = True
-        with contextlib.suppress(RuntimeError):  # what the agent says may not be interrupted
+        with contextlib.suppress(RuntimeError):  # the agent's speech may be uninterruptible
             self._session.interrupt()
         if self._commit is None or self._commit.done():
             self._session.clear_user_turn()
@@ -96,9 +97,9 @@ class PushToTalk:
         self._letting_go = loop.call_later(self._max_hold_s, self._let_go)
 
     def release(self) -> asyncio.Future[str]:
-        """The user has spoken: commit their turn. The future is its transcript, when that is committed.
+        """The user has finished: commit the turn. The future gives its transcript when that is committed.
 
-        It need not be awaited. It is "" at once if the button isn't down.
+        It need not be awaited. It gives "" at once if the button isn't down.
         """
         commit = self._let_go()
         if commit is None:
@@ -107,15 +108,15 @@ class PushToTalk:
         return commit
 
     def cancel(self) -> None:
-        """Forget what was said since the button was pressed; nothing happens if it isn't down."""
+        """Discard what was said since the button was pressed; does nothing if it isn't down."""
         if self._up():
             self._session.clear_user_turn()
 
     def close(self) -> None:
-        """Forget a turn under way, and take turns as before: for the next agent. Call it in `Agent.on_exit`.
+        """Discard an unfinished turn, and restore the session's turn detection. Call it in `Agent.on_exit`.
 
-        What came late (the end of a turn that was committed without it, or cancelled) is forgotten too; a
-        session that closes would add it to the conversation.
+        Late transcripts (of a turn that was cancelled, or committed without its end) are discarded too: else
+        a session that closes would add them to the conversation.
         """
         if self._closed:
             return
@@ -142,7 +143,7 @@ class PushToTalk:
         return self._commit
 
     def _owes_transcript(self) -> bool:
-        """Whether the STT has still to say something final about what was said."""
+        """Whether a final transcript of the user's speech is still to come."""
         return not self._final_at or self._partial or self._speaking or self._spoke_until > self._final_at
 
     def _on_user_state(self, event: UserStateChangedEvent) -> None:
@@ -156,7 +157,7 @@ class PushToTalk:
             self._final_at = time.time()
 
     def _up(self) -> bool:
-        """Whether the button was down; it is up now."""
+        """Set the button to up. Returns whether it was down."""
         if not self._held:
             return False
         self._held = False

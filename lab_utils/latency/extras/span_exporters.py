@@ -1,9 +1,9 @@
-"""Where spans go: a file of OTLP JSON lines, an OTLP/HTTP endpoint, and either with traceAI's attributes.
+"""Span exporters: to a file of OTLP JSON lines or an OTLP/HTTP endpoint; traceAI's attributes can be added.
 
-Each is an OpenTelemetry `SpanExporter`, for `telemetry.Telemetry` or any span processor. Why not
-`OTLPSpanExporter`, which LiveKit's dependencies bring: it draws its backoff from the global `random` in a
-thread, which makes agents that draw from it too unrepeatable offline, and it gives up only after 10 s. Any
-other exporter (OTLP over gRPC, for instance) works with `Telemetry` too.
+Each is an OpenTelemetry `SpanExporter`, for `telemetry.Telemetry` or any span processor. Why not the
+`OTLPSpanExporter` among LiveKit's dependencies: it takes its backoff from the global `random` in a thread, so
+that agents that use `random` too aren't repeatable offline, and it gives up only after 10 s. Other exporters
+(such as OTLP over gRPC) work with `Telemetry` too.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ log = logging.getLogger(__name__)
 RETRIES_AFTER_S = (0.5, 1.0)
 """Waits before a second and a third attempt."""
 TRANSIENT = frozenset({408, 429, 502, 503, 504})
-"""HTTP states that OTLP lets a client retry, and a time-out."""
+"""HTTP status codes after which OTLP allows a retry, and 408 (request timeout)."""
 _IDS = ("traceId", "spanId", "parentSpanId")
 
 
 class FileSpanExporter(SpanExporter):
-    """Writes spans to a file, one OTLP JSON object (`{"resourceSpans": [...]}`) a line for each span.
+    """Writes spans to a file: one line per span, an OTLP JSON object (`{"resourceSpans": [...]}`).
 
     `corpus/formats/otlp.py` reads it: with the session's audio beside it under the same stem, `lab import`
     takes both. The file appears, or replaces another, when the exporter is shut down; until then its lines
@@ -43,7 +43,7 @@ class FileSpanExporter(SpanExporter):
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises ValueError where the file can't come to be: its folder is missing, or it is a folder."""
+        """Raises ValueError if the file can't be written: its folder is missing, or it is a folder."""
         if path.suffix not in (".json", ".jsonl"):
             raise ValueError(f"{path} is no place for spans; expected a name that ends in .jsonl or .json")
         if not path.parent.is_dir() or path.is_dir():
@@ -66,11 +66,11 @@ class FileSpanExporter(SpanExporter):
         self._closed = True
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        return True  # nothing is held back
+        return True  # nothing is buffered
 
 
 def otlp_json(spans: Sequence[ReadableSpan]) -> dict[str, Any]:
-    """Spans in the JSON encoding of OTLP: as protobuf's, but identifiers in hexadecimal, enums as numbers."""
+    """Spans in OTLP's JSON encoding: protobuf's, with identifiers in hexadecimal and enums as numbers."""
     values = MessageToDict(encode_spans(spans), use_integers_for_enums=True)
     for resource in values["resourceSpans"]:
         for scope in resource["scopeSpans"]:
@@ -81,9 +81,9 @@ def otlp_json(spans: Sequence[ReadableSpan]) -> dict[str, Any]:
 
 
 class HttpSpanExporter(SpanExporter):
-    """Posts spans to an OTLP/HTTP endpoint as protobuf; what can't be delivered is dropped.
+    """Posts spans to an OTLP/HTTP endpoint as protobuf. Spans that can't be delivered are dropped.
 
-    Up to three attempts, a moment apart, where the endpoint may recover; none after `shutdown`.
+    Up to three attempts (`RETRIES_AFTER_S`) if the error may be temporary; none after `shutdown`.
     """
 
     def __init__(
@@ -91,8 +91,8 @@ class HttpSpanExporter(SpanExporter):
     ) -> None:
         """`endpoint`: the whole address, such as "http://localhost:4318/v1/traces".
 
-        `timeout_s` holds for connecting and for each wait for an answer. Raises ValueError for what is no
-        HTTP address, and for a time-out that is none.
+        `timeout_s` applies to connecting and to each wait for an answer. Raises ValueError for an `endpoint`
+        that isn't an HTTP address, and for a `timeout_s` that isn't finite and above 0.
         """
         if not endpoint.startswith(("http://", "https://")):
             raise ValueError(f"endpoint is {endpoint!r}; expected such as http://localhost:4318/v1/traces")
@@ -101,7 +101,7 @@ class HttpSpanExporter(SpanExporter):
         self._http.headers.update({"Content-Type": "application/x-protobuf", **(headers or {})})
         self._closing = threading.Event()
         self.error = ""
-        """Why spans could not be delivered, the last time."""
+        """The newest reason why spans could not be delivered; "" if there is none."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         body = encode_spans(spans).SerializeToString()
@@ -151,7 +151,7 @@ def with_traceai(exporter: SpanExporter) -> SpanExporter:
 
 
 class Forwarding(SpanExporter):
-    """Hands all on to another exporter; a base for mixins that change what is exported."""
+    """Passes everything to another exporter; a base for mixins that change what is exported."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter

@@ -1,21 +1,21 @@
-"""A session's OpenTelemetry spans, exported off the path: nothing that an exporter does can delay a turn.
+"""Exports a session's OpenTelemetry spans in a thread: nothing that an exporter does can delay a turn.
 
 LiveKit surface: `livekit.agents.telemetry.set_tracer_provider`. LiveKit 1.8.9 makes spans of every session,
-turn, LLM and TTS call by itself, and throws them away unless it is given a provider (LiveKit Cloud has its
-own). A `Telemetry` gives it one with a `BatchSpanProcessor`: a span that ends is put into a queue in memory,
-and a thread of its own exports what is queued. Where the exporter fails, hangs or can't keep up, spans are
-dropped and counted, and the session doesn't notice.
+turn, LLM and TTS call by itself, and discards them unless it is given a provider (LiveKit Cloud has its own).
+A `Telemetry` gives it a provider with a `BatchSpanProcessor`: a span that ends is put into a queue in memory,
+and a separate thread exports the queue. If the exporter fails, hangs or is too slow, spans are dropped and
+counted, and the session isn't affected.
 
     telemetry = Telemetry(HttpSpanExporter("http://localhost:4318/v1/traces"))
     telemetry.start()                                # in the worker's entrypoint, before session.start()
     ctx.add_shutdown_callback(telemetry.aclose)
 
-Offline: `with Telemetry(FileSpanExporter(path), seed=0): run(job)`. The export runs in real time and takes
-no virtual time; identifiers come from `seed`. Equal sessions give equal files, but for one attribute that
-LiveKit takes from the date (`langfuse.observation.completion_start_time`).
+Offline: `with Telemetry(FileSpanExporter(path), seed=0): run(job)`. The export runs in real time and takes no
+virtual time; identifiers come from `seed`. Equal sessions give equal files, except for one attribute that
+LiveKit derives from the date (`langfuse.observation.completion_start_time`).
 
-Common mistakes: a `SimpleSpanProcessor`, which exports in the event loop, in every turn; and starting it
-where the worker's module is loaded, before LiveKit starts the job's process.
+Common mistakes: a `SimpleSpanProcessor`, which exports in the event loop, during turns; and starting the
+telemetry when the worker's module is loaded, before LiveKit starts the job's process.
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ from .bounded import checked_limit
 from .span_exporters import Forwarding
 
 _one_at_a_time = threading.Lock()
-"""LiveKit's tracer is the process's: a second provider would take the spans of the first one's sessions."""
+"""A process has one LiveKit tracer: a second provider would get the spans of the first one's sessions."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of the spans."""
+    """How many spans were exported, and how many not."""
 
     ended: int
     """Spans that ended while the telemetry was on."""
     exported: int
-    """Those that the exporter took."""
+    """Spans that the exporter accepted."""
 
     @property
     def dropped(self) -> int:
-        """Those that got lost: refused by the exporter, or by a queue that was full."""
+        """Spans that were lost: the exporter refused them, or the queue was full."""
         return self.ended - self.exported
 
 
 class Telemetry:
-    """Exports the spans of all sessions of this process from `start` to `close`; usable as a context."""
+    """Exports the spans of all sessions of this process from `start` to `close`; usable in a `with`."""
 
     def __init__(
         self,
@@ -72,11 +72,11 @@ class Telemetry:
         every_s: float = 5.0,
         seed: int | None = None,
     ) -> None:
-        """Up to `max_waiting` spans wait for the exporter, which is given those there are `every_s`.
+        """Up to `max_waiting` spans are queued; they are passed to the exporter every `every_s` seconds.
 
-        `text`: whether spans hold what was said, instructions, and what tools were given and gave (LiveKit's
-        `allow_pii`, which LiveKit turns on and this project off). `seed`: of the identifiers; None draws them
-        at random. Raises ValueError for limits that are none.
+        `text`: whether spans contain what was said, instructions, and arguments and results of tools
+        (LiveKit's `allow_pii`, which is on by default in LiveKit and off here). `seed`: of the identifiers;
+        None makes them random. Raises ValueError for limits out of range.
         """
         if max_waiting < 1:
             raise ValueError(f"max_waiting is {max_waiting}; expected 1 or more spans that may wait")
@@ -89,17 +89,17 @@ class Telemetry:
 
     @property
     def delivery(self) -> Delivery:
-        """What became of the spans so far; final after `close`."""
+        """How many spans were exported so far, and how many not; final after `close`."""
         return Delivery(self._counter.ended, self._exporter.exported)
 
     def start(self) -> None:
-        """Hand LiveKit the provider. Raises RuntimeError if one is at work in this process."""
+        """Give LiveKit the provider. Raises RuntimeError if another Telemetry is on in this process."""
         if not _one_at_a_time.acquire(blocking=False):
             raise RuntimeError("another Telemetry is at work in this process; close it first, or share it")
         provider = TracerProvider(
             sampler=ALWAYS_ON,
             resource=Resource({SERVICE_NAME: self._service}),
-            shutdown_on_exit=False,  # which would keep it, and all it holds, until the process ends
+            shutdown_on_exit=False,  # True would keep it in memory until the process ends
             id_generator=_Ids(self._seed),
         )
         provider.add_span_processor(self._counter)
@@ -114,15 +114,15 @@ class Telemetry:
         set_tracer_provider(provider, allow_pii=self._text)
 
     def close(self, limit_s: float = 5.0) -> Delivery:
-        """Take LiveKit's provider back, export what is queued, and say what became of the spans.
+        """Restore LiveKit's former provider, export what is queued, and return the counts of spans.
 
-        Blocks for at most `limit_s`: in the second half of it the exporter is shut down, whatever still
-        waits. Its thread is gone then, if an export under way takes no longer than that half.
+        Blocks for at most `limit_s`. In the second half of it the exporter is shut down, even if spans are
+        still queued. The thread has ended then, unless an export that is running takes longer than that half.
         """
         provider, self._provider = self._provider, None
         if provider is None:
             return self.delivery
-        if tracer._tracer_provider is provider and self._before is not None:  # nobody has set another since
+        if tracer._tracer_provider is provider and self._before is not None:  # no other was set since
             tracer.set_provider(self._before)
         self._before = None
         try:
@@ -137,7 +137,7 @@ class Telemetry:
         return self.delivery
 
     async def aclose(self, reason: str = "") -> None:
-        """`close` without blocking the event loop: a shutdown callback of LiveKit's JobContext."""
+        """`close` without blocking the event loop; can be a shutdown callback of LiveKit's JobContext."""
         await asyncio.to_thread(self.close)
 
     def __enter__(self) -> Self:
@@ -151,7 +151,7 @@ class Telemetry:
 
 
 class _Ids(IdGenerator):
-    """Identifiers of its own stream of random numbers: those of the agent stay as they were."""
+    """Makes identifiers with its own random numbers, so that the agent's random numbers don't change."""
 
     def __init__(self, seed: int | None) -> None:
         self._random = random.Random(seed)

@@ -2,5 +2,5 @@
 
 Each mechanism has a module; what is only a switch is in `switches`.
 
-They know nothing of the simulation: what they do offline they do in a real worker too.
+They don't depend on the simulation: they work the same offline and in a real worker.
 """

@@ -1,15 +1,16 @@
-"""The stacked reference agent: the twelve techniques, each by its switch, in one LiveKit agent.
+"""The reference agent: all twelve techniques in one LiveKit agent, each with a switch.
 
-A starting point to copy: it knows nothing of the simulation and runs unchanged in a real worker (`export`
-writes one). What each technique is, and what LiveKit 1.8.9 does about it by itself, `descriptions` tells.
+A starting point to copy: it doesn't depend on the simulation and runs unchanged in a real worker (`export`
+writes one). `descriptions` explains each technique, and what LiveKit 1.8.9 does by itself.
 
 In the order of a turn:
 
-1. `llm_node` (with preemptive generation before the turn is committed, else after 2): asks the cache, so that
-   a hit costs no LLM call; starts the look-up that the words announce; chooses the model; builds the prompt.
-2. `on_user_turn_completed` (the commit): starts the look-up if nobody has; judges, or has it judged; says
-   what the cache holds. It never touches `turn_ctx`, for LiveKit would throw the preemptive reply away.
-3. the function tools made from `look_ups` take what has been looked up ahead.
+1. `llm_node` (with preemptive generation before the commit, else after step 2): asks the cache, so that a hit
+   needs no LLM call; starts the look-up that the user's words call for; chooses the model; builds the prompt.
+2. `on_user_turn_completed` (the commit): starts the look-up if it hasn't been started; judges the turn,
+   inline or async; says a cached answer. It never changes `turn_ctx`: LiveKit would then discard the
+   preemptive reply.
+3. The function tools made from `look_ups` return what has been looked up ahead.
 """
 
 from __future__ import annotations
@@ -49,25 +50,25 @@ def _now() -> datetime:
 
 @dataclass(frozen=True)
 class AgentParts:
-    """What an agent is made of, whichever techniques it uses."""
+    """The parts of an agent, whichever techniques it uses."""
 
     instructions: str
     """The system prompt; the same for the whole session."""
     large: llm.LLM[Any]
     small: llm.LLM[Any]
-    """May be the large one, where there is no other."""
+    """The small model; may be the same as `large`."""
     look_ups: Mapping[str, LookUp] = field(default_factory=dict)
-    """Tools by name that only read, and so may be called ahead; the agent makes the function tools."""
+    """Read-only tools by name, which may be called ahead; the agent makes function tools of them."""
     tools: Sequence[FunctionTool[..., Any]] = ()
     """Further tools."""
     judge: Judge | None = None
     cache: SemanticCache | None = None
     tenant: str = ""
-    """Whose answers the cache may give."""
+    """The tenant whose answers the cache may give."""
     greeting: str = ""
     """Said when the agent enters; nothing if empty."""
     clock: Callable[[], datetime] = _now
-    """The time of day that the prompt tells."""
+    """Gives the time of day for the prompt."""
     classify: Callable[[str], Intent] = classify
 
     def __post_init__(self) -> None:
@@ -81,7 +82,7 @@ class AgentParts:
 
 
 class StackedAgent(Agent):
-    """An agent with the techniques that are on, and the mistakes that are asked for.
+    """An agent with the techniques, and the mistakes, that are switched on.
 
     Leaves no task behind when it exits. `notes` is its turn log, `judging` holds the verdicts.
     """
@@ -100,8 +101,8 @@ class StackedAgent(Agent):
         self._prefetch = Prefetch(self._note, leaks="leaked_prefetch" in mistakes)
         self.judging: Judging | None = None
         self._foresight = Foresight(parts.look_ups, self._prefetch, on=techniques.tool_prefetch)
-        self._asked: dict[str, Model] = {}  # user message -> model, of replies not yet kept or given up
-        self._unanswered: str | None = None  # the user message that is kept before its model is asked
+        self._asked: dict[str, Model] = {}  # user message id -> model, for replies not yet used
+        self._unanswered: str | None = None  # id of a user message kept before its model was asked
         super().__init__(
             instructions=parts.instructions,
             llm=parts.large,
@@ -112,13 +113,13 @@ class StackedAgent(Agent):
     # --- the session's events ---------------------------------------------------------------------
 
     async def on_enter(self) -> None:
-        """Listen to what the session says of itself, and greet."""
+        """Subscribe to the session's events, and greet."""
         self.session.on("conversation_item_added", self._on_item)
-        self.session.on("close", self._on_close)  # kept after the exit: a last turn may come after it
-        if self.parts.judge is not None:  # here, for an agent may enter again
+        self.session.on("close", self._on_close)  # not removed on exit: a last turn may come after it
+        if self.parts.judge is not None:  # made here, since an agent may enter again
             self.judging = Judging(self.parts.judge, inline=not self.techniques.async_evaluation)
         if self.parts.small is not self.parts.large:
-            # LiveKit listens to the session's LLM only, and warms up no other.
+            # LiveKit subscribes to the agent's `llm` only, and prewarms no other.
             self.parts.small.on("metrics_collected", self._relay_metrics)
             self.parts.small.on("error", self._relay_error)
             if self.techniques.model_routing or self.techniques.short_turn_models:
@@ -127,7 +128,7 @@ class StackedAgent(Agent):
             self.session.say(self.parts.greeting)
 
     async def on_exit(self) -> None:
-        """End whatever runs beside the turns."""
+        """End all background tasks, and unsubscribe."""
         self.session.off("conversation_item_added", self._on_item)
         if self.parts.small is not self.parts.large:
             self.parts.small.off("metrics_collected", self._relay_metrics)
@@ -146,7 +147,7 @@ class StackedAgent(Agent):
         self.parts.large.emit("error", error)
 
     def _on_item(self, event: ConversationItemAddedEvent) -> None:
-        """Note the model of a reply as soon as the conversation keeps the message that it answers."""
+        """Note the model of a reply when the message that it answers is added to the conversation."""
         item = event.item
         if item.type == "message" and item.role == "user":
             model = self._asked.get(item.id)
@@ -156,7 +157,7 @@ class StackedAgent(Agent):
                 self._note("model_routing", f"answered by {model}")
 
     def _on_asked(self, message: llm.ChatMessage, model: Model) -> None:
-        """The same where the message is kept first, as it is without preemptive generation."""
+        """Note the model if its message has been added already, as without preemptive generation."""
         if message.id == self._unanswered:
             self._unanswered = None
             self._note("model_routing", f"answered by {model}")
@@ -166,7 +167,7 @@ class StackedAgent(Agent):
     # --- a turn -----------------------------------------------------------------------------------
 
     async def on_user_turn_completed(self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage) -> None:
-        """The turn is committed. Raises StopResponse where the cache answers."""
+        """Handle the commit of a turn. Raises StopResponse if the cache answers."""
         text = new_message.text_content or ""
         hit = self._look_up_answer(text)
         self._foresight.committed(new_message.id, None if hit is not None else text)
@@ -184,10 +185,10 @@ class StackedAgent(Agent):
         return self.parts.cache.lookup(self.parts.tenant, text)
 
     async def _say_cached(self, hit: Hit, question: llm.ChatMessage) -> None:
-        """Say a stored answer in place of the LLM's, and remember the question as LiveKit would have."""
+        """Say a stored answer instead of the LLM's, and add the question to the history, as LiveKit would."""
         self._note("semantic_cache", "hit" if hit.tenant == self.parts.tenant else FOREIGN)
         with suppress(RuntimeError):  # something uninterruptible is being said; the answer then follows it
-            self.session.interrupt()  # drops the preemptive reply too
+            self.session.interrupt()  # discards the preemptive reply too
         history = self.chat_ctx.copy()
         history.insert(question)
         await self.update_chat_ctx(history)
@@ -196,7 +197,7 @@ class StackedAgent(Agent):
         self.session.say(hit.answer, audio=hit.frames() if hit.audio else self._spoken(hit))
 
     async def _spoken(self, hit: Hit) -> AsyncIterator[rtc.AudioFrame]:
-        """A stored answer from the TTS; kept once it has been spoken to its end."""
+        """A stored answer's audio from the TTS; it is stored when it is complete."""
 
         async def text() -> AsyncIterator[str]:
             yield hit.answer
@@ -214,12 +215,12 @@ class StackedAgent(Agent):
     async def llm_node(
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncGenerator[llm.ChatChunk | str, None]:
-        """The reply, streamed: from the cache, or from the model that the user's words call for."""
+        """The reply, streamed: a cached answer, or the reply of the model that suits the user's words."""
         message, continued = _newest(chat_ctx)
         text = (message.text_content if message is not None else None) or ""
         if not continued:
             hit = self._look_up_answer(text)
-            if hit is not None:  # the hook will say it
+            if hit is not None:  # `on_user_turn_completed` will say it
                 yield hit.answer
                 return
         message_id = message.id if message is not None else None
@@ -263,7 +264,7 @@ class StackedAgent(Agent):
         return model_for(self.techniques, text, self.parts.classify(text), needs_tool)
 
     def _prompt(self, chat_ctx: llm.ChatContext) -> llm.ChatContext:
-        """What the model is sent: instructions, history and time of day, cacheable or not."""
+        """The model's prompt: instructions, history and time of day, cacheable or not by the techniques."""
         if not self.techniques.kv_cache_reuse:
             chat_ctx = kv_cache_reuse.rewritten(chat_ctx)
         if not self.techniques.prefix_caching or "timestamp_on_top" in self.techniques.mistakes:
@@ -272,7 +273,7 @@ class StackedAgent(Agent):
 
 
 def _newest(chat_ctx: llm.ChatContext) -> tuple[llm.ChatMessage | None, bool]:
-    """The user's newest message, and whether a reply to it has already begun (with a tool, for instance)."""
+    """The user's newest message, and whether its reply has already begun (for instance with a tool call)."""
     continued = False
     for item in reversed(chat_ctx.items):
         if item.type == "message" and item.role == "user":

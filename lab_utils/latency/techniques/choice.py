@@ -32,16 +32,16 @@ MISTAKES: dict[Mistake, TechniqueName] = {
     "leaked_prefetch": "tool_prefetch",
     "shared_cache": "semantic_cache",
 }
-"""Each mistake and the technique it is made with."""
+"""Mistake -> the technique that it belongs to."""
 
 
 class Techniques(Frozen):
-    """Switches of the twelve techniques; all off by default, which is less than LiveKit does by itself."""
+    """Switches of the twelve techniques. All are off by default; LiveKit by itself has some of them on."""
 
     streaming_stt: bool = False
     """1: transcripts as the user speaks, and preemptive generation on them; off: batch recognition."""
     token_streaming: bool = False
-    """2: the reply goes to the TTS as it is written; off: an `llm_node` that waits for the whole of it."""
+    """2: the reply goes to the TTS while it is generated; off: `llm_node` waits for the whole reply."""
     prefix_caching: bool = False
     """3: a byte-stable system prompt, marked for caching; off: the prompt begins with the time of day."""
     model_routing: bool = False
@@ -51,13 +51,13 @@ class Techniques(Frozen):
     audio_prebuffering: bool = False
     """6: the client buffers audio until the room is joined, and the agent catches up."""
     async_evaluation: bool = False
-    """7: turns are judged off the path; off: a judge is awaited in `on_user_turn_completed`."""
+    """7: turns are judged while the reply goes on; off: `on_user_turn_completed` awaits the judge."""
     tts_warmup: bool = False
     """8: the TTS connection is open before the first turn."""
     short_turn_models: bool = False
-    """9: the small model answers acknowledgements, by what they mean."""
+    """9: the small model answers acknowledgements, recognized by meaning instead of length."""
     semantic_cache: bool = False
-    """10: common questions are answered from a cache, by meaning, tenant by tenant."""
+    """10: common questions, recognized by meaning, are answered from a cache; each tenant has its own."""
     kv_cache_reuse: bool = False
     """11: the history stays as it was sent before; off: it is rewritten each turn."""
     regional_routing: bool = False
@@ -93,17 +93,17 @@ class Techniques(Frozen):
         return tuple(name for name in NAMES if getattr(self, name))
 
     def without(self, name: TechniqueName) -> Techniques:
-        """A copy with one technique off, and its mistakes gone."""
+        """A copy with one technique off, without its mistakes."""
         kept = frozenset(mistake for mistake in self.mistakes if MISTAKES[mistake] != name)
         return Techniques.of(*(other for other in self.on if other != name), mistakes=kept)
 
 
 def livekit_default(automatic_cache: bool) -> Techniques:
-    """What an `AgentSession` of 1.8.9 does without being asked, with plugins that stream.
+    """The techniques that an `AgentSession` of 1.8.9 uses by default, with plugins that stream.
 
-    It starts replies preemptively, streams tokens into the TTS, keeps the instructions byte-stable (which is
-    enough where the provider caches unasked: `automatic_cache`), judges nothing, calls the TTS's `prewarm`
-    when the session starts and leaves the history as it was sent.
+    It starts replies preemptively, streams tokens into the TTS, keeps the instructions byte-stable (enough
+    for a provider that caches every prompt: `automatic_cache`), judges nothing, calls the TTS's `prewarm`
+    when the session starts, and sends the history unchanged.
     """
     names: tuple[TechniqueName, ...] = (
         "streaming_stt",
@@ -118,7 +118,7 @@ def livekit_default(automatic_cache: bool) -> Techniques:
 def parse_techniques(text: str) -> Techniques:
     """Techniques from a line of text: "all", "none", or names separated by commas.
 
-    Raises ValueError for a name that is none.
+    Raises ValueError for an unknown name.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     if names in (["all"], ["none"]):

@@ -22,12 +22,12 @@ class Description:
     name: TechniqueName
     does: str
     surface: str
-    """Where in LiveKit it is done."""
+    """The part of LiveKit's API that it uses."""
     by_default: str
     """What LiveKit 1.8.9 does by itself."""
     mistake: str
     offline: str
-    """How it is modelled."""
+    """How it is simulated offline."""
 
 
 HEADS = {
@@ -37,7 +37,7 @@ HEADS = {
     "Common mistake": "mistake",
     "Offline": "offline",
 }
-"""First words of a docstring's paragraphs, and the field each goes into."""
+"""First words of a docstring's paragraph -> field of `Description`."""
 
 SWITCHES: Mapping[TechniqueName, Mapping[str, str]] = {
     "streaming_stt": {

@@ -1,8 +1,7 @@
-"""What kind of turn a user's text is, and whether two texts ask the same thing: rules, no model.
+"""Rules for what kind of turn a user's text is, and whether two texts ask the same. No model.
 
-Light on purpose: no download, microseconds per text, the same answer each time. Rules know English only.
-Where stakes are higher give the agent a classifier and real embeddings instead: `classify` and `similarity`
-are only the defaults of what takes them.
+Simple on purpose: no download, microseconds per text, the same result each time. English only. In production,
+give the agent a classifier and real embeddings instead: `classify` and `similarity` are only defaults.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ many thanks|thanks a lot|very much|very good|no thanks|no thank you|yes please|i
 have a nice day|good day|one moment|just a moment|hold on
 """
 ACKNOWLEDGEMENTS = frozenset(_ACKNOWLEDGEMENTS.strip().replace("\n", "|").split("|"))
-"""Words and phrases that alone, or one after the other, tell an agent no more than to go on."""
+"""Words and phrases that, alone or in a row, only tell the agent to go on."""
 _LONGEST = max(len(phrase.split()) for phrase in ACKNOWLEDGEMENTS)
 
 _WORDS = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
@@ -70,9 +69,9 @@ def same_words(one: str, other: str) -> bool:
 def classify(text: str) -> Intent:
     """The intent class of one user turn.
 
-    A text made of nothing but `ACKNOWLEDGEMENTS` is one, a text with a question mark or that begins as
-    questions do is a question, and one that asks for something to be done ("cancel my entire order") is a
-    request, however short. All else, such as a name or a date, is a statement.
+    A text of only `ACKNOWLEDGEMENTS` is an acknowledgement. A text with a question mark, or that begins as
+    questions do, is a question. A text that asks for something to be done ("cancel my entire order") is a
+    request, however short. Everything else, such as a name or a date, is a statement.
     """
     words = words_of(text)
     if _only_acknowledges(words) and "?" not in text:
@@ -84,7 +83,7 @@ def classify(text: str) -> Intent:
 
 
 def _only_acknowledges(words: Sequence[str]) -> bool:
-    """Whether the words can be cut into phrases of the list."""
+    """Whether the words consist of phrases of `ACKNOWLEDGEMENTS` only."""
     reached = {0}
     for at in range(len(words)):
         if at in reached:
@@ -98,8 +97,8 @@ def similarity(one: str, other: str) -> float:
     """How alike two texts are in their words, 0 to 1, regardless of their order, case and fillers.
 
     The Indel ratio of the sorted words (`rapidfuzz.fuzz.token_sort_ratio`). Texts that differ in a number or
-    in a negation are not alike at all: "room 12" is not "room 13". It knows no synonyms ("when do you open",
-    "what are your hours"): store a question in each wording that matters, or use `cosine`.
+    in a negation have similarity 0: "room 12" is not "room 13". Synonyms aren't recognized ("when do you
+    open", "what are your hours"): store a question in each wording that matters, or use `cosine`.
     """
     a, b = _essence(one), _essence(other)
     if not a[0] or not b[0] or a[1:] != b[1:]:
@@ -117,7 +116,7 @@ def _essence(text: str) -> tuple[str, tuple[str, ...], bool]:
 
 
 def cosine(embed: Callable[[str], Sequence[float]], kept: int = 4096) -> Similarity:
-    """A similarity by real embeddings: `embed` turns a text into a vector, each text once (`kept` of them).
+    """A similarity by real embeddings. `embed` turns a text into a vector; `kept` vectors are cached.
 
     `embed` runs in the event loop, so it should be a local model of a few milliseconds.
     """

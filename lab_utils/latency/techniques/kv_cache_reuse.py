@@ -20,7 +20,7 @@ from livekit.agents import llm
 
 
 def rewritten(chat_ctx: llm.ChatContext) -> llm.ChatContext:
-    """A copy in which every earlier message says how many of the user's turns ago it was; the mistake.
+    """The mistake: a copy in which every earlier message says how many user turns ago it was.
 
     The instructions and the newest user message stay as they are, and so do tool calls.
     """

@@ -36,8 +36,8 @@ def is_short_statement(text: str) -> bool:
 def model_for(techniques: Techniques, text: str, intent: Intent, needs_tool: bool) -> Model:
     """The model that answers a user's text.
 
-    With both routing techniques on, what a turn means has the say over how long it is: a short request or
-    question goes to the large model. Turns that need a tool always do, and so do replies to no text.
+    With both routing techniques on, meaning decides rather than length: a short request or question goes to
+    the large model. Turns that need a tool, and replies to no text, always go to the large model.
     """
     if needs_tool or not text.strip():
         return "large"

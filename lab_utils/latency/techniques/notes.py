@@ -21,9 +21,9 @@ class Note:
 
 
 Notes = Callable[[TechniqueName, str], None]
-"""Takes what a technique has to tell."""
+"""Called with a technique and what it did."""
 
 
 def notes_in(log: list[Note]) -> Notes:
-    """Appends to a log."""
+    """A function that appends notes to `log`, with the time."""
     return lambda technique, what: log.append(Note(time.time(), technique, what))

@@ -23,7 +23,7 @@ from livekit.agents import llm
 
 
 def with_time_on_top(chat_ctx: llm.ChatContext, now: datetime) -> llm.ChatContext:
-    """A copy whose first system message begins with the time; the mistake."""
+    """The mistake: a copy whose first system message begins with the time."""
     items = list(chat_ctx.items)
     for index, item in enumerate(items):
         if item.type == "message" and item.role in ("system", "developer"):

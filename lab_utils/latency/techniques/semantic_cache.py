@@ -32,10 +32,10 @@ from livekit import rtc
 from .intents import Similarity, similarity
 
 THRESHOLD = 0.92
-"""The guide's."""
+"""The guide's value."""
 PER_TENANT = 1000
 FOREIGN = "another tenant's answer"
-"""What the mistake "shared_cache" leads to."""
+"""Note in the turn log: what the mistake "shared_cache" leads to."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class Hit(NamedTuple):
     """A stored answer."""
 
     tenant: str
-    """Whose it is."""
+    """The tenant that the answer belongs to."""
     question: str
-    """The stored question; with the tenant it names the entry."""
+    """The stored question; tenant and question identify the entry."""
     answer: str
     audio: tuple[rtc.AudioFrame, ...]
-    """The answer spoken; empty if nobody has heard it yet."""
+    """The answer's audio; empty if it hasn't been spoken yet."""
     similarity: float
 
     async def frames(self) -> AsyncIterator[rtc.AudioFrame]:
@@ -65,11 +65,12 @@ class Hit(NamedTuple):
 
 
 class SemanticCache:
-    """Answers by tenant and by what a question means.
+    """Stored answers, found by tenant and by the meaning of a question.
 
-    `alike` says how alike two texts are, 0 to 1 (`intents.similarity`, or `intents.cosine` over embeddings),
-    and a question of at least `threshold` is a hit. A tenant keeps `per_tenant` answers, the newest.
-    `one_key_for_all` is the mistake "shared_cache": tenants are not told apart.
+    `alike` gives the similarity of two texts, 0 to 1 (`intents.similarity`, or `intents.cosine` over
+    embeddings). A stored question with a similarity of at least `threshold` is a hit. For each tenant the
+    newest `per_tenant` answers are kept. `one_key_for_all` is the mistake "shared_cache": all tenants share
+    their answers.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class SemanticCache:
     def store(
         self, tenant: str, question: str, answer: str, audio: Sequence[rtc.AudioFrame] | None = None
     ) -> None:
-        """Keep an answer, in place of one to the very same question. Raises ValueError without a tenant."""
+        """Store an answer; replaces one to exactly the same question. Raises ValueError without a tenant."""
         if not tenant:
             raise ValueError("tenant is empty; expected the id of the customer whose answer this is")
         if not question.strip() or not answer.strip():
@@ -108,7 +109,7 @@ class SemanticCache:
             del entries[next(iter(entries))]
 
     def lookup(self, tenant: str, text: str) -> Hit | None:
-        """The stored answer to the tenant's question most like `text`, if that is like enough."""
+        """The stored answer to the tenant's question most similar to `text`; None below `threshold`."""
         best: tuple[float, _Entry] | None = None
         for entry in self._of(tenant).values():
             score = self._alike(text, entry.question)
@@ -120,7 +121,7 @@ class SemanticCache:
         return Hit(found.tenant, found.question, found.answer, found.audio, score)
 
     def add_audio(self, hit: Hit, audio: Sequence[rtc.AudioFrame]) -> None:
-        """Keep how a hit's answer sounds, if it is still the answer."""
+        """Store the audio of a hit's answer, unless the answer has been replaced."""
         entries = self._of(hit.tenant)
         entry = entries.get(hit.question)
         if entry is not None and entry.answer == hit.answer and audio:

@@ -1,6 +1,6 @@
-"""What the techniques without code of their own switch on and off (described in `descriptions.SWITCHES`).
+"""Settings for the techniques without a module of their own (described in `descriptions.SWITCHES`).
 
-The others have a module each.
+The other techniques have a module each.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ class SessionOptions(TypedDict, total=False):
 def turn_handling(techniques: Techniques) -> TurnHandlingOptions:
     """`turn_handling` of an agent: with streaming STT replies start before the commit.
 
-    Only what this technique decides: the session's further options (retries, TTS …) stay as they are.
+    Contains only what this technique decides: the session's other options (retries, TTS …) don't change.
     """
     return {"preemptive_generation": {"enabled": techniques.streaming_stt}}
 
 
 def session_options(techniques: Techniques) -> SessionOptions:
-    """Arguments of `AgentSession` that go with the agent, beside STT, LLM and TTS.
+    """Arguments of `AgentSession` that the techniques need, besides STT, LLM and TTS.
 
-    With audio prebuffering it is what the guide sets, which changes nothing in 1.8.9. Preemptive generation
-    isn't among them: the agent itself switches it, over the session's setting.
+    With audio prebuffering this is what the guide sets; it changes nothing in 1.8.9. Preemptive generation
+    isn't among them: the agent's own setting overrides the session's.
     """
     return {"aec_warmup_duration": AEC_WARMUP_S} if techniques.audio_prebuffering else {}
 

@@ -22,6 +22,6 @@ Chunk = TypeVar("Chunk")
 
 
 async def buffered(chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Chunk, None]:
-    """The same chunks, none before the last is there; if the stream breaks, none at all."""
+    """The same chunks, all of them only when the last one has come; none if the stream fails."""
     for chunk in [chunk async for chunk in chunks]:
         yield chunk

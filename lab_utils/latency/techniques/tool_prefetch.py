@@ -32,7 +32,7 @@ TIMEOUT_S = 8.0
 CLOSE_S = 1.0
 
 Call = Callable[[str], Awaitable[str]]
-"""A look-up: query → what the LLM is told."""
+"""A look-up: query → the text for the LLM."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class LookUp:
     """A function tool with one text argument, `query`, that only reads."""
 
     description: str
-    """What the LLM is told of it."""
+    """The tool's description for the LLM."""
     call: Call
     cue: Callable[[str], str | None]
-    """User's text → the query it will lead to, or None where that isn't clear (confidence: yours)."""
+    """User's text → the query that it will lead to, or None where that isn't clear enough."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ class _Ahead:
 
 
 STALE = "answered with another question's result"
-"""What the mistake "leaked_prefetch" leads to."""
+"""Note in the turn log: what the mistake "leaked_prefetch" leads to."""
 
 
 class Prefetch:
-    """At most one look-up ahead, of the current turn.
+    """Runs at most one look-up ahead, for the current turn.
 
-    A look-up may take `timeout_s`; one that failed or hung ahead is tried once more when the tool is called,
-    and if that fails too the LLM is told so (`ToolError`). `leaks` is the mistake "leaked_prefetch".
+    A look-up may take `timeout_s`. One that failed or hung ahead is tried once more when the tool is called;
+    if that fails too, the LLM gets a `ToolError`. `leaks` is the mistake "leaked_prefetch".
     """
 
     def __init__(self, notes: Notes, timeout_s: float = TIMEOUT_S, *, leaks: bool = False) -> None:
@@ -72,11 +72,11 @@ class Prefetch:
 
     @property
     def running(self) -> int:
-        """Look-ups that run ahead now; more than one only if they leak."""
+        """Number of look-ups that run ahead now; more than one only with `leaks`."""
         return len(self._running)
 
     def start(self, tool: str, query: str, call: Call) -> None:
-        """Run a look-up ahead, unless it does already. One for another query is cancelled."""
+        """Run a look-up ahead, unless the same one runs already. One for another query is cancelled."""
         ahead = self._ahead
         if ahead is not None and ahead.tool == tool and same_words(ahead.query, query):
             return
@@ -88,9 +88,10 @@ class Prefetch:
         self._notes("tool_prefetch", "prefetched")
 
     async def take(self, tool: str, query: str, call: Call) -> str:
-        """What the tool answers: from ahead if that was this query's, else from a call made now.
+        """The tool's result: that of the look-up ahead if it had the same query, else of a call made now.
 
-        Raises ToolError, for the LLM to read, if the look-up fails or takes more than `timeout_s`.
+        Raises ToolError, which LiveKit passes to the LLM, if the look-up fails or takes more than
+        `timeout_s`.
         """
         ahead, self._ahead = self._ahead, None
         wanted = ahead is not None and ahead.tool == tool and same_words(ahead.query, query)
@@ -109,19 +110,19 @@ class Prefetch:
         return answer.value
 
     def settle(self, called: frozenset[str]) -> None:
-        """The LLM has answered and called these tools; what runs ahead for another one is cancelled."""
+        """The LLM has answered and called the tools `called`: cancel a look-up ahead for another tool."""
         if self._ahead is not None and self._ahead.tool not in called:
             self.cancel("cancelled" if called else "unused")
 
     def cancel(self, why: str) -> None:
-        """Give up what runs ahead."""
+        """Cancel the look-up ahead."""
         ahead = self._ahead
         if ahead is not None and not self._leaks:
             self._ahead = None
             self._drop(ahead, why)
 
     async def aclose(self) -> None:
-        """Give up what runs ahead, and wait until it has ended."""
+        """Cancel the look-up ahead, and wait until it has ended."""
         self.cancel("unused")
         if self._running and not self._leaks:
             await asyncio.wait(self._running, timeout=CLOSE_S)
@@ -132,22 +133,22 @@ class Prefetch:
 
 
 class Foresight:
-    """Which look-up a turn will need, told from its words: started once a turn, ended with the turn's reply.
+    """Starts the look-up that a turn's words call for: once per turn, and until the turn's reply ends.
 
-    An agent says in what order things happen: `asked` at each call of its `llm_node` (with preemptive
-    generation the first comes before the commit), `committed` in `on_user_turn_completed`, `answered` when a
-    call of `llm_node` is over. Messages are told apart by their ids: a preemptive call has one of its own.
+    The agent calls `asked` at each call of its `llm_node` (with preemptive generation the first one comes
+    before the commit), `committed` in `on_user_turn_completed`, and `answered` at the end of a call of
+    `llm_node`. Messages are identified by their ids: a preemptive call's message has its own id.
     """
 
     def __init__(self, look_ups: Mapping[str, LookUp], prefetch: Prefetch, *, on: bool) -> None:
         """`look_ups`: by the name of their tool. `on`: whether any of them is to be called ahead."""
         self._look_ups, self._prefetch, self._on = look_ups, prefetch, on
         self._foreseen: str | None = None  # the user's text of the turn that isn't committed yet
-        self._committed: str | None = None  # the message of the turn that is
-        self._newest: str | None = None  # the message of the newest call of the LLM
+        self._committed: str | None = None  # message id of the newest committed turn
+        self._newest: str | None = None  # message id of the newest call of the LLM
 
     def tools(self) -> list[FunctionTool[..., Any]]:
-        """The function tools, which take what was looked up ahead."""
+        """The function tools, which return what was looked up ahead."""
         return [self._tool(name, look_up) for name, look_up in self._look_ups.items()]
 
     def _tool(self, name: str, look_up: LookUp) -> FunctionTool[..., Any]:
@@ -157,7 +158,7 @@ class Foresight:
         return function_tool(answer, name=name, description=look_up.description)
 
     def cued(self, text: str) -> tuple[str, str] | None:
-        """The look-up that a text announces: its tool and query."""
+        """The look-up that a text calls for, as tool and query; None if there is none."""
         for name, look_up in self._look_ups.items():
             query = look_up.cue(text)
             if query is not None:
@@ -165,9 +166,9 @@ class Foresight:
         return None
 
     def asked(self, message_id: str | None, text: str) -> None:
-        """The LLM is asked for a reply to a message; `text` is "" where it isn't the user who has spoken."""
+        """The LLM is asked for a reply to a message; `text` is "" if the message isn't the user's."""
         self._newest = message_id
-        if text and message_id != self._committed:  # what is committed has been foreseen
+        if text and message_id != self._committed:  # `committed` has started the look-up of a committed turn
             self._foresee(text)
 
     def committed(self, message_id: str, text: str | None) -> None:
@@ -179,14 +180,14 @@ class Foresight:
         self._foreseen, self._committed = None, message_id
 
     def answered(self, message_id: str | None, called: frozenset[str] | None) -> None:
-        """The LLM has called these tools; None: its reply failed or was given up."""
+        """A reply has ended with calls of the tools `called`; None: the reply failed or was given up."""
         if called is not None:
             self._prefetch.settle(called)
         elif self._foreseen is None and self._newest == message_id:
             self._prefetch.cancel("unused")  # the committed turn gets no reply, so no tool is asked for
 
     def _foresee(self, text: str) -> None:
-        """Start what the words announce, and end what an earlier turn left."""
+        """Start the look-up that the words call for, or cancel one that is left from an earlier turn."""
         if not self._on or (self._foreseen is not None and same_words(self._foreseen, text)):
             return
         self._foreseen = text

@@ -1,1 +1,1 @@
-"""What an offline session hears and says in place of a room: recorded audio in, playout and its words out."""
+"""Audio of an offline session, which has no room: recorded audio in, the agent's playout and its text out."""

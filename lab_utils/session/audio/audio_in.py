@@ -21,7 +21,7 @@ from ...core.timeline import SAMPLE_RATE_HZ
 from ..late_join import Arrival, in_time
 
 _BURST_STEP_S = 1e-4
-"""Between two frames of a burst: what one sets going has happened before the next, as on a network."""
+"""Seconds between frames of a burst: the session handles a frame before the next comes, as on a network."""
 
 
 class AudioSource(Protocol):
@@ -50,10 +50,10 @@ class Stream(AudioSource):
 
 
 class RecordingInput(io.AudioInput):
-    """Delivers a source's frames to the agent: frame i at `started_at` + (i + 1) frames, when it is complete.
+    """Delivers a source's frames to the agent: frame i when it is complete, at `started_at` + (i + 1) frames.
 
-    Frames have `frame_samples` samples. `on_start` is called when the agent begins to listen. With `arrives`,
-    a frame comes when that says its end arrives (`late_join`).
+    Frames have `frame_samples` samples. `on_start` is called when the agent begins to listen. With `arrives`
+    (see `late_join`) a frame is delivered at the time that `arrives` gives for the frame's end.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class RecordingInput(io.AudioInput):
         self.ended = asyncio.Event()
         """Set when the source has ended, one frame after its last frame, or failed."""
         self.failure: Exception | None = None
-        """What the source raised. AgentSession would only stop listening, and its owner wait for ever."""
+        """The exception that the source raised. AgentSession only stops listening: `run` would not end."""
         self.sent: list[Pcm] = []
         """The frames delivered so far."""
         self._source, self._frame_samples, self._on_start = source, frame_samples, on_start
@@ -118,7 +118,7 @@ class RecordingInput(io.AudioInput):
 
 
 async def _until(loop: asyncio.AbstractEventLoop, due_s: float) -> None:
-    """Wait until loop time `due_s` (asyncio.sleep takes a difference, whose rounding may add up)."""
+    """Wait until loop time `due_s`. (Repeated asyncio.sleep would add up the rounding of differences.)"""
     reached = loop.create_future()
     timer = loop.call_at(due_s, _reach, reached)
     try:

@@ -8,7 +8,7 @@ Where `Playout` differs from LiveKit's room output (`livekit/agents/voice/room_i
   50 ms later, drops the up to 0.2 s it has queued, and can't pause audio that is all queued already.
 - `clear_buffer` silences and ends a segment at once, even one that was not flushed; what is captured for
   that segment later is dropped. The room output ends it when it is flushed.
-- Audio captured while an earlier segment plays waits in line; the room output makes the caller wait.
+- Audio captured while an earlier segment plays is queued; the room output blocks whoever captures it.
 - Audio plays from the first sample; the room output collects frames of 50 ms.
 """
 
@@ -32,7 +32,7 @@ from ...core.timeline import SAMPLE_RATE_HZ
 OnEvent = Callable[[SessionEventKind, Mapping[str, Any]], None]
 
 _ROUNDING_SAMPLES = 1e-3
-"""A sample has been played if no more than this of it is missing: float seconds don't hit samples exactly."""
+"""A sample counts as played if at most this fraction of it is missing: float seconds are inexact."""
 
 
 class Heard(NamedTuple):
@@ -61,7 +61,7 @@ class _Segment:
         self.left += len(samples)
 
     def take(self, count: int) -> Pcm:
-        """The next `count` samples, which count as played; `count` is from 1 to `left`."""
+        """Remove the next `count` samples, 1 to `left`, and count them as played."""
         blocks = []
         missing = count
         while missing:
@@ -78,19 +78,20 @@ class _Segment:
 
 @dataclass(frozen=True)
 class _Run:
-    """Uninterrupted playing, from the moment it begins (which may lie ahead)."""
+    """When uninterrupted playing begins, now or in the future."""
 
     loop_s: float
     wall_s: float
 
 
 class Playout(io.AudioOutput):
-    """Plays the agent's speech on the clock, without limit to what may be captured ahead.
+    """Plays the agent's speech on the loop's clock. Any amount may be captured ahead of playing.
 
-    A segment starts `latency_s` after its first audio (or after the resume that lets it start), goes on when
-    more arrives after it ran dry, and ends when all of it is played and it is flushed, or when it is cleared.
-    `on_event` is told, at the moment, of "playout_starts", "playout_pauses", "playout_resumes" (both only
-    while a segment is under way) and "playout_ends" with its `position_s` and `interrupted`.
+    A segment starts `latency_s` after its first audio, or after a resume if playout was paused. If its audio
+    runs out before it is flushed, it goes on when more arrives. It ends when it is flushed and all of it has
+    been played, or when it is cleared. `on_event` is called at the moment of "playout_starts",
+    "playout_pauses", "playout_resumes" (these two only between start and end of a segment) and "playout_ends"
+    (with its `position_s` and `interrupted`).
     """
 
     def __init__(self, *, latency_s: float = 0.0, on_event: OnEvent | None = None) -> None:
@@ -109,7 +110,7 @@ class Playout(io.AudioOutput):
         self._timer: asyncio.TimerHandle | None = None
         self._paused = False
         self._capturing = False
-        self._cleared = False  # the segment being captured was cleared: drop what still comes of it
+        self._cleared = False  # the segment being captured was cleared: drop the rest of it
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         """Queue a frame. Raises ValueError if it isn't 16 kHz mono."""
@@ -172,7 +173,7 @@ class Playout(io.AudioOutput):
             self._timer = None
 
     def _plan(self) -> None:
-        """Begin to play if nothing prevents it, and set the timer to what time alone will bring about."""
+        """Begin to play if nothing prevents it, and set the timer to the segment's next start or end."""
         self._stop_timer()
         if not self._segments:
             return
@@ -204,14 +205,14 @@ class Playout(io.AudioOutput):
         self._plan()
 
     def _catch_up(self) -> None:
-        """Let happen what was due in the past; a virtual loop never is late, a real one is."""
+        """Handle timers that were due before now: a loop in real time may be late, a virtual one never is."""
         now_s = asyncio.get_running_loop().time()
         while self._timer and self._timer.when() < now_s:
             self._timer.cancel()
             self._come_due()
 
     def _end_run(self, at_s: float) -> None:
-        """Playing stops at loop time `at_s`, for whatever reason: what was audible can't be revised now."""
+        """Playing stops at loop time `at_s`, for whatever reason: add what was audible to `heard`."""
         run, self._run = self._run, None
         if run is None or not self._segments[0].started:
             return
@@ -241,10 +242,10 @@ class Playout(io.AudioOutput):
 
 
 def mix(user: Pcm, heard: Sequence[Heard], started_at: float) -> Pcm:
-    """What caller and agent sent, shape=(n, 2): user left, agent right, from the stream's first sample on.
+    """The call as stereo audio, shape=(n, 2): user left, agent right, from the stream's first sample on.
 
-    `user`: shape=(m,), sent from `started_at` (`time.time()`) on. As long as the longer of the two; what
-    was heard before the start is left out.
+    `user`: shape=(m,), its first sample at `started_at` (`time.time()`). The result is as long as the longer
+    of the two channels. What was heard of the agent before `started_at` is left out.
     """
     placed = [(round((run.at - started_at) * SAMPLE_RATE_HZ), run.samples) for run in heard]
     length = max([len(user), *(at + len(samples) for at, samples in placed)])

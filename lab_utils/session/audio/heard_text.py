@@ -1,6 +1,6 @@
-"""How much of a reply's text has been heard when it is interrupted: LiveKit's synchronizer, as in RoomIO.
+"""How much of a reply's text was heard before it was interrupted: LiveKit's synchronizer, as in RoomIO.
 
-Of an interrupted reply only that goes into the chat, and so into the LLM's next prompt.
+Of an interrupted reply only the text heard goes into the chat context, and so into the LLM's next prompt.
 """
 
 from __future__ import annotations
@@ -11,22 +11,23 @@ from livekit.agents.voice.transcription import TranscriptSynchronizer
 
 
 def synchronizer(playout: AudioOutput, *, tone: bool) -> TranscriptSynchronizer:
-    """A synchronizer in front of a playout; `tone`: what plays has no syllables to count.
+    """A synchronizer in front of a playout; `tone`: a tone is played, which has no syllables to count.
 
-    LiveKit estimates the speaking rate from the audio's spectrum, at a third of a session's cost. For a tone
-    its standard rate is as good, which it takes where nothing has been detected.
+    LiveKit estimates the speaking rate from the audio's spectrum, which takes a third of a session's
+    computing time. For a tone, LiveKit's standard rate is as good; LiveKit uses it where no rate has been
+    detected.
     """
     found = TranscriptSynchronizer(next_in_chain_audio=playout, next_in_chain_text=None)
     if tone:
         found._opts.speaking_rate_detector = _StandardRate()  # type: ignore[assignment]
-        # The first segment's is there already, and nothing has been pushed into it.
+        # The first segment's rate stream exists already; nothing has been pushed into it.
         detected, found._impl._audio_data.sr_stream = found._impl._audio_data.sr_stream, _StandardRate()  # type: ignore[assignment]
         detected._task.cancel()
     return found
 
 
 class _StandardRate:
-    """A speaking-rate detector, and its stream, that detects nothing."""
+    """A speaking-rate detector that detects nothing, and is its own stream."""
 
     def stream(self) -> _StandardRate:
         return self

@@ -1,7 +1,7 @@
 """A caller who holds a button while they talk: pressed and released where a recording's labels say so.
 
-For agents that take turns by push-to-talk, in open loop. Unlike a real one, the simulated microphone stays
-open between presses; by the labels there is nothing to hear then but backchannels.
+For push-to-talk agents, in open loop. Unlike a real one, the simulated microphone stays open between
+presses; by the labels the caller says nothing but backchannels then.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LATE_S = 0.1
 
 
 class Hold(NamedTuple):
-    """The button is down, in recording seconds."""
+    """One press of the button, from down to up; recording seconds."""
 
     down_s: float
     up_s: float
@@ -28,8 +28,9 @@ class Hold(NamedTuple):
 def holds(labels: Labels, *, early_s: float = EARLY_S, late_s: float = LATE_S) -> tuple[Hold, ...]:
     """One hold for each turn of the caller, backchannels left out, in order and not overlapping.
 
-    From `early_s` before a turn's first speech to `late_s` after its last; where turns lie closer together
-    than that, the button is down again as soon as it is up. Raises ValueError for negative times.
+    A hold lasts from `early_s` before a turn's first speech to `late_s` after its last speech. Where two
+    turns are too close for that, the second hold begins when the first one ends. Raises ValueError for
+    negative times.
     """
     if not (early_s >= 0 and late_s >= 0):
         raise ValueError(f"early_s is {early_s} and late_s {late_s}; expected seconds from 0")

@@ -4,18 +4,18 @@ Conventions: *recording* seconds count from the recording's first sample, *strea
 sample the agent hears. Turns and their offsets are those of `caller_turns`. A turn begins:
 
 - `opening`: `offset_s` after the stream's start, whatever the agent does.
-- `answer`: `offset_s` after the agent's end. If the agent speaks again before that, the caller waits for the
-  new end. An utterance is answered if it ended after the caller's last turn, and uninterrupted: after an
-  interrupted one the agent's reply is still to come.
+- `answer`: `offset_s` after the agent's utterance ends. If the agent speaks again before that, the caller
+  waits for the new end. Only an utterance that ended after the caller's last turn and was not interrupted is
+  answered: after an interrupted one the agent's reply is still to come.
 - `barge_in`: `offset_s` after the start of the agent's first utterance since the caller's last turn, or at
   its end if that comes earlier. An utterance that began in the caller's own turn is no cue before its end.
-- `continuation`: `offset_s` after the caller's own speech, so that speech and pause sound as recorded.
+- `continuation`: `offset_s` after the caller's own previous speech, so that the pause is as recorded.
 
-A backchannel ends no turn: the agent's utterance goes on counting for what follows. If the utterance ends
-before the backchannel's moment, or none comes, it is left out.
+A backchannel ends no turn: the agent's utterance remains the cue for the caller's next turn. A backchannel is
+left out if the agent's utterance ends before the backchannel is due, or if the agent says nothing.
 
-An agent that speaks into the caller's turn changes nothing: the caller goes on. Where no cue comes and
-neither has spoken for `silence_limit_s`, the caller goes on with the next turn.
+If the agent speaks during the caller's turn, the caller goes on. If no cue comes and neither has spoken for
+`silence_limit_s`, the caller goes on with the next turn.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ Cue = Literal["recording", "agent", "silence"]
 OnTurn = Callable[[CallerTurn, float], None]
 
 PADDING_S = 0.2
-"""Of the recording played before and after a turn's speech, where no other speech of the user is there."""
+"""Seconds of the recording that are played before and after a turn's speech, if the user is silent there."""
 FADE_S = 0.01
 LOOP_FADE_S = 0.05
 TONE_MARGIN_S = 0.1
-"""Room tone keeps away from speech by this much: onsets and decays lie outside of the IPUs."""
+"""Room tone is taken at least this far from speech: onsets and decays lie outside of the IPUs."""
 CLEAN_TONE_S = 1.0
-"""If there is this much room tone in which the agent is silent too, it is preferred: it has no crosstalk."""
+"""Room tone while the agent is silent too is preferred if it is at least this long: it has no crosstalk."""
 LEAST_TONE_S = 0.1
 
 OPEN_LOOP_CAVEATS = (
@@ -76,22 +76,25 @@ class SpokenTurn(NamedTuple):
     start_s: float
     """Stream seconds of its first speech."""
     cue: Cue
-    """What brought it about; "recording" for openings and continuations."""
+    """What the turn reacted to; "recording" for openings and continuations."""
 
 
 class ReactiveCaller(AudioSource):
     """Composes the caller's audio frame by frame, from the recording's user channel.
 
-    A turn is cut out with up to 0.2 s of the recording around it and faded into the room tone. Its first
-    speech lies at its due moment, to the sample: a frame is composed at its end, when what happened within
-    it has been told. A turn whose cue comes less than its padding before it loses padding, and with no
-    padding fades in over its first 10 ms; one whose moment has passed begins with the frame being composed,
-    so a cue told in time is never answered late. A turn whose padding has begun isn't
-    postponed any more; that is when `on_turn` is called, with the stream second of its first speech: from
-    0.2 s before that second to one frame after it.
+    A turn is cut out with up to 0.2 s of the recording around it (its padding) and faded into the room tone.
+    Its first speech begins exactly at the sample at which it is due. This works since a frame is composed at
+    its end, when all events within it are known.
 
-    The stream ends `tail_s` after the last turn if the agent is silent, or when it falls silent, and at
-    `limit_s` at the latest. A playout that pauses counts as speaking until it ends.
+    If the cue comes too late for the whole padding, the padding is shortened; without padding, the turn fades
+    in over its first 10 ms. A turn whose moment has passed begins in the frame that is being composed. So the
+    caller never reacts late to an event that was reported in time.
+
+    Once its padding has begun, a turn isn't postponed any more. `on_turn` is called then, with the stream
+    second of the turn's first speech: at most 0.2 s before that second, and at most one frame after it.
+
+    The stream ends `tail_s` after the last turn, or later when the agent has finished speaking, and at
+    `limit_s` at the latest. An agent whose playout is paused counts as speaking until the playout ends.
     """
 
     def __init__(
@@ -124,7 +127,7 @@ class ReactiveCaller(AudioSource):
         self._finished: tuple[float, float] | None = None  # the last utterance, unless it was interrupted
 
     def agent_started(self, at_s: float) -> None:
-        """The agent is heard from stream second `at_s` on."""
+        """The agent is audible from stream second `at_s` on."""
         self._agent_since_s = at_s
 
     def agent_finished(self, at_s: float, interrupted: bool) -> None:
@@ -149,7 +152,7 @@ class ReactiveCaller(AudioSource):
         return now_s >= self._limit_s
 
     def _take_up(self, turn: CallerTurn, start: int, end: int) -> bool:
-        """Begin the turn or leave it out if it is time to, in the frame of stream samples `[start, end)`."""
+        """Begin the turn, or leave it out, if that is due in the frame of stream samples `[start, end)`."""
         if turn.backchannel and self._has_missed(turn):
             self.left_out.append(turn)
             return True
@@ -179,7 +182,7 @@ class ReactiveCaller(AudioSource):
         return start_s < self._turn_end_s or start_s + backchannel.offset_s > end_s
 
     def _planned(self, turn: CallerTurn) -> tuple[float, Cue] | None:
-        """Stream second at which the turn begins as things stand, and why; None as long as that is open."""
+        """Stream second at which the turn begins by what is known now, and its cue; None before a cue."""
         if turn.kind == "opening":
             return max(turn.offset_s, self._speech_end_s), "recording"
         if turn.kind == "continuation":
@@ -219,7 +222,7 @@ class ReactiveCaller(AudioSource):
         return min(PADDING_S, turn.start_s - before), max(0.0, min(PADDING_S, after - turn.end_s))
 
     def _speak(self, turn: CallerTurn, first: int, due: int, cue: Cue) -> None:
-        """Lay the turn's samples over the stream from sample `first` on, its speech from `due` on."""
+        """Put the turn's samples into the stream from sample `first` on; its speech begins at `due`."""
         speech = to_samples(turn.start_s)
         until = to_samples(turn.end_s + self._padding_s(turn)[1])
         clip = self._user[speech - (due - first) : until].copy()
@@ -248,7 +251,7 @@ class ReactiveCaller(AudioSource):
 def room_tone(user: Pcm, labels: Labels) -> Pcm:
     """The longest stretch of the user's channel without speech, shape=(n,).
 
-    Without the agent's speech too if that leaves at least a second; empty if there is no tenth of a second.
+    The agent is silent in it too if that leaves at least a second. Empty if it is shorter than 0.1 s.
     """
     both = as_spans([(ipu.start_s, ipu.end_s) for ipu in labels.ipus])
     duration_s = len(user) / SAMPLE_RATE_HZ
@@ -260,7 +263,7 @@ def room_tone(user: Pcm, labels: Labels) -> Pcm:
 
 
 def _longest_silence(spans: Floats, duration_s: float) -> tuple[float, float]:
-    """The longest stretch of `[0, duration_s)` at least `TONE_MARGIN_S` from every span, shape=(n, 2)."""
+    """The longest stretch of `[0, duration_s)` at least `TONE_MARGIN_S` from all `spans`, shape=(n, 2)."""
     spans = spans[np.argsort(spans[:, 0])]
     starts = np.maximum.accumulate(np.concatenate(([0.0], spans[:, 1] + TONE_MARGIN_S)))
     ends = np.concatenate((spans[:, 0] - TONE_MARGIN_S, [duration_s]))

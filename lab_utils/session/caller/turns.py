@@ -1,18 +1,18 @@
-"""The turns of a recorded caller, and what cued each: pure, labels in, turns out.
+"""The turns of a recorded caller, and what cued each. Computed from the labels alone.
 
 Conventions: times are recording seconds; offsets are seconds from the cue to the turn's first speech, never
-negative. A caller's turn is what the caller says in one go: a user's turn (`user_turns`, the last without a
-labelled end too), cut where the recorded agent took part in what came next. These cuts are steps on top of
-the one definition, because a reactive caller needs a cue for each. Holds stay inside. `CallerTurn.kind`:
+negative. A caller's turn is a user's turn (`user_turns`; the last one also without a labelled end), or a part
+of one: a user's turn is cut where the recorded agent may have caused what follows, because a reactive caller
+needs a cue for each part. It isn't cut at holds. `CallerTurn.kind`:
 
 - `opening`: the agent has said nothing before; the cue is the recording's start.
 - `answer`: the agent has finished; the cue is the end of its turn.
 - `barge_in`: the agent is speaking; the cue is the start of its turn.
 - `continuation`: the caller goes on after a `cut_off` pause, into which the recorded agent barged; the cue is
-  the end of the caller's own speech. How long the pause would have been without that agent, and whether what
-  follows answers it, can't be known; being turns of their own, these can be told and left out.
+  the end of the caller's own speech. Nobody knows how long the pause would have been without that agent, nor
+  whether what follows answers it. As turns of their own, continuations can be recognized and left out.
 
-A *backchannel* ("mm-hm") is a `barge_in` that ends no turn; the agent's turn goes on through it.
+A *backchannel* ("mm-hm") is a `barge_in` that ends no turn; the agent goes on speaking.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TurnKind = Literal["opening", "answer", "barge_in", "continuation"]
 
 @dataclass(frozen=True)
 class CallerTurn:
-    """One turn of the recorded caller, and how it began (kinds: see above)."""
+    """One turn of the recorded caller, and how it began (kinds: see the module's docstring)."""
 
     start_s: float
     """Recording seconds of its first and last speech."""
@@ -42,9 +42,9 @@ class CallerTurn:
 def caller_turns(labels: Labels) -> tuple[CallerTurn, ...]:
     """The caller's turns in order of their start.
 
-    A user's turn is cut after a cut-off pause, and where a pause has no label at all and an agent's IPU
-    begins in it. User IPUs that a backchannel label overlaps are turns of their own, unless they lie inside
-    another turn.
+    A user's turn is cut at each cut-off pause, and at each pause without a label in which an agent's IPU
+    begins. User IPUs that a backchannel label overlaps are turns of their own, unless they lie inside another
+    turn.
     """
     ipus = user_ipus(labels)
     agent = agent_turns(_without_backchannels(labels, ipus))
@@ -99,7 +99,7 @@ def _any_in(moments: Floats, from_s: float, until_s: float) -> bool:
 
 
 def _cue(start_s: float, agent: Floats) -> tuple[TurnKind, float]:
-    """What a turn that starts then is a reaction to, and its offset; `agent`: turns, shape=(n, 2)."""
+    """Kind and offset of a turn that starts at `start_s`; `agent`: the agent's turns, shape=(n, 2)."""
     earlier = agent[agent[:, 0] < start_s]
     if not len(earlier):
         return "opening", start_s

@@ -1,4 +1,4 @@
-"""What the scripted STT is told of the caller: the words of a whole call, or of a reactive caller's turns."""
+"""Gives the scripted STT the caller's words: of a whole call, or turn by turn for a reactive caller."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from .turns import CallerTurn
 
 
 class CallersWords:
-    """The words of one session's caller. Moments given to an STT are of `time.time()`."""
+    """The words of one session's caller. Times given to an STT are those of `time.time()`."""
 
     def __init__(self, job: SessionJob) -> None:
         self._job = job
         self.arrives = _arrival(job)
         """When the caller's audio reaches the agent, in stream seconds."""
-        self._used_s = -math.inf  # stream second of what the STT last said, of a reactive caller
+        self._used_s = -math.inf  # reactive caller: stream second of the STT's last event
 
     def call(self, stt: ScriptedSTT, started_at: float) -> None:
-        """Tell all words of a call in open loop, whose stream began at `started_at`."""
+        """Give `stt` all words of an open-loop call whose stream began at `started_at`."""
         job = self._job
         phase_s = job.phase_samples / SAMPLE_RATE_HZ
         arrives = since(phase_s, self.arrives)
@@ -37,7 +37,7 @@ class CallersWords:
         stt.schedule(events, started_at + phase_s)
 
     def turn(self, stt: ScriptedSTT, started_at: float, turn: CallerTurn, start_s: float) -> None:
-        """Tell the words of a turn that begins at stream second `start_s`."""
+        """Give `stt` the words of a turn that begins at stream second `start_s`."""
         job = self._job
         assert job.recording.labels is not None
         said = [
@@ -57,6 +57,6 @@ def _arrival(job: SessionJob) -> Arrival:
     labels = job.recording.labels
     if not job.join_s or labels is None or speaks_first(job.recording):
         return in_time
-    # A reactive caller's first turns, which no agent cues, keep their times in the recording.
+    # A reactive caller's opening turns, which no agent cues, are spoken at their times in the recording.
     phase_s = job.phase_samples / SAMPLE_RATE_HZ if job.mode == "open_loop" else 0.0
     return late_join(labels.spans("user") + phase_s, job.join_s, buffered=job.prebuffered)

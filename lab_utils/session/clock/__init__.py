@@ -1,9 +1,9 @@
 """A virtual clock: an event loop that jumps to its next timer, and a `time` module that follows it.
 
-Time stands still while anything can still happen at the present moment: a callback is ready, executor work or
-a thread announced by `hold()` is pending. Then the clock jumps to the next timer. Executor results arrive in
-the order of submission, each after a declared cost instead of the time it really took, so that a run depends
-on its input alone, not on the machine or its load.
+The clock stands still while a callback is ready, executor work is pending, or a thread announced by `hold()`
+works. Then it jumps to the next timer. Executor results arrive in the order of submission, each after a
+declared cost instead of the time that it really took. So a run depends on its input alone, not on the machine
+or its load.
 
 Only the thread that runs a `VirtualLoop` sees virtual time; all others keep real time. The identifiers that
 LiveKit draws with `uuid.uuid4` are drawn from the loop's seed in that thread, so that logs are repeatable.

@@ -19,10 +19,10 @@ T = TypeVar("T")
 FOREIGN_THREAD_S = 5.0
 """Real seconds to wait for a foreign thread when nothing else is left to do."""
 STALL_S = 120.0
-"""Real seconds that executor work or a spinning task may take without the clock moving on."""
+"""Real seconds that executor work or a busy task may take while the clock stands still."""
 SPINS_BETWEEN_CHECKS = 10_000
 NAMED_TASKS = 5
-"""So many of the tasks that wait are named in a message."""
+"""At most this many waiting tasks are named in a message."""
 FAREWELL_S = 10.0
 """Seconds (of the loop) that tasks may take to end when they are cancelled after a run."""
 
@@ -44,12 +44,12 @@ class _Job:
 
 
 class _Selector(selectors.DefaultSelector):
-    """Asks the loop what to do where another selector would wait for real time to pass."""
+    """Calls the loop's `_idle` instead of waiting for real time to pass."""
 
     idle: Callable[[float | None], None]
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        # While callbacks are ready, I/O can wait: it comes from other threads, at no moment of this clock.
+        # While callbacks are ready, I/O can wait: it comes from other threads, which have no virtual time.
         events = super().select(0) if timeout != 0 else []
         if not events:
             self.idle(timeout)
@@ -100,7 +100,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     @contextmanager
     def hold(self, why: str) -> Iterator[None]:
-        """Freeze the clock while a thread that the loop doesn't know of works for us."""
+        """Stop the clock while a thread that the loop doesn't know of works for this session."""
         self._held.append(why)
         try:
             yield
@@ -146,7 +146,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             if not self._waiter.wait(self._foreign_thread_s):
                 raise Deadlock(f"nothing is left to happen, and these wait: {_waiting(self)}")
         else:
-            self._clock.now_s += float(timeout)  # a timer set with a numpy number must not spread it
+            self._clock.now_s += float(timeout)  # a timer may be set with a numpy number
             self._moved_at = real_monotonic()
 
     def _deliver(self, job: _Job) -> None:
@@ -166,7 +166,7 @@ def _answer(answer: asyncio.Future[Any], work: Future[Any]) -> None:
 
 
 def _waiting(loop: asyncio.AbstractEventLoop) -> str:
-    """The loop's unfinished tasks and the line each waits at; those outside of installed packages first."""
+    """The loop's unfinished tasks and the code line each waits at; first those outside installed packages."""
     found = []
     for task in asyncio.all_tasks(loop):
         frames = task.get_stack()
@@ -193,10 +193,10 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], **loop_options: Any) -> T:
 
 
 def run_on(loop: asyncio.AbstractEventLoop, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run `main()` on a loop that is closed afterwards, within bounds that `asyncio.run` doesn't have.
+    """Run `main()` on a loop and close the loop. Unlike `asyncio.run`, the cleaning up has a time limit.
 
-    Tasks that are left over are cancelled; those that ignore it for `FAREWELL_S` are abandoned. Threads that
-    still work are not waited for.
+    Tasks that are left over are cancelled. Those that haven't ended `FAREWELL_S` later are abandoned. Threads
+    that still work are not waited for.
     """
     try:
         return loop.run_until_complete(main())
@@ -208,7 +208,7 @@ def run_on(loop: asyncio.AbstractEventLoop, main: Callable[[], Coroutine[Any, An
                 loop.run_until_complete(asyncio.wait(left, timeout=FAREWELL_S))
             loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
-            # What was abandoned is known: nobody needs to hear of it again when it is collected.
+            # These tasks are abandoned on purpose: asyncio need not warn when they are collected.
             for task in asyncio.all_tasks(loop):
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
             loop.close()

@@ -6,5 +6,5 @@ import asyncio
 
 
 async def sleep_until(moment_s: float) -> None:
-    """Sleep until `loop.time()` reaches `moment_s`: steps of a schedule don't add up their errors."""
+    """Sleep until `loop.time()` reaches `moment_s`, so that the errors of a schedule's steps don't add up."""
     await asyncio.sleep(max(0.0, moment_s - asyncio.get_running_loop().time()))

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class DaemonThreads(Executor):
-    """As many threads as there is work at a time; daemons, so that work that hangs keeps no process alive."""
+    """As many threads as calls at a time. They are daemons: a call that hangs keeps no process alive."""
 
     def __init__(self) -> None:
         self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
@@ -34,7 +34,7 @@ class DaemonThreads(Executor):
     def _serve(self) -> None:
         while (item := self._work.get()) is not None:
             future, call = item
-            # Not a local of this loop while it waits for more work: it may hold a whole session.
+            # Don't keep the finished item while waiting for the next: it may hold a whole session in memory.
             del item
             error, result = None, None
             try:
@@ -50,6 +50,6 @@ class DaemonThreads(Executor):
             del future, call, error, result
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Let idle threads end, and the others when their work does; waits for none of them."""
+        """Let idle threads end now, and busy threads after their work. Doesn't wait for them."""
         for _ in range(self._threads):
             self._work.put(None)

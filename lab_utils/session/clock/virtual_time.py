@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 EPOCH_S = 1_000_000.0
-"""`time.time()` at the start; small, so that a float of it resolves a nanosecond."""
+"""`time.time()` at the start; small, so that a float resolves nanoseconds."""
 MONOTONIC_S = 1_000.0
 """`time.monotonic()` and `loop.time()` at the start."""
 
@@ -56,7 +56,7 @@ def _sleep(seconds: float, /) -> None:
     if clock is None:
         _REAL["sleep"](seconds)
     else:
-        clock.now_s += float(seconds)  # a blocking sleep in the loop's thread really blocks the loop
+        clock.now_s += float(seconds)  # blocks the loop, as a blocking sleep in the loop's thread does
 
 
 def _uuid4() -> uuid.UUID:
@@ -65,7 +65,7 @@ def _uuid4() -> uuid.UUID:
 
 
 def install() -> None:
-    """Let the `time` module follow virtual clocks. Raises RuntimeError if LiveKit was imported before."""
+    """Make the `time` module follow virtual clocks. Raises RuntimeError if LiveKit was imported before."""
     if time.sleep is _sleep:
         return
     if "livekit.agents" in sys.modules:

@@ -1,1 +1,1 @@
-"""A worker file as production runs it: its entrypoint, in a room that is a stand-in."""
+"""Runs a worker file's entrypoint, as production does, in a stand-in for the room."""

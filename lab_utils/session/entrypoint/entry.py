@@ -1,7 +1,7 @@
-"""A worker's entrypoint under way: up to its session, through it, and to its end, as LiveKit's job process.
+"""Runs a worker's entrypoint as LiveKit's job process does: before, during and after its session.
 
-Followed: livekit/agents/ipc/job_proc_lazy_main.py (1.8.9). The first AgentSession that is started is the
-call's; others of the job have nobody to listen to.
+Source: livekit/agents/ipc/job_proc_lazy_main.py (1.8.9). The first AgentSession that is started gets the
+caller's audio; other sessions of the job get none.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from .job import OfflineJob
 from .load import Worker
 
 START_S = 60.0
-"""Session time after which an entrypoint that has started no session is given up."""
+"""Seconds of session time after which an entrypoint that has started no session is given up."""
 ENTRYPOINT_S = 15.0
-"""An entrypoint may go on so long after its session (job_proc_lazy_main.py, `_shutdown_job`)."""
+"""So long an entrypoint may go on after its session (job_proc_lazy_main.py, `_shutdown_job`)."""
 _NO_ROOM_AUDIO = RoomOptions(
     text_input=False, audio_input=False, video_input=False, audio_output=False, text_output=False
 )
 
 
 class EntrypointFailed(RuntimeError):
-    """A worker's entrypoint didn't get to a session, or broke off; the message names the worker's line."""
+    """A worker's entrypoint started no session, or raised; the message names the worker's line."""
 
     @classmethod
     def by(cls, error: BaseException, when: str = "") -> EntrypointFailed:
@@ -43,7 +43,7 @@ class EntrypointFailed(RuntimeError):
 
 
 class Entry:
-    """One run of a worker's entrypoint, in the task that made it."""
+    """One run of a worker's entrypoint. Use it in the task that made it."""
 
     def __init__(self, worker: Worker, job: OfflineJob, stand_ins: ProcessStandIns | None) -> None:
         self._worker, self._job, self._stand_ins = worker, job, stand_ins
@@ -69,20 +69,20 @@ class Entry:
             raise EntrypointFailed(f"the entrypoint has started no AgentSession {limit}")
         if (error := self._task.exception()) is not None:
             raise EntrypointFailed.by(error) from error
-        # A participant's entrypoint may be about to.
+        # A participant's entrypoint may be about to start one.
         await asyncio.wait({self._asked}, timeout=1.0)
         if not self._asked.done():
             raise EntrypointFailed("the entrypoint has ended without starting an AgentSession")
         return self._asked.result()
 
     async def start(self) -> None:
-        """Let the session start, from which on stand-ins answer no more."""
+        """Let the session start. From then on stand-ins for packages raise when they are used."""
         self._set_up.close()
         self._may_start.set_result(None)
         await self._started
 
     async def broke_off(self) -> str:
-        """Wait until the worker ends its job before the call is over; why it did."""
+        """Wait until the worker ends its job, if it does so before the call is over. Returns the reason."""
         assert self._task is not None
         waits: set[asyncio.Future[Any]] = {self._task, self._job.shut_down}
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -100,7 +100,7 @@ class Entry:
         self._job._tempdir.cleanup()
 
     async def aclose(self) -> list[str]:
-        """The end of the job: `on_session_end`, then the shutdown callbacks; what failed in them."""
+        """End the job: call `on_session_end`, then the shutdown callbacks. Returns what failed in them."""
         self._set_up.close()
         self._intercepted.close()
         with answering(self._stand_ins):
@@ -124,7 +124,7 @@ class Entry:
 
     @contextmanager
     def _intercepting(self) -> Iterator[None]:
-        """Let the first session that is started wait until it may."""
+        """Make the first session that is started wait for `start`."""
         original = AgentSession.start
 
         async def start(session: AgentSession[Any], agent: Agent, **given: Any) -> Any:
@@ -148,7 +148,7 @@ class Entry:
 
 
 async def _within(limit_s: float, what: str, works: Iterable[Awaitable[None]]) -> list[str]:
-    """Let works end within so long; what failed."""
+    """Wait at most `limit_s` for `works` to end. Returns what failed."""
     tasks = [asyncio.ensure_future(work) for work in works]
     if not tasks:
         return []

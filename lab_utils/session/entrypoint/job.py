@@ -23,7 +23,7 @@ from .room import AGENT, ROOM, OfflineRoom
 
 
 class OfflineJob(JobContext):
-    """A job whose room is a stand-in, and whose calls of LiveKit's server do nothing, and are named."""
+    """A job with a stand-in for the room. Calls of LiveKit's server do nothing; they are noted by name."""
 
     room: OfflineRoom  # type: ignore[assignment]
 
@@ -54,7 +54,7 @@ class OfflineJob(JobContext):
         return self.room.caller
 
     def add_shutdown_callback(self, callback: Any) -> None:
-        async def of_a_stand_in() -> None:  # which has no signature
+        async def of_a_stand_in() -> None:  # a stand-in has no signature
             await callback()
 
         super().add_shutdown_callback(of_a_stand_in if isinstance(callback, Value) else callback)
@@ -91,7 +91,7 @@ async def offline_job(facts: RoomFacts, shared: SharedScript | None) -> AsyncIte
 
 
 def server_calls(shared: SharedScript) -> Value:
-    """In place of `LiveKitAPI`: any call may be made and awaited, and does nothing."""
+    """Replaces `LiveKitAPI`: any call may be made and awaited, and does nothing."""
     return Value(_Server(shared), "LiveKitAPI")
 
 

@@ -1,7 +1,8 @@
 """A worker file's entrypoint, in each form in which livekit-agents 1.8.9 takes it.
 
-`cli.run_app(…)` of an `AgentServer` with an `rtc_session`, or of `WorkerOptions`; in the file's own
-`if __name__ == "__main__":`, or outside of it. To be called in a worker, after its clock is installed.
+The forms: `cli.run_app(…)` with an `AgentServer` that has an `rtc_session`, or with `WorkerOptions`; inside
+the file's `if __name__ == "__main__":` or outside of it. Call this in a worker process, after its clock is
+installed.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ OPTION = "worker"
 
 @dataclass(frozen=True)
 class Worker:
-    """What a worker file has LiveKit call."""
+    """The functions of a worker file that LiveKit calls."""
 
     name: str
-    """As it was named."""
+    """As the user named it."""
     entrypoint: Callable[[Any], Awaitable[None]]
     setup: Callable[[Any], Any] | None = None
-    """Before the job, with its `JobProcess`: `prewarm`."""
+    """`prewarm`: called before the job, with its `JobProcess`."""
     session_end: Callable[[Any], Awaitable[None]] | None = None
 
 
@@ -46,7 +47,7 @@ def load_worker(name: str, stand_ins: ProcessStandIns | None = None) -> Worker:
 
 @contextmanager
 def _captured() -> Iterator[list[Any]]:
-    """What is given to `cli.run_app`, which starts nothing."""
+    """While the block runs, `cli.run_app` only appends its argument to the list, and starts nothing."""
     from livekit.agents import cli
 
     servers: list[Any] = []

@@ -1,7 +1,7 @@
 """The room of an offline job: the agent and one caller, whose audio is the recording.
 
-Nothing is sent anywhere. What LiveKit and a worker send into a room is taken and forgotten; who asks the
-client for something (an RPC) is told that there is no client.
+Nothing is sent anywhere: what LiveKit and a worker send into the room is discarded. An RPC to the client is
+answered with the error that there is no client.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ CALLER = "caller"
 AGENT = "agent"
 ROOM = "offline-room"
 SIP = "sip."
-"""How the attributes begin that LiveKit's telephony gives a caller."""
+"""Prefix of the attributes that LiveKit's telephony gives a caller."""
 
 
 class OfflineRoom(rtc.Room):
-    """A room without a server. `join` brings the caller in; connecting does, too."""
+    """A room without a server. The caller joins when `join` is called, or when the worker connects."""
 
     def __init__(self, facts: RoomFacts) -> None:
         super().__init__(loop=asyncio.get_running_loop())
@@ -36,7 +36,7 @@ class OfflineRoom(rtc.Room):
         return self._connection_state == rtc.ConnectionState.CONN_CONNECTED
 
     async def connect(self, *_: Any, **__: Any) -> None:
-        """Nobody has to be asked."""
+        """Connect without a server."""
         if self.isconnected():
             return
         self._connection_state = rtc.ConnectionState.CONN_CONNECTED
@@ -49,7 +49,7 @@ class OfflineRoom(rtc.Room):
         self._remote_participants = {}
 
     def call_the_caller(self, identity: str) -> None:
-        """The worker waits for somebody of this name: it is the recording's caller."""
+        """Give the recording's caller the name of the participant that the worker waits for."""
         self.caller.rename(identity)
         if self.isconnected():
             self._remote_participants = {identity: self.caller}
@@ -59,7 +59,7 @@ class OfflineRoom(rtc.Room):
 
 
 class OfflineCaller(rtc.RemoteParticipant):
-    """The caller; of kind SIP if an attribute of telephony is given."""
+    """The caller. The participant's kind is SIP if it has an attribute of telephony."""
 
     def __init__(self, identity: str, attributes: Mapping[str, str]) -> None:
         sip = any(name.startswith(SIP) for name in attributes)
@@ -72,7 +72,7 @@ class OfflineCaller(rtc.RemoteParticipant):
 
 
 class OfflineAgent(rtc.LocalParticipant):
-    """The agent's own side of the room: takes everything, and nothing comes of it."""
+    """The agent as a participant of the room: accepts everything, and sends nothing."""
 
     def __init__(self) -> None:
         self._info = _info(AGENT, "AGENT", {})
@@ -105,7 +105,7 @@ class OfflineAgent(rtc.LocalParticipant):
         self._rpc_handlers.pop(method, None)
 
     def set_track_subscription_permissions(self, *_: Any, **__: Any) -> None:
-        """Nobody subscribes."""
+        """Does nothing: nobody subscribes."""
 
     async def stream_text(self, *_: Any, **__: Any) -> Any:
         return _Writer()
@@ -118,7 +118,7 @@ class OfflineAgent(rtc.LocalParticipant):
 
 
 async def _nothing(self: OfflineAgent, *_: Any, **__: Any) -> None:
-    """Sent into an empty room."""
+    """Sends nothing, since nobody is in the room."""
 
 
 for _name in (

@@ -1,4 +1,4 @@
-"""The settings that a worker gives to its AgentSession and agent: read, and put in force on traced parts."""
+"""Reads the settings of a worker's AgentSession and agent, and replaces a session's VAD and turn handling."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VAD_FIELDS = ("activation_threshold", "deactivation_threshold", "min_speech_dura
 
 
 def settings_of(session: AgentSession[Any], agent: Agent) -> Settings:
-    """What decides when a turn is over, the agent's own before the session's, as LiveKit takes them.
+    """What decides when a turn is over. The agent's own settings precede the session's, as in LiveKit.
 
     Raises Unanswerable for turns that only a client or a model can end, and for values out of range.
     """
@@ -40,7 +40,7 @@ def settings_of(session: AgentSession[Any], agent: Agent) -> Settings:
 
 
 def own_detector(session: AgentSession[Any]) -> bool:
-    """Whether a session's turn detector is one that settings can't name: of another class, or by language."""
+    """Whether settings can't describe the session's detector: another class, or thresholds by language."""
     detection = session.turn_detection
     if isinstance(detection, TurnDetector):
         return isinstance(detection._opts.thresholds.overrides, dict)
@@ -48,9 +48,10 @@ def own_detector(session: AgentSession[Any]) -> bool:
 
 
 def put_in_force(session: AgentSession[Any], vad: Any, handling: Mapping[str, Any]) -> None:
-    """Let a session take this `vad` and `turn_handling`, whatever it was made with.
+    """Replace a session's `vad` and `turn_handling`, whatever it was made with.
 
-    A session without VAD stays without; what isn't named here stays too, such as `user_turn_limit`.
+    A session without VAD stays without. Options that `handling` doesn't name, such as `user_turn_limit`,
+    stay.
     """
     if session._vad is not None:
         session._vad, session._using_default_vad = vad, False
@@ -68,7 +69,7 @@ def put_in_force(session: AgentSession[Any], vad: Any, handling: Mapping[str, An
 
 
 def _as_made(detection: Any) -> Any:
-    """The detection as LiveKit's defaults would see it: a text model doesn't stream, what stands in does."""
+    """The detection that LiveKit's defaults depend on: a text model doesn't stream, its stand-in does."""
     return None if getattr(type(detection), "in_place_of_text", False) else detection
 
 

@@ -1,1 +1,1 @@
-"""What a user's code can do to its process: kept within limits, and put right."""
+"""Limits what a user's code can do to its process, and undoes what it has done."""

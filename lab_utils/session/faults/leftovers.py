@@ -1,4 +1,4 @@
-"""What an agent has left behind in its worker: found, put right where possible, and told.
+"""Finds what an agent has changed or left running in its worker, undoes it where possible, and reports it.
 
 A worker serves several recordings. Functions of the clock that an agent has replaced are put back, processes
 that it has started are ended, and its threads, which nothing can end, are found by the code that they run.
@@ -41,7 +41,7 @@ _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGALR
 
 @contextmanager
 def put_right() -> Iterator[list[str]]:
-    """Put right what the block leaves behind; the list names what this process may not go on with."""
+    """Undo what the block leaves behind. The list names why this process may not run further sessions."""
     left: list[str] = []
     before = {(module, name): getattr(module, name) for module, name in _REPLACEABLE}
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
@@ -94,7 +94,7 @@ def _end(processes: set[psutil.Process]) -> None:
 
 
 def _users_threads() -> list[threading.Thread]:
-    """Threads, but for this one, that are in a function of the user's."""
+    """Threads, except this one, that run a function of the user's."""
     frames = sys._current_frames()
     here = threading.current_thread()
     return [

@@ -1,8 +1,8 @@
-"""Sessions in workers, watched from the parent process: what an agent does there stays its recording's.
+"""Sessions in worker processes, watched by the parent: what an agent breaks affects its own recording only.
 
 In the parent, `Watch` ends a worker that takes too much memory or can't be stopped at its limit, keeps its
-output short, and ends the processes that it has started. In the worker, `kept_within` tells the parent what
-is being worked on, and puts right what an agent has left behind (`leftovers`).
+output short, and ends the processes that it has started. In the worker, `kept_within` tells the parent which
+item is being worked on, and undoes what an agent has left behind (`leftovers`).
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from .leftovers import put_right
 POLL_S = 0.2
 LOOKS_PER_FAMILY = 5
 MEMORY_GB = 4.0
-"""Resident memory of a worker and what it has started, beyond which it is ended."""
+"""A worker is ended if it and the processes that it has started take more resident memory than this."""
 OUTPUT_BYTES = 20_000
-"""Of what an agent prints during a recording, so much is passed on."""
+"""At most so much of what an agent prints during a recording is passed on."""
 _GROUPS = hasattr(os, "setpgid")
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What a worker is at."""
+    """What a worker is working on."""
 
     number: int
     pid: int
@@ -65,7 +65,7 @@ class Watch:
 
     @property
     def folder(self) -> str:
-        """Where workers tell what they are at."""
+        """Folder in which workers write what they are working on."""
         return self._folder.name
 
     def __enter__(self) -> Watch:
@@ -80,12 +80,12 @@ class Watch:
         self._folder.cleanup()
 
     def blame(self, number: int) -> Exception | None:
-        """Why the worker was ended that worked on an item, if it was ended for that item's sake."""
+        """Why the worker of an item was ended; None if it wasn't ended because of that item."""
         reason = self._reasons.get(number)
         return None if reason is None else WorkerDied(reason)
 
     def output(self, number: int) -> str:
-        """What was printed while an item was worked on: its beginning, and how much more there was."""
+        """What was printed while an item was worked on: the beginning of it, and how much more there was."""
         path = Path(self.folder, f"{number}.out")
         self._shorten(path, number)
         try:
@@ -110,7 +110,7 @@ class Watch:
         self._seen.add(task.pid)
         try:
             memory = _resident(psutil.Process(task.pid), descendants)
-        except psutil.Error:  # it has ended without a word
+        except psutil.Error:  # the process has ended meanwhile
             path.unlink(missing_ok=True)
             _end_group(task.pid)
             return
@@ -133,7 +133,7 @@ class Watch:
 
 
 def _resident(process: psutil.Process, descendants: bool) -> int:
-    """Bytes of a process, and of its descendants, which take longer to find."""
+    """Resident bytes of a process; with `descendants` (slower) those of its descendants are added."""
     total = process.memory_info().rss
     for child in process.children(recursive=True) if descendants else ():
         with contextlib.suppress(psutil.Error):
@@ -155,7 +155,7 @@ def _end_group(pid: int) -> None:
 
 _HERE: ContextVar[_Reporter | None] = ContextVar("watch", default=None)
 _SPOILT: ContextVar[bool] = ContextVar("spoilt", default=False)
-"""Whether an agent's threads still run in this process, or what it replaced may be in use."""
+"""Whether an agent's threads still run in this process, or functions that it replaced may be in use."""
 
 
 class _Reporter:
@@ -188,9 +188,9 @@ def at_most(seconds: float, grace_s: float = 0.0) -> Iterator[None]:
 
 @contextmanager
 def kept_within(folder: str, number: int) -> Iterator[None]:
-    """Work on item `number` in this worker, under the eyes of the `Watch` whose folder this is.
+    """Work on item `number` in this worker, observed by the `Watch` whose folder this is.
 
-    A worker in which an agent has left something that can't be put right ends before the next item.
+    If an agent has left something behind that can't be undone, the worker ends before the next item.
     """
     if _SPOILT.get():
         os._exit(NOT_BEGUN)
@@ -204,7 +204,7 @@ def kept_within(folder: str, number: int) -> Iterator[None]:
             try:
                 yield
             finally:
-                if os.getpid() != own:  # a copy that the agent has made of this worker
+                if os.getpid() != own:  # the agent has forked this worker
                     os._exit(0)
     finally:
         _SPOILT.set(bool(left))
@@ -214,7 +214,7 @@ def kept_within(folder: str, number: int) -> Iterator[None]:
 
 @contextmanager
 def _output_to(path: Path) -> Iterator[None]:
-    """Let all that this process prints, and what it starts, go to a file."""
+    """Redirect to a file all that this process prints, and all that the processes that it starts print."""
     streams = [stream for stream in (sys.stdout, sys.stderr) if stream is not None]
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
     saved = {number: os.dup(number) for number in (1, 2)}

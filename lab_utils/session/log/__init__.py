@@ -1,1 +1,1 @@
-"""What happened in a session: observed, kept with or without its texts, saved and read."""
+"""Records what happens in a session, with or without its texts; saves it and reads it."""

@@ -27,11 +27,11 @@ from .left_out import without_text
 
 FORMAT = "session-log"
 VERSION = 2
-"""1, up to 0.1.0, had the conditions within the settings."""
+"""Version 1 (up to release 0.1.0) had the conditions within the settings."""
 
 
 def session_folder(folder: Path, recording: str) -> Path:
-    """Where a recording's session is kept: a folder of its name, without what file systems object to."""
+    """Folder of a recording's session: named like the recording, without characters that are not allowed."""
     name = re.sub(r"[^\w.\- ]", "_", recording)
     return folder / (name if name.strip(". ") else f"_{name}")  # ".." would be the folder above
 
@@ -39,14 +39,14 @@ def session_folder(folder: Path, recording: str) -> Path:
 def save_session(log: SessionLog, folder: Path, *, text: bool = False) -> Path:
     """Write a log into its own folder below `folder`; returns that folder.
 
-    `text`: also what was said. Each file is written whole or not at all and `session.json` last, so where it
-    is, the others are.
+    `text`: also write what was said. Each file is written whole or not at all, and `session.json` last: if it
+    exists, the others do.
     """
     own = session_folder(folder, log.recording)
     own.mkdir(parents=True, exist_ok=True)
     kept = log if text else without_text(log)
     values = to_dict(kept)
-    (own / "session.json").unlink(missing_ok=True)  # of a run before, whose files are replaced now
+    (own / "session.json").unlink(missing_ok=True)  # of an earlier run, whose files are replaced now
     if len(log.heard):
         write_flac(own / "heard.flac", log.heard)
     else:
@@ -118,7 +118,7 @@ def read_session(folder: Path) -> SessionLog:
 def to_dict(log: SessionLog) -> dict[str, Any]:
     """Everything but the audio and LiveKit's report, as plain values.
 
-    Raises ValueError for an event or reply with other values, which would not be read back as they were.
+    Raises ValueError for an event or reply with values that could not be read back unchanged.
     """
     for event in log.events:
         _check_plain(event.data, f"the {event.kind} event at {event.time_s:g} s")

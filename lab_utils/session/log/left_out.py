@@ -1,11 +1,12 @@
-"""A session's log without what was said in it, for files and screens that nobody asked to hold a transcript.
+"""A session's log without what was said in it: files and screens show a transcript only if asked to.
 
-Left out: transcripts, the agent's words, instructions, arguments and results of tools, and messages of errors
-from the moment on at which there was text that they could quote. Of each text stays its length (`LeftOut`; in
-`data` and `report` as {"words": n, "characters": n}). Everything else stays: times, kinds, causes, names of
-tools, types of errors, figures.
+Left out: transcripts, the agent's words, instructions, arguments and results of tools, and error messages
+after the first text that they could quote. Each text is replaced by its length (`LeftOut`; in `data` and
+`report` {"words": n, "characters": n}). Everything else stays: times, kinds, causes, names of tools, types of
+errors, figures.
 
-What may stay is listed, by name; a text under any other name, such as one that a later LiveKit adds, goes.
+Texts that stay are listed by name. A text under any other name is left out, such as one that a later LiveKit
+adds.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ...core.session_log import LeftOut, Reply, SessionEvent, SessionEventKind, 
 EVENT_NAMES = frozenset(
     ["agent_state", "cause", "name", "reason", "source", "state", "status", "turn", "type", "what", "where"]
 )
-"""Texts that stay in an event: words of LiveKit's and our own, and names of tools."""
+"""Texts that stay in an event: fixed words of LiveKit and of this package, and names of tools."""
 REPORT_NAMES = frozenset(
     [
         *("type", "role", "status", "state", "new_state", "old_state", "source", "reason", "close_reason"),
@@ -29,10 +30,10 @@ REPORT_NAMES = frozenset(
         *("model", "model_name", "model_provider", "provider", "mode", "language", "sdk_version"),
     ]
 )
-"""Texts that stay in LiveKit's report, if they are single words, as names and identifiers are."""
+"""Texts that stay in LiveKit's report if they are single words, such as identifiers."""
 SINGLE_WORD = re.compile(r"[\w.:/@+-]{1,120}")
 FREE_FORM = "extra"
-"""What plug-ins hang on a chat item: nobody knows what is in it."""
+"""Name of the data that plug-ins add to a chat item, which may hold any text."""
 WORDS_BEGIN: frozenset[SessionEventKind] = frozenset(
     (
         "transcript",
@@ -45,7 +46,7 @@ WORDS_BEGIN: frozenset[SessionEventKind] = frozenset(
         "speech_created",
     )
 )
-"""From the first of these on, an error may quote what was said; an agent that breaks before can't."""
+"""From the first of these events on, an error may quote what was said; an earlier error can't."""
 LEFT_OUT = "message left out, for it may quote what was said: keep text to see it (lab run --text)"
 
 
@@ -87,7 +88,7 @@ def _left_out(text: str | LeftOut) -> LeftOut:
 
 
 def _emptied(value: Any, name: str, kept: frozenset[str]) -> Any:
-    """Plain values without texts, but for single words under some names; `name`: that of the value."""
+    """Plain values without texts; single words under the names in `kept` stay. `name`: that of the value."""
     if isinstance(value, Mapping):
         return {} if name == FREE_FORM else {key: _emptied(part, key, kept) for key, part in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,7 +1,7 @@
 """What happens in a session, noted from outside.
 
 Sources: LiveKit's public events, its plugins' metrics, and hooks of `AgentActivity` for what LiveKit 1.8.9
-announces nowhere (speech as the VAD hears it, predictions, commits).
+announces nowhere (speech as detected by the VAD, predictions, commits).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ...core.stages import STAGE_NAMES
 from .hooks import Hook, described, hooked
 
 OUR_OWN_DOING = "a non-default turn detection threshold was provided"
-"""A warning about every session here, for a profile's threshold is always given."""
+"""LiveKit warns of this in every session here, since a profile always gives a threshold; not noted."""
 
 
 class Observer:
@@ -32,18 +32,18 @@ class Observer:
     def __init__(self, detector: str) -> None:
         """`detector`: the session's mode of turn detection, as in `DetectorSettings.model`."""
         self._detector = detector
-        # Moment, whether it was noted then and there, what.
+        # Time, whether it was noted at that time (and not afterwards), kind, data.
         self._noted: list[tuple[float, bool, SessionEventKind, dict[str, Any]]] = []
         self._replies: list[Reply] = []
         self._user_stages: dict[str, float] = {}
         self._user_text = ""
         self._commit_at: float | None = None  # the last commit
-        self._answered_at: float | None = None  # the commit that the last user message comes from
+        self._answered_at: float | None = None  # the commit of the last user message
         self._speech_ended = False
         self._trigger = ""
         self._prediction: tuple[float, float] | None = None
         self._watched: list[Any] = []
-        self._tools: dict[str, str] = {}  # call id -> name of what runs
+        self._tools: dict[str, str] = {}  # call id -> name of the running tool
         self.told: BaseException | None = None
         """The last error that an `error` event was about."""
 
@@ -57,7 +57,7 @@ class Observer:
             (round(at - origin, 9), at_once, kind, _plain(data, origin))
             for at, at_once, kind, data in self._noted
         ]
-        # Of one moment, what plugins report afterwards comes first: playout follows the TTS's first audio.
+        # At equal times, what plugins report later comes first: playout starts after the TTS's first audio.
         events.sort(key=lambda event: event[:2])
         return tuple(SessionEvent(time_s, kind, data) for time_s, _, kind, data in events)
 
@@ -210,7 +210,7 @@ class Observer:
         self.note("prediction", probability=ev.probability, threshold=ev.threshold)
 
     def _on_end_of_turn(self, info: Any) -> Callable[[Any], None]:
-        """Note a commit; what is returned takes it back if LiveKit doesn't let it happen."""
+        """Note a commit. The function returned makes it "commit_refused" if LiveKit refuses the commit."""
         before = self._commit_at, self._prediction, self._speech_ended
         place = len(self._noted)
         last_speaking = info.metrics.stopped_speaking_at
@@ -225,7 +225,7 @@ class Observer:
         self._prediction, self._speech_ended = None, False
 
         def ended(committed: Any) -> None:
-            if committed is False:  # fewer words than `interruption.min_words` while the agent speaks
+            if committed is False:  # fewer than `interruption.min_words` words while the agent speaks
                 at, at_once, _, data = self._noted[place]
                 self._noted[place] = (at, at_once, "commit_refused", data)
                 self._commit_at, self._prediction, self._speech_ended = before
@@ -233,7 +233,7 @@ class Observer:
         return ended
 
     def _cause(self) -> str:
-        """In the terms of `records.Commits`."""
+        """The cause of a commit, as in `traces.Commits`."""
         if DETECTORS[self._detector].needs == "stt_events":
             return {"final": "late_transcript"}.get(self._trigger, self._trigger)
         if self._prediction is not None:
@@ -246,7 +246,7 @@ class Observer:
 
 
 class _Notes(logging.Handler):
-    """Hands log records of LiveKit on to an observer."""
+    """Passes LiveKit's log records to an observer."""
 
     def __init__(self, observer: Observer) -> None:
         super().__init__(logging.WARNING)
@@ -259,7 +259,7 @@ class _Notes(logging.Handler):
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
             if self._observer.told is not None and self._observer.told in (error, error.__cause__):
-                return  # LiveKit has raised what it had already announced
+                return  # LiveKit has raised an error that an event has already announced
             message += f": {described(error)}"
         kind: SessionEventKind = "error" if record.levelno >= logging.ERROR else "warning"
         self._observer.note(
@@ -272,7 +272,7 @@ class _Notes(logging.Handler):
 
 
 def _plain(data: dict[str, Any], origin: float) -> dict[str, Any]:
-    """Moments (`…_at`) as seconds from `origin` (`…_s`), and numbers of numpy as Python's."""
+    """Times (`…_at`) become seconds from `origin` (`…_s`), numbers of numpy become Python's."""
     plain = {}
     for name, given in data.items():
         value = given.item() if isinstance(given, np.generic) else given

@@ -1,4 +1,4 @@
-"""One session in a few figures: its false boundaries, what came of them, and how fast it answered.
+"""One session in a few figures: its false boundaries, what followed from them, and how fast it answered.
 
 Goal: compare sessions of one recording under several settings, in open loop and with a reactive caller.
 Conventions: counts and seconds; NaN where there is nothing to take a percentile of.
@@ -6,10 +6,10 @@ Definitions:
 - false boundary: in open loop as in `attributes`, by the labels. With a reactive caller the labels' times are
   not the session's: there, it is a commit between the start and the end of a turn of the caller
   (`caller_starts`, `caller_ends`), which is the same wherever a recording has no cut-off pause.
-- heard: of the replies to false boundaries, those whose playback began; the others were given up in time, for
-  the caller went on first.
-- interrupted: replies that the caller's speech stopped. In open loop the caller is a tape: that happens
-  wherever the agent says more, or later, than the recorded one did.
+- heard: the replies to false boundaries whose playback began. The others were given up before, because the
+  caller went on.
+- interrupted: replies that the caller's speech stopped. In open loop the caller doesn't react to the agent: a
+  reply is interrupted wherever the agent says more, or says it later, than the recorded agent did.
 - e2e_p50, e2e_p95: LiveKit's `e2e_latency` of all replies that have one, also of those to false boundaries. A
   reply to a late transcript has none (see `stages`).
 """
@@ -53,7 +53,7 @@ def session_scores(log: SessionLog, labels: Labels) -> dict[str, float]:
 
 
 def heard_replies(log: SessionLog) -> Floats:
-    """Times of the commits whose replies the caller heard at least the beginning of; shape=(n,)."""
+    """Times of the commits whose replies began to play; shape=(n,)."""
     table = stage_table(log)
     heard = table[["playback_latency", "e2e_latency"]].notna().any(axis=1)
     return table["commit_s"][heard].to_numpy(np.float64)

@@ -1,9 +1,9 @@
-"""A session's events as spans: who was heard when, what the models were doing, and what the commits meant.
+"""A session's events as spans: when each side spoke, when the models worked, and the labelled commits.
 
 Conventions: seconds of recording time; a span that never ended has a NaN end. Keys of `SessionEvent.data`
 that are read here, all optional: `id` (which generation), `name` (of a tool), `interrupted` (playout_ends),
-`cause` and `probability` (commit). Without an `id`, a first token or audio belongs to the newest run (older
-ones were given up), an end to the oldest that is still open.
+`cause` and `probability` (commit). Without an `id`, a first token or audio is taken to belong to the newest
+run (older ones were given up), an end to the oldest run that has none yet.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ _NEXT: dict[SessionEventKind, tuple[SessionEventKind | None, SessionEventKind]] 
 
 @dataclass(frozen=True)
 class Activity:
-    """One run of an LLM, a TTS or a tool, or one stretch of speech as the VAD heard it."""
+    """One run of an LLM, a TTS or a tool, or one stretch of speech as detected by the VAD."""
 
     start_s: float
     first_s: float
-    """First token or audio, NaN if there was none; tools and speech are at it from the start."""
+    """First token or audio, NaN if there was none; for tools and speech the start."""
     end_s: float
     name: str = ""
 
     @property
     def waiting_s(self) -> tuple[float, float]:
-        """Until the first token or audio, or until the run was given up; NaN if neither came."""
+        """Start, and first token or audio; without one the run's end, NaN if it never ended."""
         return self.start_s, self.end_s if np.isnan(self.first_s) else self.first_s
 
     @property
     def working_s(self) -> tuple[float, float] | None:
-        """From the first token or audio to the end, NaN if it never ended; None without a first one."""
+        """First token or audio, and end (NaN if the run never ended); None without a first token or audio."""
         return None if np.isnan(self.first_s) else (self.first_s, self.end_s)
 
 
@@ -89,7 +89,7 @@ def activities(log: SessionLog, starts: SessionEventKind) -> tuple[Activity, ...
 
 
 def playouts(log: SessionLog) -> tuple[Playout, ...]:
-    """The agent's speech: one at a time, with its pauses."""
+    """The agent's stretches of speech in order, with their pauses; they don't overlap."""
     found: list[Playout] = []
     for event in log.of_kind("playout_starts", "playout_pauses", "playout_resumes", "playout_ends"):
         if event.kind == "playout_starts":
@@ -103,7 +103,7 @@ def _continued(playout: Playout, event: SessionEvent) -> Playout:
     pauses = playout.pauses.copy()
     paused = bool(len(pauses)) and bool(np.isnan(pauses[-1, 1]))
     if event.kind == "playout_pauses":
-        if paused:  # pausing what is paused changes nothing
+        if paused:  # a second pause event changes nothing
             return playout
         return replace(playout, pauses=np.vstack((pauses, [event.time_s, np.nan])))
     if paused:
@@ -117,9 +117,9 @@ def _continued(playout: Playout, event: SessionEvent) -> Playout:
 def session_commits(log: SessionLog, labels: Labels | None = None) -> pd.DataFrame:
     """The commits of a session, one row each: commit_s, cause ("unknown" if not told), probability.
 
-    With labels also the other columns of `attributes`. A commit whose last speaking time LiveKit did not tell
-    is taken to have waited for nothing: it belongs to the pause that it falls into. Without labels
-    `false_boundary` is False throughout: nothing is known.
+    With labels also the other columns of `attributes`. A commit without a last speaking time from LiveKit
+    belongs to the pause that it falls into, as if it had waited for nothing. Without labels `false_boundary`
+    is False throughout, since nothing is known.
     """
     events = log.of_kind("commit")
     time_s = np.array([event.time_s for event in events], dtype=np.float64)

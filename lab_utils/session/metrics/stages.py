@@ -1,4 +1,4 @@
-"""Latency of each reply by stage: which of LiveKit's figures add up to `e2e_latency`, and which ran at once.
+"""Latency of each reply by stage: which of LiveKit's figures add up to `e2e_latency`, and which overlap.
 
 Goal: split the time from the user's last speech to the agent's first audio into parts that do not overlap.
 Conventions: seconds; one row per reply; what LiveKit did not report is NaN, never zero.
@@ -11,16 +11,16 @@ Definitions (livekit-agents 1.8.9, `AA` = voice/agent_activity.py, `AR` = voice/
   hook, run after the commit: AA:2877-2909), `llm_node_ttft` (request to first token: generation.py:200, 325),
   `tts_node_ttfb` (text sent to the TTS to first audio: generation.py:517-528), `playback_latency` (first
   frame forwarded to playback started: AA:3952).
-- Between them lies time that no figure covers: waiting for older speech to end, for a tool and the first LLM
-  call that asked for it, and for a whole sentence before any text is sent to the TTS. That is `other`. What
-  LiveKit did not report (`missing`) is in there, too.
+- `other` is the time between them that no figure covers: waiting for older speech to end, for a tool and the
+  first LLM call that asked for it, and for a whole sentence before any text is sent to the TTS. It includes
+  the stages that LiveKit did not report (`missing`).
 - With preemptive generation the LLM (and with `preemptive_tts` the TTS) starts before the commit; then the
-  stages sum to more than `e2e_latency`. What of a stage ran behind the wait for the end of turn is `saved`.
-  Hence sum of `ADDED` + other - saved = e2e_latency.
-- How much of a stage ran behind the wait is read off the log's events where it has them (`llm_starts` and
+  stages sum to more than `e2e_latency`. `saved` is the time of stages that ran during the wait for the
+  commit. Hence sum of `ADDED` + other - saved = e2e_latency.
+- How much of a stage ran during the wait follows from the log's events where it has them (`llm_starts` and
   `llm_first_token`, `tts_starts` and `tts_first_audio` that match the reply's figure). Otherwise it is the
-  least that explains the total: then `saved` and `other` are net of each other, and only one of them is above
-  zero.
+  least value that explains the total: then only the difference of `saved` and `other` is known, and one of
+  them is zero.
 """
 
 from __future__ import annotations
@@ -40,46 +40,46 @@ from .spans import Activity, activities
 ADDED = tuple(stage.name for stage in STAGES if stage.in_sum)
 """The stages that follow one another, in order."""
 VISIBLE = (*ADDED, "other")
-"""The parts that `visible` returns: those, and what lies between them."""
+"""The parts that `visible` returns: `ADDED`, and what lies between them."""
 SUMMARIZED = (*STAGE_NAMES[:-1], "other", "saved", STAGE_NAMES[-1])
-"""All of LiveKit's, and before the total what lies between them and what was saved."""
+"""All of LiveKit's figures, with "other" and "saved" before the total."""
 MATCH_S = 0.02
-"""A generation belongs to a reply if its time to first output is LiveKit's figure, give or take this much."""
+"""A generation belongs to a reply if its time to first output is this close to LiveKit's figure."""
 ROUNDING_S = 1e-9
-"""Less than this is the rounding of sums."""
+"""Smaller differences are rounding errors of sums."""
 _EVENTS: dict[str, SessionEventKind] = {
     stage.name: stage.starts for stage in STAGES if stage.starts is not None
 }
 _FILLED_FIRST = (*(name for name in ADDED if name not in _EVENTS), *reversed(_EVENTS))
-"""The wait and the playback are never hidden; of LLM and TTS the earlier one is."""
+"""Stages in the order in which they are taken to be visible: wait and playback first, then TTS, then LLM."""
 
 
 @dataclass(frozen=True)
 class ReplyStages:
-    """The replies of a session as they are drawn, one bar each; `of` a log."""
+    """The replies of a session as a plot shows them, one bar each."""
 
     table: pd.DataFrame
     """`stage_table`, a row per reply."""
     starts: pd.DataFrame
     """Where each visible part begins, in seconds after the last speech; columns `VISIBLE`."""
     lengths: pd.DataFrame
-    """How long it takes; NaN for a part that isn't known or has no length."""
+    """How long each visible part takes; NaN if it isn't known or has no length."""
     ends_s: Floats
-    """The total and what was saved, 0 for a reply that was never heard; shape=(replies,)."""
+    """`e2e_latency` + `saved`, 0 for a reply that was never heard; shape=(replies,)."""
     final_s: Floats
     """When the final transcript came, NaN where that isn't known or the reply was never heard."""
     p50_s: float | None
-    """Of the total; None if no reply was heard."""
+    """Median of `e2e_latency`; None if no reply was heard."""
     p95_s: float | None
 
     @classmethod
     def of(cls, log: SessionLog) -> ReplyStages:
-        """Of one session."""
+        """The replies of one session."""
         return cls.of_table(stage_table(log))
 
     @classmethod
     def of_table(cls, table: pd.DataFrame) -> ReplyStages:
-        """Of a `stage_table`."""
+        """The replies of a `stage_table`."""
         parts = visible(table)
         lengths = parts.where(parts > 0)
         total = stage_summary(table).loc["e2e_latency"].to_dict()
@@ -101,8 +101,8 @@ def stage_table(log: SessionLog) -> pd.DataFrame:
     Columns: reply (its place in `log.replies`), commit_s, interrupted, transcription_delay, `ADDED`
     (LiveKit's own figures), other, saved, e2e_latency, `visible_*` for each of `ADDED` (the part of it that
     is not `saved`) and missing (the names of stages without a figure, joined by spaces). `other`, `saved` and
-    `visible_*` are NaN without `e2e_latency`, which a reply lacks that was interrupted before it was
-    heard, or whose turn has no last speaking time of its own (AR:104-118), as after a late transcript.
+    `visible_*` are NaN where `e2e_latency` is: if the reply was interrupted before it was heard, or if its
+    turn has no last speaking time of its own (AR:104-118), as after a late transcript.
     """
     runs = {name: activities(log, kind) for name, kind in _EVENTS.items()}
     rows = [_row(k, reply, runs) for k, reply in enumerate(log.replies) if reply.commit_s is not None]
@@ -114,7 +114,7 @@ def stage_table(log: SessionLog) -> pd.DataFrame:
 
 
 def visible(table: pd.DataFrame) -> pd.DataFrame:
-    """Of a `stage_table` the parts that do not overlap: columns `VISIBLE`, summing to `e2e_latency`.
+    """The parts of a `stage_table` that do not overlap: columns `VISIBLE`, summing to `e2e_latency`.
 
     A stage that LiveKit did not report is NaN and its time is in `other`.
     """

@@ -1,7 +1,7 @@
-"""What a timeline of a session shows: a record of spans, moments and values within a stretch of time.
+"""What a timeline of a session shows: spans, times and values within a stretch of time.
 
-Conventions: seconds of recording time. Spans have shape=(n, 2), in order, cut to the stretch shown; what lies
-outside it, or has no length within it, is left out, and a span that never ended lasts to its edge.
+Conventions: seconds of recording time. Spans have shape=(n, 2), in order, cut to the stretch shown. A span
+without length in it is left out; a span that never ended lasts to the end of the stretch.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Runs:
-    """An LLM, a TTS or a tool at work."""
+    """When an LLM, a TTS or a tool worked."""
 
     waits: Floats
-    """Until the first token or audio; empty for tools."""
+    """From the start of each run to its first token or audio; empty for tools."""
     works: Floats
-    """From there to the end; a run whose end was not recorded lasts up to the next one."""
+    """From the first token or audio to the end; a run without a recorded end lasts up to the next one."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the turn detector said; all shape=(predictions,)."""
+    """The turn detector's predictions; all arrays have shape=(predictions,)."""
 
     time_s: Floats
     probability: Floats
     threshold: Floats
-    """What it was compared with."""
+    """The threshold that each probability was compared with."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class SessionTimeline:
     span: Span
     """What is shown; may reach beyond the session's end."""
     lasted: Span
-    """The part of it in which the session was on."""
+    """The part of `span` in which the session ran."""
     holds: Floats
     ends_of_turn: Floats
     caller: Envelope
-    """As the agent heard the caller; full scale is 1."""
+    """The caller's audio as sent to the agent; full scale is 1."""
     agent: Envelope
     vad_speech: Floats
-    """The caller's speech as the VAD heard it."""
+    """The caller's speech as detected by the VAD."""
     interim_s: Floats
     """When interim transcripts came."""
     final_s: Floats
@@ -64,22 +64,22 @@ class SessionTimeline:
     tts: Runs
     tool: Runs
     uses_tools: bool
-    """Anywhere in the session."""
+    """Whether any tool was called in the session, also outside of `span`."""
     playouts: Floats
     pauses: Floats
-    """Of playouts."""
+    """Pauses of playouts."""
     interrupted_s: Floats
     """When playouts were interrupted."""
     commits: pd.DataFrame
-    """Of `spans.session_commits`, those within the stretch."""
+    """The rows of `spans.session_commits` within the stretch."""
     troubles: tuple[tuple[float, str], ...]
-    """Errors and limits: when, and in a word or two."""
+    """Errors and limits: time, and a short text."""
 
 
 def session_timeline_of(
     log: SessionLog, commits: pd.DataFrame, labels: Labels | None = None, span: Span | None = None
 ) -> SessionTimeline:
-    """The record of one session, or `span` seconds of it; `commits`: of `spans.session_commits`."""
+    """The timeline of a session, or of the stretch `span` of it; `commits`: from `spans.session_commits`."""
     span = span or (0.0, log.duration_s)
     lasted = (span[0], min(span[1], log.duration_s))
 
@@ -114,7 +114,7 @@ def session_timeline_of(
 
 
 def _within(spans: Iterable[Iterable[float]], view: Span) -> Floats:
-    """Spans cut to the view, empty ones left out; one without an end lasts to the edge."""
+    """Spans cut to the view, without empty ones; a span without an end lasts to the end of the view."""
     found = np.array([tuple(span) for span in spans], dtype=np.float64).reshape(-1, 2)
     start_s = np.maximum(found[:, 0], view[0])
     end_s = np.fmin(found[:, 1], view[1])

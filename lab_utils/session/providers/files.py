@@ -1,7 +1,7 @@
 """Provider profiles ↔ YAML files: the built-in ones by name, others by path.
 
-A file is plain data, each figure on a line with its unit, each part with the source of its figures. What is
-read is checked against `schema`; an error names the file, the key, what came and what to do.
+A file is plain data: each figure on a line with its unit, each part with the source of its figures. What is
+read is checked against `schema`; an error names the file, the key, the value found and the remedy.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ...core.models import Frozen, describe
 from .schema import Origin, Providers, Sourced
 
 BUILTIN_FOLDER: Final = Path(__file__).resolve().parents[3] / "profiles" / "providers"
-"""Of a clone; an installed package has no built-in profiles."""
+"""Exists in a clone of the repository only; an installed package has no built-in profiles."""
 SUFFIX: Final = ".yaml"
 
 _HEADER = """\
@@ -63,11 +63,11 @@ _UNITS = {
     "room.join": "from the first word to the open audio path",
 }
 _KINDS = {"large": "llm", "small": "llm", "near": "region", "far": "region"}
-"""Parts whose units stand under another name."""
+"""Parts whose units are listed under another part's name."""
 
 
 class BadProviders(ValueError):
-    """No usable provider profile: one line with file, key, what came and what to do."""
+    """A provider profile can't be used; the message is one line: file, key, value found, remedy."""
 
 
 def builtin_providers() -> tuple[str, ...]:
@@ -126,7 +126,7 @@ def to_yaml(providers: Providers) -> str:
 
 
 def _lines(part: Frozen | dict[str, Frozen], kind: str, indent: str) -> Iterator[str]:
-    """The lines of a part, its origins last."""
+    """The YAML lines of a part; the origins of its figures come last."""
     fields = part if isinstance(part, dict) else {name: getattr(part, name) for name in _in_order(part)}
     for name, value in fields.items():
         if isinstance(value, Sourced) or name == "origins":

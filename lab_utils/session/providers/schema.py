@@ -1,12 +1,12 @@
 """A provider profile: how long each stage of the agent's pipeline takes, where, and what it costs.
 
 Everything here is data. `Delay`s are log-normal, given by median and 95th percentile (`delays`). The delay of
-a stage is what its provider takes *without* the network and without set-up: a request made over a connection
-costs `Region.round_trip` on top, and the first one (or one after `Connection.idle_s` of disuse)
-`Connection.setup` as well.
+a stage is its provider's own time *without* network and connection set-up. Each request adds
+`Region.round_trip`; the first one, and one after `Connection.idle_s` without requests, adds
+`Connection.setup` too.
 
-Every part says where its figures come from: `origin`, and `origins` for those figures that come from
-elsewhere, by name. What no source gives has a source that begins with "assumed:" and says why.
+Every part says where its figures come from: `origin`, and by figure name `origins` for figures from another
+source. A figure that no source gives has a source that begins with "assumed:" and says why.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Dollars = Annotated[float, Field(ge=0.0, le=10_000, allow_inf_nan=False)]
 
 
 def _to_date(value: Any) -> Any:
-    """A day, a month or a year as text; whatever else came is left to the type's own check."""
+    """A day, a month or a year as text. Any other value is returned as it is, for the type's own check."""
     if isinstance(value, datetime.date):
         return value.isoformat()
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -47,13 +47,13 @@ class Origin(Frozen):
 
     source: Annotated[str, Field(min_length=1)]
     date: Date | None = None
-    """Of the measurement or of the page, where known."""
+    """Date of the measurement or of the page, where known."""
     note: str = ""
-    """How the figure follows from the source, if it isn't the source's own."""
+    """How the figure was derived, if the source doesn't state it itself."""
 
     @property
     def assumed(self) -> bool:
-        """Whether nobody measured it."""
+        """Whether the figure is assumed: nobody measured it."""
         return self.source.startswith("assumed")
 
 
@@ -61,16 +61,16 @@ class Sourced(Frozen):
     """A part of a profile that says where its figures come from."""
 
     NAMES: ClassVar[frozenset[str]] = frozenset({"provider", "model", "automatic", "origin", "origins"})
-    """Fields that are no figures of the part's own."""
+    """Fields that aren't figures."""
 
     origin: Origin
-    """Of all figures that `origins` doesn't name."""
+    """Where all figures come from that `origins` doesn't name."""
     origins: Mapping[str, Origin] = Field(default_factory=dict)
     """Figure -> where it comes from."""
 
     @classmethod
     def figures(cls) -> tuple[str, ...]:
-        """The names of the figures of this part; those of a part inside it have an origin there."""
+        """The names of this part's own figures, without those of parts inside it (with their own origins)."""
         parts = {"connection", "cache"}
         return tuple(name for name in cls.model_fields if name not in cls.NAMES | parts)
 
@@ -101,11 +101,11 @@ class PromptCache(Sourced):
     min_tokens: Annotated[int, Field(ge=0)] = 1024
     """Shorter prefixes are not kept."""
     step_tokens: Annotated[int, Field(ge=1)] = 1
-    """What matches is counted in whole blocks of so many tokens."""
+    """A match counts in whole blocks of so many tokens."""
     ttl_s: Annotated[float, Field(gt=0.0, le=86_400.0)] = 300.0
-    """From its last use, a prefix is kept this long."""
+    """A prefix is kept this long after its last use."""
     automatic: bool = True
-    """Whether the provider caches unasked (OpenAI), or only what a request marks (Anthropic's `caching`)."""
+    """True: all requests are cached (OpenAI). False: only those that ask for it (Anthropic's `caching`)."""
     read_price: Dollars | None = None
     """Per million tokens read from the cache; None: as `LlmProvider.input_price`."""
     write_price: Dollars | None = None
@@ -120,16 +120,16 @@ class SttProvider(Sourced):
     final: Delay
     """Streaming: from the end of a stretch of speech to its final transcript."""
     first_partial: Delay
-    """Streaming: from audio to the partial transcript that tells of it."""
+    """Streaming: from audio to the first partial transcript that contains it."""
     partial_every_s: Annotated[float, Field(ge=0.02, le=5.0)] = 0.15
     preflight: Delay | None = None
-    """Streaming: from the end of a stretch of speech to an early transcript to start on (eager end of turn);
-    None where the provider has none."""
+    """Streaming: from the end of a stretch of speech to the preflight transcript, on which preemptive
+    generation starts (eager end of turn); None where the provider has none."""
     tells_end: bool = False
-    """Whether its END_OF_SPEECH tells when the speech ended (`speech_end_time`): there LiveKit then begins to
-    count `min_delay` if it is the turn detector ("stt")."""
+    """Whether its END_OF_SPEECH holds the time at which the speech ended (`speech_end_time`). If the STT is
+    the turn detector ("stt"), LiveKit counts `min_delay` from that time."""
     batch: Delay
-    """Batch: from the request, with a whole utterance, to its transcript."""
+    """Batch: from sending a whole utterance to its transcript."""
     connection: Connection
     price: Dollars = 0.0
     """Per hour of audio."""
@@ -141,8 +141,8 @@ class LlmProvider(Sourced):
     provider: str
     model: str
     ttft: Delay
-    """From request to first token with an empty (or wholly cached) prompt. A published figure stands here
-    as it is, though it holds the network of its own measurement."""
+    """From request to first token with an empty (or wholly cached) prompt. A published figure is used as it
+    is, though it includes the network of its own measurement."""
     prefill_s_per_1k: Seconds = 0.0
     """Added per 1,000 prompt tokens that the cache doesn't hold."""
     tokens_per_s: PerSecond = 60.0
@@ -179,7 +179,7 @@ class Room(Sourced):
     """The caller's side."""
 
     join: Delay
-    """From the caller's first word to the audio path being open: the client's handshake with the SFU."""
+    """From the caller's first word until the audio path is open: the client's handshake with the SFU."""
 
 
 class Judge(Sourced):
@@ -203,10 +203,10 @@ class Providers(Frozen):
     large: LlmProvider
     """The model that answers unless a technique chooses another."""
     small: LlmProvider
-    """The one that routing may choose."""
+    """The model that routing may choose."""
     tts: TtsProvider
     regions: Mapping[Literal["near", "far"], Region]
-    """The endpoints next to the agent's room, and those a default would reach."""
+    """The endpoints near the agent's room, and far ones, as reached without choosing a region."""
     room: Room
     judge: Judge
     tool: Tool

@@ -12,15 +12,15 @@ class Stage(NamedTuple):
     """One delay of a profile."""
 
     name: str
-    """Its place in the profile, such as "large.ttft"."""
+    """The delay's key in the profile, such as "large.ttft"."""
     does: str
-    """What takes so long."""
+    """What happens during the delay."""
     delay: Delay
     origin: Origin
 
 
 def stages(providers: Providers) -> tuple[Stage, ...]:
-    """Every delay that a turn may meet; a stage that the profile hasn't (no preflight) is left out."""
+    """Every delay of a turn. A stage that the profile lacks (such as preflight) is left out."""
     p, far = providers, providers.regions["far"]
     listed = (
         ("room.join", "room: join", p.room.join, p.room.origin_of("join")),

@@ -1,1 +1,1 @@
-"""Speech-to-text, language model and speech synthesis that follow a script, at the pace of real ones."""
+"""Speech-to-text, language model and speech synthesis that follow a script, with realistic delays."""

@@ -1,4 +1,4 @@
-"""A simulated part's connection to its provider: opened when first needed, or before; closed when unused."""
+"""A simulated part's connection to its provider: opened when first needed or earlier, closed when unused."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ...core.delays import Delay
 
 
 class Request(NamedTuple):
-    """What one request over a connection has drawn, in seconds."""
+    """The random delays of one request over a connection, in seconds."""
 
     setup_s: float
-    """Waited for only if the request finds no open connection."""
+    """Connection set-up, which applies only if the request finds no open connection."""
     round_trip_s: float
 
 
 class Connection:
-    """One connection, which all requests share: `setup` is paid by the one that finds it closed.
+    """One connection, which all requests share. A request that finds it closed waits for its `setup`.
 
-    Draws don't depend on what happens: request k has the same ones whether the connection was warmed up,
-    however long the requests before it took, and in whatever region (set-ups, warm-ups and round trips have
-    streams of their own, children of `rng`).
+    Random delays don't depend on what happens: request k has the same ones whether or not the connection was
+    warmed up, however long earlier requests took, and in any region. (Set-ups, warm-ups and round trips each
+    have their own random stream, a child of `rng`.)
     """
 
     def __init__(self, setup: Delay, round_trip: Delay, idle_s: float, rng: np.random.Generator) -> None:
@@ -38,16 +38,16 @@ class Connection:
         """How often it was opened."""
 
     def warm_up(self) -> None:
-        """Begin to open it now, unless it is open already."""
+        """Begin to open the connection now, unless it is open already."""
         setup_s = self._setup.sample(self._warm_ups)
         self.open(Request(setup_s, 0.0))
 
     def request(self) -> Request:
-        """The draws of the next request; it is made by `open`, at once or later."""
+        """Draw the delays of the next request. Call `open`, now or later, to make the request."""
         return Request(self._setup.sample(self._setups), self._round_trip.sample(self._round_trips))
 
     def open(self, request: Request) -> float:
-        """Seconds from now until this request can be sent; opens the connection if need be."""
+        """Open the connection if need be. Returns the seconds from now until this request can be sent."""
         now_s = asyncio.get_running_loop().time()
         if self._open_from_s is None or now_s - self._used_s > self._idle_s:
             self._open_from_s = now_s + request.setup_s
@@ -56,14 +56,14 @@ class Connection:
         return self._used_s - now_s
 
     def request_s(self) -> float:
-        """Seconds from now until a request made now has been answered by a provider that takes no time."""
+        """Make a request. Returns its seconds of set-up and round trip, without the provider's own time."""
         request = self.request()
         return self.open(request) + request.round_trip_s
 
     def used(self) -> None:
-        """An answer came over it just now: it was not idle until here."""
+        """Note that an answer has just arrived: the connection's idle time begins now."""
         self._used_s = max(self._used_s, asyncio.get_running_loop().time())
 
     def close(self) -> None:
-        """The next request has to open it again."""
+        """Close the connection; the next request has to open it again."""
         self._open_from_s = None

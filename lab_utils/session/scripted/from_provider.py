@@ -1,6 +1,6 @@
-"""From a provider profile to the simulated parts of a session, each with random streams of its own.
+"""Makes the simulated parts of a session from a provider profile, each with its own random streams.
 
-Call these inside the session (in `SessionJob.llm` and its like): connections and calls belong to one run.
+Call these inside the session (as in `SessionJob.llm`): connections and calls belong to one run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .tts import CHUNK_S, ScriptedTTS
 from .voices import Voice
 
 BATCH_SILENCE_S = 0.55
-"""After so much silence LiveKit's StreamAdapter has an utterance recognized: its VAD's default."""
+"""LiveKit's StreamAdapter sends an utterance to be recognized after this silence, its VAD's default."""
 
 
 def simulated_connection(rules: schema.Connection, region: Region, *, seed: int, part: str) -> Connection:
@@ -39,7 +39,7 @@ def simulated_llm(
     prewarms: bool = False,
     draws: Draws | None = None,
 ) -> ScriptedLLM:
-    """The provider's model with connection and cache of its own; `part` must differ between two of a run."""
+    """The provider's model with its own connection and cache. Two models of a run need different `part`s."""
     return ScriptedLLM(
         replies,
         ttft=provider.ttft,
@@ -66,7 +66,7 @@ def simulated_tts(
     chunk_s: float = CHUNK_S,
     voice: Voice | None = "tone",
 ) -> ScriptedTTS:
-    """The provider's synthesizer; with a tone for a voice, which costs no computing."""
+    """The provider's synthesizer. By default it plays a tone, which takes hardly any computing."""
     return ScriptedTTS(
         first_audio=provider.first_audio,
         speed=provider.speed,
@@ -92,15 +92,16 @@ class Call:
 
 
 class SimulatedTool:
-    """The user's backend behind a tool: answers after its latency, with `answer` and its argument in it.
+    """The user's backend behind a tool: returns `answer`, with the argument filled in, after its latency.
 
-    The latency is drawn by the argument: the n-th call with it takes the same time in every run of a seed.
+    The latency depends on the argument: the n-th call with an argument takes equally long in every run of a
+    seed.
     """
 
     def __init__(
         self, latency: Delay, seed: int = 0, *, answer: str = "{argument}", part: str = "tool"
     ) -> None:
-        """`answer`: what it returns; `{argument}` stands for what it was called with."""
+        """`answer`: what a call returns; `{argument}` stands for the call's argument."""
         self._latency, self._draws, self._answer = latency, Draws(seed, part), answer
         self.calls: list[Call] = []
         """Every call, in order."""
@@ -111,7 +112,7 @@ class SimulatedTool:
         return sum(call.outcome == "running" for call in self.calls)
 
     async def __call__(self, argument: str = "") -> str:
-        """One call."""
+        """Call the backend."""
         loop, index = asyncio.get_running_loop(), len(self.calls)
         latency_s = self._latency.sample(self._draws.rng(argument))
         self.calls.append(Call(loop.time(), argument))
@@ -125,7 +126,7 @@ class SimulatedTool:
 
 
 class SimulatedJudge:
-    """A model that scores a turn: its verdict takes time, and is always that the turn was fine."""
+    """A model that scores a turn: its verdict comes after a delay, and is always that the turn was fine."""
 
     def __init__(self, judge: schema.Judge, seed: int = 0) -> None:
         self._asked = SimulatedTool(judge.verdict, seed, answer="fine", part="judge")
@@ -143,9 +144,9 @@ class SimulatedJudge:
 def stt_timing_of(
     provider: SttProvider, region: Region, *, streaming: bool = True, batch_silence_s: float = BATCH_SILENCE_S
 ) -> SttTiming:
-    """When this STT says what; its draws come from the session's seed.
+    """The timing of this STT. Its random delays come from the session's seed.
 
-    Batch (`streaming=False`): a final only, of each utterance that `batch_silence_s` of silence has ended.
+    Batch (`streaming=False`): only finals, one for each utterance, which `batch_silence_s` of silence ends.
     """
     if not streaming:
         return SttTiming(

@@ -1,4 +1,4 @@
-"""A language model that says what a script says, at the pace of a real one."""
+"""A language model that answers by a script, with realistic delays."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ DEFAULT_REPLIES = (
     "Thank you, I have noted that down. Is there anything else I should know?",
     "All right, that is done. What else can I do for you?",
 )
-"""What is said where no script is given: plausible in length and prosody, neutral in content."""
+"""Answers where no script is given: plausible in length and prosody, neutral in content."""
 TTFT = Delay(0.35)
 TOKENS_PER_S = 60.0
 
 
 @dataclass(frozen=True)
 class ToolRequest:
-    """The model calls a tool instead of answering; with the tool's output in the context it says `answer`."""
+    """The model calls a tool instead of answering. Once the context holds the output, it says `answer`."""
 
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -44,24 +44,25 @@ Replies = Sequence[Reply] | Callable[[llm.ChatContext], Reply]
 
 
 class ScriptedLLM(llm.LLM):
-    """A streaming LLM: waits a time to first token, then sends tokens at an even pace.
+    """A streaming LLM: the first token comes after `ttft`, the others follow at an even pace.
 
     `replies`: the answers to the first, second, … user message of the conversation (the last one repeats), or
-    a function of the chat context. `ttft` is drawn when a call begins, so that call k of a run always has the
-    same delay, however long the calls before it took or whether they were discarded; retries of a call keep
-    its delay. `tokens_per_s` is the pace after the first token.
+    a function of the chat context. `ttft` is drawn when a call begins: call k of a run always has the same
+    delay, however long earlier calls took and whether or not they were discarded. Retries of a call keep its
+    delay. `tokens_per_s` is the pace after the first token.
 
-    What a provider adds to `ttft`: `connection`, set-up where it isn't open and a round trip for every call;
-    `prefill_s_per_1k` for every 1,000 tokens of the prompt that `cache` doesn't hold. A prompt is held from
+    Added to `ttft`: `connection`'s set-up if it isn't open, and a round trip for every call;
+    `prefill_s_per_1k` for every 1,000 prompt tokens that `cache` doesn't hold. The cache holds a prompt from
     its call's first token on, when it has been computed. `mark_cache` asks for caching, as the Anthropic
-    plugin's `caching="ephemeral"` does; an automatic cache works unasked. With `prewarms` the connection is
+    plugin's `caching="ephemeral"` does; an automatic cache needs no asking. With `prewarms` the connection is
     opened when LiveKit calls `prewarm`, at the start of a session, as LiveKit's own `inference.LLM` does.
     `requests` lists all calls.
 
-    With `draws` the time to first token is drawn by the user's newest words instead, so that runs that make
-    other calls besides stay comparable.
+    With `draws` the time to first token depends on the user's newest words instead of the call's number. So
+    two runs have the same delays for the same words even if one of them makes further calls.
 
-    `model` is the name in LiveKit's metrics. `part` names the random streams: two LLMs of a run need two.
+    `model` is the name in LiveKit's metrics. `part` names the random streams: two LLMs of a run need
+    different ones.
 
     Faults: `never_answers` lets every call hang; `fail_after_tokens` breaks the connection after so many
     tokens (0: instead of the first), in the first `fails` attempts or in all (None). LiveKit retries what
@@ -106,7 +107,7 @@ class ScriptedLLM(llm.LLM):
         self._connection, self._prewarms = connection, prewarms
         self._prefill_s_per_token = prefill_s_per_1k / 1000
         self._cache, self._mark_cache = cache, mark_cache
-        # Without a provider to pay, a prompt is what was said, and tools cost nothing.
+        # Without a provider's connection, cache or prefill, only spoken messages count as prompt, not tools.
         self._counts_all = connection is not None or cache is not None or prefill_s_per_1k > 0
         self._described = functools.cache(description)
         self._never_answers = never_answers
@@ -114,7 +115,7 @@ class ScriptedLLM(llm.LLM):
         self.calls = 0
         """How many requests have been made, the discarded ones included."""
         self.requests: list[LlmRequest] = []
-        """The same, one by one, in order of the calls."""
+        """These requests, in order of the calls."""
 
     @property
     def model(self) -> str:
@@ -136,7 +137,7 @@ class ScriptedLLM(llm.LLM):
         tool_choice: NotGivenOr[llm.ToolChoice] = NOT_GIVEN,
         extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
     ) -> llm.LLMStream:
-        """One request. With `tool_choice="none"` a scripted tool call is answered in words."""
+        """One request. With `tool_choice="none"` the answer is in words, never a scripted tool call."""
         self.calls += 1
         ttft_s = self._ttft.sample(
             self._rng if self._draws is None else self._draws.rng(newest_words(chat_ctx))
@@ -183,14 +184,14 @@ class ScriptedLLM(llm.LLM):
         )
 
     def _computed(self, call: int, prompt: Sequence[str]) -> None:
-        """A call's first token is there: its whole prompt has been computed."""
+        """Note that a call's first token has been sent: its whole prompt has been computed."""
         if self._cache is None:
             return
         written = self._cache.keep(prompt, asyncio.get_running_loop().time(), marked=self._mark_cache)
         self.requests[call - 1] = replace(self.requests[call - 1], written_tokens=written)
 
     def _sent(self, call: int, tokens: int, outcome: Outcome) -> None:
-        """What has become of a call."""
+        """Note how a call ended."""
         self.requests[call - 1] = replace(self.requests[call - 1], completion_tokens=tokens, outcome=outcome)
         if self._connection is not None:
             self._connection.used()
@@ -202,7 +203,7 @@ class ScriptedLLM(llm.LLM):
         return self._replies[min(max(turn, 1), len(self._replies)) - 1]
 
     def _breaks(self) -> bool:
-        """Whether this attempt is to fail; counts it."""
+        """Whether this attempt is to fail. Counts the failures that are left."""
         if self._fail_after_tokens is None or self._fails_left == 0:
             return False
         if self._fails_left is not None:
@@ -238,7 +239,7 @@ class _ScriptedStream(llm.LLMStream):
             request = llm.FunctionToolCall(
                 name=reply.name, arguments=json.dumps(dict(reply.arguments)), call_id=f"{self._id}-tool"
             )
-            # A tool call arrives as a whole: its tokens are of no use before the last one.
+            # A tool call is sent as a whole: it can't be used before its last token.
             deltas = [llm.ChoiceDelta(role="assistant", tool_calls=[request])]
             tokens = len(tokens_of(reply.name + request.arguments))
             first_s += tokens / script._tokens_per_s
@@ -261,12 +262,12 @@ class _ScriptedStream(llm.LLMStream):
         finally:
             script._sent(self._call, tokens if sent == len(deltas) else sent, outcome)
         if breaks_after is not None:
-            # As LiveKit's plug-ins do: what has been said can't be said again.
+            # As in LiveKit's plug-ins: no retry once tokens have been sent, since they may have been spoken.
             raise APIConnectionError(f"the scripted failure after {sent} tokens", retryable=sent == 0)
         self._send_usage(tokens)
 
     def _worded(self, reply: Reply) -> Reply:
-        """The reply itself, or in words if it is a tool request that can't be made (any more)."""
+        """The reply itself. A tool request that can't be made (any more) becomes words."""
         if not isinstance(reply, ToolRequest):
             return reply
         output = output_of(reply.name, self._chat_ctx)

@@ -1,8 +1,8 @@
 """A request to a language model as its provider sees it: one sequence of tokens.
 
-Tokens are word pieces of at most six letters and single punctuation marks, near enough to a real tokenizer's
-count for English. What matters to a prompt cache is exact: two prompts share as many tokens as they begin
-with in common, whichever message, role or tool it is that differs.
+Tokens are word pieces of at most six letters and single punctuation marks; for English their number is close
+to a real tokenizer's. What matters to a prompt cache is exact: how many tokens two prompts share from the
+beginning, whichever message, role or tool is the first that differs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _TOKEN = re.compile(r"\s*(?:\w{1,6}|[^\w\s]|$)")
 
 
 def tokens_of(text: str) -> list[str]:
-    """A text in word pieces of at most six letters and single punctuation marks; joined they are the text."""
+    """A text's word pieces of at most six letters, and punctuation marks. Joined they give the text."""
     return [token for token in _TOKEN.findall(text) if token]
 
 
@@ -35,7 +35,7 @@ def prompt_of(
 ) -> list[str]:
     """The tokens of a whole request: the tools first, as `described`, then the context in its order."""
     prompt: list[str] = []
-    for tool in tools:  # where Anthropic and OpenAI put them
+    for tool in tools:  # Anthropic and OpenAI put tools first
         prompt += _piece("tool", described(tool))
     for kind, text in _parts(chat_ctx):
         prompt += _piece(kind, text)
@@ -69,7 +69,7 @@ def output_of(tool: str, chat_ctx: llm.ChatContext) -> str | None:
 
 
 def description(tool: llm.Tool) -> str:
-    """What a model is told of a tool. Slow: half a millisecond."""
+    """The text by which a model learns of a tool. Slow: half a millisecond."""
     if isinstance(tool, llm.FunctionTool):
         return json.dumps(llm.utils.build_legacy_openai_schema(tool))
     if isinstance(tool, llm.RawFunctionTool):
@@ -79,6 +79,6 @@ def description(tool: llm.Tool) -> str:
 
 @functools.lru_cache(maxsize=512)
 def _piece(kind: str, text: str) -> tuple[str, ...]:
-    """A text's tokens; the first one tells who says it, so that it matches no other's words."""
+    """A text's tokens. The first one names the speaker's role, so that equal words of two roles differ."""
     tokens = tokens_of(text)
     return (f"<{kind}>{tokens[0]}", *tokens[1:]) if tokens else ()

@@ -1,4 +1,4 @@
-"""A provider's prompt cache: which prefix of a prompt it has seen, token for token, and still keeps."""
+"""A provider's prompt cache: how much of a prompt's beginning it has stored, token by token."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ..providers.schema import PromptCache
 
 
 class CacheUse(NamedTuple):
-    """What a request found and left, in tokens."""
+    """What a request found in the cache and added to it, in tokens."""
 
     read: int
-    """Of the prompt's tokens, those whose computation was reused."""
+    """Number of the prompt's tokens that the cache held."""
     written: int
-    """Those that were added to the cache."""
+    """Number of the prompt's tokens that were added to the cache."""
 
 
 class _Kept(NamedTuple):
-    """A prompt whose prefixes are all kept."""
+    """A stored prompt, with all its prefixes."""
 
     tokens: Sequence[str]
     used_s: float
@@ -27,21 +27,21 @@ class _Kept(NamedTuple):
 class PrefixCache:
     """Keeps the prefixes of prompts by the rules of a provider.
 
-    A prefix matches only if every token in it is the same: one token changed at the top, and nothing does.
+    A prefix matches only if all its tokens are the same: if a prompt's first token changes, nothing matches.
     Only prefixes of at least `min_tokens` tokens and of whole steps (`step_tokens`) are kept. Each use of a
-    prefix, which is a use of all shorter ones, begins its time to live anew.
+    prefix restarts its time to live, and that of all shorter prefixes.
     """
 
     def __init__(self, rules: PromptCache) -> None:
         self._rules = rules
-        self._kept: list[_Kept] = []  # none of them the beginning of one that was used later
+        self._kept: list[_Kept] = []  # without prompts that begin a later used one
 
     def use(self, tokens: Sequence[str], now_s: float, *, marked: bool = True) -> CacheUse:
-        """What a request with this prompt finds at `now_s`, which then is kept: `find` and `keep` in one."""
+        """`find` and `keep` in one: what a request finds in the cache at `now_s`, and adds to it."""
         return CacheUse(self.find(tokens, now_s, marked=marked), self.keep(tokens, now_s, marked=marked))
 
     def find(self, tokens: Sequence[str], now_s: float, *, marked: bool = True) -> int:
-        """How many tokens of this prompt needn't be computed at `now_s`.
+        """Number of tokens of this prompt that the cache holds at `now_s`; they need not be computed.
 
         `marked`: whether the request asks for caching; without that, only an automatic cache works.
         """
@@ -53,7 +53,7 @@ class PrefixCache:
         return found
 
     def keep(self, tokens: Sequence[str], now_s: float, *, marked: bool = True) -> int:
-        """Keep a prompt that has been computed by `now_s`; how many of its tokens weren't kept before."""
+        """Store a prompt that has been computed by `now_s`. Returns how many of its tokens are new."""
         if not (marked or self._rules.automatic):
             return 0
         length = self._whole(len(tokens))
@@ -63,7 +63,7 @@ class PrefixCache:
         return written
 
     def _whole(self, length: int) -> int:
-        """The longest prefix of a prompt of this length that the rules keep."""
+        """Length of the longest prefix that the rules keep, of a prompt with this length."""
         whole = length - length % self._rules.step_tokens
         return whole if whole >= self._rules.min_tokens else 0
 
@@ -78,11 +78,11 @@ class PrefixCache:
 
 
 _STRIDE = 64
-"""Tokens compared at a time: slices are compared by machine code, and most prompts share all or nothing."""
+"""Tokens compared at a time: comparing slices is fast, and most prompts share all tokens or none."""
 
 
 def _shared(left: Sequence[str], right: Sequence[str]) -> int:
-    """How many tokens the two begin with in common."""
+    """Number of tokens that both share from the beginning."""
     limit = min(len(left), len(right))
     same = 0
     while same < limit and left[same : same + _STRIDE] == right[same : same + _STRIDE]:

@@ -1,6 +1,7 @@
-"""A speech-to-text that hears what a script says: `ScriptedSTT` sends planned events, each at its moment.
+"""A speech-to-text that follows a script: `ScriptedSTT` sends planned events, each at its time.
 
-Nothing listens to the audio. The events come from `stt_plan.plan_events`, whose names are offered here too.
+The audio isn't used. The events come from `stt_plan.plan_events`; the names of `stt_plan` can be imported
+from here too.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from .stt_plan import PLACEHOLDER, SttTiming, has_placeholders, plan_events, wor
 __all__ = ["PLACEHOLDER", "ScriptedSTT", "SttTiming", "has_placeholders", "plan_events", "words_of"]
 
 EARLY_S = 1e-6
-"""An event this close to its moment is due: less than any clock here is wrong by."""
+"""An event counts as due this many seconds early: less than the error of any clock here."""
 
 _KIND = {
     "start_of_speech": stt.SpeechEventType.START_OF_SPEECH,
@@ -37,7 +38,7 @@ _KIND = {
 
 
 class Hearing:
-    """What is still to be heard of a call, and the STTs that will say it: each event is said once."""
+    """The unsent events of a call, and the STTs that share them: each event is sent once."""
 
     def __init__(self) -> None:
         self.pending: list[tuple[float, int, float, SttEvent]] = []
@@ -45,20 +46,21 @@ class Hearing:
         self.listeners: WeakSet[ScriptedSTT] = WeakSet()
 
     def add(self, event: SttEvent, start_s: float) -> None:
-        """An event to be said at `start_s` (of `time.time()`) + its `time_s`."""
+        """Add an event, to be sent at `start_s` (of `time.time()`) + its `time_s`."""
         heapq.heappush(self.pending, (start_s + event.time_s, next(self.count), start_s, event))
 
     def wake(self) -> None:
-        """Let all that listen look again at what is to come."""
+        """Let all STTs check the pending events again."""
         for listener in tuple(self.listeners):
             listener.wake()
 
 
 class ScriptedSTT(stt.STT):
-    """A streaming STT that sends what it is told to `hear`, each event at its moment.
+    """A streaming STT that sends the events given to `schedule`, each at its time.
 
     Events belong to the STT, not to its stream: when LiveKit re-creates the stream, the new one goes on where
-    the old one stopped, and events that fell due in between come at once. Use it from one event loop only.
+    the old one stopped, and events that were due in between are sent at once. Use it from one event loop
+    only.
 
     `fail_at_s` (seconds after the first audio) is a fault: the connection breaks, at that moment and at the
     next `fails - 1` attempts to connect again. LiveKit retries a stream three times, then makes a new one.
@@ -72,7 +74,7 @@ class ScriptedSTT(stt.STT):
             capabilities=stt.STTCapabilities(
                 streaming=True,
                 interim_results=timing.partials,
-                # "chunk": the span of the text as a whole, not of each word
+                # "chunk": the time span of the whole text, not of each word
                 aligned_transcript="chunk" if timing.word_times else False,
                 offline_recognize=False,
             )
@@ -104,7 +106,7 @@ class ScriptedSTT(stt.STT):
 
     @property
     def hearing(self) -> Hearing:
-        """What is still to be heard; STTs of one call may share it."""
+        """The events that haven't been sent yet; STTs of one call may share them."""
         return self._hearing
 
     @hearing.setter
@@ -118,9 +120,9 @@ class ScriptedSTT(stt.STT):
             self._stream.wake()
 
     def schedule(self, events: Sequence[SttEvent], start_s: float) -> None:
-        """Send these events at `start_s` (of `time.time()`) + their `time_s`; at any time, repeatedly.
+        """Send each event at `start_s` (of `time.time()`) + its `time_s`. May be called again at any time.
 
-        Events whose moment has passed are sent at once, in the order of their moments. Raises ValueError for
+        Events whose time has passed are sent at once, in the order of their times. Raises ValueError for
         transcripts without text, which LiveKit would drop.
         """
         for event in events:
@@ -137,7 +139,7 @@ class ScriptedSTT(stt.STT):
         language: NotGivenOr[str] = NOT_GIVEN,
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> stt.RecognizeStream:
-        """A stream that takes over from the one before. `language` is the script's business."""
+        """A stream that replaces the one before. `language` is ignored: the script sets it."""
         before, self._stream = self._stream, _ScriptedStream(self, conn_options)
         if before is not None:
             before.wake()
@@ -150,7 +152,7 @@ class ScriptedSTT(stt.STT):
         language: NotGivenOr[str] = NOT_GIVEN,
         conn_options: APIConnectOptions,
     ) -> stt.SpeechEvent:
-        """What a `StreamAdapter` asks for, once a stretch of speech is over: the finals that it has had."""
+        """For a `StreamAdapter`: the finals of the stretch of speech that is over."""
         now_s, pending = time.time(), self.hearing.pending
         spoken = [
             entry
@@ -172,7 +174,7 @@ class ScriptedSTT(stt.STT):
             self._first_audio_s = started_s
 
     def _fails_at(self) -> float:
-        """The moment of the next failure; infinite if there is none or no audio yet."""
+        """The time of the next failure; infinite if there is none, or no audio yet."""
         if not self._fails_left or self._fail_at_s is None or self._first_audio_s is None:
             return math.inf
         return self._first_audio_s + self._fail_at_s
@@ -180,8 +182,8 @@ class ScriptedSTT(stt.STT):
     def _to_livekit(self, event: SttEvent, start_s: float, input_started_s: float | None) -> stt.SpeechEvent:
         """LiveKit's form of an event.
 
-        Its times are of `time.time()`, but those of a text's span count from `input_started_s`, which LiveKit
-        adds to them.
+        Its times are those of `time.time()`, except the start and end of a text: these count from
+        `input_started_s`, which LiveKit adds to them.
         """
         speech = stt.SpeechEvent(type=_KIND[event.kind], request_id="scripted-stt")
         if event.kind == "start_of_speech":
@@ -205,8 +207,8 @@ class _ScriptedStream(stt.RecognizeStream):
         super().__init__(stt=script, conn_options=conn_options)
 
     def push_frame(self, frame: rtc.AudioFrame) -> None:
-        # Nobody listens, so audio isn't queued: a task waking up for every frame would cost more than the
-        # rest of this class.
+        # The audio isn't used, so it isn't queued: a task that wakes up for every frame would take more
+        # computing than the rest of this class.
         self._check_input_not_ended()
         self._check_not_closed()
         if self._first_frame_s is None:

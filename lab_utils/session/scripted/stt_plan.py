@@ -1,11 +1,11 @@
-"""What a streaming speech-to-text would say about words whose times are known, and when.
+"""The events that a streaming speech-to-text would send for words with known times, and when.
 
 `words_of` takes the user's words from labels, `plan_events` turns them into the events of a streaming
 provider (pure, on the recording's time axis). Goal: the order and the delays of a real provider, not its
 mistakes; those are only what `SttTiming.revision_rate` asks for.
 
-What holds for every plan: an event comes after the audio it is about, and nothing about later speech comes
-before the final of earlier speech.
+In every plan an event comes after the audio that it is about, and no event about later speech comes before
+the final of earlier speech.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from ...core.traces import SttEvent, SttEventKind
 from ..late_join import Arrival, in_time
 
 PLACEHOLDER = "[word]"
-"""Stands for a word that nobody has transcribed; LiveKit drops empty transcripts and counts words."""
+"""Stands for a word without a transcript: LiveKit drops empty transcripts, and counts words."""
 PLACEHOLDERS_PER_S = 3.0
 """Words per second of conversational English, roughly; what LiveKit's `min_words` then counts."""
 
 
 def words_of(labels: Labels) -> tuple[Word, ...]:
-    """The user's words in time order, as well as `labels` know them.
+    """The user's words in time order, as far as the labels hold them.
 
     Without word times each IPU's text is spread evenly over the IPU; an IPU without text gets
     `PLACEHOLDER` words.
@@ -51,12 +51,12 @@ def _spread(ipu: Ipu) -> list[Word]:
 
 
 def has_placeholders(words: Sequence[Word]) -> bool:
-    """Whether some of the words are not known, so that transcripts of them say nothing."""
+    """Whether some of the words are placeholders, so that their transcripts tell nothing."""
     return any(word.text == PLACEHOLDER for word in words)
 
 
 class SttTiming(Frozen):
-    """When a streaming STT says what. Delays count from the audio that an event is about."""
+    """When a streaming STT sends which events. Delays count from the audio that an event is about."""
 
     interim_every_s: Annotated[float, Field(ge=0.02, le=5.0)] = 0.15
     """Audio between two partial transcripts; providers send one every 100-200 ms."""
@@ -64,30 +64,30 @@ class SttTiming(Frozen):
     final_delay: Delay = Delay(0.35)
     """From the end of a segment to its final transcript."""
     segment_gap_s: Annotated[float, Field(gt=0.0, le=60.0)] = 0.3
-    """The silence that closes a segment: each segment has one final."""
+    """The silence that ends a segment; each segment has one final."""
     preflight_delay: Delay | None = None
     """From the end of a segment to its preflight transcript, which preemptive generation starts on."""
     end_of_speech: bool = False
     """Whether the STT has its own endpointing: START_OF_SPEECH and END_OF_SPEECH."""
     utterance_gap_s: Seconds = 0.8
-    """The silence after which END_OF_SPEECH comes (or with the final, if that is later)."""
+    """The silence after which END_OF_SPEECH comes, or together with the final if that is later."""
     word_times: bool = False
-    """Whether events tell which span of speech they are about."""
+    """Whether events hold start and end of the speech that they are about."""
     end_time: bool = False
-    """Whether END_OF_SPEECH tells when the speech ended, though other events tell no times."""
+    """Whether END_OF_SPEECH holds the time at which the speech ended, even if other events hold no times."""
     revision_rate: Probability = 0.0
-    """How often the newest word of a partial is misheard, and corrected by the next."""
+    """Share of partials whose newest word is wrong and corrected by the next partial."""
     language: str = "en"
-    """What each transcript is said to be in."""
+    """The language that each transcript reports."""
     partials: bool = True
-    """False: batch recognition, which hears of a segment when the silence of `segment_gap_s` has closed it,
-    and sends nothing but its final, `final_delay` after that."""
+    """False: batch recognition. It gets a segment when a silence of `segment_gap_s` has ended it, and sends
+    only its final, `final_delay` later."""
     setup: Delay | None = None
-    """To open the connection: when the session begins to stream; in batch, when a segment is to be sent."""
+    """Time to open the connection, when the session begins to stream; in batch, when a segment is sent."""
     idle_s: Annotated[float, Field(gt=0.0, le=86_400.0)] = 300.0
-    """Batch: an unused connection is closed after so long. (Streaming uses it all the time.)"""
+    """Batch: an unused connection is closed after this long. (Streaming uses it all the time.)"""
     round_trip: Delay | None = None
-    """Added to every message: its audio's way there and its own way back."""
+    """Added to every event: its audio travels to the provider, the event travels back."""
 
     @model_validator(mode="after")
     def _batch_has_no_preflight(self) -> Self:
@@ -117,13 +117,13 @@ def plan_events(
 ) -> tuple[SttEvent, ...]:
     """The events that an STT with this timing sends for these words, in order of time.
 
-    Within a segment that order is start_of_speech, interims, preflight, final, end_of_speech, also at equal
-    times. Delays of finals, partials and revisions come from streams of their own (children of `rng`), so
-    that changing one setting leaves the others' draws as they are.
+    Within a segment the order is start_of_speech, interims, preflight, final, end_of_speech, also at equal
+    times. Finals, partials and revisions each have their own random stream (a child of `rng`), so that
+    changing one setting leaves the random delays of the others unchanged.
 
-    `opens_s`: when the session began to stream, and the connection to be opened (with `SttTiming.setup`).
-    `used_s`: in batch, when that was last used before these words.
-    `arrives`: when audio spoken at a second reaches the agent.
+    `opens_s`: when the session began to stream and (with `SttTiming.setup`) to open the connection.
+    `used_s`: in batch, when the connection was last used before these words.
+    `arrives`: maps the second at which audio is spoken to the second at which it reaches the agent.
     """
     plan = _Plan(timing, rng, opens_s if timing.partials else used_s, arrives)
     segments = _split(words, timing.segment_gap_s)
@@ -131,7 +131,7 @@ def plan_events(
         for segment in segments:
             plan.add_segment(segment)
         return tuple(plan.events)
-    # No utterance ends inside a segment, whose words have no final yet.
+    # An utterance can't end inside a segment: the segment's words have no final yet.
     utterance_gap_s = max(timing.utterance_gap_s, timing.segment_gap_s)
     for index, segment in enumerate(segments):
         if index == 0 or segment[0].start_s - _end_s(segments[index - 1]) >= utterance_gap_s:
@@ -143,11 +143,11 @@ def plan_events(
 
 
 BETWEEN_MESSAGES_S = 1e-3
-"""A provider's messages about two segments don't come in one instant: LiveKit's tasks would race there."""
+"""Least seconds between events of two segments: LiveKit's tasks would race if both came at once."""
 
 
 class _Plan:
-    """Events in order: none is planned before the one that precedes it in the stream."""
+    """Plans events in stream order: no event comes before the one that precedes it in the stream."""
 
     def __init__(self, timing: SttTiming, rng: np.random.Generator, open_s: float, arrives: Arrival) -> None:
         self.events: list[SttEvent] = []
@@ -156,20 +156,20 @@ class _Plan:
         self._start_trips, self._partial_trips, self._final_trips, self._end_trips = network.spawn(4)
         (self._setups,) = network.spawn(1)
         self._utterance_start_s: float | None = None
-        # Streaming: from when on the provider hears. Batch: when the connection was last used.
+        # Streaming: when the connection is open. Batch: when the connection was last used.
         self._open_s = open_s
         if timing.partials:
             self._open_s = -math.inf if timing.setup is None else open_s + timing.setup.sample(self._setups)
 
     def _at_provider_s(self, spoken_s: float) -> float:
-        """When the provider has heard what was spoken until then, round trips apart."""
+        """When the provider has the audio spoken until `spoken_s`, without round trips."""
         return max(self._arrives(spoken_s), self._open_s)
 
     def _trip_s(self, rng: np.random.Generator) -> float:
         return 0.0 if self._timing.round_trip is None else self._timing.round_trip.sample(rng)
 
     def _batch_s(self, end_s: float) -> float:
-        """When a segment that ends at `end_s` has been sent to be recognized as a whole."""
+        """When a segment that ends at `end_s` is sent to batch recognition."""
         timing = self._timing
         closed_s = self._arrives(end_s + timing.segment_gap_s)
         setup_s = 0.0 if timing.setup is None else timing.setup.sample(self._setups)
@@ -215,7 +215,7 @@ class _Plan:
         self._add("final", final_s, text, start_s, end_s)
 
     def _add_interims(self, segment: Sequence[Word], floor_s: float, until_s: float) -> None:
-        """Partials in `(floor_s, until_s)`: a provider doesn't send one that is already out of date."""
+        """Add partials in `(floor_s, until_s)`: a provider sends no partial that is already out of date."""
         timing = self._timing
         start_s = segment[0].start_s
         ends = np.maximum.accumulate([word.end_s for word in segment])
@@ -248,7 +248,7 @@ class _Plan:
 
 
 def _split(words: Sequence[Word], gap_s: float) -> list[list[Word]]:
-    """Stretches of words with silences below `gap_s` inside."""
+    """Words in stretches that contain no silence of `gap_s` or more."""
     segments: list[list[Word]] = []
     end_s = -math.inf
     for word in sorted(words, key=lambda word: (word.start_s, word.end_s)):
@@ -271,5 +271,5 @@ def _text(words: Sequence[Word], misheard: Word | None = None) -> str:
 
 
 def _mishear(text: str) -> str:
-    """What a partial hears of a word before it is complete: its first half, and of a letter another word."""
+    """A word misheard in a partial before it is complete: its first half; for a letter, another word."""
     return text[: len(text) // 2] or "uh"

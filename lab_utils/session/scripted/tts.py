@@ -1,4 +1,4 @@
-"""A speech synthesizer at the pace of a real streaming one; it says a tone or real speech (`voices`)."""
+"""A speech synthesizer with the delays of a real streaming one. It plays a tone or real speech (`voices`)."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from .voices import Voice, hibari_installed, speak
 FIRST_AUDIO = Delay(0.2)
 SPEED = 10.0
 CHUNK_S = 0.2
-"""Audio that arrives at a time; LiveKit's frames are of this length too."""
+"""Seconds of audio in each piece that is delivered; LiveKit's frames are of this length too."""
 _BYTES = 2
-"""Of a sample."""
+"""Bytes of a sample."""
 
 
 class ScriptedTTS(tts.TTS):
-    """A streaming TTS: starts at the first sentence boundary of its text, as LiveKit's plug-ins do.
+    """A streaming TTS: starts to speak at the first sentence boundary of its text, as LiveKit's plug-ins do.
 
-    `first_audio` runs from the first sentence to its first audio; it is drawn when a stream is made, so that
-    stream k of a run always has the same delay. From then on audio comes `speed` times as fast as it plays;
-    a later sentence is generated when it is there and the one before it is done. Synthesis runs in a thread
-    and costs nothing on a virtual clock; in real time it is part of `first_audio` as far as it fits into it.
+    `first_audio` is the delay from the first sentence to its first audio. It is drawn when a stream is made:
+    stream k of a run always has the same delay. From then on audio comes `speed` times as fast as it plays. A
+    later sentence is generated when its text has come and the sentence before is done. Synthesis runs in a
+    thread. It takes no virtual time; in real time it is part of `first_audio`, unless it takes longer.
 
-    `connection` is opened when a stream is made, as LiveKit's plug-ins take one from their pool then: while
-    the LLM still writes the first sentence. A stream that is cut short takes its connection with it, as with
-    the pool (livekit/agents/utils/connection_pool.py). A round trip comes on top of `first_audio`. With
-    `prewarms` the connection is opened when `prewarm` is called, which LiveKit does at the start of a
-    session and a worker can do before it. `requests` lists all streams.
+    `connection` is opened when a stream is made, while the LLM still writes the first sentence: LiveKit's
+    plug-ins take a connection from their pool then. A stream that is cut short closes its connection, as in
+    the pool (livekit/agents/utils/connection_pool.py). A round trip is added to `first_audio`. With
+    `prewarms` the connection is opened when `prewarm` is called: LiveKit does so at the start of a session,
+    and a worker can do so before. `requests` lists all streams.
 
-    With `draws` the delay is drawn by the first sentence instead, so that runs that say other things besides
-    stay comparable.
+    With `draws` the delay depends on the first sentence instead of the stream's number. So two runs have the
+    same delay for the same sentence even if one of them says more.
 
-    `chunk_s`: audio that arrives at a time, at the moment from which its beginning can be heard.
+    `chunk_s`: seconds of audio in each piece; a piece is delivered when its beginning is ready.
 
     `voice` None takes "hibari" where hibari-tts is installed, else "tone". The default sample rate is that of
     the session, so that nothing needs to be resampled. Fault: with `returns_nothing` no audio ever comes.
@@ -83,7 +83,7 @@ class ScriptedTTS(tts.TTS):
         self.calls = 0
         """How many streams have been made, the discarded ones included."""
         self.requests: list[TtsRequest] = []
-        """The same, one by one, in order."""
+        """These streams, in order."""
 
     @property
     def model(self) -> str:
@@ -102,13 +102,13 @@ class ScriptedTTS(tts.TTS):
 
     @property
     def voice(self) -> Voice:
-        """What is heard: "tone" or "hibari"."""
+        """The voice in use: "tone" or "hibari"."""
         return self._voice
 
     def synthesize(
         self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> tts.ChunkedStream:
-        """The whole text at once."""
+        """Speak a whole text."""
         return self._synthesize_with_stream(text, conn_options=conn_options)
 
     def stream(
@@ -171,7 +171,7 @@ class _ScriptedStream(tts.SynthesizeStream):
             await sentences.aclose()
 
     def _connect(self) -> None:
-        """Take the connection, which may have to be opened first."""
+        """Take the connection, and open it first if need be."""
         connection = self._script._connection
         if connection is None or self._request is None:
             return
@@ -180,7 +180,7 @@ class _ScriptedStream(tts.SynthesizeStream):
         self._entry = replace(self._entry, setup=connection.setups > before)
 
     def _network_s(self) -> float:
-        """Seconds that the first sentence, which is there now, waits for connection and network."""
+        """Seconds that the first sentence, if sent now, waits for connection and network."""
         if self._request is None:
             return 0.0
         return max(0.0, self._open_s - asyncio.get_running_loop().time()) + self._request.round_trip_s
@@ -234,7 +234,7 @@ class _ScriptedStream(tts.SynthesizeStream):
                 ready_s = max(ready_s, loop.time())
             self._entry = replace(self._entry, characters=self._entry.characters + len(text))
             pcm = b"" if script._returns_nothing else await self._sound(text)
-            ready_s = max(ready_s, loop.time())  # in real time, a sentence may take longer than its delay
+            ready_s = max(ready_s, loop.time())  # in real time, synthesis may take longer than the delay
             for begin in range(0, len(pcm), chunk_bytes):
                 chunk = pcm[begin : begin + chunk_bytes]
                 await sleep_until(ready_s)

@@ -1,4 +1,4 @@
-"""What simulated parts have been asked for, request by request, the discarded ones included."""
+"""The requests to simulated parts, one by one, including discarded ones."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Outcome = Literal["done", "discarded", "failed"]
-"""Done: sent to its end, whether it was used or not. Discarded: whoever asked went away before the end, or
-is still being answered. (Preemptive generation gives up replies of both kinds.)"""
+"""Done: sent to its end, whether it was used or not. Discarded: the session cancelled the request before the
+end, or it is still being answered. (Preemptive generation gives up replies of both kinds.)"""
 
 
 @dataclass(frozen=True)
@@ -19,16 +19,16 @@ class LlmRequest:
     model: str
     prompt_tokens: int
     read_tokens: int = 0
-    """Of the prompt's tokens, those that the cache held."""
+    """Number of the prompt's tokens that the cache held."""
     written_tokens: int = 0
-    """Those that it holds since, newly."""
+    """Number of tokens that the call added to the cache."""
     completion_tokens: int = 0
-    """Sent, not planned: a discarded call has been paid as far as it got."""
+    """Tokens that were sent, not those planned: a discarded call costs as much as it has sent."""
     outcome: Outcome = "discarded"
     marked: bool = False
     """Whether caching was asked for."""
     network_s: float = 0.0
-    """Waited for connection and network."""
+    """Seconds spent waiting for connection and network."""
     setup: bool = False
     """Whether it found no open connection."""
 
@@ -40,9 +40,9 @@ class TtsRequest:
     at_s: float
     """Loop time at which the stream was made."""
     characters: int = 0
-    """Of the sentences that were sent to be spoken."""
+    """Characters of the sentences that were sent to be spoken."""
     outcome: Outcome = "discarded"
     network_s: float = 0.0
-    """From the first sentence on, waited for connection and network."""
+    """Seconds from the first sentence on spent waiting for connection and network."""
     setup: bool = False
     """Whether it found no open connection."""

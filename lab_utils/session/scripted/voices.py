@@ -19,7 +19,7 @@ TONE_HZ = 220.0
 TONE_LEVEL = 0.12
 """Peak of the tone relative to full scale, -18 dBFS."""
 SYLLABLE_HZ = 4.0
-"""How often the tone swells, like syllables do: easier on the ear, and visible as speech in a waveform."""
+"""How often the tone swells per second, as syllables do: softer to hear, and like speech in a plot."""
 FADE_S = 0.03
 
 

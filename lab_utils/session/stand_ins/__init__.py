@@ -1,1 +1,1 @@
-"""Provider plugins that are not installed, answered by scripted parts."""
+"""Scripted parts in place of provider plugins that are not installed."""

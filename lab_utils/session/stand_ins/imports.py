@@ -1,8 +1,8 @@
-"""Imports of provider plugins, answered by scripted parts: a worker file runs as it is, without keys.
+"""Imports of provider plugins give scripted parts instead: a worker file runs unchanged, without keys.
 
-In a session's process (`stand_ins`) a finder at the front of `sys.meta_path` answers for plugins, installed
-or not: a service would answer on the wall clock. One at its end answers for ordinary packages that aren't
-installed (`packages`). Doesn't import LiveKit.
+In a session's process (`stand_ins`) a finder at the front of `sys.meta_path` replaces plugins, installed or
+not, since a real service would answer in real time. A finder at its end replaces ordinary packages that
+aren't installed (`packages`). Doesn't import LiveKit.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from .script import Script, SharedScript, StoodIn
 
 PLUGINS = "livekit.plugins"
 TELEMETRY = ("fi_instrumentation", "fi_instrumentation.fi_types", "traceai_livekit")
-"""Modules that only watch a session: whatever is called in them does nothing."""
+"""Modules that only observe a session: any call of their functions does nothing."""
 INERT_PLUGINS = ("noise_cancellation", "krisp", "ai_coustics")
-"""Plugins that change a room's audio, of which there is none."""
+"""Plugins that change a room's audio; here there is no room."""
 LOCAL = {"silero", "turn_detector"}
 """Plugins that the lab itself needs; they ask no service."""
 DOWNLOADED = {"turn_detector"}
-"""Among them those that need weights from a hub: a session takes LiveKit's local model instead."""
+"""Those of `LOCAL` that download weights: a session takes LiveKit's bundled local model instead."""
 
 
 class StandIns(MetaPathFinder, Loader, SharedScript):
-    """Finds modules of LiveKit's plugins; `used` says which were asked for."""
+    """Finds stand-ins for modules of LiveKit's plugins; `used` lists those asked for."""
 
     def __init__(self, script: Script | None = None) -> None:
         SharedScript.__init__(self, script)
@@ -52,7 +52,7 @@ class StandIns(MetaPathFinder, Loader, SharedScript):
         return _can_be_simulated(fullname)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        # Not before: they import LiveKit, and the clock comes first.
+        # Imported only here: they import LiveKit, and the clock must be installed before.
         from .plugins import PluginModule, inert_module
 
         name = spec.name
@@ -68,25 +68,25 @@ class StandIns(MetaPathFinder, Loader, SharedScript):
 
 
 class ProcessStandIns(StandIns):
-    """Those of a process with sessions: plugins whether installed or not, and packages that aren't."""
+    """The stand-ins of a session's process: plugins, installed or not, and packages that aren't installed."""
 
     def __init__(self) -> None:
         super().__init__()
         self.packages = MissingPackages()
 
     def install(self) -> None:
-        """Answer imports from now on, and LiveKit's own services. The clock must have been installed."""
+        """Replace imports from now on, and LiveKit's own services. The clock must have been installed."""
         sys.meta_path.insert(0, self)
         sys.meta_path += [_Telemetry(self), self.packages]
 
     def answer_services(self) -> None:
-        """Answer LiveKit's own services too, which imports LiveKit."""
+        """Replace LiveKit's own services too; this imports LiveKit."""
         from .inference import stand_in_models
 
         stand_in_models(self)
 
     def stood_in(self) -> tuple[StoodIn, ...]:
-        """All that was answered so far, by name."""
+        """All that was replaced by a stand-in so far, by name."""
         plugins = [StoodIn(name, "scripted parts") for name in dict.fromkeys(self.used)]
         packages = [
             StoodIn(
@@ -107,7 +107,7 @@ class ProcessStandIns(StandIns):
         return name[0] in known_plugins().union(INERT_PLUGINS, DOWNLOADED) or importing_place() is not None
 
     def _asked_for(self, name: str) -> bool:
-        return name.split(".")[2:3] != ["turn_detector"]  # its models are named, when they are made
+        return name.split(".")[2:3] != ["turn_detector"]  # its models are noted when they are made
 
 
 class _Telemetry(MetaPathFinder):
@@ -126,7 +126,7 @@ class _Telemetry(MetaPathFinder):
 
 @cache
 def stand_ins() -> ProcessStandIns:
-    """This process's own, installed at the first call and for good: a worker's agents may import late."""
+    """This process's stand-ins. The first call installs them for good: a worker's agents may import late."""
     own = ProcessStandIns()
     own.install()
     return own
@@ -134,7 +134,7 @@ def stand_ins() -> ProcessStandIns:
 
 @contextmanager
 def standing_in(script: Script | None = None) -> Iterator[StandIns]:
-    """Stand-ins for a while, also for what is installed; imports after it find what they found before."""
+    """Stand-ins, also for installed plugins, until the block ends. Then imports find the real modules."""
     own = StandIns(script)
     before = _forgotten()
     sys.meta_path.insert(0, own)
@@ -151,7 +151,7 @@ def standing_in(script: Script | None = None) -> Iterator[StandIns]:
 
 
 def _forgotten() -> dict[str, ModuleType]:
-    """The imported modules that stand-ins can answer, which are imported no more."""
+    """Remove from `sys.modules` all modules that stand-ins can replace. Returns them."""
     names = [name for name in sys.modules if _can_be_simulated(".".join(name.split(".")[:3]))]
     for name in names:
         package, _, attribute = name.rpartition(".")
@@ -167,7 +167,7 @@ def _can_be_simulated(fullname: str) -> bool:
 
 @cache
 def known_plugins() -> frozenset[str]:
-    """LiveKit's plugins for services, as Python modules; from what `livekit-agents` offers as extras."""
+    """LiveKit's plugins for services, as names of Python modules; from the extras of `livekit-agents`."""
     wanted = (
         re.match(r"livekit-plugins-([\w-]+)", need) for need in metadata.requires("livekit-agents") or ()
     )

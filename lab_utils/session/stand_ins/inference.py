@@ -1,7 +1,7 @@
-"""LiveKit Inference, MCP servers and background sound, answered without keys and network, for this process.
+"""Replaces LiveKit Inference, MCP servers and background sound in this process: no keys, no network.
 
-`"openai/gpt-4.1-mini"` or `inference.LLM(…)` becomes a scripted part of that name. It changes names in
-LiveKit's own modules, before a user's module takes them: `from livekit.agents.inference import STT`.
+`"openai/gpt-4.1-mini"` or `inference.LLM(…)` becomes a scripted part of that name. Names in LiveKit's own
+modules are changed before a user's module imports them (`from livekit.agents.inference import STT`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _RealTurnDetector = inference.TurnDetector
 
 
 def stand_in_models(own: SharedScript) -> None:
-    """Answer LiveKit's own services by stand-ins from now on; a second call changes nothing."""
+    """Replace LiveKit's own services by stand-ins from now on. A second call changes nothing."""
     if hasattr(inference, "_answered_by_the_lab"):
         return
     inference._answered_by_the_lab = own  # type: ignore[attr-defined]
@@ -53,12 +53,12 @@ def _inference_part(own: SharedScript, kind: str, base: Any, real: type) -> type
     signature = inspect.signature(real.__init__)  # type: ignore[misc]
 
     def __init__(self: Any, *unnamed: Any, **named: Any) -> None:
-        arguments = signature.bind(self, *unnamed, **named).arguments  # refuses what the real one refuses
+        arguments = signature.bind(self, *unnamed, **named).arguments  # raises as the real class does
         self._take({name: value for name, value in arguments.items() if name != "self"})
         own.name(f"inference.{kind} {self.model}", f"the scripted {kind}")
 
     members: dict[str, Any] = {"_plugin": "livekit", "_kind": kind, "_own": own, "__init__": __init__}
-    # What reads the string is LiveKit's own.
+    # The model string is parsed by LiveKit's own method.
     members["from_model_string"] = classmethod(real.from_model_string.__func__)  # type: ignore[attr-defined]
     return type(base)(kind, (base,), members | {"__module__": real.__module__})
 
@@ -70,7 +70,7 @@ def _llm_from_model_string(model: str) -> llm.LLM:
 
 
 def turn_detector(own: SharedScript, name: str) -> type:
-    """A class in place of a turn detector that needs a service or a download: v1-mini, the local one."""
+    """A class in place of a turn detector that needs a service or a download: v1-mini, which is local."""
     local = name == "inference.TurnDetector"
 
     def __init__(self: Any, **arguments: Any) -> None:
@@ -117,7 +117,7 @@ class _Mcp(ModuleType):
 
 
 class _EmptyToolset(AsyncToolset):
-    """A toolset of an MCP server that isn't asked."""
+    """Replaces the toolset of an MCP server: holds no tools."""
 
     def __init__(self, *, id: str, mcp_server: Any, tool_options: dict[str, Any] | None = None) -> None:
         super().__init__(id=id)
@@ -130,7 +130,7 @@ class _EmptyToolset(AsyncToolset):
 
 
 def _silence_background(own: SharedScript) -> None:
-    """No room, no background sound: it would be mixed on the wall clock, and nobody hears it."""
+    """Make background sound do nothing: it would be mixed in real time, and there is no room for it."""
     player = background_audio.BackgroundAudioPlayer
 
     def __init__(self: Any, **_: Any) -> None:

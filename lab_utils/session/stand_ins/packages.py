@@ -1,9 +1,10 @@
-"""Imports of ordinary packages that aren't installed, answered while a worker's file loads and is set up.
+"""Stand-ins for ordinary packages that aren't installed, while a worker's file loads and is set up.
 
 A worker imports more than LiveKit: settings, databases, web clients, tracers. Most of that is not needed for
-a session on a recording, so what isn't installed is answered by `values.Value`. In the session itself nothing
-is: any use raises `NotInstalled`, which names package and line. A finder at the end of `sys.meta_path`: what
-is installed is found before it. What a library asks for, or the user's own `try: import …`, fails as ever.
+a session on a recording, so packages that aren't installed are replaced by `values.Value`. In the session
+itself any use of them raises `NotInstalled`, which names package and line. The finder is at the end of
+`sys.meta_path`: what is installed is found before. A missing import in a library, or in the user's own
+`try: import …`, fails as usual.
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ from .values import NotInstalled, Value
 
 @dataclass
 class MissingPackage:
-    """What is known of a package that stands in: where it was asked for, and where it was missed."""
+    """A package that a stand-in replaces: the lines that import it, and where the real one was needed."""
 
     name: str
     imported_at: set[Place] = field(default_factory=set)
     remarks: set[str] = field(default_factory=set)
-    """What its absence changed while the worker was set up."""
+    """What works differently without the package, while the worker is set up."""
     missed_at: set[str] = field(default_factory=set)
-    """Name and line of what raised."""
+    """Name and line of each use that raised."""
 
 
 class MissingPackages(MetaPathFinder, Loader):
-    """Finds what a user's code imports and nobody else has found, while `answering`."""
+    """While `answering`, finds stand-ins for what a user's code imports and no other finder has found."""
 
     def __init__(self) -> None:
         self.packages: dict[str, MissingPackage] = {}
@@ -42,7 +43,7 @@ class MissingPackages(MetaPathFinder, Loader):
 
     @contextmanager
     def answering(self, on: bool = True) -> Iterator[None]:
-        """Stand-ins may be imported and used until the block ends; or not at all, in a session."""
+        """Let stand-ins be imported and used until the block ends; forbid it if `on` is False."""
         before, self._answering = self._answering, self._answering + 1 if on else 0
         try:
             yield
@@ -52,7 +53,7 @@ class MissingPackages(MetaPathFinder, Loader):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The stand-in for a module that a line of the user's imports."""
+        """The stand-in for a module that a line of the user's code imports."""
         parent, _, _ = fullname.rpartition(".")
         inside = isinstance(sys.modules.get(parent), MissingModule)
         place = importing_place()
@@ -73,14 +74,14 @@ class MissingPackages(MetaPathFinder, Loader):
     def exec_module(self, module: ModuleType) -> None: ...
 
     def use(self, name: str, how: str = "") -> None:
-        """A value of a missing package is used. Raises NotInstalled in a session."""
+        """Note that a value of a missing package is used. Raises NotInstalled in a session."""
         if not self._answering:
             self._missed(name, "is used in the session")
         if how:
             self._package(name).remarks.add(f"{how} ({users_place()})")
 
     def needs(self, name: str, what: str) -> NoReturn:
-        """What nothing is known of is needed. Raises NotInstalled."""
+        """Raise NotInstalled: the real package is needed."""
         self._missed(name, f"{what} is needed")
 
     def decorates(self) -> bool:
@@ -104,7 +105,7 @@ class MissingPackages(MetaPathFinder, Loader):
 
 
 class MissingModule(ModuleType):
-    """A module that isn't there; each of its names is a `Value`."""
+    """Replaces a module that isn't installed; each of its names is a `Value`."""
 
     def __init__(self, name: str, owner: MissingPackages) -> None:
         super().__init__(name, f"Stands in for {name}, which isn't installed.")
@@ -122,9 +123,9 @@ class MissingModule(ModuleType):
 
 
 def _may_be_missing(parent: str) -> bool:
-    """Whether a module below `parent` (empty: none) may stand in: its package isn't there, or is shared.
+    """Whether a module in `parent` (empty: none) may be replaced: its package is missing, or a namespace.
 
-    A name that an installed package lacks is rather one of another release, or a slip.
+    Not so for an installed package: a name that it lacks comes from another release, or is a typing error.
     """
     if not parent:
         return True

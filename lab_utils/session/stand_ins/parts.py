@@ -1,6 +1,7 @@
 """STT, LLM and TTS that stand in for those of a provider: they take its arguments and play a script.
 
-Arguments are checked where they are known (`ARGUMENTS`): what the real plugin refuses is refused here too.
+Arguments are checked where they are known (`ARGUMENTS`): arguments that the real plugin refuses raise here
+too.
 """
 
 from __future__ import annotations
@@ -40,11 +41,11 @@ ARGUMENTS = {
     "temperature base_url api_key client use_realtime vad",
     "openai.TTS": "model voice speed instructions base_url api_key client response_format",
 }
-"""What constructors of livekit-plugins-… take by keyword (they take nothing else); others take anything."""
+"""Keyword arguments of constructors of livekit-plugins-… (no others); unlisted parts take anything."""
 
 
 class _PartMeta(ABCMeta):
-    """Answers a provider's further ways to make a part, such as `openai.LLM.with_azure`."""
+    """Stands in for a provider's other constructors, such as `openai.LLM.with_azure`."""
 
     def __getattr__(cls, name: str) -> Callable[..., Any]:
         if not name.startswith("with_"):
@@ -65,7 +66,7 @@ class _StandIn:
     _kind: str
     _own: SharedScript
     arguments: dict[str, Any]
-    """What the part was made with."""
+    """The arguments that the part was made with."""
 
     def _take(self, arguments: dict[str, Any], *, check: bool = True) -> None:
         known = ARGUMENTS.get(f"{self._plugin}.{self._kind}", " ".join(arguments)).split()
@@ -89,11 +90,11 @@ class _StandIn:
         self._take(model | arguments)
 
     def update_options(self, **options: Any) -> None:
-        """Take further arguments, as the providers' parts do in the middle of a call."""
+        """Take further arguments during a call, as the providers' parts do."""
         self.arguments = self.arguments | options
 
     def restart(self) -> None:
-        """Make it as it was when it was new."""
+        """Reset the part to its initial state."""
         raise NotImplementedError
 
     @property
@@ -108,7 +109,7 @@ class _StandIn:
 
 
 class StandInSTT(_StandIn, ScriptedSTT, metaclass=_PartMeta):
-    """Hears what the session's scripted STT would hear."""
+    """Sends the transcripts of the session's scripted STT."""
 
     def __init__(self, *unnamed: Any, **arguments: Any) -> None:
         self._take_all(unnamed, arguments)
@@ -128,7 +129,7 @@ class StandInLLM(_StandIn, ScriptedLLM, metaclass=_PartMeta):
         script = self._own.script
         replies = DEFAULT_REPLIES if script.replies is None else script.replies
         ttft = script.ttft.get(self.model, TTFT)
-        # An agent may have two models: their delays aren't the same draws.
+        # An agent may have two models: each has its own random delays.
         ScriptedLLM.__init__(self, replies, ttft=ttft, seed=self._own.seed, part=f"llm {self.model}")
 
 

@@ -1,6 +1,6 @@
-"""Where a user's own code is: the lines that stand-ins and messages name. Doesn't import LiveKit.
+"""Finds lines of a user's own code, which stand-ins and messages name. Doesn't import LiveKit.
 
-A user's code is what lies neither in Python's library, nor in installed packages, nor in this one.
+A user's code is any code outside of Python's library, installed packages and this package.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Place:
 
     @property
     def foresees_import_errors(self) -> bool:
-        """Whether the line stands in a `try` that catches them: its author has thought of the package."""
+        """Whether the line is in a `try` that catches import errors: its author expects a missing package."""
         return any(first <= self.line <= last for first, last in _source(self.path).guarded)
 
     @property
@@ -45,7 +45,7 @@ class Place:
 
 
 def users_place() -> Place | None:
-    """The innermost line of the user's code that is being run in this thread."""
+    """The innermost line of the user's code that this thread runs now."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and not is_users(frame.f_code.co_filename):
         frame = frame.f_back
@@ -53,7 +53,7 @@ def users_place() -> Place | None:
 
 
 def importing_place() -> Place | None:
-    """The line of an import that is under way, if it is the user's; to be called by a finder."""
+    """The line of the current import statement, if it is the user's. To be called by a finder."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and _imports(frame.f_code.co_filename):
         frame = frame.f_back

@@ -1,4 +1,4 @@
-"""What a stand-in for a plugin's module holds. Imports LiveKit, which must come after the clock."""
+"""Stand-ins for modules of plugins. Imports LiveKit, so the clock must be installed before."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ TOKENIZERS = ("SentenceTokenizer", "WordTokenizer")
 
 
 class PluginModule(ModuleType):
-    """A plugin's module: parts that play the script, and names that may be called and do nothing.
+    """Replaces a plugin's module: its parts follow the script, its other names may be called and do nothing.
 
-    A name in small letters may be a function or a module of the plugin's: it can be taken for either.
+    A name in small letters may be a function or a module of the plugin: it works as both.
     """
 
     def __init__(self, name: str, own: SharedScript) -> None:
@@ -72,7 +72,7 @@ class PluginModule(ModuleType):
 
 
 class _Inert:
-    """Owns what may be used at any time and does nothing: options, filters, tracers."""
+    """Owner of values that may be used at any time and do nothing: options, filters, tracers."""
 
     def use(self, name: str, how: str = "") -> None: ...
 

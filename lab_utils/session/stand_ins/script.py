@@ -1,4 +1,4 @@
-"""What stand-in parts play, and what all of them share while a session runs. Doesn't import LiveKit."""
+"""The script of stand-in parts, and what they share while a session runs. Doesn't import LiveKit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Script:
-    """What stand-in LLMs and TTSs do; None is what the scripted parts do by themselves."""
+    """What stand-in LLMs and TTSs do; None: the scripted parts' defaults."""
 
     replies: Replies | None = None
     ttft: Mapping[str, Delay] = field(default_factory=dict)
@@ -27,64 +27,64 @@ class Script:
 
 @dataclass(frozen=True)
 class StoodIn:
-    """Something that was answered by a stand-in."""
+    """Something that was replaced by a stand-in."""
 
     name: str
     by: str
-    """What answered in its place."""
+    """What replaced it."""
     at: tuple[str, ...] = ()
     """Lines of the user's code that asked for it."""
     remarks: tuple[str, ...] = ()
-    """What is different for that."""
+    """What works differently because of the stand-in."""
     missed: tuple[str, ...] = ()
-    """Where it was needed after all, and raised."""
+    """Where the real one was needed, so that an error was raised."""
 
 
 class Restartable(Protocol):
     """A stand-in STT, LLM or TTS."""
 
     def restart(self) -> None:
-        """Make it as it was when it was new."""
+        """Reset the part to its initial state."""
 
 
 class SharedScript:
-    """The script, the seed of the session that runs, and the parts that were made so far."""
+    """The script, the seed of the current session, and the parts made so far."""
 
     def __init__(self, script: Script | None = None) -> None:
         self.script = script or Script()
         self.seed = 0
-        """Of the session that runs."""
+        """Seed of the current session."""
         self.named: dict[str, StoodIn] = {}
-        """What was answered besides modules, in order."""
+        """What was replaced besides modules, in order."""
         self._parts: WeakSet[Restartable] = WeakSet()
         self._hearing: Hearing | None = None
 
     def begin(self, seed: int) -> None:
-        """A new session: parts that a module keeps from one session to the next start afresh."""
+        """Begin a new session: reset all parts, since a module may keep them from one session to the next."""
         self.seed, self._hearing = seed, None
         for part in tuple(self._parts):
             part.restart()
 
     def made(self, part: Restartable) -> None:
-        """Take notice of a part."""
+        """Add a part that was made."""
         self._parts.add(part)
 
     @property
     def listens(self) -> bool:
-        """Whether there is an STT that hears with others."""
+        """Whether there is an STT that shares the caller's words."""
         return self._hearing is not None
 
     def hear_together(self, stt: ScriptedSTT) -> None:
-        """Let an STT share what is to be heard with the others: each says what none has said before.
+        """Let an STT share the pending transcripts with the other STTs: each transcript is sent once.
 
-        An agent's own, those of a fallback adapter and of agents that take over belong to one call.
+        An agent's STT, those of a fallback adapter and those of later agents belong to one call.
         """
         if self._hearing is None:
             self._hearing = stt.hearing
         stt.hearing = self._hearing
 
     def name(self, what: str, by: str, remark: str = "") -> None:
-        """Note what is answered here, and by what; the line of the user's code that asked is added."""
+        """Note that `by` replaces `what`, with the line of the user's code that asked for it."""
         known = self.named.get(what, StoodIn(what, by))
         place = users_place()
         at = known.at if place is None else tuple(sorted({*known.at, str(place)}))

@@ -1,7 +1,7 @@
-"""Values that stand in for what a missing module would give: they take calls, decorators and subclasses.
+"""Values in place of those of a missing module: they can be called, used as decorators and subclassed.
 
-Nothing is known about them. What needs more than that (a number, a text to compare, things to go through)
-raises `NotInstalled`; and so does any use at a moment at which their owner doesn't answer.
+Nothing else is known about them. Any other use (as a number, in a comparison, in a loop) raises
+`NotInstalled`, and so does any use while their owner doesn't allow it.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ class Owner(Protocol):
     """Decides whether a stand-in may be used."""
 
     def use(self, name: str, how: str = "") -> None:
-        """A value is used, where `name` tells where it comes from. Raises NotInstalled if it may not be."""
+        """Note that a value is used; `name`: where it comes from. Raises NotInstalled if it may not."""
 
     def needs(self, name: str, what: str) -> NoReturn:
-        """What nothing is known of is needed. Raises NotInstalled."""
+        """Raise NotInstalled: the real package is needed."""
 
     def decorates(self) -> bool:
         """Whether the user's code decorates a function or class at this moment."""
 
 
 class Value:
-    """What a missing module has under a name, or what a call of that gave."""
+    """Replaces a name of a missing module, or the result of calling such a value."""
 
     _owner: Owner
     _name: str
@@ -43,7 +43,7 @@ class Value:
             raise AttributeError(name)
         self._owner.use(f"{self._name}.{name}")
         child = Value(self._owner, f"{self._name}.{name}")
-        vars(self)[name] = child  # the same each time, as members of an enumeration are
+        vars(self)[name] = child  # the same object each time, as with members of an enumeration
         return child
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -127,7 +127,7 @@ for _what, _names in {
 
 
 class _Meta(ABCMeta):
-    """Of classes built on a missing one; ABCMeta, which many of LiveKit's classes have."""
+    """Metaclass of classes derived from a missing one; an ABCMeta, as for many of LiveKit's classes."""
 
     _stands_for: tuple[Owner, str]
 
@@ -140,7 +140,7 @@ class _Meta(ABCMeta):
 
 
 def base_class(owner: Owner, name: str) -> type:
-    """A base for a user's class in place of a missing one."""
+    """A base class for a user's class, in place of a missing one."""
 
     def __new__(cls: type, *_: Any, **__: Any) -> Any:
         owner.use(f"{name}()")
@@ -152,7 +152,7 @@ def base_class(owner: Owner, name: str) -> type:
 
     def __getattr__(self: Any, attribute: str) -> Any:
         of_livekit = any(base.__module__.startswith("livekit.") for base in type(self).__mro__)
-        if attribute.startswith("_") or of_livekit:  # LiveKit asks its objects what they have
+        if attribute.startswith("_") or of_livekit:  # LiveKit checks which attributes its objects have
             raise AttributeError(attribute)
         owner.use(f"{name}.{attribute}")
         return Value(owner, f"{name}.{attribute}")

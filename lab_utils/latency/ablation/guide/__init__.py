@@ -1,1 +1,1 @@
-"""What the latency guide claims, and what the measurement makes of each claim."""
+"""What the latency guide claims, and whether each claim holds in the measurement."""

@@ -1,4 +1,4 @@
-"""What the guide claims, with the line of `livekit-latency-guide.txt` where it does."""
+"""The guide's claims, each with its line in `livekit-latency-guide.txt`."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ View = Literal["alone", "left out", "stacked"]
 
 
 class SavingClaim(NamedTuple):
-    """A technique saves so much at p95, in seconds."""
+    """The claim that a technique saves so many seconds at p95."""
 
     technique: TechniqueName
     low_s: float
     high_s: float
     line: int
     on_its_turns: bool = False
-    """The claim itself speaks only of the turns where the technique acts ("on hits")."""
+    """Whether the claim is only about turns where the technique acts ("on hits")."""
 
 
 class LevelClaim(NamedTuple):
-    """A configuration's p95 lies in such a range, in seconds."""
+    """The claim that a configuration's p95 lies in a range, in seconds."""
 
     what: str
     configuration: str
@@ -30,7 +30,7 @@ class LevelClaim(NamedTuple):
     high_s: float
     line: int
     most_words: int | None = None
-    """Only turns of at most so many words."""
+    """The claim is only about turns of at most so many words; None: all turns."""
 
 
 SAVINGS = (
@@ -47,14 +47,14 @@ SAVINGS = (
     SavingClaim("kv_cache_reuse", 0.1, 0.3, 28),
     SavingClaim("regional_routing", 0.03, 0.08, 29),
 )
-"""Of "audio_prebuffering" line 204 says "first-turn latency", of "tts_warmup" line 25 "first turn"."""
+"""For "audio_prebuffering" line 204 says "first-turn latency", for "tts_warmup" line 25 "first turn"."""
 LEVELS = (
     LevelClaim("default agent", DEFAULT, 1.2, 1.4, 13),
     LevelClaim("all twelve", FULL, 0.5, 0.65, 31),
     LevelClaim("all twelve, short turns", FULL, 0, 0.4, 472, most_words=3),
 )
 DISCARDED_SHARE, DISCARDED_LINE = 0.05, 528
-"""Preemptive replies thrown away: "usually sits below 5 percent of turns"."""
+"""The claim about discarded preemptive replies: "usually sits below 5 percent of turns"."""
 
 STAGE_FIGURES = {
     "stt_first_partial_s": 0.140,
@@ -62,9 +62,9 @@ STAGE_FIGURES = {
     "tts_first_audio_s": 0.090,
     "turn_total_s": 0.520,
 }
-"""What the guide says that its agent with all twelve measures (lines 467-470); the total is a p95."""
+"""The guide's figures for its agent with all twelve techniques (lines 467-470); the total is a p95."""
 
 
 def guides_name(column: str) -> str:
-    """What the guide calls a figure, whose latencies are in ms: "turn_total_ms" for "turn_total_s"."""
+    """The guide's name for a column: "turn_total_ms" for "turn_total_s", as its latencies are in ms."""
     return f"{column.removesuffix('_s')}_ms"

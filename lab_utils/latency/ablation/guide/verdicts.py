@@ -1,22 +1,24 @@
-"""Whether what the guide claims holds in what was measured, by stated rules.
+"""Whether the guide's claims hold in the measurement, by stated rules.
 
-A saving is measured at p95 of `turn_total_s`, alone (over the baseline) and left out (under all twelve),
-over all turns, or over those where the technique acts if the claim itself says so. It reaches a claim if it
-is at least the claim's lower end. Rules, the first that applies:
+A technique's saving is measured at p95 of `turn_total_s` in two ways: "alone" (baseline minus this technique
+alone) and "left out" (all others minus all twelve). It is taken over all turns, or, if the claim says so,
+over those where the technique acts. It reaches a claim if it is at least the claim's lower end. Rules, of
+which the first that applies decides:
 1. both reach it: "holds".
-2. one of them: "holds only if the others are off", or "on".
-3. the saving at p95 over the turns where the technique acts reaches it alone: "holds only if" those are
+2. only one reaches it: "holds only if the others are off" (alone), or "on" (left out).
+3. alone, the saving at p95 over the turns where the technique acts reaches it: "holds only if" those are
    meant.
-4. the saving at p50 reaches it alone: "holds only if" the typical turn is meant.
-5. otherwise "doesn't hold here, because": no turn in which it acts; its stage saves as much but in the
-   shadow of the wait for the end of turn; or the figure itself.
+4. alone, the saving at p50 reaches it: "holds only if" the typical turn is meant.
+5. otherwise "doesn't hold here, because": the technique acts in no turn; or its stage saves as much, but
+   during the wait for the end of turn; or the measured figure is named.
 
-`certain` is False where the interval of the deciding figure holds the claim's lower end, or is unknown.
+`certain` is False if the interval of the deciding figure contains the claim's lower end, or is unknown.
 
-A range (a configuration's p95): within it, or below it, "holds"; if only what follows the commit is, in all
-turns or in those that need no tool, "holds only if" that is counted; above it, "doesn't hold here".
+A range (a configuration's p95): "holds" if the p95 is within it or below. It "holds only if" that is true
+only for the time after the commit, in all turns or in those that need no tool. Otherwise "doesn't hold here".
 
-A share of the turns holds if it is at most the claim's; `certain` if that is so, or not, in every recording.
+A share of the turns: "holds" if it is at most the claim's. It is `certain` if each recording by itself gives
+the same answer.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ STAGE_WORDS = {
 
 
 class Saved(NamedTuple):
-    """What one comparison says."""
+    """The savings of one comparison."""
 
     p95: Estimate
     p50: Estimate
@@ -70,19 +72,19 @@ class Level(NamedTuple):
     after_commit: Estimate
     commit: Estimate
     without_tool: Estimate
-    """After the commit, in turns that need no tool."""
+    """p95 of the time after the commit, in turns that need no tool."""
     turns: int
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim and what became of it."""
+    """A claim, and whether it holds."""
 
     subject: str
-    """A technique's name, or what the range is of."""
+    """A technique's name, or the name of what has a range."""
     claim: str
     line: int
-    """In the guide."""
+    """Line of the claim in the guide."""
     measured: str
     verdict: Word
     reason: str
@@ -101,7 +103,7 @@ def judge_saving(
     stages: Mapping[str, float],
     greeted: bool = False,
 ) -> Verdict:
-    """Rules 1 to 5. `rows`: by view and "all" or "its"; `stages`: seconds that each saves alone on average.
+    """Rules 1 to 5. `rows`: by view, and "all" or "its"; `stages`: mean seconds that each saves alone.
 
     `greeted`: whether the agent spoke first in every call.
     """
@@ -187,7 +189,7 @@ def judge_level(claim: LevelClaim, found: Level) -> Verdict:
 def judge_share(
     subject: str, share: float, of_recordings: Sequence[float], most: float, line: int
 ) -> Verdict:
-    """A share of the turns that is claimed to be at most so high; `of_recordings`: of each by itself."""
+    """The rule for a share of the turns; `most`: the claim, `of_recordings`: the share in each recording."""
     holds = share <= most
     return Verdict(
         subject=subject,
@@ -205,7 +207,7 @@ def _reaches(found: Estimate, least_s: float) -> bool:
 
 
 def _certain(found: Estimate, limit_s: float) -> bool:
-    """A limit of the interval that can't be told rules nothing out."""
+    """Whether the whole interval is on one side of `limit_s`; an unknown limit of it may be anything."""
     low = found.low if np.isfinite(found.low) else -np.inf
     high = found.high if np.isfinite(found.high) else np.inf
     return not low < limit_s <= high
