@@ -75,7 +75,7 @@ test: $(STAMP)  ## run the test suite
 	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 test-fast: $(STAMP)  ## run the tests that take seconds each
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not browser" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not browser and not virtual" $(PYTEST_ARGS)
 
 check: check-style check-types check-imports check-notebooks  ## ruff, mypy, import-linter, stripped notebooks
 

@@ -120,7 +120,7 @@ def test_make_help_lists_every_target(arguments):
     [
         ("demo", [".venv/bin/lab demo"]),
         ("test", [".venv/bin/python -m pytest -n 2"]),
-        ("test-fast", [".venv/bin/python -m pytest -n 2", '-m "not slow and not browser"']),
+        ("test-fast", [".venv/bin/python -m pytest -n 2", '-m "not slow and not browser and not virtual"']),
         ("lab", [".venv/bin/jupyter lab", "/lab/tree/notebooks"]),
         ("check", ["ruff check", "ruff format --check", "bin/mypy", "lint-imports"]),
         ("verify", [".venv/bin/lab verify audio_samples", "--settings 300"]),
