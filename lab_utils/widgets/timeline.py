@@ -11,13 +11,11 @@ from typing import Any
 
 import anywidget
 import numpy as np
-import pandas as pd
 import traitlets as t
 
 from ..core.recording import Recording
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.sound import excerpt, wav
-from ..core.traces import Traced
 from ..plots.recordings import LABEL_NAMES
 from ..plots.style import BLUE, ORANGE, SKY, VERMILLION
 from ..turns.metrics import attribute, labelled_pauses
@@ -65,13 +63,6 @@ class Timeline(anywidget.AnyWidget):
         })  # fmt: skip
         self.recording = recording
         self.on_msg(self._answer)
-
-    def update(self, traced: Traced, commits: pd.DataFrame, settings: Settings, phase: int = 0) -> None:
-        """Show the same recording under another setting."""
-        data = timeline_data(self.recording, traced, commits, settings, phase)
-        with self.hold_sync():
-            for name in ("labels", "words", "vad", "vad_scale", "threshold", "commits"):
-                setattr(self, name, getattr(data, name))
 
     def play(self, from_s: float, to_s: float) -> None:
         """Play a stretch where the widget is shown."""

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.files import write_whole
+from ..core.settings import DEFAULTS_NOTE
 from ..core.sound import interruption
 from ..core.text.html import facts_html, table_html
 from ..turns.profile import LIVEKIT_AGENTS
@@ -171,8 +172,7 @@ def _how(study: Study, choice: Choice) -> list[str]:
         f"Each call was heard in {study.phases} take(s); labels from: {', '.join(sources)}.",
         *study.conditions.in_words,
         f"Chosen: {choice.budget_text}.",
-        "“LiveKit's defaults” means the on-device detector v1-mini; a hosted worker gets LiveKit's cloud "
-        "model.",
+        DEFAULTS_NOTE,
         *(f"Left out: {item.reason}" for item in study.skipped),
     ]
 

@@ -16,7 +16,6 @@ from widget_page import served
 
 import lab_utils as lab
 from lab_utils.core.settings import EndpointingSettings, Settings
-from lab_utils.workflows.study.failures import failure_table
 
 NAMES = ("02_lost_parcel", "01_table_booking")
 GRID = {"detector": ["v1-mini"], "min_delay": [0.5], "max_delay": [2.5, 3.0]}
@@ -57,7 +56,7 @@ def test_the_table_lists_the_false_boundaries_of_all_calls(
         assert 0 < row["after_s"] < row["pause_s"] + 0.3
         assert row["commit_s"] == pytest.approx(row["pause_start_s"] + row["after_s"])
         assert row["words"]
-    assert list(failure_table(browser.failures)["number"]) == list(range(len(rows)))
+    assert [one.number for one in browser.failures] == list(range(len(rows)))
 
 
 def test_choosing_one_shows_its_call_at_that_moment(browser: lab.FailureBrowser) -> None:

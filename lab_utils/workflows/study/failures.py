@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from ...core.labels import Labels
 from ...core.settings import Settings
@@ -64,11 +63,6 @@ def failures_of(study: Study, settings: Settings | None = None) -> tuple[Failure
             )
         )
     return tuple(found)
-
-
-def failure_table(failures: tuple[Failure, ...]) -> pd.DataFrame:
-    """The failures as a frame, a row each."""
-    return pd.DataFrame([vars(one) for one in failures], columns=[*Failure.__dataclass_fields__])
 
 
 def _pause_end_s(labels: Labels, start_s: float) -> float:
