@@ -1,4 +1,4 @@
-"""Every public function of the metrics and the replay shows an example, and the examples run."""
+"""Every public function of the metrics and the replays shows an example, and the examples run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pkgutil
 import pytest
 
 from lab_utils.core import delays
-from lab_utils.turns import metrics, replay
+from lab_utils.turns import metrics, one_setting, replay
 
-MODULES = [delays.__name__, metrics.__name__, replay.__name__] + [
+MODULES = [delays.__name__, metrics.__name__, replay.__name__, one_setting.__name__] + [
     f"{package.__name__}.{one.name}"
-    for package in (metrics, replay)
+    for package in (metrics, replay, one_setting)
     for one in pkgutil.iter_modules(package.__path__)
 ]
 
