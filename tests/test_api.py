@@ -33,6 +33,7 @@ def test_importing_it_loads_nothing() -> None:
     assert not set(HEAVY) & modules_after("import lab_utils as lab; dir(lab); lab.__all__")
 
 
+@pytest.mark.slow
 def test_a_profile_is_loaded_without_drawing_or_jupyter() -> None:
     path = ROOT / "tests" / "golden" / "profile.yaml"
     for way in ("from lab_utils.profile import load_profile", "from lab_utils import load_profile"):
@@ -41,6 +42,7 @@ def test_a_profile_is_loaded_without_drawing_or_jupyter() -> None:
         assert "livekit" in loaded
 
 
+@pytest.mark.slow
 def test_measuring_needs_no_drawing() -> None:
     assert "matplotlib" not in modules_after("import lab_utils as lab; lab.Budget; lab.Settings; lab.load")
 

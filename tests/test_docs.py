@@ -119,6 +119,7 @@ def test_an_answer_is_where_it_says(question: str, file: str, name: str) -> None
     assert name in defined, f"{question} {file} defines no {name}"
 
 
+@pytest.mark.slow
 def test_the_drawing_of_the_rooms_is_up_to_date() -> None:
     command = [sys.executable, ROOT / "docs" / "draw_rooms.py", "--check"]
     done = subprocess.run(command, capture_output=True, text=True)

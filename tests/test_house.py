@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "lab_utils"
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -24,6 +26,7 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@pytest.mark.slow
 def test_no_function_is_too_long() -> None:
     longer = {
         f"{name(path)}:{node.name}"

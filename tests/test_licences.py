@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from importlib.metadata import Distribution, distribution, distributions
 
+import pytest
 from paths import ROOT
 
 PAGE = ROOT / "docs" / "licences.md"
@@ -37,6 +38,7 @@ def test_livekits_model_licence_lies_in_its_package() -> None:
     assert re.search(r"only use them\s+together with the LiveKit Agents framework", text)
 
 
+@pytest.mark.slow
 def test_no_package_that_brings_a_model_is_left_out() -> None:
     """Of the packages that the lock file names: a virtual environment may hold others."""
     locked = set(re.findall(r"(?m)^([\w.-]+)==", (ROOT / "requirements.lock").read_text(encoding="utf-8")))

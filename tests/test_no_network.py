@@ -10,7 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 from network import SECRETS, holding_a_secret, lab, watched
 from paths import SAMPLES
@@ -94,6 +93,8 @@ def test_a_notebook_reaches_nothing(call: Path, tmp_path: Path) -> None:
     """One cell on one call, in a kernel: whole notebooks take too long where every call is watched."""
     home = tmp_path / "home"
     book = tmp_path / "measure.ipynb"
+    import nbformat  # here, because it takes seconds that every process of the tests would spend
+
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)]), book)
     command = [sys.executable, "-m", "jupyter", "nbconvert", "--to", "notebook", "--execute", book]
     done, outward = watched([*command, "--output", "executed.ipynb"], home)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import fcntl
+import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 from paths import ROOT, SAMPLE_CALLS
 
 import lab_utils
@@ -40,8 +40,10 @@ def samples_cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str = "ma
     return cache
 
 
-def code_cells(path: Path) -> list[nbformat.NotebookNode]:
-    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+def code_cells(path: Path) -> list[SimpleNamespace]:
+    """The code cells of a notebook, each with `source`, `outputs` and `execution_count`."""
+    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    return [SimpleNamespace(**cell | {"source": "".join(cell["source"])}) for cell in cells]
 
 
 def test_there_are_notebooks() -> None:
@@ -76,10 +78,13 @@ class TestNotebook:
         assert all(not cell.outputs and cell.execution_count is None for cell in code_cells(path))
 
     def test_names_the_kernel_that_every_installation_has(self, path: Path) -> None:
-        assert nbformat.read(path, as_version=4).metadata.kernelspec.name == "python3"
+        assert json.loads(path.read_text())["metadata"]["kernelspec"]["name"] == "python3"
 
     @pytest.mark.slow
     def test_runs(self, path: Path, samples_cache: Path, tmp_path: Path) -> None:
+        import nbformat  # here, because it takes seconds that every process of the tests would spend
+        from nbclient import NotebookClient
+
         work = tmp_path / "notebooks"
         work.mkdir()
         for folder in ("audio_samples", "tests"):

@@ -190,6 +190,7 @@ def test_version_is_the_installed_one():
     assert (ROOT / "lab_utils" / "py.typed").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["lab_utils", "lab_utils.profile", "lab_utils.cli"])
 def test_onnxruntime_is_told_to_send_no_telemetry_before_it_loads(module: str) -> None:
     code = (

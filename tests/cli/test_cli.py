@@ -285,6 +285,7 @@ def test_a_sweep_of_a_manifest_is_exported_with_what_only_the_manifest_knows(cac
     assert [one.name for one in load_profile(tmp_path / "p.yaml").evidence.recordings] == ["turned"]
 
 
+@pytest.mark.slow
 def test_the_same_audio_twice_is_counted_once(calls, cache, tmp_path) -> None:
     folder = tmp_path / "calls"
     folder.mkdir()

@@ -17,6 +17,7 @@ def lab_fit(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["fit", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_reports_become_a_profile_and_a_plot(tmp_path: Path) -> None:
     for k in range(3):
         write_report(tmp_path / "calls" / f"{k}" / "report.json", drawn(30, seed=k))

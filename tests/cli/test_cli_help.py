@@ -37,6 +37,7 @@ def test_the_commands() -> None:
     assert sorted(files | {"forget"}) == COMMANDS  # cache.py has both that look after what is kept
 
 
+@pytest.mark.slow
 def test_help_loads_nothing_heavy() -> None:
     command = [sys.executable, "-c", SHOW_MODULES, *COMMANDS]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

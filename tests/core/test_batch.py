@@ -136,6 +136,7 @@ def pid_of(_: int) -> int:
     return os.getpid()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc"), reason="processes are looked up in /proc")
 @pytest.mark.parametrize("isolated", [True, False])
 def test_who_stops_early_stops_the_workers(isolated: bool) -> None:

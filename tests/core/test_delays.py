@@ -20,6 +20,7 @@ def test_half_of_the_delays_lie_below_the_median_and_19_of_20_below_the_95th_per
     assert np.log(samples).std() == pytest.approx(delay.sigma, rel=0.02)
 
 
+@pytest.mark.slow
 @given(p50_s=st.floats(0, 60), same_p95=st.booleans())
 def test_a_delay_without_spread_is_constant(p50_s: float, same_p95: bool) -> None:
     delay = Delay(p50_s, p50_s if same_p95 else None)
@@ -71,6 +72,7 @@ def test_parts_and_seeds_have_streams_of_their_own() -> None:
     assert tuple(rng_for(0, "stt").random(4)) == streams[0]
 
 
+@pytest.mark.slow
 def test_streams_are_the_same_in_every_process() -> None:
     code = "from lab_utils.core.delays import rng_for; print(rng_for(7, 'llm').random())"
     answers = {

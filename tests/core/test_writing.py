@@ -64,6 +64,7 @@ FULL = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
 @pytest.mark.parametrize("kind", ["text", "parquet"])
 def test_where_there_is_no_room_the_file_is_named_and_the_old_one_stays(tmp_path: Path, kind: str) -> None:

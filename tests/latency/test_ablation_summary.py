@@ -92,6 +92,7 @@ def test_where_few_calls_cannot_tell_how_slow_the_slowest_turns_are_the_upper_li
     assert np.isnan(found.high)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("q", "calls"), [(50, 8), (95, 15)])
 def test_intervals_of_savings_contain_the_truth_as_often_as_they_say(q, calls):
     """A technique that takes 30 % off each turn, in calls that differ from each other."""
@@ -136,6 +137,7 @@ def test_a_saving_common_to_all_turns_is_certain_however_much_turns_differ():
             assert row["affected"] == 1
 
 
+@pytest.mark.slow
 def test_own_turns_of_a_technique_are_those_where_it_acts():
     of = summarize(*made_up()).savings.set_index(["technique", "view", "measure", "on"])["turns"]
     share = {name: int(of[name, "alone", "turn_total_s", "its"]) * TURNS // N for name in NAMES}
@@ -145,6 +147,7 @@ def test_own_turns_of_a_technique_are_those_where_it_acts():
     assert share["semantic_cache"] == share["model_routing"] == share["tool_prefetch"] == TURNS // 4
 
 
+@pytest.mark.slow
 def test_latency_says_how_many_turns_were_not_answered():
     turns, sessions = made_up()
     silent = (turns["configuration"] == FULL) & (turns["turn"] == 0)
@@ -156,6 +159,7 @@ def test_latency_says_how_many_turns_were_not_answered():
     assert latency.loc[(FULL, "commit_s"), "p50"] == COMMIT_S
 
 
+@pytest.mark.slow
 def test_costs_are_per_thousand_turns():
     turns, sessions = made_up()
     sessions.loc[sessions.index[0], "failure"] = "it broke"
@@ -186,6 +190,7 @@ def test_no_turns_are_refused():
         summarize(table([], TURN_COLUMNS), sessions)
 
 
+@pytest.mark.slow
 def test_waterfall_goes_from_none_to_all_and_ends_with_livekits_default():
     steps = waterfall(summarize(*made_up(noise_s=0)))
     assert list(steps["name"]) == ["none of the twelve", *NAMES, DEFAULT]
@@ -195,12 +200,14 @@ def test_waterfall_goes_from_none_to_all_and_ends_with_livekits_default():
     assert steps["saved_p95"].isna().tolist() == [True] + [False] * 12 + [True]
 
 
+@pytest.mark.slow
 def test_alone_and_left_out_has_each_technique_once():
     frame = alone_and_left_out(summarize(*made_up(noise_s=0)))
     assert list(frame["technique"]) == list(NAMES)
     assert frame["alone_p95"].tolist() == pytest.approx(frame["left_out_p50"].tolist())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", [waterfall, alone_and_left_out])
 def test_a_measure_that_was_not_summarized_is_named_with_those_that_were(table):
     summary = summarize(*made_up(noise_s=0))
@@ -399,6 +406,7 @@ def test_a_share_above_its_limit_by_a_hair_does_not_hold_and_says_why():
     assert (held.claim, held.measured, held.line) == ("at most 5% of the turns", "5.0%", 528)
 
 
+@pytest.mark.slow
 def test_verdicts_cover_every_claim():
     verdicts = summarize(*made_up()).verdicts
     assert [one.subject for one in verdicts[:12]] == list(NAMES)

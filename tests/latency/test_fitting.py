@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from provider_profiles import small_profile
 from recording_fixtures import RECORDINGS, one_line
@@ -32,7 +32,6 @@ def test_the_intervals_hold_the_truth_as_often_as_they_say() -> None:
         assert inside / runs == pytest.approx(0.95, abs=0.035)
 
 
-@settings(max_examples=60, deadline=None)
 @given(p50_s=st.floats(0.01, 5.0), sigma=st.floats(0.02, 0.9), seed=st.integers(0, 1_000))
 def test_many_figures_give_the_parameters_back(p50_s: float, sigma: float, seed: int) -> None:
     fitted = fit_stage("large.ttft", log_normal(4_000, p50_s, sigma, seed))
@@ -50,7 +49,6 @@ def test_log_normal_figures_pass_19_times_in_20_and_others_do_not() -> None:
     assert not fit_stage("x", two_humps).log_normal
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(1e-3, 60.0), min_size=LEAST_FIGURES, max_size=80))
 def test_the_fitted_curve_rises_from_below_the_figures_to_above_them(values: list[float]) -> None:
     fitted = fit_stage("x", np.array(values))

@@ -168,6 +168,7 @@ def test_the_agents_side_of_a_session_is_scored() -> None:
     assert -40 < score.user.speech_level_dbfs < -5
 
 
+@pytest.mark.slow
 def test_a_call_scores_from_its_file_as_from_its_samples(tmp_path: Path) -> None:
     recording = sample("01")
     assert recording.agent is not None

@@ -90,6 +90,7 @@ def test_techniques_are_read_from_a_line_of_text() -> None:
         parse_techniques("all,tts_warmup")
 
 
+@pytest.mark.slow
 def test_a_worker_loads_nothing_of_plotting_or_notebooks() -> None:
     code = (
         "import sys\n"

@@ -248,6 +248,7 @@ class TestTimeline:
         assert artists.speech.agent is None
         assert axes[0].get_ylim()[0] > -0.5
 
+    @pytest.mark.slow
     def test_the_legend_names_what_occurs(self):
         figure = plots.timeline_figure(recording(), traced(), commits(), SETTINGS)
         texts = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -266,6 +267,7 @@ class TestLiveTimeline:
         assert live.png(frame, SETTINGS) == first
         assert len(live.axes[0].get_children()) == before
 
+    @pytest.mark.slow
     def test_it_shows_what_the_plain_picture_shows(self):
         live = plots.LiveTimeline(recording(), traced(), SETTINGS, dpi=100)
         plain = plots.timeline_figure(recording(), traced(), commits(), SETTINGS, size_in=(10.0, 3.8))

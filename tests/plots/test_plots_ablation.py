@@ -16,6 +16,7 @@ def summary():
     return summarize(*made_up({"audio_prebuffering": -0.08}))
 
 
+@pytest.mark.slow
 def test_waterfall_draws_each_step_from_level_to_level(summary):
     steps = waterfall(summary)
     ax = Figure().subplots()
@@ -36,6 +37,7 @@ def test_waterfall_draws_each_step_from_level_to_level(summary):
     assert ax.get_xlabel() == "p95 (ms)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("silent", [[BASELINE], list(configurations(automatic_cache=True))])
 def test_agents_that_never_answered_are_said_to_be_silent(silent):
     turns, sessions = made_up()
@@ -46,11 +48,13 @@ def test_agents_that_never_answered_are_said_to_be_silent(silent):
     assert [text.get_text() for text in ax.texts].count("never answered") == steps["p95"].isna().sum() > 0
 
 
+@pytest.mark.slow
 def test_waterfall_without_intervals_draws_none():
     steps = waterfall(summarize(*made_up(recordings=("a",))))
     assert stack_waterfall(Figure().subplots(), steps, 50).artists.interval is None
 
 
+@pytest.mark.slow
 def test_dumbbells_stand_at_the_savings(summary):
     savings = alone_and_left_out(summary)
     ax = Figure().subplots()
@@ -59,6 +63,7 @@ def test_dumbbells_stand_at_the_savings(summary):
     np.testing.assert_allclose(np.asarray(drawn.left_out.get_xdata(), float), 1000 * savings["left_out_p50"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", ["turn_total_s", "after_commit_s"])
 def test_figures_say_what_is_measured_and_on_what(summary, measure):
     for figure in (

@@ -47,6 +47,7 @@ def test_the_plot_says_log_normal_and_whether_it_is_one() -> None:
     assert "n = 120" in artists.text.get_text()
 
 
+@pytest.mark.slow
 def test_a_figure_has_a_panel_for_each_stage_that_was_fitted(tmp_path: Path) -> None:
     report = write_report(tmp_path / "report.json", drawn(50))
     figure = plots.fit_figure(fit(read_figures([report], small_profile())))

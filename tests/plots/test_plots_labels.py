@@ -54,6 +54,7 @@ def test_an_end_of_turn_without_silence_still_shows_and_is_hatched():
     assert artists.agent is None
 
 
+@pytest.mark.slow
 def test_the_words_say_kind_length_confidence_and_reason():
     hold, shift = (plots.label_words(Figure().subplots(), check).artists for check in (HOLD, SHIFT))
     assert hold.head.get_text() == "1   0.50 s   hold, 1.00 s"

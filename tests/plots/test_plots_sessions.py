@@ -201,6 +201,7 @@ class TestSessionFigure:
         assert part.endswith("; whole call: 4 commits; 1 false boundary")
         assert lower.get_xlabel() == "time (s)"
 
+    @pytest.mark.slow
     def test_a_long_call_is_broken_into_rows_with_the_sessions_together(self):
         long = session_of(SCRIPT, 100.0)
         figure = plots.session_figure([long, long], names=["a", "b"])
@@ -217,6 +218,7 @@ class TestSessionFigure:
         assert ax._left_title.get_color() == style.VERMILLION
         assert "FAILED" in plots.latency_figure(failed).axes[0].get_title(loc="left")
 
+    @pytest.mark.slow
     def test_the_legend_names_what_occurs_and_nothing_else(self):
         shown = texts(plots.session_figure(LOG, labels=LABELS))
         assert {"hold", "false boundary", "commit: detector", "tool", "interrupted", "error or limit"} <= set(
@@ -337,6 +339,7 @@ class TestLatencyFigure:
         assert left.get_title(loc="left") == "before\ncall-03; open loop; virtual clock"
         assert {*STAGE_NAMES.values(), "total (e2e_latency)", "reply was interrupted"} <= set(texts(figure))
 
+    @pytest.mark.slow
     def test_the_legend_names_what_was_saved_only_if_something_was(self):
         saved = "saved: ran during the wait"
         assert saved in texts(plots.latency_figure(LOG))

@@ -22,7 +22,7 @@ from lab_utils.recordings.annotations.records import Annotation, Segment
 from lab_utils.recordings.audio import BadRecording
 
 FIXTURES = FIXTURE_FILES / "annotations"
-FILES = sorted(path for path in FIXTURES.iterdir() if path.suffix not in (".py", ".md"))
+FILES = sorted(path for path in FIXTURES.glob("*.*") if path.suffix not in (".py", ".md"))
 WRITABLE = [name for name, found in FORMATS.items() if found.write]
 SUFFIX = {name: found.suffixes[0] for name, found in FORMATS.items()}
 
@@ -527,6 +527,7 @@ def test_random_bytes_give_the_projects_error_or_an_annotation(name: str, data: 
     _read_or_refuse(name, data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 @given(
     edits=st.lists(

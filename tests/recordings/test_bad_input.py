@@ -372,6 +372,7 @@ print(most_mb() - before, len(imported.entries), *sorted(item.path.name for item
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="measures memory as Linux tells it")
 def test_files_of_2_gb_are_refused_within_little_memory(tmp_path):
     """Two of each kind: one of nothing, and one that begins or ends as it should."""

@@ -76,6 +76,7 @@ def share(audio: np.ndarray, low_hz: float, high_hz: float) -> float:
     return float(power[inside].sum() / power.sum())
 
 
+@pytest.mark.slow
 def test_noises_have_their_spectra():
     noise = {kind: make_noise(kind, 320_000, np.random.default_rng(1)) for kind in KINDS}
     for audio in noise.values():
@@ -87,6 +88,7 @@ def test_noises_have_their_spectra():
     assert share(noise["street"], 0, 300) > 0.8
 
 
+@pytest.mark.slow
 def test_babble_comes_and_goes_more_than_pink_noise():
     spread = {}
     for kind in ("pink", "babble"):
@@ -178,6 +180,7 @@ FULL = ChannelCondition(
 )
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_others():
     first, again, other = (degrade(call(), FULL, seed).sha256 for seed in (1, 1, 2))
     assert first == again != other
@@ -202,6 +205,7 @@ conditions = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(conditions, st.integers(0, 3), st.integers(1, 3000))
 def test_any_condition_keeps_length_type_and_labels(condition, seed, samples):
@@ -217,6 +221,7 @@ def test_any_condition_keeps_length_type_and_labels(condition, seed, samples):
         assert heard.labels == one.labels
 
 
+@pytest.mark.slow
 @given(conditions)
 def test_text_and_condition_are_the_same_thing(condition):
     text = str(condition)

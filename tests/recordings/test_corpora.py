@@ -190,7 +190,7 @@ def test_other_tables_are_no_recordings(tmp_path):
     ]
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_parquet_file_however_odd_raises_anything_but_bad_recording(tmp_path, data):
     """Bytes of a sound file changed at random: what is loaded or refused, nothing else happens."""
@@ -210,7 +210,7 @@ def test_no_parquet_file_however_odd_raises_anything_but_bad_recording(tmp_path,
 WORDS = st.fixed_dictionaries({"start": st.floats(), "end": st.floats(), "word": st.text(max_size=3)})
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     spans=st.lists(st.fixed_dictionaries({"start": st.floats(), "end": st.floats()}), max_size=3),
     words=st.none() | st.lists(WORDS, max_size=3),
@@ -223,7 +223,7 @@ def test_no_row_however_odd_raises_anything_but_bad_recording(tmp_path, spans, w
         one_line(error)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=st.text(max_size=30)
     | st.from_regex(r"\[\{\"offset_ms\": ?[-0-9eE.]{1,6}[\]\}]{0,2}", fullmatch=True)

@@ -86,6 +86,7 @@ def test_clean_calls_in_new_noise_at_10_db():
     assert precision >= 0.90
 
 
+@pytest.mark.slow
 def test_the_end_of_a_turn_is_placed_within_30_ms_in_the_clean_condition():
     _, recording = calls()[0]
     assert recording.labels is not None
@@ -94,6 +95,7 @@ def test_the_end_of_a_turn_is_placed_within_30_ms_in_the_clean_condition():
     assert np.abs(truth - found).max() < 0.03
 
 
+@pytest.mark.slow
 def test_the_estimate_is_deterministic_and_has_confidence_and_reason():
     _, recording = calls()[0]
     labels = estimate(recording)
@@ -118,6 +120,7 @@ def test_a_cut_off_says_that_its_confidence_is_a_guess():
     assert label.reason == "the agent stops; 2 of 3 thresholds agree; this kind's confidence isn't measured"
 
 
+@pytest.mark.slow
 def test_words_tell_a_backchannel_from_a_short_turn():
     _, recording = calls()[0]
     assert recording.agent is not None
@@ -137,6 +140,7 @@ def test_silent_channels_have_no_labels():
     assert estimate_labels(silence[:100], silence[:100], np.zeros(0), np.zeros(0)).ipus == ()
 
 
+@pytest.mark.slow
 def test_a_recording_with_a_leak_keeps_the_same_labels():
     _, recording = calls()[0]
     with_leak = degrade(recording, ChannelCondition(echo_db=-15.0, echo_delay_ms=12.0))

@@ -281,6 +281,7 @@ def test_arbitrary_json_is_bad_labels(tmp_path_factory, value):
         read_labels(path)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.data())
 def test_a_golden_file_with_any_value_replaced_is_read_or_bad_labels(tmp_path_factory, data):

@@ -41,6 +41,7 @@ def edit_often(path: Path, number: int, edits: int, done: multiprocessing.Queue)
     done.put(count)
 
 
+@pytest.mark.slow
 def test_two_writers_lose_no_edit(tmp_path: Path) -> None:
     path = label_file(tmp_path)
     context = multiprocessing.get_context("fork")

@@ -309,7 +309,7 @@ def spoiled(value, data):
 
 
 @pytest.mark.parametrize("name", LOADERS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_report_however_odd_raises_anything_but_bad_recording(tmp_path, monkeypatch, name, data):
     """The audio isn't read: it has nothing to do with it, and would take most of the time."""

@@ -80,6 +80,7 @@ def put(folder: Path, report: dict[str, Any]) -> Path:
     return call
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [node_report, stringified_report])
 def test_a_node_report_tells_what_the_python_one_does(tmp_path, make):
     recording, python = load(put(tmp_path, make())), load(CALL)

@@ -56,6 +56,7 @@ def test_an_import_tells_what_was_found_and_what_was_skipped(folder):
     assert imported.duration_s == pytest.approx(93.8, abs=0.1)
 
 
+@pytest.mark.slow
 def test_a_manifest_gives_the_same_recordings_again(folder):
     imported, path, _ = saved(folder)
     found = find_recordings(path)
@@ -92,6 +93,7 @@ def test_a_manifest_moves_with_its_folder(folder, tmp_path):
     assert load_recording(find_recordings(moved / path.name)[0]).duration_s == 8.0
 
 
+@pytest.mark.slow
 def test_a_manifest_elsewhere_needs_its_root_from_the_user(folder, tmp_path):
     _, path, root = saved(folder, tmp_path / "lists" / "m.parquet")
     assert root == folder
@@ -263,6 +265,7 @@ def test_a_thousand_recordings_are_listed_and_filtered_within_a_second(tmp_path)
     assert time.process_time() - started < 1.0
 
 
+@pytest.mark.slow
 def test_remote_folders_are_searched_loaded_and_listed(tmp_path):
     remote = UPath("memory://calls")
     for path in RECORDINGS.rglob("*.*"):
@@ -290,7 +293,7 @@ def test_urls_that_cannot_be_read_are_told():
         find_recordings("memory://nothing")
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_manifest_however_odd_raises_anything_but_bad_recording(tmp_path, data):
     path = tmp_path / "m.parquet"

@@ -42,6 +42,7 @@ def bomb(path: Path, schema: pa.Schema = SCHEMA, column: str = "provenance", siz
     return path
 
 
+@pytest.mark.slow
 def test_a_manifest_that_would_fill_the_memory_is_refused_by_its_footer(tmp_path, monkeypatch):
     path = bomb(tmp_path / "manifest.parquet")
     monkeypatch.setattr(pq.ParquetFile, "read", lambda *_, **__: pytest.fail("it was decoded"))
@@ -51,6 +52,7 @@ def test_a_manifest_that_would_fill_the_memory_is_refused_by_its_footer(tmp_path
         read_manifest(path)
 
 
+@pytest.mark.slow
 def test_rows_of_eot_bench_too(tmp_path, monkeypatch):
     names = ["id", "language", "audio", "silence_spans"]
     bomb(tmp_path / "rows.parquet", pa.schema([(name, pa.string()) for name in names]), "id")

@@ -157,6 +157,7 @@ def calls(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_lab_import_writes_redacted_copies_and_a_manifest_of_them(calls: Path, tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in calls.iterdir()}
     safe = tmp_path / "safe"
@@ -191,6 +192,7 @@ def test_lab_import_writes_redacted_copies_and_a_manifest_of_them(calls: Path, t
     assert lab("import", calls, "--redact", "Wednesday").exit_code == 2
 
 
+@pytest.mark.slow
 def test_spans_are_of_one_recording_and_a_call_without_words_gets_no_copy(
     calls: Path, tmp_path: Path
 ) -> None:
@@ -209,6 +211,7 @@ def test_spans_are_of_one_recording_and_a_call_without_words_gets_no_copy(
         write_redacted(import_folder(calls, quiet=True), tmp_path / "two", spans=as_spans([(1.0, 2.0)]))
 
 
+@pytest.mark.slow
 def test_sweep_and_export_write_none_of_the_words(calls: Path, tmp_path: Path) -> None:
     words = {"zyxwabra", "quuxfoo"}
     path = calls / "01_table_booking.labels.json"

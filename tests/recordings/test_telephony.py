@@ -134,6 +134,7 @@ def test_exchanged_channels_are_suggested_and_exchanged_only_if_asked(tmp_path):
     assert swapped.notes == ("user and agent exchanged, as asked",)
 
 
+@pytest.mark.slow
 def test_the_sample_calls_are_told_apart_from_their_exchange():
     """Signs are weak: none of the sound calls is suspected, and about half of the exchanged ones are."""
     recordings = [load_recording(files) for files in find_recordings(SAMPLES)[:12:2]]

@@ -28,6 +28,7 @@ def test_the_button_stays_down_through_holds_and_up_through_backchannels() -> No
     assert len(holds(labels)) == len([turn for turn in caller_turns(labels) if not turn.backchannel]) == 2
 
 
+@pytest.mark.slow
 @given(st.floats(0, 3), st.floats(0, 3), st.sampled_from(["01", "03", "07"]))
 def test_holds_are_in_order_apart_and_around_their_turns(early_s: float, late_s: float, name: str) -> None:
     labels = sample(name).labels

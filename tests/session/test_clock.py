@@ -236,6 +236,7 @@ def test_the_time_module_follows_the_loop_in_its_thread_only():
     assert took < 30
 
 
+@pytest.mark.slow
 def test_identifiers_are_drawn_from_the_seed():
     ids = """
         import uuid

@@ -191,6 +191,7 @@ def test_a_failure_that_quotes_the_caller_is_told_by_its_type(call, cache, tmp_p
     assert CALLER in (tmp_path / "asked" / "summary.json").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_no_other_command_writes_what_was_said(call, cache, tmp_path) -> None:
     grid = tmp_path / "grid.yaml"
     grid.write_text("min_delay: [0.3, 0.6]\n")

@@ -70,6 +70,7 @@ def comparable(event: lk_vad.VADEvent):
     return values | {"probability": round(values["probability"], 6)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["livekit", "silero"])
 @pytest.mark.parametrize("flush_after", [(), (97,)], ids=["straight", "flushed in speech"])
 @pytest.mark.parametrize("frame", [160, 800], ids=["10 ms", "50 ms"])
@@ -100,6 +101,7 @@ def test_window_model_gives_the_traces_numbers(stream, model):
     np.testing.assert_allclose(one_by_one, speech_probabilities(model, [stream])[0], atol=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flush_at_s", [None, 3.0, 5.6])
 def test_traced_detector_answers_what_livekits_answers(stream, flush_at_s):
     ask_at_s = (0.5, 4.0, 6.0, 9.5)

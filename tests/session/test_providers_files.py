@@ -24,7 +24,8 @@ from lab_utils.session.providers.files import (
 from lab_utils.session.providers.schema import Providers, Sourced
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
+@pytest.mark.slow
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(profile=profiles())
 def test_what_is_written_is_read_again(profile: Providers, tmp_path: Path) -> None:
     path = tmp_path / "profile.yaml"

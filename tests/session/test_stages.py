@@ -139,6 +139,7 @@ class TestStageTable:
         assert len(empty) == 0
         assert (empty.dtypes == full.dtypes).all()
 
+    @pytest.mark.slow
     @given(
         st.lists(
             st.fixed_dictionaries({}, optional=dict.fromkeys([*ADDED, "e2e_latency"], SECONDS)), max_size=6

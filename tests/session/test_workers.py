@@ -47,6 +47,7 @@ def job(name: str, **options: Any) -> SessionJob:
 # --- calls in workers -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_results_come_in_order_and_errors_in_their_place() -> None:
     def answer(number: int) -> int:  # local: workers needn't import this file and LiveKit
         if number == 2:
@@ -64,6 +65,7 @@ def test_results_come_in_order_and_errors_in_their_place() -> None:
         assert str(results[number]) == f"it ended its process {{EXIT({number})}}"
 
 
+@pytest.mark.slow
 def test_stopping_early_ends_the_workers() -> None:
     results = in_workers(os.getppid, (() for _ in range(1000)), 2)
     assert next(results) == os.getpid()
@@ -75,6 +77,7 @@ def test_stopping_early_ends_the_workers() -> None:
 # --- sessions in workers --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_session_runs_where_a_loop_is_running() -> None:
     async def as_in_a_notebook() -> SessionLog:
         class Local(Plain):  # which no worker could import
@@ -88,6 +91,7 @@ def test_a_session_runs_where_a_loop_is_running() -> None:
     assert log.replies[0].agent_text == "I am local."
 
 
+@pytest.mark.slow
 def test_a_session_that_takes_its_process_with_it_is_reported_and_the_others_are_kept(tmp_path: Path) -> None:
     jobs = [job("a"), job("b", agent=EndsItsProcess), job("c"), job("d", agent=unpicklable()), job("e")]
     results = list(run_sessions(jobs, folder=tmp_path, quiet=True))
@@ -117,6 +121,7 @@ def test_two_sessions_are_not_saved_as_one(tmp_path: Path) -> None:
         run_sessions([job("x/y"), job("x:y")], folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_code_that_no_signal_stops_is_ended_with_its_process() -> None:
     program = f"""
         import sys
@@ -213,6 +218,7 @@ def load(processes: int) -> Iterator[None]:
             process.wait()
 
 
+@pytest.mark.slow
 def test_logs_are_the_same_to_the_byte_whatever_runs_them(tmp_path: Path) -> None:
     script = tmp_path / "own_script.py"
     script.write_text(textwrap.dedent(REPEATED).replace("TESTS", repr(str(TESTS))))
@@ -275,6 +281,7 @@ def group_is_gone(group: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="process groups and signals of Unix")
 @pytest.mark.parametrize("how", ["Ctrl-C", "SIGTERM"])
 def test_an_interruption_keeps_finished_results_and_leaves_no_worker(tmp_path: Path, how: str) -> None:

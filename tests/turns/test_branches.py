@@ -109,6 +109,7 @@ def realistic(detector: str, rng: np.random.Generator) -> tuple[Settings, Condit
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("detector", ["vad", "v1-mini", "stt"])
 def test_realistic_calls_reach_every_path_and_agree_with_the_twin(detector):
     """Drawn, not shrinking; a draw that leaves a path out would prove nothing about it."""

@@ -79,6 +79,7 @@ def conversations(draw: st.DrawFn) -> tuple[Pauses, np.ndarray]:
     return pauses_of(rows), agent
 
 
+@pytest.mark.slow
 @given(conversations(), PAIRS, st.sampled_from([0.1, 0.5, 0.9, 1.0]))
 @hypothesis.settings(max_examples=5 * hypothesis.settings().max_examples)
 def test_learned_delays_are_those_of_livekits_object(conversation, pairs, alpha):

@@ -63,6 +63,7 @@ grids = st.fixed_dictionaries(
 ).filter(bool)
 
 
+@pytest.mark.slow
 @given(grids)
 def test_a_grid_holds_every_possible_product_once(values):
     """Twin: one `Settings` for each product; idle knobs don't tell settings apart."""
@@ -215,6 +216,7 @@ def any_settings(draw: st.DrawFn) -> Settings:
     return Settings().replace(**knobs)
 
 
+@pytest.mark.slow
 @given(any_settings())
 def test_a_row_leads_back_to_its_settings_but_for_idle_knobs(settings):
     table = row_of(settings)

@@ -101,6 +101,7 @@ def chosen_by_table(scored: list[list[PerRecording]], draw: np.ndarray, budget: 
     return table.loc[choose_or_nearest(table, budget)]
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.integers(2, 5), st.sampled_from(BUDGETS))
 def test_each_draw_chooses_as_the_table_of_its_recordings_does(seed, recordings, budget):
     """Of settings that are equally good in all that counts, another may be taken."""
@@ -146,6 +147,7 @@ def slow_extra(scored, folds, fixed, budget, weights, name: str) -> float:
     return more + c if name in LATENCIES else max(more, c)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", BUDGETS, ids=str)
 @pytest.mark.parametrize("seed", range(3))
 def test_what_the_choosing_adds_is_that_of_copies_of_recordings(seed, budget):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 
-import hypothesis
 import naive
 import numpy as np
 import pytest
@@ -86,7 +85,6 @@ def tallies_of(labels, settings, conditions, offsets, seed):
     st.integers(0, 2**32 - 1),
 )
 @pytest.mark.slow
-@hypothesis.settings(max_examples=40)
 def test_counts_and_summary_agree_with_the_definitions(conversations, settings, conditions, offsets, seed):
     pooled, marks, scores = [], [], [[] for _ in settings]
     for k, labels in enumerate(conversations):
@@ -132,8 +130,8 @@ def test_each_commit_is_attributed_to_the_label_it_falls_into(labels, settings, 
             np.testing.assert_array_equal(frame[name], [row[name] for row in expected])
 
 
+@pytest.mark.slow
 @given(conversations(), settings_of_one_block(), conditions_strategy(), st.integers(0, 2**32 - 1))
-@hypothesis.settings(max_examples=40)
 def test_table_parquet_and_twin_tell_the_same(labels, settings, conditions, seed):
     """The compressed counts, the commits one by one and the definitions give the same figures."""
     recording, (found,) = tallies_of(labels, settings, conditions, (0,), seed)

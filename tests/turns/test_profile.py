@@ -187,6 +187,7 @@ def valid_settings(draw: st.DrawFn) -> Settings:
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 
 
+@pytest.mark.slow
 @given(valid_settings(), SECONDS, TEXTS, TEXTS)
 def test_round_trip(
     tmp_path_factory: pytest.TempPathFactory, settings: Settings, delay_s: float, name: str, note: str
@@ -499,6 +500,7 @@ def test_our_defaults_are_those_of_a_session_told_nothing() -> None:
     assert read_back(lambda: session(ours)) == read_back(lambda: session({}))
 
 
+@pytest.mark.slow
 def test_a_session_with_each_profile_starts() -> None:
     from livekit.agents import Agent
 
@@ -563,6 +565,7 @@ print(sorted(profile.session_kwargs()["turn_handling"]))
 """
 
 
+@pytest.mark.slow
 def test_loading_needs_no_plotting_jupyter_or_data_package(saved: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", BLOCKED, str(saved)],

@@ -77,6 +77,7 @@ def agent_spans(draw: st.DrawFn) -> list[tuple[float, float]]:
     return [(a / 100, b / 100) for a, b in zip(edges[::2], edges[1::2], strict=False)]
 
 
+@pytest.mark.slow
 @given(speech_traces(), settings_strategy(), conditions_strategy(), agent_spans(), PHASES)
 @hypothesis.settings(max_examples=MANY)
 def test_replay_agrees_with_the_event_by_event_twin(windows, settings, conditions, agent, phase_samples):
@@ -88,6 +89,7 @@ def test_replay_agrees_with_the_event_by_event_twin(windows, settings, condition
     np.testing.assert_allclose(fast.last_speaking_s, slow.last_speaking_s, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 @given(speech_traces(), settings_strategy(), conditions_strategy(), agent_spans(), PHASES, st.data())
 @hypothesis.settings(max_examples=MANY)
 def test_replay_of_given_events_agrees_with_the_event_by_event_twin(
@@ -103,6 +105,7 @@ def test_replay_of_given_events_agrees_with_the_event_by_event_twin(
     np.testing.assert_allclose(fast.last_speaking_s, slow.last_speaking_s, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 @given(speech_traces(), settings_of_one_block(), conditions_strategy(), agent_spans())
 @hypothesis.settings(max_examples=MANY)
 def test_a_block_of_settings_gives_each_setting_what_it_gets_alone(windows, settings, conditions, agent):
@@ -126,6 +129,7 @@ def test_a_block_of_settings_gives_each_setting_what_it_gets_alone(windows, sett
         np.testing.assert_array_equal(together.last_speaking_s, alone.last_speaking_s)
 
 
+@pytest.mark.slow
 @given(speech_traces(), settings_of_one_block(), conditions_strategy())
 def test_a_block_asks_for_what_its_settings_ask_for_alone(windows, settings, conditions):
     def asked(blocks: list[Block]) -> EotTrace:
@@ -136,6 +140,7 @@ def test_a_block_asks_for_what_its_settings_ask_for_alone(windows, settings, con
     assert set(alone.keys) <= set(together.keys)
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.fixed_dictionaries(

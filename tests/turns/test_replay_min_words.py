@@ -75,6 +75,7 @@ def finals_of(labels: Labels, seed: int) -> tuple[SttEvent, ...]:
     return tuple(sorted(events, key=lambda event: event.time_s))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given_events", [False, True])
 def test_replay_agrees_with_the_event_by_event_twin_and_refusals_are_met(given_events):
     refused = {"vad": 0, "stt": 0, "v1-mini": 0}

@@ -50,6 +50,7 @@ def corpus_of(drawn: list[Labels], block: Block) -> Corpus:
     return Corpus.of([complete(one, [block]) for one in parts])
 
 
+@pytest.mark.slow
 @given(st.lists(conversations(), min_size=1, max_size=3), settings_strategy(), conditions_strategy())
 @settings(max_examples=25)
 def test_the_counts_of_all_slices_add_up_to_the_whole(drawn, chosen, conditions):
@@ -138,6 +139,7 @@ def test_turns_that_give_numbers_are_known_in_the_sample_calls():
     assert right / n > 0.9
 
 
+@pytest.mark.slow
 def test_the_band_of_a_line_is_heard():
     (files,) = find_recordings(SAMPLES / "01_table_booking.flac")
     recording = load_recording(files)

@@ -125,6 +125,7 @@ def summary(scored: list[naive.Score], takes: int = 2) -> dict[str, float]:
 # --- the table --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_sweep_gives_each_setting_what_it_gets_alone(corpus, table, result, conditions):
     everyone = list(range(len(corpus.recordings)))
     for row in np.random.default_rng(0).permutation(len(table))[:20]:
@@ -136,6 +137,7 @@ def test_a_sweep_gives_each_setting_what_it_gets_alone(corpus, table, result, co
             )
 
 
+@pytest.mark.slow
 def test_each_fold_has_the_metrics_of_the_other_recordings(corpus, table, result, conditions):
     assert result.folds == ((0,), (1,), (2,), (3,))
     for fold, without in zip(result.folds, result.without, strict=True):
@@ -146,6 +148,7 @@ def test_each_fold_has_the_metrics_of_the_other_recordings(corpus, table, result
                 np.testing.assert_allclose(without[name].iloc[row], expected[name], rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_settings_differ_in_their_figures(result):
     """The tests above would be idle if every setting did the same."""
     assert len(result.table[METRICS].drop_duplicates()) > len(result.table) / 4
@@ -189,6 +192,7 @@ def test_a_shuffled_table_gives_the_same_figures_in_its_own_order(corpus, table,
     pd.testing.assert_frame_equal(again.table, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 200, 10**9])
 def test_figures_do_not_depend_on_the_size_of_the_blocks(
     corpus, table, result, conditions, monkeypatch, most
@@ -206,6 +210,7 @@ def parquet(frame: pd.DataFrame) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.slow
 def test_the_saved_table_is_the_same_to_the_byte_with_any_number_of_jobs(corpus, table, result, conditions):
     for jobs in (1, 2):
         again = sweep(corpus, table, conditions, jobs=jobs, quiet=True)
@@ -215,6 +220,7 @@ def test_the_saved_table_is_the_same_to_the_byte_with_any_number_of_jobs(corpus,
             assert parquet(ours) == parquet(theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_sweep_says_which_predictions_are_missing_also_from_another_process(table, jobs):
     bare = Corpus.of([traced_of(script(0), vads=("livekit", "silero"))])
@@ -298,6 +304,7 @@ def test_the_held_out_figures_are_those_of_settings_chosen_on_other_recordings()
     assert latencies[1] < figures.loc["latency_mean", "value"] < latencies[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "budget",
     [
@@ -332,6 +339,7 @@ def test_held_out_figures_pool_each_folds_choice_on_its_own_recordings(
 # --- one setting ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_one_settings_figures_are_those_of_its_row_with_an_interval_and_n(corpus, table, result, conditions):
     row = int((result.table["timeout_rate"] * result.table["missed_rate"]).idxmax())
     assert result.table["missed_rate"].iloc[row] > 0.1
@@ -379,6 +387,7 @@ def test_recordings_without_turns_have_figures_that_are_not_numbers():
     assert held_out(silent, result, Budget.false_boundary_rate(0.1)) is not None
 
 
+@pytest.mark.slow
 def test_the_commits_of_a_setting_are_listed_with_what_they_mean(corpus, table, conditions):
     rows = {7: table.iloc[0], 3: table.iloc[len(table) // 2], 11: table.iloc[-1]}
     chosen = {number: settings_in(row) for number, row in rows.items()}

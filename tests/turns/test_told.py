@@ -41,6 +41,7 @@ def settings_of(rng: np.random.Generator) -> Settings:
     return Settings().replace(detector=detector, unlikely_threshold=threshold, min_delay=0.4)
 
 
+@pytest.mark.slow
 def test_the_twin_agrees_on_told_finals_and_languages() -> None:
     moved = 0
     for seed in SEEDS:

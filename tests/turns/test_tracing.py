@@ -50,6 +50,7 @@ def forbid_models(monkeypatch) -> None:
         monkeypatch.setattr(tracing, name, lambda model, streams, *_: forbid() if streams else [])
 
 
+@pytest.mark.slow
 def test_a_second_trace_comes_from_the_cache_and_is_equal(tracer, excerpt, monkeypatch) -> None:
     blocks = [Block.of(Settings())]
     first = tracer.complete(excerpt, tracer.trace(excerpt, phases=2), blocks)
@@ -84,6 +85,7 @@ def test_a_damaged_cache_entry_is_computed_again(tracer, excerpt, damage, caplog
     np.testing.assert_array_equal(whole.probabilities, mended.probabilities)
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_in_a_cache_entry_stops_the_work(tracer, excerpt) -> None:
     (whole,) = tracer.vad(excerpt, "livekit", [0])
     (path,) = tracer.cache.folder.rglob("*.npz")
@@ -118,6 +120,7 @@ def test_a_phase_shifts_the_audio_within_a_window_and_nothing_else(excerpt) -> N
     np.testing.assert_array_equal(stream[128:-16_000], excerpt.user)
 
 
+@pytest.mark.slow
 def test_predictions_are_the_models_own_for_the_audio_in_the_buffer(tracer, excerpt) -> None:
     from livekit.local_inference import EOT
 
@@ -142,6 +145,7 @@ STT = Settings().replace(detector="stt", min_silence_duration=1.0, min_delay=0.0
 """The VAD hears on when the speech-to-text says that the user has ended."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["livekit", "silero"])
 def test_a_restart_is_what_the_model_says_from_there_on(tracer, excerpt, model, monkeypatch) -> None:
     settings = STT.replace(vad=model)
@@ -213,6 +217,7 @@ def test_one_bad_recording_does_not_stop_the_others(tmp_path, excerpt) -> None:
     assert good.name == "good"
 
 
+@pytest.mark.slow
 def test_known_words_tell_a_short_turn_from_a_backchannel(tmp_path: Path) -> None:
     recording = load_recording(find_recordings(SAMPLES)[0])
     truth = recording.labels
@@ -243,6 +248,7 @@ def labelled() -> Recording:
     return replace(recording, user=recording.user[:n], agent=recording.agent[:n], labels=labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["livekit", "silero"])
 def test_a_branch_is_traced_from_the_state_that_the_tape_has_led_to(tracer, labelled, model) -> None:
     """The detector of a session on tape-and-silence says the same, window by window."""
@@ -256,6 +262,7 @@ def test_a_branch_is_traced_from_the_state_that_the_tape_has_led_to(tracer, labe
         np.testing.assert_allclose(whole.probabilities[fork : fork + len(own)], own, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("detector", ["v1-mini", "vad", "stt"])
 def test_commits_on_a_branch_are_those_of_a_whole_recording_of_tape_and_silence(
     tracer, labelled, detector
@@ -287,6 +294,7 @@ def test_branches_come_from_the_cache_and_are_equal(tracer, labelled, monkeypatc
     np.testing.assert_array_equal(first.eot[0].keys, second.eot[0].keys)
 
 
+@pytest.mark.slow
 def test_a_long_max_delay_makes_the_caller_wait_for_longer(tmp_path) -> None:
     blocks = [Block.of(Settings().replace(detector="vad", max_delay=max_delay)) for max_delay in (2.5, 7.0)]
     (traced,) = trace_recordings(
@@ -305,6 +313,7 @@ def test_takes_are_phases_heard_over_several_paths_or_all_over_one() -> None:
     assert takes_of(2, "opus") == [Take(0, "opus"), Take(256, "opus")]
 
 
+@pytest.mark.slow
 def test_each_take_is_traced_as_it_is_heard_at_its_phase(tracer, labelled) -> None:
     traced = tracer.complete(labelled, tracer.trace(labelled, 4, ["livekit"]), [Block.of(Settings())])
     assert [(one.phase_samples, one.path) for one in traced.vad["livekit"]] == takes_of(4)

@@ -61,6 +61,7 @@ def test_streams_traced_together_equal_streams_traced_alone(model: str) -> None:
         np.testing.assert_allclose(speech_probabilities(model, [stream])[0], probabilities, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", VAD_MODELS)
 def test_continuations_are_heard_from_the_state_that_their_stream_has_led_to(model: str) -> None:
     """Many at once, some at the very beginning, equal a model that hears each from the start."""

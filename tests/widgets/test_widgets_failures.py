@@ -17,6 +17,8 @@ from widget_page import served
 import lab_utils as lab
 from lab_utils.core.settings import EndpointingSettings, Settings
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("02_lost_parcel", "01_table_booking")
 GRID = {"detector": ["v1-mini"], "min_delay": [0.5], "max_delay": [2.5, 3.0]}
 
@@ -129,7 +131,6 @@ def page(browser: lab.FailureBrowser, tmp_path: Path) -> Iterator[Any]:
 
 
 @pytest.mark.browser
-@pytest.mark.slow
 @pytest.mark.skipif(shutil.which(CHROMIUM) is None, reason=f"no Chromium at {CHROMIUM}; install it")
 def test_in_the_browser_it_is_sorted_filtered_and_heard(page: Any, browser: lab.FailureBrowser) -> None:
     rows = page.locator("tbody tr")

@@ -36,6 +36,7 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
         assert "url(" not in sheet.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
 def test_what_needs_no_browser() -> None:
     """The model of the timeline has no dependencies: Node alone runs its tests."""

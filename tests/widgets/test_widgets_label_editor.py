@@ -15,6 +15,8 @@ from lab_utils.core.labels import Ipu, Label, Labels
 from lab_utils.recordings.labels.file import read_label_file, read_labels
 from lab_utils.widgets.label_editor import LabelEditor, changes_of
 
+pytestmark = pytest.mark.slow
+
 NAME = "02_lost_parcel"
 NOW = dt.datetime(2026, 5, 4, 10, 30, tzinfo=dt.UTC)
 LABELS = Labels(

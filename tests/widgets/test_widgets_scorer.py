@@ -52,6 +52,7 @@ def test_recordings_with_a_false_boundary_are_those_whose_commits_have_one(min_d
     assert len(slow) == {0.2: 3, 0.62: 3, 1.0: 2, 3.0: 0}[min_delay]
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_guessed_then_computed_recording_by_recording():
     mine = Scorer(Corpus.of(recordings(4)), by_detector)
     exact = Corpus.of([by_detector(0, recording, OTHER) for recording in recordings(4)])
@@ -64,6 +65,7 @@ def test_what_is_missing_is_guessed_then_computed_recording_by_recording():
     pd.testing.assert_frame_equal(scored.figures, score_one(exact, OTHER)[["value", "n"]])
 
 
+@pytest.mark.slow
 def test_a_restart_that_is_missing_is_guessed_then_computed():
     settings = Settings().replace(detector="stt", min_silence_duration=0.9, min_delay=0.2)
     mine = Scorer(Corpus.of(recordings()), by_detector)

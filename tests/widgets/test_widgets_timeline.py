@@ -19,6 +19,8 @@ from lab_utils.widgets import timeline as module
 from lab_utils.widgets.timeline import Timeline, encoded
 from lab_utils.widgets.timeline_data import MOST_PEAKS, peaks, spectrogram
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = SAMPLES / "02_lost_parcel.flac"
 
 

@@ -100,12 +100,14 @@ def seen(tuner: Tuner) -> tuple[str, bytes, bytes]:
     return tuner.numbers.value, bytes(tuner.tradeoff.value), bytes(tuner.timeline.value)
 
 
+@pytest.mark.slow
 def test_it_opens_at_the_start_with_everything_drawn(tuner: Tuner):
     assert tuner.settings == Settings()
     assert all(picture.startswith(b"\x89PNG") for picture in seen(tuner)[1:])
     assert "false boundaries per hold" in tuner.numbers.value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -123,6 +125,7 @@ def test_a_control_moves_numbers_and_pictures(tuner: Tuner, name: str, value: ob
     assert all(new != old for new, old in zip(seen(tuner), before, strict=True))
 
 
+@pytest.mark.slow
 def test_numbers_are_those_of_the_setting(tuner: Tuner):
     tuner.controls.knobs["min_delay"].value = 0.5
     figures = score_one(tuner.scorer.corpus, tuner.settings)
@@ -131,6 +134,7 @@ def test_numbers_are_those_of_the_setting(tuner: Tuner):
     assert f">{latency_s:.2f} s<" in tuner.numbers.value
 
 
+@pytest.mark.slow
 def test_the_impossible_is_explained_and_pictures_stay(tuner: Tuner):
     before = seen(tuner)
     tuner.controls.knobs["max_delay"].value = 0.1
@@ -140,6 +144,7 @@ def test_the_impossible_is_explained_and_pictures_stay(tuner: Tuner):
     assert "Not possible" not in tuner.status.value
 
 
+@pytest.mark.slow
 def test_undo_brings_the_same_pictures_back(tuner: Tuner):
     before = seen(tuner)
     tuner.controls.knobs["min_delay"].value = 0.5
@@ -147,12 +152,14 @@ def test_undo_brings_the_same_pictures_back(tuner: Tuner):
     assert seen(tuner) == before
 
 
+@pytest.mark.slow
 def test_without_a_loop_missing_predictions_are_computed_at_once(tuner: Tuner):
     tuner.controls.knobs["min_delay"].value = untraced(tuner)[0]
     assert tuner.scorer.score(tuner.settings).exact
     assert "Approximate" not in tuner.status.value
 
 
+@pytest.mark.slow
 def test_with_a_loop_a_guess_is_shown_and_then_made_good():
     loop = Loop()
     tuner = make(complete=by_detector, later=loop)
@@ -166,6 +173,7 @@ def test_with_a_loop_a_guess_is_shown_and_then_made_good():
     assert tuner.scorer.score(tuner.settings).exact
 
 
+@pytest.mark.slow
 def test_a_move_cancels_what_was_waiting():
     loop = Loop()
     tuner = make(complete=by_detector, later=loop)
@@ -176,6 +184,7 @@ def test_a_move_cancels_what_was_waiting():
     assert not loop.waiting
 
 
+@pytest.mark.slow
 def test_settle_does_not_wait_for_the_loop():
     loop = Loop()
     tuner = make(complete=by_detector, later=loop)
@@ -185,6 +194,7 @@ def test_settle_does_not_wait_for_the_loop():
     assert tuner.scorer.score(tuner.settings).exact
 
 
+@pytest.mark.slow
 def test_audio_that_is_gone_is_reported():
     def gone(number: int, traced: Traced, settings: Settings) -> Traced:
         raise FileNotFoundError("call.wav: no such file")
@@ -194,12 +204,14 @@ def test_audio_that_is_gone_is_reported():
     assert "call.wav: no such file" in tuner.status.value
 
 
+@pytest.mark.slow
 def test_without_a_way_to_complete_it_says_so():
     tuner = make()
     tuner.controls.knobs["min_delay"].value = untraced(tuner)[0]
     assert "not in the traces" in tuner.status.value
 
 
+@pytest.mark.slow
 def test_failures_are_listed_shown_and_played(tuner: Tuner):
     frame = tuner._commits
     false = frame[frame["false_boundary"]]
@@ -218,6 +230,7 @@ def test_failures_are_listed_shown_and_played(tuner: Tuner):
     assert tuner.audio.autoplay
 
 
+@pytest.mark.slow
 def test_without_a_failure_the_next_recording_with_one_is_named(tuner: Tuner):
     tuner.controls.set(Settings().replace(detector="vad", min_delay=3.0, max_delay=3.0))
     assert tuner.failures.options == ()
@@ -231,6 +244,7 @@ def test_without_a_failure_the_next_recording_with_one_is_named(tuner: Tuner):
     assert tuner._where_next() == "The next with one: call 0"
 
 
+@pytest.mark.slow
 def test_another_recording_has_its_own_picture_and_failures(tuner: Tuner):
     before = tuner.timeline.value
     tuner.recording.value = 1
@@ -241,6 +255,7 @@ def test_another_recording_has_its_own_picture_and_failures(tuner: Tuner):
     assert tuner.timeline.value == before
 
 
+@pytest.mark.slow
 def test_zoom_and_show_all(tuner: Tuner):
     before = tuner.timeline.value
     tuner.span.value = (1.0, 4.0)
@@ -249,6 +264,7 @@ def test_zoom_and_show_all(tuner: Tuner):
     assert tuner.timeline.value == before
 
 
+@pytest.mark.slow
 def test_presets_and_what_has_no_control():
     odd = Settings().replace(activation_threshold=0.6)
     tuner = make(complete=by_detector, presets={"Odd": odd})
@@ -264,6 +280,7 @@ def test_an_excerpt_is_clipped_to_the_recording():
     np.testing.assert_array_equal(samples[:, 1], recording.agent[: SAMPLE_RATE_HZ // 2])
 
 
+@pytest.mark.slow
 def test_numbers_show_a_dash_for_no_figure_and_each_n(tuner: Tuner):
     figures = score_one(tuner.scorer.corpus, Settings())
     other = figures.copy()

@@ -41,6 +41,7 @@ def test_each_session_is_heard_under_its_escaped_name():
         sessions(BREAKS).listen("x", (0.0, 1.0))
 
 
+@pytest.mark.slow
 def test_the_conversation_is_told_reply_by_reply_and_drawn():
     one = sessions(BREAKS)
     assert "<table" in one.replies("<0>")._repr_html_()

@@ -17,6 +17,8 @@ from lab_utils.recordings.find import find_recordings, load_recording
 from lab_utils.turns import tracing
 from lab_utils.workflows.conditions import COLUMNS, score_conditions
 
+pytestmark = pytest.mark.slow
+
 NOISE = ChannelCondition(noise="pink", snr_db=10.0)
 SETTINGS = {
     "defaults": Settings(),

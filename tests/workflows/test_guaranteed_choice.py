@@ -27,6 +27,7 @@ def studied(calls: int) -> tuple[Corpus, Sweep]:
     return corpus, sweep(corpus, table, quiet=True)
 
 
+@pytest.mark.slow
 def test_a_certified_choice_stands_in_the_profile_in_words():
     corpus, result = studied(30)
     choice = choose_settings(corpus, result, BUDGET, USUAL_CONDITIONS, guarantee=0.9)

@@ -18,6 +18,8 @@ from lab_utils.cli import app
 from lab_utils.workflows.report import report_page, verdict, worst_failures
 from lab_utils.workflows.study.failures import Failure, failures_of
 
+pytestmark = pytest.mark.slow
+
 GRID = {"detector": ["vad", "v1-mini"], "min_delay": [0.3, 0.8], "max_delay": [1.6, 2.5]}
 ODD = "<b>call & co</b>"
 

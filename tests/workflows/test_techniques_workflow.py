@@ -20,6 +20,8 @@ from lab_utils.session.providers.files import load_providers
 from lab_utils.workflows.pictures import plot_providers
 from lab_utils.workflows.techniques import TechniqueStudy, describe_techniques
 
+pytestmark = pytest.mark.slow
+
 AGENTS = ["none of the twelve", "LiveKit's default", "all twelve"]
 
 
@@ -103,7 +105,6 @@ def test_each_technique_and_each_claim_has_its_row(study):
     assert claims["verdict"].str.startswith(("holds", "doesn't hold here")).all()
 
 
-@pytest.mark.slow
 def test_pictures_are_drawn_and_saved(study, tmp_path):
     for picture in (study.plot_savings("after_commit_s"), plot_providers("guide")):
         assert picture.png().startswith(b"\x89PNG")
@@ -113,7 +114,6 @@ def test_pictures_are_drawn_and_saved(study, tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
 
 
-@pytest.mark.slow
 def test_one_call_is_heard_under_both_agents(study, monkeypatch, tmp_path):
     monkeypatch.setenv("LAB_CACHE", os.environ.get("LAB_CACHE") or str(tmp_path))
     pair = study.sessions(SAMPLES, number=2)

@@ -124,6 +124,7 @@ def test_after_a_kill_only_what_is_missing_is_done(calls, tmp_path, monkeypatch)
     assert "evening," in [word.text for word in results[0].words]
 
 
+@pytest.mark.slow
 def test_one_bad_file_does_not_stop_the_others_in_workers(calls, tmp_path) -> None:
     (calls / "call1.wav").write_bytes(b"RIFF")
     found = find_recordings(calls)
@@ -225,6 +226,7 @@ def lab(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["transcribe", *map(str, arguments), "--jobs", "1"])
 
 
+@pytest.mark.slow
 def test_the_command_writes_label_files_and_says_what_it_skipped(calls, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(transcribing, "transcribe_channel", fake)
     (calls / "call1.wav").write_bytes(b"RIFF")
