@@ -68,11 +68,14 @@ class Corpus:
     """The labels of each recording as intervals."""
     agents: tuple[Floats, ...]
     """The agent's turns of each recording, shape=(n, 2)."""
+    longest_wait_s: tuple[float, ...]
+    """How long the caller waits on the shortest branch of each recording; infinite without branches."""
 
     @classmethod
     def of(cls, recordings: Sequence[Traced]) -> Corpus:
         labelled = tuple(labelled_pauses(r.labels, r.tail_s) for r in recordings)
-        return cls(tuple(recordings), labelled, tuple(agent_turns(r.labels) for r in recordings))
+        agents = tuple(agent_turns(r.labels) for r in recordings)
+        return cls(tuple(recordings), labelled, agents, tuple(_longest_wait_s(r) for r in recordings))
 
     def pauses(self, vad: VadSettings, frame_duration: float) -> list[list[Rows]]:
         """The VAD's pauses of each recording and phase, and of the branches there."""
@@ -109,16 +112,13 @@ class Corpus:
 
     def check_waits(self, wait_s: float) -> None:
         """Raise ValueError if the recordings were traced for shorter waits than this."""
-        for recording in self.recordings:
-            ends_s = [turn.end_s for turn in user_turns(recording.labels)]
-            for branch in recording.branches:
-                traced_s = branch.until_s - ends_s[branch.turn]
-                if traced_s < wait_s:
-                    raise ValueError(
-                        f"{recording.path}: was traced for waits of {traced_s:.1f} s, but "
-                        f"a max_delay of {wait_s - WAIT_AFTER_MAX_DELAY_S:g} s needs {wait_s:g} s; "
-                        "trace it with a grid that has such a max_delay"
-                    )
+        for recording, traced_s in zip(self.recordings, self.longest_wait_s, strict=True):
+            if traced_s < wait_s:
+                raise ValueError(
+                    f"{recording.path}: was traced for waits of {traced_s:.1f} s, but "
+                    f"a max_delay of {wait_s - WAIT_AFTER_MAX_DELAY_S:g} s needs {wait_s:g} s; "
+                    "trace it with a grid that has such a max_delay"
+                )
 
     def summary(
         self, counts: Sequence[Sequence[SettingCounts]], only: Sequence[int] | None = None
@@ -130,6 +130,11 @@ class Corpus:
         found = summarize([t for t, _ in flat], [m for _, m in flat]) | {"coin_flips": flips}
         takes = max(1, len(flat)) / max(1, len(chosen))
         return found | {"commits_in_no_label": found["commits_in_no_label"] / takes}
+
+
+def _longest_wait_s(recording: Traced) -> float:
+    ends_s = [turn.end_s for turn in user_turns(recording.labels)]
+    return min((branch.until_s - ends_s[branch.turn] for branch in recording.branches), default=np.inf)
 
 
 @dataclass(frozen=True)
