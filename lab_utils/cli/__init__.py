@@ -27,6 +27,7 @@ from . import (
     verify,
 )
 from .common import app
+from .workbench import tune
 
 __all__ = [
     "app",
@@ -43,5 +44,6 @@ __all__ = [
     "sweep",
     "techniques",
     "transcribe",
+    "tune",
     "verify",
 ]

@@ -58,6 +58,11 @@ class FailureBrowser(w.VBox):
             self.table.failures = [asdict(one) for one in self.failures]
         self.children = [self.table]
 
+    def follow(self, settings: Settings) -> None:
+        """As `show`, but what is chosen stays as long as the setting does."""
+        if settings != self._settings:
+            self.show(settings)
+
     @property
     def timeline(self) -> Timeline | None:
         """The timeline of the chosen failure's call."""

@@ -32,6 +32,8 @@ SPLIT_S = 0.1
 """A pause is split by so much speech: two pauses with nothing between would be one."""
 NEW_S = 0.3
 """Length of a label that is added."""
+AROUND_S = 4.0
+"""So much is shown before and after a moment."""
 KINDS: tuple[LabelKind, ...] = get_args(LabelKind)
 
 
@@ -42,6 +44,8 @@ def _now() -> dt.datetime:
 class LabelEditor(Timeline):
     """A timeline whose labels can be corrected; every correction is in the label file at once."""
 
+    who: str
+    """Kept with every edit."""
     editable = t.Bool(True).tag(sync=True)
     can_redo = t.Bool(False).tag(sync=True)
     order = t.List(t.Int()).tag(sync=True)
@@ -62,9 +66,18 @@ class LabelEditor(Timeline):
         traced = tracer.trace_session(recording, settings)
         none = pd.DataFrame({"commit_s": [], "cause": [], "false_boundary": [], "probability": []})
         super().__init__(recording, timeline_data(recording, traced, none, settings))
-        self._file, self._who, self._now = file.file, who, now
+        self.who = who
+        self._file, self._now = file.file, now
         self._undone: list[list[Change]] = []
         self._show_labels(file.labels)
+
+    def go_to(self, at_s: float, text: str = "") -> None:
+        """Bring a moment into view, and choose the label that it lies in, if there is one."""
+        here = [one for one in self.labels if one["start_s"] <= at_s <= one["end_s"]]
+        with self.hold_sync():
+            if here:
+                self.selected = min(here, key=lambda one: one["end_s"] - one["start_s"])["number"]
+            self.show(max(0.0, at_s - AROUND_S), at_s + AROUND_S, at_s, text)
 
     def _answer(self, widget: Any, content: dict[str, Any], buffers: list[bytes]) -> None:
         if content.get("kind") != "edit":
@@ -81,7 +94,7 @@ class LabelEditor(Timeline):
         """The labels after what the browser asked for; it is in the file."""
         what = content["what"]
         if what == "undo":
-            labels, entry = undo_edit(self._file, self._who, self._now())
+            labels, entry = undo_edit(self._file, self.who, self._now())
             again = [Change(_label(one.before), _label(one.after), one.why) for one in entry.changes]
             self._undone.append(again)
             return labels
@@ -89,11 +102,11 @@ class LabelEditor(Timeline):
             if not self._undone:
                 raise ValueError("nothing was undone since the last edit")
             changes = self._undone[-1]
-            labels = edit_labels(self._file, changes, self._who, self._now())
+            labels = edit_labels(self._file, changes, self.who, self._now())
             self._undone.pop()
             return labels
         changes = changes_of(self._known(), what, content)
-        labels = edit_labels(self._file, changes, self._who, self._now(), estimated=self._known())
+        labels = edit_labels(self._file, changes, self.who, self._now(), estimated=self._known())
         self._undone.clear()
         return labels
 
