@@ -245,9 +245,11 @@ def test_logs_are_the_same_to_the_byte_whatever_runs_them(tmp_path: Path) -> Non
 # --- interrupted ----------------------------------------------------------------------------------
 
 ENDLESS = """
+    import signal
     import sys
     from dataclasses import replace
     from pathlib import Path
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in a shell's background ignore it
     sys.path[:0] = [TESTS, str(Path(TESTS).parent)]
     from calls import one_question
     from lab_utils.core.settings import Settings
