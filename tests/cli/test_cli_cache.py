@@ -38,6 +38,7 @@ def cache(call: Path, tmp_path: Path) -> TraceCache:
     return cache
 
 
+@pytest.mark.slow
 def test_status_and_verify_tell_what_there_is(cache: TraceCache) -> None:
     answer = json.loads(lab("cache", "status", "--cache", cache.folder, "--json").stdout)
     assert (answer["entries"], answer["recordings"]) == (3, 2)
@@ -50,6 +51,7 @@ def test_status_and_verify_tell_what_there_is(cache: TraceCache) -> None:
     assert "2 entries are intact, 1 are not" in result.stdout
 
 
+@pytest.mark.slow
 def test_prune_removes_damaged_entries_and_what_is_too_much(cache: TraceCache) -> None:
     next(cache.entries()).write_bytes(b"x")
     assert "1 entries removed" in lab("cache", "prune", "--cache", cache.folder).stdout

@@ -34,6 +34,7 @@ def test_reports_become_a_profile_and_a_plot(tmp_path: Path) -> None:
     assert sorted(path.name for path in out.parent.iterdir()) == ["fit.png", "mine.yaml"]
 
 
+@pytest.mark.slow
 def test_the_table_names_stages_intervals_and_the_base(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

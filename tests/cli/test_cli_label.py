@@ -97,6 +97,7 @@ def test_undo_puts_back_what_was_there_and_says_so_in_the_history(labelled):
     assert "has no edit to undo" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_label_is_added_and_moved(labelled):
     file = labelled.with_name("01_table_booking.labels.json")
     condition = read_label_file(file).condition

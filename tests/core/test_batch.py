@@ -46,6 +46,7 @@ def brief(outcome: object) -> object:
     return outcome.value[0] if isinstance(outcome, Done) else type(outcome)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_outcomes_come_in_order_whatever_becomes_of_the_others(way: str) -> None:
     items = [1, "bad", 2, "wrong", "awkward", 3]

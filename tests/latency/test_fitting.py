@@ -23,6 +23,7 @@ BASE = load_providers("guide")
 TODAY = datetime.date(2026, 11, 26)
 
 
+@pytest.mark.slow
 def test_the_intervals_hold_the_truth_as_often_as_they_say() -> None:
     p50_s, sigma, runs = 0.6, 0.7, 400
     p95_s = p50_s * math.exp(Z95 * sigma)
@@ -42,6 +43,7 @@ def test_many_figures_give_the_parameters_back(p50_s: float, sigma: float, seed:
     assert fitted.log_normal
 
 
+@pytest.mark.slow
 def test_log_normal_figures_pass_19_times_in_20_and_others_do_not() -> None:
     passed = [fit_stage("x", log_normal(60, 0.5, 0.5, seed)) for seed in range(300)]
     assert np.mean([one.ks <= one.ks_limit for one in passed]) == pytest.approx(0.95, abs=0.035)

@@ -117,6 +117,7 @@ class TestTradeoff:
         artists = plots.tradeoff(ax, part, [0, 1], defaults=figures(0.3, 0.6)).artists
         assert len(artists.baseline.get_xydata()) == 0
 
+    @pytest.mark.slow
     def test_a_composer_makes_a_figure_that_pyplot_does_not_know(self):
         backend = matplotlib.rcParams._get_backend_or_none()
         figure = plots.tradeoff_figure(table(), [2, 3], defaults=figures(0.3, 0.6))
@@ -136,6 +137,7 @@ class TestLiveTradeoff:
         assert first != second
         assert live.png(figures(0.2, 0.8)) == first
 
+    @pytest.mark.slow
     def test_out_of_sight_is_shown_at_the_edge(self):
         live = self.live()
         live.png(figures(0.2, 9.0))
@@ -257,6 +259,7 @@ class TestTimeline:
 
 
 class TestLiveTimeline:
+    @pytest.mark.slow
     def test_pictures_follow_the_commits_and_leave_nothing_behind(self):
         live = plots.LiveTimeline(recording(), traced(), SETTINGS)
         before = len(live.axes[0].get_children())

@@ -69,6 +69,7 @@ def test_the_words_say_kind_length_confidence_and_reason():
     assert plots.label_words(Figure().subplots(), edited).artists.confidence.get_text() == "corrected by hand"
 
 
+@pytest.mark.slow
 def test_rows_share_the_scale_of_the_longest_label_and_dollars_are_no_formula():
     figure = plots.label_page(CALL, LABELS, [HOLD, SHIFT])
     strips = figure.axes[::2]

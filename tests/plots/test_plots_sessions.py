@@ -227,6 +227,7 @@ class TestSessionFigure:
         assert "commit: STT" not in shown
         assert texts(plots.session_figure(session_of([], 5.0))) == []
 
+    @pytest.mark.slow
     def test_it_touches_no_backend(self):
         backend = matplotlib.rcParams._get_backend_or_none()
         assert plots.png(plots.session_figure(LOG))[:4] == b"\x89PNG"
@@ -318,6 +319,7 @@ class TestStageBars:
         assert artists.texts[0].get_text() == "1.30 (not reported: LLM)"
         assert artists.stages[VISIBLE.index("llm_node_ttft")] is None
 
+    @pytest.mark.slow
     def test_none_or_many_replies(self):
         ax, artists, _ = self.bars(session_of([], 5.0))
         assert artists.p50 is None

@@ -150,6 +150,7 @@ def test_a_bad_file_is_refused_in_one_line_with_finding_and_remedy(tmp_path, kin
         assert "; " in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [0.3, 0.5, 0.95])
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
 def test_a_cut_off_file_is_refused(tmp_path, suffix, keep):

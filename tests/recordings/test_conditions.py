@@ -50,6 +50,7 @@ def added(recording: Recording, condition: ChannelCondition, seed: int = 0) -> n
     return (degrade(recording, condition, seed).user.astype(float) - recording.user) / 32_768
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("snr_db", [0.0, 10.0, 20.0])
 def test_the_snr_is_what_was_asked_for(kind, snr_db):
@@ -108,6 +109,7 @@ def test_a_telephone_passes_300_to_3400_hz():
         assert least_db <= gain_db <= most_db, tone_hz
 
 
+@pytest.mark.slow
 def test_a_telephone_does_not_move_speech_in_time():
     recording = call()
     heard = degrade(recording, ChannelCondition(telephone=True))

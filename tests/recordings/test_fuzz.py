@@ -7,6 +7,7 @@ from fuzz_json import mutated
 from fuzz_targets import TARGETS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_the_documented_error_comes_out_or_none(tmp_path, name):
     target = TARGETS[name]

@@ -84,6 +84,7 @@ def repeated(calls: list[PerRecording], times: np.ndarray) -> list[PerRecording]
     return [one for one, n in zip(calls, times.astype(int).tolist(), strict=True) for _ in range(n)]
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.integers(2, 5))
 def test_a_weighted_figure_is_that_of_recordings_repeated(seed, recordings):
     scored = study(seed, recordings)

@@ -88,6 +88,7 @@ def test_a_branch_hears_the_told_finals_of_what_was_said_before_it() -> None:
         assert np.isclose(commits.time_s, ends_s[turn] + 2.9).any()
 
 
+@pytest.mark.slow
 def test_a_sweep_scores_each_recording_in_its_own_language() -> None:
     values = [0.3, {"en": 0.65, "de": 0.1}, 0.36]
     table, impossible = grid.expand({"unlikely_threshold": values, "min_delay": [0.3, 0.6]})
@@ -137,6 +138,7 @@ def test_a_recording_tells_its_language_and_finals() -> None:
     assert Recording("a", "a.wav", silence, None, "0").language == ""
 
 
+@pytest.mark.slow
 def test_a_table_with_thresholds_by_language_is_stored_and_read_again(tmp_path) -> None:
     table, _ = grid.expand(
         {"unlikely_threshold": [0.3, {"de": 0.4, "en": 0.5}], "detector": ["vad", "v1-mini"]}

@@ -48,6 +48,7 @@ def test_what_a_session_tells_of_its_settings_is_taken_and_the_rest_is_listed():
     assert own_settings({"min_endpointing_delay": 900.0}, turns_with(0.7)) is None, "milliseconds, perhaps"
 
 
+@pytest.mark.slow
 def test_each_session_is_scored_under_its_own_settings():
     other = {"min_endpointing_delay": 0.2, "max_endpointing_delay": 0.5}
     corpus = Corpus.of([call(0, TOLD), call(1, other), call(2, {})])
@@ -65,6 +66,7 @@ def test_each_session_is_scored_under_its_own_settings():
     assert as_recorded(Corpus.of([corpus.recordings[0]]), CONDITIONS).title == "as recorded"
 
 
+@pytest.mark.slow
 def test_it_is_a_column_beside_livekits_defaults_and_stands_in_the_evidence():
     corpus = Corpus.of([call(0, TOLD), call(1, TOLD)])
     table, _ = grid.expand({"min_delay": [0.3, 0.6]})

@@ -134,6 +134,7 @@ def test_predictions_are_the_models_own_for_the_audio_in_the_buffer(tracer, exce
             assert model.predict(np.ascontiguousarray(stream[start:end])) == pytest.approx(p, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_completed_trace_serves_the_replay_and_a_bare_one_says_what_is_missing(tracer, excerpt) -> None:
     bare = tracer.trace(excerpt, phases=1)
     with pytest.raises(MissingPredictions):

@@ -42,6 +42,7 @@ async def probabilities_livekit_reports(vad: lk_vad.VAD, pcm: np.ndarray) -> lis
     return [event.probability for event in events if event.type == lk_vad.VADEventType.INFERENCE_DONE]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", VAD_MODELS)
 def test_a_trace_holds_the_very_probabilities_the_livekit_vad_reports(model: str) -> None:
     pcm = noisy_speechlike(4.0, seed=1)
