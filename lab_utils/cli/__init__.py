@@ -27,12 +27,13 @@ from . import (
     verify,
 )
 from .common import app
-from .workbench import tune
+from .workbench import doctor, tune
 
 __all__ = [
     "app",
     "cache",
     "demo",
+    "doctor",
     "export",
     "fetch",
     "fit",

@@ -1,0 +1,5 @@
+"""What of a machine the lab needs, what it has, and what to do about the difference."""
+
+from .checks import Check, State, examine
+
+__all__ = ["Check", "State", "examine"]
