@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .turns.profile import save_profile as save_profile
     from .widgets.failures import FailureBrowser as FailureBrowser
     from .widgets.label_editor import label_editor as label_editor
+    from .widgets.session_panel import SessionPanel as SessionPanel
     from .widgets.study_tuner import StudyTuner as Tuner
     from .widgets.timeline import timeline as timeline
     from .workflows.compare import Sessions as Sessions
@@ -68,6 +69,7 @@ _HOMES = {
     "Profile": ("turns.profile", "Profile"),
     "Recording": ("core.recording", "Recording"),
     "SessionLog": ("core.session_log", "SessionLog"),
+    "SessionPanel": ("widgets.session_panel", "SessionPanel"),
     "Sessions": ("workflows.compare", "Sessions"),
     "Settings": ("core.settings", "Settings"),
     "Study": ("workflows.study", "Study"),
@@ -102,6 +104,7 @@ __all__ = [
     "Profile",
     "Recording",
     "SessionLog",
+    "SessionPanel",
     "Sessions",
     "Settings",
     "Study",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import faulthandler
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
 from contextlib import closing
 from functools import partial
@@ -146,6 +147,7 @@ def in_workers(
     unit: str = "recording",
     quiet: bool = False,
     memory_gb: float = MEMORY_GB,
+    cancel: threading.Event | None = None,
 ) -> Generator[Result | Exception]:
     """`function(*arguments)` for each tuple, in processes with a virtual clock; results in order.
 
@@ -155,9 +157,9 @@ def in_workers(
 
     If a call raises, its exception is yielded in place of a result; if it ended its process, a WorkerDied is.
     Closing the generator early stops the workers. With `real_time` the processes keep the real clock. `task`,
-    `unit`: texts of the progress bar.
+    `unit`: texts of the progress bar. `cancel`: set by another thread, it ends the calls under way.
     """
-    with Watch(memory_gb) as watch:
+    with Watch(memory_gb, cancel) as watch:
         outcomes = run_batch(
             partial(_watched, function, watch.folder),
             _numbered(arguments),

@@ -38,6 +38,8 @@ class Cell:
     configuration: str
     techniques: Techniques
     seed: int
+    agent: str = ""
+    """Your own agent ("module:Class") in place of the scripted one; it has the session's techniques only."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ from ...session.scripted.stt import ScriptedSTT
 from ...session.scripted.stt_plan import SttTiming, has_placeholders, words_of
 from ...session.scripted.tts import ScriptedTTS
 from ...session.scripted.voices import speak
+from ...session.user_parts import load_parts
 from ...session.workers import run_watched
 from ...turns.tracing import TraceCache, Tracer
 from ..techniques.agent import AgentParts, StackedAgent
@@ -99,10 +100,22 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def session(plan: Plan, cell: Cell) -> tuple[Recording, SessionLog]:
-    """The recording with lengthened pauses that a cell uses, and its session with audio."""
+def session(plan: Plan, cell: Cell) -> tuple[Recording, SessionLog, dict[str, int | float]]:
+    """The recording with lengthened pauses that a cell uses, its session with audio, and what it used.
+
+    Raises BadPart for an agent of one's own that can't be loaded.
+    """
     parts = _Parts(plan, cell)
-    return parts.recording, run_watched(replace(parts.job(), keep_audio=True))
+    job = replace(parts.job(), keep_audio=True)
+    if cell.agent:
+        job = replace(job, agent=load_parts({"agent": cell.agent})["agent"])
+    log = run_watched(job)
+    notes = () if cell.agent else parts.agent.notes
+    return (
+        parts.recording,
+        log,
+        usage_and_cost(plan.providers, parts.large, parts.small, parts.tts, parts.tool, notes),
+    )
 
 
 def traced(plan: Plan, files: RecordingFiles) -> Prepared:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 
 from ...core.recording import Recording
 from ...core.session_log import SessionLog
@@ -13,6 +16,17 @@ from ..techniques.choice import Techniques
 from .cells import Cell, Plan
 
 
+@dataclass(frozen=True)
+class AgentRun:
+    """One session of a call, with its audio."""
+
+    recording: Recording
+    """With the pauses that the session heard (`lengthened_pauses`)."""
+    log: SessionLog
+    usage: Mapping[str, int | float]
+    """What was used and what that costs (`costs.usage_and_cost`)."""
+
+
 def side_by_side(
     plan: Plan, files: RecordingFiles, agents: Mapping[str, Techniques], *, seed: int = 0, jobs: int = 2
 ) -> SessionSet:
@@ -20,20 +34,34 @@ def side_by_side(
 
     Raises the error of a session that could not be run at all.
     """
-    cells = [Cell(files, name, techniques, seed) for name, techniques in agents.items()]
-    logs: dict[str, SessionLog] = {}
-    recording: Recording | None = None
-    answers = in_workers(_session, ((plan, cell) for cell in cells), min(jobs, max(1, len(cells))))
-    for name, answer in zip(agents, answers, strict=True):
-        if isinstance(answer, Exception):
-            raise answer
-        recording, logs[name] = answer
-    if recording is None:
+    if not agents:
         raise ValueError("no agents to run; expected a name and Techniques for each")
-    return SessionSet(recording, logs, {})
+    cells = [(plan, Cell(files, name, techniques, seed)) for name, techniques in agents.items()]
+    runs = dict(zip(agents, run_cells(cells, jobs=jobs, quiet=False), strict=True))
+    return SessionSet(next(iter(runs.values())).recording, {name: run.log for name, run in runs.items()}, {})
 
 
-def _session(plan: Plan, cell: Cell) -> tuple[Recording, SessionLog]:
+def run_cells(
+    cells: Sequence[tuple[Plan, Cell]],
+    *,
+    jobs: int = 2,
+    quiet: bool = True,
+    cancel: threading.Event | None = None,
+) -> Iterator[AgentRun]:
+    """Run cells in worker processes; their sessions in order, each as soon as it and those before are done.
+
+    `cancel`: set by another thread, it ends the sessions under way, and this with the error of the first.
+    Raises the error of a session that could not be run at all.
+    """
+    answers = in_workers(_session, cells, min(jobs, max(1, len(cells))), quiet=quiet, cancel=cancel)
+    with closing(answers):
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+            yield answer
+
+
+def _session(plan: Plan, cell: Cell) -> AgentRun:
     from .measure import session  # LiveKit must be imported after the worker's clock is installed
 
-    return session(plan, cell)
+    return AgentRun(*session(plan, cell))

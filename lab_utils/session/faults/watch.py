@@ -33,6 +33,7 @@ POLL_S = 0.2
 LOOKS_PER_FAMILY = 5
 MEMORY_GB = 4.0
 """A worker is ended if it and the processes that it has started take more resident memory than this."""
+CANCELLED = "it was cancelled"
 OUTPUT_BYTES = 20_000
 """At most so much of what an agent prints during a recording is passed on."""
 _GROUPS = hasattr(os, "setpgid")
@@ -52,10 +53,11 @@ class _Task:
 class Watch:
     """The parent's side; use it in a `with`."""
 
-    def __init__(self, memory_gb: float = MEMORY_GB) -> None:
+    def __init__(self, memory_gb: float = MEMORY_GB, cancel: threading.Event | None = None) -> None:
+        """`cancel`: once it is set, workers are ended with what they are working on."""
         if not memory_gb > 0:
             raise ValueError(f"the memory limit is {memory_gb} GB; expected more than 0")
-        self._memory_gb = memory_gb
+        self._memory_gb, self._cancel = memory_gb, cancel or threading.Event()
         self._reasons: dict[int, str] = {}
         self._left_out: dict[int, int] = {}
         self._seen: set[int] = set()
@@ -114,7 +116,9 @@ class Watch:
             path.unlink(missing_ok=True)
             _end_group(task.pid)
             return
-        if memory > self._memory_gb * 1e9:
+        if self._cancel.is_set():
+            reason = CANCELLED
+        elif memory > self._memory_gb * 1e9:
             reason = f"it took more than {self._memory_gb:g} GB of memory (--memory-limit)"
         elif task.until_s is not None and time.monotonic() > task.until_s:
             reason = f"it could not be stopped after {task.limit}"

@@ -12,6 +12,7 @@ from ...core.errors import machine_error_text
 from ...core.settings import Settings
 from ...workflows.study import Choice, Study
 from ..failures import FailureBrowser
+from ..session_panel import SessionPanel
 from ..study_tuner import StudyTuner
 from .label_panel import LabelPanel
 from .report_panel import ReportPanel
@@ -21,7 +22,7 @@ BUSY = "Loading …"
 
 
 class Workbench(w.VBox):
-    """Tuner, failures, labels, report and export of one study."""
+    """Tuner, failures, labels, sessions, report and export of one study."""
 
     def __init__(self, study: Study, choice: Choice, setup: Setup) -> None:
         self._study, self._choice, self._setup = study, choice, setup
@@ -32,6 +33,7 @@ class Workbench(w.VBox):
             "Tuner": self._make_tuner,
             "Failures": self._make_failures,
             "Labels": self._make_labels,
+            "Sessions": self._make_sessions,
             "Report and export": self._make_report,
         }
         self.tabs = w.Tab([w.VBox([w.HTML(BUSY)]) for _ in self._sections])
@@ -61,6 +63,8 @@ class Workbench(w.VBox):
             view = self._made[number]
             if isinstance(view, FailureBrowser):
                 view.follow(self.settings)
+            elif isinstance(view, SessionPanel):
+                view.offer("tuner", self.settings)
         except (ValueError, OSError) as error:  # a recording deleted or changed under the page, a full disk
             told = machine_error_text(error) if isinstance(error, OSError) else str(error)
             place.children = [w.HTML(f"<p role='alert'>{escape(told)}</p>")]
@@ -75,6 +79,10 @@ class Workbench(w.VBox):
 
     def _make_labels(self) -> w.Widget:
         return LabelPanel(self._study, self._setup.who, cache=self._cache)
+
+    def _make_sessions(self) -> w.Widget:
+        profiles = {"chosen setting": self._choice.settings}
+        return SessionPanel(self._study.files, profiles, jobs=self._setup.jobs, cache=self._cache)
 
     def _make_report(self) -> w.Widget:
         assert self._tuner is not None
