@@ -160,13 +160,14 @@ def predicted(missing: MissingPredictions) -> EotTrace:
 def restarted(recording: Traced, trace: VadTrace, missing: MissingRestarts) -> VadTrace:
     """The trace with the missing restarts, just as long as asked: what was said, with some other windows."""
     restarts = dict(trace.restarts)
+    phase = [one.phase_samples for one in recording.vad[trace.model]].index(trace.phase_samples)
     for numbered, n in zip(missing.origins, missing.windows, strict=True):
         number, origin = divmod(numbered, BRANCH_SAMPLES)
         heard = trace.probabilities
         for branch in recording.branches:
             if branch.turn == number - 1:
                 fork = (branch.from_sample + trace.phase_samples) // WINDOW_SAMPLES
-                heard = np.concatenate((heard[:fork], branch.vad[trace.model][0]))
+                heard = np.concatenate((heard[:fork], branch.vad[trace.model][phase]))
         whole = heard[origin // WINDOW_SAMPLES :].copy()
         rng = np.random.default_rng(origin)
         longest = 4000  # the same draws, however long the tape is

@@ -183,6 +183,16 @@ def test_an_estimate_may_say_again_what_was_refused_once_the_refusal_is_undone(p
     assert HOLD in update_labels(path, LABELS).labels
 
 
+def test_a_refusal_keeps_away_what_meets_it_and_is_of_its_kind_and_nothing_else(path):
+    """Not another hold, and not what another estimate calls the same silence."""
+    edit_labels(path, [Change(HOLD, None)], "Ada", NOON)
+    other_hold, other_kind = Label("hold", 3.4, 3.7), Label("cut_off", 2.0, 3.0)
+    ipus = (Ipu("user", 1.0, 2.0), Ipu("user", 3.0, 3.4), Ipu("user", 3.7, 4.0), Ipu("agent", 4.5, 8.0))
+    again = replace(LABELS, ipus=ipus, labels=(HOLD, other_hold, SHIFT))
+    assert update_labels(path, again).labels == (other_hold, SHIFT)
+    assert update_labels(path, replace(LABELS, labels=(other_kind, SHIFT))).labels == (other_kind, SHIFT)
+
+
 def test_texts_that_came_after_an_edit_outlive_its_undoing(path):
     edit_labels(path, [Change(None, Label("hold", 1.3, 1.6))], "Ada", NOON)
     content = read_label_file(path)

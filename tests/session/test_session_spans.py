@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from synthetic_sessions import Exchange, labels_of_session, session_of
 
+from lab_utils.core.labels import Ipu, Label, Labels
 from lab_utils.core.session_log import SessionEvent
 from lab_utils.session.metrics import activities, playouts, session_commits
 
@@ -76,6 +77,22 @@ class TestSessionCommits:
         assert frame["false_boundary"].tolist() == [True, False]
         assert frame["label"].tolist() == ["hold", "end_of_turn"]
         assert frame["latency_s"].iloc[1] == pytest.approx(0.68)
+
+    def test_each_commit_keeps_its_own_probability_and_none_that_it_was_not_told(self):
+        told = [Exchange(1.0, 2.0, probability=0.25), Exchange(7.0, 8.0, cause="min_delay", probability=None)]
+        log = session_of(told)
+        for labels in (None, labels_of_session(told, log.duration_s)):
+            np.testing.assert_array_equal(session_commits(log, labels)["probability"], [0.25, np.nan])
+
+    def test_the_last_pause_goes_on_for_as_long_as_the_session_did(self):
+        """A session hears more than the labels tell: silence is added, or the caller waits for an answer."""
+        labels = Labels(3.2, (Ipu("user", 1.0, 2.9),), (Label("shift", 2.9, 3.2),))
+        log = log_of((5.5, "commit", {}), (10.5, "commit", {}))
+        frame = session_commits(log, labels)
+        assert frame["label"].tolist() == ["end_of_turn", "other"]
+        assert frame["latency_s"].iloc[0] == pytest.approx(2.6)
+        early = session_commits(replace(log, duration_s=2.0), labels)
+        assert early["label"].tolist() == ["other", "other"]
 
     def test_without_labels_nothing_is_called_false(self):
         frame = session_commits(session_of([HOLD]))

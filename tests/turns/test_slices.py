@@ -41,7 +41,7 @@ def corpus_of(drawn: list[Labels], block: Block) -> Corpus:
     languages = ("", "de", "")
     parts = [
         replace(
-            traced_of(labels, name=f"call {k}", seed=k, offsets=(0,)),
+            traced_of(labels, name=f"call {k}", seed=k, offsets=(0, 301)),
             language=languages[k % 3],
             band=("telephone", "wide band", "")[k % 3],
         )
