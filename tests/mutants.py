@@ -45,6 +45,12 @@ CORE: dict[str, tuple[str, ...]] = {
     "lab_utils/turns/profile": ("tests/turns/test_profile*.py",),
     "lab_utils/recordings/labels/edits": ("tests/recordings/test_label_edits.py",),
     "lab_utils/session/clock": ("tests/session/test_clock*.py",),
+    "lab_utils/session/metrics": ("tests/session/test_session_spans.py", "tests/session/test_stages.py"),
+    "lab_utils/latency/ablation/guide/verdicts": ("tests/latency/test_ablation_summary.py",),
+    "lab_utils/latency/techniques/tool_prefetch": (
+        "tests/latency/test_techniques_foresight.py",
+        "tests/latency/test_techniques_tool_prefetch.py",
+    ),
 }
 """Module or folder → the tests that are its own."""
 

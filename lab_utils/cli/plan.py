@@ -1,4 +1,4 @@
-"""`lab plan`: how many calls it takes."""
+"""`lab plan`: how many calls a guarantee takes, and how many this machine can carry."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import typer
 
 from .common import Json, app, ending_well
 
-plan = typer.Typer(help="Say how much to record before measuring.", no_args_is_help=True)
+plan = typer.Typer(help="Say how many calls it takes, or a machine carries.", no_args_is_help=True)
 app.add_typer(plan, name="plan")
 
 
 @plan.callback()
 def main() -> None:
-    """Say how much to record before measuring."""
+    """Say how many calls it takes, or a machine carries."""
 
 
 @plan.command("calls")
@@ -33,3 +33,20 @@ def calls(
 
         planned = plan_calls(rate, budget, confidence, holds)
         print(json.dumps(asdict(planned)) if as_json else str(planned))
+
+
+@plan.command("load")
+def load(
+    requests: Annotated[
+        list[float] | None,
+        typer.Option(min=0.1, max=1000, help="Requests a second; may be repeated.  [default: 2, 5, 10, 15, 20]"),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long each load lasts.")] = 10.0,
+    as_json: Json = False,
+) -> None:
+    """Measure how many predictions of v1-mini come too late, by load, on this machine."""
+    with ending_well():
+        from ..turns.detectors.prediction_load import measure_load
+
+        for one in measure_load(requests or (2.0, 5.0, 10.0, 15.0, 20.0), seconds):
+            print(json.dumps(asdict(one)) if as_json else str(one), flush=True)

@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from .assumed import (
     GIVEN,
+    LATE_PREDICTIONS,
     PREDICTION_DELAY_S,
     PREDICTION_SOURCE,
     TRANSCRIPTION_DELAY_S,
@@ -216,6 +217,7 @@ class Conditions(Frozen):
             "change with --transcription-delay or --providers",
             f"predictions {self.prediction_delay:.2f} s after their request: {self.prediction_source}; "
             "change with --prediction-delay",
+            LATE_PREDICTIONS,
         )
 
 
