@@ -52,6 +52,12 @@ ProviderProfile = Annotated[
     str | None,
     typer.Option("--providers", help="Provider profile, by name or file, whose transcripts are assumed."),
 ]
+Slices = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Also print the choice by language, length, numbers, asked, line or recording; may be repeated."
+    ),
+]
 ProfileFile = Annotated[Path | None, typer.Option(help="Profile file (default: LiveKit's default settings).")]
 
 

@@ -39,7 +39,9 @@ def calls(
 def load(
     requests: Annotated[
         list[float] | None,
-        typer.Option(min=0.1, max=1000, help="Requests a second; may be repeated.  [default: 2, 5, 10, 15, 20]"),
+        typer.Option(
+            min=0.1, max=1000, help="Requests a second; may be repeated.  [default: 2, 5, 10, 15, 20]"
+        ),
     ] = None,
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long each load lasts.")] = 10.0,
     as_json: Json = False,

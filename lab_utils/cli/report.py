@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .common import Cache, Jobs, Json, app, ending_well
+from .common import Cache, Jobs, Json, ProviderProfile, Slices, TranscriptionDelay, app, ending_well
 
 
 @app.command()
@@ -26,6 +26,9 @@ def report(
     words: Annotated[
         bool, typer.Option(help="Say what callers had just said: their words will be in the file.")
     ] = False,
+    by: Slices = None,
+    transcription_delay: TranscriptionDelay = None,
+    providers: ProviderProfile = None,
     jobs: Jobs = 2,
     cache: Cache = None,
     as_json: Json = False,
@@ -34,13 +37,16 @@ def report(
     with ending_well():
         from ..turns.choose import Budget
         from ..workflows.report import report_page, verdict, write_page
-        from ..workflows.study import reopen_study
+        from ..workflows.study import check_slices, reopen_study
 
         if output.is_dir():
             raise ValueError(f"{output}: is a folder; name a file with -o")
-        study = reopen_study(folder, jobs=jobs, cache=cache)
+        check_slices(by or ())
+        study = reopen_study(
+            folder, jobs=jobs, cache=cache, providers=providers, transcription_delay=transcription_delay
+        )
         choice = study.choose(Budget.false_boundary_rate(max_false_boundary_rate), nearest=True)
-        page = report_page(study, choice, name=name, failures=failures, sound=sound, words=words)
+        page = report_page(study, choice, name=name, failures=failures, sound=sound, words=words, by=by or ())
         written = write_page(page, output)
         if as_json:
             print(

@@ -21,6 +21,7 @@ from .common import (
     Phases,
     ProviderProfile,
     Raw,
+    Slices,
     Swap,
     TranscriptionDelay,
     UserChannel,
@@ -43,12 +44,6 @@ SttTellsEnd = Annotated[
 ]
 PredictionDelay = Annotated[
     float | None, typer.Option(min=0, max=0.999, help="From asking the turn detector to its answer, in s.")
-]
-Slices = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Also print the choice by language, length, numbers, asked, line or recording; may be repeated."
-    ),
 ]
 Language = Annotated[
     str, typer.Option(help="What callers speak where a recording doesn't tell, as a code such as de.")

@@ -8,7 +8,7 @@ escaped. What was said, and how it sounded, is left out unless asked for.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
@@ -19,10 +19,12 @@ from ..core.files import write_whole
 from ..core.settings import DEFAULTS_NOTE
 from ..core.sound import interruption
 from ..core.text.html import facts_html, table_html
+from ..turns.deafness import detector_warnings
 from ..turns.profile import LIVEKIT_AGENTS
 from .study import Choice, Study
 from .study.failures import Failure, failures_of
-from .study.figure_texts import plain_figures
+from .study.figure_texts import MAIN, NAMES, plain_figures
+from .study.slices import SMALL, slice_rows, slices_beside
 
 FAILURES = 10
 LEAD_S, TRAIL_S = 4.0, 5.0
@@ -91,8 +93,12 @@ def report_page(
     failures: int = FAILURES,
     sound: bool = False,
     words: bool = False,
+    by: Sequence[str] = (),
 ) -> str:
-    """The page as HTML. `sound`, `words`: whether the worst failures can be heard, and what was said."""
+    """The page as HTML. `sound`, `words`: whether the worst failures can be heard, and what was said.
+
+    `by`: figures by slice, too (`turns.slices.KEYS`).
+    """
     profile = study.profile(choice, name)
     worst = worst_failures(failures_of(study, choice.settings), failures)
     knobs = {knob: value for knob, value in choice.settings.knobs().items() if value is not None}
@@ -107,6 +113,8 @@ def report_page(
         "<h2>Figures</h2>",
         _scrolling(table_html(["", *choice.columns, "n"], choice.rows, choice.budget_text)),
         TERMS,
+        *(f"<p><b>{escape(line)}</b></p>" for line in detector_warnings(study.corpus, study.conditions)),
+        *_slices(study, choice, by),
         _worst_title(len(worst)),
         *(_failure(study, choice, one, sound=sound, words=words) for one in worst),
         "<h2>Settings</h2>",
@@ -164,6 +172,16 @@ def _failure(study: Study, choice: Choice, failure: Failure, *, sound: bool, wor
     )
 
 
+def _slices(study: Study, choice: Choice, by: Sequence[str]) -> Iterable[str]:
+    """A table for each key, beside LiveKit's defaults."""
+    table = slices_beside(study, choice, by) if by else pd.DataFrame({"by": []})
+    for key in by:
+        rows, small = slice_rows(table, key)
+        yield f"<h2>By {escape(key)}</h2>"
+        caption = SMALL if small else ""
+        yield _scrolling(table_html([key, "setting", *(NAMES[metric] for metric in MAIN)], rows, caption))
+
+
 def _how(study: Study, choice: Choice) -> list[str]:
     sources = sorted({one.labels.source or "unknown" for one in study.corpus.recordings})
     return [
@@ -173,6 +191,8 @@ def _how(study: Study, choice: Choice) -> list[str]:
         *study.conditions.in_words,
         f"Chosen: {choice.budget_text}.",
         DEFAULTS_NOTE,
+        *((f"{choice.own.title}: assumed {'; '.join(choice.own.assumed)}",) if choice.own else ()),
+        *((str(study.hold_lengths),) if study.hold_lengths.cut_offs else ()),
         *(f"Left out: {item.reason}" for item in study.skipped),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -15,8 +16,10 @@ from typer.testing import CliRunner
 
 import lab_utils as lab
 from lab_utils.cli import app
+from lab_utils.turns.told_settings import AsRecorded
 from lab_utils.workflows.report import report_page, verdict, worst_failures
 from lab_utils.workflows.study.failures import Failure, failures_of
+from lab_utils.workflows.study.slices import slice_rows, slices_beside
 
 pytestmark = pytest.mark.slow
 
@@ -87,6 +90,23 @@ def test_the_figures_are_those_of_the_choice(study: lab.Study, choice: lab.Choic
         assert line.split(":")[0] in page
 
 
+def test_slices_and_what_the_calls_were_recorded_with_are_there(study: lab.Study, choice: lab.Choice) -> None:
+    own = AsRecorded(choice.defaults, 1, 2, ("VAD: livekit <b>", "endpointing mode: fixed"))
+    page = report_page(study, dataclasses.replace(choice, own=own), failures=0, by=["recording", "length"])
+    assert not Links(page).open
+    assert "<h2>By recording</h2>" in page
+    assert "<h2>By length</h2>" in page
+    rows, small = slice_rows(slices_beside(study, choice, ["recording"]), "recording")
+    assert {row[0] for row in rows} == {one.name for one in study.corpus.recordings}
+    assert {row[1] for row in rows} == {"LiveKit's defaults", "chosen"}
+    assert small
+    for cell in rows[0][2:]:
+        assert f">{cell}<" in page
+    assert "as recorded (1 of 2 calls)</th>" in page
+    assert "assumed VAD: livekit &lt;b&gt;; endpointing mode: fixed" in page
+    assert "<h2>By" not in report_page(study, choice, failures=0)
+
+
 def test_names_are_shown_as_they_are(study: lab.Study, choice: lab.Choice) -> None:
     page = report_page(study, choice, failures=100)
     assert "<b>call" not in page
@@ -152,11 +172,16 @@ def test_the_command_writes_it(calls: Path, cache: Path, tmp_path: Path) -> None
     grid.write_text("\n".join(f"{name}: {json.dumps(values)}" for name, values in GRID.items()))
     run("sweep", calls, "--grid", grid, "--out", tmp_path / "out", "--phases", 1)
     page = tmp_path / "to send" / "page.html"
-    told = json.loads(run("report", tmp_path / "out", "-o", page, "--failures", 2, "--json"))
+    more = ("--by", "length", "--transcription-delay", 0.4)
+    told = json.loads(run("report", tmp_path / "out", "-o", page, "--failures", 2, *more, "--json"))
     assert told["report"] == str(page)
     assert told["bytes"] == page.stat().st_size
     text = page.read_text(encoding="utf-8")
+    assert "<h2>By length</h2>" in text
+    assert "transcripts 0.40 s after speech: given" in text
     assert re.search(r"The 2 worst failures|The 1 worst failure|No failures", text)
+    bad = CliRunner().invoke(app, ["report", str(tmp_path / "out"), "--by", "colour", "-o", str(page)])
+    assert "can't slice by 'colour'; expected some of language" in bad.output
     bad = CliRunner().invoke(app, ["report", str(tmp_path), "-o", str(page)])
     assert bad.exit_code == 1
     assert "give a folder made by 'lab sweep'" in bad.output

@@ -13,23 +13,23 @@ from rich.table import Table
 
 from ...core.knobs import idle_knobs
 from ...workflows.study import FILES
-from ...workflows.study.figure_texts import NAMES, figure_rows, figure_text
+from ...workflows.study.figure_texts import MAIN, NAMES, figure_rows, figure_text
+from ...workflows.study.slices import SMALL, slice_rows
 
 ENOUGH_RECORDINGS = 5
 """With fewer, the summary says how little the figures rest on."""
-_LINE_FIGURES = ("false_boundary_rate", "latency_mean", "latency_p95", "missed_rate")
 
 
 def print_lines(frame: pd.DataFrame) -> None:
     """The defaults and the choice on each line."""
     table = Table(title="On bad lines")
-    for title in ("condition", "setting", *(NAMES[metric] for metric in _LINE_FIGURES)):
+    for title in ("condition", "setting", *(NAMES[metric] for metric in MAIN)):
         table.add_column(title, justify="left" if title in ("condition", "setting") else "right")
     wide = frame.pivot(index=["channel_condition", "setting"], columns="metric", values="value")
     for line, name in frame[["channel_condition", "setting"]].drop_duplicates().itertuples(index=False):
         row = wide.loc[(line, name)]
         known = row.where(row.notna(), None)
-        cells = (figure_text(metric, {"value": known[metric], "n": 1}) for metric in _LINE_FIGURES)
+        cells = (figure_text(metric, {"value": known[metric], "n": 1}) for metric in MAIN)
         table.add_row(line, name, *cells)
     Console().print(table)
 
@@ -38,26 +38,14 @@ def print_slices(frame: pd.DataFrame) -> None:
     """The choice by slice, beside LiveKit's defaults."""
     for key in frame["by"].unique():
         table = Table(title=f"By {key}")
-        for title in (key, "setting", *(NAMES[metric] for metric in _LINE_FIGURES)):
+        for title in (key, "setting", *(NAMES[metric] for metric in MAIN)):
             table.add_column(title, justify="left" if title in (key, "setting") else "right")
-        notes: dict[str, None] = {}
-        for (name, setting), part in frame[frame["by"] == key].groupby(["slice", "setting"], sort=False):
-            figures = {row.pop("metric"): row for row in part.to_dict("records")}
-            cells = [_slice_cell(metric, figures[metric]) for metric in _LINE_FIGURES]
-            table.add_row(str(name), str(setting), *cells)
-            notes |= {row["note"]: None for row in figures.values() if row["note"]}
+        rows, small = slice_rows(frame, key)
+        for row in rows:
+            table.add_row(*map(escape, row))
         Console().print(table)
-        if notes:
-            print("  *: not enough data (few cases, or a single recording); take it for a hint at most")
-
-
-def _slice_cell(metric: str, figure: dict[str, Any]) -> str:
-    plain = {key: None if not _is_finite(figure[key]) else figure[key] for key in ("value", "low", "high")}
-    return f"{figure_text(metric, figure | plain)}, n={figure['n']}" + " *" * bool(figure["note"])
-
-
-def _is_finite(value: float) -> bool:
-    return value == value and abs(value) != float("inf")
+        if small:
+            print(f"  {SMALL}")
 
 
 def print_summary(summary: dict[str, Any], out: Path | None) -> None:

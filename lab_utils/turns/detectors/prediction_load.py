@@ -120,5 +120,6 @@ def measure_load(
     """The figures of each load, measured now on this machine; `predict`: the model, v1-mini by default."""
     asked = predict or v1_mini()
     return [
-        load_figures(rate, answer_delays(asked, arrivals(rate, seconds, seed), seed)) for rate in requests_per_s
+        load_figures(rate, answer_delays(asked, arrivals(rate, seconds, seed), seed))
+        for rate in requests_per_s
     ]

@@ -31,6 +31,8 @@ SHOWN: tuple[tuple[str, str, str], ...] = (
 )
 """Metric, name and unit, in the order in which they are shown."""
 NAMES = {metric: name for metric, name, _ in SHOWN}
+MAIN = ("false_boundary_rate", "latency_mean", "latency_p95", "missed_rate")
+"""The figures of tables with a row for each of several slices, or lines."""
 _UNITS = {metric: unit for metric, _, unit in SHOWN}
 
 Column = Mapping[str, Mapping[str, Any]]

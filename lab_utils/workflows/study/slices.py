@@ -1,4 +1,4 @@
-"""A choice by slice as a file of the results folder, and as plain values."""
+"""A choice by slice: as a file of the results folder, as plain values, and as the rows of a table."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from ...core.errors import InputError
 from ...core.files import replacing
 from ...turns.slices import KEYS
 from .choice import Choice
+from .figure_texts import MAIN, figure_text
 from .study import Study
 
 SLICES_FILE = "slices.parquet"
+SMALL = "*: not enough data (few cases, or a single recording); take it for a hint at most"
+"""What the mark of a small slice means."""
 
 
 def check_slices(by: Sequence[str]) -> None:
@@ -27,12 +30,32 @@ def check_slices(by: Sequence[str]) -> None:
 
 def write_slices(study: Study, choice: Choice, by: Sequence[str], folder: Path) -> pd.DataFrame:
     """Figures of LiveKit's defaults and of the choice by slice, with a column "setting"; into a file."""
-    named = {"LiveKit's defaults": study.defaults, "chosen": choice.settings}
-    frames = [study.slices(settings, by).assign(setting=name) for name, settings in named.items()]
-    table = pd.concat(frames, ignore_index=True)
+    table = slices_beside(study, choice, by)
     with replacing(folder / SLICES_FILE) as part:
         table.to_parquet(part)
     return table
+
+
+def slices_beside(study: Study, choice: Choice, by: Sequence[str]) -> pd.DataFrame:
+    """Figures of LiveKit's defaults and of the choice by slice, with a column "setting"."""
+    named = {"LiveKit's defaults": study.defaults, "chosen": choice.settings}
+    frames = [study.slices(settings, by).assign(setting=name) for name, settings in named.items()]
+    return pd.concat(frames, ignore_index=True)
+
+
+def slice_rows(table: pd.DataFrame, key: str) -> tuple[list[list[str]], bool]:
+    """The rows of a table by one key (slice, setting, then `MAIN` as text), and whether a slice is small."""
+    rows, small = [], False
+    for (name, setting), part in table[table["by"] == key].groupby(["slice", "setting"], sort=False):
+        figures = {row.pop("metric"): row for row in part.to_dict("records")}
+        rows.append([str(name), str(setting), *(_cell(metric, figures[metric]) for metric in MAIN)])
+        small |= any(row["note"] for row in figures.values())
+    return rows, small
+
+
+def _cell(metric: str, figure: dict[str, Any]) -> str:
+    plain = {key: figure[key] if np.isfinite(figure[key]) else None for key in ("value", "low", "high")}
+    return f"{figure_text(metric, figure | plain)}, n={figure['n']}" + " *" * bool(figure["note"])
 
 
 def plain_slices(table: pd.DataFrame) -> list[dict[str, Any]]:
