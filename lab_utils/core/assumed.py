@@ -17,8 +17,8 @@ PREDICTION_DELAY_S: Final = 0.04
 """v1-mini takes 25-40 ms on two cores that nothing else uses."""
 PREDICTION_SOURCE: Final = "measured: v1-mini on two idle cores, 25 to 40 ms"
 LATE_PREDICTIONS: Final = (
-    "predictions later than the 1 s that LiveKit waits: none; measured on two cores: none up to 16 requests/s "
-    "(about 62 calls), 32 % at 17/s; measure yours with 'lab plan load'"
+    "predictions later than the 1 s that LiveKit waits: none; measured on two cores: none up to 16 "
+    "requests/s (about 62 calls), 32 % at 17/s; measure yours with 'lab plan load'"
 )
 """The assumption, and where it ends (`docs/assumed.md`)."""
 GIVEN: Final = "given"
