@@ -53,7 +53,7 @@ def slice_rows(table: pd.DataFrame, key: str) -> tuple[list[list[str]], bool]:
     return rows, small
 
 
-def _cell(metric: str, figure: dict[str, Any]) -> str:
+def _cell(metric: str, figure: dict[Any, Any]) -> str:
     plain = {key: figure[key] if np.isfinite(figure[key]) else None for key in ("value", "low", "high")}
     return f"{figure_text(metric, figure | plain)}, n={figure['n']}" + " *" * bool(figure["note"])
 
