@@ -29,6 +29,7 @@ from upath import UPath
 from ..core.errors import InputError
 from ..core.files import replacing
 from ..core.recording import Pcm
+from ..core.samples.kept import Kept
 from ..core.text import one_line, printable
 from ..core.timeline import SAMPLE_RATE_HZ
 from .decoding.kinds import AUDIO_SUFFIXES, UNSUPPORTED, kind_of
@@ -61,7 +62,7 @@ FORMATS = "WAV, FLAC, OGG, MP3 or MP4"
 MIN_RATE_HZ = 8_000
 MAX_CHANNELS = 2
 MAX_DURATION_S = 4 * 3600.0
-"""Longer recordings are refused by their header: 4 h of two channels take 0.9 GB at 16 kHz."""
+"""Longer recordings are refused by their header: 4 h of two channels take 0.9 GB of temporary files."""
 BLOCK_FRAMES = 1 << 18
 RESAMPLE_QUALITY = "VHQ"
 
@@ -148,11 +149,17 @@ def read_pcm16k(path: str | Path, raw: RawFormat | None = None) -> Pcm:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A file's samples at 16 kHz, int16, shape=(samples, channels)."""
+    """A file's samples at 16 kHz, int16."""
 
-    pcm: Pcm
+    channels: tuple[Pcm, ...]
+    """Each of shape=(samples,)."""
     notes: tuple[str, ...] = ()
     """What was repaired or decided while reading: silence put into gaps, lengths missing in the header."""
+
+    @property
+    def pcm(self) -> Pcm:
+        """A copy of the channels side by side, shape=(samples, channels)."""
+        return np.stack(self.channels, axis=1)
 
 
 def decode_pcm16k(path: str | Path, raw: RawFormat | None = None) -> Decoded:
@@ -162,11 +169,15 @@ def decode_pcm16k(path: str | Path, raw: RawFormat | None = None) -> Decoded:
         blocks = _blocks(path, file)
         if file.samplerate != SAMPLE_RATE_HZ:
             blocks = _resampled(blocks, file.samplerate, file.channels)
-        pcm = np.concatenate([_quantised(block) for block in blocks])
+        made = [Kept() for _ in range(file.channels)]
+        for block in blocks:
+            for channel, samples in zip(made, _quantised(block).T, strict=True):
+                channel.add(samples)
         notes = file.notes
-    if not len(pcm):
+    channels = tuple(channel.array() for channel in made)
+    if not len(channels[0]):
         raise BadRecording.of(path, "holds less than one sample at 16 kHz", "use a recording with speech")
-    return Decoded(pcm, notes)
+    return Decoded(channels, notes)
 
 
 def to_pcm16k(x: NDArray[np.floating[Any]], rate_hz: float) -> Pcm:

@@ -6,12 +6,16 @@ loudest tenth of its frames (speech, wherever there is any). A telephone codec p
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.recording import Pcm
+from ..core.samples.kept import blocks_of, sum_of_rows
 from ..core.timeline import SAMPLE_RATE_HZ
+from ..core.traces import Bools
 
 Band = Literal["telephone", "wide band", ""]
 NARROW_DB = 50.0
@@ -26,12 +30,26 @@ def band_of(pcm: Pcm) -> Band:
     >>> band_of(noise), band_of(np.zeros(16_000, dtype=np.int16))
     ('wide band', '')
     """
-    frames = pcm[: len(pcm) // _FRAME * _FRAME].reshape(-1, _FRAME).astype(np.float32)
-    if not len(frames) or not pcm.any():
+    if not len(pcm) // _FRAME or not any(block.any() for block in blocks_of(pcm)):
         return ""
-    energy = np.square(frames).sum(axis=1)
-    loud = frames[energy >= np.quantile(energy, 0.9)]
-    power = np.square(np.abs(np.fft.rfft(loud * np.hanning(_FRAME).astype(np.float32), axis=1))).mean(axis=0)
+    energy = np.concatenate([np.square(frames).sum(axis=1) for frames in _frames(pcm)])
+    loud = energy >= np.quantile(energy, 0.9)
+    power = sum_of_rows(_powers(pcm, loud)) / np.count_nonzero(loud)
     hz = np.fft.rfftfreq(_FRAME, 1 / SAMPLE_RATE_HZ)
     low, high = (power[(hz >= a) & (hz <= b)].mean() for a, b in ((300, 3400), (4200, 7200)))
     return "telephone" if high <= low * 10 ** (-NARROW_DB / 10) else "wide band"
+
+
+def _frames(pcm: Pcm) -> Iterator[NDArray[np.float32]]:
+    """Blocks of frames, shape=(n, _FRAME)."""
+    for block in blocks_of(pcm[: len(pcm) // _FRAME * _FRAME]):
+        yield block.reshape(-1, _FRAME).astype(np.float32)
+
+
+def _powers(pcm: Pcm, chosen: Bools) -> Iterator[NDArray[np.float32]]:
+    """Power spectra of some of the frames, in blocks."""
+    window, at = np.hanning(_FRAME).astype(np.float32), 0
+    for frames in _frames(pcm):
+        some = frames[chosen[at : at + len(frames)]]
+        at += len(frames)
+        yield np.square(np.abs(np.fft.rfft(some * window, axis=1)))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..core.labels import Labels
 from ..core.recording import Pcm, Recording
+from ..core.samples.kept import blocks_of
 from ..core.timeline import SAMPLE_RATE_HZ
 from .audio import AUDIO_SUFFIXES, BadRecording, RawFormat, as_path
 from .formats import BY_CONVENTION, BY_NAME, FORMATS
@@ -196,7 +197,8 @@ def audio_sha256(user: Pcm, agent: Pcm | None) -> str:
     for name, pcm in (("user", user), ("agent", agent)):
         if pcm is not None:
             digest.update(f"{name} {len(pcm)}\n".encode())
-            digest.update(pcm.astype("<i2").tobytes())
+            for block in blocks_of(pcm):
+                digest.update(block.astype("<i2").tobytes())
     return digest.hexdigest()
 
 
@@ -245,7 +247,7 @@ def _place(files: RecordingFiles) -> Path:
 
 
 def _silent(pcm: Pcm) -> bool:
-    return bool(max(-int(pcm.min()), int(pcm.max())) <= SILENCE_PEAK)
+    return all(max(-int(block.min()), int(block.max())) <= SILENCE_PEAK for block in blocks_of(pcm))
 
 
 def _labels(files: RecordingFiles, duration_s: float) -> Labels | None:

@@ -3,6 +3,7 @@
 Goal: versions of a call that sound the same to a person but not to a detector. A decision that changes with
 the path is due to chance, not to the speech. Pure and deterministic: the same samples give the same samples.
 Conventions: int16 mono at 16 kHz in and out, of the same length and without delay, so that labels stay valid.
+Audio goes through in blocks, to the last bit as it would in one piece.
 Definitions:
 - `16k`: the recording's own samples.
 - `24k`: LiveKit's room input. RoomIO resamples a track to 24 kHz (`rtc.AudioResampler`, medium quality:
@@ -16,12 +17,15 @@ Definitions:
 from __future__ import annotations
 
 import io
-from typing import Literal, get_args
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, get_args
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 
 from ..core.recording import Pcm
+from ..core.samples.kept import BLOCK_ROWS, blocks_of, kept
 from ..core.timeline import SAMPLE_RATE_HZ
 
 HeardPath = Literal["16k", "24k", "opus"]
@@ -54,41 +58,56 @@ def as_heard(pcm: Pcm, path: str) -> Pcm:
     path = parse_path(path)
     if path == "16k" or not len(pcm):
         return pcm
+    blocks = blocks_of(pcm)
     if path == "24k":
-        room = _resampled(pcm, SAMPLE_RATE_HZ, ROOM_RATE_HZ, "MQ")
-        return _as_long(_resampled(room, ROOM_RATE_HZ, SAMPLE_RATE_HZ, "QQ"), len(pcm))
-    wide = _opus(_resampled(pcm, SAMPLE_RATE_HZ, OPUS_RATE_HZ, "HQ"))
-    return _as_long(_resampled(wide, OPUS_RATE_HZ, SAMPLE_RATE_HZ, "HQ"), len(pcm))
+        room = _resampled(blocks, SAMPLE_RATE_HZ, ROOM_RATE_HZ, "MQ")
+        return kept(_as_long(_resampled(room, ROOM_RATE_HZ, SAMPLE_RATE_HZ, "QQ"), len(pcm)))
+    wide = _opus(_resampled(blocks, SAMPLE_RATE_HZ, OPUS_RATE_HZ, "HQ"))
+    return kept(_as_long(_resampled(wide, OPUS_RATE_HZ, SAMPLE_RATE_HZ, "HQ"), len(pcm)))
 
 
-def _resampled(pcm: Pcm, from_hz: int, to_hz: int, quality: str) -> Pcm:
+def _resampled(blocks: Iterable[Pcm], from_hz: int, to_hz: int, quality: str) -> Iterator[Pcm]:
     # As floats: libsoxr adds dither to integer output, differently each time.
-    out = soxr.resample(pcm.astype(np.float32), from_hz, to_hz, quality=quality)
-    whole: Pcm = np.clip(np.rint(out), -32_768, 32_767).astype(np.int16)
+    stream = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality=quality)
+    for block in blocks:
+        yield _whole(stream.resample_chunk(block.astype(np.float32)))
+    yield _whole(stream.resample_chunk(np.zeros(0, np.float32), last=True))
+
+
+def _whole(samples: NDArray[np.floating[Any]]) -> Pcm:
+    whole: Pcm = np.clip(np.rint(samples), -32_768, 32_767).astype(np.int16)
     return whole
 
 
-def _as_long(pcm: Pcm, n: int) -> Pcm:
-    return np.pad(pcm, (0, max(0, n - len(pcm))))[:n]
+def _as_long(blocks: Iterable[Pcm], n: int) -> Iterator[Pcm]:
+    """The first `n` samples, with silence after the end."""
+    for block in blocks:
+        yield block[:n]
+        n -= len(block[:n])
+    while n:
+        silence = np.zeros(min(n, BLOCK_ROWS), np.int16)
+        yield silence
+        n -= len(silence)
 
 
-def _opus(pcm: Pcm) -> Pcm:
+def _opus(blocks: Iterable[Pcm]) -> Iterator[Pcm]:
     """Encoded and decoded at 48 kHz; the container says how many samples come before the first one."""
     import av
 
-    file = io.BytesIO()
+    file = io.BytesIO()  # an hour of it takes 15 MB
     with av.open(file, "w", format="ogg") as container:
         stream = container.add_stream("libopus", rate=OPUS_RATE_HZ, options={"application": "voip"})
         stream.bit_rate = OPUS_BIT_RATE
         stream.layout = "mono"
-        frame = av.AudioFrame.from_ndarray(pcm[None, :], format="s16", layout="mono")
-        frame.sample_rate = OPUS_RATE_HZ
-        for some in (frame, None):
-            container.mux(stream.encode(some))
+        for block in blocks:
+            if len(block):
+                frame = av.AudioFrame.from_ndarray(block[None, :], format="s16", layout="mono")
+                frame.sample_rate = OPUS_RATE_HZ
+                container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
     file.seek(0)
     with av.open(file, "r") as coded:
-        parts = [frame.to_ndarray().reshape(-1) for frame in coded.decode(audio=0)]
-    heard = np.concatenate(parts).astype(np.float64)
-    scaled = heard * 32_768 if np.issubdtype(parts[0].dtype, np.floating) else heard
-    whole: Pcm = np.clip(np.rint(scaled), -32_768, 32_767).astype(np.int16)
-    return whole
+        for frame in coded.decode(audio=0):
+            heard = frame.to_ndarray().reshape(-1)
+            scale = 32_768 if np.issubdtype(heard.dtype, np.floating) else 1
+            yield _whole(heard.astype(np.float64) * scale)

@@ -20,6 +20,8 @@ import numpy as np
 
 from ..core.labels import Labels, labels_until, user_turns
 from ..core.recording import Pcm, Recording
+from ..core.samples.kept import joined
+from ..core.samples.stream import Stream, to_and_fro
 from ..core.timeline import SAMPLE_RATE_HZ, Floats, to_samples
 from ..recordings.find import audio_sha256
 
@@ -101,21 +103,23 @@ def own_silence(recording: Heard) -> tuple[int, int]:
     return best if best[1] - best[0] >= LEAST_SILENCE_S * SAMPLE_RATE_HZ else (0, 0)
 
 
-def silence_like(pcm: Pcm, stretch: tuple[int, int], n: int) -> Pcm:
+def silence_like(pcm: Pcm, stretch: tuple[int, int], n: int) -> Stream:
     """`n` samples of a stretch of audio, forwards and backwards in turn; zeros if it is empty.
 
-    >>> silence_like(np.array([9, 1, 2, 3, 9], dtype=np.int16), (1, 4), 8).tolist()
+    >>> silence_like(np.array([9, 1, 2, 3, 9], dtype=np.int16), (1, 4), 8)[:].tolist()
     [1, 2, 3, 3, 2, 1, 1, 2]
     """
     own = pcm[slice(*stretch)]
-    if not len(own):
-        return np.zeros(n, dtype=np.int16)
-    return np.resize(np.concatenate((own, own[::-1])), n)
+    return Stream(*to_and_fro(own, n)) if len(own) else Stream(n)
 
 
-def branch_audio(recording: Heard, fork: Fork) -> Pcm:
-    """The user's channel of a branch from where it leaves the tape, shape=(samples,)."""
-    return silence_like(recording.user, own_silence(recording), fork.until_sample - fork.from_sample)
+def branch_audio(recording: Heard, fork: Fork, silence: tuple[int, int] | None = None) -> Stream:
+    """The user's channel of a branch from where it leaves the tape, shape=(samples,).
+
+    `silence`: `own_silence(recording)`, if it is known.
+    """
+    silence = own_silence(recording) if silence is None else silence
+    return silence_like(recording.user, silence, fork.until_sample - fork.from_sample)
 
 
 def branch_recording(recording: Recording, turn: int, wait_s: float = LONGEST_WAIT_S) -> Recording:
@@ -130,11 +134,11 @@ def branch_recording(recording: Recording, turn: int, wait_s: float = LONGEST_WA
     if fork is None:
         turns = [one.turn for one in forks_of(labels, wait_s)]
         raise ValueError(f"{recording.path}: end of turn {turn} has no branch; those of {turns} have one")
-    silence = branch_audio(recording, fork)
-    user = np.concatenate((recording.user[: fork.from_sample], silence))
+    silence = branch_audio(recording, fork)[:]
+    user = joined(recording.user[: fork.from_sample], silence)
     agent = None
     if recording.agent is not None:
-        agent = np.concatenate((recording.agent[: fork.from_sample], np.zeros_like(silence)))
+        agent = joined(recording.agent[: fork.from_sample], np.zeros_like(silence))
     return replace(
         recording,
         name=f"{recording.name}, caller waits after turn {turn + 1}",

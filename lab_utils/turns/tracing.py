@@ -17,7 +17,8 @@ import numpy as np
 
 from ..core.batch import Done, Skipped, run_batch
 from ..core.labels import Ipu, Labels, Word, agent_turns
-from ..core.recording import Pcm, Recording
+from ..core.recording import Recording
+from ..core.samples.stream import Stream, heard_stream
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ..core.timeline import (
     SAMPLE_RATE_HZ,
@@ -26,7 +27,6 @@ from ..core.timeline import (
     Floats,
     Ints,
     frame_samples,
-    stream_of,
 )
 from ..core.traces import BRANCH_SAMPLES, Branch, EotTrace, SttEvent, Traced, VadTrace
 from ..recordings.audio import BadRecording
@@ -86,16 +86,17 @@ class Tracer:
         self, model: str, takes: Sequence[tuple[Audible, int]], forks: Sequence[Fork]
     ) -> list[list[Floats]]:
         """What a VAD says on the tape and on each branch of takes, each heard at a phase offset."""
-        addresses = [self._vad_addresses(model, heard, offset, forks) for heard, offset in takes]
+        silence = own_silence(takes[0][0]) if forks else (0, 0)  # the labels tell it, which takes share
+        addresses = [self._vad_addresses(model, heard, offset, forks, silence) for heard, offset in takes]
         found = [[self._cached_vad(address) for address in of_take] for of_take in addresses]
         missing = [k for k, of_take in enumerate(found) if any(p is None for p in of_take)]
         lacking = [[n for n, p in enumerate(found[k]) if p is None] for k in missing]
         computed = forked_probabilities(
             model,
-            [stream_of(takes[k][0].user, takes[k][1], self.tail_s) for k in missing],
+            [heard_stream(takes[k][0].user, takes[k][1], self.tail_s) for k in missing],
             [
                 [
-                    (forks[n - 1].from_sample + takes[k][1], branch_audio(takes[k][0], forks[n - 1]))
+                    (forks[n - 1].from_sample + takes[k][1], branch_audio(takes[k][0], forks[n - 1], silence))
                     for n in numbers
                     if n
                 ]
@@ -113,10 +114,11 @@ class Tracer:
         entry = self.cache.load(address, ["probabilities"])
         return None if entry is None else entry[0]
 
-    def _vad_addresses(self, model: str, recording: Audible, offset: int, forks: Sequence[Fork]) -> list[str]:
+    def _vad_addresses(
+        self, model: str, recording: Audible, offset: int, forks: Sequence[Fork], silence: tuple[int, int]
+    ) -> list[str]:
         """Of the tape and of each branch."""
         name = f"{recording.sha256}-{model_version(model)}-{offset}"
-        silence = own_silence(recording) if forks else (0, 0)
         return [f"{name}-{self.tail_s:g}", *(f"{name}-{_branch_name(fork, silence)}" for fork in forks)]
 
     def cached_predictions(self, recording: Audible, offset: int, turns: Iterable[int] = ()) -> EotTrace:
@@ -151,13 +153,13 @@ class Tracer:
             known = known.merged(EotTrace(found.starts + shift, found.ends + shift, found.probabilities))
         return known
 
-    def _stream(self, recording: Audible, offset: int, turn: int) -> Pcm:
+    def _stream(self, recording: Audible, offset: int, turn: int) -> Stream:
         """What the agent hears on the tape (`turn` -1), or on the branch of a turn."""
-        tape = stream_of(recording.user, offset, self.tail_s)
+        tape = heard_stream(recording.user, offset, self.tail_s)
         if turn < 0:
             return tape
         fork = self._forks(recording)[turn]
-        return np.concatenate((tape[: fork.from_sample + offset], branch_audio(recording, fork)))
+        return tape.until(fork.from_sample + offset, branch_audio(recording, fork))
 
     def _forks(self, recording: Audible) -> dict[int, Fork]:
         assert recording.labels is not None

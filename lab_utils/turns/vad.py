@@ -3,7 +3,7 @@
 Goal: the very numbers that `livekit.plugins.silero.VAD` and `livekit.agents.inference.VAD` (1.8.9) compute,
 which depend on the audio alone: durations and thresholds re-segment the same trace.
 Conventions: int16 mono audio at 16 kHz, windows of 512 samples from the first sample on; a last incomplete
-window is left out.
+window is left out. Audio is an array or a `Stream`, which is read some windows at a time.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.recording import Pcm
+from ..core.samples.stream import Audio, Stream
 from ..core.timeline import SAMPLE_RATE_HZ, WINDOW_SAMPLES, Floats
 
 VAD_MODELS = ("livekit", "silero")
@@ -25,7 +26,7 @@ SILERO_SMOOTHING = 0.35
 """`ExpFilter(alpha=0.35)` of livekit/plugins/silero/vad.py: weight of the past."""
 _SILERO_CONTEXT = 64
 _SILERO_STATE = 128
-_WINDOWS_AT_ONCE = 1024
+_WINDOWS_AT_ONCE = 256
 """As many are prepared at a time: an hour of many streams needn't fit into memory."""
 SILERO_BATCH = 32
 """Continuations that go through the model together; more are no faster."""
@@ -38,7 +39,7 @@ def model_version(model: str) -> str:
     return f"{package}-{version(package)}"
 
 
-def speech_probabilities(model: str, streams: list[Pcm]) -> list[Floats]:
+def speech_probabilities(model: str, streams: Sequence[Audio]) -> list[Floats]:
     """Speech probability of each window of each stream; one array of shape=(windows,) a stream.
 
     Streams of about equal length are best given together: Silero's model takes them as one batch.
@@ -50,12 +51,12 @@ def speech_probabilities(model: str, streams: list[Pcm]) -> list[Floats]:
     raise ValueError(f"unknown VAD {model!r}; expected one of {', '.join(VAD_MODELS)}")
 
 
-Continuation = tuple[int, Pcm]
+Continuation = tuple[int, Audio]
 """A sample of a stream, and what is heard from there on instead of the stream."""
 
 
 def forked_probabilities(
-    model: str, streams: Sequence[Pcm], continuations: Sequence[Sequence[Continuation]]
+    model: str, streams: Sequence[Audio], continuations: Sequence[Sequence[Continuation]]
 ) -> list[tuple[Floats, list[Floats]]]:
     """Speech probability of each window of each stream, and of what may be heard instead of its end.
 
@@ -65,12 +66,12 @@ def forked_probabilities(
     """
     if model == "silero":
         return _silero_forked(streams, continuations)
-    wholes = speech_probabilities(model, list(streams))
+    wholes = speech_probabilities(model, streams)
     return [
         (
             whole,
             [
-                _livekit(np.concatenate((stream[:sample], after)))[sample // WINDOW_SAMPLES :]
+                _livekit(Stream(stream).until(sample, after))[sample // WINDOW_SAMPLES :]
                 for sample, after in of_stream
             ],
         )
@@ -79,7 +80,7 @@ def forked_probabilities(
 
 
 def _silero_forked(
-    streams: Sequence[Pcm], continuations: Sequence[Sequence[Continuation]]
+    streams: Sequence[Audio], continuations: Sequence[Sequence[Continuation]]
 ) -> list[tuple[Floats, list[Floats]]]:
     n = len(streams)
     kept = {
@@ -94,7 +95,7 @@ def _silero_forked(
         some = work[first : first + SILERO_BATCH]
         at = [sample // WINDOW_SAMPLES for _, (sample, _) in some]
         audio = [
-            np.concatenate((streams[b][w * WINDOW_SAMPLES : sample], after))
+            Stream(streams[b][w * WINDOW_SAMPLES : sample], after)
             for w, (b, (sample, after)) in zip(at, some, strict=True)
         ]
         states = [kept[b, w] for w, (b, _) in zip(at, some, strict=True)]
@@ -106,16 +107,20 @@ def _silero_forked(
     return list(zip(wholes, found, strict=True))
 
 
-def _livekit(stream: Pcm) -> Floats:
+def _livekit(stream: Audio) -> Floats:
     from livekit.local_inference import VAD
 
     n = len(stream) // WINDOW_SAMPLES
-    windows = np.ascontiguousarray(stream[: n * WINDOW_SAMPLES]).reshape(n, WINDOW_SAMPLES)
+    found = np.zeros(n)
     with VAD() as native:
-        return np.array([native.predict(window) for window in windows], dtype=np.float64)
+        for first in range(0, n, _WINDOWS_AT_ONCE):
+            some = slice(first, min(n, first + _WINDOWS_AT_ONCE))
+            audio = np.ascontiguousarray(stream[some.start * WINDOW_SAMPLES : some.stop * WINDOW_SAMPLES])
+            found[some] = [native.predict(window) for window in audio.reshape(-1, WINDOW_SAMPLES)]
+    return found
 
 
-def _silero(streams: list[Pcm]) -> list[Floats]:
+def _silero(streams: Sequence[Audio]) -> list[Floats]:
     return [smooth(raw) for raw in _silero_raw(streams, *_silero_silence(len(streams)))]
 
 
@@ -132,7 +137,7 @@ def _silero_silence(n: int) -> State:
 
 
 def _silero_raw(
-    streams: Sequence[Pcm],
+    streams: Sequence[Audio],
     heard: NDArray[np.float32],
     state: NDArray[np.float32],
     kept: dict[tuple[int, int], State] | None = None,
@@ -163,11 +168,12 @@ def _silero_raw(
     return [raw[:count, b] for b, count in enumerate(counts)]
 
 
-def _windows(streams: Sequence[Pcm], counts: Sequence[int], first: int) -> NDArray[np.float32]:
+def _windows(streams: Sequence[Audio], counts: Sequence[int], first: int) -> NDArray[np.float32]:
     """The next windows as Silero's model takes them, zeros after a stream's end; shape=(windows, n, 512)."""
-    audio = np.zeros((_WINDOWS_AT_ONCE, len(streams), WINDOW_SAMPLES), dtype=np.float32)
+    n = min(_WINDOWS_AT_ONCE, max(counts) - first)
+    audio = np.zeros((n, len(streams), WINDOW_SAMPLES), dtype=np.float32)
     for b, (stream, count) in enumerate(zip(streams, counts, strict=True)):
-        own = stream[first * WINDOW_SAMPLES : min(count, first + _WINDOWS_AT_ONCE) * WINDOW_SAMPLES]
+        own = stream[first * WINDOW_SAMPLES : min(count, first + n) * WINDOW_SAMPLES]
         windows = own.reshape(-1, WINDOW_SAMPLES)
         np.divide(windows, np.iinfo(np.int16).max, out=audio[: len(windows), b], dtype=np.float32)
     return audio

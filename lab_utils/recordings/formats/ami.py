@@ -13,7 +13,7 @@ headset, the meeting is refused. Labels follow from the segments (`two_channel`)
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import numpy as np
 
 from ...core.labels import Labels, as_spans
 from ...core.recording import Pcm, Provenance
+from ...core.samples.kept import blocks_of, kept
 from ...core.timeline import SAMPLE_RATE_HZ, Floats
 from ..annotations import read_annotation
 from ..audio import BadRecording
@@ -28,7 +29,7 @@ from ..labels.swapped import FRAME_SAMPLES, frame_levels_db
 from ..labels.two_channel import label_two_channels
 from ..listing import Listing
 from ..recording_files import FindOptions, Found, RecordingFiles, Skipped
-from .base import Contents, Format, decode_mono
+from .base import Contents, Format, as_long, decode_mono
 
 NAME = "ami"
 LEAST_ALONE_S = 0.5
@@ -70,9 +71,8 @@ def load(files: RecordingFiles) -> Contents:
     """One participant as user, the sum of the others as agent, and labels."""
     paths = (files.user, *files.others)
     decoded = [decode_mono(path) for path in paths]
-    channels = [one.pcm for one in decoded]
-    n = max(map(len, channels))
-    channels = [np.pad(pcm, (0, n - len(pcm))) for pcm in channels]
+    n = max(len(pcm) for pcm, _ in decoded)
+    channels = [as_long(pcm, n) for pcm, _ in decoded]
     duration_s = n / SAMPLE_RATE_HZ
     annotation = read_annotation(files.details[0], "rttm")
     speaks = {
@@ -88,15 +88,20 @@ def load(files: RecordingFiles) -> Contents:
     mine = speaks[user] if user is not None else as_spans([])
     theirs = np.concatenate([as_spans([]), *(spans for name, spans in speaks.items() if name != user)])
     labels: Labels = replace(label_two_channels(mine, theirs, duration_s), source=NAME)
-    total = np.sum(np.stack(channels[1:]), axis=0, dtype=np.int32)
-    agent: Pcm = np.clip(total, -32_768, 32_767).astype(np.int16)
+    agent = kept(_sum(blocks) for blocks in zip(*map(blocks_of, channels[1:]), strict=True))
     details = {"corpus": "AMI", "licence": "CC BY 4.0", "speaker": user, "rttm": files.details[0].name}
-    notes = tuple(note for one in decoded for note in one.notes)
+    notes = tuple(note for _, own in decoded for note in own)
     if user is None:
         notes += ("no speaker of the RTTM file wears this headset; no labels",)
     return Contents(
         channels[0], agent, labels if user is not None else None, Provenance(NAME, details=details), notes
     )
+
+
+def _sum(blocks: Sequence[Pcm]) -> Pcm:
+    total = np.sum(np.stack(blocks), axis=0, dtype=np.int32)
+    both: Pcm = np.clip(total, -32_768, 32_767).astype(np.int16)
+    return both
 
 
 def _wearers(

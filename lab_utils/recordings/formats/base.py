@@ -10,8 +10,9 @@ import numpy as np
 
 from ...core.labels import Labels
 from ...core.recording import Pcm, Provenance
+from ...core.samples.kept import joined
 from ...core.timeline import SAMPLE_RATE_HZ
-from ..audio import BadRecording, Decoded, RawFormat, decode_pcm16k
+from ..audio import BadRecording, RawFormat, decode_pcm16k
 from ..listing import Listing
 from ..recording_files import FindOptions, Found, RecordingFiles
 
@@ -54,16 +55,15 @@ def read_channels(files: RecordingFiles, max_padding_s: float = MAX_PADDING_S) -
     """
     if files.agent is None:
         decoded = decode_pcm16k(files.user, files.raw)
-        pcm = decoded.pcm
-        both = pcm.shape[1] == 2
-        agent = np.ascontiguousarray(pcm[:, 1]) if both else None
-        return Contents(np.ascontiguousarray(pcm[:, 0]), agent, notes=decoded.notes)
+        user, *others = decoded.channels
+        return Contents(user, others[0] if others else None, notes=decoded.notes)
     if not files.user.exists():
         finding = f"has no {files.user.name} beside it"
         raise BadRecording.of(files.agent, finding, "add the user's channel, or name the two channels")
-    user, agent_track = decode_mono(files.user, files.raw), decode_mono(files.agent, files.raw)
-    both_padded = padded(files.user, user.pcm, files.agent, agent_track.pcm, max_padding_s)
-    return replace(both_padded, notes=user.notes + agent_track.notes + both_padded.notes)
+    user, user_notes = decode_mono(files.user, files.raw)
+    agent, agent_notes = decode_mono(files.agent, files.raw)
+    both_padded = padded(files.user, user, files.agent, agent, max_padding_s)
+    return replace(both_padded, notes=user_notes + agent_notes + both_padded.notes)
 
 
 def padded(user_path: Path, user: Pcm, agent_path: Path, agent: Pcm, max_padding_s: float) -> Contents:
@@ -79,17 +79,21 @@ def padded(user_path: Path, user: Pcm, agent_path: Path, agent: Pcm, max_padding
         by_s = abs(difference) / SAMPLE_RATE_HZ
         notes.append(f"{shorter.name} is {by_s:.3f} s shorter than the other channel; padded with silence")
     n = max(len(user), len(agent))
-    same = [np.pad(pcm, (0, n - len(pcm))) for pcm in (user, agent)]
-    return Contents(same[0], same[1], notes=tuple(notes))
+    return Contents(as_long(user, n), as_long(agent, n), notes=tuple(notes))
 
 
-def decode_mono(path: Path, raw: RawFormat | None = None) -> Decoded:
+def as_long(pcm: Pcm, n: int) -> Pcm:
+    """The samples with silence after them, `n` in all."""
+    return pcm if len(pcm) == n else joined(pcm, np.zeros(n - len(pcm), np.int16))
+
+
+def decode_mono(path: Path, raw: RawFormat | None = None) -> tuple[Pcm, tuple[str, ...]]:
     """The samples of a mono file, shape=(n,), with notes that name it; BadRecording for a stereo file."""
     decoded = decode_pcm16k(path, raw)
-    if decoded.pcm.shape[1] != 1:
-        finding = f"has {decoded.pcm.shape[1]} channels, but is one of a pair of mono files"
+    if len(decoded.channels) != 1:
+        finding = f"has {len(decoded.channels)} channels, but is one of a pair of mono files"
         raise BadRecording.of(path, finding, "export one speaker per file, or give the stereo file alone")
-    return Decoded(decoded.pcm[:, 0].copy(), named_notes(path, decoded.notes))
+    return decoded.channels[0], named_notes(path, decoded.notes)
 
 
 def named_notes(path: Path, notes: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ from typing import Literal
 import numpy as np
 
 from ...core.recording import Pcm, Provenance
+from ...core.samples.kept import blocks_of, kept
+from ...core.samples.stream import Audio, Stream
 from ...core.timeline import SAMPLE_RATE_HZ
 from ..audio import BadRecording, decode_pcm16k
 from ..json_files import has_key, head_of
@@ -197,29 +199,32 @@ def _joined(parts: Sequence[tuple[Path, EgressFile]], origin_ns: int) -> tuple[P
     if max(places) > 4 * MAX_OFFSET_S * SAMPLE_RATE_HZ:
         finding = f"began {max(places) / SAMPLE_RATE_HZ:.0f} s after the first file of its room"
         raise BadRecording.of(parts[-1][0], finding, "use tracks of one call, or correct started_at")
-    pcm: Pcm = np.zeros(max(at + len(own) for at, (own, _) in zip(places, tracks, strict=True)), np.int16)
+    pieces: list[Audio | int] = []
     end = 0
     for at, (own, _) in zip(places, tracks, strict=True):
         if at < end - SAMPLE_RATE_HZ:
             finding = f"begins {(end - at) / SAMPLE_RATE_HZ:.1f} s before the one before it ends"
             raise BadRecording.of(parts[0][0].with_name(parts[-1][0].name), finding, "correct started_at")
-        kept = own[max(0, end - at) :]
-        pcm[max(at, end) : max(at, end) + len(kept)] = kept
+        pieces += [max(0, at - end), own[max(0, end - at) :]]
         end = max(end, at + len(own))
     if len(parts) > 1:
         who = parts[0][1].identity
         notes += (f"{len(parts)} files of {who!r}, who came back, are joined at their times",)
-    return pcm, notes
+    return kept(blocks_of(Stream(*pieces))), notes
 
 
 def _track(path: Path) -> tuple[Pcm, tuple[str, ...]]:
     """One participant's audio; Opus tracks are often stereo with the same voice in both channels."""
     decoded = decode_pcm16k(path)
-    pcm = decoded.pcm
-    if pcm.shape[1] == 1:
-        return pcm[:, 0].copy(), decoded.notes
-    mixed: Pcm = (pcm.astype(np.int32).sum(axis=1) // pcm.shape[1]).astype(np.int16)
+    if len(decoded.channels) == 1:
+        return decoded.channels[0], decoded.notes
+    mixed = kept(_mean(blocks) for blocks in zip(*map(blocks_of, decoded.channels), strict=True))
     return mixed, decoded.notes
+
+
+def _mean(blocks: Sequence[Pcm]) -> Pcm:
+    mixed: Pcm = (np.stack(blocks).sum(axis=0, dtype=np.int32) // len(blocks)).astype(np.int16)
+    return mixed
 
 
 FORMAT = Format(NAME, find, load, details=1)

@@ -24,11 +24,13 @@ echo canceller, aren't coherent and aren't found. A leak weaker than the channel
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...core.recording import Pcm
+from ...core.samples.kept import blocks_of, joined, kept, release
 from ...core.timeline import SAMPLE_RATE_HZ, Floats
 from .speech_edges import BAND_EDGES_HZ, BANDS, HOP
 
@@ -44,6 +46,7 @@ _LEAST_FRAMES = 30
 _AROUND = 128
 """Samples of the response kept on each side of its peak."""
 _CHUNK = 1024
+BLOCK_FRAMES = 16_384
 _LINE_BANDS = slice(2, 16)
 """300 to 3700 Hz: where every line carries speech."""
 
@@ -59,13 +62,18 @@ class Leak:
 
     def powers(self, source: Floats) -> Floats:
         """Predicted power of the leak, shape=(frames, BANDS), from the source's band powers."""
+        return kept(self._powers(source))
+
+    def _powers(self, source: Floats) -> Iterator[Floats]:
         shift = round(self.delay_s * SAMPLE_RATE_HZ / HOP)
-        late = np.concatenate((np.zeros((shift, BANDS)), source[: len(source) - shift]))
-        # The delay is no whole number of frames: take the loudest of three neighbours.
-        before = np.concatenate((late[:1], late[:-1]))
-        after = np.concatenate((late[1:], late[-1:]))
-        predicted: Floats = np.maximum(late, np.maximum(before, after)) * np.array(self.band_gains)
-        return predicted
+        n = len(source)
+        for at in range(0, n, BLOCK_FRAMES):
+            # The delay is no whole number of frames: take the loudest of three neighbours.
+            rows = np.arange(at - 1, min(at + BLOCK_FRAMES, n) + 1).clip(0, n - 1) - shift
+            late = np.where(rows[:, None] < 0, 0.0, source[np.maximum(rows, 0)])
+            loudest = np.maximum(late[1:-1], np.maximum(late[:-2], late[2:]))
+            yield loudest * np.array(self.band_gains)
+            release(source)
 
 
 def find_leak(source: Pcm, heard: Pcm) -> Leak | None:
@@ -78,7 +86,7 @@ def find_leak(source: Pcm, heard: Pcm) -> Leak | None:
     if size[peak] < PEAK_RATIO * np.median(size[_FRAME // 4 : 3 * _FRAME // 4]):
         return None
     # Repeat with the source delayed by the peak: frames that overlap only in part give too low a gain.
-    aligned = _response(np.concatenate((np.zeros(peak, np.int16), source[: len(source) - peak])), heard)
+    aligned = _response(joined(np.zeros(peak, np.int16), source[: len(source) - peak]), heard)
     if aligned is None:
         return None
     kept = np.zeros(_FRAME)
@@ -101,7 +109,7 @@ def _response(source: Pcm, heard: Pcm) -> Floats | None:
     a, b = (np.lib.stride_tricks.sliding_window_view(x, _FRAME)[::_STEP][:n] for x in (source, heard))
     levels: list[Floats] = []
     for frames in (a, b):
-        parts = [np.mean(frames[k : k + _CHUNK].astype(np.float32) ** 2, axis=1) for k in range(0, n, _CHUNK)]
+        parts = [np.mean(some.astype(np.float32) ** 2, axis=1) for some in blocks_of(frames, _CHUNK)]
         levels.append(10 * np.log10(np.concatenate(parts).astype(np.float64) + 1e-3))
     loud = levels[0] > np.percentile(levels[0], 98) - _LOUD_DB
     chosen = np.flatnonzero(loud & (levels[1] < levels[0] - _WEAKER_DB))
@@ -113,6 +121,7 @@ def _response(source: Pcm, heard: Pcm) -> Floats | None:
     for k in range(0, len(chosen), _CHUNK):
         rows = chosen[k : k + _CHUNK]
         left, right = (np.fft.rfft(x[rows] * window) for x in (a, b))
+        release(source, heard)
         # All frames have equal weight, however loud the other channel is: one shout must not decide.
         weight = 1.0 / np.maximum(np.abs(right) ** 2, 1e-3).mean(axis=1, keepdims=True)
         cross += (weight * np.conj(left) * right).sum(axis=0)

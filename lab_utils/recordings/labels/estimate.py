@@ -32,9 +32,10 @@ import numpy as np
 
 from ...core.labels import Label, Labels, Word, as_spans
 from ...core.recording import Pcm
+from ...core.samples.kept import blocks_of, kept, release
 from ...core.timeline import SAMPLE_RATE_HZ, WINDOW_S, Floats
 from ...core.traces import Bools
-from .crosstalk import Leak, find_leak
+from .crosstalk import BLOCK_FRAMES, Leak, find_leak
 from .speech_edges import (
     EDGES,
     HOP_S,
@@ -151,12 +152,22 @@ def channel_evidence(
         audible = np.zeros(len(own), dtype=bool)
         if leak is not None:
             leaked = leak.powers(powers[1 - k])
-            audible = likelihood_ratio(noise + leaked, noise) > EDGES.ratio
-            without_speech = noise + LEAK_MARGIN * leaked
+            heard = kept(noise + some for some in blocks_of(leaked, BLOCK_FRAMES))
+            audible = likelihood_ratio(heard, noise) > EDGES.ratio
+            without_speech = kept(noise + LEAK_MARGIN * some for some in blocks_of(leaked, BLOCK_FRAMES))
         loud = loud_frames(own, without_speech)
-        snr_db = float(10 * np.log10(own[loud].mean() / noise.mean())) if loud.any() else 0.0
+        snr_db = float(10 * np.log10(_mean(own, loud) / noise.mean())) if loud.any() else 0.0
         found.append(ChannelEvidence(own, without_speech, probabilities, audible, leak, snr_db))
     return found[0], found[1]
+
+
+def _mean(powers: Floats, chosen: Bools) -> float:
+    """Over all bands of some frames."""
+    parts = zip(blocks_of(powers, BLOCK_FRAMES), blocks_of(chosen, BLOCK_FRAMES), strict=True)
+    some = kept(frames[here] for frames, here in parts)
+    mean = float(some.mean())
+    release(some)
+    return mean
 
 
 def estimate_labels(

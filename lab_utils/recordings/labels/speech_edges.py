@@ -27,12 +27,17 @@ Definitions:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core.labels import as_spans
 from ...core.recording import Pcm
+from ...core.samples.kept import blocks_of, kept, sum_of_rows
+from ...core.samples.stream import Stream
 from ...core.timeline import SAMPLE_RATE_HZ, WINDOW_S, Floats, runs_of
 from ...core.traces import Bools
 
@@ -70,18 +75,21 @@ EDGES = EdgeLimits()
 
 def band_powers(pcm: Pcm) -> Floats:
     """Mean power of each frame in each critical band, shape=(frames, BANDS)."""
+    return kept(_powers(pcm))
+
+
+def _powers(pcm: Pcm) -> Iterator[Floats]:
     n = len(pcm) // HOP + 1
     window = np.hanning(FRAME).astype(np.float32)
     bins = np.searchsorted(np.fft.rfftfreq(_FFT, 1 / SAMPLE_RATE_HZ), BAND_EDGES_HZ)
-    padded = np.pad(pcm, (FRAME // 2, FRAME))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP]
-    powers = np.empty((n, BANDS))
+    padded = Stream(FRAME // 2, pcm, FRAME)
     for at in range(0, n, _CHUNK):
-        part = frames[at : min(at + _CHUNK, n)].astype(np.float32) / 32_768
+        last = min(at + _CHUNK, n) - 1
+        samples = padded[at * HOP : last * HOP + FRAME]
+        part = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP].astype(np.float32) / 32_768
         spectrum = np.abs(np.fft.rfft(part * window, _FFT)) ** 2
         sums = np.add.reduceat(spectrum, bins, axis=1)[:, :BANDS]
-        powers[at : at + len(part)] = sums / np.diff(bins)
-    return powers + POWER_FLOOR
+        yield (sums / np.diff(bins)).astype(np.float64) + POWER_FLOOR
 
 
 def by_frame(probabilities: Floats, n_frames: int) -> Floats:
@@ -96,15 +104,26 @@ def background(powers: Floats, silent: Bools) -> Floats:
     """Mean power by band over the silent frames (the power floor if there are none); shape=(BANDS,)."""
     if not silent.any():
         return np.full(powers.shape[1], POWER_FLOOR)
-    level: Floats = np.exp(np.log(powers[silent]).mean(axis=0) + _EULER)
+    logs = (np.log(some[chosen]) for some, chosen in _in_step(powers, silent))
+    level: Floats = np.exp(sum_of_rows(logs) / np.count_nonzero(silent) + _EULER)
     return level
 
 
 def likelihood_ratio(powers: Floats, without_speech: Floats) -> Floats:
     """The mean over bands of g - log g - 1, shape=(frames,); `without_speech` broadcasts against `powers`."""
+    whole = np.broadcast_to(without_speech, powers.shape)
+    return np.concatenate([_ratio(some, other) for some, other in _in_step(powers, whole)])
+
+
+def _ratio(powers: Floats, without_speech: Floats) -> Floats:
     g = np.maximum(powers / without_speech, 1.0)
     ratio: Floats = (g - np.log(g) - 1.0).mean(axis=1)
     return ratio
+
+
+def _in_step(*arrays: NDArray[Any]) -> Iterator[tuple[NDArray[Any], ...]]:
+    """Blocks of the same rows of several arrays."""
+    return zip(*(blocks_of(array, _CHUNK) for array in arrays), strict=True)
 
 
 def loud_frames(powers: Floats, without_speech: Floats, limits: EdgeLimits = EDGES) -> Bools:
@@ -112,7 +131,7 @@ def loud_frames(powers: Floats, without_speech: Floats, limits: EdgeLimits = EDG
     standing_out = likelihood_ratio(powers, without_speech) > limits.ratio
     if not standing_out.any():
         return standing_out
-    level_db = 10 * np.log10(powers.mean(axis=1))
+    level_db = 10 * np.log10(np.concatenate([some.mean(axis=1) for (some,) in _in_step(powers)]))
     within = level_db > np.percentile(level_db[standing_out], 98) - limits.range_db
     loud = np.zeros(len(powers), dtype=bool)
     shortest = round(limits.shortest_loud_s / HOP_S)

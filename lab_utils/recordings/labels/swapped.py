@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.recording import Pcm
+from ...core.samples.kept import blocks_of
 from ...core.timeline import SAMPLE_RATE_HZ, Floats
 
 FRAME_SAMPLES = 320
@@ -87,8 +88,12 @@ def _behaviour(pcm: Pcm) -> _Behaviour | None:
 
 def frame_levels_db(pcm: Pcm) -> Floats:
     """RMS level of each whole 20 ms frame, at least -120 dB; shape=(frames,)."""
-    frames = pcm[: len(pcm) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
-    # float32 is exact enough for a level, and half the memory of float64.
-    power = np.square(frames, dtype=np.float32).mean(axis=1, dtype=np.float64) / 32_768.0**2
+    whole = pcm[: len(pcm) // FRAME_SAMPLES * FRAME_SAMPLES]
+    powers = [
+        # float32 is exact enough for a level, and half the memory of float64.
+        np.square(block.reshape(-1, FRAME_SAMPLES), dtype=np.float32).mean(axis=1, dtype=np.float64)
+        for block in blocks_of(whole)
+    ]
+    power = np.concatenate(powers) / 32_768.0**2
     level: Floats = 10.0 * np.log10(np.maximum(power, 10.0 ** (_FLOOR_DB / 10.0)))
     return level

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.detectors import DetectorTraits
-from ...core.recording import Pcm
+from ...core.samples.stream import Audio
 from ...core.settings import DetectorSettings
 from ...core.timeline import Ints
 from ...core.traces import EotTrace
@@ -19,7 +19,7 @@ class Predictor:
 
     model_version: Callable[[], str]
     """Package and version that carry the weights."""
-    probabilities: Callable[[Pcm, Ints, Ints], EotTrace]
+    probabilities: Callable[[Audio, Ints, Ints], EotTrace]
     """For the samples `[start, end)` of a stream at 16 kHz; starts and ends of shape=(n,)."""
 
 

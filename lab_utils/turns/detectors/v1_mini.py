@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...core.detectors import DETECTORS
-from ...core.recording import Pcm
+from ...core.samples.stream import Audio
 from ...core.settings import DetectorSettings
 from ...core.timeline import Ints
 from ...core.traces import EotTrace
@@ -25,7 +25,7 @@ def model_version() -> str:
     return f"livekit-local-inference-{version('livekit-local-inference')}"
 
 
-def end_of_turn_probabilities(stream: Pcm, starts: Ints, ends: Ints) -> EotTrace:
+def end_of_turn_probabilities(stream: Audio, starts: Ints, ends: Ints) -> EotTrace:
     """Probabilities for the samples `[start, end)` of a stream; `starts`, `ends`: shape=(n,)."""
     from livekit.local_inference import EOT
 
