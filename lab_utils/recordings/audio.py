@@ -9,7 +9,6 @@ Paths may be fsspec URLs ("s3://bucket/call.wav"); `as_path` makes one of a stri
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -33,7 +32,8 @@ from ..core.samples.kept import Kept
 from ..core.text import one_line, printable
 from ..core.timeline import SAMPLE_RATE_HZ
 from .decoding.kinds import AUDIO_SUFFIXES, UNSUPPORTED, kind_of
-from .decoding.opening import SndFile, head_of_audio, header_of, open_audio
+from .decoding.opening import head_of_audio, header_of, open_audio
+from .decoding.raw import RawEncoding, RawFormat, open_raw
 from .decoding.source import CONVERT, UNKNOWN_FRAMES, NotDecodable, Samples, Source, convert_command
 
 __all__ = [
@@ -82,23 +82,6 @@ class BadRecording(InputError):
     def of(cls, path: str | Path, finding: str, remedy: str) -> Self:
         """The exception that says what is wrong with the file `path` and what to do about it."""
         return cls(f"{printable(str(path))}: {finding}; {remedy}")
-
-
-RawEncoding = Literal["ulaw", "alaw", "pcm16"]
-_RAW_SUBTYPES: dict[RawEncoding, str] = {"ulaw": "ULAW", "alaw": "ALAW", "pcm16": "PCM_16"}
-
-
-@dataclass(frozen=True)
-class RawFormat:
-    """The format of a file without a header; pcm16 is little-endian."""
-
-    encoding: RawEncoding
-    rate_hz: int = 8_000
-    channels: int = 1
-
-    @property
-    def bytes_per_frame(self) -> int:
-        return self.channels * (2 if self.encoding == "pcm16" else 1)
 
 
 def as_path(path: str | Path) -> Path:
@@ -252,9 +235,7 @@ def _handle(path: Path, raw: RawFormat | None, stack: ExitStack) -> Source:
     if raw is None:
         source = open_audio(local)
     else:
-        how: dict[str, Any] = {"samplerate": raw.rate_hz, "channels": raw.channels}
-        how["subtype"] = _RAW_SUBTYPES[raw.encoding]
-        source = SndFile(os.fsencode(local), format="RAW", endian="LITTLE", **how)
+        source = open_raw(local, raw)
     stack.callback(source.close)
     return source
 
