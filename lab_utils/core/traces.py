@@ -158,6 +158,21 @@ class Traced:
         return tuple((labels, agent_turns(labels)) for labels in on_branches)
 
 
+def check_probabilities(p: Floats, what: str, recording: object) -> None:
+    """Raise ValueError if a model gave what is no probability: a replay would take a NaN for a likely end.
+
+    >>> check_probabilities(np.array([0.2, np.nan]), "speech probabilities", "a.wav")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: a.wav: 1 of 2 speech probabilities are not from 0 to 1 (NaN, or broken): ...
+    """
+    wrong = int(np.count_nonzero(~((p >= 0) & (p <= 1))))
+    if wrong:
+        raise ValueError(
+            f"{recording}: {wrong} of {len(p)} {what} are not from 0 to 1 (NaN, or broken): nothing can be "
+            "told from them; check the audio, or install the models' packages anew"
+        )
+
+
 @dataclass(frozen=True)
 class Commits:
     """The moments at which the agent decides that the user's turn is over, under one setting.

@@ -22,7 +22,7 @@ from ..core.batch import results, run_batch
 from ..core.labels import agent_turns, user_turns
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ..core.timeline import SAMPLE_RATE_HZ, Floats, Ints, frame_samples
-from ..core.traces import Traced
+from ..core.traces import Traced, check_probabilities
 from . import grid as grids
 from .branches import WAIT_AFTER_MAX_DELAY_S, longest_wait_s
 from .metrics import (
@@ -73,6 +73,12 @@ class Corpus:
 
     @classmethod
     def of(cls, recordings: Sequence[Traced]) -> Corpus:
+        """Raises ValueError for a recording of which a model said what is no probability."""
+        for one in recordings:
+            for eot in one.eot:
+                check_probabilities(eot.probabilities, "end-of-turn probabilities", one.path)
+            for vad in (trace for of_model in one.vad.values() for trace in of_model):
+                check_probabilities(vad.probabilities, "speech probabilities", one.path)
         labelled = tuple(labelled_pauses(r.labels, r.tail_s) for r in recordings)
         agents = tuple(agent_turns(r.labels) for r in recordings)
         return cls(tuple(recordings), labelled, agents, tuple(_longest_wait_s(r) for r in recordings))

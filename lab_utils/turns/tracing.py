@@ -28,7 +28,15 @@ from ..core.timeline import (
     Ints,
     frame_samples,
 )
-from ..core.traces import BRANCH_SAMPLES, Branch, EotTrace, SttEvent, Traced, VadTrace
+from ..core.traces import (
+    BRANCH_SAMPLES,
+    Branch,
+    EotTrace,
+    SttEvent,
+    Traced,
+    VadTrace,
+    check_probabilities,
+)
 from ..recordings.audio import BadRecording
 from ..recordings.band import band_of
 from ..recordings.conditions import CLEAN, ChannelCondition, degrade
@@ -134,7 +142,7 @@ class Tracer:
         return known
 
     def predict(self, recording: Audible, offset: int, known: EotTrace, starts: Ints, ends: Ints) -> EotTrace:
-        """`known` with more predictions, which are also kept in the cache."""
+        """`known` with more predictions, which are cached, too. Raises ValueError for a NaN among them."""
         place = ends // BRANCH_SAMPLES  # 0 is the tape, k + 1 the branch of turn k
         for number in np.unique(place).tolist():
             shift = number * BRANCH_SAMPLES
@@ -147,6 +155,8 @@ class Tracer:
             stream = self._stream(recording, offset, number - 1)
             here = place == number
             found = predicting()[1].probabilities(stream, starts[here] - shift, ends[here] - shift)
+            file = getattr(recording, "recording", recording).path
+            check_probabilities(found.probabilities, "end-of-turn probabilities", file)
             more = before.merged(found)
             address = self._eot_address(recording, offset, number - 1)
             self.cache.store(address, starts=more.starts, ends=more.ends, probabilities=more.probabilities)
