@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from .common import AgentChannel, Cache, Json, UserChannel, app, ending_well
+
+if TYPE_CHECKING:
+    from ..workflows.label import LabelledFile
 
 Kind = Literal["hold", "shift", "cut_off", "backchannel"]
 """`core.labels.LabelKind`, which would bring numpy."""
@@ -36,6 +39,10 @@ def label(
         bool,
         typer.Option("--skeleton", help="Write a label file to fill in, of speech and undecided pauses."),
     ] = False,
+    compare: Annotated[
+        Path | None,
+        typer.Option(help="Another annotator's labels of it: how far both agree, and where they differ."),
+    ] = None,
     by: Annotated[str, typer.Option(help="Your name; it is kept with what you change.")] = "",
     because: Annotated[str, typer.Option(help="Why, for the history.")] = "",
     user: UserChannel = "caller",
@@ -43,22 +50,23 @@ def label(
     cache: Cache = None,
     as_json: Json = False,
 ) -> None:
-    """List a recording's labels, or correct one of them. The least sure stand first."""
+    """List, correct or compare a recording's labels. The least sure stand first."""
     edits = at is not None or kind is not None or start is not None or end is not None or remove
-    if edits + undo + history + skeleton > 1:
-        raise typer.BadParameter("an edit, --undo, --history and --skeleton go one at a time")
+    if edits + undo + history + skeleton + (compare is not None) > 1:
+        raise typer.BadParameter("an edit, --undo, --history, --skeleton and --compare go one at a time")
     if (edits or undo) and not by.strip():
         raise typer.BadParameter("say who you are: --by NAME")
-    if remove and (at is None or kind is not None or start is not None or end is not None):
-        raise typer.BadParameter("--remove goes with --at, and with no new kind or times")
-    if edits and at is None and None in (kind, start, end):
-        raise typer.BadParameter("name the label by --at; for a new one give --kind, --start and --end")
-    if edits and at is not None and not remove and kind is None and start is None and end is None:
-        raise typer.BadParameter("say what is wrong with it: --kind, --start, --end or --remove")
+    if edits:
+        _check_edit(at, kind, start, end, remove)
     with ending_well():
-        from ..workflows.label import open_labels, write_skeleton
-        from .tables.label import print_edited, print_history, print_labels, print_skeleton
+        from ..workflows.label import compare_labels, open_labels, write_skeleton
+        from .tables.label import print_edited, print_skeleton
 
+        if compare is not None:
+            from .tables.agreement import print_agreement
+
+            print_agreement(compare_labels(recording, compare), as_json)
+            return
         if skeleton:
             print_skeleton(*write_skeleton(recording, (user, agent), cache), as_json)
             return
@@ -70,11 +78,31 @@ def label(
             known, changes = known.correct(
                 by, now, at_s=at, kind=kind, start_s=start, end_s=end, remove=remove, why=because
             )
-        if as_json:
-            print(json.dumps(known.plain()))
-        elif changes is not None:
+        if changes is not None and not as_json:
             print_edited(known, changes, undone=undo)
-        elif history:
-            print_history(known)
         else:
-            print_labels(known)
+            _print(known, history=history, as_json=as_json)
+
+
+def _print(known: LabelledFile, *, history: bool, as_json: bool) -> None:
+    from .tables.label import print_history, print_labels
+
+    if as_json:
+        print(json.dumps(known.plain()))
+    elif history:
+        print_history(known)
+    else:
+        print_labels(known)
+
+
+def _check_edit(
+    at: float | None, kind: Kind | None, start: float | None, end: float | None, remove: bool
+) -> None:
+    """Raise BadParameter for options that don't say one edit."""
+    changed = kind is not None or start is not None or end is not None
+    if remove and (at is None or changed):
+        raise typer.BadParameter("--remove goes with --at, and with no new kind or times")
+    if at is None and None in (kind, start, end):
+        raise typer.BadParameter("name the label by --at; for a new one give --kind, --start and --end")
+    if at is not None and not remove and not changed:
+        raise typer.BadParameter("say what is wrong with it: --kind, --start, --end or --remove")

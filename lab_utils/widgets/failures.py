@@ -6,25 +6,35 @@ agent's reply begun at the commit.
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import anywidget
 import ipywidgets as w
 import traitlets as t
 
+from ..core.errors import InputError, machine_error_text
 from ..core.recording import Recording
 from ..core.settings import Settings
 from ..core.sound import excerpt, interruption
+from ..turns.pins import PINS_FILE, SAME_S, add_pin, read_pins, remove_pin
 from ..workflows.study import Study
-from ..workflows.study.failures import Failure, failures_of
+from ..workflows.study.failures import Failure, failures_of, pin_of
+from .label_editor import label_editor
 from .timeline import STATIC, Timeline
 from .timeline_data import timeline_data
 
 LEAD_S, TRAIL_S = 4.0, 5.0
 """So much is shown before and after a failure."""
 HEARD_BEFORE_S, HEARD_AFTER_S = 3.0, 4.0
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 class FailureTable(anywidget.AnyWidget):
@@ -40,11 +50,25 @@ class FailureTable(anywidget.AnyWidget):
 class FailureBrowser(w.VBox):
     """A table of failures with the timeline of the chosen one below."""
 
-    def __init__(self, study: Study, settings: Settings | None = None) -> None:
-        self._study = study
+    def __init__(
+        self,
+        study: Study,
+        settings: Settings | None = None,
+        *,
+        folder: str | Path = "out",
+        who: str = "",
+        on_label: Callable[[str, float], None] | None = None,
+        now: Callable[[], dt.datetime] = _now,
+    ) -> None:
+        """`folder`: where pins are kept (`turns.pins`), with `who` pinned them.
+
+        `on_label` opens the label at a moment of a recording; without it a label editor is opened below.
+        """
+        self._study, self._folder, self._who, self._now = study, Path(folder), who, now
+        self._on_label = on_label or self._edit_below
         self._load = lru_cache(maxsize=2)(study.load)
         self.table = FailureTable()
-        self.table.on_msg(self._hear)
+        self.table.on_msg(self._asked)
         self.table.observe(self._chosen, "selected")
         super().__init__([self.table])
         self.show(settings or study.defaults)
@@ -55,7 +79,7 @@ class FailureBrowser(w.VBox):
         self.failures = failures_of(self._study, settings)
         with self.table.hold_sync():
             self.table.selected = None
-            self.table.failures = [asdict(one) for one in self.failures]
+            self.table.failures = self._rows()
         self.children = [self.table]
 
     def follow(self, settings: Settings) -> None:
@@ -65,7 +89,7 @@ class FailureBrowser(w.VBox):
 
     @property
     def timeline(self) -> Timeline | None:
-        """The timeline of the chosen failure's call."""
+        """The timeline of the chosen failure's call, or its label editor."""
         return self.children[1] if len(self.children) > 1 else None
 
     @property
@@ -81,9 +105,10 @@ class FailureBrowser(w.VBox):
         try:
             recording = self._recording(failure)
         except (ValueError, OSError) as error:  # deleted or changed since
-            self.table.send({"kind": "problem", "text": str(error)})
+            told = machine_error_text(error) if isinstance(error, OSError) else str(error)
+            self.table.send({"kind": "problem", "text": told})
             return
-        if self.timeline is None or self.timeline.title != recording.name:
+        if self.timeline is None or self.timeline.title != recording.name or self.timeline.editable:
             number = self._study.number(failure.recording)
             traced = self._study.corpus.recordings[number]
             commits = self._study.commits(number, self._settings)
@@ -94,23 +119,75 @@ class FailureBrowser(w.VBox):
         self.timeline.show(failure.commit_s - LEAD_S, failure.commit_s + TRAIL_S, failure.commit_s, text)
 
     def _recording(self, failure: Failure) -> Recording:
-        return self._load(self._study.number(failure.recording))
+        """The call. Raises ValueError if its audio isn't what was measured, OSError if it is gone."""
+        number = self._study.number(failure.recording)
+        recording = self._load(number)
+        measured = self._study.corpus.recordings[number].sha256
+        if self._study.channel_condition.is_clean and recording.sha256 != measured:
+            raise InputError(
+                f"{failure.recording}: its audio has changed since it was measured; measure it again"
+            )
+        return recording
 
-    def _hear(self, _: Any, content: dict[str, Any], buffers: list[bytes]) -> None:
-        if content.get("kind") != "hear":
+    def _rows(self) -> list[dict[str, Any]]:
+        """The failures as the table shows them; a file of pins that can't be read is told."""
+        try:
+            pinned = [(one.call.name, one.label.start_s) for one in read_pins(self._folder)]
+        except ValueError as error:
+            self.table.send({"kind": "problem", "text": str(error)})
+            pinned = []
+        return [
+            asdict(one)
+            | {
+                "pinned": any(
+                    name == one.recording and abs(start_s - one.pause_start_s) <= SAME_S
+                    for name, start_s in pinned
+                )
+            }
+            for one in self.failures
+        ]
+
+    def _asked(self, _: Any, content: dict[str, Any], buffers: list[bytes]) -> None:
+        """What a button asks for; what can't be done is said in the table."""
+        acts = {"hear": self._hear, "pin": self._pin, "label": self._correct}
+        act = acts.get(str(content.get("kind")))
+        if act is None:
             return
         try:
-            failure = self.failures[int(content["number"])]
-            recording = self._recording(failure)
-            if content["what"] == "interrupted":
-                sound = interruption(recording, failure.commit_s, HEARD_BEFORE_S)
-                text = "As the caller would hear it: the agent replies at the commit"
-            else:
-                from_s, to_s = failure.commit_s - HEARD_BEFORE_S, failure.commit_s + HEARD_AFTER_S
-                sound = excerpt(recording, max(0.0, from_s), to_s)
-                text = "As recorded"
-        except (ValueError, OSError, KeyError, IndexError, TypeError) as error:
+            act(self.failures[int(content["number"])], content)
+        except OSError as error:
+            self.table.send({"kind": "problem", "text": machine_error_text(error)})
+        except (ValueError, KeyError, IndexError, TypeError) as error:
             self.table.send({"kind": "problem", "text": str(error)})
-            return
+
+    def _pin(self, failure: Failure, _: dict[str, Any]) -> None:
+        """Pin a failure, or let go of one that is pinned."""
+        pin = pin_of(self._study, failure, self._settings, self._who, self._now())
+        held = any(one.same_place(pin) for one in read_pins(self._folder))
+        pins = remove_pin(self._folder, pin) if held else add_pin(self._folder, pin)
+        self.table.failures = self._rows()
+        what = "Let go" if held else "Pinned"
+        text = f"{what}; {len(pins)} pinned in {self._folder / PINS_FILE}"
+        self.table.send({"kind": "told", "text": text})
+
+    def _correct(self, failure: Failure, _: dict[str, Any]) -> None:
+        self._on_label(failure.recording, failure.pause_start_s)
+        self.table.send({"kind": "told", "text": "Opened in the label editor"})
+
+    def _edit_below(self, recording: str, at_s: float) -> None:
+        files = self._study.files[self._study.number(recording)]
+        editor = label_editor(files.user, self._who or "me", channels=self._study.channels)
+        self.children = [self.table, editor]
+        editor.go_to(at_s)
+
+    def _hear(self, failure: Failure, content: dict[str, Any]) -> None:
+        recording = self._recording(failure)
+        if content["what"] == "interrupted":
+            sound = interruption(recording, failure.commit_s, HEARD_BEFORE_S)
+            text = "As the caller would hear it: the agent replies at the commit"
+        else:
+            from_s, to_s = failure.commit_s - HEARD_BEFORE_S, failure.commit_s + HEARD_AFTER_S
+            sound = excerpt(recording, max(0.0, from_s), to_s)
+            text = "As recorded"
         answer = {"kind": "sound", "mime": "audio/wav", "text": f"{text}; caller left, agent right"}
         self.table.send(answer, buffers=[sound.wav])

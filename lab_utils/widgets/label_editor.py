@@ -16,10 +16,13 @@ from typing import Any, get_args
 import pandas as pd
 import traitlets as t
 
+from ..core.errors import machine_error_text
 from ..core.labels import Label, LabelKind, Labels
 from ..core.recording import Recording
 from ..core.settings import Settings
+from ..plots.recordings import LABEL_NAMES
 from ..recordings.find import find_recordings, load_recording
+from ..recordings.labels.agreement import places
 from ..recordings.labels.checks import label_checks, least_sure_first
 from ..recordings.labels.edits import Change, edit_labels, undo_edit
 from ..recordings.labels.file import ROUNDING_S, read_labels
@@ -34,6 +37,7 @@ NEW_S = 0.3
 """Length of a label that is added."""
 AROUND_S = 4.0
 """So much is shown before and after a moment."""
+LABEL_WORDS: dict[str, str] = {str(kind): name for kind, name in LABEL_NAMES.items()}
 KINDS: tuple[LabelKind, ...] = get_args(LabelKind)
 
 
@@ -50,6 +54,10 @@ class LabelEditor(Timeline):
     can_redo = t.Bool(False).tag(sync=True)
     order = t.List(t.Int()).tag(sync=True)
     """Numbers of the labels, the least sure first."""
+    compared = t.Bool(False).tag(sync=True)
+    """Whether another annotator's labels are at hand."""
+    differences = t.List(t.Dict()).tag(sync=True)
+    """Where they differ: at_s, end_s, text."""
     saved = t.Unicode().tag(sync=True)
     """Where the labels are, and how many edits they have."""
 
@@ -60,7 +68,9 @@ class LabelEditor(Timeline):
         tracer: Tracer,
         who: str,
         now: Callable[[], dt.datetime] = _now,
+        other: Labels | None = None,
     ) -> None:
+        """`other`: another annotator's labels, whose differences are stepped through."""
         settings = Settings()
         recording = replace(recording, labels=file.labels)
         traced = tracer.trace_session(recording, settings)
@@ -69,6 +79,7 @@ class LabelEditor(Timeline):
         self.who = who
         self._file, self._now = file.file, now
         self._undone: list[list[Change]] = []
+        self._other, self.compared = other, other is not None
         self._show_labels(file.labels)
 
     def go_to(self, at_s: float, text: str = "") -> None:
@@ -85,9 +96,12 @@ class LabelEditor(Timeline):
             return
         try:
             labels = self._edited(content)
-        except (ValueError, OSError, KeyError, TypeError) as error:
+        except OSError as error:  # a full disk, say: the file is as it was
+            self.send({"kind": "problem", "text": f"Not saved. {machine_error_text(error)}"})
+            labels = self._shown
+        except (ValueError, KeyError, TypeError) as error:
             self.send({"kind": "problem", "text": str(error)})
-            labels = self._known()
+            labels = self._file_or_shown()
         self._show_labels(labels)
 
     def _edited(self, content: dict[str, Any]) -> Labels:
@@ -117,14 +131,29 @@ class LabelEditor(Timeline):
         assert self.recording.labels is not None
         return self.recording.labels
 
+    def _edits(self, labels: Labels) -> int:
+        try:
+            return len(LabelledFile(self._file, labels).history)
+        except (ValueError, OSError):
+            return 0
+
+    def _file_or_shown(self) -> Labels:
+        """What the file says, or what is shown if it can't be read any more."""
+        try:
+            return self._known()
+        except (ValueError, OSError):
+            return self._shown
+
     def _show_labels(self, labels: Labels) -> None:
+        self._shown = labels
         numbers = {id(label): number for number, label in enumerate(labels.labels)}
         checks = least_sure_first(label_checks(labels, KINDS))
-        edits = len(LabelledFile(self._file, labels).history)
+        edits = self._edits(labels)
         with self.hold_sync():
             self.labels = []  # what was dragged in vain goes back, too
             self.labels = label_items(labels)
             self.order = [numbers[id(check.label)] for check in checks]
+            self.differences = differences_of(labels, self._other)
             self.can_redo = bool(self._undone)
             there = f"{edits} edit{'' if edits == 1 else 's'} in" if self._file.exists() else "not yet in"
             self.saved = f"{there} {self._file.name}"
@@ -167,6 +196,19 @@ def changes_of(labels: Labels, what: str, content: dict[str, Any]) -> list[Chang
     raise ValueError(f"unknown edit {what!r}")
 
 
+def differences_of(labels: Labels, other: Labels | None) -> list[dict[str, Any]]:
+    """Where another annotator's labels differ, as the browser steps through them; none without `other`."""
+    if other is None:
+        return []
+    found = []
+    for place in places(labels, other):
+        if not place.agree:
+            first, second = (LABEL_WORDS.get(word, word) for word in place.words)
+            text = f"You say {first}, the other says {second}"
+            found.append({"at_s": place.start_s, "end_s": place.end_s, "text": text})
+    return found
+
+
 def _number(labels: Labels, seen: dict[str, Any]) -> int:
     """Where the label stands that the browser shows."""
     for number, label in enumerate(labels.labels):
@@ -187,12 +229,19 @@ def _label(span: Any) -> Label | None:
 
 
 def label_editor(
-    path: str | Path, who: str, *, channels: tuple[str, str] = ("caller", "agent"), cache: Path | None = None
+    path: str | Path,
+    who: str,
+    *,
+    other: str | Path | None = None,
+    channels: tuple[str, str] = ("caller", "agent"),
+    cache: Path | None = None,
 ) -> LabelEditor:
     """A label editor for one recording; `who` is kept with every edit.
 
-    Raises ValueError for what has no labels and no agent channel to estimate them by.
+    `other`: another annotator's label file, to step through where the two differ. Raises ValueError for what
+    has no labels and no agent channel to estimate them by.
     """
     file = open_labels(Path(path), channels, cache)
     recording = load_recording(find_recordings(path, user=channels[0], agent=channels[1])[0])
-    return LabelEditor(recording, file, Tracer(TraceCache(cache or default_cache())), who)
+    theirs = None if other is None else read_labels(other)
+    return LabelEditor(recording, file, Tracer(TraceCache(cache or default_cache())), who, other=theirs)

@@ -95,7 +95,9 @@ class AgentChoice(w.VBox):
         known = name in self._profiles
         self._profiles = {**self._profiles, name: settings}
         if not known:
+            kept = self.profile.value
             self.profile.options = list(self._profiles)
+            self.profile.value = kept
 
     def _techniques(self) -> Techniques | None:
         known = {BY_ITSELF: None, NONE: Techniques(), TWELVE: Techniques.everything()}
@@ -106,7 +108,7 @@ class AgentChoice(w.VBox):
         )
 
     def _show_chosen(self, _: object) -> None:
-        self.chosen.layout.display = None if self.techniques.value == SOME else "none"
+        self.chosen.layout.display = "flex" if self.techniques.value == SOME else "none"
 
 
 class SessionPanel(w.VBox):
@@ -245,7 +247,6 @@ class SessionPanel(w.VBox):
         failed = [
             f"{self._name(side)}: {run.log.failure}" for side, run in self.runs.items() if run.log.failure
         ]
-        self._say("; ".join(failed) or "Both sessions ended well.", alert=bool(failed))
         longest_s = max(run.log.duration_s for run in self.runs.values())
         self.span.max = max(longest_s, 1.0)
         self.span.value = (0.0, min(WINDOW_S, self.span.max))
@@ -253,8 +254,9 @@ class SessionPanel(w.VBox):
             plots.latency_figure([run.log for run in self.runs.values()], names=self._names()),
             "Latency of each reply by stage, both sessions",
         )
-        self.results.layout.display = None
+        self.results.layout.display = "flex"
         self._draw()
+        self._say("; ".join(failed) or "Both sessions ended well.", alert=bool(failed))
 
     def _names(self) -> list[str]:
         return [self._name(side) for side in self.runs]
@@ -290,4 +292,5 @@ def figures_html(columns: Mapping[str, Mapping[str, float]]) -> str:
         lines.append(
             f"<tr><th scope='row' style='text-align:left;font-weight:normal'>{name}</th>{cells}</tr>"
         )
-    return f"<table aria-label='Figures of the sessions'><tr><td></td>{head}</tr>{''.join(lines)}</table>"
+    title = "style='line-height:1.5' aria-label='Figures of the sessions'"
+    return f"<table {title}><tr><td></td>{head}</tr>{''.join(lines)}</table>"

@@ -12,6 +12,7 @@ from ..core.files import replacing
 from ..core.labels import LABEL_KINDS, Label, LabelKind, Labels
 from ..recordings.audio import BadRecording, is_local
 from ..recordings.find import find_recordings, load_recording
+from ..recordings.labels.agreement import Agreement
 from ..recordings.labels.checks import label_checks, least_sure_first
 from ..recordings.labels.edits import Change, edit_labels, label_at, undo_edit
 from ..recordings.labels.file import SUFFIX, ChangeEntry, EditEntry, read_label_file
@@ -136,6 +137,35 @@ def open_labels(
     recording = Tracer(TraceCache(cache or default_cache())).labelled(load_recording(found[0]))
     assert recording.labels is not None
     return LabelledFile(found[0].label_path, recording.labels)
+
+
+def compare_labels(first: Path, second: Path) -> Agreement:
+    """Two annotators' label files of one recording, or two folders of such files with the same names.
+
+    Raises ValueError for a file that can't be read, for folders without a name in common, and for a file
+    beside a folder.
+    """
+    if first.is_dir() != second.is_dir():
+        raise ValueError(f"{first}, {second}: one is a folder, the other a file; name two of a kind")
+    files = {"": (first, second)}
+    if first.is_dir():
+        files = {
+            path.name: (path, second / path.name)
+            for path in sorted(first.glob(f"*{SUFFIX}"))
+            if (second / path.name).exists()
+        }
+        if not files:
+            raise ValueError(f"{first}, {second}: no label file (*{SUFFIX}) of the same name in both")
+    found = []
+    for one, other in files.values():
+        ours, theirs = read_label_file(one), read_label_file(other)
+        if ours.recording != theirs.recording:
+            raise ValueError(
+                f"{other}: is about {theirs.recording}, {one} about {ours.recording}; "
+                "name files of one recording"
+            )
+        found.append((ours.recording, ours.to_labels(), theirs.to_labels()))
+    return Agreement.of(found)
 
 
 def _corrected(

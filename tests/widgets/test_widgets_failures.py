@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
+import math
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +18,15 @@ from test_browser import CHROMIUM, CHROMIUM_ARGS
 from widget_page import served
 
 import lab_utils as lab
+from lab_utils.core.labels import user_turns
 from lab_utils.core.settings import EndpointingSettings, Settings
+from lab_utils.turns.pins import read_pins
 
 pytestmark = pytest.mark.slow
 
 NAMES = ("02_lost_parcel", "01_table_booking")
+NOON = dt.datetime(2026, 11, 29, 12, tzinfo=dt.UTC)
+LENGTHS = ((1, "under 1 s"), (3, "1 to 3 s"), (6, "3 to 6 s"), (math.inf, "6 s and more"))
 GRID = {"detector": ["v1-mini"], "min_delay": [0.5], "max_delay": [2.5, 3.0]}
 
 
@@ -34,14 +41,22 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> lab.Study:
 
 
 @pytest.fixture
-def browser(study: lab.Study) -> lab.FailureBrowser:
-    return lab.FailureBrowser(study)
+def browser(study: lab.Study, tmp_path: Path) -> lab.FailureBrowser:
+    return lab.FailureBrowser(study, folder=tmp_path / "out", who="Ada", now=lambda: NOON)
+
+
+def ask(browser: lab.FailureBrowser, kind: str, number: int) -> str:
+    """What is told when a button asks for this failure."""
+    told: list[str] = []
+    browser.table.send = lambda content, buffers=None: told.append(content["text"])
+    browser._asked(browser.table, {"kind": kind, "number": number}, [])
+    return told[-1]
 
 
 def hear(browser: lab.FailureBrowser, **asked: Any) -> tuple[dict[str, Any], list[bytes]]:
     sent: list[tuple[dict[str, Any], list[bytes]]] = []
     browser.table.send = lambda content, buffers=None: sent.append((content, buffers or []))
-    browser._hear(browser.table, {"kind": "hear", **asked}, [])
+    browser._asked(browser.table, {"kind": "hear", **asked}, [])
     (one,) = sent
     return one
 
@@ -104,6 +119,68 @@ def test_it_is_heard_as_the_caller_would_and_as_recorded(
     content, none = hear(browser, what="recorded", number=10_000)
     assert content["kind"] == "problem"
     assert not none
+
+
+def test_a_recording_that_has_changed_is_told(browser: lab.FailureBrowser, study: lab.Study) -> None:
+    failure = browser.failures[0]
+    recording = study.load(failure.recording)
+    browser._load = lambda number: replace(recording, sha256="00" * 32)
+    content, _ = hear(browser, what="recorded", number=0)
+    assert content["kind"] == "problem"
+    assert "changed since it was measured" in content["text"]
+
+
+def test_a_failure_is_pinned_with_what_a_check_needs(
+    browser: lab.FailureBrowser, study: lab.Study, tmp_path: Path
+) -> None:
+    assert not any(row["pinned"] for row in browser.table.failures)
+    assert ask(browser, "pin", 1).startswith("Pinned; 1 pinned in ")
+    failure = browser.failures[1]
+    (pin,) = read_pins(tmp_path / "out")
+    assert pin.call.name == failure.recording
+    assert pin.call.sha256 == study.load(failure.recording).sha256
+    assert pin.label.start_s == pytest.approx(failure.pause_start_s, abs=1e-3)
+    assert pin.commit.time_s == pytest.approx(failure.commit_s)
+    assert pin.commit.cause == failure.cause
+    assert pin.settings == study.defaults
+    assert (pin.who, pin.when) == ("Ada", NOON)
+    number = study.number(failure.recording)
+    commits = study.commits(number, pin.settings)  # the pin says how to find the same commit again
+    assert (abs(commits["commit_s"] - pin.commit.time_s) < 1e-3).any()
+    assert [row["pinned"] for row in browser.table.failures].count(True) == 1
+    assert ask(browser, "pin", 1).startswith("Let go; 0 pinned")
+    assert not any(row["pinned"] for row in browser.table.failures)
+    (tmp_path / "out" / "pins.json").write_text("{")
+    assert "pins.json" in ask(browser, "pin", 0)
+    assert (tmp_path / "out" / "pins.json").read_text() == "{"
+
+
+def test_a_wrong_label_is_opened_where_it_is(browser: lab.FailureBrowser, study: lab.Study) -> None:
+    failure = browser.failures[0]
+    assert "label editor" in ask(browser, "label", 0)
+    editor = browser.timeline
+    assert editor.editable
+    assert editor.title == failure.recording
+    assert editor.position_s == pytest.approx(failure.pause_start_s)
+    chosen = next(one for one in editor.labels if one["number"] == editor.selected)
+    assert chosen["start_s"] == pytest.approx(failure.pause_start_s)
+    opened: list[tuple[str, float]] = []
+    elsewhere = lab.FailureBrowser(study, on_label=lambda *place: opened.append(place))
+    ask(elsewhere, "label", 0)
+    assert opened == [(failure.recording, failure.pause_start_s)]
+    assert elsewhere.timeline is None
+
+
+def test_line_and_turn_of_each_failure_are_told(browser: lab.FailureBrowser, study: lab.Study) -> None:
+    for row in browser.table.failures:
+        traced = study.corpus.recordings[study.number(row["recording"])]
+        assert row["line"] == (traced.band or "unknown")
+        turn = next(
+            turn for turn in user_turns(traced.labels, unfinished=True) if turn.end_s >= row["pause_start_s"]
+        )
+        length_s = turn.end_s - turn.start_s
+        expected = next(name for limit_s, name in LENGTHS if length_s < limit_s)
+        assert row["slice"].startswith(f"{expected}; asked for ")
 
 
 def test_a_recording_that_is_gone_is_told(browser: lab.FailureBrowser) -> None:

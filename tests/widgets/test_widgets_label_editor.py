@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from paths import SAMPLES
 import lab_utils as lab
 from lab_utils.core.labels import Ipu, Label, Labels
 from lab_utils.recordings.labels.file import read_label_file, read_labels
+from lab_utils.widgets import label_editor
 from lab_utils.widgets.label_editor import LabelEditor, changes_of
 
 pytestmark = pytest.mark.slow
@@ -148,3 +151,45 @@ def test_a_merge_takes_the_next_label_in() -> None:
     assert grown.after == Label("hold", 1.0, 4.0)
     with pytest.raises(ValueError, match="no later label"):
         changes_of(LABELS, "merge", {"label": seen(2)})
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost(
+    editor: LabelEditor, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = spans(editor)
+    ask(editor, "retype", number=0, to="backchannel")
+    saved = in_file(folder)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", f"{NAME}.labels.json")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(label_editor, "edit_labels", full)
+        (said,) = ask(editor, "remove", number=1)
+    assert said["text"].startswith("Not saved. ")
+    assert "free some space" in said["text"]
+    assert in_file(folder) == saved == spans(editor)
+    assert len(saved) == len(before)
+    (folder / f"{NAME}.labels.json").write_text("{")  # spoilt by another program
+    (said,) = ask(editor, "remove", number=1)
+    assert "labels.json" in said["text"]
+    assert spans(editor) == saved
+
+
+def test_differences_from_another_annotator_are_stepped_through(folder: Path, cache: Path) -> None:
+    other = folder / "other.labels.json"
+    shutil.copy(folder / f"{NAME}.labels.json", other)
+    lab.label_editor(folder / f"{NAME}.flac", "Ada", cache=cache)
+    content = json.loads(other.read_text())
+    content["labels"][0]["kind"] = "backchannel"
+    gone = content["labels"].pop()
+    other.write_text(json.dumps(content))
+    editor = lab.label_editor(folder / f"{NAME}.flac", "Ada", other=other, cache=cache)
+    assert editor.compared
+    assert [one["text"] for one in editor.differences] == [
+        "You say hold, the other says backchannel",
+        f"You say {'end of turn' if gone['kind'] == 'shift' else gone['kind']}, the other says nothing",
+    ]
+    ask(editor, "retype", number=0, to="backchannel")  # now both say the same
+    assert len(editor.differences) == 1
+    assert not lab.label_editor(folder / f"{NAME}.flac", "Ada", cache=cache).compared

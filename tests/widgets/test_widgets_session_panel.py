@@ -78,6 +78,9 @@ def test_both_are_run_and_shown_side_by_side(calls: Path) -> None:
     panel = SessionPanel(calls, {"patient": PATIENT}, run=run)
     assert panel.sides["A"].profile.value == DEFAULTS
     assert panel.sides["B"].profile.value == "patient"
+    panel.offer("tuner", PATIENT)
+    assert panel.sides["B"].profile.value == "patient"
+    assert "tuner" in panel.sides["A"].profile.options
     panel.sides["B"].techniques.value = SOME
     panel.sides["B"].chosen.value = ("tool_prefetch", "semantic_cache")
     panel.sides["B"].agent.value = "my_agent:MyAgent"
@@ -100,6 +103,7 @@ def test_both_are_run_and_shown_side_by_side(calls: Path) -> None:
     assert panel.span.value == (0.0, 4.0)
     assert "alt='Both sessions from 0.0 to 4.0 s" in panel.timeline.value
     assert "Latency of each reply" in panel.latency.value
+    assert panel.results.layout.display == "flex"
     before = panel.timeline.value
     panel.span.value = (1.0, 3.0)
     assert panel.timeline.value != before

@@ -75,7 +75,16 @@ class Workbench(w.VBox):
         return getattr(self._tuner, "box", self._tuner)
 
     def _make_failures(self) -> w.Widget:
-        return FailureBrowser(self._study, self.settings)
+        return FailureBrowser(
+            self._study, self.settings, folder=self._setup.out, who=self._setup.who, on_label=self._to_label
+        )
+
+    def _to_label(self, recording: str, at_s: float) -> None:
+        """Show the label at a moment in the label editor's tab."""
+        self.tabs.selected_index = list(self._sections).index("Labels")
+        panel = self.section("Labels")
+        if isinstance(panel, LabelPanel):
+            panel.edit(recording, at_s)
 
     def _make_labels(self) -> w.Widget:
         return LabelPanel(self._study, self._setup.who, cache=self._cache)

@@ -8,3 +8,21 @@ export function element(tag, attributes = {}, ...children) {
   made.append(...children);
   return made;
 }
+
+export const NO_ANSWER_MS = 30000;
+const NO_ANSWER =
+  "Python doesn't answer. If the kernel was restarted, run the cell again; edits that were saved are in the label file.";
+
+/** Tells if an answer doesn't come: `asked()` after a message, `answered()` once something has come back. */
+export function answerTimer(tell, ms = NO_ANSWER_MS) {
+  let timer = null;
+  const answered = () => {
+    clearTimeout(timer);
+    timer = null;
+  };
+  const asked = () => {
+    answered();
+    timer = setTimeout(() => tell(NO_ANSWER), ms);
+  };
+  return { asked, answered };
+}

@@ -4,7 +4,7 @@ import { element } from "./dom.js";
 
 /**
  * The second row of buttons. `view`: position() in seconds, label() that is selected, labels() of all,
- * choose(label), hear(label), tell(text).
+ * choose(label), hear(label), tell(text), goTo({ at_s, end_s, text }), asked().
  */
 export function editBar(model, view) {
   const bar = element("div", { class: "lab-bar", role: "toolbar", "aria-label": "Edit labels" });
@@ -12,6 +12,7 @@ export function editBar(model, view) {
 
   function ask(what, more = {}) {
     model.send({ kind: "edit", what, ...more });
+    view.asked();
   }
 
   function ofSelected(what, more = {}) {
@@ -22,6 +23,13 @@ export function editBar(model, view) {
 
   function button(text, title, act) {
     return element("button", { type: "button", title, "aria-label": title, onclick: act }, text);
+  }
+
+  function nextDifference() {
+    const differences = model.get("differences");
+    if (!differences.length) return;
+    const next = differences.find((one) => one.at_s > view.position() + 0.01) ?? differences[0];
+    view.goTo(next);
   }
 
   function leastSure() {
@@ -37,6 +45,7 @@ export function editBar(model, view) {
   kind.addEventListener("change", () => {
     if (view.label()) ofSelected("retype", { to: kind.value });
   });
+  const differing = button("Difference ›", "Go to the next place where the other annotator differs", nextDifference);
   const undo = button("Undo", "Take back the last edit", () => ask("undo"));
   const redo = button("Redo", "Do again what was undone", () => ask("redo"));
   bar.append(
@@ -57,6 +66,7 @@ export function editBar(model, view) {
     button("Remove", "Remove the selected label", () => ofSelected("remove")),
     undo,
     redo,
+    differing,
     saved,
   );
 
@@ -64,9 +74,13 @@ export function editBar(model, view) {
     const label = view.label();
     if (label) kind.value = label.kind;
     redo.disabled = !model.get("can_redo");
+    const differences = model.get("differences").length;
+    differing.hidden = !model.get("compared");
+    differing.disabled = !differences;
+    differing.textContent = differences ? `Difference › (${differences})` : "No difference";
     saved.textContent = model.get("saved");
   }
-  model.on("change:selected change:labels change:can_redo change:saved", update);
+  model.on("change:selected change:labels change:can_redo change:saved change:differences", update);
   update();
   return bar;
 }

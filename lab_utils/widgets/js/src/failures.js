@@ -1,6 +1,6 @@
 // The table of failures of all calls: sorted, filtered, stepped through, and heard.
 
-import { element } from "./dom.js";
+import { element, answerTimer } from "./dom.js";
 import { filtered, sorted } from "./table.js";
 import { clock } from "./model.js";
 
@@ -12,6 +12,9 @@ const COLUMNS = [
   ["after_s", "after (s)", (row) => row.after_s.toFixed(2)],
   ["pause_s", "pause (s)", (row) => row.pause_s.toFixed(2)],
   ["words", "words before", (row) => row.words],
+  ["line", "line", (row) => row.line],
+  ["slice", "turn", (row) => row.slice],
+  ["pinned", "pinned", (row) => (row.pinned ? "yes" : "")],
 ];
 
 function render({ model, el }) {
@@ -29,6 +32,7 @@ function render({ model, el }) {
     element("thead", {}, head), body);
   const player = element("audio", { controls: "", "aria-label": "The failure, as a caller would hear it" });
   const status = element("div", { class: "lab-status", role: "status", "aria-live": "polite" });
+  const waitingFor = answerTimer((text) => (status.textContent = text));
   const button = (text, title, act) =>
     element("button", { type: "button", title, "aria-label": title, onclick: act }, text);
   const bar = element("div", { class: "lab-bar", role: "toolbar", "aria-label": "Failures" },
@@ -36,6 +40,8 @@ function render({ model, el }) {
     button("next ›", "Next failure", () => step(1)),
     button("As the caller would hear it", "Play with the agent replying at the commit", () => hear("interrupted")),
     button("As recorded", "Play what was recorded", () => hear("recorded")),
+    button("The label is wrong", "Open this pause in the label editor", () => ask("label")),
+    button("Pin", "Keep this failure as a check, or let go of it", () => ask("pin")),
     search, player, count);
   const root = element("div", { class: "lab-timeline", role: "group", "aria-label": "Failures" },
     bar, element("div", { class: "lab-scroll", tabindex: "0" }, table), status);
@@ -64,11 +70,16 @@ function render({ model, el }) {
     else status.textContent = by_ > 0 ? "No later failure in this list" : "No earlier failure in this list";
   }
 
-  function hear(what) {
+  function ask(kind, more = {}) {
     if (model.get("selected") === null) step(1);
     if (model.get("selected") === null) return;
-    status.textContent = "Loading sound …";
-    model.send({ kind: "hear", what, number: model.get("selected") });
+    model.send({ kind, number: model.get("selected"), ...more });
+    waitingFor.asked();
+  }
+
+  function hear(what) {
+    ask("hear", { what });
+    if (model.get("selected") !== null) status.textContent = "Loading sound …";
   }
 
   function draw() {
@@ -111,12 +122,13 @@ function render({ model, el }) {
   }
 
   const messaged = (content, buffers) => {
+    waitingFor.answered();
     if (content.kind === "sound") {
       if (player.src) URL.revokeObjectURL(player.src);
       player.src = URL.createObjectURL(new Blob([buffers[0]], { type: content.mime }));
       status.textContent = content.text;
       player.play().catch((error) => (status.textContent = `Can't play: ${error.message}`));
-    } else if (content.kind === "problem") status.textContent = content.text;
+    } else if (content.kind === "problem" || content.kind === "told") status.textContent = content.text;
   };
   search.addEventListener("input", draw);
   search.addEventListener("keydown", (event) => event.stopPropagation());
@@ -126,6 +138,7 @@ function render({ model, el }) {
   draw();
   return () => {
     model.off("msg:custom", messaged);
+    waitingFor.answered();
     if (player.src) URL.revokeObjectURL(player.src);
   };
 }

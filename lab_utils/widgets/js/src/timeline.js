@@ -7,7 +7,7 @@ import Minimap from "wavesurfer.js/plugins/minimap";
 import Regions from "wavesurfer.js/plugins/regions";
 import Ruler from "wavesurfer.js/plugins/timeline";
 import { actionOf, clock, peaksOf, probabilitiesOf, spokenCommit, stepTo } from "./model.js";
-import { element } from "./dom.js";
+import { element, answerTimer } from "./dom.js";
 import { editBar } from "./edit_bar.js";
 import { HEIGHT, drawTracks } from "./tracks.js";
 
@@ -46,6 +46,7 @@ function render({ model, el }) {
   let shown = [0, data.duration_s];
   let waiting = null; // what to play once the sound has come
   let stopAt = null;
+  const waitingFor = answerTimer((text) => (status.textContent = text));
 
   const peaks = peaksOf(model.get("peaks"), data.channels.length);
   const surfer = WaveSurfer.create({
@@ -167,6 +168,7 @@ function render({ model, el }) {
     waiting = at();
     status.textContent = "Loading sound …";
     model.send({ kind: "sound" });
+    waitingFor.asked();
   }
 
   function zoom(factor) {
@@ -226,10 +228,13 @@ function render({ model, el }) {
     spectrum.setAttribute("aria-pressed", String(wanted));
     if (wanted) askSpectrogram();
   });
-  bar.append(
-    play,
+  const failures = [
     button("‹ failure", "Previous failure (p)", { name: "failure", step: -1 }),
     button("failure ›", "Next failure (n)", { name: "failure", step: 1 }),
+  ];
+  bar.append(
+    play,
+    ...(model.get("editable") ? [] : failures), // whoever labels is not told what a setting makes of it
     button("‹ label", "Previous label ([)", { name: "label", step: -1 }),
     button("label ›", "Next label (])", { name: "label", step: 1 }),
     button("−", "Zoom out (-)", { name: "zoom", factor: 0.5 }),
@@ -253,6 +258,11 @@ function render({ model, el }) {
         labels: () => data.labels,
         hear: (label) => start(Math.max(0, label.start_s - 2), label.end_s + 2),
         tell: (text) => (status.textContent = text),
+        goTo: (place) => {
+          show(place.at_s - 3, place.end_s + 3);
+          goTo(place.at_s, place.text);
+        },
+        asked: waitingFor.asked,
       }),
       waves,
     );
@@ -260,6 +270,7 @@ function render({ model, el }) {
       const label = data.labels.find((one) => String(one.number) === region.id);
       model.set("selected", label.number);
       model.send({ kind: "edit", what: "move", label, start_s: region.start, end_s: region.end });
+      waitingFor.asked();
     });
   }
 
@@ -338,10 +349,12 @@ function render({ model, el }) {
     goTo(model.get("position_s"), model.get("said"));
   };
   const relabelled = () => {
+    waitingFor.answered();
     changed();
     drawLabels();
   };
   const messaged = (content, buffers) => {
+    waitingFor.answered();
     if (content.kind === "sound") {
       audio.src = URL.createObjectURL(new Blob([buffers[0]], { type: content.mime }));
       audio.currentTime = waiting ?? at();
@@ -376,6 +389,7 @@ function render({ model, el }) {
     themed.disconnect();
     darkness.removeEventListener("change", draw);
     clearTimeout(asked);
+    waitingFor.answered();
     surfer.destroy();
     if (audio.src) URL.revokeObjectURL(audio.src);
   };
