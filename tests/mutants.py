@@ -92,16 +92,22 @@ def files_of(place: str) -> list[Path]:
 
 def mutations(tree: ast.Module) -> Iterator[tuple[ast.AST, str, ast.Module]]:
     """Each mutated tree, with the node that was changed and a word for how."""
-    typing_only = {
+    proven_by_mypy = {
         id(inner)
         for node in ast.walk(tree)
         for part in (getattr(node, "annotation", None), getattr(node, "returns", None))
         if part is not None
         for inner in ast.walk(part)
     }
+    proven_by_mypy |= {  # `frozen=True`: whoever assigns to a frozen field is told by mypy
+        id(inner)
+        for node in ast.walk(tree)
+        for decorator in getattr(node, "decorator_list", ())
+        for inner in ast.walk(decorator)
+    }
     nodes = list(ast.walk(tree))
     for place, node in enumerate(nodes):
-        if id(node) in typing_only:
+        if id(node) in proven_by_mypy:
             continue
         for what in changes_of(node):
             other = copy.deepcopy(tree)

@@ -19,6 +19,7 @@ import pytest
         ("if a:\n    f()", {"if not a:\n    f()", "if a:\n    pass"}),
         ("x += a", {"pass"}),
         ("x: Literal[3] = a", set()),
+        ("@dataclass(frozen=True)\nclass A:\n    pass", set()),
     ],
 )
 def test_each_kind_of_place_is_changed_alone(source: str, mutated: set[str]) -> None:

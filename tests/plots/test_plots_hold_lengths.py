@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from lab_utils.core.labels import Label, Labels
 from lab_utils.plots import hold_lengths_figure
@@ -19,4 +20,7 @@ def test_each_curve_is_the_records_share_of_longer_holds():
         x, y = artists[name].get_data()
         np.testing.assert_allclose(x[1:], record.length_s)
         np.testing.assert_allclose(y, [100, *(100 * getattr(record, name))])
+    x, y = artists["cut"].get_data()
+    assert x.tolist() == record.cut_s.tolist() == [0.7]
+    assert y.tolist() == [pytest.approx(200 / 3)], "of three that lasted 0.5 s one ended there"
     assert len(hold_lengths_figure(hold_lengths(Labels(1.0, (), ()))).axes) == 1

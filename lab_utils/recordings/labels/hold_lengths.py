@@ -38,7 +38,12 @@ class HoldLengths:
     estimated: Floats
     """From the holds, and the cut-off pauses as holds of at least their length, shape=(n,)."""
     holds: int
-    cut_offs: int
+    cut_s: Floats
+    """How long each cut-off pause lasted before the agent spoke in it, ascending; shape=(cut-off pauses,)."""
+
+    @property
+    def cut_offs(self) -> int:
+        return len(self.cut_s)
 
     def longer_than(self, length_s: float) -> tuple[float, float]:
         """Shares of holds longer than a length: naive, and estimated; NaN without a hold.
@@ -100,10 +105,13 @@ def hold_lengths(*recordings: Labels) -> HoldLengths:
     none = np.zeros(0)
     whole = np.concatenate([none, *(np.diff(one.of_kind("hold"), axis=1).ravel() for one in recordings)])
     cut = np.concatenate([none, *(seen_until(one) for one in recordings)])
-    whole, cut = np.round(whole, 6), np.round(cut, 6)  # sums of label times differ in their last digits
+    whole, cut = (
+        np.round(whole, 6),
+        np.sort(np.round(cut, 6)),
+    )  # sums of label times differ in their last digits
     if not len(whole):
-        return HoldLengths(none, none, none, 0, len(cut))
+        return HoldLengths(none, none, none, 0, cut)
     length_s = np.unique(whole)
     naive = np.array([np.mean(whole > one) for one in length_s])
     curve = stats.ecdf(stats.CensoredData(uncensored=whole, right=cut)).sf
-    return HoldLengths(length_s, naive, np.asarray(curve.evaluate(length_s)), len(whole), len(cut))
+    return HoldLengths(length_s, naive, np.asarray(curve.evaluate(length_s)), len(whole), cut)
