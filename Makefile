@@ -2,7 +2,7 @@
 #
 # PYTHON=/path/to/python   the interpreter for the virtual environments (default: the first of python3.11, python3, ... that is >= 3.11)
 # WORKERS=2                processes for the tests
-# DEMO_ARGS, LAB_ARGS, PYTEST_ARGS, VERIFY_ARGS, MUTANTS_ARGS, SAMPLES_ARGS, LOCK_ARGS   handed on to the command
+# DEMO_ARGS, LAB_ARGS, PYTEST_ARGS, VERIFY_ARGS, MUTANTS_ARGS, SAMPLES_ARGS, LOCK_ARGS, SCREENSHOTS_ARGS   handed on to the command
 # NOTEBOOKS_OUT=DIR        keep the executed notebooks there (default: a temporary folder, removed)
 
 SHELL := /bin/bash
@@ -21,6 +21,7 @@ MUTANTS_ARGS ?=
 SAMPLES_ARGS ?=
 COVERAGE_ARGS ?=
 LOCK_ARGS ?=
+SCREENSHOTS_ARGS ?=
 NOTEBOOKS_OUT ?=
 
 UV_VERSION := 0.13.9
@@ -129,6 +130,9 @@ samples: $(SAMPLES_STAMP) $(KOKORO_STYLES)  ## make the sample calls anew, in an
 widgets:  ## bundle the widgets' JavaScript anew, and test it (needs Node; what it makes is committed)
 	cd lab_utils/widgets/js && npm ci --no-audit --no-fund && npm test && npm run build
 
+screenshots: $(STAMP)  ## take the pictures of the workbench in docs/images anew (needs Chromium)
+	$(BIN)/python docs/take_screenshots.py $(SCREENSHOTS_ARGS)
+
 lock:  ## write requirements.lock from pyproject.toml (newest versions: LOCK_ARGS=--upgrade)
 	@$(find_python); \
 	tool=$$(mktemp -d); trap 'rm -rf "$$tool"' EXIT; \
@@ -150,7 +154,7 @@ distclean: clean  ## clean, and remove the environments too
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*  ## "} \
 	  /^##@ / {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z-]+:.*  ## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	  /^[a-z-]+:.*  ## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(call make_venv,.venv); \
@@ -175,4 +179,4 @@ $(KOKORO_STYLES): $(SAMPLES_STAMP)
 	@touch $@
 
 .PHONY: demo lab venv coverage test test-fast check check-style check-types check-imports check-notebooks notebooks verify bench format \
-        mutants samples widgets lock clean distclean help
+        mutants samples widgets screenshots lock clean distclean help

@@ -21,7 +21,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 DECLARED = [Requirement(text) for text in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]]
 MAKE_TARGETS = {"widgets", "demo", "lab", "venv"}  # use
 MAKE_TARGETS |= {"test", "test-fast", "check", "notebooks", "verify", "mutants", "bench", "coverage"}  # test
-MAKE_TARGETS |= {"format", "samples", "lock", "clean", "distclean", "help"}  # maintain
+MAKE_TARGETS |= {"format", "samples", "screenshots", "lock", "clean", "distclean", "help"}  # maintain
 
 
 def locked_requirements() -> list[Requirement]:
@@ -128,6 +128,7 @@ def test_make_help_lists_every_target(arguments):
         ("notebooks", ["jupyter nbconvert --to notebook --execute", "--output-dir"]),
         (
             "samples",
+            "screenshots",
             [
                 ".venv-samples/bin/python audio_samples/make_samples.py",
                 ".venv-samples/bin/python audio_samples/calls/make_calls.py",

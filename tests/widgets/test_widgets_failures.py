@@ -219,6 +219,14 @@ def test_in_the_browser_it_is_sorted_filtered_and_heard(page: Any, browser: lab.
     expected = sum(row["recording"] == NAMES[1] for row in browser.table.failures)
     assert rows.count() == expected
     page.get_by_role("button", name="Next failure").click()
-    assert page.evaluate("state.selected") is not None
+    chosen = page.evaluate("state.selected")
+    assert chosen is not None
+    assert page.evaluate("sent.length") == 0  # shown, not played
+    rows.nth(1).click()
+    assert page.evaluate("state.selected") != chosen
+    page.wait_for_function("() => document.querySelector('audio').currentTime > 0.1")
+    page.evaluate(
+        "() => { document.querySelector('audio').pause(); document.querySelector('audio').src = '' }"
+    )
     page.get_by_role("button", name="Play with the agent replying at the commit").click()
     page.wait_for_function("() => document.querySelector('audio').currentTime > 0.1")

@@ -28,6 +28,11 @@ from lab_utils.widgets.workbench.server import free_port
 from lab_utils.widgets.workbench.setup import Setup, hand_over
 from lab_utils.widgets.workbench.workbench import Workbench, open_workbench
 
+# Tests in a shell's background would hand on that Ctrl-C is ignored.
+PROGRAM = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from lab_utils.cli import app; app()"
+)
 NAMES = ("02_lost_parcel", "01_table_booking")
 GRID = {"detector": ["v1-mini"], "min_delay": [0.5], "max_delay": [2.5, 3.0]}
 
@@ -80,6 +85,12 @@ def test_each_section_is_made_when_it_is_first_looked_at(workbench: Workbench, s
     assert titled(workbench, "Failures") is failures
     labels = titled(workbench, "Labels")
     assert isinstance(labels, LabelPanel)
+    workbench.tabs.selected_index = workbench.tabs.titles.index("Failures")
+    failures._asked(failures.table, {"kind": "label", "number": 0}, [])
+    assert workbench.tabs.titles[workbench.tabs.selected_index] == "Labels"
+    assert labels.editor.title == failures.failures[0].recording
+    assert labels.editor.position_s == pytest.approx(failures.failures[0].pause_start_s)
+    labels.edit(study.corpus.recordings[0].name)
     assert labels.editor.title == study.corpus.recordings[0].name
     assert labels.editor.who == "Ada"
     labels.who.value = "Grace"
@@ -152,8 +163,8 @@ def served(calls: Path, cache: Path, study: lab.Study, tmp_path: Path) -> Iterat
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(GRID))
     command = [
         sys.executable,
-        "-m",
-        "lab_utils.cli",
+        "-c",
+        PROGRAM,
         "tune",
         str(calls),
         "--grid",
@@ -190,7 +201,7 @@ def test_from_recordings_to_a_failure_that_plays(served: tuple[str, Any], tmp_pa
         page = browser.new_page(viewport={"width": 1024, "height": 800})
         page.on("request", lambda request: elsewhere.append(request.url))
         try:
-            page.goto(address)
+            page.goto(address, wait_until="commit", timeout=120 * MS)
             page.get_by_role("tab", name="Tuner").wait_for(timeout=120 * MS)
             assert not page.get_by_text("open_workbench").count()  # no code
             page.get_by_role("tab", name="Failures").click()
@@ -200,6 +211,13 @@ def test_from_recordings_to_a_failure_that_plays(served: tuple[str, Any], tmp_pa
                 "() => document.querySelector('.lab-timeline audio').currentTime > 0.1", timeout=60 * MS
             )
             page.get_by_role("group", name=re.compile("Timeline of")).wait_for(timeout=60 * MS)
+            page.get_by_role("button", name="Open this pause in the label editor").click()
+            least_sure = page.get_by_role("button", name="Go to the next label, the least sure first")
+            least_sure.wait_for(timeout=60 * MS)  # in the tab of the labels
+            page.get_by_role("tab", name="Sessions").click()
+            page.get_by_role("button", name="Run both").click(timeout=60 * MS)
+            page.get_by_role("button", name="Cancel").click(timeout=60 * MS)
+            page.get_by_text("Cancelled.").wait_for(timeout=60 * MS)
         except BaseException:
             page.screenshot(path=tmp_path / "failed.png")
             raise

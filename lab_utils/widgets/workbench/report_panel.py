@@ -85,7 +85,7 @@ class ReportPanel(w.VBox):
         snippet = self._study.profile(choice, name).snippet()
         return (
             f"<p role='status'>Written: <code>{escape(str(path.absolute()))}</code>. Or paste:</p>"
-            f"<pre tabindex='0'>{escape(snippet)}</pre>"
+            f"<pre tabindex='0' style='line-height:1.35'>{escape(snippet)}</pre>"
         )
 
     def _report(self, choice: Choice, name: str, folder: Path) -> str:

@@ -88,8 +88,11 @@ function render({ model, el }) {
     body.replaceChildren(
       ...rows.map((row) => {
         const line = element("tr", { tabindex: "0", "data-number": String(row.number) });
-        for (const [, , text] of COLUMNS) line.append(element("td", {}, text(row)));
-        line.addEventListener("click", () => choose(row.number));
+        for (const [name, , text] of COLUMNS) line.append(element("td", { "data-name": name }, text(row)));
+        line.addEventListener("click", () => {
+          choose(row.number);
+          hear("interrupted");
+        });
         line.addEventListener("keydown", (event) => {
           if (event.key === "Enter") choose(row.number);
           else if (event.key === " ") {

@@ -83,3 +83,9 @@ export function actionOf(event) {
       return undefined;
   }
 }
+
+/** Whether a colour as a browser computes it ("rgb(r, g, b)") is nearer to white than to black. */
+export function isBright(colour) {
+  const [r, g, b] = (colour.match(/[\d.]+/g) ?? [0, 0, 0]).map(Number);
+  return 0.299 * r + 0.587 * g + 0.114 * b > 128;
+}

@@ -6,7 +6,7 @@ import WaveSurfer from "wavesurfer.js";
 import Minimap from "wavesurfer.js/plugins/minimap";
 import Regions from "wavesurfer.js/plugins/regions";
 import Ruler from "wavesurfer.js/plugins/timeline";
-import { actionOf, clock, peaksOf, probabilitiesOf, spokenCommit, stepTo } from "./model.js";
+import { actionOf, clock, isBright, peaksOf, probabilitiesOf, spokenCommit, stepTo } from "./model.js";
 import { element, answerTimer } from "./dom.js";
 import { editBar } from "./edit_bar.js";
 import { HEIGHT, drawTracks } from "./tracks.js";
@@ -22,7 +22,8 @@ const KEYS =
 
 function themeOf(node, colours) {
   const style = getComputedStyle(node);
-  return { ...colours, text: style.color, faint: `color-mix(in srgb, ${style.color} 55%, transparent)` };
+  const vad = isBright(style.color) ? colours.user : colours.vad; // on a dark ground the deep blue is hard to see
+  return { ...colours, vad, text: style.color, faint: `color-mix(in srgb, ${style.color} 55%, transparent)` };
 }
 
 function render({ model, el }) {
@@ -128,13 +129,16 @@ function render({ model, el }) {
   function drawLegend() {
     const kinds = new Map(data.labels.map((label) => [label.name, label.colour]));
     const colours = model.get("colours");
-    const items = [
-      ...[...kinds].map(([name, colour]) => [name, `background:${colour};outline:1px solid ${colour}`]),
+    const commits = [
       ["commit", "background:currentcolor;width:2px"],
       ["× false boundary", `background:${colours.failure};width:3px`],
-      ["VAD probability, dashed and dotted its thresholds", `background:${colours.vad};height:2px`],
     ];
-    if (data.threshold !== null) {
+    const items = [
+      ...[...kinds].map(([name, colour]) => [name, `background:${colour};outline:1px solid ${colour}`]),
+      ...(model.get("editable") ? [] : commits),
+      ["VAD probability, dashed and dotted its thresholds", `background:${themeOf(root, colours).vad};height:2px`],
+    ];
+    if (data.threshold !== null && !model.get("editable")) {
       items.push(["● end-of-turn probability, line its threshold", `background:${colours.detector};height:2px`]);
     }
     legend.replaceChildren(
@@ -371,9 +375,13 @@ function render({ model, el }) {
   model.on("msg:custom", messaged);
   const resized = new ResizeObserver(draw);
   resized.observe(tracks);
+  const redrawn = () => {
+    drawLegend();
+    draw();
+  };
   const darkness = matchMedia("(prefers-color-scheme: dark)");
-  darkness.addEventListener("change", draw);
-  const themed = new MutationObserver(() => requestAnimationFrame(draw)); // JupyterLab's own theme
+  darkness.addEventListener("change", redrawn);
+  const themed = new MutationObserver(() => requestAnimationFrame(redrawn)); // JupyterLab's own theme
   themed.observe(document.body, { attributes: true, attributeFilter: ["class", "data-jp-theme-name", "data-jp-theme-light"] });
   surfer.once("redrawcomplete", () => {
     drawLabels();
@@ -387,7 +395,7 @@ function render({ model, el }) {
     model.off("msg:custom", messaged);
     resized.disconnect();
     themed.disconnect();
-    darkness.removeEventListener("change", draw);
+    darkness.removeEventListener("change", redrawn);
     clearTimeout(asked);
     waitingFor.answered();
     surfer.destroy();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { actionOf, clock, peaksOf, probabilitiesOf, scale, spokenCommit, stepTo, visible } from "../src/model.js";
+import { actionOf, clock, isBright, peaksOf, probabilitiesOf, scale, spokenCommit, stepTo, visible } from "../src/model.js";
 
 test("peaks come channel after channel", () => {
   const bytes = new Uint8Array(new Int8Array([127, -127, 0, 64]).buffer);
@@ -52,4 +52,11 @@ test("keys act, but not those of the browser", () => {
   assert.deepEqual(actionOf(key("n")), { name: "failure", step: 1 });
   assert.equal(actionOf(key("n", { ctrlKey: true })), undefined);
   assert.equal(actionOf(key("x")), undefined);
+});
+
+test("bright and dark colours are told apart", () => {
+  assert.equal(isBright("rgb(255, 255, 255)"), true);
+  assert.equal(isBright("rgba(230, 230, 230, 0.9)"), true);
+  assert.equal(isBright("rgb(33, 33, 33)"), false);
+  assert.equal(isBright("transparent"), false);
 });
