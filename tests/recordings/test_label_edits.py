@@ -193,6 +193,13 @@ def test_a_refusal_keeps_away_what_meets_it_and_is_of_its_kind_and_nothing_else(
     assert update_labels(path, replace(LABELS, labels=(other_kind, SHIFT))).labels == (other_kind, SHIFT)
 
 
+def test_a_label_is_meant_up_to_ten_milliseconds_from_where_it_is_said_to_be(path):
+    write_labels(replace(LABELS, labels=(Label("hold", 0.01, 0.5), SHIFT)), path)
+    with pytest.raises(ValueError, match="no hold"):
+        edit_labels(path, [Change(Label("hold", 0.0, 0.48), None)], "Ada", NOON)
+    assert edit_labels(path, [Change(Label("hold", 0.0, 0.5), None)], "Ada", NOON).labels == (SHIFT,)
+
+
 def test_texts_that_came_after_an_edit_outlive_its_undoing(path):
     edit_labels(path, [Change(None, Label("hold", 1.3, 1.6))], "Ada", NOON)
     content = read_label_file(path)

@@ -71,7 +71,7 @@ def install() -> None:
     if "livekit.agents" in sys.modules:
         raise RuntimeError(
             "livekit.agents has been imported, and has bound the real clock: run offline sessions through "
-            "simulation.workers, which start processes of their own, or call clock.install() first"
+            "lab_utils.session.workers, which start processes of their own, or call clock.install() first"
         )
     for name in ("monotonic", "perf_counter"):
         setattr(time, name, _follows_clock(name, lambda clock: clock.now_s))
