@@ -643,7 +643,7 @@ def matching_size(found_s: Sequence[float], true_s: Sequence[float], near_s: flo
 
 @dataclass
 class PrefixCache:
-    """`simulation.prompt_cache.PrefixCache`, which here remembers every prefix by itself."""
+    """`session.scripted.prompt_cache.PrefixCache`, which here remembers every prefix by itself."""
 
     min_tokens: int
     step_tokens: int

@@ -57,7 +57,7 @@ def run(job: SessionJob) -> SessionLog:
     Raises RuntimeError if the virtual clock isn't installed.
     """
     if not job.real_time and not clock.installed():
-        raise RuntimeError("no virtual clock in this process: use simulation.workers, or real_time=True")
+        raise RuntimeError("no virtual clock here: use lab_utils.session.workers, or real_time=True")
     random.seed(job.seed)
     session = _Session(job)
     loop = session.loop()

@@ -383,5 +383,5 @@ def test_jobs_that_cannot_be_run_are_refused() -> None:
 
 
 def test_a_virtual_session_in_a_process_without_the_clock_is_refused() -> None:
-    with pytest.raises(RuntimeError, match=r"no virtual clock in this process: use simulation\.workers"):
+    with pytest.raises(RuntimeError, match=r"no virtual clock here: use lab_utils\.session\.workers"):
         run(SessionJob(short_call(), Settings()))
