@@ -128,7 +128,6 @@ def test_make_help_lists_every_target(arguments):
         ("notebooks", ["jupyter nbconvert --to notebook --execute", "--output-dir"]),
         (
             "samples",
-            "screenshots",
             [
                 ".venv-samples/bin/python audio_samples/make_samples.py",
                 ".venv-samples/bin/python audio_samples/calls/make_calls.py",
