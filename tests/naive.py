@@ -671,3 +671,28 @@ class PrefixCache:
         for prefix in prefixes:
             self.used_s[prefix] = now_s
         return (len(prefixes[-1]) if prefixes else 0) - known
+
+
+def voice(layers, projection, bias, mels):
+    """Resemblyzer's encoder on one window, as PyTorch's documentation of LSTM states it; shape=(256,)."""
+
+    def sigmoid(x):
+        return 1 / (1 + np.exp(-x))
+
+    heard = [frame.astype(np.float64) for frame in mels]
+    for into, again, both_biases in layers:
+        h, c, out = np.zeros(256), np.zeros(256), []
+        for x in heard:
+            gates = into.astype(np.float64) @ x + again.astype(np.float64) @ h + both_biases
+            i, f, g, o = gates[:256], gates[256:512], gates[512:768], gates[768:]
+            c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+            h = sigmoid(o) * np.tanh(c)
+            out.append(h)
+        heard = out
+    raw = np.maximum(projection @ heard[-1] + bias, 0)
+    return raw / np.linalg.norm(raw)
+
+
+def frames_in(spans, n, hop_s=0.01):
+    """Which frames lie in some spans; shape=(n,)."""
+    return np.array([any(a <= k * hop_s < b for a, b in spans) for k in range(n)])

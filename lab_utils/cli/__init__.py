@@ -17,22 +17,22 @@ from . import (
     fetch,
     fit,
     import_,
-    label,
     plan,
     report,
     run,
     sweep,
     techniques,
-    transcribe,
     verify,
 )
 from .common import app
+from .labelling import diarize, label, transcribe
 from .workbench import doctor, tune
 
 __all__ = [
     "app",
     "cache",
     "demo",
+    "diarize",
     "doctor",
     "export",
     "fetch",

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from ..turns.choose import Latency
 from .display import Display
-from .style import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, blank_figure, literal
+from .style import BLUE, GREEN, ORANGE, PURPLE, VERMILLION, blank_figure, in_legend, literal
 from .sweeps import LATENCY_LABELS, RATE_LABEL, rate_scale
 
 _MARKS = ((VERMILLION, "D"), (GREEN, "*"), (BLUE, "o"), (PURPLE, "s"), (ORANGE, "^"))
@@ -44,9 +44,9 @@ def channel_condition_tradeoff(
         wide = wide.loc[list(numbers)]
         x, y = wide[latency], 100 * wide["false_boundary_rate"]
         (drawn,) = ax.plot(
-            x, y, color=colour, marker=marker, linewidth=0.8, linestyle=":", label=literal(str(name))
+            x, y, color=colour, marker=marker, linewidth=0.8, linestyle=":", label=in_legend(str(name))
         )
-        drawn.set(markersize=13 if marker == "*" else 8, label=literal(str(name)))
+        drawn.set(markersize=13 if marker == "*" else 8, label=in_legend(str(name)))
         lines.append(drawn)
         for line, number in numbers.items():
             if x[line] == x[line]:

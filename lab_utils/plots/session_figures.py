@@ -19,7 +19,7 @@ from ..session.metrics.spans import session_commits
 from ..session.metrics.timeline import session_timeline_of
 from .recordings import LABEL_COLOURS, LABEL_NAMES, Span
 from .sessions import CAUSE_MARKERS, CAUSE_NAMES, SessionArtists, session_timeline
-from .style import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION, YELLOW, blank_figure
+from .style import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION, YELLOW, blank_figure, literal
 
 
 def session_title(
@@ -80,7 +80,10 @@ def session_figure(
             drawn.append(session_timeline(ax, session_timeline_of(log, commits, labels, span)).artists)
             title = session_title(log, name, commits, counted=counted) if row == 0 else name
             ax.set_title(
-                title, loc="left", fontsize=10, color=VERMILLION if log.failure and row == 0 else BLACK
+                literal(title),
+                loc="left",
+                fontsize=10,
+                color=VERMILLION if log.failure and row == 0 else BLACK,
             )
             ax.tick_params(labelbottom=k == len(pairs) - 1, labelsize=9)
     axes[-1].set_xlabel("time (s)")

@@ -20,7 +20,7 @@ from ..core.timeline import Floats
 from ..session.metrics.timeline import Predictions, Runs, SessionTimeline
 from .display import Display
 from .recordings import LABEL_COLOURS
-from .style import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION, YELLOW
+from .style import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION, YELLOW, literal
 
 LANES = {
     "caller": 9.0,
@@ -282,7 +282,7 @@ def _troubles(ax: Axes, record: SessionTimeline) -> TroubleArtists | None:
     for time_s, words in record.troubles:
         late = time_s > start_s + 0.7 * (end_s - start_s)
         text = ax.annotate(
-            textwrap.shorten(words, 48, placeholder="…"), (time_s, TROUBLE_Y),
+            literal(textwrap.shorten(words, 48, placeholder="…")), (time_s, TROUBLE_Y),
             xytext=(-8 if late else 8, 0), textcoords="offset points",
             ha="right" if late else "left", va="center", fontsize=8, color=VERMILLION,
             bbox={"facecolor": "white", "alpha": 0.85, "linewidth": 0, "pad": 1}, zorder=5,

@@ -22,7 +22,19 @@ from ..core.timeline import Floats
 from ..session.metrics.stages import VISIBLE, ReplyStages
 from .display import Display
 from .session_figures import named, session_title
-from .style import BLACK, BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, PURPLE, VERMILLION, YELLOW, blank_figure
+from .style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    LIGHT_GREY,
+    ORANGE,
+    PURPLE,
+    VERMILLION,
+    YELLOW,
+    blank_figure,
+    literal,
+)
 
 STAGE_NAMES = {stage.name: stage.words for stage in STAGES if stage.in_sum} | {"other": "other"}
 STAGE_COLOURS = dict(zip(VISIBLE, (BLUE, YELLOW, PURPLE, GREEN, ORANGE, LIGHT_GREY), strict=True))
@@ -89,7 +101,7 @@ def stage_bars(ax: Axes, record: ReplyStages, title: str = "") -> Display[StageA
         p95=_percentile(ax, "p95", record.p95_s, "--", "left", 2),
     )  # fmt: skip
     _frame(ax, table)
-    ax.set_title(title, loc="left", fontsize=10, pad=18)
+    ax.set_title(literal(title), loc="left", fontsize=10, pad=18)
     return Display(record, ax, artists)
 
 

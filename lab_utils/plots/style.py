@@ -50,6 +50,11 @@ def literal(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def in_legend(text: str) -> str:
+    """A text that comes from a file or a user, for a legend, which leaves out what begins with "_"."""
+    return literal(f"\N{HAIR SPACE}{text}" if text.startswith("_") else text)
+
+
 def blank_figure(size_in: tuple[float, float], dpi: int = DPI) -> Figure:
     """A figure that belongs to nobody: pyplot does not know it."""
     return Figure(figsize=size_in, dpi=dpi, layout="constrained")

@@ -28,7 +28,7 @@ from upath import UPath
 from ..core.errors import InputError
 from ..core.files import replacing
 from ..core.recording import Pcm
-from ..core.samples.kept import Kept
+from ..core.samples.kept import Kept, Rows, blocks_of
 from ..core.text import one_line, printable
 from ..core.timeline import SAMPLE_RATE_HZ
 from .decoding.kinds import AUDIO_SUFFIXES, UNSUPPORTED, kind_of
@@ -195,21 +195,25 @@ def channel_count(path: str | Path) -> int | None:
     return None if header is None else header.channels
 
 
-def write_flac(path: str | Path, pcm: Pcm, rate_hz: int = SAMPLE_RATE_HZ) -> None:
+def write_flac(path: str | Path, pcm: Rows[Pcm], rate_hz: int = SAMPLE_RATE_HZ) -> None:
     """Write int16 samples of shape=(n,) or (n, channels) as 16-bit FLAC, whole or not at all."""
     _write(path, pcm, rate_hz, "FLAC")
 
 
-def write_wav(path: str | Path, pcm: Pcm, rate_hz: int = SAMPLE_RATE_HZ) -> None:
+def write_wav(path: str | Path, pcm: Rows[Pcm], rate_hz: int = SAMPLE_RATE_HZ) -> None:
     """Write int16 samples of shape=(n,) or (n, channels) as 16-bit WAV, whole or not at all."""
     _write(path, pcm, rate_hz, "WAV")
 
 
-def _write(path: str | Path, pcm: Pcm, rate_hz: int, container: Literal["FLAC", "WAV"]) -> None:
-    if pcm.dtype != np.int16:
-        raise ValueError(f"expected int16 samples, got {pcm.dtype}; convert them with to_pcm16k")
-    with replacing(path) as temporary:
-        soundfile.write(str(temporary), pcm, rate_hz, format=container, subtype="PCM_16")
+def _write(path: str | Path, pcm: Rows[Pcm], rate_hz: int, container: Literal["FLAC", "WAV"]) -> None:
+    first = pcm[:1]
+    if first.dtype != np.int16:
+        raise ValueError(f"expected int16 samples, got {first.dtype}; convert them with to_pcm16k")
+    channels = 1 if first.ndim == 1 else first.shape[1]
+    how = {"samplerate": rate_hz, "channels": channels, "format": container, "subtype": "PCM_16"}
+    with replacing(path) as temporary, soundfile.SoundFile(str(temporary), "w", **how) as file:
+        for block in blocks_of(pcm):
+            file.write(block)
 
 
 def _quantised(x: NDArray[np.floating[Any]]) -> Pcm:

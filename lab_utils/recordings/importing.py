@@ -87,7 +87,8 @@ def ways(audio: Path) -> str:
         "without the agent a pause inside a turn can't be told from its end, so they are not swept; "
         "bring the agent's channel (a stereo file, or a pair: --pair), or labels: "
         f"lab label --skeleton {shlex.quote(str(audio))} writes a file to fill in, and RTTM, TextGrid or a "
-        "transcript with speakers becomes labels too (docs/formats.md)"
+        "transcript with speakers becomes labels too (docs/formats.md); or, if both speak in it, "
+        f"lab diarize {shlex.quote(str(audio))} tells them apart by voice"
     )
 
 

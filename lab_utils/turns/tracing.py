@@ -276,7 +276,7 @@ class Tracer:
                 "has neither labels nor an agent channel, so holds cannot be told from ends of turn",
                 f"add the agent's channel (--pair, for mono files), or a label file "
                 f"{Path(recording.path).stem}.labels.json: lab label --skeleton {quote(recording.path)} "
-                "writes one to fill in",
+                f"writes one to fill in, and lab diarize {quote(recording.path)} tells two voices apart",
             )
         both = (recording, agent_alone(recording))
         user, agent = (self.vad(channel, "livekit", [0])[0] for channel in both)

@@ -75,6 +75,25 @@ class _Start:
         return self._audio[first:last]
 
 
+class Columns:
+    """Channels side by side, put together where they are read; shape=(samples, channels).
+
+    >>> Columns(np.zeros(3, np.int16), np.ones(3, np.int16))[1:].tolist()
+    [[0, 1], [0, 1]]
+    """
+
+    def __init__(self, *channels: Pcm) -> None:
+        self._channels = channels
+
+    def __len__(self) -> int:
+        return len(self._channels[0])
+
+    def __getitem__(self, where: slice) -> Pcm:
+        both = np.stack([channel[where] for channel in self._channels], axis=1)
+        release(*self._channels)
+        return both
+
+
 def heard_stream(audio: Audio, phase_samples: int, tail_s: float = TAIL_S) -> Stream:
     """The same samples as `timeline.stream_of`, in bounded memory."""
     return Stream(phase_samples, audio, round(tail_s * SAMPLE_RATE_HZ))

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .common import AgentChannel, Cache, Json, UserChannel, app, ending_well
+from ..common import AgentChannel, Cache, Json, UserChannel, app, ending_well
 
 if TYPE_CHECKING:
-    from ..workflows.label import LabelledFile
+    from ...workflows.label import LabelledFile
 
 Kind = Literal["hold", "shift", "cut_off", "backchannel"]
 """`core.labels.LabelKind`, which would bring numpy."""
@@ -59,11 +59,11 @@ def label(
     if edits:
         _check_edit(at, kind, start, end, remove)
     with ending_well():
-        from ..workflows.label import compare_labels, open_labels, write_skeleton
-        from .tables.label import print_edited, print_skeleton
+        from ...workflows.label import compare_labels, open_labels, write_skeleton
+        from ..tables.label import print_edited, print_skeleton
 
         if compare is not None:
-            from .tables.agreement import print_agreement
+            from ..tables.agreement import print_agreement
 
             print_agreement(compare_labels(recording, compare), as_json)
             return
@@ -85,7 +85,7 @@ def label(
 
 
 def _print(known: LabelledFile, *, history: bool, as_json: bool) -> None:
-    from .tables.label import print_history, print_labels
+    from ..tables.label import print_history, print_labels
 
     if as_json:
         print(json.dumps(known.plain()))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .common import AgentChannel, Cache, Jobs, Json, Paths, UserChannel, app, ending_well, warn
+from ..common import AgentChannel, Cache, Jobs, Json, Paths, UserChannel, app, ending_well, warn
 
 
 @app.command()
@@ -29,9 +29,9 @@ def transcribe(
 ) -> None:
     """Write each recording's words into a label file. Words that it has stay; Ctrl-C keeps what is done."""
     with ending_well():
-        from ..workflows.study import check_folder
-        from ..workflows.transcribe import transcribe_folders
-        from .tables.transcribe import print_written
+        from ...workflows.study import check_folder
+        from ...workflows.transcribe import transcribe_folders
+        from ..tables.transcribe import print_written
 
         if out is not None:
             check_folder(out)

@@ -1,0 +1,1 @@
+"""Commands that make labels: by hand, from words, from voices."""
