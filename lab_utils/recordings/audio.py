@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any, Literal, Self, cast
 
 import numpy as np
@@ -26,7 +25,7 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from ..core.errors import InputError
-from ..core.files import replacing
+from ..core.files import replacing, scratch_folder
 from ..core.recording import Pcm
 from ..core.samples.kept import Kept, Rows, blocks_of
 from ..core.text import one_line, printable
@@ -247,10 +246,11 @@ def _handle(path: Path, raw: RawFormat | None, stack: ExitStack) -> Source:
 @contextmanager
 def _local_copy(path: Path) -> Iterator[Path]:
     """A temporary copy of a remote file: libsndfile seeks back and forth, which is slow over a network."""
-    with path.open("rb") as stream, NamedTemporaryFile(suffix=path.suffix) as copy:
-        shutil.copyfileobj(stream, copy, _COPY_BYTES)
-        copy.flush()
-        yield Path(copy.name)
+    with scratch_folder("copy") as folder:
+        copy = folder / f"audio{path.suffix}"
+        with path.open("rb") as stream, copy.open("wb") as file:
+            shutil.copyfileobj(stream, file, _COPY_BYTES)
+        yield copy
 
 
 @contextmanager

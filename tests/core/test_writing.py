@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab_utils.core.files import remove_stale, replacing, write_whole
+from lab_utils.core.files import remove_stale, replacing, scratch_folder, write_whole
 from lab_utils.core.files.writing import PREFIX, STALE_AFTER_S, SUFFIX
 
 KILLED = """
@@ -122,3 +122,28 @@ def test_a_durable_write_reaches_the_disk_before_the_rename(
     monkeypatch.setattr(os, "replace", lambda a, b: (done.append("rename"), rename(a, b))[1])
     write_whole(tmp_path / "a.txt", "text", durable=True)
     assert done == ["sync", "rename", "sync"]
+
+
+KILLED_IN_FOLDER = """
+    import os, signal, sys
+    from pathlib import Path
+    from lab_utils.core.files import scratch_folder
+    with scratch_folder("watch", Path(sys.argv[1])) as folder:
+        (folder / "what was said").write_text("secret")
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processes are told apart by POSIX means")
+def test_a_killed_processes_folder_goes_with_the_next_one(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", textwrap.dedent(KILLED_IN_FOLDER), tmp_path], check=False)
+    (left,) = tmp_path.iterdir()
+    assert (left / "what was said").exists()
+    elsewhere = tmp_path / ".lab-watch-00000000-1-x"  # of a machine that shares the folder
+    elsewhere.mkdir()
+    (tmp_path / "lab-notes").mkdir()  # the user's own
+    with scratch_folder("watch", tmp_path) as one:
+        with scratch_folder("batch", tmp_path) as other:
+            assert stat.S_IMODE(other.stat().st_mode) == 0o700
+        assert set(names(tmp_path)) == {elsewhere.name, "lab-notes", one.name}, "what is in use stays"
+    assert set(names(tmp_path)) == {elsewhere.name, "lab-notes"}

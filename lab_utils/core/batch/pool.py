@@ -10,7 +10,6 @@ import pickle
 import re
 import signal
 import sys
-import tempfile
 import threading
 import time
 import warnings
@@ -21,13 +20,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
-from pathlib import Path
 from typing import Any, TypeVar
 
 import joblib
 from loky import ProcessPoolExecutor, get_reusable_executor
 from loky.process_executor import BrokenProcessPool
 
+from ..files import scratch_folder
 from .outcomes import Done, Failed, Outcome, RaisedInWorker, WorkerDied, outcome_of
 
 T = TypeVar("T")
@@ -70,8 +69,8 @@ def _kept(shared: Any) -> Iterator[str | None]:
     if shared is None:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="lab-batch-", ignore_cleanup_errors=True) as folder:
-        path = str(Path(folder) / "shared")
+    with scratch_folder("batch") as folder:
+        path = str(folder / "shared")
         joblib.dump(shared, path)
         yield path
 

@@ -33,7 +33,7 @@ def replacing(
     """
     target = Path(os.path.realpath(path))
     remove_stale(target.parent)
-    temporary = target.with_name(f"{PREFIX}{_machine()}-{os.getpid()}-{uuid4().hex[:12]}{SUFFIX}")
+    temporary = target.with_name(f"{PREFIX}{machine_mark()}-{os.getpid()}-{uuid4().hex[:12]}{SUFFIX}")
     try:
         yield temporary
         if mode is not None:
@@ -77,14 +77,15 @@ def remove_stale(folder: str | os.PathLike[str]) -> None:
 
 def _is_stale(entry: os.DirEntry[str]) -> bool:
     machine, pid = (*entry.name.removeprefix(PREFIX).split("-"), "")[:2]
-    if machine == _machine() and pid.isdecimal() and os.name == "posix":
-        return not _is_alive(int(pid))
+    if machine == machine_mark() and pid.isdecimal() and os.name == "posix":
+        return not is_alive(int(pid))
     with suppress(OSError):
         return time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE_AFTER_S
     return False
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine is there."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -94,7 +95,7 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _machine() -> str:
+def machine_mark() -> str:
     """Stands for this machine in the names of temporary files."""
     return f"{zlib.crc32(socket.gethostname().encode()):08x}"
 

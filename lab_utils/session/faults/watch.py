@@ -12,7 +12,6 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from typing import Any
 import psutil
 
 from ...core.batch import NOT_BEGUN, WorkerDied
+from ...core.files import scratch_folder
 from .. import clock
 from .leftovers import put_right
 
@@ -62,13 +62,10 @@ class Watch:
         self._left_out: dict[int, int] = {}
         self._seen: set[int] = set()
         self._stopped = threading.Event()
-        self._folder = tempfile.TemporaryDirectory(prefix="lab-watch-", ignore_cleanup_errors=True)
-        self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
-
-    @property
-    def folder(self) -> str:
+        self._until_exit = contextlib.ExitStack()
+        self.folder = str(self._until_exit.enter_context(scratch_folder("watch")))
         """Folder in which workers write what they are working on."""
-        return self._folder.name
+        self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
 
     def __enter__(self) -> Watch:
         self._thread.start()
@@ -79,7 +76,7 @@ class Watch:
         self._thread.join()
         for pid in self._seen:
             _end_group(pid)
-        self._folder.cleanup()
+        self._until_exit.close()
 
     def blame(self, number: int) -> Exception | None:
         """Why the worker of an item was ended; None if it wasn't ended because of that item."""

@@ -7,16 +7,15 @@ measured from a folder that only this user can read, and that goes when the serv
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import sys
-import tempfile
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
 
+from ...core.files import scratch_folder
 from ...workflows.study import Choice, Study
 from .setup import Setup, hand_over
 
@@ -54,8 +53,7 @@ def serve(
     tell: Callable[[str], None] = print,
 ) -> None:
     """Serve the workbench of a study until Ctrl-C or SIGTERM; `tell` gets the address once it answers."""
-    folder = Path(tempfile.mkdtemp(prefix="lab-tune-"))  # readable by this user only
-    try:
+    with scratch_folder("tune") as folder:  # readable by this user only
         hand_over(folder, study, choice, setup)
         token = token_urlsafe(24)
         app = _application(folder, _notebook(folder), token, port, theme)
@@ -67,8 +65,6 @@ def serve(
                 webbrowser.open(address)
 
         _run(app, ready)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _notebook(folder: Path) -> Path:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
-from ...core.files import BadFile, read_model
+from ...core.files import BadFile, read_model, scratch_folder
 from ...core.knobs import KNOBS
 from ...core.models import Frozen
 from ...core.settings import DEFAULTS_NOTE, Conditions
@@ -132,8 +130,7 @@ def write_report(study: Study, choice: Choice, folder: Path, name: str, date: dt
         lambda path: save_profile(made, path),
     )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=".part.", dir=folder if folder.is_dir() else folder.parent))
-    try:
+    with scratch_folder("part", folder if folder.is_dir() else folder.parent) as part:
         for file_name, write in zip(FILES, writers, strict=True):
             write(part / file_name)
         folder.mkdir(exist_ok=True)
@@ -141,8 +138,6 @@ def write_report(study: Study, choice: Choice, folder: Path, name: str, date: dt
             os.replace(part / file_name, folder / file_name)
         for file_name in CONDITION_FILES:  # of an earlier sweep
             (folder / file_name).unlink(missing_ok=True)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return summary
 
 
