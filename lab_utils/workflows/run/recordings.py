@@ -165,6 +165,9 @@ def _probed(plan: Plan, tell: Callable[[str], None], memory_gb: float, *, keep_s
     (answer,) = in_workers(probe, [(plan,)], 1, real_time=plan.real_time, quiet=True, memory_gb=memory_gb)
     if isinstance(answer, (WorkerDied, RaisedInWorker)):
         raise BadPart(f"{_named(plan)}: it can't be tried out: {answer}")
+    if isinstance(answer, BadPart) and plan.real_time:
+        remedy = "install what is missing and set its keys, or leave --real-time out"
+        raise BadPart(f"{answer}; on the wall clock nothing stands in: {remedy}")
     if isinstance(answer, Exception):
         raise answer
     if answer.stood_in:

@@ -1,0 +1,220 @@
+"""Kills commands at random moments (SIGKILL) and runs them again; the test suite does it once each.
+
+    python tests/kills.py              # 20 times each of label, export, transcribe, techniques
+    python tests/kills.py label 5      # five times one of them
+
+After a kill nothing of the command may be left running, every file that it writes is whole or not there, and
+the next run gives what a run that nobody disturbed gives, leaving no temporary file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+import soundfile
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+CALL = ROOT / "audio_samples" / "02_lost_parcel.flac"
+MARK = "LAB_KILL_TEST"
+GONE_S = 30.0
+"""Workers look for their parent twice a second; a busy machine lets them wait."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command, in a folder of its own."""
+
+    prepare: Callable[[Path], None]
+    arguments: Callable[[Path], list[str]]
+    result: Callable[[Path], Any]
+    """What it has made; raises for a file that is not whole."""
+
+
+@dataclass(frozen=True)
+class Survived:
+    """What was seen of one command."""
+
+    kills: int
+    before_the_end: int
+    """How often it was still running when it was killed."""
+    finished_by_then: int
+    """How often the result was there all the same."""
+
+
+def survive(name: str, kills: int, folder: Path, seed: int = 0) -> Survived:
+    """Kill a command so often, each time in a fresh folder and at another moment, and run it again."""
+    case, moments = CASES[name], random.Random(f"{name} {seed}")
+    undisturbed = folder / "undisturbed"
+    case.prepare(undisturbed)
+    start_s = time.monotonic()
+    _run(case, undisturbed)
+    lasts_s = time.monotonic() - start_s
+    expected = case.result(undisturbed)
+    early = finished = 0
+    for k in range(kills):
+        own = folder / str(k)
+        case.prepare(own)
+        process = _started(case, own, f"{folder} {k}")
+        try:
+            process.wait(moments.uniform(0.2, 1.0) * lasts_s)
+        except subprocess.TimeoutExpired:
+            early += 1
+        process.kill()
+        process.wait()
+        _wait_until_gone(f"{folder} {k}")
+        found = case.result(own)
+        assert found in (None, expected) or name in UNFINISHED, f"half of it is there: {found}"
+        finished += found == expected
+        _run(case, own)
+        again = case.result(own)
+        assert again == expected, f"kill {k}: {again} instead of {expected}"
+        left = [str(path) for path in own.rglob("*") if path.name.startswith((".lab-", "lab-"))]
+        assert not left, left
+        shutil.rmtree(own)
+    return Survived(kills, early, finished)
+
+
+def _started(case: Case, folder: Path, mark: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "lab_utils.cli", *case.arguments(folder)]
+    temporary = folder / "temporary"
+    temporary.mkdir(exist_ok=True)
+    environment = os.environ | {MARK: mark, "LAB_CACHE": str(folder / "cache"), "TMPDIR": str(temporary)}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+
+
+def _run(case: Case, folder: Path) -> None:
+    process = _started(case, folder, "to the end")
+    told = process.communicate()[1].decode()
+    assert process.returncode == 0, told
+
+
+def _wait_until_gone(mark: str) -> None:
+    deadline = time.monotonic() + GONE_S
+    while left := [process for process in psutil.process_iter() if _environment(process).get(MARK) == mark]:
+        assert time.monotonic() < deadline, f"left running: {[process.cmdline() for process in left]}"
+        time.sleep(0.2)
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ()
+    except psutil.Error:
+        return {}
+
+
+def _call(folder: Path, seconds: int = 12) -> None:
+    folder.mkdir(parents=True)
+    audio, rate = soundfile.read(CALL, dtype="int16", frames=seconds * 16_000)
+    soundfile.write(folder / "call.wav", audio, rate)
+
+
+def _labelled_call(folder: Path) -> None:
+    _call(folder)
+    content = {
+        "format": "turn-labels",
+        "version": 1,
+        "recording": "call",
+        "duration_s": 12.0,
+        "source": "by hand",
+        "ipus": [{"speaker": "user", "start_s": 1.0, "end_s": 2.0, "text": ""}],
+        "labels": [{"kind": "hold", "start_s": 2.0, "end_s": 3.0, "reason": ""}],
+    }
+    (folder / "call.labels.json").write_text(json.dumps(content))
+
+
+def _labels(folder: Path) -> Any:
+    content = json.loads((folder / "call.labels.json").read_text())
+    kinds = [(one["kind"], one["start_s"], one["end_s"]) for one in content["labels"]]
+    return None if kinds == [("hold", 2.0, 3.0)] else kinds
+
+
+def _words(folder: Path) -> Any:
+    file = folder / "call.labels.json"
+    return json.loads(file.read_text()) if file.exists() else None
+
+
+def _swept(folder: Path) -> None:
+    """The results of a small sweep, made once."""
+    if not (SWEPT / "results").exists():
+        _call(SWEPT)
+        case = Case(_call, lambda at: _sweep(at), lambda _: None)
+        _run(case, SWEPT)
+    shutil.copytree(SWEPT, folder)
+
+
+def _sweep(at: Path) -> list[str]:
+    (at / "grid.yaml").write_text("detector: [vad]\nvad: [silero]\nmin_delay: [0.3, 0.6, 1.0]\n")
+    return ["sweep", str(at / "call.wav"), "--grid", str(at / "grid.yaml"), "--out", str(at / "results")]
+
+
+def _profile(folder: Path) -> Any:
+    file = folder / "profile.yaml"
+    return yaml.safe_load(file.read_text()) if file.exists() else None
+
+
+def _ablation(folder: Path) -> Any:
+    out = folder / "out"
+    tables = {path.name: pd.read_parquet(path) for path in sorted(out.glob("*.parquet"))}
+    if not (out / "summary.json").exists():
+        return None
+    # Real seconds that sessions took are the machine's.
+    plain = {name: t.drop(columns=[c for c in t if "real" in str(c)]) for name, t in tables.items()}
+    return {name: table.replace({np.nan: None}).to_json() for name, table in plain.items()}
+
+
+UNFINISHED = ("techniques",)
+"""Several files, which come one after the other."""
+SWEPT = Path(tempfile.gettempdir()) / f"lab-kills-{os.getpid()}"
+CASES: dict[str, Case] = {
+    "label": Case(
+        _labelled_call,
+        lambda at: ["label", str(at / "call.wav"), "--at", "2.5", "--kind", "shift", "--by", "Ann"],
+        _labels,
+    ),
+    "export": Case(
+        _swept,
+        lambda at: [
+            *("export", str(at / "results"), "--name", "line", "-o", str(at / "profile.yaml")),
+            *("--max-latency-p95", "30"),
+        ],
+        _profile,
+    ),
+    "transcribe": Case(_call, lambda at: ["transcribe", str(at / "call.wav")], _words),
+    "techniques": Case(
+        _call,
+        lambda at: ["techniques", str(at / "call.wav"), "--turns", "1", "--out", str(at / "out")],
+        _ablation,
+    ),
+}
+
+
+def main() -> None:
+    names = sys.argv[1:2] or list(CASES)
+    kills = int(sys.argv[2]) if len(sys.argv) > 2 else 20
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                print(name, survive(name, kills, Path(folder)), flush=True)
+            finally:
+                shutil.rmtree(SWEPT, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
