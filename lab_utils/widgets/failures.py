@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from ..core.recording import Recording
 from ..core.settings import Settings
 from ..core.sound import excerpt, interruption
 from ..turns.pins import PINS_FILE, SAME_S, add_pin, read_pins, remove_pin
+from ..turns.sweep import Corpus
 from ..workflows.study import Study
 from ..workflows.study.failures import Failure, failures_of, pin_of
 from .label_editor import label_editor
@@ -82,9 +83,10 @@ class FailureBrowser(w.VBox):
             self.table.failures = self._rows()
         self.children = [self.table]
 
-    def follow(self, settings: Settings) -> None:
-        """As `show`, but what is chosen stays as long as the setting does."""
+    def follow(self, settings: Settings, corpus: Corpus) -> None:
+        """As `show`, but what is chosen stays as long as the setting does; `corpus`: with what it needs."""
         if settings != self._settings:
+            self._study = replace(self._study, corpus=corpus)
             self.show(settings)
 
     @property

@@ -106,7 +106,7 @@ def test_every_control_has_a_name(page: Any) -> None:
         "all => all.map((one) => one.getAttribute('aria-label') ?? one.textContent)"
     )
     assert len(names) == len(set(names)) == 9
-    assert "Next failure (n)" in names
+    assert "failure ›: Next failure (n)" in names
     for picture in ("canvas.lab-tracks", ".lab-timeline"):
         assert page.locator(picture).get_attribute("aria-label")
 

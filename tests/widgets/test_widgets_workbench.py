@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from paths import ROOT, SAMPLES
 from test_browser import CHROMIUM, CHROMIUM_ARGS, MS
 
 import lab_utils as lab
+from lab_utils.turns.replay import MissingTraces
+from lab_utils.widgets import failures as failures_module
 from lab_utils.widgets.failures import FailureBrowser
 from lab_utils.widgets.workbench import report_panel
 from lab_utils.widgets.workbench.label_panel import LabelPanel
@@ -98,6 +101,33 @@ def test_each_section_is_made_when_it_is_first_looked_at(workbench: Workbench, s
     assert labels.editor.title == study.corpus.recordings[1].name
     assert labels.editor.who == "Grace"
     assert labels.editor.position_s == 7.0
+
+
+def test_failures_follow_the_tuner_or_say_that_it_still_computes(
+    workbench: Workbench, study: lab.Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = lab.Settings.from_knobs({"max_delay": 3.0})
+    failures = titled(workbench, "Failures")
+    scorer = SimpleNamespace(corpus=study.corpus)
+    workbench._tuner = SimpleNamespace(settings=patient, scorer=scorer)
+    titled(workbench, "Labels")
+    assert titled(workbench, "Failures") is failures
+    assert failures._settings == patient
+    assert len(failures.failures) == len(study.failures(patient))
+
+    def missing(*_: Any) -> None:
+        raise MissingTraces("a prediction")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(failures_module, "failures_of", missing)
+        workbench._tuner = SimpleNamespace(settings=study.defaults, scorer=scorer)
+        titled(workbench, "Labels")
+        assert titled(workbench, "Failures") is None
+        shown = workbench.tabs.children[workbench.tabs.selected_index].children[0]
+        assert "still computing" in shown.value
+    workbench._tuner = SimpleNamespace(settings=patient, scorer=scorer)
+    titled(workbench, "Labels")
+    assert len(titled(workbench, "Failures").failures) == len(study.failures(patient))
 
 
 def page_of(study: lab.Study, choice: lab.Choice, *, name: str, sound: bool, words: bool) -> str:

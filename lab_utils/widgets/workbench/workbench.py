@@ -10,6 +10,7 @@ import ipywidgets as w
 
 from ...core.errors import machine_error_text
 from ...core.settings import Settings
+from ...turns.replay import MissingTraces
 from ...workflows.study import Choice, Study
 from ..failures import FailureBrowser
 from ..session_panel import SessionPanel
@@ -19,6 +20,7 @@ from .report_panel import ReportPanel
 from .setup import Setup, taken_over
 
 BUSY = "Loading …"
+STILL = "The tuner is still computing what its setting needs: look here again in a moment."
 
 
 class Workbench(w.VBox):
@@ -62,9 +64,13 @@ class Workbench(w.VBox):
                 place.children = [self._made[number]]
             view = self._made[number]
             if isinstance(view, FailureBrowser):
-                view.follow(self.settings)
+                assert self._tuner is not None
+                view.follow(self.settings, self._tuner.scorer.corpus)
             elif isinstance(view, SessionPanel):
                 view.offer("tuner", self.settings)
+        except MissingTraces:
+            self._made.pop(number, None)
+            place.children = [w.HTML(f"<p role='status'>{STILL}</p>")]
         except (ValueError, OSError) as error:  # a recording deleted or changed under the page, a full disk
             told = machine_error_text(error) if isinstance(error, OSError) else str(error)
             place.children = [w.HTML(f"<p role='alert'>{escape(told)}</p>")]
@@ -75,9 +81,10 @@ class Workbench(w.VBox):
         return getattr(self._tuner, "box", self._tuner)
 
     def _make_failures(self) -> w.Widget:
+        setup = self._setup
         return FailureBrowser(
-            self._study, self.settings, folder=self._setup.out, who=self._setup.who, on_label=self._to_label
-        )
+            self._study, folder=setup.out, who=setup.who, on_label=self._to_label
+        )  # under the tuner's setting as soon as it is shown
 
     def _to_label(self, recording: str, at_s: float) -> None:
         """Show the label at a moment in the label editor's tab."""

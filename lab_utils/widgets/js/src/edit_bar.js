@@ -22,7 +22,7 @@ export function editBar(model, view) {
   }
 
   function button(text, title, act) {
-    return element("button", { type: "button", title, "aria-label": title, onclick: act }, text);
+    return element("button", { type: "button", title, "aria-label": `${text}: ${title}`, onclick: act }, text);
   }
 
   function nextDifference() {
@@ -77,6 +77,7 @@ export function editBar(model, view) {
     const differences = model.get("differences").length;
     differing.hidden = !model.get("compared");
     differing.disabled = !differences;
+    differing.setAttribute("aria-label", `Difference ›: ${differing.title}`);
     differing.textContent = differences ? `Difference › (${differences})` : "No difference";
     saved.textContent = model.get("saved");
   }

@@ -34,7 +34,7 @@ function render({ model, el }) {
   const status = element("div", { class: "lab-status", role: "status", "aria-live": "polite" });
   const waitingFor = answerTimer((text) => (status.textContent = text));
   const button = (text, title, act) =>
-    element("button", { type: "button", title, "aria-label": title, onclick: act }, text);
+    element("button", { type: "button", title, "aria-label": `${text}: ${title}`, onclick: act }, text);
   const bar = element("div", { class: "lab-bar", role: "toolbar", "aria-label": "Failures" },
     button("‹ previous", "Previous failure", () => step(-1)),
     button("next ›", "Next failure", () => step(1)),

@@ -111,6 +111,7 @@ function render({ model, el }) {
         drag: model.get("editable"),
         resize: model.get("editable"),
       });
+      region.element?.setAttribute("role", "group");
       region.element?.setAttribute("aria-label", `${label.name} at ${clock(label.start_s)}`);
     }
     draw();
@@ -219,9 +220,8 @@ function render({ model, el }) {
   }
 
   function button(text, title, action) {
-    const made = element("button", { type: "button", title, "aria-label": title, onclick: () => act(action) });
-    made.textContent = text;
-    return made;
+    const name = `${text}: ${title}`;
+    return element("button", { type: "button", title, "aria-label": name, onclick: () => act(action) }, text);
   }
 
   play.addEventListener("click", () => act({ name: "play" }));
@@ -383,6 +383,10 @@ function render({ model, el }) {
   darkness.addEventListener("change", redrawn);
   const themed = new MutationObserver(() => requestAnimationFrame(redrawn)); // JupyterLab's own theme
   themed.observe(document.body, { attributes: true, attributeFilter: ["class", "data-jp-theme-name", "data-jp-theme-light"] });
+  const scrolled = surfer.getWrapper().parentElement;
+  for (const [name, value] of [["tabindex", "0"], ["role", "group"], ["aria-label", "Waveform"]]) {
+    scrolled.setAttribute(name, value); // it scrolls, so it can be reached by keyboard
+  }
   surfer.once("redrawcomplete", () => {
     drawLabels();
     spanned();
