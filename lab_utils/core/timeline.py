@@ -37,13 +37,18 @@ def phase_offsets(phases: int) -> list[int]:
     return [WINDOW_SAMPLES * k // phases for k in range(phases)]
 
 
-@cache
 def accumulated_s(n_windows: int) -> Floats:
     """Durations of 0…`n_windows` windows, added up one by one as LiveKit does; shape=(n_windows + 1,).
 
     `sum of k windows >= 0.256` depends on the rounding of that very sum, hence no multiplication.
     """
-    sums = np.concatenate(([0.0], np.cumsum(np.full(n_windows, WINDOW_S))))
+    return _sums(max(10, n_windows.bit_length()))[: n_windows + 1]
+
+
+@cache
+def _sums(bits: int) -> Floats:
+    """Of 0…2**`bits` windows: recordings of all lengths share a few arrays."""
+    sums = np.concatenate(([0.0], np.cumsum(np.full(1 << bits, WINDOW_S))))
     sums.flags.writeable = False  # shared by all who ask
     return sums
 

@@ -109,3 +109,10 @@ def test_runs_are_the_stretches_of_a_mask_that_are_true(mask: list[bool]) -> Non
             runs.append([start, index])
             start = None
     assert runs_of(np.array(mask, dtype=np.bool_)).tolist() == runs
+
+
+def test_sums_of_windows_are_shared_by_recordings_of_all_lengths() -> None:
+    for n in (0, 1, 1023, 1024, 1025, 5000):
+        expected = np.concatenate(([0.0], np.cumsum(np.full(n, WINDOW_S))))
+        np.testing.assert_array_equal(accumulated_s(n), expected)
+    assert accumulated_s(3000).base is accumulated_s(3001).base
