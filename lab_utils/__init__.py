@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from .widgets.failures import FailureBrowser as FailureBrowser
     from .widgets.label_editor import label_editor as label_editor
     from .widgets.session_panel import SessionPanel as SessionPanel
-    from .widgets.study_tuner import StudyTuner as Tuner
     from .widgets.timeline import timeline as timeline
+    from .widgets.tuner import Tuner as Tuner
     from .workflows.compare import Sessions as Sessions
     from .workflows.compare import compare as compare
     from .workflows.compare import run_session as run
@@ -74,7 +74,7 @@ _HOMES = {
     "Settings": ("core.settings", "Settings"),
     "Study": ("workflows.study", "Study"),
     "TechniqueStudy": ("workflows.techniques", "TechniqueStudy"),
-    "Tuner": ("widgets.study_tuner", "StudyTuner"),
+    "Tuner": ("widgets.tuner", "Tuner"),
     "compare": ("workflows.compare", "compare"),
     "describe_techniques": ("workflows.techniques", "describe_techniques"),
     "import_folder": ("recordings.importing", "import_folder"),

@@ -1,4 +1,4 @@
-"""The first notebook in a real JupyterLab in headless Chromium: run all, move a slider, hear a failure."""
+"""The first notebook in a real JupyterLab in headless Chromium: drag, click, undo, export, hear a failure."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 import pytest
 from test_notebooks import ROOT, kernel_environment, samples_cache
 
+from lab_utils import load_profile
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -37,10 +39,8 @@ CHROMIUM_ARGS = [
 ]
 MS = 1000
 """Playwright counts in milliseconds."""
-READ_PICTURE = """async image => {
-    const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
-    return Array.from(bytes).reduce((a, b) => (31 * a + b) | 0, bytes.length).toString();
-}"""
+TUNER = ".lab-tuner"
+SETTLED = f"() => document.querySelector('{TUNER}').dataset.state === 'exact'"
 
 pytestmark = [
     pytest.mark.browser,
@@ -101,7 +101,7 @@ def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(f"JupyterLab did not answer in a minute:\n{log.read_text()}")
 
 
-def test_a_slider_moves_numbers_and_pictures(jupyterlab: str, tmp_path: Path) -> None:
+def test_the_tuner_moves_takes_undoes_and_exports(jupyterlab: str, tmp_path: Path) -> None:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as p:
@@ -110,9 +110,12 @@ def test_a_slider_moves_numbers_and_pictures(jupyterlab: str, tmp_path: Path) ->
         try:
             page.goto(jupyterlab)
             _run_all_cells(page)
-            _move_a_slider(page, tmp_path)
-            _go_to_a_call_with_a_failure(page)
-            _choose_a_failure(page, tmp_path)
+            _move_a_slider(page)
+            _take_a_point(page)
+            _drag_the_budget(page)
+            _export_and_load(page, tmp_path / "exported.yaml")
+            page.screenshot(path=tmp_path / "tuner.png")
+            _play_a_failure(page)
         except BaseException:
             page.screenshot(path=tmp_path / "failed.png")
             raise
@@ -125,13 +128,17 @@ def _run_all_cells(page: Page) -> None:
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=60 * MS)  # before, Run asks for a kernel
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    _scroll_to(page, "audio.jupyter-widgets", seconds=120)
+    _scroll_to(page, TUNER, seconds=120)
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(
+        timeout=120 * MS
+    )  # each cell that runs takes the focus
+    _scroll_to(page, TUNER, seconds=30)
 
 
 def _scroll_to(page: Page, selector: str, seconds: float) -> None:
-    """JupyterLab draws only the cells in sight: go up and down until the one with this element has come."""
+    """JupyterLab shows only the cells in sight: go up and down until the one with this element has come."""
     end = time.monotonic() + seconds
-    while not page.locator(selector).count():
+    while not (page.locator(selector).count() and page.locator(selector).first.is_visible()):
         errors = page.locator("[data-mime-type='application/vnd.jupyter.stderr'] .ansi-red-fg")
         assert not errors.count(), errors.first.inner_text()
         assert time.monotonic() < end, f"no {selector} after {seconds} s"
@@ -141,49 +148,93 @@ def _scroll_to(page: Page, selector: str, seconds: float) -> None:
         page.wait_for_timeout(400)
 
 
-def _move_a_slider(page: Page, screenshots: Path) -> None:
-    page.locator(".widget-dropdown").first.evaluate("e => e.scrollIntoView({block: 'start'})")
-    slider = page.locator(".widget-slider", has_text="min_delay")
+def _move_a_slider(page: Page) -> None:
+    page.locator(TUNER).evaluate("e => e.scrollIntoView({block: 'start'})")
+    slider = page.get_by_label("min_delay (s)", exact=True)
     before = _seen(page)
-    page.screenshot(path=screenshots / "tuner-before.png")
-    slider.locator(".noUi-handle").focus()
+    slider.focus()
     for _ in range(8):
         page.keyboard.press("ArrowRight")
-    page.wait_for_function(
-        "n => !document.querySelector('.widget-html table').innerText.includes(n)", arg=before[0]
-    )
-    page.wait_for_timeout(3000)  # the last of the eight moves, and what it has computed
+    assert slider.input_value() == "0.7"
+    _wait_for_another(page, before)
     after = _seen(page)
-    page.screenshot(path=screenshots / "tuner-after.png")
-    assert slider.locator(".widget-readout").inner_text().strip() == "0.70"
     assert all(new != old for new, old in zip(after, before, strict=True))
+    box = slider.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.7 / 3 * box["width"], box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + box["height"] / 2, steps=10)
+    page.mouse.up()
+    assert 1.3 < float(slider.input_value()) < 1.7
+    _wait_for_another(page, after)
 
 
-def _seen(page: Page) -> tuple[str, str, str]:
-    """The numbers, and a checksum of each picture's bytes."""
-    pictures = page.locator("img.widget-image")
-    assert pictures.count() == 2
-    texts = [pictures.nth(k).evaluate(READ_PICTURE) for k in range(2)]
-    return page.locator(".widget-html table").first.inner_text(), texts[0], texts[1]
+def _wait_for_another(page: Page, before: tuple[str, str]) -> None:
+    """The figures of the last move are there: its own, and exact."""
+    page.wait_for_function(
+        "old => document.querySelector('.lab-figures').innerText !== old && "
+        "document.querySelector('.lab-tuner').dataset.state === 'exact'",
+        arg=before[0],
+        timeout=60 * MS,
+    )
 
 
-def _go_to_a_call_with_a_failure(page: Page) -> None:
-    """The first sample call has no false boundary under this setting; the tuner says which one has."""
-    title = page.locator(".widget-html", has_text="in this recording")
-    named = title.inner_text().partition("The next with one: ")[2].strip()
-    before = _seen(page)[2]
-    page.locator(".widget-dropdown", has_text="recording").locator("select").select_option(label=named)
-    page.wait_for_function("() => document.querySelectorAll('.widget-select option').length > 0")
-    page.wait_for_timeout(1000)
-    assert _seen(page)[2] != before
+def _seen(page: Page) -> tuple[str, str]:
+    """The figures, and the picture."""
+    picture = page.locator("canvas.lab-tradeoff").evaluate("e => e.toDataURL()")
+    return page.locator(".lab-figures").inner_text(), picture
 
 
-def _choose_a_failure(page: Page, screenshots: Path) -> None:
-    before = _seen(page)
-    page.locator(".widget-select select").select_option(index=0)
-    player = page.locator("audio.jupyter-widgets")
-    page.wait_for_function("e => e.duration > 3 && e.currentTime > 0", arg=player.element_handle())
-    player.evaluate("e => e.scrollIntoView({block: 'end'})")
-    page.wait_for_timeout(500)
-    page.screenshot(path=screenshots / "tuner-failure.png")
-    assert _seen(page)[2] != before[2]
+def _take_a_point(page: Page) -> None:
+    """Point at a setting of the frontier by keyboard, click there, and undo."""
+    slider = page.get_by_label("min_delay (s)", exact=True)
+    before, delay = _seen(page), slider.input_value()
+    plot = page.locator("canvas.lab-tradeoff")
+    plot.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    named = page.locator(".lab-hover").inner_text()
+    assert "cut off" in named
+    x, y = map(float, str(plot.get_attribute("data-pointed")).split(","))
+    plot.click(position={"x": x, "y": y})
+    _wait_for_another(page, before)
+    assert f"min_delay {float(slider.input_value()):g}" in page.locator(".lab-hover").inner_text()
+    page.get_by_role("button", name="Undo the last step").click()
+    page.wait_for_function("([e, old]) => e.value === old", arg=[slider.element_handle(), delay])
+    page.wait_for_function(SETTLED, timeout=60 * MS)
+
+
+def _drag_the_budget(page: Page) -> None:
+    plot = page.locator("canvas.lab-tradeoff")
+    before = page.locator(".lab-suggestion").inner_text()
+    box = plot.bounding_box()
+    assert box is not None
+    y = box["y"] + float(str(plot.get_attribute("data-budget")))
+    page.mouse.move(box["x"] + box["width"] - 40, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 40, y - 80, steps=8)
+    page.mouse.up()
+    page.wait_for_function("old => document.querySelector('.lab-suggestion').innerText !== old", arg=before)
+
+
+def _export_and_load(page: Page, file: Path) -> None:
+    slider = page.get_by_label("min_delay (s)", exact=True)
+    said = float(slider.input_value())
+    page.get_by_label("File of the profile").fill(str(file))
+    page.get_by_role("button", name="Export what the controls say as a profile").click()
+    page.get_by_text(f"Wrote {file}").wait_for()
+    assert load_profile(file).settings.endpointing.min_delay == said
+    page.get_by_role("button", name="Back to the setting that it began with").click()
+    page.wait_for_function("e => e.value === '0.3'", arg=slider.element_handle())
+    page.get_by_role("button", name="Load a profile into the controls").click()
+    page.wait_for_function("([e, old]) => Number(e.value) === old", arg=[slider.element_handle(), said])
+
+
+def _play_a_failure(page: Page) -> None:
+    """The list follows the tuner: back at LiveKit's defaults there are failures to choose from."""
+    page.get_by_role("button", name="Back to the setting that it began with").click()
+    _scroll_to(page, ".lab-failures tbody tr", seconds=30)
+    page.get_by_role("button", name="Next failure").click()
+    page.locator(".lab-waves").wait_for()
+    page.get_by_role("button", name="Play with the agent replying at the commit").click()
+    page.wait_for_function("() => document.querySelector('.lab-bar audio').currentTime > 0.1")

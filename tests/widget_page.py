@@ -1,6 +1,7 @@
-"""A page that shows one widget without a kernel: its JavaScript, its state, and answers prepared by Python.
+"""A page that shows one widget without a kernel: its JavaScript, its state, and what Python answers.
 
-For tests in Chromium that need no JupyterLab.
+For tests in Chromium that need no JupyterLab. `served` gives answers that were prepared; with `live` the page
+and the widget talk, as over a kernel's comm.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import base64
 import functools
 import http.server
 import json
+import queue
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +26,15 @@ import widget from "./widget.js";
 const view = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 const state = %(state)s, buffers = %(buffers)s, answers = %(answers)s, handlers = {};
 for (const [name, text] of Object.entries(buffers)) state[name] = view(text);
+let changed = {};
+const live = %(live)s;
+const post = (what) => fetch("ask", { method: "POST", body: JSON.stringify(what) });
+if (live) new EventSource("events").onmessage = (event) => {
+  const told = JSON.parse(event.data);
+  if (told.message) return window.tell("msg:custom", told.message, told.buffers.map(view));
+  for (const [name, value] of Object.entries(told.state)) state[name] = value;
+  for (const name of Object.keys(told.state)) window.tell(`change:${name}`);
+};
 window.state = state;
 window.sent = [];
 window.tell = (name, ...content) => (handlers[name] ?? []).forEach((handle) => handle(...content));
@@ -31,12 +42,16 @@ widget.render({
   el: document.getElementById("place"),
   model: {
     get: (name) => state[name],
-    set: (name, value) => (state[name] = value),
-    save_changes() {},
+    set: (name, value) => (changed[name] = state[name] = value),
+    save_changes() {
+      if (live) post({ changed });
+      changed = {};
+    },
     on: (names, handle) => names.split(" ").forEach((name) => (handlers[name] ??= []).push(handle)),
     off() {},
     send(content) {
       window.sent.push(content);
+      if (live) return post({ content });
       const answer = answers[content.kind];
       if (answer) setTimeout(() => window.tell("msg:custom", answer.content, answer.buffers.map(view)), 5);
     },
@@ -51,6 +66,35 @@ def served(
     folder: Path, widget: anywidget.AnyWidget, answers: Mapping[str, tuple[dict[str, Any], list[bytes]]]
 ) -> Iterator[str]:
     """The address of a page with this widget. `answers`: kind of message → what comes back."""
+    _write_page(folder, widget, answers, live=False)
+    with _serving(functools.partial(_Quiet, directory=str(folder))) as address:
+        yield address
+
+
+@contextmanager
+def live(folder: Path, widget: anywidget.AnyWidget, lock: threading.Lock) -> Iterator[str]:
+    """The address of a page that talks with this widget; whatever it asks is answered under the lock."""
+    told: queue.Queue[dict[str, Any]] = queue.Queue()
+    names = [name for name in widget.traits(sync=True) if not name.startswith("_")]
+    _write_page(folder, widget, {}, live=True)
+
+    def send(content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
+        told.put({"message": content, "buffers": [_text(one) for one in buffers or []]})
+
+    widget.send = send
+    widget.observe(lambda change: told.put({"state": {change["name"]: change["new"]}}), names)
+    handler = functools.partial(_Live, directory=str(folder), widget=widget, lock=lock, told=told)
+    with _serving(handler) as address:
+        yield address
+
+
+def _write_page(
+    folder: Path,
+    widget: anywidget.AnyWidget,
+    answers: Mapping[str, tuple[dict[str, Any], list[bytes]]],
+    *,
+    live: bool,
+) -> None:
     values = {name: getattr(widget, name) for name in widget.traits(sync=True) if not name.startswith("_")}
     buffers = {name: _text(value) for name, value in values.items() if isinstance(value, bytes)}
     state = {name: value for name, value in values.items() if _is_plain(value)}
@@ -58,11 +102,14 @@ def served(
         kind: {"content": content, "buffers": [_text(one) for one in parts]}
         for kind, (content, parts) in answers.items()
     }
-    fields = {"state": state, "buffers": buffers, "answers": replies}
+    fields = {"state": state, "buffers": buffers, "answers": replies, "live": live}
     page = PAGE % ({name: json.dumps(value) for name, value in fields.items()} | {"css": str(widget._css)})
     (folder / "index.html").write_text(page, encoding="utf-8")
     (folder / "widget.js").write_text(str(widget._esm), encoding="utf-8")
-    handler = functools.partial(_Quiet, directory=str(folder))
+
+
+@contextmanager
+def _serving(handler: Any) -> Iterator[str]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -75,6 +122,44 @@ def served(
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         pass
+
+
+class _Live(_Quiet):
+    """Hands on what the page asks, and tells it what changes."""
+
+    def __init__(
+        self,
+        *args: Any,
+        widget: anywidget.AnyWidget,
+        lock: threading.Lock,
+        told: queue.Queue[dict[str, Any]],
+        **others: Any,
+    ) -> None:
+        self.widget, self.lock, self.told = widget, lock, told
+        super().__init__(*args, **others)
+
+    def do_GET(self) -> None:
+        if self.path != "/events":
+            return super().do_GET()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        while True:
+            try:
+                self.wfile.write(f"data: {json.dumps(self.told.get())}\n\n".encode())
+                self.wfile.flush()
+            except OSError:  # the page is gone
+                return None
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.lock:
+            for name, value in asked.get("changed", {}).items():
+                self.widget.set_trait(name, value)
+            if "content" in asked:
+                self.widget._handle_custom_msg(asked["content"], [])
+        self.send_response(204)
+        self.end_headers()
 
 
 def _text(value: bytes) -> str:

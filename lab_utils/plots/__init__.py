@@ -13,7 +13,6 @@ from .label_pages import label_page, label_strip, label_words
 from .picture import Picture
 from .provider_stages import provider_figure, stage_delays
 from .recordings import (
-    LiveTimeline,
     decisions,
     timeline,
     timeline_axes,
@@ -24,14 +23,11 @@ from .recordings import (
 from .session_figures import session_figure, session_legend, session_title, time_rows
 from .sessions import session_timeline
 from .stages import latency_figure, stage_bars, stage_legend
-from .style import DPI, Layers, blank_figure, png
-from .sweeps import LiveTradeoff, mark, tradeoff, tradeoff_figure
+from .style import DPI, blank_figure, png
+from .sweeps import mark, tradeoff, tradeoff_figure
 
 __all__ = [
     "DPI",
-    "Layers",
-    "LiveTimeline",
-    "LiveTradeoff",
     "Picture",
     "blank_figure",
     "channel_condition_figure",

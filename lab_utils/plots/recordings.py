@@ -32,7 +32,6 @@ from .style import (
     SKY,
     VERMILLION,
     YELLOW,
-    Layers,
     blank_figure,
     counted,
     literal,
@@ -283,37 +282,3 @@ def timeline_figure(
     timeline(timeline_axes(figure), recording, traced, commits, settings, phase, span)
     timeline_legend(figure, traced, settings)
     return figure
-
-
-class LiveTimeline:
-    """A timeline on which the commits change; waveform, pauses and voice activity are drawn once."""
-
-    def __init__(
-        self,
-        recording: Recording,
-        traced: Traced,
-        settings: Settings,
-        span: Span | None = None,
-        size_in: tuple[float, float] = (10.0, 3.8),
-        dpi: int = 130,
-    ) -> None:
-        figure = blank_figure(size_in, dpi)
-        self.axes = timeline_axes(figure)
-        self._traced = traced
-        self._span = span or (0.0, recording.duration_s)
-        none = pd.DataFrame({"commit_s": [], "probability": [], "false_boundary": []}, dtype=np.float64)
-        drawn = timeline(self.axes, recording, traced, none, settings, span=self._span).artists
-        for artist in (drawn.decisions.threshold, drawn.decisions.probabilities):
-            if artist is not None:
-                artist.remove()
-        timeline_legend(figure, traced, settings)
-        self._layers = Layers(figure, [drawn.title])
-
-    def png(self, commits: pd.DataFrame, settings: Settings) -> bytes:
-        """The picture with these commits; `settings` may have other delays and another threshold."""
-        moving = decisions(self.axes, commits, settings, self._span, self._traced.language).every
-        title = timeline_title(self.axes[0], self._traced, commits)
-        picture = self._layers.png([*moving, title])
-        for artist in moving:
-            artist.remove()
-        return picture

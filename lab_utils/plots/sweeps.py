@@ -17,7 +17,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from ..core.detectors import DETECTORS
 from ..turns.choose import Latency, answering, frontier
 from .display import Display
-from .style import BLACK, BLUE, GREEN, LIGHT_GREY, PURPLE, VERMILLION, YELLOW, Layers, blank_figure, counted
+from .style import BLACK, BLUE, GREEN, LIGHT_GREY, PURPLE, VERMILLION, YELLOW, blank_figure, counted
 
 RATE_LABEL = "false boundaries per hold (%)"
 LATENCY_LABELS: dict[Latency, str] = {
@@ -162,34 +162,3 @@ def tradeoff_figure(
         ax, table, frontier_rows, defaults=defaults, chosen=chosen, own=own, latency=latency, counts=counts
     )
     return figure
-
-
-class LiveTradeoff:
-    """A trade-off on which one setting moves; what else it shows is drawn once."""
-
-    def __init__(
-        self,
-        table: pd.DataFrame,
-        frontier_rows: Sequence[int],
-        *,
-        defaults: pd.DataFrame,
-        chosen: pd.DataFrame | None = None,
-        counts: Mapping[str, int] | None = None,
-        size_in: tuple[float, float] = (5.4, 5.0),
-        dpi: int = 150,
-    ) -> None:
-        figure = blank_figure(size_in, dpi)
-        self.ax = figure.subplots()
-        tradeoff(self.ax, table, frontier_rows, defaults=defaults, chosen=chosen, counts=counts)
-        self.marker = point(self.ax, 0, 0, YELLOW, "o", "now")
-        self.marker.set_clip_on(False)
-        self.ax.legend(loc="upper right", fontsize=9, framealpha=0.95)
-        self._layers = Layers(figure, [self.marker])
-
-    def png(self, now: pd.DataFrame) -> bytes:
-        """The picture with the setting whose figures are `now`; one out of sight is shown at the edge."""
-        right = self.ax.get_xlim()[1]
-        delay = now["value"]["latency_mean"]
-        self.marker.set_data([min(delay, 0.985 * right)], [100 * now["value"]["false_boundary_rate"]])
-        self.marker.set_marker("o" if delay <= right else ">")
-        return self._layers.png([self.marker])

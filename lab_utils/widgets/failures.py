@@ -6,6 +6,7 @@ agent's reply begun at the commit.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -28,10 +29,13 @@ from ..workflows.study.failures import Failure, failures_of, pin_of
 from .label_editor import label_editor
 from .timeline import STATIC, Timeline
 from .timeline_data import timeline_data
+from .tuner import Tuner
 
 LEAD_S, TRAIL_S = 4.0, 5.0
 """So much is shown before and after a failure."""
 HEARD_BEFORE_S, HEARD_AFTER_S = 3.0, 4.0
+REST_S = 0.4
+"""A tuner that is followed has rested so long before its failures are listed."""
 
 
 def _now() -> dt.datetime:
@@ -68,6 +72,7 @@ class FailureBrowser(w.VBox):
         self._study, self._folder, self._who, self._now = study, Path(folder), who, now
         self._on_label = on_label or self._edit_below
         self._load = lru_cache(maxsize=2)(study.load)
+        self._wait: Callable[[], None] = lambda: None
         self.table = FailureTable()
         self.table.on_msg(self._asked)
         self.table.observe(self._chosen, "selected")
@@ -88,6 +93,21 @@ class FailureBrowser(w.VBox):
         if settings != self._settings:
             self._study = replace(self._study, corpus=corpus)
             self.show(settings)
+
+    def follow_tuner(self, tuner: Tuner) -> FailureBrowser:
+        """Follow what a tuner says, whenever it rests; returns itself."""
+
+        def rested() -> None:
+            if tuner.settled is not None:
+                self.follow(tuner.settled, tuner.scorer.corpus)
+
+        def changed(_: Any) -> None:
+            self._wait()
+            self._wait = _later(rested)
+
+        tuner.observe(changed, "settled")
+        rested()
+        return self
 
     @property
     def timeline(self) -> Timeline | None:
@@ -193,3 +213,13 @@ class FailureBrowser(w.VBox):
             text = "As recorded"
         answer = {"kind": "sound", "mime": "audio/wav", "text": f"{text}; caller left, agent right"}
         self.table.send(answer, buffers=[sound.wav])
+
+
+def _later(call: Callable[[], None]) -> Callable[[], None]:
+    """Call when the event loop has run for a while, or at once without one; returns what prevents it."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        call()
+        return lambda: None
+    return loop.call_later(REST_S, call).cancel

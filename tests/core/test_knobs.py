@@ -17,7 +17,7 @@ from lab_utils.core.settings import Conditions, Settings
 from lab_utils.turns import detectors as built
 from lab_utils.turns.grid import complete, expand
 from lab_utils.turns.replay import blocks_of
-from lab_utils.widgets.controls import Controls
+from lab_utils.widgets.tuner.controls import Controls
 
 knob_page = runpy.run_path(str(ROOT / "docs" / "write_knobs.py"))["knob_page"]
 
@@ -95,12 +95,11 @@ def test_a_new_knob_is_one_row(monkeypatch):
     assert table["alpha"].fillna(-1.0).tolist() == [-1.0, 0.2, 0.7]
     assert {block.alpha for _, block in blocks_of(table, Conditions(), 9)} == {0.9, 0.2, 0.7}
     assert complete(pd.DataFrame({"endpointing_mode": ["dynamic"]}))["alpha"].tolist() == [0.9]
-    changed: list[Settings] = []
-    controls = Controls(Settings(), changed.append, lambda reason: None)
-    assert controls.knobs["alpha"].disabled
-    controls.knobs["endpointing_mode"].value = "dynamic"
-    controls.knobs["alpha"].value = 0.4
-    assert changed[-1] == Settings().replace(endpointing_mode="dynamic", alpha=0.4)
+    controls = Controls(Settings())
+    assert "alpha" in controls.state()["idle"]
+    controls.move("endpointing_mode", "dynamic")
+    controls.move("alpha", 0.4)
+    assert controls.settings == Settings().replace(endpointing_mode="dynamic", alpha=0.4)
     assert "| `alpha` | above 0 to 1 | 0.9 | Weight of the past" in knob_page()
 
 

@@ -126,30 +126,6 @@ class TestTradeoff:
         assert _pixels(plots.png(figure)) == (800, 500)
 
 
-class TestLiveTradeoff:
-    def live(self) -> plots.LiveTradeoff:
-        return plots.LiveTradeoff(table(), [2, 3], defaults=figures(0.3, 0.6), chosen=figures(0.05, 1.0))
-
-    def test_only_the_marker_moves(self):
-        live = self.live()
-        first, second = live.png(figures(0.2, 0.8)), live.png(figures(0.1, 0.9))
-        np.testing.assert_allclose(live.marker.get_xydata(), [[0.9, 10]])
-        assert first != second
-        assert live.png(figures(0.2, 0.8)) == first
-
-    @pytest.mark.slow
-    def test_out_of_sight_is_shown_at_the_edge(self):
-        live = self.live()
-        live.png(figures(0.2, 9.0))
-        assert live.marker.get_marker() == ">"
-        assert live.marker.get_xdata()[0] < live.ax.get_xlim()[1]
-        live.png(figures(0.2, 0.5))
-        assert live.marker.get_marker() == "o"
-
-    def test_it_is_named_in_the_legend(self):
-        assert "now" in _legend(self.live().ax)
-
-
 class TestEnvelope:
     def test_few_values_are_kept_as_they_are(self):
         shape = envelope(np.array([1, 5, -2]), 10.0, 3.0, (0.0, 9.0))
@@ -256,27 +232,6 @@ class TestTimeline:
         texts = [text.get_text() for text in figure.legends[0].get_texts()]
         assert set(LABEL_NAMES.values()) | {"commit", "false boundary"} <= set(texts)
         assert _pixels(plots.png(figure)) == (1000, 420)
-
-
-class TestLiveTimeline:
-    @pytest.mark.slow
-    def test_pictures_follow_the_commits_and_leave_nothing_behind(self):
-        live = plots.LiveTimeline(recording(), traced(), SETTINGS)
-        before = len(live.axes[0].get_children())
-        frame = commits()
-        first = live.png(frame, SETTINGS)
-        second = live.png(frame[:1], SETTINGS)
-        assert first != second
-        assert live.png(frame, SETTINGS) == first
-        assert len(live.axes[0].get_children()) == before
-
-    @pytest.mark.slow
-    def test_it_shows_what_the_plain_picture_shows(self):
-        live = plots.LiveTimeline(recording(), traced(), SETTINGS, dpi=100)
-        plain = plots.timeline_figure(recording(), traced(), commits(), SETTINGS, size_in=(10.0, 3.8))
-        a, b = (imread(BytesIO(data))[..., :3] for data in (live.png(commits(), SETTINGS), plots.png(plain)))
-        assert a.shape == b.shape
-        assert np.abs(a - b).mean() < 0.01
 
 
 def _legend(ax) -> list[str]:

@@ -1,312 +1,361 @@
-"""The tuner without a browser: set a control's value, read what changed."""
+"""The tuner without a browser: ask what the browser asks, read what it would draw."""
 
 from __future__ import annotations
 
-import wave
+import errno
+import shutil
 from collections.abc import Callable
-from dataclasses import replace
-from io import BytesIO
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from synthetic import Turn, complete, labels_of, traced_of
+import soundfile
+from paths import SAMPLES
 
-from lab_utils.core.recording import Recording
-from lab_utils.core.settings import Conditions, Settings
-from lab_utils.core.sound import excerpt
-from lab_utils.core.timeline import SAMPLE_RATE_HZ
+import lab_utils as lab
+from lab_utils.core.settings import Settings
 from lab_utils.core.traces import Traced
-from lab_utils.turns import grid
-from lab_utils.turns.replay import Block, blocks_of
-from lab_utils.turns.sweep import Corpus, score_one, sweep
-from lab_utils.widgets.tuner import LEAD_S, REST_S, TRAIL_S, Tuner, numbers_html, on_loop
+from lab_utils.turns.sweep import score_one
+from lab_utils.widgets.tuner.presets import Presets
+from lab_utils.widgets.tuner.worker import Worker
+from lab_utils.workflows.study.choice import settings_of_row
 
-SCRIPT = [
-    Turn((1.0, 0.3, 0.3, 0.3), ((0.6, "hold"), (0.6, "hold"), (0.6, "hold"))),
-    Turn((0.7, 0.3, 0.3), ((2.9, "hold"), (0.6, "hold"))),
-    Turn((1.2, 0.3), ((0.65, "hold"),)),
-]
-LABELS = [labels_of(SCRIPT), labels_of(SCRIPT[::-1], rest_s=3.0)]
 GRID = {
-    "min_delay": [0.3, 0.5],
-    "max_delay": [1.0, 2.5],
+    "vad": ["livekit"],
     "detector": ["vad", "v1-mini"],
-    "vad": ["livekit", "silero"],
+    "min_delay": [0.3, 0.5, 1.2],
+    "max_delay": [2.5],
 }
 
 
-def load(number: int) -> Recording:
-    n = round(LABELS[number].duration_s * SAMPLE_RATE_HZ)
-    user = np.random.default_rng(number).integers(-9000, 9000, n).astype(np.int16)
-    return Recording(f"call {number}", "x.wav", user, -user, "0" * 64, LABELS[number])
+class ByHand(Worker):
+    """A worker whose job is turned step by step."""
+
+    def __init__(self, deliver: Callable[[Callable[[], None]], None]) -> None:
+        super().__init__(deliver)
+        self.steps: Any = iter(())
+
+    def ask(self, job: Any) -> None:
+        self.leave()
+        self.steps = job(lambda call: call())
+
+    def leave(self) -> None:
+        self.steps = iter(())
+
+    def turn(self) -> None:
+        """To the end."""
+        for _ in self.steps:
+            pass
 
 
-def by_detector(number: int, traced: Traced, settings: Settings) -> Traced:
-    return complete(traced, [Block.of(settings)])
+@pytest.fixture(autouse=True)
+def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab_utils.widgets.tuner.tuner.Worker", ByHand)
+    monkeypatch.setattr("lab_utils.widgets.tuner.tuner.REST_S", 0.0)
 
 
-class Loop:
-    """An event loop that a test turns by hand."""
-
-    def __init__(self) -> None:
-        self.waiting: list[tuple[float, Callable[[], None]]] = []
-
-    def __call__(self, delay_s: float, call: Callable[[], None]) -> Callable[[], None]:
-        item = (delay_s, call)
-        self.waiting.append(item)
-        return lambda: self.waiting.remove(item) if item in self.waiting else None
-
-    def turn(self) -> float:
-        delay_s, call = self.waiting.pop(0)
-        call()
-        return delay_s
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("calls")
+    names = [path.name for path in sorted(SAMPLES.glob("0[123]_*")) if path.suffix in (".flac", ".json")]
+    for name in names:
+        shutil.copy(SAMPLES / name, folder)
+    return folder
 
 
-def make(**others) -> Tuner:
-    table, _ = grid.expand(GRID)
-    blocks = [block for _, block in blocks_of(table, Conditions(), len(table))]
-    traced = [
-        complete(
-            traced_of(
-                labels, name=f"call {k}", seed=k, offsets=(0, 256), vads=("livekit", "silero"), noise=0.05
-            ),
-            [*blocks, Block.of(Settings())],
-        )
-        for k, labels in enumerate(LABELS)
-    ]
-    corpus = Corpus.of(traced)
-    result = sweep(corpus, table, Conditions(), quiet=True)
-    defaults = score_one(corpus, Settings())
-    return Tuner(corpus, result, load, defaults=defaults, **others)
+@pytest.fixture(scope="module")
+def study(calls: Path) -> lab.Study:
+    return lab.measure(calls, grid=GRID, phases=1, quiet=True, jobs=1)
 
 
 @pytest.fixture
-def tuner() -> Tuner:
-    return make(complete=by_detector)
+def tuner(study: lab.Study, tmp_path: Path) -> lab.Tuner:
+    made = lab.Tuner(study, study.choose(nearest=True), presets_file=tmp_path / "presets.json")
+    made.sent = []
+    made.send = lambda content, buffers=None: made.sent.append(content)
+    return made
 
 
-def untraced(tuner: Tuner) -> list[float]:
-    """Values of min_delay that lead to predictions that no setting of the grid needed; at least two."""
-    found = [
-        delay_s
-        for delay_s in (0.35, 0.4, 0.45, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
-        if not tuner.scorer.score(Settings().replace(min_delay=delay_s)).exact
-    ]
-    assert len(found) > 1
-    return found
+def ask(tuner: lab.Tuner, kind: str, **more: Any) -> None:
+    tuner._receive(tuner, {"kind": kind, "serial": tuner.serial + 1, **more}, [])
 
 
-def seen(tuner: Tuner) -> tuple[str, bytes, bytes]:
-    return tuner.numbers.value, bytes(tuner.tradeoff.value), bytes(tuner.timeline.value)
+def untraced(tuner: lab.Tuner) -> float:
+    """A min_delay that leads to predictions that no setting of the grid needed."""
+    for delay_s in np.arange(0.32, 1.2, 0.02).round(2).tolist():
+        if not tuner.scorer.at_once(Settings().replace(min_delay=delay_s)).exact:
+            return delay_s
+    raise AssertionError("every setting is traced")
 
 
-@pytest.mark.slow
-def test_it_opens_at_the_start_with_everything_drawn(tuner: Tuner):
+def test_it_opens_at_livekits_defaults_with_all_there_is(tuner: lab.Tuner, study: lab.Study):
     assert tuner.settings == Settings()
-    assert all(picture.startswith(b"\x89PNG") for picture in seen(tuner)[1:])
-    assert "false boundaries per hold" in tuner.numbers.value
+    assert tuner.scored["state"] == "exact"
+    assert tuner.scored["sentence"] == "The same as A on these calls"
+    assert set(tuner.scored["marks"]) == {"LiveKit's defaults", "chosen", "A", "now"}
+    assert [one["name"] for one in tuner.presets] == ["LiveKit's defaults", "Chosen setting"]
+    assert len(np.frombuffer(tuner.point_rows, np.int32)) == len(study.table)
+    values = np.frombuffer(tuner.point_values, np.float32).reshape(-1, 5)
+    np.testing.assert_allclose(values[:, 0], study.table["false_boundary_rate"], rtol=1e-6)
+    codes = np.frombuffer(tuner.point_codes, np.uint16).reshape(len(tuner.point_knobs), -1)
+    place = [one["name"] for one in tuner.point_knobs].index("min_delay")
+    texts = [tuner.point_knobs[place]["texts"][code] for code in codes[place]]
+    assert texts == [f"{value:g}" for value in study.table["min_delay"]]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("min_delay", 0.5),
-        ("max_delay", 1.0),
-        ("vad", "silero"),
-        ("detector", "vad"),
-        ("unlikely_threshold", 0.8),
-    ],
-)
-def test_a_control_moves_numbers_and_pictures(tuner: Tuner, name: str, value: object):
-    before = seen(tuner)
-    tuner.controls.knobs[name].value = value
-    assert tuner.settings == Settings().replace(**{name: value})
-    assert all(new != old for new, old in zip(seen(tuner), before, strict=True))
+def test_figures_are_those_of_the_setting(tuner: lab.Tuner):
+    before = tuner.scored["rows"]
+    ask(tuner, "move", knob="min_delay", value=0.5)
+    exact = score_one(tuner.scorer.corpus, Settings().replace(min_delay=0.5), tuner.scorer.conditions)
+    mark = tuner.scored["marks"]["now"]
+    for name, (value, low, high) in mark.items():
+        expected = exact.loc[name]
+        assert value == expected["value"]
+        np.testing.assert_equal([low, high], [None if np.isnan(v) else v for v in expected[["low", "high"]]])
+    assert tuner.scored["rows"] != before
+    assert tuner.scored["columns"] == ["now", "A"]
+    assert tuner.scored["sentence"].endswith("on 3 calls")
+    assert tuner.serial == 1
+    assert tuner.settled == Settings().replace(min_delay=0.5)
 
 
-@pytest.mark.slow
-def test_numbers_are_those_of_the_setting(tuner: Tuner):
-    tuner.controls.knobs["min_delay"].value = 0.5
-    figures = score_one(tuner.scorer.corpus, tuner.settings)
-    rate, latency_s = figures["value"]["false_boundary_rate"], figures["value"]["latency_mean"]
-    assert f">{100 * rate:.1f} %<" in tuner.numbers.value
-    assert f">{latency_s:.2f} s<" in tuner.numbers.value
+def test_the_impossible_is_explained_and_the_figures_are_grey(tuner: lab.Tuner):
+    before = tuner.scored["rows"]
+    ask(tuner, "move", knob="max_delay", value=0.1)
+    assert tuner.problem.startswith("Not possible: min_delay (0.3 s) is above max_delay (0.1 s)")
+    assert (tuner.scored["state"], tuner.scored["rows"]) == ("old", before)
+    ask(tuner, "undo")
+    assert (tuner.scored["state"], tuner.problem) == ("exact", "")
+    ask(tuner, "redo")
+    ask(tuner, "reset")
+    assert tuner.settings == Settings()
 
 
-@pytest.mark.slow
-def test_the_impossible_is_explained_and_pictures_stay(tuner: Tuner):
-    before = seen(tuner)
-    tuner.controls.knobs["max_delay"].value = 0.1
-    assert "Not possible: min_delay (0.3 s) is above max_delay (0.1 s)" in tuner.status.value
-    assert seen(tuner) == before
-    tuner.controls.undo()
-    assert "Not possible" not in tuner.status.value
+def test_an_untraced_setting_is_grey_at_once_then_computed_in_steps(tuner: lab.Tuner):
+    delay_s = untraced(tuner)
+    ask(tuner, "move", knob="min_delay", value=delay_s)
+    assert tuner.scored["state"] == "approximate"
+    assert tuner.progress["text"]
+    assert tuner.settled == Settings()
+    told = [(step.done, step.of) for step in tuner._worker.steps]
+    assert told
+    assert all(done <= of == 3 for done, of in told)
+    assert tuner.scored["state"] == "exact"
+    assert tuner.progress == {}
+    assert tuner.settled == Settings().replace(min_delay=delay_s)
+    ask(tuner, "undo")
+    ask(tuner, "redo")
+    assert tuner.scored["state"] == "exact"
 
 
-@pytest.mark.slow
-def test_undo_brings_the_same_pictures_back(tuner: Tuner):
-    before = seen(tuner)
-    tuner.controls.knobs["min_delay"].value = 0.5
-    tuner.controls.undo()
-    assert seen(tuner) == before
+def test_a_wait_longer_than_was_traced_is_told(tuner: lab.Tuner):
+    ask(tuner, "move", knob="max_delay", value=9.0)
+    assert "can't be computed" in tuner.problem
+    assert "a max_delay of 9 s needs 11 s" in tuner.problem
+    assert tuner.scored["state"] == "old"
+    ask(tuner, "undo")
+    assert (tuner.problem, tuner.scored["state"]) == ("", "exact")
 
 
-@pytest.mark.slow
-def test_without_a_loop_missing_predictions_are_computed_at_once(tuner: Tuner):
-    tuner.controls.knobs["min_delay"].value = untraced(tuner)[0]
-    assert tuner.scorer.score(tuner.settings).exact
-    assert "Approximate" not in tuner.status.value
+def test_what_takes_long_can_be_left(tuner: lab.Tuner):
+    ask(tuner, "move", knob="min_delay", value=0.5)
+    ask(tuner, "move", knob="endpointing_mode", value="dynamic")
+    assert tuner.scored["state"] == "old"
+    next(tuner._worker.steps)
+    ask(tuner, "leave")
+    assert tuner.settings == Settings().replace(min_delay=0.5)
+    assert (tuner.scored["state"], tuner.progress) == ("exact", {})
+    ask(tuner, "redo")
+    ask(tuner, "undo")
 
 
-@pytest.mark.slow
-def test_with_a_loop_a_guess_is_shown_and_then_made_good():
-    loop = Loop()
-    tuner = make(complete=by_detector, later=loop)
-    tuner.controls.knobs["min_delay"].value = untraced(tuner)[0]
-    assert "Approximate" in tuner.status.value
-    assert loop.turn() == REST_S
-    assert "recordings" in tuner.status.value
-    while loop.waiting:
-        assert loop.turn() < REST_S
-    assert "Approximate" not in tuner.status.value
-    assert tuner.scorer.score(tuner.settings).exact
+def test_what_was_asked_before_the_last_move_is_never_shown(tuner: lab.Tuner):
+    ask(tuner, "move", knob="endpointing_mode", value="dynamic")
+    late = tuner._worker.steps
+    ask(tuner, "move", knob="endpointing_mode", value="fixed")
+    shown = tuner.scored
+    for _ in late:
+        pass
+    assert tuner.scored == shown
 
 
-@pytest.mark.slow
-def test_a_move_cancels_what_was_waiting():
-    loop = Loop()
-    tuner = make(complete=by_detector, later=loop)
-    for delay_s in untraced(tuner)[:2]:
-        tuner.controls.knobs["min_delay"].value = delay_s
-    assert len(loop.waiting) == 1
-    tuner.controls.knobs["min_delay"].value = 0.5
-    assert not loop.waiting
+def test_dynamic_endpointing_is_scored_like_the_sweep(tuner: lab.Tuner):
+    dynamic = Settings().replace(endpointing_mode="dynamic")
+    tuner.set(dynamic)
+    tuner._worker.turn()
+    exact = score_one(tuner.scorer.corpus, dynamic, tuner.scorer.conditions)
+    assert tuner.scored["state"] == "exact"
+    assert tuner.scored["marks"]["now"]["latency_mean"][0] == exact["value"]["latency_mean"]
 
 
-@pytest.mark.slow
-def test_settle_does_not_wait_for_the_loop():
-    loop = Loop()
-    tuner = make(complete=by_detector, later=loop)
-    tuner.controls.knobs["min_delay"].value = untraced(tuner)[0]
+def test_settle_computes_here_and_now(tuner: lab.Tuner):
+    wanted = Settings().replace(min_delay=untraced(tuner))
+    tuner.set(wanted)
+    assert tuner.settle().exact
+    assert tuner.settled == wanted
+    assert tuner.choice.settings == wanted
+    assert tuner.choice.budget_text == "set by hand in the tuner"
+
+
+def test_neighbours_are_prepared_while_nothing_else_is_to_do(tuner: lab.Tuner):
+    near = Settings().replace(min_silence_duration=0.3)
+    assert tuner.scorer.at_once(near) is None
+    tuner._worker.turn()
+    assert tuner.scorer.at_once(near) is not None
+
+
+def test_a_point_is_taken_and_undone(tuner: lab.Tuner, study: lab.Study):
+    ask(tuner, "take", row=4)
+    assert tuner.settings == settings_of_row(study.table, 4)
+    ask(tuner, "undo")
+    assert tuner.settings == Settings()
+    ask(tuner, "take", row=10_000)
+    assert tuner.problem == f"no setting 10000; the table has 0 to {len(study.table) - 1}"
+
+
+def test_a_budget_suggests_the_best_setting_within(tuner: lab.Tuner, study: lab.Study):
+    for limit, most in (("false_boundary_rate", 0.5), ("latency_mean", 1.3)):
+        ask(tuner, "budget", limit=limit, most=most)
+        row = study.table.loc[tuner.suggested["row"]]
+        assert row[limit] <= most
+        assert f"{100 * row['false_boundary_rate']:.1f} % cut off" in tuner.suggested["text"]
+    ask(tuner, "budget", limit="latency_mean", most=0.0)
+    assert tuner.suggested["text"].startswith("None meets it; the nearest:")
+    ask(tuner, "budget", limit="price", most=1.0)
+    assert "a budget limits one of" in tuner.problem
+
+
+def test_a_and_b_are_pinned_and_compared_with(tuner: lab.Tuner):
+    ask(tuner, "back", which="B")
+    assert tuner.problem == "nothing is pinned as B yet"
+    ask(tuner, "move", knob="min_delay", value=1.2)
+    ask(tuner, "pin", which="B")
+    assert tuner.scored["columns"] == ["now", "A", "B"]
+    ask(tuner, "pin", which="A")
+    assert tuner.scored["sentence"] == "The same as A on these calls"
+    ask(tuner, "reset")
+    assert "→" in tuner.scored["sentence"]
+    ask(tuner, "back", which="A")
+    assert tuner.settings.endpointing.min_delay == 1.2
+    ask(tuner, "move", knob="endpointing_mode", value="dynamic")
+    ask(tuner, "pin", which="A")
+    assert "the figures aren't there yet" in tuner.problem
+
+
+def test_surprises_are_told(tuner: lab.Tuner):
+    ask(tuner, "move", knob="min_delay", value=0.1)
     tuner.settle()
-    assert not loop.waiting
-    assert tuner.scorer.score(tuner.settings).exact
+    assert any("below the VAD's silence" in line for line in tuner.scored["warnings"])
 
 
-@pytest.mark.slow
-def test_audio_that_is_gone_is_reported():
-    def gone(number: int, traced: Traced, settings: Settings) -> Traced:
-        raise FileNotFoundError("call.wav: no such file")
-
-    tuner = make(complete=gone)
-    tuner.controls.knobs["min_delay"].value = untraced(tuner)[0]
-    assert "call.wav: no such file" in tuner.status.value
-
-
-@pytest.mark.slow
-def test_without_a_way_to_complete_it_says_so():
-    tuner = make()
-    tuner.controls.knobs["min_delay"].value = untraced(tuner)[0]
-    assert "not in the traces" in tuner.status.value
-
-
-@pytest.mark.slow
-def test_failures_are_listed_shown_and_played(tuner: Tuner):
-    frame = tuner._commits
-    false = frame[frame["false_boundary"]]
-    assert len(tuner.failures.options) == len(false) > 0
-    assert tuner.failures.value is None
-    at_s = false["commit_s"].iloc[0]
-    before = tuner.timeline.value
-    tuner.failures.index = 0
-    assert tuner.failures.value == at_s
-    assert tuner.span.value[0] <= at_s <= tuner.span.value[1]
-    assert tuner.timeline.value != before or tuner.span.value == (0, tuner.span.max)
-    rate, samples = _decode(tuner.audio.value)
-    assert rate == SAMPLE_RATE_HZ
-    expected = min(at_s + TRAIL_S, LABELS[0].duration_s) - max(at_s - LEAD_S, 0)
-    assert len(samples) == pytest.approx(expected * rate, abs=1)
-    assert tuner.audio.autoplay
+def test_presets_are_kept_by_name_and_found_by_the_next_tuner(
+    tuner: lab.Tuner, study: lab.Study, tmp_path: Path
+):
+    ask(tuner, "move", knob="min_delay", value=0.5)
+    ask(tuner, "keep", name=" patient ")
+    assert (tuner.problem, tuner.said) == ("", "Saved as patient")
+    ask(tuner, "keep", name="Chosen setting")
+    assert "'Chosen setting' is taken" in tuner.problem
+    ask(tuner, "keep", name="")
+    assert "a preset needs a name" in tuner.problem
+    other = lab.Tuner(study, presets_file=tmp_path / "presets.json")
+    assert [one["name"] for one in other.presets if one["kept"]] == ["patient"]
+    ask(other, "preset", name="patient")
+    assert other.settings == Settings().replace(min_delay=0.5)
+    ask(other, "forget", name="patient")
+    ask(other, "preset", name="patient")
+    assert "no preset 'patient'" in other.problem
+    (tmp_path / "presets.json").write_text('{"x": {"vad": 3}}')
+    broken = lab.Tuner(study, presets_file=tmp_path / "presets.json")
+    assert "is no file of presets" in broken.problem
+    with pytest.raises(ValueError, match="is no file of presets"):
+        Presets(tmp_path / "presets.json").save("y", Settings())
 
 
-@pytest.mark.slow
-def test_without_a_failure_the_next_recording_with_one_is_named(tuner: Tuner):
-    tuner.controls.set(Settings().replace(detector="vad", min_delay=3.0, max_delay=3.0))
-    assert tuner.failures.options == ()
-    assert "No false boundary in this recording under this setting" in tuner.failures_title.value
-    assert "Nor in any other" in tuner.failures_title.value
-    for failing, named in (((1,), "call 1"), ((0, 1), "call 1"), ((), "Nor in any other")):
-        tuner._scored = replace(tuner._scored, failing=failing)
-        assert named in tuner._where_next()
-    tuner.recording.value = 1
-    tuner._scored = replace(tuner._scored, failing=(0,))
-    assert tuner._where_next() == "The next with one: call 0"
+def test_export_writes_what_the_sliders_say_and_load_brings_it_back(tuner: lab.Tuner, tmp_path: Path):
+    file = tmp_path / "new" / "agent.yaml"
+    ask(tuner, "move", knob="min_delay", value=1.2)
+    ask(tuner, "export", name="patient", path=str(file))
+    assert (tuner.problem, tuner.said) == ("", f"Wrote {file}")
+    profile = lab.load_profile(file)
+    assert profile.settings == tuner.settings == Settings().replace(min_delay=1.2)
+    exact = score_one(tuner.scorer.corpus, tuner.settings, tuner.scorer.conditions)
+    assert profile.evidence.chosen.latency_mean.value == pytest.approx(
+        exact["value"]["latency_mean"], abs=1e-4
+    )
+    ask(tuner, "reset")
+    ask(tuner, "load", path=str(file))
+    assert tuner.settings == profile.settings
+    file.write_text(file.read_text().replace("min_delay: 1.2", "min_delay: soon"))
+    ask(tuner, "load", path=str(file))
+    assert "min_delay" in tuner.problem
+    assert "Traceback" not in tuner.problem
+    assert tuner.settings == profile.settings
+    ask(tuner, "export", name="patient", path=str(file))
+    assert "is there and is no profile that loads" in tuner.problem
+    assert "soon" in file.read_text()
+    ask(tuner, "export", name="x", path=str(tmp_path))
+    assert "is a folder; name a file" in tuner.problem
 
 
-@pytest.mark.slow
-def test_another_recording_has_its_own_picture_and_failures(tuner: Tuner):
-    before = tuner.timeline.value
-    tuner.recording.value = 1
-    assert tuner.span.value == (0.0, LABELS[1].duration_s)
-    assert tuner.timeline.value != before
-    tuner.recording.value = 0
-    assert tuner.span.value == (0.0, LABELS[0].duration_s)
-    assert tuner.timeline.value == before
+def test_snippets_say_what_the_sliders_say(tuner: lab.Tuner):
+    ask(tuner, "move", knob="min_delay", value=1.2)
+    ask(tuner, "snippet", language="python", name="x")
+    ask(tuner, "snippet", language="node", name="x")
+    python, node = (one["text"] for one in tuner.sent)
+    assert "'min_delay': 1.2" in python
+    assert "minDelay: 1200" in node
+    ask(tuner, "snippet", language="perl", name="x")
+    assert "a snippet is python or node" in tuner.problem
 
 
-@pytest.mark.slow
-def test_zoom_and_show_all(tuner: Tuner):
-    before = tuner.timeline.value
-    tuner.span.value = (1.0, 4.0)
-    assert tuner.timeline.value != before
-    tuner.whole.click()
-    assert tuner.timeline.value == before
+def test_a_disk_that_fills_is_told(tuner: lab.Tuner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "agent.yaml")
+
+    monkeypatch.setattr("lab_utils.widgets.tuner.study_tuner.save_profile", full)
+    monkeypatch.setattr("lab_utils.widgets.tuner.presets.write_whole", full)
+    for kind, more in (("export", {"path": str(tmp_path / "a.yaml")}), ("keep", {})):
+        ask(tuner, kind, name="x", **more)
+        assert tuner.problem.startswith("agent.yaml: No space left on device; free some space")
 
 
-@pytest.mark.slow
-def test_presets_and_what_has_no_control():
-    odd = Settings().replace(activation_threshold=0.6)
-    tuner = make(complete=by_detector, presets={"Odd": odd})
-    tuner.controls.preset_buttons["Odd"].click()
-    assert tuner.settings == odd
-    assert "activation_threshold 0.6" in tuner.status.value
+@pytest.mark.parametrize("how", ["deleted", "changed"])
+def test_a_recording_that_is_gone_or_another_is_told(study: lab.Study, calls: Path, tmp_path: Path, how: str):
+    tuner = lab.Tuner(study, cache=tmp_path / "empty", presets_file=tmp_path / "presets.json")
+    moved = {path: path.with_suffix(".away") for path in calls.glob("*.flac")}
+    wanted = Settings().replace(min_delay=untraced(tuner))
+    for path, away in moved.items():
+        path.rename(away)
+        if how == "changed":
+            samples, rate_hz = soundfile.read(away, dtype="int16")
+            soundfile.write(path, samples[::-1], rate_hz)
+    try:
+        ask(tuner, "move", knob="min_delay", value=wanted.endpointing.min_delay)
+        tuner._worker.turn()
+    finally:
+        for path, away in moved.items():
+            away.replace(path)
+    assert tuner.problem.startswith("These figures can't be computed: ")
+    assert ".flac" in tuner.problem
+    assert tuner.scored["state"] == "old"
+    ask(tuner, "undo")
+    assert (tuner.problem, tuner.scored["state"]) == ("", "exact")
 
 
-def test_an_excerpt_is_clipped_to_the_recording():
-    recording = load(0)
-    _, samples = _decode(excerpt(recording, -1.0, 0.5).wav)
-    np.testing.assert_array_equal(samples[:, 0], recording.user[: SAMPLE_RATE_HZ // 2])
-    np.testing.assert_array_equal(samples[:, 1], recording.agent[: SAMPLE_RATE_HZ // 2])
+def test_nonsense_is_told_and_answered(tuner: lab.Tuner):
+    for asked in ({"kind": "dance"}, {"kind": "move"}, {"kind": "move", "knob": "vad", "value": 3}):
+        tuner._receive(tuner, {**asked, "serial": tuner.serial + 1}, [])
+        assert tuner.problem
+    assert tuner.serial == 3
+    assert tuner.settings == Settings()
 
 
-@pytest.mark.slow
-def test_numbers_show_a_dash_for_no_figure_and_each_n(tuner: Tuner):
-    figures = score_one(tuner.scorer.corpus, Settings())
-    other = figures.copy()
-    other.loc["latency_mean", ["value", "n"]] = [np.nan, 1]
-    html = numbers_html({"now": figures, "<then>": other}, phases=2)
-    assert ">–<" in html
-    assert f">{int(figures['n']['latency_mean'])}/1<" in html
-    assert "&lt;then&gt;" in html
-    assert "Averages over 2 takes." in html
-
-
-def test_on_a_running_loop_a_call_comes_later_and_can_be_cancelled():
-    import asyncio
-
-    async def main() -> list[int]:
-        called: list[int] = []
-        on_loop(0.0, lambda: called.append(1))
-        on_loop(0.0, lambda: called.append(2))()
-        assert not called
-        await asyncio.sleep(0.05)
-        return called
-
-    assert asyncio.run(main()) == [1]
-
-
-def _decode(data: bytes) -> tuple[int, np.ndarray]:
-    with wave.open(BytesIO(data)) as file:
-        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, file.getnchannels())
-        return file.getframerate(), samples
+def test_the_study_grows_with_the_tuner(tuner: lab.Tuner, study: lab.Study):
+    wanted = Settings().replace(min_delay=untraced(tuner))
+    tuner.set(wanted)
+    tuner.settle()
+    assert isinstance(tuner.study.failures(wanted), pd.DataFrame)
+    assert all(isinstance(one, Traced) for one in tuner.study.corpus.recordings)

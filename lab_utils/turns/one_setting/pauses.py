@@ -87,7 +87,12 @@ class CorpusPauses:
     @classmethod
     def of(cls, corpus: Corpus, vad: VadSettings, frame_duration: float) -> CorpusPauses:
         """The rows of a corpus. Raises ValueError if its recordings have different numbers of takes."""
-        return _joined(corpus, corpus.pauses(vad, frame_duration), vad.model)
+        return cls.joined(corpus, corpus.pauses(vad, frame_duration), vad.model)
+
+    @classmethod
+    def joined(cls, corpus: Corpus, found: Sequence[Sequence[Rows]], model: str) -> CorpusPauses:
+        """The same of what `Corpus.pauses` finds."""
+        return _joined(corpus, found, model)
 
     def __len__(self) -> int:
         return len(self.take)

@@ -101,6 +101,6 @@ def _few_holds(recordings: Sequence[PerRecording]) -> str:
     if not holds:
         return "No holds in these recordings: how often callers are cut off can't be told. Bring more calls"
     return (
-        f"Only {holds} holds: one more or less cut is {100 / holds:.0f} % of the rate. Bring more calls before "
-        "you trust it"
+        f"Only {holds} holds: one more or less cut is {100 / holds:.0f} % of the rate. Bring more calls "
+        "before you trust it"
     )

@@ -14,7 +14,7 @@ from ...turns.replay import MissingTraces
 from ...workflows.study import Choice, Study
 from ..failures import FailureBrowser
 from ..session_panel import SessionPanel
-from ..study_tuner import StudyTuner
+from ..tuner import Tuner
 from .label_panel import LabelPanel
 from .report_panel import ReportPanel
 from .setup import Setup, taken_over
@@ -30,7 +30,7 @@ class Workbench(w.VBox):
         self._study, self._choice, self._setup = study, choice, setup
         self._cache = Path(setup.cache) if setup.cache else None
         self._made: dict[int, w.Widget] = {}
-        self._tuner: StudyTuner | None = None
+        self._tuner: Tuner | None = None
         self._sections: dict[str, Callable[[], w.Widget]] = {
             "Tuner": self._make_tuner,
             "Failures": self._make_failures,
@@ -77,8 +77,8 @@ class Workbench(w.VBox):
             self._made.pop(number, None)  # tried again when it is looked at again
 
     def _make_tuner(self) -> w.Widget:
-        self._tuner = StudyTuner(self._study, self._choice, cache=self._cache)
-        return getattr(self._tuner, "box", self._tuner)
+        self._tuner = Tuner(self._study, self._choice, cache=self._cache)
+        return self._tuner
 
     def _make_failures(self) -> w.Widget:
         setup = self._setup

@@ -1,3 +1,6 @@
+/** Attributes of a widget's root: JupyterLab leaves its keys to the widget. */
+export const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
+
 /** A new element with attributes, a click handler as `onclick`, and children. */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);

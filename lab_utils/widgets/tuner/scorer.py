@@ -1,0 +1,170 @@
+"""What any setting does on a corpus: at once where that is possible, else in steps that a thread can take.
+
+A setting that no sweep has tried may commit at another moment, and the detector then hears the next pause
+from another start. Such a prediction is not in the traces. A guess stands for it, and says so, until it is
+computed, recording by recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from ...core.settings import Conditions, Settings, VadSettings
+from ...core.timeline import frame_samples
+from ...core.traces import Traced
+from ...turns.metrics import PerRecording, figures, per_recording
+from ...turns.one_setting import CorpusPauses, CorpusPredictions, can_score, score
+from ...turns.replay import Block, MissingTraces, Rows, check_traces, find_rows
+from ...turns.sweep import Corpus
+from ...workflows.study.figure_texts import plain_figures
+
+Complete = Callable[[int, Traced, Settings], Traced]
+"""The trace of a recording (by number) with the predictions that a setting leads to."""
+
+Deliver = Callable[[Callable[[], None]], None]
+"""Calls a function where the scorer lives."""
+KEPT_ROWS = 400_000
+"""Pauses of so many rows are kept, about 200 bytes each: of an hour in four takes under 70 VADs."""
+
+Key = tuple[VadSettings, float]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What one setting did."""
+
+    settings: Settings
+    recordings: tuple[PerRecording, ...]
+    exact: bool
+    """Whether every prediction was at hand."""
+    lacking: frozenset[int] = frozenset()
+    """Recordings, by number, that lack some."""
+
+    @cached_property
+    def figures(self) -> dict[str, dict[str, Any]]:
+        """`metrics.figures` as plain values (`plain_figures`)."""
+        return plain_figures(figures(self.recordings))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a long computation."""
+
+    text: str
+    """What was done, and what comes next."""
+    done: int
+    of: int
+
+
+class Scorer:
+    """Scores settings on a corpus, which `complete` lets grow by predictions."""
+
+    def __init__(self, corpus: Corpus, conditions: Conditions, complete: Complete | None = None) -> None:
+        self.corpus, self.conditions = corpus, conditions
+        self._complete = complete
+        self._pauses: dict[Key, CorpusPauses] = {}
+        self._predictions: dict[Key, CorpusPredictions] = {}
+
+    @property
+    def can_complete(self) -> bool:
+        """Whether missing predictions can be computed."""
+        return self._complete is not None
+
+    def has(self, vad: VadSettings) -> bool:
+        """Whether the pauses of this detector are at hand."""
+        return self._key(vad) in self._pauses
+
+    def keep(self, vad: VadSettings, pauses: CorpusPauses) -> None:
+        """Keep pauses; the oldest make room."""
+        self._pauses[self._key(vad)] = pauses
+        while sum(map(len, self._pauses.values())) > KEPT_ROWS and len(self._pauses) > 1:
+            oldest = next(iter(self._pauses))
+            del self._pauses[oldest]
+            self._predictions.pop(oldest, None)
+
+    def pauses(self, vad: VadSettings) -> CorpusPauses:
+        """The pauses that a detector hears; half a second for an hour of recordings."""
+        key = self._key(vad)
+        return self._pauses.get(key) or CorpusPauses.of(self.corpus, *key)
+
+    def at_once(self, settings: Settings) -> Scored | None:
+        """Figures, exact or with guesses; None if they take longer than a slider can wait."""
+        if not self.has(settings.vad):
+            return None
+        return self._quick(self.corpus, self.pauses(settings.vad), settings)
+
+    def slowly(self, settings: Settings, deliver: Deliver) -> Iterator[Step]:
+        """The exact figures, step by step; the last step's `Scored` is given to no one: ask `score` for it.
+
+        What is found on the way is kept through `deliver`, which calls in the thread that owns the scorer.
+        Raises OSError or ValueError if a recording's audio is needed and isn't as it was.
+        """
+        corpus = self.corpus
+        of = len(corpus.recordings)
+        pauses = yield from self.find_pauses(settings.vad, deliver)
+        quick = self._quick(corpus, pauses, settings)
+        for number, traced in enumerate(corpus.recordings):
+            if quick is not None and number not in quick.lacking:
+                continue
+            yield Step(f"listening to {traced.name}", number, of)
+            if self._complete is not None and lacks_traces(traced, settings, self.conditions):
+                more = self._complete(number, traced, settings)
+                deliver(lambda number=number, more=more: self.put(number, more))  # type: ignore[misc]
+        yield Step("counting", of, of)
+
+    def find_pauses(self, vad: VadSettings, deliver: Deliver) -> Generator[Step, None, CorpusPauses]:
+        """Find and keep the pauses that a detector hears, recording by recording, if they aren't at hand."""
+        if self.has(vad):
+            return self.pauses(vad)
+        corpus, frame = self.corpus, frame_samples(self.conditions.frame_duration)
+        found: list[list[Rows]] = []
+        for number, one in enumerate(corpus.recordings):
+            yield Step("finding the pauses", number, len(corpus.recordings))
+            found.append([find_rows(one, vad, phase, frame) for phase in range(one.phases)])
+        pauses = CorpusPauses.joined(corpus, found, vad.model)
+        deliver(lambda: self.keep(vad, pauses))
+        return pauses
+
+    def put(self, number: int, traced: Traced) -> None:
+        """Take a recording's trace with more predictions; none that are here get lost."""
+        recordings = list(self.corpus.recordings)
+        known = recordings[number].eot
+        eot = tuple(one.merged(other) for one, other in zip(traced.eot, known, strict=True))
+        recordings[number] = replace(traced, eot=eot)
+        self.corpus = replace(self.corpus, recordings=tuple(recordings))
+        self._predictions.clear()
+
+    def score(self, settings: Settings) -> Scored:
+        """Figures, however long they take. Raises MissingTraces where they can't be told."""
+        quick = self._quick(self.corpus, self.pauses(settings.vad), settings)
+        if quick is not None:
+            return quick
+        block = Block.of(settings, self.conditions)
+        counts = self.corpus.score(block, self.corpus.pauses(block.vad, self.conditions.frame_duration))
+        found = (per_recording(takes, one) for takes, one in zip(counts, self.corpus.labelled, strict=True))
+        return Scored(settings, tuple(found), exact=True)
+
+    def _quick(self, corpus: Corpus, pauses: CorpusPauses, settings: Settings) -> Scored | None:
+        if not can_score(pauses, settings, self.conditions):
+            return None
+        key = self._key(settings.vad)
+        if key not in self._predictions:
+            self._predictions[key] = CorpusPredictions.of(corpus, pauses)
+        outcome = score(corpus, pauses, self._predictions[key], settings, self.conditions)
+        return Scored(settings, outcome.recordings, not outcome.lacking, outcome.lacking)
+
+    def _key(self, vad: VadSettings) -> Key:
+        return vad, self.conditions.frame_duration
+
+
+def lacks_traces(traced: Traced, settings: Settings, conditions: Conditions) -> bool:
+    """Whether a replay of this setting needs predictions or restarts that are not traced."""
+    try:
+        for phase in range(traced.phases):
+            check_traces(traced, settings, conditions, phase)
+    except MissingTraces:
+        return True
+    return False
