@@ -115,6 +115,9 @@ coverage: $(STAMP)  ## how often 95 % intervals contain the truth, in simulated 
 bench: $(STAMP)  ## print benchmark results as JSON
 	@$(BIN)/python tests/bench.py
 
+bench-ui: $(STAMP)  ## print as JSON how fast the tuner is in Chromium
+	@$(BIN)/python tests/bench_ui.py
+
 ##@ Maintain
 
 format: $(STAMP)  ## put code and notebooks into the form that `make check` wants
@@ -178,5 +181,5 @@ $(KOKORO_STYLES): $(SAMPLES_STAMP)
 	tar xzf $$folder*.tgz -C $$folder
 	@touch $@
 
-.PHONY: demo lab venv coverage test test-fast check check-style check-types check-imports check-notebooks notebooks verify bench format \
+.PHONY: demo lab venv coverage test test-fast check check-style check-types check-imports check-notebooks notebooks verify bench bench-ui format \
         mutants samples widgets screenshots lock clean distclean help

@@ -20,7 +20,17 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DECLARED = [Requirement(text) for text in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]]
 MAKE_TARGETS = {"widgets", "demo", "lab", "venv"}  # use
-MAKE_TARGETS |= {"test", "test-fast", "check", "notebooks", "verify", "mutants", "bench", "coverage"}  # test
+MAKE_TARGETS |= {
+    "test",
+    "test-fast",
+    "check",
+    "notebooks",
+    "verify",
+    "mutants",
+    "bench",
+    "bench-ui",
+    "coverage",
+}  # test
 MAKE_TARGETS |= {"format", "samples", "screenshots", "lock", "clean", "distclean", "help"}  # maintain
 
 
