@@ -39,7 +39,7 @@ class ByHand(Worker):
 
     def ask(self, job: Any) -> None:
         self.leave()
-        self.steps = job(lambda call: call())
+        self.steps = job(self._deliver)
 
     def leave(self) -> None:
         self.steps = iter(())
@@ -148,6 +148,28 @@ def test_an_untraced_setting_is_grey_at_once_then_computed_in_steps(tuner: lab.T
     ask(tuner, "undo")
     ask(tuner, "redo")
     assert tuner.scored["state"] == "exact"
+
+
+def test_a_kernel_that_is_behind_gets_exact_figures_all_the_same(
+    study: lab.Study, tuner: lab.Tuner, tmp_path: Path
+):
+    """What a job finds comes to the kernel's loop later than the job goes on."""
+    waiting: list[Callable[[], None]] = []
+    behind = lab.Tuner(study, presets_file=tmp_path / "presets.json", deliver=waiting.append)
+    delay_s = untraced(tuner)
+    ask(behind, "move", knob="min_delay", value=delay_s)
+    behind._worker.turn()
+    assert behind.scored["state"] == "approximate"
+    for call in waiting:
+        call()
+    assert (behind.scored["state"], behind.progress) == ("exact", {})
+    assert behind.settled == Settings().replace(min_delay=delay_s)
+    waiting.clear()
+    ask(behind, "move", knob="endpointing_mode", value="dynamic")
+    behind._worker.turn()
+    for call in waiting:
+        call()
+    assert behind.scored["state"] == "exact"
 
 
 def test_a_wait_longer_than_was_traced_is_told(tuner: lab.Tuner):

@@ -7,9 +7,9 @@ computed, recording by recording.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from ...core.settings import Conditions, Settings, VadSettings
@@ -96,33 +96,44 @@ class Scorer:
             return None
         return self._quick(self.corpus, self.pauses(settings.vad), settings)
 
-    def slowly(self, settings: Settings, deliver: Deliver) -> Iterator[Step]:
-        """The exact figures, step by step; the last step's `Scored` is given to no one: ask `score` for it.
+    def slowly(
+        self, settings: Settings, deliver: Deliver, tell: Callable[[Step], None] = lambda step: None
+    ) -> Generator[Step, None, Scored]:
+        """The exact figures, step by step; each step is also told.
 
-        What is found on the way is kept through `deliver`, which calls in the thread that owns the scorer.
-        Raises OSError or ValueError if a recording's audio is needed and isn't as it was.
+        What is found on the way is kept through `deliver`, which may call later than this goes on.
+        Raises OSError or ValueError if a recording's audio is needed and isn't as it was, and MissingTraces
+        if predictions are missing that can't be computed.
         """
         corpus = self.corpus
-        of = len(corpus.recordings)
-        pauses = yield from self.find_pauses(settings.vad, deliver)
+        pauses = yield from self.find_pauses(settings.vad, deliver, tell)
         quick = self._quick(corpus, pauses, settings)
         for number, traced in enumerate(corpus.recordings):
             if quick is not None and number not in quick.lacking:
                 continue
-            yield Step(f"listening to {traced.name}", number, of)
+            step = Step(f"listening to {traced.name}", number, len(corpus.recordings))
+            tell(step)
+            yield step
             if self._complete is not None and lacks_traces(traced, settings, self.conditions):
                 more = self._complete(number, traced, settings)
-                deliver(lambda number=number, more=more: self.put(number, more))  # type: ignore[misc]
-        yield Step("counting", of, of)
+                corpus = _with(corpus, number, more)
+                deliver(partial(self.put, number, more))
+        if quick is not None:
+            return self._quickly(corpus, pauses, CorpusPredictions.of(corpus, pauses), settings)
+        return self._block_by_block(corpus, settings)
 
-    def find_pauses(self, vad: VadSettings, deliver: Deliver) -> Generator[Step, None, CorpusPauses]:
+    def find_pauses(
+        self, vad: VadSettings, deliver: Deliver, tell: Callable[[Step], None] = lambda step: None
+    ) -> Generator[Step, None, CorpusPauses]:
         """Find and keep the pauses that a detector hears, recording by recording, if they aren't at hand."""
         if self.has(vad):
             return self.pauses(vad)
         corpus, frame = self.corpus, frame_samples(self.conditions.frame_duration)
         found: list[list[Rows]] = []
         for number, one in enumerate(corpus.recordings):
-            yield Step("finding the pauses", number, len(corpus.recordings))
+            step = Step("finding the pauses", number, len(corpus.recordings))
+            tell(step)
+            yield step
             found.append([find_rows(one, vad, phase, frame) for phase in range(one.phases)])
         pauses = CorpusPauses.joined(corpus, found, vad.model)
         deliver(lambda: self.keep(vad, pauses))
@@ -130,11 +141,7 @@ class Scorer:
 
     def put(self, number: int, traced: Traced) -> None:
         """Take a recording's trace with more predictions; none that are here get lost."""
-        recordings = list(self.corpus.recordings)
-        known = recordings[number].eot
-        eot = tuple(one.merged(other) for one, other in zip(traced.eot, known, strict=True))
-        recordings[number] = replace(traced, eot=eot)
-        self.corpus = replace(self.corpus, recordings=tuple(recordings))
+        self.corpus = _with(self.corpus, number, traced)
         self._predictions.clear()
 
     def score(self, settings: Settings) -> Scored:
@@ -142,9 +149,13 @@ class Scorer:
         quick = self._quick(self.corpus, self.pauses(settings.vad), settings)
         if quick is not None:
             return quick
+        return self._block_by_block(self.corpus, settings)
+
+    def _block_by_block(self, corpus: Corpus, settings: Settings) -> Scored:
+        """As a sweep scores."""
         block = Block.of(settings, self.conditions)
-        counts = self.corpus.score(block, self.corpus.pauses(block.vad, self.conditions.frame_duration))
-        found = (per_recording(takes, one) for takes, one in zip(counts, self.corpus.labelled, strict=True))
+        counts = corpus.score(block, corpus.pauses(block.vad, self.conditions.frame_duration))
+        found = (per_recording(takes, one) for takes, one in zip(counts, corpus.labelled, strict=True))
         return Scored(settings, tuple(found), exact=True)
 
     def _quick(self, corpus: Corpus, pauses: CorpusPauses, settings: Settings) -> Scored | None:
@@ -153,11 +164,25 @@ class Scorer:
         key = self._key(settings.vad)
         if key not in self._predictions:
             self._predictions[key] = CorpusPredictions.of(corpus, pauses)
-        outcome = score(corpus, pauses, self._predictions[key], settings, self.conditions)
+        return self._quickly(corpus, pauses, self._predictions[key], settings)
+
+    def _quickly(
+        self, corpus: Corpus, pauses: CorpusPauses, predictions: CorpusPredictions, settings: Settings
+    ) -> Scored:
+        outcome = score(corpus, pauses, predictions, settings, self.conditions)
         return Scored(settings, outcome.recordings, not outcome.lacking, outcome.lacking)
 
     def _key(self, vad: VadSettings) -> Key:
         return vad, self.conditions.frame_duration
+
+
+def _with(corpus: Corpus, number: int, traced: Traced) -> Corpus:
+    """The corpus with another trace of one recording, and all predictions of both."""
+    recordings = list(corpus.recordings)
+    known = recordings[number].eot
+    eot = tuple(one.merged(other) for one, other in zip(traced.eot, known, strict=True))
+    recordings[number] = replace(traced, eot=eot)
+    return replace(corpus, recordings=tuple(recordings))
 
 
 def lacks_traces(traced: Traced, settings: Settings, conditions: Conditions) -> bool:

@@ -253,10 +253,8 @@ class TunerView(anywidget.AnyWidget):
     def _compute(self, settings: Settings, deliver: Deliver) -> Iterator[Step]:
         """The job for a setting that can't be answered at once."""
         try:
-            for step in self.scorer.slowly(settings, deliver):
-                deliver(partial(self._tell, settings, step))
-                yield step
-            done = self.scorer.score(settings)
+            tell = partial(self._tell_later, settings, deliver)
+            done = yield from self.scorer.slowly(settings, deliver, tell)
             deliver(partial(self._done, settings, done))
         except (ValueError, OSError, MissingTraces) as error:
             deliver(partial(self._failed, settings, told(error)))
@@ -273,6 +271,9 @@ class TunerView(anywidget.AnyWidget):
             vad = settings.vad.model_copy(update={"min_silence_duration": silence_s})
             if low <= silence_s <= high:
                 yield from self.scorer.find_pauses(vad, deliver)
+
+    def _tell_later(self, settings: Settings, deliver: Deliver, step: Step) -> None:
+        deliver(partial(self._tell, settings, step))
 
     def _tell(self, settings: Settings, step: Step) -> None:
         if self._still(settings):

@@ -1,5 +1,10 @@
-/** Attributes of a widget's root: JupyterLab leaves its keys to the widget. */
-export const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
+/** Keep a widget's plain keys from JupyterLab, whose arrows, letters and digits are commands; Ctrl+S stays its. */
+export function keepKeys(root) {
+  root.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.metaKey && event.key !== "Escape") event.stopPropagation();
+  });
+  return root;
+}
 
 /** A new element with attributes, a click handler as `onclick`, and children. */
 export function element(tag, attributes = {}, ...children) {

@@ -1,6 +1,6 @@
 // The table of failures of all calls: sorted, filtered, stepped through, and heard.
 
-import { element, answerTimer } from "./dom.js";
+import { answerTimer, element, keepKeys } from "./dom.js";
 import { filtered, sorted } from "./table.js";
 import { clock } from "./model.js";
 
@@ -45,7 +45,7 @@ function render({ model, el }) {
     search, player, count);
   const root = element("div", { class: "lab-timeline", role: "group", "aria-label": "Failures" },
     bar, element("div", { class: "lab-scroll", tabindex: "0" }, table), status);
-  el.append(root);
+  el.append(keepKeys(root));
 
   for (const [name, title] of COLUMNS) {
     const sort = element("button", { type: "button", onclick: () => sortBy(name) }, title);

@@ -7,7 +7,7 @@ import Minimap from "wavesurfer.js/plugins/minimap";
 import Regions from "wavesurfer.js/plugins/regions";
 import Ruler from "wavesurfer.js/plugins/timeline";
 import { actionOf, clock, isBright, peaksOf, probabilitiesOf, spokenCommit, stepTo } from "./model.js";
-import { element, answerTimer } from "./dom.js";
+import { answerTimer, element, keepKeys } from "./dom.js";
 import { editBar } from "./edit_bar.js";
 import { HEIGHT, drawTracks } from "./tracks.js";
 
@@ -40,7 +40,7 @@ function render({ model, el }) {
   const bar = element("div", { class: "lab-bar", role: "toolbar", "aria-label": "Timeline" });
   const legend = element("ul", { class: "lab-legend", "aria-label": "Legend" });
   root.append(heading, bar, waves, tracks, picture, legend, status);
-  el.append(root);
+  el.append(keepKeys(root));
   const audio = new Audio();
   const regions = Regions.create();
   let data = dataOf(model);

@@ -2,7 +2,7 @@
 //
 // Python answers every move (`Requests`); what is drawn is what it said last, grey where that is not current.
 
-import { element } from "./dom.js";
+import { element, keepKeys } from "./dom.js";
 import { Requests } from "./requests.js";
 import { COLOURS, tradeoff } from "./tradeoff.js";
 import { percent, pointsOf, seconds } from "./tradeoff_model.js";
@@ -138,7 +138,7 @@ function render({ model, el }) {
     element("div", { class: "lab-plot" }, plot.canvas), plot.hover, legend, budgetBar);
   root.append(
     element("div", { class: "lab-halves" }, left, right), files, status, code);
-  el.append(root);
+  el.append(keepKeys(root));
 
   function schedule() {
     if (scheduled) return;
