@@ -175,7 +175,7 @@ def _wait_for_another(page: Page, before: tuple[str, str]) -> None:
         "old => document.querySelector('.lab-figures').innerText !== old && "
         "document.querySelector('.lab-tuner').dataset.state === 'exact'",
         arg=before[0],
-        timeout=60 * MS,
+        timeout=120 * MS,
     )
 
 
