@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -74,6 +75,17 @@ def test_nothing_of_a_call_is_left_in_the_folder_for_temporary_files(in_files, t
     found = kept([np.arange(1000)])
     assert list(tmp_path.iterdir()) == [], "the file has no name even while it is in use"
     assert found.sum() == 499500
+
+
+def test_a_full_disk_is_told_with_the_folder(in_files, monkeypatch) -> None:
+    class Full:
+        def write(self, _: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        kept([np.zeros(1000)])
+    assert raised.value.filename == tempfile.gettempdir()
 
 
 def test_an_array_of_nothing_is_refused_or_empty() -> None:

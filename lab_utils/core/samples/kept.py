@@ -34,17 +34,23 @@ class Kept:
         self._bytes = 0
 
     def add(self, block: NDArray[Any]) -> None:
-        """The next rows; all blocks have one type and as many columns."""
+        """The next rows; all blocks have one type and as many columns.
+
+        Raises OSError, naming the folder for temporary files, where they can't be written.
+        """
         self._bytes += block.nbytes
         if self._file is None and self._bytes <= IN_MEMORY_BYTES:
             self._blocks.append(block.copy())  # not a view, which would hold all that it is a part of
             return
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="lab-samples-")  # closed by `array`  # noqa: SIM115
-            for one in self._blocks:
-                self._file.write(one.data)
-            self._blocks = [block[:0].copy()]
-        self._file.write(np.ascontiguousarray(block).data)
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(prefix="lab-samples-")  # closed by `array`  # noqa: SIM115
+                for one in self._blocks:
+                    self._file.write(one.data)
+                self._blocks = [block[:0].copy()]
+            self._file.write(np.ascontiguousarray(block).data)
+        except OSError as error:  # a full disk is met while writing, where nobody says in which file
+            raise OSError(error.errno, error.strerror, tempfile.gettempdir()) from None
 
     def array(self) -> NDArray[Any]:
         """All rows; read-only if they lie in a file. Raises ValueError if nothing was added."""
