@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.batch import Done, run_batch
+from ..core.errors import machine_error_text
 from ..core.text.html import table_html
 from .audio import BadRecording, as_path, audio_header, is_local
 from .find import find_all, load_recording
@@ -105,7 +106,9 @@ def import_folder(path: str | Path, options: FindOptions | None = None, *, quiet
     for files, outcome in zip(found.recordings, outcomes, strict=True):
         if not isinstance(outcome, Done):
             reason = outcome.reason
-            if not isinstance(outcome.error, BadRecording):
+            if isinstance(outcome.error, OSError):
+                reason = f"{files.user}: {machine_error_text(outcome.error)}"
+            elif not isinstance(outcome.error, BadRecording):
                 finding = f"can't be loaded ({reason})"
                 reason = str(BadRecording.of(files.user, finding, "convert it with ffmpeg, or leave it out"))
             skipped.append(Skipped(files.user, reason))

@@ -16,6 +16,7 @@ from shlex import quote
 import numpy as np
 
 from ..core.batch import Done, Skipped, run_batch
+from ..core.errors import machine_error_text
 from ..core.labels import Ipu, Labels, Word, agent_turns
 from ..core.recording import Recording
 from ..core.samples.stream import Stream, heard_stream
@@ -388,6 +389,8 @@ def trace_recordings(
         elif isinstance(outcome, Skipped):
             assert isinstance(outcome.error, ValueError)
             yield outcome.error
+        elif isinstance(outcome.error, OSError):
+            yield BadRecording(f"{one.user}: {machine_error_text(outcome.error)}")
         else:
             remedy = "try it alone, with --jobs 1; if it stays so, please report it"
             yield BadRecording.of(one.user, f"can't be traced ({outcome.reason})", remedy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -417,3 +418,13 @@ def test_files_of_2_gb_are_refused_within_little_memory(tmp_path):
     assert int(grown_mb) < 150, "2 GB are refused unread"
     assert int(entries) == 2, done.stdout
     assert len(skipped) >= 20
+
+
+def test_a_full_disk_is_told_as_such_and_not_as_a_damaged_file(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/elsewhere")
+
+    write_wav(tmp_path / "call.wav", np.full((1600, 2), 99, np.int16))
+    monkeypatch.setattr("lab_utils.recordings.importing.load_recording", full)
+    (skipped,) = import_folder(tmp_path, quiet=True).skipped
+    assert "call.wav: /elsewhere: No space left on device; free some space" in skipped.reason
