@@ -7,13 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from paths import SAMPLES
 from test_browser import CHROMIUM, CHROMIUM_ARGS
 from widget_page import served
 
 import lab_utils as lab
+from lab_utils.core.labels import Label, Labels
+from lab_utils.core.recording import Recording
+from lab_utils.core.timeline import WINDOW_S
 from lab_utils.widgets.timeline import Timeline, encoded
+from lab_utils.widgets.timeline_data import MOST_PEAKS, TimelineData, label_items
 
 pytestmark = [
     pytest.mark.browser,
@@ -70,7 +75,8 @@ def test_space_plays_from_the_playhead(page: Any) -> None:
     at_s = page.evaluate("state.position_s")
     page.keyboard.press(" ")
     page.wait_for_function("() => document.querySelector('.lab-bar button').textContent === 'Pause'")
-    page.wait_for_timeout(400)
+    before = page.locator(".lab-where").inner_text()
+    page.wait_for_function("old => document.querySelector('.lab-where').textContent !== old", arg=before)
     page.keyboard.press(" ")
     page.wait_for_function("() => document.querySelector('.lab-bar button').textContent === 'Play'")
     assert at_s < page.evaluate("state.position_s") < at_s + 30
@@ -159,3 +165,59 @@ def test_the_buttons_ask_for_edits_of_the_chosen_label(editing: Any) -> None:
     assert [edit["what"] for edit in edits(editing)] == ["retype", "merge", "undo"]
     assert edits(editing)[0]["to"] == "backchannel"
     assert editing.get_by_role("button", name="Do again what was undone").is_disabled()
+
+
+HOURS = 4
+LONG_S = 3600.0 * HOURS
+
+
+def long_call() -> Timeline:
+    """The timeline of a call of four hours, of which only the peaks are made."""
+    silence = np.zeros(16, dtype=np.int16)
+    recording = Recording("long", "long.flac", silence, silence, "0" * 64)
+    labels = Labels(LONG_S, (), tuple(Label("hold", 5.0 * k, 5.0 * k + 0.5) for k in range(2880)))
+    data = TimelineData(
+        title="long",
+        duration_s=LONG_S,
+        channels=("user", "agent"),
+        peaks=np.tile(np.array([3, -90, 40, -2], dtype=np.int8), MOST_PEAKS // 2).tobytes(),
+        labels=label_items(labels),
+        words=[
+            {"speaker": "user", "start_s": 1.0 * k, "end_s": k + 0.4, "text": "word"} for k in range(14_400)
+        ],
+        vad=np.zeros(int(LONG_S / WINDOW_S), dtype=np.uint8).tobytes(),
+        vad_scale={"start_s": WINDOW_S, "step_s": WINDOW_S, "activation": 0.5, "deactivation": 0.35},
+        threshold=0.4,
+        commits=[
+            {
+                "time_s": 5.0 * k,
+                "cause": "detector",
+                "is_false": k % 9 == 0,
+                "probability": 0.5,
+                "latency_s": None,
+            }
+            for k in range(2880)
+        ],
+    )
+    return Timeline(recording, data)
+
+
+def test_a_call_of_four_hours_opens_and_is_stepped_through(tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    widget = long_call()
+    assert len(widget.peaks) == 2 * MOST_PEAKS  # not 230 million samples a channel
+    with served(tmp_path, widget, {}) as address, sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        page = browser.new_page(viewport={"width": 1024, "height": 600})
+        page.goto(address)
+        page.wait_for_function("() => window.drawn", timeout=60_000)
+        page.locator(".lab-timeline").focus()
+        page.keyboard.press("n")
+        assert status(page).startswith("False boundary at 0:45.0")
+        for _ in range(6):
+            page.keyboard.press("+")
+        page.wait_for_function("() => document.querySelector('.lab-where').textContent.includes('4:00:00')")
+        page.keyboard.press("n")
+        assert status(page).startswith("False boundary at 1:30.0")
+        browser.close()

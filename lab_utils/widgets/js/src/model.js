@@ -89,3 +89,10 @@ export function isBright(colour) {
   const [r, g, b] = (colour.match(/[\d.]+/g) ?? [0, 0, 0]).map(Number);
   return 0.299 * r + 0.587 * g + 0.114 * b > 128;
 }
+
+/** The spans within one width of `from` … `to`; none if there are more than `most`: then they are too narrow to see. */
+export function near(spans, from, to, most) {
+  const width = to - from;
+  const found = spans.filter((span) => span.end_s >= from - width && span.start_s <= to + width);
+  return found.length > most ? [] : found;
+}

@@ -6,13 +6,14 @@ import WaveSurfer from "wavesurfer.js";
 import Minimap from "wavesurfer.js/plugins/minimap";
 import Regions from "wavesurfer.js/plugins/regions";
 import Ruler from "wavesurfer.js/plugins/timeline";
-import { actionOf, clock, isBright, peaksOf, probabilitiesOf, spokenCommit, stepTo } from "./model.js";
+import { actionOf, clock, isBright, near, peaksOf, probabilitiesOf, spokenCommit, stepTo } from "./model.js";
 import { answerTimer, element, keepKeys } from "./dom.js";
 import { editBar } from "./edit_bar.js";
 import { HEIGHT, drawTracks } from "./tracks.js";
 
 const MOST_PX_PER_S = 2000;
 const PX_PER_LETTER = 7;
+const MOST_REGIONS = 200;
 const LABEL_STYLE =
   "display:block;overflow:hidden;white-space:nowrap;font-size:11px;padding:0 2px;pointer-events:none";
 // The waveform lies in a shadow root, where the style sheet of the widget doesn't reach.
@@ -43,6 +44,7 @@ function render({ model, el }) {
   el.append(keepKeys(root));
   const audio = new Audio();
   const regions = Regions.create();
+  const drawn = new Map(); // label's number → its region
   let data = dataOf(model);
   let shown = [0, data.duration_s];
   let waiting = null; // what to play once the sound has come
@@ -86,6 +88,7 @@ function render({ model, el }) {
   }
 
   function draw() {
+    drawRegions();
     const theme = themeOf(root, model.get("colours"));
     drawTracks(tracks, data, shown[0], shown[1], theme);
     const perSecond = surfer.getWidth() / Math.max(shown[1] - shown[0], 1e-9);
@@ -97,9 +100,16 @@ function render({ model, el }) {
     }
   }
 
-  function drawLabels() {
-    regions.clearRegions();
-    for (const label of data.labels) {
+  /** The labels near what is shown as regions: laying out thousands takes minutes, and all are in the strip below. */
+  function drawRegions() {
+    const wanted = new Map(near(data.labels, shown[0], shown[1], MOST_REGIONS).map((label) => [label.number, label]));
+    for (const [number, region] of drawn) {
+      if (wanted.has(number)) continue;
+      region.remove();
+      drawn.delete(number);
+    }
+    for (const label of wanted.values()) {
+      if (drawn.has(label.number)) continue;
       const name = element("span", { style: LABEL_STYLE }, label.name);
       name.title = label.reason ? `${label.name}: ${label.reason}` : label.name;
       const region = regions.addRegion({
@@ -111,9 +121,15 @@ function render({ model, el }) {
         drag: model.get("editable"),
         resize: model.get("editable"),
       });
+      drawn.set(label.number, region);
       region.element?.setAttribute("role", "group");
       region.element?.setAttribute("aria-label", `${label.name} at ${clock(label.start_s)}`);
     }
+  }
+
+  function drawLabels() {
+    regions.clearRegions();
+    drawn.clear();
     draw();
   }
 

@@ -19,6 +19,7 @@ export function drawTracks(canvas, data, from, to, theme) {
   ctx.clearRect(0, 0, width, HEIGHT);
   ctx.font = "11px sans-serif";
   const place = scale(from, to, width);
+  drawStrip(ctx, data.labels, from, to, place);
   drawWords(ctx, data.words, from, to, place, theme);
   drawVad(ctx, data, from, to, place, theme, width);
   drawDetector(ctx, data, from, to, place, theme, width);
@@ -28,6 +29,16 @@ export function drawTracks(canvas, data, from, to, theme) {
   ctx.fillText("probability 1", 2, height(1));
   ctx.textBaseline = "top";
   ctx.fillText("0", 2, height(0) + 1);
+}
+
+/** All labels as a thin strip of colours, however many there are. */
+function drawStrip(ctx, labels, from, to, place) {
+  for (const label of labels) {
+    if (label.end_s < from || label.start_s > to) continue;
+    const x = place(label.start_s);
+    ctx.fillStyle = label.colour;
+    ctx.fillRect(x, 0, Math.max(1, place(label.end_s) - x), 3);
+  }
 }
 
 function drawWords(ctx, words, from, to, place, theme) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { actionOf, clock, isBright, peaksOf, probabilitiesOf, scale, spokenCommit, stepTo, visible } from "../src/model.js";
+import { actionOf, clock, isBright, near, peaksOf, probabilitiesOf, scale, spokenCommit, stepTo, visible } from "../src/model.js";
 
 test("peaks come channel after channel", () => {
   const bytes = new Uint8Array(new Int8Array([127, -127, 0, 64]).buffer);
@@ -59,4 +59,11 @@ test("bright and dark colours are told apart", () => {
   assert.equal(isBright("rgba(230, 230, 230, 0.9)"), true);
   assert.equal(isBright("rgb(33, 33, 33)"), false);
   assert.equal(isBright("transparent"), false);
+});
+
+test("only labels near what is shown are regions, and none if they are too many", () => {
+  const spans = Array.from({ length: 100 }, (_, k) => ({ start_s: 10 * k, end_s: 10 * k + 1 }));
+  assert.deepEqual(near(spans, 500, 510, 50).map((one) => one.start_s), [490, 500, 510, 520]);
+  assert.equal(near(spans, 0, 1000, 50).length, 0);
+  assert.equal(near(spans, 0, 1000, 100).length, 100);
 });
