@@ -103,6 +103,23 @@ def own_silence(recording: Heard) -> tuple[int, int]:
     return best if best[1] - best[0] >= LEAST_SILENCE_S * SAMPLE_RATE_HZ else (0, 0)
 
 
+def branch_name(fork: Fork, silence: tuple[int, int]) -> str:
+    """What a branch's audio depends on beside the recording's."""
+    return f"branch-{fork.from_sample}-{fork.until_sample}-{silence[0]}-{silence[1]}"
+
+
+@dataclass(frozen=True)
+class ForksOf:
+    """A recording's branches by the number of their end of turn, found once for all of them."""
+
+    forks: dict[int, Fork]
+    silence: tuple[int, int]
+
+    def suffix(self, turn: int) -> str:
+        """Of a branch's addresses in the cache; "" for the tape (`turn` -1)."""
+        return f"-{branch_name(self.forks[turn], self.silence)}" if turn >= 0 else ""
+
+
 def silence_like(pcm: Pcm, stretch: tuple[int, int], n: int) -> Stream:
     """`n` samples of a stretch of audio, forwards and backwards in turn; zeros if it is empty.
 

@@ -44,7 +44,16 @@ from ..recordings.conditions import CLEAN, ChannelCondition, degrade
 from ..recordings.find import RecordingFiles, load_recording
 from ..recordings.heard_paths import HeardPath
 from ..recordings.labels.estimate import estimate_labels, estimate_speech
-from .branches import LONGEST_WAIT_S, Fork, branch_audio, forks_of, longest_wait_s, own_silence
+from .branches import (
+    LONGEST_WAIT_S,
+    Fork,
+    ForksOf,
+    branch_audio,
+    branch_name,
+    forks_of,
+    longest_wait_s,
+    own_silence,
+)
 from .cache import TraceCache as TraceCache
 from .cache import default_cache as default_cache
 from .cache import largest_cache
@@ -70,11 +79,6 @@ def agent_alone(recording: Recording) -> Recording:
     """The agent's channel as if it were a user's, with an address of its own in the cache."""
     assert recording.agent is not None
     return replace(recording, user=recording.agent, sha256=f"{recording.sha256}-agent")
-
-
-def _branch_name(fork: Fork, silence: tuple[int, int]) -> str:
-    """What a branch's audio depends on beside the recording's."""
-    return f"branch-{fork.from_sample}-{fork.until_sample}-{silence[0]}-{silence[1]}"
 
 
 @dataclass(frozen=True)
@@ -128,13 +132,14 @@ class Tracer:
     ) -> list[str]:
         """Of the tape and of each branch."""
         name = f"{recording.sha256}-{model_version(model)}-{offset}"
-        return [f"{name}-{self.tail_s:g}", *(f"{name}-{_branch_name(fork, silence)}" for fork in forks)]
+        return [f"{name}-{self.tail_s:g}", *(f"{name}-{branch_name(fork, silence)}" for fork in forks)]
 
     def cached_predictions(self, recording: Audible, offset: int, turns: Iterable[int] = ()) -> EotTrace:
         """The end-of-turn predictions at hand for one phase, with those on the branches of some turns."""
-        known = EotTrace()
+        known, turns = EotTrace(), list(turns)
+        branches = self._branches(recording) if turns else None
         for turn in (-1, *turns):
-            address = self._eot_address(recording, offset, turn)
+            address = self._eot_address(recording, offset) + (branches.suffix(turn) if branches else "")
             entry = self.cache.load(address, ["starts", "ends", "probabilities"])
             if entry is not None:
                 starts, ends, probabilities = entry
@@ -145,6 +150,7 @@ class Tracer:
     def predict(self, recording: Audible, offset: int, known: EotTrace, starts: Ints, ends: Ints) -> EotTrace:
         """`known` with more predictions, which are cached, too. Raises ValueError for a NaN among them."""
         place = ends // BRANCH_SAMPLES  # 0 is the tape, k + 1 the branch of turn k
+        branches = self._branches(recording) if place.any() else None
         for number in np.unique(place).tolist():
             shift = number * BRANCH_SAMPLES
             of_branch = known.ends // BRANCH_SAMPLES == number
@@ -153,36 +159,37 @@ class Tracer:
                 known.ends[of_branch] - shift,
                 known.probabilities[of_branch],
             )
-            stream = self._stream(recording, offset, number - 1)
+            stream = self._stream(recording, offset, number - 1, branches)
             here = place == number
             found = predicting()[1].probabilities(stream, starts[here] - shift, ends[here] - shift)
             file = getattr(recording, "recording", recording).path
             check_probabilities(found.probabilities, "end-of-turn probabilities", file)
             more = before.merged(found)
-            address = self._eot_address(recording, offset, number - 1)
+            address = self._eot_address(recording, offset)
+            address += branches.suffix(number - 1) if branches else ""
             self.cache.store(address, starts=more.starts, ends=more.ends, probabilities=more.probabilities)
             known = known.merged(EotTrace(found.starts + shift, found.ends + shift, found.probabilities))
         return known
 
-    def _stream(self, recording: Audible, offset: int, turn: int) -> Stream:
+    def _stream(self, recording: Audible, offset: int, turn: int, branches: ForksOf | None) -> Stream:
         """What the agent hears on the tape (`turn` -1), or on the branch of a turn."""
         tape = heard_stream(recording.user, offset, self.tail_s)
-        if turn < 0:
+        if turn < 0 or branches is None:
             return tape
-        fork = self._forks(recording)[turn]
-        return tape.until(fork.from_sample + offset, branch_audio(recording, fork))
+        fork = branches.forks[turn]
+        return tape.until(fork.from_sample + offset, branch_audio(recording, fork, branches.silence))
+
+    def _branches(self, recording: Audible) -> ForksOf:
+        return ForksOf(self._forks(recording), own_silence(recording))
 
     def _forks(self, recording: Audible) -> dict[int, Fork]:
         assert recording.labels is not None
         return {fork.turn: fork for fork in forks_of(recording.labels, self.wait_s)}
 
-    def _eot_address(self, recording: Audible, offset: int, turn: int = -1) -> str:
+    def _eot_address(self, recording: Audible, offset: int) -> str:
+        """Of the tape; a branch's has its suffix."""
         name, predictor = predicting()
-        branch = f"-{self._branch_of(recording, turn)}" if turn >= 0 else ""
-        return f"{recording.sha256}-{name}-{predictor.model_version()}-{offset}{branch}"
-
-    def _branch_of(self, recording: Audible, turn: int) -> str:
-        return _branch_name(self._forks(recording)[turn], own_silence(recording))
+        return f"{recording.sha256}-{name}-{predictor.model_version()}-{offset}"
 
     def trace(
         self,
@@ -295,13 +302,14 @@ class Tracer:
         """`known` with the VAD's restarts that are missing, which are also kept in the cache."""
         restarts = dict(known.restarts)
         name = f"{recording.sha256}-{model_version(known.model)}-{known.phase_samples}-{self.tail_s:g}"
+        branches = self._branches(recording) if max(missing.origins, default=0) >= BRANCH_SAMPLES else None
         for numbered, needed in zip(missing.origins, missing.windows, strict=True):
             number, origin = divmod(numbered, BRANCH_SAMPLES)  # 0 is the tape, k + 1 the branch of turn k
-            branch = f"-{self._branch_of(recording, number - 1)}" if number else ""
+            branch = branches.suffix(number - 1) if branches else ""
             address = f"{name}{branch}-from-{origin}"
             entry = self.cache.load(address, ["probabilities"])
             if entry is None or len(entry[0]) < needed:
-                stream = self._stream(recording, known.phase_samples, number - 1)
+                stream = self._stream(recording, known.phase_samples, number - 1, branches)
                 windows = max(LEAST_RESTART, 2 * needed)
                 audio = stream[origin : origin + windows * WINDOW_SAMPLES]
                 entry = [speech_probabilities(known.model, [audio])[0]]
