@@ -5,7 +5,7 @@ runs: showing help loads neither LiveKit nor scipy. `tables` prints what a workf
 progress on stderr.
 
 Exit codes: 0 done; 1 bad input, a budget nobody meets, a session that failed or a replay that doesn't agree;
-2 wrong usage; 130 and 143 ended by Ctrl-C and SIGTERM.
+2 wrong usage, and what `lab check` can't tell or run; 130 and 143 ended by Ctrl-C and SIGTERM.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ from . import (
     verify,
 )
 from .common import app
+from .gate import check
 from .labelling import diarize, label, transcribe
 from .workbench import doctor, tune
 
 __all__ = [
     "app",
     "cache",
+    "check",
     "demo",
     "diarize",
     "doctor",

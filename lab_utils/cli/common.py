@@ -70,8 +70,8 @@ def _terminate(*_: Any) -> NoReturn:
 
 
 @contextmanager
-def ending_well() -> Iterator[None]:
-    """Bad input ends in one line on stderr and exit code 1; Ctrl-C and SIGTERM in one line, too."""
+def ending_well(bad_input: int = 1) -> Iterator[None]:
+    """Bad input ends in one line on stderr and this exit code; Ctrl-C and SIGTERM in one line, too."""
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGTERM, _terminate) if in_main else None
     try:
@@ -79,7 +79,7 @@ def ending_well() -> Iterator[None]:
     except (ValueError, OSError) as error:
         told = machine_error_text(error) if isinstance(error, OSError) else str(error)
         print(f"lab: error: {one_line(told)}", file=sys.stderr)
-        raise typer.Exit(1) from None
+        raise typer.Exit(bad_input) from None
     except KeyboardInterrupt as interrupt:
         terminated = isinstance(interrupt, Terminated) or isinstance(interrupt.__cause__, Terminated)
         how = "terminated" if terminated else "interrupted"

@@ -1,0 +1,1 @@
+"""Commands whose exit code CI acts on."""

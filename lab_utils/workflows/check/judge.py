@@ -1,0 +1,171 @@
+"""Two settings on the same recordings → a judgement, figure by figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
+from ...turns import grid as grids
+from ...turns.metrics.changes import Change, Difference, change
+from ...turns.sweep import Corpus, commits_table, score_rows
+from ..study.measured import Measured, Skipped, measure_table
+
+Judgement = Literal["no worse", "worse", "can't be told"]
+Figure = Literal["false_boundary_rate", "latency_mean", "latency_p95", "missed_rate"]
+COMPARED: tuple[Figure, ...] = ("false_boundary_rate", "latency_mean", "missed_rate")
+BUDGETED: tuple[Figure, ...] = ("false_boundary_rate", "latency_mean", "latency_p95", "missed_rate")
+CALLS_AS_COLUMNS = ["recording", "what", "at_s", "baseline_s", "profile_s"]
+
+
+@dataclass(frozen=True)
+class Allowances:
+    """How much worse than the baseline each figure may be."""
+
+    false_boundary_rate: float = 0.02
+    """Of the holds."""
+    latency_mean: float = 0.1
+    missed_rate: float = 0.01
+    """Of the ends of turn."""
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """The most that each figure may be, whatever the baseline's; None: any."""
+
+    false_boundary_rate: float | None = None
+    latency_mean: float | None = None
+    latency_p95: float | None = None
+    missed_rate: float | None = 0.02
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One figure, judged against the baseline (`budget` is False) or against its budget."""
+
+    figure: Figure
+    budget: bool
+    allowed: float
+    """The most that the difference, or the figure, may be."""
+    difference: Difference
+    judgement: Judgement
+
+
+@dataclass(frozen=True)
+class Check:
+    """What came of a check."""
+
+    findings: tuple[Finding, ...]
+    change: Change
+    calls: pd.DataFrame
+    """Where the profile does worse: columns `CALLS_AS_COLUMNS`, the worst first.
+
+    `what`: "cuts off" (a pause that the baseline lets pass; `profile_s` after it began) or "later" (an end
+    of turn; both waits, NaN where it is missed).
+    """
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def judgement(self) -> Judgement:
+        """Of the whole."""
+        every = {one.judgement for one in self.findings}
+        return "worse" if "worse" in every else "can't be told" if "can't be told" in every else "no worse"
+
+
+def check(
+    paths: Sequence[str | Path],
+    profile: Settings,
+    baseline: Settings,
+    *,
+    allowed: Allowances | None = None,
+    budgets: Budgets | None = None,
+    conditions: Conditions = USUAL_CONDITIONS,
+    phases: int = 4,
+    jobs: int = 2,
+    cache: Path | None = None,
+    channels: tuple[str, str] = ("caller", "agent"),
+    quiet: bool = False,
+) -> Check:
+    """Judge a profile's settings against a baseline's on recordings; with cached traces in seconds.
+
+    Raises BadRecording if none can be used. A recording that can't is listed in `skipped`.
+    """
+    table = pd.concat([grids.row_of(baseline), grids.row_of(profile)], ignore_index=True)
+    measured = measure_table(
+        paths,
+        table,
+        conditions=conditions,
+        phases=phases,
+        jobs=jobs,
+        cache=cache,
+        channels=channels,
+        quiet=quiet,
+    )
+    return judge(measured, allowed or Allowances(), budgets or Budgets())
+
+
+def judge(measured: Measured, allowed: Allowances, budgets: Budgets) -> Check:
+    """The judgement of the second row of a measured table against the first."""
+    before, after = score_rows(measured.corpus, measured.table, measured.conditions)
+    changed = change(before, after)
+    baseline, profile = measured.settings(0), measured.settings(1)
+    calls = _where_worse(measured.corpus, baseline, profile, measured.conditions)
+    found = findings_of(changed, allowed, budgets, same=baseline == profile)
+    return Check(found, changed, calls, measured.skipped)
+
+
+def findings_of(
+    changed: Change, allowed: Allowances, budgets: Budgets, *, same: bool = False
+) -> tuple[Finding, ...]:
+    """Each figure judged; `same`: the two settings are equal, which one call shows as well as many."""
+    found = []
+    for figure in COMPARED:
+        one, most = getattr(changed, figure), getattr(allowed, figure)
+        judgement: Judgement = "no worse" if same else _judgement(one, most)
+        found.append(Finding(figure, False, most, one, judgement))
+    for figure in BUDGETED:
+        one, most = getattr(changed, figure), getattr(budgets, figure)
+        if most is not None:
+            within: Judgement = "no worse" if one.after <= most + 1e-12 else "worse"
+            found.append(Finding(figure, True, most, one, "can't be told" if np.isnan(one.after) else within))
+    return tuple(found)
+
+
+def _judgement(found: Difference, allowed: float) -> Judgement:
+    low, high = found.interval.low, found.interval.high
+    if high is not None and high <= allowed + 1e-12:
+        return "no worse"
+    if low is not None and low > 0 and found.difference > allowed:
+        return "worse"
+    return "can't be told"
+
+
+def _where_worse(
+    corpus: Corpus, baseline: Settings, profile: Settings, conditions: Conditions
+) -> pd.DataFrame:
+    """Pauses that only the profile cuts, and ends of turn that it answers later, in the first take."""
+    commits = commits_table(corpus, {0: baseline, 1: profile}, conditions)
+    commits = commits[commits["phase"] == 0]
+    keys = ["recording", "label_start_s"]
+    cut = commits[commits["false_boundary"]].assign(after_s=lambda c: c["commit_s"] - c["label_start_s"])
+    first = cut.groupby(["setting", *keys])["after_s"].min()
+    only = _of(first, 1).drop(_of(first, 0).index, errors="ignore").rename("profile_s").reset_index()
+    only = only.assign(what="cuts off", baseline_s=np.nan, loss_s=np.inf)
+
+    ends = commits[commits["latency_s"].notna()].groupby(["setting", *keys])["latency_s"].min()
+    waits = pd.DataFrame({"baseline_s": _of(ends, 0), "profile_s": _of(ends, 1)})
+    waits = waits[waits["baseline_s"].notna()].rename_axis(keys).reset_index()
+    waits = waits.assign(what="later", loss_s=waits["profile_s"].fillna(np.inf) - waits["baseline_s"])
+    found = pd.concat([only, waits[waits["loss_s"] > 1e-9]], ignore_index=True)
+    found = found.sort_values(["loss_s", *keys], ascending=[False, True, True], kind="stable")
+    return found.rename(columns={"label_start_s": "at_s"}).reset_index(drop=True)[CALLS_AS_COLUMNS]
+
+
+def _of(by_setting: pd.Series, setting: int) -> pd.Series:
+    """The rows of one setting, by recording and pause; empty if it has none."""
+    return by_setting[by_setting.index.get_level_values("setting") == setting].droplevel("setting")

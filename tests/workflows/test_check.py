@@ -1,0 +1,158 @@
+"""`lab check`: judgements, what CI reads, exit codes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from paths import SAMPLES
+from typer.testing import CliRunner
+
+from lab_utils import cli
+from lab_utils.core.settings import Settings
+from lab_utils.turns.metrics.changes import Change, Difference
+from lab_utils.turns.metrics.uncertainty import UNTOLD, Interval
+from lab_utils.turns.profile import Profile, save_profile
+from lab_utils.workflows.check import Allowances, Budgets, Check, junit, markdown, plain
+from lab_utils.workflows.check.judge import CALLS_AS_COLUMNS, findings_of
+
+SAME = Difference(0.1, 0.1, 0.0, Interval(0.0, 0.0))
+NO_BUDGETS = Budgets(missed_rate=None)
+
+
+def changed(
+    rate: Difference = SAME, latency: Difference = SAME, missed: Difference = SAME, recordings: int = 12
+) -> Change:
+    return Change(recordings, rate, latency, replace(SAME, interval=UNTOLD), missed)
+
+
+def by(difference: float, low: float | None, high: float | None) -> Difference:
+    return Difference(0.2, 0.2 + difference, difference, Interval(low, high))
+
+
+@pytest.mark.parametrize(
+    ("found", "judgement"),
+    [
+        (by(-0.10, -0.15, -0.05), "no worse"),
+        (by(0.01, 0.00, 0.02), "no worse"),  # worse beyond chance, and no more than is allowed
+        (by(0.01, -0.01, 0.03), "can't be told"),
+        (by(0.05, -0.01, 0.11), "can't be told"),
+        (by(0.05, 0.01, 0.09), "worse"),
+        (by(0.015, 0.001, 0.029), "can't be told"),  # less than is allowed, as far as was seen
+        (by(0.00, -0.05, 0.05), "can't be told"),  # no difference on the whole, but one call against another
+        (by(0.05, None, None), "can't be told"),
+        (Difference(np.nan, np.nan, np.nan), "can't be told"),
+    ],
+)
+def test_a_figure_is_judged_by_its_paired_interval_and_its_allowance(
+    found: Difference, judgement: str
+) -> None:
+    (first, *others) = findings_of(changed(rate=found), Allowances(), NO_BUDGETS)
+    assert first.judgement == judgement
+    assert {one.judgement for one in others} == {"no worse"}
+
+
+def test_equal_settings_are_no_worse_on_a_single_call() -> None:
+    one_call = replace(SAME, interval=UNTOLD)
+    found = findings_of(changed(one_call, one_call, one_call, 1), Allowances(), NO_BUDGETS, same=True)
+    assert {one.judgement for one in found} == {"no worse"}
+
+
+def test_a_budget_is_judged_by_the_figure_itself() -> None:
+    slow = changed(latency=by(-0.5, -0.6, -0.4))
+    found = findings_of(slow, Allowances(), Budgets(latency_mean=-0.4, latency_p95=0.1, missed_rate=0.2))
+    assert [(one.figure, one.judgement) for one in found if one.budget] == [
+        ("latency_mean", "no worse" if slow.latency_mean.after <= -0.4 else "worse"),
+        ("latency_p95", "no worse"),
+        ("missed_rate", "no worse"),
+    ]
+    assert found[-3].judgement == "worse"
+
+
+@pytest.mark.parametrize(
+    ("rates", "whole"),
+    [
+        ([SAME, SAME], "no worse"),
+        ([by(0.05, -0.01, 0.11), SAME], "can't be told"),
+        ([by(0.05, -0.01, 0.11), by(0.9, 0.8, 1.0)], "worse"),
+    ],
+)
+def test_the_whole_is_as_bad_as_its_worst_part(rates: list[Difference], whole: str) -> None:
+    found = changed(rates[0], rates[1])
+    assert Check(findings_of(found, Allowances(), NO_BUDGETS), found, pd.DataFrame()).judgement == whole
+
+
+def check_with_names() -> Check:
+    """A worse profile; names that would be markup."""
+    rows = [
+        ("a|b <b>_call_", "cuts off", 4.25, np.nan, 0.3),
+        ("call\n2", "later", 9.0, 0.4, 1.5),
+        ("call 3", "later", 9.0, 0.4, np.nan),
+    ]
+    found = changed(by(0.05, 0.01, 0.09), by(0.2, -0.1, 0.5))
+    calls = pd.DataFrame(rows, columns=CALLS_AS_COLUMNS)
+    return Check(findings_of(found, Allowances(), Budgets(missed_rate=0.2)), found, calls)
+
+
+def test_junit_has_a_case_per_figure_with_the_calls_in_failures() -> None:
+    suite = ElementTree.fromstring(junit(check_with_names(), "new <1>", "old & gone"))
+    assert {name: suite.get(name) for name in ("tests", "failures", "errors")} == {
+        "tests": "4", "failures": "1", "errors": "1"
+    }  # fmt: skip
+    assert [case.get("classname") for case in suite.iter("testcase")] == ["new <1>"] * 4
+    (failure,) = suite.iter("failure")
+    assert failure.get("message", "").startswith("worse: false boundaries per hold: 20.0 % → 25.0 %")
+    assert (failure.text or "").splitlines() == [
+        "a|b <b>_call_ at 4.25 s: cuts the caller off 0.30 s into a pause that the baseline lets pass",
+        "call 2 at 9.00 s: answers after 1.50 s instead of 0.40 s",
+        "call 3 at 9.00 s: never answers, the baseline after 0.40 s",
+    ]
+
+
+def test_markdown_shows_names_as_they_are() -> None:
+    text = markdown(check_with_names(), "new_1", "old")
+    assert r"a\|b \<b\>\_call\_ at 4.25 s" in text
+    assert text.startswith("### Turn-taking: new\\_1 is **worse** than old\n")
+    assert "call 2" in text
+
+
+def test_json_has_nulls_and_no_nan() -> None:
+    found = json.loads(json.dumps(plain(check_with_names()), allow_nan=False))
+    assert found["judgement"] == "worse"
+    assert found["calls"][0]["baseline_s"] is None
+    assert found["findings"][0]["low"] == 0.01
+
+
+@pytest.mark.slow
+def test_ci_gets_0_for_no_worse_1_for_worse_and_2_for_what_cannot_be_told_or_run(tmp_path: Path) -> None:
+    def settings(min_delay: float) -> Path:
+        path = tmp_path / f"{min_delay:g}.yaml"
+        knobs = {"detector": "vad", "min_delay": min_delay}
+        save_profile(Profile(name=f"silence {min_delay:g} s", settings=Settings.from_knobs(knobs)), path)
+        return path
+
+    calls = sorted((SAMPLES / "calls" / "demo").glob("*.flac"))[:4]
+
+    def run(profile: Path, baseline: Path, *more: str, n: int = 4) -> tuple[int, str]:
+        of = ["--profile", str(profile), "--baseline", str(baseline), "--phases", "1"]
+        found = CliRunner().invoke(cli.app, ["check", *map(str, calls[:n]), *of, *more])
+        return found.exit_code, found.output
+
+    quick, slow = settings(0.5), settings(1.5)
+    report = tmp_path / "check.xml"
+    assert run(quick, quick)[0] == 0
+    assert run(slow, quick, "--allow-latency", "2")[0] == 0
+    code, told = run(slow, quick, "--junit", str(report), "--json")
+    assert (code, json.loads(told[told.index("{") :])["judgement"]) == (1, "worse")
+    assert ElementTree.parse(report).getroot().get("failures") == "1"
+    code, told = run(quick, slow)
+    assert code == 1
+    assert "cuts the caller off" in told
+    assert run(quick, quick, "--max-false-boundary-rate", "0.1")[0] == 1
+    assert run(slow, quick, n=1)[0] == 2
+    assert run(tmp_path / "none.yaml", quick)[0] == 2
