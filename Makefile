@@ -9,6 +9,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
+# Tests and notebooks start hundreds of processes; each would compile the package again.
+export PYTHONDONTWRITEBYTECODE :=
 .DELETE_ON_ERROR:
 
 PYTHON ?=
