@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,15 +12,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from paths import SAMPLES
+from synthetic import traced_of
 from typer.testing import CliRunner
 
-from lab_utils import cli
-from lab_utils.core.settings import Settings
+from lab_utils import cli, load
+from lab_utils.core.labels import Labels
+from lab_utils.core.recording import Recording
+from lab_utils.core.settings import USUAL_CONDITIONS, Settings
+from lab_utils.core.traces import Traced
+from lab_utils.recordings.labels.file import read_labels
 from lab_utils.turns.metrics.changes import Change, Difference
 from lab_utils.turns.metrics.uncertainty import UNTOLD, Interval
+from lab_utils.turns.pins import Pin, PinnedCall, PinnedCommit, PinnedLabel, add_pin
 from lab_utils.turns.profile import Profile, save_profile
 from lab_utils.workflows.check import Allowances, Budgets, Check, junit, markdown, plain
-from lab_utils.workflows.check.judge import CALLS_AS_COLUMNS, findings_of
+from lab_utils.workflows.check.judge import CALLS_AS_COLUMNS, PinFinding, findings_of
 
 SAME = Difference(0.1, 0.1, 0.0, Interval(0.0, 0.0))
 NO_BUDGETS = Budgets(missed_rate=None)
@@ -84,11 +91,24 @@ def test_a_budget_is_judged_by_the_figure_itself() -> None:
 )
 def test_the_whole_is_as_bad_as_its_worst_part(rates: list[Difference], whole: str) -> None:
     found = changed(rates[0], rates[1])
-    assert Check(findings_of(found, Allowances(), NO_BUDGETS), found, pd.DataFrame()).judgement == whole
+    assert Check(findings_of(found, Allowances(), NO_BUDGETS), (), found, pd.DataFrame()).judgement == whole
+
+
+def pin_of(call: Recording | Traced, start_s: float) -> Pin:
+    return Pin(
+        call=PinnedCall(name=call.name, sha256=call.sha256, duration_s=call.duration_s, traces=""),
+        label=PinnedLabel(kind="hold", start_s=start_s, end_s=start_s + 1.0),
+        commit=PinnedCommit(time_s=start_s + 0.5, cause="vad", probability=None),
+        settings=Settings(),
+        conditions=USUAL_CONDITIONS,
+        when=dt.datetime(2026, 11, 29, tzinfo=dt.UTC),
+    )
 
 
 def check_with_names() -> Check:
     """A worse profile; names that would be markup."""
+    pin = pin_of(traced_of(Labels(9.0, (), ()), name="<call>"), 3.0)
+    pins = (PinFinding(pin, 4, 0), PinFinding(pin, 4, 3), PinFinding(pin, 0, 0, found=False))
     rows = [
         ("a|b <b>_call_", "cuts off", 4.25, np.nan, 0.3),
         ("call\n2", "later", 9.0, 0.4, 1.5),
@@ -96,16 +116,17 @@ def check_with_names() -> Check:
     ]
     found = changed(by(0.05, 0.01, 0.09), by(0.2, -0.1, 0.5))
     calls = pd.DataFrame(rows, columns=CALLS_AS_COLUMNS)
-    return Check(findings_of(found, Allowances(), Budgets(missed_rate=0.2)), found, calls)
+    return Check(findings_of(found, Allowances(), Budgets(missed_rate=0.2)), pins, found, calls)
 
 
 def test_junit_has_a_case_per_figure_with_the_calls_in_failures() -> None:
     suite = ElementTree.fromstring(junit(check_with_names(), "new <1>", "old & gone"))
     assert {name: suite.get(name) for name in ("tests", "failures", "errors")} == {
-        "tests": "4", "failures": "1", "errors": "1"
+        "tests": "7", "failures": "2", "errors": "2"
     }  # fmt: skip
-    assert [case.get("classname") for case in suite.iter("testcase")] == ["new <1>"] * 4
-    (failure,) = suite.iter("failure")
+    assert [case.get("classname") for case in suite.iter("testcase")] == ["new <1>"] * 7
+    failure, of_pin = suite.iter("failure")
+    assert of_pin.get("message") == "worse: pinned pause of <call> at 3.00 s: cut off in 3 of 4 takes"
     assert failure.get("message", "").startswith("worse: false boundaries per hold: 20.0 % → 25.0 %")
     assert (failure.text or "").splitlines() == [
         "a|b <b>_call_ at 4.25 s: cuts the caller off 0.30 s into a pause that the baseline lets pass",
@@ -156,3 +177,12 @@ def test_ci_gets_0_for_no_worse_1_for_worse_and_2_for_what_cannot_be_told_or_run
     assert run(quick, quick, "--max-false-boundary-rate", "0.1")[0] == 1
     assert run(slow, quick, n=1)[0] == 2
     assert run(tmp_path / "none.yaml", quick)[0] == 2
+    assert run(quick, quick, "--pins", str(tmp_path))[0] == 2
+
+    labels = read_labels(calls[0].with_suffix(".labels.json"))
+    short = next(one for one in labels.labels if one.kind == "hold" and 0.8 < one.end_s - one.start_s < 1.4)
+    add_pin(tmp_path, pin_of(load(calls[0]), short.start_s))
+    assert run(slow, slow, "--pins", str(tmp_path))[0] == 0
+    code, told = run(quick, quick, "--pins", str(tmp_path))
+    assert code == 1
+    assert "cut off in 1 of 1 takes" in told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,9 @@ from ..common import (
     warn,
 )
 
+if TYPE_CHECKING:
+    from ...turns.pins import Pin
+
 New = Annotated[Path, typer.Option("--profile", help="Profile to judge.", show_default=False)]
 Old = Annotated[
     Path | None, typer.Option("--baseline", help="Profile to compare with (default: LiveKit's defaults).")
@@ -38,6 +41,10 @@ MostCuts = Annotated[float | None, typer.Option(min=0, max=1, help="Budget: fals
 MostLatency = Annotated[float | None, typer.Option(min=0, help="Budget: mean latency, in s.")]
 MostP95 = Annotated[float | None, typer.Option(min=0, help="Budget: 95th percentile of latency, in s.")]
 MostMissed = Annotated[float, typer.Option(min=0, max=1, help="Budget: ends of turn without an answer.")]
+Pins = Annotated[
+    Path | None,
+    typer.Option(help="Folder with pinned failures (pins.json), none of which may come again."),
+]
 Junit = Annotated[Path | None, typer.Option(help="Also write JUnit XML.")]
 Markdown = Annotated[Path | None, typer.Option(help="Also write Markdown, for a job summary or a comment.")]
 
@@ -56,6 +63,7 @@ def check(
     max_latency_mean: MostLatency = None,
     max_latency_p95: MostP95 = None,
     max_missed: MostMissed = 0.02,
+    pins: Pins = None,
     junit: Junit = None,
     markdown: Markdown = None,
     phases: Phases = 4,
@@ -71,6 +79,7 @@ def check(
     with ending_well(bad_input=2):
         from ...core.files import write_whole
         from ...core.settings import Settings
+        from ...turns.pins import read_pins
         from ...turns.profile import load_profile
         from ...workflows import check as checks
         from ...workflows.assumed import conditions_with
@@ -84,6 +93,7 @@ def check(
             Settings() if old is None else old.settings,
             allowed=checks.Allowances(allow_false_boundaries, allow_latency, allow_missed),
             budgets=checks.Budgets(max_false_boundary_rate, max_latency_mean, max_latency_p95, max_missed),
+            pins=() if pins is None else _pins(pins, read_pins(pins)),
             conditions=conditions_with(providers, new.conditions, transcription_delay=transcription_delay),
             phases=phases,
             jobs=jobs,
@@ -91,12 +101,19 @@ def check(
             channels=(user, agent),
         )
         warn(*(f"skipped: {item.reason}" for item in found.skipped))
+        names = new.name, name
         if junit is not None:
-            write_whole(junit, checks.junit(found, new.name, name))
+            write_whole(junit, checks.junit(found, *names))
         if markdown is not None:
-            write_whole(markdown, checks.markdown(found, new.name, name))
-        if as_json:
-            print(json.dumps(checks.plain(found)))
-        else:
-            print(checks.in_lines(found, new.name, name))
+            write_whole(markdown, checks.markdown(found, *names))
+        print(json.dumps(checks.plain(found)) if as_json else checks.in_lines(found, *names))
     raise typer.Exit(EXIT_CODES[found.judgement])
+
+
+def _pins(folder: Path, pins: tuple[Pin, ...]) -> tuple[Pin, ...]:
+    """Raises InputError for a folder without pins: a check that checks nothing would look like a good one."""
+    from ...core.errors import InputError
+
+    if not pins:
+        raise InputError(f"{folder}: no pinned failures; pin one in the workbench, or leave --pins out")
+    return pins

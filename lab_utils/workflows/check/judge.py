@@ -13,6 +13,7 @@ import pandas as pd
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...turns import grid as grids
 from ...turns.metrics.changes import Change, Difference, change
+from ...turns.pins import SAME_S, Pin
 from ...turns.sweep import Corpus, commits_table, score_rows
 from ..study.measured import Measured, Skipped, measure_table
 
@@ -57,10 +58,30 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class PinFinding:
+    """A pinned failure under the profile: it must not come again, in any take."""
+
+    pin: Pin
+    takes: int
+    """That it was heard in."""
+    cut: int
+    """Takes of them in which the profile commits in the pinned pause."""
+    found: bool = True
+    """Whether its call, and its pause, are among the recordings."""
+
+    @property
+    def judgement(self) -> Judgement:
+        if not self.found:
+            return "can't be told"
+        return "worse" if self.cut else "no worse"
+
+
+@dataclass(frozen=True)
 class Check:
     """What came of a check."""
 
     findings: tuple[Finding, ...]
+    pins: tuple[PinFinding, ...]
     change: Change
     calls: pd.DataFrame
     """Where the profile does worse: columns `CALLS_AS_COLUMNS`, the worst first.
@@ -73,7 +94,7 @@ class Check:
     @property
     def judgement(self) -> Judgement:
         """Of the whole."""
-        every = {one.judgement for one in self.findings}
+        every = {one.judgement for one in self.findings} | {one.judgement for one in self.pins}
         return "worse" if "worse" in every else "can't be told" if "can't be told" in every else "no worse"
 
 
@@ -84,6 +105,7 @@ def check(
     *,
     allowed: Allowances | None = None,
     budgets: Budgets | None = None,
+    pins: Sequence[Pin] = (),
     conditions: Conditions = USUAL_CONDITIONS,
     phases: int = 4,
     jobs: int = 2,
@@ -106,17 +128,22 @@ def check(
         channels=channels,
         quiet=quiet,
     )
-    return judge(measured, allowed or Allowances(), budgets or Budgets())
+    return judge(measured, allowed or Allowances(), budgets or Budgets(), pins)
 
 
-def judge(measured: Measured, allowed: Allowances, budgets: Budgets) -> Check:
+def judge(measured: Measured, allowed: Allowances, budgets: Budgets, pins: Sequence[Pin] = ()) -> Check:
     """The judgement of the second row of a measured table against the first."""
     before, after = score_rows(measured.corpus, measured.table, measured.conditions)
     changed = change(before, after)
     baseline, profile = measured.settings(0), measured.settings(1)
-    calls = _where_worse(measured.corpus, baseline, profile, measured.conditions)
-    found = findings_of(changed, allowed, budgets, same=baseline == profile)
-    return Check(found, changed, calls, measured.skipped)
+    commits = commits_table(measured.corpus, {0: baseline, 1: profile}, measured.conditions)
+    return Check(
+        findings_of(changed, allowed, budgets, same=baseline == profile),
+        tuple(_pinned(one, measured.corpus, commits) for one in pins),
+        changed,
+        _where_worse(commits[commits["phase"] == 0]),
+        measured.skipped,
+    )
 
 
 def findings_of(
@@ -145,12 +172,25 @@ def _judgement(found: Difference, allowed: float) -> Judgement:
     return "can't be told"
 
 
-def _where_worse(
-    corpus: Corpus, baseline: Settings, profile: Settings, conditions: Conditions
-) -> pd.DataFrame:
-    """Pauses that only the profile cuts, and ends of turn that it answers later, in the first take."""
-    commits = commits_table(corpus, {0: baseline, 1: profile}, conditions)
-    commits = commits[commits["phase"] == 0]
+def _pinned(pin: Pin, corpus: Corpus, commits: pd.DataFrame) -> PinFinding:
+    """What the profile, setting 1, does in a pinned pause."""
+    of_call = [one for one in corpus.recordings if one.sha256 == pin.call.sha256]
+    if not any(_is_pinned(pin, label.start_s) for one in of_call for label in one.labels.labels):
+        return PinFinding(pin, 0, 0, found=False)
+    (traced,) = of_call
+    own = commits[
+        (commits["setting"] == 1) & (commits["recording"] == traced.name) & commits["false_boundary"]
+    ]
+    cut = own[[_is_pinned(pin, start_s) for start_s in own["label_start_s"]]]["phase"].nunique()
+    return PinFinding(pin, traced.phases, int(cut))
+
+
+def _is_pinned(pin: Pin, start_s: float) -> bool:
+    return abs(start_s - pin.label.start_s) <= SAME_S
+
+
+def _where_worse(commits: pd.DataFrame) -> pd.DataFrame:
+    """Pauses that only the profile, setting 1, cuts, and ends of turn that it answers later; of one take."""
     keys = ["recording", "label_start_s"]
     cut = commits[commits["false_boundary"]].assign(after_s=lambda c: c["commit_s"] - c["label_start_s"])
     first = cut.groupby(["setting", *keys])["after_s"].min()

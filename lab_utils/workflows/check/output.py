@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from ...core.text import one_line, printable
-from .judge import Check, Finding
+from .judge import Check, Finding, PinFinding
 
 SHOWN_CALLS = 10
 NAMES = {
@@ -50,6 +50,17 @@ def in_words(finding: Finding) -> str:
     )
 
 
+def pin_in_words(finding: PinFinding) -> str:
+    """What became of a pinned failure."""
+    pin = finding.pin
+    where = f"pinned pause of {one_line(pin.call.name)} at {pin.label.start_s:.2f} s"
+    if not finding.found:
+        return f"{where}: its call, or the pause's label, is not among these recordings"
+    if not finding.cut:
+        return f"{where}: not cut off any more"
+    return f"{where}: cut off in {finding.cut} of {finding.takes} takes"
+
+
 def call_in_words(row: dict[str, Any]) -> str:
     """What happens on one call where the profile does worse."""
     where = f"{one_line(str(row['recording']))} at {row['at_s']:.2f} s"
@@ -64,7 +75,7 @@ def call_in_words(row: dict[str, Any]) -> str:
 
 def in_lines(check: Check, profile: str, baseline: str) -> str:
     """The whole for a terminal, a line per figure and per place that is worse."""
-    lines = [f"{one.judgement:>13}  {in_words(one)}" for one in check.findings]
+    lines = [f"{judgement:>13}  {told}" for judgement, told in _rows(check)]
     if len(check.calls):
         lines += ["", f"{len(check.calls)} places are worse than with {baseline}; the worst:"]
         lines += [f"  {call_in_words(row)}" for row in _worst(check)]
@@ -93,6 +104,16 @@ def plain(check: Check) -> dict[str, Any]:
         "judgement": check.judgement,
         "recordings": check.change.recordings,
         "findings": findings,
+        "pins": [
+            {
+                "recording": one.pin.call.name,
+                "at_s": one.pin.label.start_s,
+                "judgement": one.judgement,
+                "takes": one.takes,
+                "cut": one.cut,
+            }
+            for one in check.pins
+        ],
         "calls": calls.to_dict("records"),
         "skipped": [one.reason for one in check.skipped],
     }
@@ -108,7 +129,7 @@ def markdown(check: Check, profile: str, baseline: str) -> str:
         "| | judgement |",
         "|---|---|",
     ]
-    lines += [f"| {_literal(in_words(one))} | {one.judgement} |" for one in check.findings]
+    lines += [f"| {_literal(told)} | {judgement} |" for judgement, told in _rows(check)]
     if len(check.calls):
         lines += ["", f"{len(check.calls)} places are worse than before; the worst:", ""]
         lines += [f"- {_literal(call_in_words(row))}" for row in _worst(check)]
@@ -119,25 +140,40 @@ def markdown(check: Check, profile: str, baseline: str) -> str:
 
 def junit(check: Check, profile: str, baseline: str) -> str:
     """A test case per figure: worse is a failure, what can't be told is an error."""
-    suite = ElementTree.Element("testsuite", name="lab check", tests=str(len(check.findings)))
-    counts = {"failure": 0, "error": 0}
-    for one in check.findings:
-        what = "budget" if one.budget else "against the baseline"
-        case = ElementTree.SubElement(
-            suite, "testcase", classname=profile, name=f"{NAMES[one.figure]}: {what}"
+    cases = [
+        (
+            f"{NAMES[one.figure]}: {'budget' if one.budget else 'against the baseline'}",
+            one.judgement,
+            in_words(one),
         )
-        kind = {"worse": "failure", "can't be told": "error"}.get(one.judgement)
+        for one in check.findings
+    ]
+    cases += [
+        (f"pin: {one.pin.call.name} at {one.pin.label.start_s:.2f} s", one.judgement, pin_in_words(one))
+        for one in check.pins
+    ]
+    suite = ElementTree.Element("testsuite", name="lab check", tests=str(len(cases)))
+    counts = {"failure": 0, "error": 0}
+    for name, judgement, told in cases:
+        case = ElementTree.SubElement(suite, "testcase", classname=printable(profile), name=printable(name))
+        kind = {"worse": "failure", "can't be told": "error"}.get(judgement)
         if kind is not None:
             counts[kind] += 1
-            told = ElementTree.SubElement(case, kind, message=f"{one.judgement}: {in_words(one)}")
-            told.text = "\n".join(call_in_words(row) for row in _worst(check))
+            found = ElementTree.SubElement(case, kind, message=f"{judgement}: {told}")
+            found.text = "\n".join(call_in_words(row) for row in _worst(check))
     suite.set("failures", str(counts["failure"]))
     suite.set("errors", str(counts["error"]))
     properties = ElementTree.Element("properties")
-    ElementTree.SubElement(properties, "property", name="baseline", value=baseline)
+    ElementTree.SubElement(properties, "property", name="baseline", value=printable(baseline))
     suite.insert(0, properties)
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _rows(check: Check) -> list[tuple[str, str]]:
+    """Judgement and what was found, of figures and pins."""
+    figures = [(str(one.judgement), in_words(one)) for one in check.findings]
+    return figures + [(str(one.judgement), pin_in_words(one)) for one in check.pins]
 
 
 def _whole(check: Check) -> str:
