@@ -25,7 +25,7 @@ from . import (
     verify,
 )
 from .common import app
-from .gate import check
+from .gate import check, pin
 from .labelling import diarize, label, transcribe
 from .workbench import doctor, tune
 
@@ -41,6 +41,7 @@ __all__ = [
     "fit",
     "import_",
     "label",
+    "pin",
     "plan",
     "report",
     "run",

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from lab_utils.turns.metrics.changes import Change, Difference
 from paths import SAMPLES
 from synthetic import traced_of
 from typer.testing import CliRunner
@@ -21,7 +22,6 @@ from lab_utils.core.recording import Recording
 from lab_utils.core.settings import USUAL_CONDITIONS, Settings
 from lab_utils.core.traces import Traced
 from lab_utils.recordings.labels.file import read_labels
-from lab_utils.turns.metrics.changes import Change, Difference
 from lab_utils.turns.metrics.uncertainty import UNTOLD, Interval
 from lab_utils.turns.pins import Pin, PinnedCall, PinnedCommit, PinnedLabel, add_pin
 from lab_utils.turns.profile import Profile, save_profile
@@ -186,3 +186,12 @@ def test_ci_gets_0_for_no_worse_1_for_worse_and_2_for_what_cannot_be_told_or_run
     code, told = run(quick, quick, "--pins", str(tmp_path))
     assert code == 1
     assert "cut off in 1 of 1 takes" in told
+
+    pinned = tmp_path / "calls.pinned.json"
+    made = CliRunner().invoke(
+        cli.app, ["pin", str(calls[0]), "--pins", str(tmp_path), "-o", str(pinned), "--phases", "1", "--json"]
+    )
+    assert json.loads(made.stdout) == {"pins": 1, "calls": 1, "out": str(pinned)}
+    for profile, expected in ((slow, 0), (quick, 1)):
+        found = CliRunner().invoke(cli.app, ["check", str(pinned), "--profile", str(profile)])
+        assert found.exit_code == expected, found.output

@@ -79,7 +79,7 @@ def check(
     with ending_well(bad_input=2):
         from ...core.files import write_whole
         from ...core.settings import Settings
-        from ...turns.pins import read_pins
+        from ...turns.pins import SUFFIX, read_calls, read_pins
         from ...turns.profile import load_profile
         from ...workflows import check as checks
         from ...workflows.assumed import conditions_with
@@ -87,19 +87,26 @@ def check(
         new = load_profile(profile)
         old = None if baseline is None else load_profile(baseline)
         name = "LiveKit's defaults" if old is None else old.name
-        found = checks.check(
-            paths,
-            new.settings,
-            Settings() if old is None else old.settings,
-            allowed=checks.Allowances(allow_false_boundaries, allow_latency, allow_missed),
-            budgets=checks.Budgets(max_false_boundary_rate, max_latency_mean, max_latency_p95, max_missed),
-            pins=() if pins is None else _pins(pins, read_pins(pins)),
-            conditions=conditions_with(providers, new.conditions, transcription_delay=transcription_delay),
-            phases=phases,
-            jobs=jobs,
-            cache=cache,
-            channels=(user, agent),
-        )
+        if [path.name.endswith(SUFFIX) for path in paths] == [True]:
+            found = checks.check_pinned(read_calls(paths[0]), new.settings)
+        else:
+            found = checks.check(
+                paths,
+                new.settings,
+                Settings() if old is None else old.settings,
+                allowed=checks.Allowances(allow_false_boundaries, allow_latency, allow_missed),
+                budgets=checks.Budgets(
+                    max_false_boundary_rate, max_latency_mean, max_latency_p95, max_missed
+                ),
+                pins=() if pins is None else _pins(pins, read_pins(pins)),
+                conditions=conditions_with(
+                    providers, new.conditions, transcription_delay=transcription_delay
+                ),
+                phases=phases,
+                jobs=jobs,
+                cache=cache,
+                channels=(user, agent),
+            )
         warn(*(f"skipped: {item.reason}" for item in found.skipped))
         names = new.name, name
         if junit is not None:

@@ -11,7 +11,8 @@ worse only if every part is: a profile passes if it is no worse in each figure, 
 their number; that one of three figures is found worse by chance alone may happen in up to 7.5 % of checks.
 """
 
-from .judge import Allowances, Budgets, Check, Finding, Judgement, check
+from .judge import Allowances, Budgets, Check, Finding, Judgement, check, check_pinned
+from .make import pin_calls
 from .output import in_lines, junit, markdown, plain
 
 __all__ = [
@@ -21,8 +22,10 @@ __all__ = [
     "Finding",
     "Judgement",
     "check",
+    "check_pinned",
     "in_lines",
     "junit",
     "markdown",
+    "pin_calls",
     "plain",
 ]

@@ -13,7 +13,7 @@ import pandas as pd
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...turns import grid as grids
 from ...turns.metrics.changes import Change, Difference, change
-from ...turns.pins import SAME_S, Pin
+from ...turns.pins import SAME_S, Pin, PinnedCalls
 from ...turns.sweep import Corpus, commits_table, score_rows
 from ..study.measured import Measured, Skipped, measure_table
 
@@ -82,7 +82,8 @@ class Check:
 
     findings: tuple[Finding, ...]
     pins: tuple[PinFinding, ...]
-    change: Change
+    change: Change | None
+    """None where only pins are checked: calls that were picked for their failures give no figures."""
     calls: pd.DataFrame
     """Where the profile does worse: columns `CALLS_AS_COLUMNS`, the worst first.
 
@@ -129,6 +130,17 @@ def check(
         quiet=quiet,
     )
     return judge(measured, allowed or Allowances(), budgets or Budgets(), pins)
+
+
+def check_pinned(pinned: PinnedCalls, profile: Settings) -> Check:
+    """Whether a profile lets pinned pauses pass, on calls without sound.
+
+    Raises MissingTraces if it leads to predictions that weren't traced when the file was made.
+    """
+    corpus = Corpus.of([call.to_traced() for call in pinned.calls])
+    commits = commits_table(corpus, {1: profile}, pinned.conditions)
+    found = tuple(_pinned(one, corpus, commits) for one in pinned.pins)
+    return Check((), found, None, pd.DataFrame(columns=CALLS_AS_COLUMNS))
 
 
 def judge(measured: Measured, allowed: Allowances, budgets: Budgets, pins: Sequence[Pin] = ()) -> Check:

@@ -80,7 +80,8 @@ def in_lines(check: Check, profile: str, baseline: str) -> str:
         lines += ["", f"{len(check.calls)} places are worse than with {baseline}; the worst:"]
         lines += [f"  {call_in_words(row)}" for row in _worst(check)]
     told = _whole(check).replace("*", "")
-    lines += ["", f"{profile} is {told} {baseline}, on {check.change.recordings} recordings"]
+    of = f" {baseline}, on {check.change.recordings} recordings" if check.change else " what was pinned"
+    lines += ["", f"{profile} is {told}{of}"]
     return "\n".join(printable(line) for line in lines)
 
 
@@ -102,7 +103,7 @@ def plain(check: Check) -> dict[str, Any]:
     calls = check.calls.astype(object).where(check.calls.notna(), None)
     return {
         "judgement": check.judgement,
-        "recordings": check.change.recordings,
+        "recordings": check.change.recordings if check.change else None,
         "findings": findings,
         "pins": [
             {
@@ -121,10 +122,14 @@ def plain(check: Check) -> dict[str, Any]:
 
 def markdown(check: Check, profile: str, baseline: str) -> str:
     """A table with the judgement of each figure, and the calls where the profile does worse."""
+    with_what, on = "what was pinned", f"{len(check.pins)} pinned failures."
+    if check.change is not None:
+        with_what = _literal(baseline)
+        on = f"On {check.change.recordings} recordings; paired 95 % intervals by recording."
     lines = [
-        f"### Turn-taking: {_literal(profile)} is {_whole(check)} {_literal(baseline)}",
+        f"### Turn-taking: {_literal(profile)} is {_whole(check)} {with_what}",
         "",
-        f"On {check.change.recordings} recordings; paired 95 % intervals by recording.",
+        on,
         "",
         "| | judgement |",
         "|---|---|",

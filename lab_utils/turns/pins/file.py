@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from ..core.errors import InputError
-from ..core.files import BadFile, parse_model, read_limited, write_whole
-from ..core.files.locking import locked
-from ..core.labels import LabelKind
-from ..core.models import Frozen
-from ..core.settings import Conditions, Settings
-from .profile import LIVEKIT_AGENTS
+from ...core.errors import InputError
+from ...core.files import BadFile, parse_model, read_limited, write_whole
+from ...core.files.locking import locked
+from ...core.labels import LabelKind
+from ...core.models import Frozen
+from ...core.settings import Conditions, Settings
+from ..profile import LIVEKIT_AGENTS
 
 PINS_FILE = "pins.json"
 PINS_VERSION = 1
