@@ -11,7 +11,6 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from lab_utils.turns.metrics.changes import Change, Difference
 from paths import SAMPLES
 from synthetic import traced_of
 from typer.testing import CliRunner
@@ -22,6 +21,7 @@ from lab_utils.core.recording import Recording
 from lab_utils.core.settings import USUAL_CONDITIONS, Settings
 from lab_utils.core.traces import Traced
 from lab_utils.recordings.labels.file import read_labels
+from lab_utils.turns.metrics.changes import Change, Difference
 from lab_utils.turns.metrics.uncertainty import UNTOLD, Interval
 from lab_utils.turns.pins import Pin, PinnedCall, PinnedCommit, PinnedLabel, add_pin
 from lab_utils.turns.profile import Profile, save_profile

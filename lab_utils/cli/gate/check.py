@@ -25,6 +25,7 @@ from ..common import (
 
 if TYPE_CHECKING:
     from ...turns.pins import Pin
+    from ...workflows.check import Check
 
 New = Annotated[Path, typer.Option("--profile", help="Profile to judge.", show_default=False)]
 Old = Annotated[
@@ -77,7 +78,6 @@ def check(
 ) -> None:
     """Judge a profile against another. Exit code 0: no worse, 1: worse, 2: can't be told, or can't run."""
     with ending_well(bad_input=2):
-        from ...core.files import write_whole
         from ...core.settings import Settings
         from ...turns.pins import SUFFIX, read_calls, read_pins
         from ...turns.profile import load_profile
@@ -107,14 +107,23 @@ def check(
                 cache=cache,
                 channels=(user, agent),
             )
-        warn(*(f"skipped: {item.reason}" for item in found.skipped))
-        names = new.name, name
-        if junit is not None:
-            write_whole(junit, checks.junit(found, *names))
-        if markdown is not None:
-            write_whole(markdown, checks.markdown(found, *names))
-        print(json.dumps(checks.plain(found)) if as_json else checks.in_lines(found, *names))
+        _tell(found, (new.name, name), junit, markdown, as_json)
     raise typer.Exit(EXIT_CODES[found.judgement])
+
+
+def _tell(
+    found: Check, names: tuple[str, str], junit: Path | None, markdown: Path | None, as_json: bool
+) -> None:
+    """Write the files that were asked for, and print what came of it."""
+    from ...core.files import write_whole
+    from ...workflows import check as checks
+
+    warn(*(f"skipped: {item.reason}" for item in found.skipped))
+    if junit is not None:
+        write_whole(junit, checks.junit(found, *names))
+    if markdown is not None:
+        write_whole(markdown, checks.markdown(found, *names))
+    print(json.dumps(checks.plain(found)) if as_json else checks.in_lines(found, *names))
 
 
 def _pins(folder: Path, pins: tuple[Pin, ...]) -> tuple[Pin, ...]:
