@@ -59,6 +59,7 @@ def test_outcomes_come_in_order_whatever_becomes_of_the_others(way: str) -> None
     assert (pids == {os.getpid()}) == (way == "here")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("item", ["interrupt", "exit"])
 def test_what_an_item_raises_in_a_worker_ends_nobody_else(item: str) -> None:
     found = list(run_batch(work, [1, item, 2], jobs=2))

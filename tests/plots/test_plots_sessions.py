@@ -332,6 +332,7 @@ class TestStageBars:
 
 
 class TestLatencyFigure:
+    @pytest.mark.slow
     def test_sessions_side_by_side_share_their_scale(self):
         figure = plots.latency_figure([LOG, session_of(SCRIPT[:1])], ["before", "after"])
         left, right = figure.axes

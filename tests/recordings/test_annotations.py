@@ -170,6 +170,7 @@ def contents(found: Annotation) -> list[tuple[str, Segment]]:
     )
 
 
+@pytest.mark.slow
 @given(found=annotations())
 @example(found=Annotation((Segment("a", 0.0, 0.0, ""),)))
 @example(

@@ -67,6 +67,7 @@ def test_a_sound_manifest_is_read(tmp_path):
     assert read_manifest(tmp_path / "manifest.parquet").recordings() == []
 
 
+@pytest.mark.slow
 def test_the_case_takes_no_memory():
     path = CASES / "attack" / "parquet" / "bigstr" / "manifest.parquet"
     if not path.exists():

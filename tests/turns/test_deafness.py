@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from synthetic import Turn, complete, labels_of, traced_of
 
 from lab_utils.core.settings import Conditions, Settings
@@ -29,6 +30,7 @@ def call(low: float, high: float, *, name: str = "a", band: str = "telephone", t
     return recording
 
 
+@pytest.mark.slow
 def test_a_deaf_detector_is_told_beside_what_it_gives_on_clean_speech():
     corpus = Corpus.of([call(0.0, 0.3, name=f"call {k}") for k in range(4)] + [call(0.5, 0.9, name="good")])
     (line,) = detector_warnings(corpus, CONDITIONS)

@@ -53,6 +53,7 @@ def test_each_request_is_answered_once_and_its_delay_counts_from_when_it_was_due
     assert figures.n == len(arrivals(100.0, 0.1))
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_line_for_each_load(monkeypatch):
     monkeypatch.setattr(prediction_load, "v1_mini", lambda: lambda pcm: 0.5)
     options = ["plan", "load", "--requests", "50", "--requests", "100", "--seconds", "1", "--json"]

@@ -21,6 +21,8 @@ from lab_utils.turns.tracing import default_cache
 from lab_utils.widgets.session_panel import DEFAULTS, SOME, SessionPanel
 from lab_utils.workflows.run.call import CallPlan, CallRun
 
+pytestmark = pytest.mark.slow
+
 PATIENT = Settings.from_knobs({"min_delay": 0.8, "max_delay": 1.6, "unlikely_threshold": 0.5})
 
 
@@ -145,7 +147,6 @@ def test_what_cannot_be_run_is_said(calls: Path, tmp_path: Path) -> None:
     assert "B: LiveKit&#x27;s defaults: the session closed itself" in panel.status.value
 
 
-@pytest.mark.slow
 def test_real_sessions_and_their_money(calls: Path) -> None:
     panel = SessionPanel(calls, {"patient": PATIENT}, cache=default_cache())
     panel.sides["B"].techniques.value = "all twelve"

@@ -22,6 +22,8 @@ from lab_utils.widgets.tuner.presets import Presets
 from lab_utils.widgets.tuner.worker import Worker
 from lab_utils.workflows.study.choice import settings_of_row
 
+pytestmark = pytest.mark.slow
+
 GRID = {
     "vad": ["livekit"],
     "detector": ["vad", "v1-mini"],

@@ -31,6 +31,8 @@ from lab_utils.widgets.workbench.server import free_port
 from lab_utils.widgets.workbench.setup import Setup, hand_over
 from lab_utils.widgets.workbench.workbench import Workbench, open_workbench
 
+pytestmark = pytest.mark.slow
+
 # Tests in a shell's background would hand on that Ctrl-C is ignored.
 PROGRAM = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
@@ -216,7 +218,6 @@ def served(calls: Path, cache: Path, study: lab.Study, tmp_path: Path) -> Iterat
 
 
 @pytest.mark.browser
-@pytest.mark.slow
 @pytest.mark.skipif(shutil.which(CHROMIUM) is None, reason=f"no Chromium at {CHROMIUM}; install it")
 def test_from_recordings_to_a_failure_that_plays(served: tuple[str, Any], tmp_path: Path) -> None:
     from playwright.sync_api import sync_playwright
