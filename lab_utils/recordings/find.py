@@ -214,13 +214,17 @@ def _found(listing: Listing, options: FindOptions) -> Found:
         skipped += found.skipped
         claimed |= found.claimed
         rest = rest.without(found.claimed)
+    audio = left_over(rest)
+    told = {one.path for one in audio}
     for path in rest.json:
+        if path in told:
+            continue
         # A report cut off before the keys that identify its format would be skipped without a message.
         try:
             check_json(path)
         except BadRecording as error:
             skipped.append(Skipped(path, str(error)))
-    skipped += left_over(rest)
+    skipped += audio
     if options.swap:
         recordings = [
             replace(one, swapped=one.layout != "mono" and one.format in BY_CONVENTION) for one in recordings

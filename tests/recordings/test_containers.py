@@ -89,6 +89,13 @@ def test_audio_by_a_name_that_is_not_audios_is_told(tmp_path):
     assert "recording: holds WAV audio" in reasons[1]
 
 
+def test_audio_that_is_called_json_is_told_once(tmp_path):
+    write_wav(tmp_path / "a.wav", np.random.default_rng(0).normal(0, 3000, 16_000).astype(np.int16))
+    (tmp_path / "a.wav").rename(tmp_path / "EG_1.json")
+    (skipped,) = import_folder(tmp_path, quiet=True).skipped
+    assert "EG_1.json: holds WAV audio" in skipped.reason
+
+
 def test_an_empty_edit_and_priming_of_an_mp4_count(tmp_path):
     """An edit list that begins with 0.7 s of nothing, as of a track that joined late."""
     path = encoded(tmp_path / "a.m4a", "aac")
