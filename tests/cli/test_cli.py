@@ -18,6 +18,8 @@ from lab_utils.cli import app
 from lab_utils.core.knobs import KNOBS
 from lab_utils.turns.profile import load_profile
 
+pytestmark = pytest.mark.slow
+
 REAL_CALL = SAMPLES.parent.parent / "shared" / "recordings" / "auto-repairs-40"
 SMALL_GRID = {"min_silence_duration": [0.25, 0.55], "min_delay": [0.3, 0.8], "max_delay": [1.0, 2.5]}
 
@@ -63,7 +65,6 @@ def swept(calls: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return out, json.loads(result.stdout)
 
 
-@pytest.mark.slow
 def test_sweep_writes_what_it_promises_and_prints_one_json_object(swept) -> None:
     out, answer = swept
     names = {"summary.json", "sweep.parquet", "commits.parquet", "tradeoff.png", "profile.yaml"}
@@ -79,7 +80,6 @@ def test_sweep_writes_what_it_promises_and_prints_one_json_object(swept) -> None
     assert load_profile(out / "profile.yaml").settings.knobs() == summary["chosen"]["settings"]
 
 
-@pytest.mark.slow
 def test_the_commits_of_every_setting_of_a_small_grid_are_listed_and_add_up(swept) -> None:
     out, summary = swept
     table, commits = pd.read_parquet(out / "sweep.parquet"), pd.read_parquet(out / "commits.parquet")
@@ -92,7 +92,6 @@ def test_the_commits_of_every_setting_of_a_small_grid_are_listed_and_add_up(swep
         assert own["latency_s"].mean() == pytest.approx(setting["latency_mean"])
 
 
-@pytest.mark.slow
 def test_the_same_command_gives_the_same_bytes(swept, calls, cache, tmp_path) -> None:
     out, _ = swept
     again = tmp_path / out.name
@@ -116,7 +115,6 @@ def test_the_same_command_gives_the_same_bytes(swept, calls, cache, tmp_path) ->
             assert path.read_bytes() == (again / path.name).read_bytes(), path.name
 
 
-@pytest.mark.slow
 def test_a_guarantee_that_two_calls_cannot_give_is_refused_and_nothing_is_written(
     swept, cache, tmp_path
 ) -> None:
@@ -131,7 +129,6 @@ def test_a_guarantee_that_two_calls_cannot_give_is_refused_and_nothing_is_writte
     assert not path.exists()
 
 
-@pytest.mark.slow
 def test_export_under_either_budget_writes_a_profile_that_loads(swept, cache, tmp_path) -> None:
     out, _ = swept
     table = pd.read_parquet(out / "sweep.parquet")
@@ -164,7 +161,6 @@ def test_export_under_either_budget_writes_a_profile_that_loads(swept, cache, tm
         assert json.loads(result.stdout)["profile"] == str(path)
 
 
-@pytest.mark.slow
 def test_export_writes_a_worker_beside_the_profile_and_never_over_ones_work(swept, cache, tmp_path) -> None:
     out, _ = swept
     path, worker = tmp_path / "p" / "profile.yaml", tmp_path / "p" / "agent.py"
@@ -186,7 +182,6 @@ def test_export_writes_a_worker_beside_the_profile_and_never_over_ones_work(swep
     assert "unknown technique 'faster'" in result.stderr
 
 
-@pytest.mark.slow
 def test_results_of_0_1_0_are_exported_if_all_settings_had_one_transcription_delay(
     swept, cache, tmp_path
 ) -> None:
@@ -211,7 +206,6 @@ def test_results_of_0_1_0_are_exported_if_all_settings_had_one_transcription_del
     assert not path.exists()
 
 
-@pytest.mark.slow
 def test_a_budget_nobody_meets_is_an_error_that_says_how_close_one_comes(swept, cache, tmp_path) -> None:
     out, _ = swept
     path = tmp_path / "profile.yaml"
@@ -223,7 +217,6 @@ def test_a_budget_nobody_meets_is_an_error_that_says_how_close_one_comes(swept, 
     assert not path.exists()
 
 
-@pytest.mark.slow
 def test_changed_audio_is_noticed_on_export(calls, cache, tmp_path) -> None:
     folder = tmp_path / "calls"
     shutil.copytree(calls, folder)
@@ -243,7 +236,6 @@ def test_changed_audio_is_noticed_on_export(calls, cache, tmp_path) -> None:
     assert "changed since the sweep" in result.stderr
 
 
-@pytest.mark.slow
 def test_export_works_from_another_directory_and_with_other_channel_names(
     cache, tmp_path, monkeypatch
 ) -> None:
@@ -263,7 +255,6 @@ def test_export_works_from_another_directory_and_with_other_channel_names(
     assert exported.exit_code == 0, exported.stderr
 
 
-@pytest.mark.slow
 def test_a_sweep_of_a_manifest_is_exported_with_what_only_the_manifest_knows(cache, tmp_path) -> None:
     audio, rate = soundfile.read(next(SAMPLES.glob("01*.flac")), dtype="int16")
     folder = tmp_path / "in"
@@ -285,7 +276,6 @@ def test_a_sweep_of_a_manifest_is_exported_with_what_only_the_manifest_knows(cac
     assert [one.name for one in load_profile(tmp_path / "p.yaml").evidence.recordings] == ["turned"]
 
 
-@pytest.mark.slow
 def test_the_same_audio_twice_is_counted_once(calls, cache, tmp_path) -> None:
     folder = tmp_path / "calls"
     folder.mkdir()
@@ -300,7 +290,6 @@ def test_the_same_audio_twice_is_counted_once(calls, cache, tmp_path) -> None:
     assert "the same audio as" in summary["skipped"][0]["reason"]
 
 
-@pytest.mark.slow
 def test_without_an_end_of_turn_nothing_is_chosen(calls, cache, tmp_path) -> None:
     audio, rate = soundfile.read(next(calls.glob("01*.flac")), dtype="int16")
     soundfile.write(tmp_path / "mono.wav", np.stack((audio[:, 0], audio[:, 0]), axis=1), rate)
@@ -313,7 +302,6 @@ def test_without_an_end_of_turn_nothing_is_chosen(calls, cache, tmp_path) -> Non
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.slow
 def test_a_bad_recording_among_good_ones_is_skipped_and_reported(calls, cache, tmp_path) -> None:
     folder = tmp_path / "calls"
     shutil.copytree(calls, folder)
@@ -433,7 +421,6 @@ def test_export_needs_exactly_one_budget(tmp_path) -> None:
 
 
 @pytest.mark.skipif(not REAL_CALL.exists(), reason="the real call in ../shared/recordings is not here")
-@pytest.mark.slow
 def test_a_real_call_goes_the_whole_way(tmp_path, cache, calls) -> None:
     out = tmp_path / "out"
     grid = ["--grid", calls / "grid.yaml"]
@@ -448,7 +435,6 @@ def test_a_real_call_goes_the_whole_way(tmp_path, cache, calls) -> None:
     assert summary["held_out"] is None, "one recording has no held-out figures"
 
 
-@pytest.mark.slow
 def test_the_choice_is_judged_on_bad_lines(calls, cache, tmp_path) -> None:
     (tmp_path / "g.yaml").write_text("detector: [vad]\nmin_delay: [0.5, 0.9]\n")
     arguments = ("sweep", calls, "--grid", tmp_path / "g.yaml", "--phases", 1, "--cache", cache)

@@ -20,6 +20,8 @@ from lab_utils.latency.ablation.run import ablate
 from lab_utils.recordings.fetch import CORPORA
 from lab_utils.recordings.transcripts import DEFAULT_MODEL
 
+pytestmark = pytest.mark.slow
+
 GROUP: Any = typer.main.get_command(cli.app)
 COMMANDS = sorted(GROUP.commands)
 HEAVY = {"numpy", "pandas", "scipy", "matplotlib", "livekit", "onnxruntime", "pyarrow", "rich"}
@@ -37,7 +39,6 @@ def test_the_commands() -> None:
     assert sorted(files | {"forget"}) == COMMANDS  # cache.py has both that look after what is kept
 
 
-@pytest.mark.slow
 def test_help_loads_nothing_heavy() -> None:
     command = [sys.executable, "-c", SHOW_MODULES, *COMMANDS]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

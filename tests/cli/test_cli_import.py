@@ -18,6 +18,8 @@ from lab_utils.recordings.importing import import_folder
 from lab_utils.recordings.labels.file import BadLabels, read_labels
 from lab_utils.recordings.recording_files import FindOptions, options_of, parse_raw, plain_options
 
+pytestmark = pytest.mark.slow
+
 
 def lab(*arguments: object):
     return CliRunner().invoke(app, [str(one) for one in arguments])
@@ -96,7 +98,6 @@ def test_channels_that_look_exchanged_come_with_the_command_that_exchanges_them(
     )
 
 
-@pytest.mark.slow
 def test_sweep_takes_what_import_takes(tmp_path):
     recording = load_recording(find_recordings(SAMPLES)[0])
     assert recording.agent is not None

@@ -17,6 +17,8 @@ from lab_utils.cli import app
 from lab_utils.recordings.find import find_recordings, load_recording
 from lab_utils.recordings.labels.file import read_label_file, read_labels
 
+pytestmark = pytest.mark.slow
+
 ANN = ("--by", "Ann")
 
 
@@ -97,7 +99,6 @@ def test_undo_puts_back_what_was_there_and_says_so_in_the_history(labelled):
     assert "has no edit to undo" in result.stderr
 
 
-@pytest.mark.slow
 def test_a_label_is_added_and_moved(labelled):
     file = labelled.with_name("01_table_booking.labels.json")
     condition = read_label_file(file).condition

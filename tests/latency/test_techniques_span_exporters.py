@@ -24,6 +24,8 @@ from lab_utils.latency.extras.span_exporters import (
 )
 from lab_utils.recordings.formats import otlp
 
+pytestmark = pytest.mark.slow
+
 
 def spans(**attributes: Any) -> list[ReadableSpan]:
     """A turn with a call of the LLM inside, which is linked to it."""

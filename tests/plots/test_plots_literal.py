@@ -25,6 +25,8 @@ from lab_utils.session.providers.stages import Stage
 from lab_utils.turns.metrics import attribute, labelled_pauses
 from lab_utils.turns.replay import Block, replay
 
+pytestmark = pytest.mark.slow
+
 NASTY = "_$x_1$ <b>%s{a} ^2 \\alpha"
 LABELS = labels_of([Turn((1.0, 0.8), ((0.9, "hold"),), gap=0.6)])
 LOG = replace(

@@ -28,6 +28,8 @@ from lab_utils.session.metrics import (
     visible,
 )
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = [
     Exchange(0.5, 4.0, hold=(1.5, 2.5), hold_commit_s=2.1, interrupted=True),
     Exchange(
@@ -201,7 +203,6 @@ class TestSessionFigure:
         assert part.endswith("; whole call: 4 commits; 1 false boundary")
         assert lower.get_xlabel() == "time (s)"
 
-    @pytest.mark.slow
     def test_a_long_call_is_broken_into_rows_with_the_sessions_together(self):
         long = session_of(SCRIPT, 100.0)
         figure = plots.session_figure([long, long], names=["a", "b"])
@@ -218,7 +219,6 @@ class TestSessionFigure:
         assert ax._left_title.get_color() == style.VERMILLION
         assert "FAILED" in plots.latency_figure(failed).axes[0].get_title(loc="left")
 
-    @pytest.mark.slow
     def test_the_legend_names_what_occurs_and_nothing_else(self):
         shown = texts(plots.session_figure(LOG, labels=LABELS))
         assert {"hold", "false boundary", "commit: detector", "tool", "interrupted", "error or limit"} <= set(
@@ -227,7 +227,6 @@ class TestSessionFigure:
         assert "commit: STT" not in shown
         assert texts(plots.session_figure(session_of([], 5.0))) == []
 
-    @pytest.mark.slow
     def test_it_touches_no_backend(self):
         backend = matplotlib.rcParams._get_backend_or_none()
         assert plots.png(plots.session_figure(LOG))[:4] == b"\x89PNG"
@@ -319,7 +318,6 @@ class TestStageBars:
         assert artists.texts[0].get_text() == "1.30 (not reported: LLM)"
         assert artists.stages[VISIBLE.index("llm_node_ttft")] is None
 
-    @pytest.mark.slow
     def test_none_or_many_replies(self):
         ax, artists, _ = self.bars(session_of([], 5.0))
         assert artists.p50 is None
@@ -332,7 +330,6 @@ class TestStageBars:
 
 
 class TestLatencyFigure:
-    @pytest.mark.slow
     def test_sessions_side_by_side_share_their_scale(self):
         figure = plots.latency_figure([LOG, session_of(SCRIPT[:1])], ["before", "after"])
         left, right = figure.axes
@@ -342,7 +339,6 @@ class TestLatencyFigure:
         assert left.get_title(loc="left") == "before\ncall-03; open loop; virtual clock"
         assert {*STAGE_NAMES.values(), "total (e2e_latency)", "reply was interrupted"} <= set(texts(figure))
 
-    @pytest.mark.slow
     def test_the_legend_names_what_was_saved_only_if_something_was(self):
         saved = "saved: ran during the wait"
         assert saved in texts(plots.latency_figure(LOG))

@@ -22,6 +22,8 @@ from lab_utils.recordings.importing import import_folder, save_import
 from lab_utils.recordings.labels.file import write_labels
 from lab_utils.recordings.recording_files import FindOptions, parse_raw
 
+pytestmark = pytest.mark.slow
+
 SID = "00aa11bb22cc33dd"
 AUDIO = {
     "livekit_report": "livekit/call-17/audio.ogg",
@@ -373,7 +375,6 @@ print(most_mb() - before, len(imported.entries), *sorted(item.path.name for item
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="measures memory as Linux tells it")
 def test_files_of_2_gb_are_refused_within_little_memory(tmp_path):
     """Two of each kind: one of nothing, and one that begins or ends as it should."""

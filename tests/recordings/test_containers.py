@@ -17,6 +17,8 @@ from lab_utils.recordings.decoding.kinds import AUDIO_SUFFIXES, UNSUPPORTED, kin
 from lab_utils.recordings.find import find_recordings
 from lab_utils.recordings.importing import import_folder
 
+pytestmark = pytest.mark.slow
+
 SPANS = ((0.5, 1.5), (2.0, 2.4))
 CODECS = {
     "m4a": "aac", "mp4": "aac", "mov": "aac", "m4b": "aac", "3gp": "aac", "aac": "aac", "mka": "aac",

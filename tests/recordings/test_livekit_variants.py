@@ -20,6 +20,8 @@ from lab_utils.recordings.formats.livekit_node import options_in_seconds, snake_
 from lab_utils.recordings.formats.livekit_report import read_turns
 from lab_utils.recordings.importing import import_folder
 
+pytestmark = pytest.mark.slow
+
 CALL = RECORDINGS / "livekit" / "call-17"
 RATE_HZ = 16_000
 
@@ -80,7 +82,6 @@ def put(folder: Path, report: dict[str, Any]) -> Path:
     return call
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("make", [node_report, stringified_report])
 def test_a_node_report_tells_what_the_python_one_does(tmp_path, make):
     recording, python = load(put(tmp_path, make())), load(CALL)

@@ -24,6 +24,8 @@ from lab_utils.recordings.importing import import_folder, save_import
 from lab_utils.recordings.manifest import SCHEMA, Entry, is_manifest, read_manifest, write_manifest
 from lab_utils.recordings.recording_files import FindOptions, RecordingFiles
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -56,7 +58,6 @@ def test_an_import_tells_what_was_found_and_what_was_skipped(folder):
     assert imported.duration_s == pytest.approx(93.8, abs=0.1)
 
 
-@pytest.mark.slow
 def test_a_manifest_gives_the_same_recordings_again(folder):
     imported, path, _ = saved(folder)
     found = find_recordings(path)
@@ -93,7 +94,6 @@ def test_a_manifest_moves_with_its_folder(folder, tmp_path):
     assert load_recording(find_recordings(moved / path.name)[0]).duration_s == 8.0
 
 
-@pytest.mark.slow
 def test_a_manifest_elsewhere_needs_its_root_from_the_user(folder, tmp_path):
     _, path, root = saved(folder, tmp_path / "lists" / "m.parquet")
     assert root == folder
@@ -265,7 +265,6 @@ def test_a_thousand_recordings_are_listed_and_filtered_within_a_second(tmp_path)
     assert time.process_time() - started < 1.0
 
 
-@pytest.mark.slow
 def test_remote_folders_are_searched_loaded_and_listed(tmp_path):
     remote = UPath("memory://calls")
     for path in RECORDINGS.rglob("*.*"):

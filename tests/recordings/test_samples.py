@@ -10,6 +10,8 @@ import pytest
 import soundfile as sf
 from paths import SAMPLE_CALLS, SAMPLES
 
+pytestmark = pytest.mark.slow
+
 FIRST = sorted(SAMPLES.glob("*.flac"))
 FLACS = FIRST + sorted(SAMPLE_CALLS.glob("*/*.flac"))
 FRAME = 160  # samples: 10 ms at 16 kHz

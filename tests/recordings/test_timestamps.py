@@ -29,6 +29,8 @@ from lab_utils.recordings.decoding.placement import LONGEST_START_S, Blocks, Pla
 from lab_utils.recordings.decoding.source import NotDecodable
 from lab_utils.recordings.importing import import_folder
 
+pytestmark = pytest.mark.slow
+
 OTHER = ((2.0, 2.8),)
 
 

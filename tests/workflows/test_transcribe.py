@@ -25,6 +25,8 @@ from lab_utils.recordings.labels.file import read_label_file, read_labels, write
 from lab_utils.workflows import transcribe as transcribing
 from lab_utils.workflows.transcribe import Transcriber, transcribe_recordings, write_transcript
 
+pytestmark = pytest.mark.slow
+
 
 def fake(pcm, trace, speaker, model, **_) -> tuple[Word, ...]:
     return (Word(speaker, 1.0, 1.5, "Hello,"), Word(speaker, 1.5, 2.0, "naïve…"))
@@ -97,7 +99,6 @@ list(transcribing.transcribe_recordings(calls, cache=cache, jobs=1, quiet=True))
 """
 
 
-@pytest.mark.slow
 def test_after_a_kill_only_what_is_missing_is_done(calls, tmp_path, monkeypatch) -> None:
     cache = tmp_path / "cache"
     child = subprocess.Popen([sys.executable, "-c", CHILD, str(calls), str(cache)])
@@ -124,7 +125,6 @@ def test_after_a_kill_only_what_is_missing_is_done(calls, tmp_path, monkeypatch)
     assert "evening," in [word.text for word in results[0].words]
 
 
-@pytest.mark.slow
 def test_one_bad_file_does_not_stop_the_others_in_workers(calls, tmp_path) -> None:
     (calls / "call1.wav").write_bytes(b"RIFF")
     found = find_recordings(calls)
@@ -226,7 +226,6 @@ def lab(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["transcribe", *map(str, arguments), "--jobs", "1"])
 
 
-@pytest.mark.slow
 def test_the_command_writes_label_files_and_says_what_it_skipped(calls, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(transcribing, "transcribe_channel", fake)
     (calls / "call1.wav").write_bytes(b"RIFF")
