@@ -16,6 +16,8 @@ import pytest
 
 from lab_utils.core.batch import Done, Failed, RaisedInWorker, Skipped, WorkerDied, results, run_batch
 
+pytestmark = pytest.mark.slow
+
 WAYS = {"here": {"jobs": 1}, "in workers": {"jobs": 2}, "isolated": {"jobs": 1, "isolated": True}}
 
 
@@ -46,7 +48,6 @@ def brief(outcome: object) -> object:
     return outcome.value[0] if isinstance(outcome, Done) else type(outcome)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_outcomes_come_in_order_whatever_becomes_of_the_others(way: str) -> None:
     items = [1, "bad", 2, "wrong", "awkward", 3]
@@ -59,7 +60,6 @@ def test_outcomes_come_in_order_whatever_becomes_of_the_others(way: str) -> None
     assert (pids == {os.getpid()}) == (way == "here")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("item", ["interrupt", "exit"])
 def test_what_an_item_raises_in_a_worker_ends_nobody_else(item: str) -> None:
     found = list(run_batch(work, [1, item, 2], jobs=2))
@@ -69,7 +69,6 @@ def test_what_an_item_raises_in_a_worker_ends_nobody_else(item: str) -> None:
     assert found[1].reason == raised
 
 
-@pytest.mark.slow
 def test_an_item_that_takes_its_process_with_it_fails_alone() -> None:
     items = [*range(5), "kill", *range(5, 12)]
     found = list(run_batch(work, items, jobs=2))
@@ -138,7 +137,6 @@ def pid_of(_: int) -> int:
     return os.getpid()
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc"), reason="processes are looked up in /proc")
 @pytest.mark.parametrize("isolated", [True, False])
 def test_who_stops_early_stops_the_workers(isolated: bool) -> None:
@@ -158,7 +156,6 @@ ORPHANS = """
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc"), reason="processes are looked up in /proc")
 @pytest.mark.parametrize("isolated", [True, False])
 def test_workers_end_with_a_parent_that_is_killed(isolated: bool, tmp_path: Path) -> None:

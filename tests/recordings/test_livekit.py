@@ -19,6 +19,8 @@ from lab_utils.recordings.formats import Contents, livekit_egress, livekit_repor
 from lab_utils.recordings.importing import import_folder
 from lab_utils.recordings.recording_files import FindOptions, RecordingFiles
 
+pytestmark = pytest.mark.slow
+
 CALL = RECORDINGS / "livekit" / "call-17"
 SPANS = RECORDINGS / "otlp" / "call-17.otlp.json"
 RATE_HZ = 16_000

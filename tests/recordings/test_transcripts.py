@@ -33,6 +33,8 @@ from lab_utils.recordings.transcripts.spans import heard_words, speech_mask, spe
 from lab_utils.recordings.transcripts.word_times import given_room, in_order, tightened
 from lab_utils.turns.vad import speech_probabilities
 
+pytestmark = pytest.mark.slow
+
 EXCERPT_S = 24.0
 
 
@@ -238,7 +240,6 @@ def plain(text: str) -> str:
     return re.sub(r"[^a-z' ]", "", text.lower().replace("-", " "))
 
 
-@pytest.mark.slow
 def test_words_and_their_times_are_those_of_the_sample(excerpt, transcript) -> None:
     true = [w for w in excerpt[1].words if w.speaker == "user" and w.end_s < EXCERPT_S]
     told = jiwer.process_words(
@@ -256,7 +257,6 @@ def test_words_and_their_times_are_those_of_the_sample(excerpt, transcript) -> N
     assert np.median([abs(a.end_s - b.end_s) for a, b in pairs]) < 0.10  # 0.047 s
 
 
-@pytest.mark.slow
 def test_the_same_audio_gives_the_same_words_with_more_threads(excerpt, transcript) -> None:
     pcm, _ = excerpt
     assert transcript == transcribe_channel(pcm, traced(pcm), "user", find_model("tiny.en"), threads=2)
@@ -283,7 +283,6 @@ def test_silence_noise_and_tones_give_no_words_and_load_no_model(monkeypatch) ->
         assert transcribe_channel(pcm, traced(pcm), "user", find_model("tiny.en")) == (), name
 
 
-@pytest.mark.slow
 def test_what_whisper_makes_up_over_clicks_is_dropped_by_the_check() -> None:
     pcm = sounds_without_speech(30.0)["clicks"]
     whisper = models.load_model(find_model("tiny.en"), 1)
@@ -292,7 +291,6 @@ def test_what_whisper_makes_up_over_clicks_is_dropped_by_the_check() -> None:
     assert not list(heard_words(made_up, speech_mask(traced(pcm), len(pcm))))
 
 
-@pytest.mark.slow
 def test_what_cannot_be_transcribed_is_said(excerpt) -> None:
     pcm, _ = excerpt
     recording = load_recording(find_recordings(SAMPLES / "01_table_booking.flac")[0])

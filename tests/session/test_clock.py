@@ -15,6 +15,8 @@ from own_process import run_virtually
 from lab_utils.session import clock
 from lab_utils.session.clock import loop as clock_loop
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_hour_of_sleep_takes_no_time():
     async def main():
@@ -236,7 +238,6 @@ def test_the_time_module_follows_the_loop_in_its_thread_only():
     assert took < 30
 
 
-@pytest.mark.slow
 def test_identifiers_are_drawn_from_the_seed():
     ids = """
         import uuid

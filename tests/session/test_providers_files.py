@@ -23,8 +23,9 @@ from lab_utils.session.providers.files import (
 )
 from lab_utils.session.providers.schema import Providers, Sourced
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(profile=profiles())
 def test_what_is_written_is_read_again(profile: Providers, tmp_path: Path) -> None:

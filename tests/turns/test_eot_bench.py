@@ -34,6 +34,8 @@ from lab_utils.turns.eot_bench import (
 from lab_utils.turns.metrics import pareto_frontier
 from lab_utils.turns.replay import find_pauses
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = ["recording", "duration_s", "is_hold", "score_point_s", "p"]
 COARSE = {"thresholds": (0.0, 0.3, 0.5, 1.0), "action_delays": (0.2, 0.5, 1.0), "timeouts": (0.4, 1.0, 2.5)}
 
@@ -126,7 +128,6 @@ def span_tables(draw: st.DrawFn) -> pd.DataFrame:
     return table(*((d, is_hold, times, ps) for d, is_hold, (times, ps) in rows))
 
 
-@pytest.mark.slow
 @given(span_tables())
 def test_the_grid_agrees_with_a_literal_loop(spans):
     frame = score_grid(spans, **COARSE)
@@ -150,7 +151,6 @@ def test_the_outcomes_of_one_policy_add_up_to_its_row(spans, threshold, action_d
     assert one["latency_s"][is_hold].isna().all()
 
 
-@pytest.mark.slow
 @given(span_tables(), st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.5, 1.0]), min_size=1, unique=True))
 def test_operating_points_come_before_every_other_row_within_the_budget(spans, budgets):
     frame = score_grid(spans, **COARSE)
@@ -236,7 +236,6 @@ def test_policies_worked_by_hand(policy, cut, latency_s, timed_out):
     assert row["timeout_rate"] == pytest.approx(timed_out, abs=1e-12)
 
 
-@pytest.mark.slow
 def test_operating_points_worked_by_hand():
     """No cutoff: a timeout above 2.2 s, and 0.1 must not fire. Below 0.2 all turns fire, but so does the hold
     of 0.8 s, so the delay must be as long: mean 0.8 s. Above, the third turn waits: (0.3 + 0.3 + 2.5) / 3.
@@ -285,7 +284,6 @@ def test_a_stream_fires_at_the_first_score_above_the_threshold_even_if_it_falls_
     assert outcomes(stream, 0.4, 0.5, 1.0)["latency_s"].tolist() == [0.5]
 
 
-@pytest.mark.slow
 def test_the_default_grid_is_eot_benchs():
     assert (len(THRESHOLDS), THRESHOLDS[0], THRESHOLDS[57], THRESHOLDS[-1]) == (101, 0.0, 0.57, 1.0)
     assert ACTION_DELAYS == (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -298,7 +296,6 @@ def test_a_timeout_below_the_action_delay_is_no_policy():
     assert frame["action_delay"].tolist() == [0.5, 1.0]
 
 
-@pytest.mark.slow
 def test_limits_of_holds_can_be_moved():
     assert score_grid(EXAMPLE, limits_s=(0.1, 6.0))["n_holds"].unique().tolist() == [6]
 
@@ -373,7 +370,6 @@ def test_spans_of_a_trace_agree_with_a_literal_search(labels, seed, phase, min_s
         np.testing.assert_array_equal(frame[name], [row[name] for row in expected], err_msg=name)
 
 
-@pytest.mark.slow
 def test_a_clear_call_is_scored_a_quarter_of_a_second_into_each_silence():
     """Speech decays for 60 ms; then come 0.2 s of counted silence and one window of 32 ms more."""
     recording = traced_of(labels_of([Turn((1.0, 1.0), ((0.8, "hold"),))]), noise=0.0)

@@ -25,6 +25,8 @@ from lab_utils.turns.takes import Take, takes_of
 from lab_utils.turns.tracing import TraceCache, Tracer, trace_recordings
 from lab_utils.turns.vad import speech_probabilities
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def excerpt() -> Recording:
@@ -50,7 +52,6 @@ def forbid_models(monkeypatch) -> None:
         monkeypatch.setattr(tracing, name, lambda model, streams, *_: forbid() if streams else [])
 
 
-@pytest.mark.slow
 def test_a_second_trace_comes_from_the_cache_and_is_equal(tracer, excerpt, monkeypatch) -> None:
     blocks = [Block.of(Settings())]
     first = tracer.complete(excerpt, tracer.trace(excerpt, phases=2), blocks)
@@ -85,7 +86,6 @@ def test_a_damaged_cache_entry_is_computed_again(tracer, excerpt, damage, caplog
     np.testing.assert_array_equal(whole.probabilities, mended.probabilities)
 
 
-@pytest.mark.slow
 def test_no_flipped_bit_in_a_cache_entry_stops_the_work(tracer, excerpt) -> None:
     (whole,) = tracer.vad(excerpt, "livekit", [0])
     (path,) = tracer.cache.folder.rglob("*.npz")
@@ -120,7 +120,6 @@ def test_a_phase_shifts_the_audio_within_a_window_and_nothing_else(excerpt) -> N
     np.testing.assert_array_equal(stream[128:-16_000], excerpt.user)
 
 
-@pytest.mark.slow
 def test_predictions_are_the_models_own_for_the_audio_in_the_buffer(tracer, excerpt) -> None:
     from livekit.local_inference import EOT
 
@@ -134,7 +133,6 @@ def test_predictions_are_the_models_own_for_the_audio_in_the_buffer(tracer, exce
             assert model.predict(np.ascontiguousarray(stream[start:end])) == pytest.approx(p, abs=1e-6)
 
 
-@pytest.mark.slow
 def test_a_completed_trace_serves_the_replay_and_a_bare_one_says_what_is_missing(tracer, excerpt) -> None:
     bare = tracer.trace(excerpt, phases=1)
     with pytest.raises(MissingPredictions):
@@ -146,7 +144,6 @@ STT = Settings().replace(detector="stt", min_silence_duration=1.0, min_delay=0.0
 """The VAD hears on when the speech-to-text says that the user has ended."""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("model", ["livekit", "silero"])
 def test_a_restart_is_what_the_model_says_from_there_on(tracer, excerpt, model, monkeypatch) -> None:
     settings = STT.replace(vad=model)
@@ -218,7 +215,6 @@ def test_one_bad_recording_does_not_stop_the_others(tmp_path, excerpt) -> None:
     assert good.name == "good"
 
 
-@pytest.mark.slow
 def test_known_words_tell_a_short_turn_from_a_backchannel(tmp_path: Path) -> None:
     recording = load_recording(find_recordings(SAMPLES)[0])
     truth = recording.labels
@@ -249,7 +245,6 @@ def labelled() -> Recording:
     return replace(recording, user=recording.user[:n], agent=recording.agent[:n], labels=labels)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("model", ["livekit", "silero"])
 def test_a_branch_is_traced_from_the_state_that_the_tape_has_led_to(tracer, labelled, model) -> None:
     """The detector of a session on tape-and-silence says the same, window by window."""
@@ -263,7 +258,6 @@ def test_a_branch_is_traced_from_the_state_that_the_tape_has_led_to(tracer, labe
         np.testing.assert_allclose(whole.probabilities[fork : fork + len(own)], own, atol=1e-6)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("detector", ["v1-mini", "vad", "stt"])
 def test_commits_on_a_branch_are_those_of_a_whole_recording_of_tape_and_silence(
     tracer, labelled, detector
@@ -295,7 +289,6 @@ def test_branches_come_from_the_cache_and_are_equal(tracer, labelled, monkeypatc
     np.testing.assert_array_equal(first.eot[0].keys, second.eot[0].keys)
 
 
-@pytest.mark.slow
 def test_a_long_max_delay_makes_the_caller_wait_for_longer(tmp_path) -> None:
     blocks = [Block.of(Settings().replace(detector="vad", max_delay=max_delay)) for max_delay in (2.5, 7.0)]
     (traced,) = trace_recordings(
@@ -314,7 +307,6 @@ def test_takes_are_phases_heard_over_several_paths_or_all_over_one() -> None:
     assert takes_of(2, "opus") == [Take(0, "opus"), Take(256, "opus")]
 
 
-@pytest.mark.slow
 def test_each_take_is_traced_as_it_is_heard_at_its_phase(tracer, labelled) -> None:
     traced = tracer.complete(labelled, tracer.trace(labelled, 4, ["livekit"]), [Block.of(Settings())])
     assert [(one.phase_samples, one.path) for one in traced.vad["livekit"]] == takes_of(4)
