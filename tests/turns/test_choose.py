@@ -144,3 +144,14 @@ def test_choices_are_those_of_the_double_loop(rows, names, most):
             choose(table, Budget(limit, most, least))
     else:
         assert choose(table, Budget(limit, most, least)) == expected
+
+
+def test_none_within_a_budget_says_how_many_reach_it_by_not_answering():
+    reached_exactly = scored((0.30, 0.5, 0.9, 0.0), (0.05, 0.2, 0.3, 0.9), (0.01, 0.2, 0.3, 0.5))
+    with pytest.raises(
+        NoneWithinBudget, match=r"the least in this grid is 0\.300.*\(2 settings reach it but"
+    ):
+        choose(reached_exactly, Budget.false_boundary_rate(0.05))
+    with pytest.raises(NoneWithinBudget) as none:
+        choose(reached_exactly.iloc[:1], Budget.false_boundary_rate(0.05))
+    assert "reach it" not in str(none.value)
