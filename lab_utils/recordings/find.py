@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
+from ..core.batch import Done, Outcome
+from ..core.batch import Skipped as Unusable
+from ..core.errors import machine_error_text
 from ..core.labels import Labels
 from ..core.recording import Pcm, Recording
 from ..core.samples.kept import blocks_of
@@ -37,8 +41,11 @@ __all__ = [
     "find_in",
     "find_recordings",
     "load_recording",
+    "results_of",
     "with_distinct_names",
 ]
+
+T = TypeVar("T")
 
 SILENCE_PEAK = 3
 """Audio whose int16 samples never exceed this (about -80 dBFS) is silent."""
@@ -186,6 +193,26 @@ def load_recording(files: RecordingFiles) -> Recording:
     return Recording(
         files.name, str(files.user), user, agent, sha256, labels, tuple(notes), contents.provenance
     )
+
+
+def results_of(
+    files: Sequence[RecordingFiles], outcomes: Iterable[Outcome[T]], done: str
+) -> Iterator[T | ValueError]:
+    """What a batch made of each recording, in order; in the place of one that failed is an error naming it.
+
+    `done`: what was to be done with it, such as "traced".
+    """
+    for one, outcome in zip(files, outcomes, strict=True):
+        if isinstance(outcome, Done):
+            yield outcome.value
+        elif isinstance(outcome, Unusable):
+            assert isinstance(outcome.error, ValueError)
+            yield outcome.error
+        elif isinstance(outcome.error, OSError):
+            yield BadRecording(f"{one.user}: {machine_error_text(outcome.error)}")
+        else:
+            remedy = "try it alone, with --jobs 1; if it stays so, please report it"
+            yield BadRecording.of(one.user, f"can't be {done} ({outcome.reason})", remedy)
 
 
 def audio_sha256(user: Pcm, agent: Pcm | None) -> str:

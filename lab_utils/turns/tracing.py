@@ -15,8 +15,7 @@ from shlex import quote
 
 import numpy as np
 
-from ..core.batch import Done, Skipped, run_batch
-from ..core.errors import machine_error_text
+from ..core.batch import run_batch
 from ..core.labels import Ipu, Labels, Word, agent_turns
 from ..core.recording import Recording
 from ..core.samples.stream import Stream, heard_stream
@@ -41,7 +40,7 @@ from ..core.traces import (
 from ..recordings.audio import BadRecording
 from ..recordings.band import band_of
 from ..recordings.conditions import CLEAN, ChannelCondition, degrade
-from ..recordings.find import RecordingFiles, load_recording
+from ..recordings.find import RecordingFiles, load_recording, results_of
 from ..recordings.heard_paths import HeardPath
 from ..recordings.labels.estimate import estimate_labels, estimate_speech
 from .branches import (
@@ -389,19 +388,8 @@ def trace_recordings(
     tracer = Tracer(kept)
     work = partial(_trace_one, tracer, blocks, phases, channel_condition, seed, path, own)
     jobs = min(jobs, max(1, len(files)))
-    for one, outcome in zip(
-        files, run_batch(work, files, jobs=jobs, task="tracing", quiet=quiet), strict=True
-    ):
-        if isinstance(outcome, Done):
-            yield outcome.value
-        elif isinstance(outcome, Skipped):
-            assert isinstance(outcome.error, ValueError)
-            yield outcome.error
-        elif isinstance(outcome.error, OSError):
-            yield BadRecording(f"{one.user}: {machine_error_text(outcome.error)}")
-        else:
-            remedy = "try it alone, with --jobs 1; if it stays so, please report it"
-            yield BadRecording.of(one.user, f"can't be traced ({outcome.reason})", remedy)
+    outcomes = run_batch(work, files, jobs=jobs, task="tracing", quiet=quiet)
+    yield from results_of(files, outcomes, "traced")
 
 
 def _trace_one(

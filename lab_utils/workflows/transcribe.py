@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core.batch import Done, Skipped, run_batch
+from ..core.batch import run_batch
 from ..core.labels import Labels, Speaker, Word
 from ..core.recording import Pcm, Recording
 from ..recordings.audio import BadRecording
-from ..recordings.find import RecordingFiles, find_in, load_recording
+from ..recordings.find import RecordingFiles, find_in, load_recording, results_of
 from ..recordings.labels.file import SUFFIX, LabelFile, read_label_file
 from ..recordings.labels.update import update_label_file
 from ..recordings.transcripts import (
@@ -143,15 +143,7 @@ def transcribe_recordings(
     transcriber = Transcriber.of(model, cache, language, threads)
     work = partial(_transcribe_one, transcriber)
     outcomes = run_batch(work, files, jobs=workers, task="transcribing", quiet=quiet)
-    for one, outcome in zip(files, outcomes, strict=True):
-        if isinstance(outcome, Done):
-            yield outcome.value
-        elif isinstance(outcome, Skipped):
-            assert isinstance(outcome.error, ValueError)
-            yield outcome.error
-        else:
-            remedy = "try it alone, with --jobs 1; if it stays so, please report it"
-            yield BadRecording.of(one.user, f"can't be transcribed ({outcome.reason})", remedy)
+    yield from results_of(files, outcomes, "transcribed")
 
 
 def transcribe_folders(

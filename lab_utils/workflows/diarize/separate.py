@@ -15,14 +15,14 @@ from typing import Literal
 
 import numpy as np
 
-from ...core.batch import Done, Skipped, run_batch
+from ...core.batch import run_batch
 from ...core.labels import LabelKind
 from ...core.recording import Pcm, Recording
 from ...core.samples.kept import blocks_of, kept
 from ...core.samples.stream import Audio, Columns, Stream
 from ...core.timeline import Floats, to_samples
 from ...recordings.audio import BadRecording, write_flac
-from ...recordings.find import RecordingFiles, find_in, load_recording
+from ...recordings.find import RecordingFiles, find_in, load_recording, results_of
 from ...recordings.labels.estimate import ESTIMATE_LIMITS
 from ...recordings.labels.file import SUFFIX, write_labels
 from ...recordings.labels.two_channel import label_two_channels
@@ -34,8 +34,7 @@ from ...turns.tracing import TraceCache, Tracer, default_cache
 First = Literal["agent", "user"]
 SURE: dict[LabelKind, float] = {"hold": 0.66, "shift": 0.93, "cut_off": 0.5, "backchannel": 0.5}
 """Share of labels that were right on the demo's twelve calls, mixed to one channel: 64 of 97 holds, 105 of
-113
-ends of turn. None of the other kinds was found there; theirs is a guess."""
+113 ends of turn. None of the other kinds was found there; theirs is a guess."""
 MARGIN_S = 0.1
 """So much before and after what the agent says goes along with it, where nobody else speaks."""
 
@@ -77,14 +76,7 @@ def diarize_folders(
     out.mkdir(parents=True, exist_ok=True)
     work = partial(_separate, Tracer(TraceCache(cache or default_cache())), out, first)
     outcomes = run_batch(work, found, jobs=min(jobs, max(1, len(found))), task="diarizing", quiet=quiet)
-    for files, outcome in zip(found, outcomes, strict=True):
-        if isinstance(outcome, Done):
-            yield outcome.value
-        elif isinstance(outcome, Skipped) and isinstance(outcome.error, ValueError):
-            yield outcome.error
-        else:
-            remedy = "try it alone, with --jobs 1; if it stays so, please report it"
-            yield BadRecording.of(files.user, f"can't be taken apart ({outcome.reason})", remedy)
+    yield from results_of(found, outcomes, "taken apart")
 
 
 def diarize(recording: Recording, tracer: Tracer, first: First = "agent") -> tuple[Recording, float]:
