@@ -31,7 +31,7 @@ from lab_utils.session.job import SessionJob
 from lab_utils.session.prepare import traced_job
 from lab_utils.session.providers.files import load_providers
 from lab_utils.session.workers import in_workers
-from lab_utils.turns import grid, sweep
+from lab_utils.turns import grid, one_setting, sweep
 from lab_utils.turns.detectors import v1_mini
 from lab_utils.turns.replay import Block, MissingPredictions, Rows, blocks_of, decide, find_pauses
 from lab_utils.turns.tracing import TraceCache, Tracer
@@ -191,13 +191,29 @@ def bench_branches() -> dict[str, float]:
 
 
 def bench_slider(corpus: sweep.Corpus) -> dict[str, float]:
-    """What one slider move computes: one setting, segmented and scored anew."""
-    block = Block.of(Settings())
+    """What a move in the tuner computes, of a delay or of the VAD's silence; and a setting a sweep's way."""
+    settings, conditions = Settings(), Conditions()
+    block = Block.of(settings, conditions)
+
+    def pauses() -> one_setting.CorpusPauses:
+        return one_setting.CorpusPauses.of(corpus, settings.vad, conditions.frame_duration)
+
+    found = pauses()
+    predicted = one_setting.CorpusPredictions.of(corpus, found)
 
     def move() -> None:
-        corpus.summary(corpus.score(block, corpus.pauses(block.vad, block.conditions.frame_duration)))
+        one_setting.score(corpus, found, predicted, settings, conditions)
 
-    return {"ms_per_move": round(1000 * seconds(move, repeats=10), 2)}
+    def as_a_sweep() -> None:
+        corpus.summary(corpus.score(block, corpus.pauses(block.vad, conditions.frame_duration)))
+
+    assert one_setting.can_score(found, settings, conditions)
+    move_s, pauses_s, sweep_s = (seconds(work, repeats=10) for work in (move, pauses, as_a_sweep))
+    return {
+        "ms_per_move, delay or threshold": round(1000 * move_s, 2),
+        "ms_per_move, silence": round(1000 * (pauses_s + move_s), 2),
+        "times_faster_than_a_sweeps_way, delay or threshold": round(sweep_s / move_s, 1),
+    }
 
 
 def bench_sessions(recordings: list[Recording]) -> dict[str, float]:
