@@ -15,7 +15,8 @@ from ...turns import grid as grids
 from ...turns.metrics.changes import Change, Difference, change
 from ...turns.pins import SAME_S, Pin, PinnedCalls
 from ...turns.sweep import Corpus, commits_table, score_rows
-from ..study.measured import Measured, Skipped, measure_table
+from ..study.choice import settings_of_row
+from ..study.measured import Skipped, trace_table
 
 Judgement = Literal["no worse", "worse", "can't be told"]
 Figure = Literal["false_boundary_rate", "latency_mean", "latency_p95", "missed_rate"]
@@ -119,7 +120,7 @@ def check(
     Raises BadRecording if none can be used. A recording that can't is listed in `skipped`.
     """
     table = pd.concat([grids.row_of(baseline), grids.row_of(profile)], ignore_index=True)
-    measured = measure_table(
+    traced = trace_table(
         paths,
         table,
         conditions=conditions,
@@ -129,7 +130,16 @@ def check(
         channels=channels,
         quiet=quiet,
     )
-    return judge(measured, allowed or Allowances(), budgets or Budgets(), pins)
+    corpus, rows = traced.corpus, (settings_of_row(table, 0), settings_of_row(table, 1))
+    changed = change(*score_rows(corpus, table, conditions))
+    commits = commits_table(corpus, dict(enumerate(rows)), conditions)
+    return Check(
+        findings_of(changed, allowed or Allowances(), budgets or Budgets(), same=rows[0] == rows[1]),
+        tuple(_pinned(one, corpus, commits) for one in pins),
+        changed,
+        _where_worse(commits[commits["phase"] == 0]),
+        traced.skipped,
+    )
 
 
 def check_pinned(pinned: PinnedCalls, profile: Settings) -> Check:
@@ -141,21 +151,6 @@ def check_pinned(pinned: PinnedCalls, profile: Settings) -> Check:
     commits = commits_table(corpus, {1: profile}, pinned.conditions)
     found = tuple(_pinned(one, corpus, commits) for one in pinned.pins)
     return Check((), found, None, pd.DataFrame(columns=CALLS_AS_COLUMNS))
-
-
-def judge(measured: Measured, allowed: Allowances, budgets: Budgets, pins: Sequence[Pin] = ()) -> Check:
-    """The judgement of the second row of a measured table against the first."""
-    before, after = score_rows(measured.corpus, measured.table, measured.conditions)
-    changed = change(before, after)
-    baseline, profile = measured.settings(0), measured.settings(1)
-    commits = commits_table(measured.corpus, {0: baseline, 1: profile}, measured.conditions)
-    return Check(
-        findings_of(changed, allowed, budgets, same=baseline == profile),
-        tuple(_pinned(one, measured.corpus, commits) for one in pins),
-        changed,
-        _where_worse(commits[commits["phase"] == 0]),
-        measured.skipped,
-    )
 
 
 def findings_of(

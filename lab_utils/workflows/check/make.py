@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ...core.errors import InputError
 from ...core.settings import USUAL_CONDITIONS, Conditions
+from ...turns.grid import DEFAULT_GRID, expand
 from ...turns.pins import PinnedCalls, read_pins, without_sound, write_calls
-from ..study import measure
+from ..study.measured import trace_table
 
 
 def pin_calls(
@@ -29,7 +30,10 @@ def pin_calls(
     known = read_pins(pins)
     if not known:
         raise InputError(f"{pins}: no pinned failures; pin one in the workbench first")
-    study = measure(list(paths), conditions=conditions, phases=phases, jobs=jobs, cache=cache, quiet=quiet)
-    made = without_sound(study.corpus.recordings, known, study.conditions)
+    table, _ = expand(DEFAULT_GRID)
+    traced = trace_table(
+        paths, table, conditions=conditions, phases=phases, jobs=jobs, cache=cache, quiet=quiet
+    )
+    made = without_sound(traced.corpus.recordings, known, conditions)
     write_calls(made, out)
     return made

@@ -99,6 +99,57 @@ class Measured:
         return degrade(replace(loaded, labels=labels), self.channel_condition, self.seed)
 
 
+@dataclass(frozen=True)
+class TracedRecordings:
+    """The usable recordings of some files and folders, traced for every setting of a table."""
+
+    files: tuple[RecordingFiles, ...]
+    corpus: Corpus
+    skipped: tuple[Skipped, ...]
+
+
+def trace_table(
+    paths: Sequence[str | Path],
+    table: pd.DataFrame,
+    *,
+    conditions: Conditions = USUAL_CONDITIONS,
+    phases: int = 4,
+    jobs: int = 2,
+    cache: Path | None = None,
+    quiet: bool = False,
+    channels: tuple[str, str] = ("caller", "agent"),
+    channel_condition: ChannelCondition = CLEAN,
+    seed: int = 0,
+    only: frozenset[str] = frozenset(),
+    options: FindOptions | None = None,
+    path: HeardPath | None = None,
+) -> TracedRecordings:
+    """Find, load and trace recordings for the settings of a table, LiveKit's defaults and their own.
+
+    Arguments as of `measure_table`. Raises BadRecording if none can be used.
+    """
+    found, failed = find_in(paths, channels, options)
+    skipped = [Skipped(str(path), str(error)) for path, error in failed]
+    found = [files for files in found if not only or absolute(files.user) in only]
+    every = pd.concat([table, grids.row_of(Settings())])
+    blocks = [block for _, block in blocks_of(every, conditions, TRACED_AT_ONCE)]
+    traces = trace_recordings(
+        found,
+        blocks,
+        phases=phases,
+        cache=cache,
+        jobs=jobs,
+        quiet=quiet,
+        channel_condition=channel_condition,
+        seed=seed,
+        path=path,
+        own=partial(_own_blocks, conditions),
+    )
+    usable = _usable(zip(found, traces, strict=True), skipped)
+    corpus = Corpus.of([traced for _, traced in usable])
+    return TracedRecordings(tuple(one for one, _ in usable), corpus, tuple(skipped))
+
+
 def measure_table(
     paths: Sequence[str | Path],
     table: pd.DataFrame,
@@ -121,32 +172,27 @@ def measure_table(
     Recordings with other paths than `only` are left out, if any are given. `options` in place of `channels`
     say more about how recordings are found.
     """
-    found, failed = find_in(paths, channels, options)
-    skipped = [Skipped(str(path), str(error)) for path, error in failed]
-    found = [files for files in found if not only or absolute(files.user) in only]
-    every = pd.concat([table, grids.row_of(Settings())])
-    blocks = [block for _, block in blocks_of(every, conditions, TRACED_AT_ONCE)]
-    traces = trace_recordings(
-        found,
-        blocks,
+    traced = trace_table(
+        paths,
+        table,
+        conditions=conditions,
         phases=phases,
-        cache=cache,
         jobs=jobs,
+        cache=cache,
         quiet=quiet,
+        channels=channels,
         channel_condition=channel_condition,
         seed=seed,
+        only=only,
+        options=options,
         path=path,
-        own=partial(_own_blocks, conditions),
     )
-    usable = _usable(zip(found, traces, strict=True), skipped)
-    corpus = Corpus.of([traced for _, traced in usable])
-    result = sweep(corpus, table, conditions, quiet=quiet)
-    used = tuple(one for one, _ in usable)
+    result = sweep(traced.corpus, table, conditions, quiet=quiet)
     sources = tuple(absolute(path) for path in paths)
     return Measured(
-        used,
-        corpus,
-        tuple(skipped),
+        traced.files,
+        traced.corpus,
+        traced.skipped,
         conditions,
         phases,
         result,
