@@ -28,7 +28,7 @@ from .json_files import check_json
 from .labels.file import SUFFIX as LABEL_SUFFIX
 from .labels.file import check_duration, read_labels
 from .labels.swapped import suspect_swap
-from .left_over import left_over
+from .left_over import annotations_alone, left_over
 from .listing import Listing, existing_labels
 from .manifest import is_manifest, read_manifest
 from .recording_files import FindOptions, Found, Layout, RecordingFiles, Skipped, bad_name
@@ -252,6 +252,8 @@ def _found(listing: Listing, options: FindOptions) -> Found:
         except BadRecording as error:
             skipped.append(Skipped(path, str(error)))
     skipped += audio
+    if not recordings:
+        skipped += annotations_alone(rest)
     if options.swap:
         recordings = [
             replace(one, swapped=one.layout != "mono" and one.format in BY_CONVENTION) for one in recordings

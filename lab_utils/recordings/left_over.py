@@ -1,15 +1,19 @@
-"""Audio files that no format claimed: each is listed with what can be done about it."""
+"""Files that no format claimed, audio or what speaks of it: each is listed with what can be done about it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from .annotations import FORMATS, BadAnnotation
+from .annotations.source import read_data
 from .audio import BadRecording, convert_command, is_local
 from .decoding.kinds import AUDIO_SUFFIXES, UNSUPPORTED, kind_of
 from .listing import Listing
 from .recording_files import Skipped
 
 _HEAD_BYTES = 64
+_MOST_BYTES = 1 << 22
+"""Larger files aren't looked into for annotations."""
 _WEAK = ("MP3", "AAC")
 """Kinds whose beginning is two bytes that other files may have too."""
 _SUFFIXES = {
@@ -40,6 +44,30 @@ def left_over(listing: Listing) -> list[Skipped]:
             remedy = f"rename it, for example to {path.name}.{_SUFFIXES[kind]}"
             found.append(Skipped(path, str(BadRecording.of(path, finding, remedy))))
     return found
+
+
+def annotations_alone(listing: Listing) -> list[Skipped]:
+    """Transcripts and annotations in a folder that holds no recording, each with what it lacks."""
+    found = []
+    for path in listing.files:
+        if path.stat().st_size <= _MOST_BYTES and (name := _annotation(path)):
+            finding = f"is an annotation ({name}) without its audio"
+            remedy = f"put the call's recording beside it, for example as {path.stem}.wav"
+            found.append(Skipped(path, str(BadRecording.of(path, finding, remedy))))
+    return found
+
+
+def _annotation(path: Path) -> str | None:
+    """The annotation format whose suffix and marks a file has."""
+    suffix = path.suffix.lower()
+    candidates = [one for one in FORMATS.values() if suffix in one.suffixes]
+    if not candidates or not is_local(path):
+        return None
+    try:
+        head = read_data(path)
+    except BadAnnotation:
+        return None
+    return next((one.name for one in candidates if one.sniff(head)), None)
 
 
 def _kind(path: Path) -> str | None:

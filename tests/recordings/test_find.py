@@ -16,6 +16,7 @@ from lab_utils.recordings.audio import BadRecording, write_flac, write_wav
 from lab_utils.recordings.find import (
     RecordingFiles,
     audio_sha256,
+    find_all,
     find_recordings,
     load_recording,
     with_distinct_names,
@@ -150,6 +151,18 @@ def test_finding_nothing_says_what_was_looked_for(tmp_path):
         find_recordings(tmp_path)
     with pytest.raises(BadRecording, match="no such file or folder; check"):
         find_recordings(tmp_path / "missing")
+
+
+def test_a_folder_with_transcripts_alone_says_that_the_audio_is_missing(tmp_path):
+    shutil.copy(FIXTURE_FILES / "annotations" / "deepgram.json", tmp_path)
+    (tmp_path / "notes.txt").write_text("call them back on Monday\n")
+    with pytest.raises(
+        BadRecording, match=r"deepgram\.json: is an annotation \(deepgram\) without its audio; put the call's"
+    ):
+        find_recordings(tmp_path)
+    assert [one.path.name for one in find_all(tmp_path).skipped] == ["deepgram.json"]
+    add(tmp_path / "call.wav", noise())
+    assert not find_all(tmp_path).skipped
 
 
 def test_an_unreadable_file_is_listed_and_refused_when_loaded(tmp_path):
