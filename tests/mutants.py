@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import copy
 import json
 import os
 import random
@@ -27,6 +26,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -37,10 +37,17 @@ ROOT = Path(__file__).resolve().parents[1]
 EQUIVALENT = ROOT / "tests" / "mutants_equivalent.yaml"
 COPIED = ("lab_utils", "tests", "audio_samples", "profiles", "pyproject.toml")
 LEAST_KILLED = 0.95
+NO_TESTS = 5
+"""pytest's exit code when it has selected none."""
 
 CORE: dict[str, tuple[str, ...]] = {
     "lab_utils/turns/replay": ("tests/turns/test_replay*.py", "tests/turns/test_endpointing.py"),
-    "lab_utils/turns/metrics": ("tests/turns/test_metrics*.py", "tests/turns/test_uncertainty*.py"),
+    "lab_utils/turns/metrics/changes": ("tests/turns/test_changes.py",),
+    "lab_utils/turns/metrics": (
+        "tests/turns/test_metrics*.py",
+        "tests/turns/test_figures.py",
+        "tests/turns/test_uncertainty*.py",
+    ),
     "lab_utils/turns/choose": ("tests/turns/test_choose*.py", "tests/turns/test_sweep.py"),
     "lab_utils/turns/profile": ("tests/turns/test_profile*.py",),
     "lab_utils/recordings/labels/edits": ("tests/recordings/test_label_edits.py",),
@@ -90,8 +97,8 @@ def files_of(place: str) -> list[Path]:
     return sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
 
 
-def mutations(tree: ast.Module) -> Iterator[tuple[ast.AST, str, ast.Module]]:
-    """Each mutated tree, with the node that was changed and a word for how."""
+def mutations(tree: ast.Module) -> Iterator[tuple[int, ast.AST, str]]:
+    """Each node that can be changed: its place in `ast.walk`, itself, and a word for how."""
     proven_by_mypy = {
         id(inner)
         for node in ast.walk(tree)
@@ -110,9 +117,14 @@ def mutations(tree: ast.Module) -> Iterator[tuple[ast.AST, str, ast.Module]]:
         if id(node) in proven_by_mypy:
             continue
         for what in changes_of(node):
-            other = copy.deepcopy(tree)
-            change(list(ast.walk(other))[place])
-            yield node, what, ast.fix_missing_locations(other)
+            yield place, node, what
+
+
+def mutated(source: str, place: int) -> str:
+    """The source with the node at a place of `ast.walk` changed."""
+    tree = ast.parse(source)
+    change(list(ast.walk(tree))[place])
+    return ast.unparse(ast.fix_missing_locations(tree))
 
 
 def changes_of(node: ast.AST) -> list[str]:
@@ -158,7 +170,7 @@ def change(node: ast.AST) -> None:
 
 def sample(number: int, seed: int, only: str = "") -> list[tuple[Mutant, str]]:
     """Mutants drawn without replacement, each with the mutated source; the same seed draws the same."""
-    found: list[tuple[Mutant, str]] = []
+    found: list[tuple[Mutant, str, int]] = []
     for place in CORE:
         for path in files_of(place):
             name = str(path.relative_to(ROOT))
@@ -166,12 +178,12 @@ def sample(number: int, seed: int, only: str = "") -> list[tuple[Mutant, str]]:
                 continue
             source = path.read_text("utf-8")
             lines = source.split("\n")
-            for node, what, tree in mutations(ast.parse(source)):
+            for at, node, what in mutations(ast.parse(source)):
                 line = getattr(node, "lineno", 1)
                 where = Mutant(name, line, getattr(node, "col_offset", 0), what, lines[line - 1].strip())
-                found.append((where, ast.unparse(tree)))
+                found.append((where, source, at))
     random.Random(seed).shuffle(found)
-    return found[:number]
+    return [(where, mutated(source, at)) for where, source, at in found[:number]]
 
 
 def tests_of(file: str) -> list[str]:
@@ -187,17 +199,22 @@ def judge(mutant: Mutant, source: str, folder: Path, limit_s: float) -> Result:
     target.write_text(source, "utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests_of(mutant.file)]
     environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    run = partial(
+        subprocess.run, cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=limit_s
+    )
     try:
-        done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=limit_s, check=False
-        )
+        # Most die in the fast tests with few examples; only the others need the whole.
+        for marked, profile in (("not slow", "quick"), ("slow or not slow", "mutants")):
+            done = run([*command, "-m", marked], env=environment | {"HYPOTHESIS_PROFILE": profile})
+            if done.returncode not in (0, NO_TESTS):
+                failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+                how = failed[0].split(" - ")[0] if failed else f"exit {done.returncode}"
+                return Result(mutant, True, how)
     except subprocess.TimeoutExpired:
         return Result(mutant, True, "timeout")
     finally:
         target.write_text(original, "utf-8")
-    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    how = failed[0].split(" - ")[0] if failed else f"exit {done.returncode}"
-    return Result(mutant, done.returncode != 0, how if done.returncode else "survived")
+    return Result(mutant, False, "survived")
 
 
 def copy_project(folder: Path) -> Path:
