@@ -23,10 +23,10 @@ import pytest
     ],
 )
 def test_each_kind_of_place_is_changed_alone(source: str, mutated: set[str]) -> None:
-    assert {ast.unparse(tree) for _, _, tree in mutants.mutations(ast.parse(source))} == mutated
+    places = [place for place, _, _ in mutants.mutations(ast.parse(source))]
+    assert {mutants.mutated(source, place) for place in places} == mutated
 
 
-@pytest.mark.slow
 def test_the_same_seed_draws_the_same_mutants_and_every_one_differs_from_its_file() -> None:
     drawn = mutants.sample(20, seed=3, only="endpointing")
     assert drawn == mutants.sample(20, seed=3, only="endpointing")
