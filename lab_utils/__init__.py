@@ -25,7 +25,7 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 if "onnxruntime" in sys.modules:  # loaded before this package: then it listens only to a call
     sys.modules["onnxruntime"].disable_telemetry_events()
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from .core.labels import Labels as Labels

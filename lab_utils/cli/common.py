@@ -13,6 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from ..core.errors import machine_error_text
+from ..core.files.bundled import bundled
 from ..core.text import one_line, printable
 
 app = typer.Typer(
@@ -23,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich cuts long names of options off at 80 columns, and takes time to load
 )
 
-SAMPLES = Path(__file__).resolve().parent.parent.parent / "audio_samples" / "calls" / "demo"
+SAMPLES = bundled("audio_samples/calls/demo")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder that receives the results.")]

@@ -14,11 +14,11 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from ...core.files import OneLine, dumped, read_yaml, write_whole
+from ...core.files.bundled import bundled
 from ...core.models import Frozen, describe
 from .schema import Origin, Providers, Sourced
 
-BUILTIN_FOLDER: Final = Path(__file__).resolve().parents[3] / "profiles" / "providers"
-"""Exists in a clone of the repository only; an installed package has no built-in profiles."""
+BUILTIN_FOLDER: Final = bundled("profiles/providers")
 SUFFIX: Final = ".yaml"
 
 _HEADER = """\
