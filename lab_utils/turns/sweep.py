@@ -48,7 +48,7 @@ from .replay import (
     commits_of,
     counted_words,
     decide,
-    find_rows,
+    find_all_rows,
     stt_events_for,
     waits_of,
 )
@@ -86,7 +86,7 @@ class Corpus:
     def pauses(self, vad: VadSettings, frame_duration: float) -> list[list[Rows]]:
         """The VAD's pauses of each recording and phase, and of the branches there."""
         frame = frame_samples(frame_duration)
-        return [[find_rows(r, vad, phase, frame) for phase in range(r.phases)] for r in self.recordings]
+        return [find_all_rows(one, vad, frame) for one in self.recordings]
 
     def decisions(
         self, block: Block, pauses: Sequence[Sequence[Rows]]

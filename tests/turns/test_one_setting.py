@@ -24,7 +24,8 @@ from lab_utils.core.settings import Conditions, Settings
 from lab_utils.core.traces import EotTrace
 from lab_utils.turns.metrics import figures
 from lab_utils.turns.one_setting import CorpusPauses, CorpusPredictions, Outcome, can_score, score
-from lab_utils.turns.replay import Block, MissingTraces
+from lab_utils.turns.replay import Block, MissingTraces, find_all_rows, find_rows
+from lab_utils.turns.replay.state_machine import reached, run_length
 from lab_utils.turns.sweep import Corpus, score_one
 
 
@@ -50,6 +51,36 @@ def early(settings: Settings, conditions: Conditions) -> tuple[Settings, Conditi
         settings.replace(detector=detector, endpointing_mode="fixed"),
         conditions.replace(transcription_delay=min(conditions.transcription_delay, 0.9 * silence_s)),
     )
+
+
+@given(conversations(), settings_strategy())
+def test_takes_that_are_segmented_together_have_the_pauses_that_each_has_alone(
+    call: Labels, settings: Settings
+) -> None:
+    traced = traced_of(call, offsets=(0, 256, 300), tail_s=9.0, noise=0.04)
+    together = find_all_rows(traced, settings.vad, 800)
+    assert len(together) == traced.phases
+    for phase, rows in enumerate(together):
+        alone = find_rows(traced, settings.vad, phase, 800)
+        assert_same(rows.pauses, alone.pauses)
+        assert_same(rows.tape, alone.tape)
+        np.testing.assert_array_equal(rows.branch, alone.branch)
+        np.testing.assert_array_equal(rows.shift, alone.shift)
+        for one, other in zip(rows.branches, alone.branches, strict=True):
+            assert_same(one.own, other.own)
+            assert (one.shared, one.from_s) == (other.shared, other.from_s)
+
+
+def assert_same(one: object, other: object) -> None:
+    for name, value in vars(other).items():
+        np.testing.assert_array_equal(getattr(one, name), value, err_msg=name)
+
+
+@given(st.lists(st.lists(st.booleans(), max_size=12), max_size=4), st.integers(1, 5))
+def test_a_run_reaches_a_length_where_counting_says_so(streams: list[list[bool]], n: int) -> None:
+    mask = np.array([one for stream in streams for one in stream], dtype=np.bool_)
+    begins = np.cumsum([0, *map(len, streams)])[: len(streams)]
+    np.testing.assert_array_equal(reached(mask, begins, n), np.flatnonzero(run_length(mask, begins) == n))
 
 
 @given(st.lists(conversations(), min_size=1, max_size=3), settings_strategy(), conditions_strategy())

@@ -19,7 +19,7 @@ from ...core.traces import CAUSES, Cause, Commits, EotTrace, SttEvent, Traced, V
 from .block import Block, blocks_of, blocks_of_settings
 from .decisions import MissingPredictions, MissingTraces, early_decisions
 from .late import World, late_decisions
-from .pauses import find_pauses, find_rows
+from .pauses import find_all_rows, find_pauses, find_rows
 from .records import Decisions, PauseCommits, Pauses, Rows, TriggerCommits
 from .refusals import Refusals, word_count, word_times, words_by_pause
 from .stt_events import final_times, in_stream, stt_events, transcripts_of
@@ -38,6 +38,7 @@ __all__ = [
     "commits_of",
     "counted_words",
     "decide",
+    "find_all_rows",
     "find_pauses",
     "find_rows",
     "replay",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, islice, pairwise
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from ...core.timeline import (
 )
 from ...core.traces import Traced, VadTrace
 from .records import BranchPauses, Pauses, Rows
-from .state_machine import alternate, candidates, short_speech, turning_points, within
+from .state_machine import alternate, candidates, short_speech, within
 
 PREDICTION_SILENCE_S = 0.2
 """Silence that must have been counted before a prediction is requested (inference/eot/base.py)."""
@@ -61,24 +61,92 @@ def find_rows(traced: Traced, vad: VadSettings, phase: int, frame_samples: int) 
     >>> len(rows.tape), rows.branches[0].from_s, rows.branches[0].own.last_speaking_s.round(3).tolist()
     (2, 1.95, [1.294])
     """
-    trace = traced.vad[vad.model][phase]
-    offset_s = trace.phase_samples / SAMPLE_RATE_HZ
-    _, start_of, end_of = turning_points(trace.probabilities, vad)
-    streams = [_Stream(trace.probabilities, turns=(start_of, end_of))]
+    return _rows(traced, range(phase, phase + 1), vad, frame_samples)[0]
+
+
+def find_all_rows(traced: Traced, vad: VadSettings, frame_samples: int) -> list[Rows]:
+    """The same of each take, all computed at once.
+
+    >>> from lab_utils.core.labels import Labels
+    >>> from lab_utils.core.traces import EotTrace
+    >>> heard = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
+    >>> eot = (EotTrace(), EotTrace())
+    >>> vad = {"silero": (heard, heard)}
+    >>> traced = Traced("call", "call.wav", "", 4.48, Labels(4.48, (), ()), vad, eot, tail_s=0.0)
+    >>> [len(rows) for rows in find_all_rows(traced, VadSettings(model="silero"), 800)]
+    [1, 1]
+    """
+    return _rows(traced, range(traced.phases), vad, frame_samples)
+
+
+def _rows(traced: Traced, phases: range, vad: VadSettings, frame_samples: int) -> list[Rows]:
+    tapes = [traced.vad[vad.model][phase] for phase in phases]
+    streams: list[_Stream] = []
+    shared: list[list[int]] = []
+    for phase, tape, turns in zip(phases, tapes, _turning_points(tapes, vad), strict=True):
+        own, told = _streams(traced, phase, tape, turns, vad.model)
+        streams += own
+        shared.append(told)
+    pauses = iter(_pauses(streams, vad, frame_samples))
+    found = []
+    for phase, tape, told in zip(phases, tapes, shared, strict=True):
+        own_pauses, waiting = next(pauses), list(islice(pauses, len(told)))
+        heard = [branch.vad[vad.model][phase] for branch in traced.branches]
+        found.append(Rows.of(own_pauses, _branches(traced, tape, heard, waiting, told, frame_samples)))
+    return found
+
+
+Turns = tuple[list[int], list[int]]
+"""Windows of START_OF_SPEECH and END_OF_SPEECH."""
+
+
+def _turning_points(tapes: Sequence[VadTrace], vad: VadSettings) -> list[Turns]:
+    """Those of each tape, counted from its first window."""
+    bounds = np.cumsum([0, *(len(tape.probabilities) for tape in tapes)])
+    heard = np.concatenate([np.zeros(0), *(tape.probabilities for tape in tapes)])
+    _, starts, ends = candidates(heard, vad, bounds[:-1])
+    start_list, end_list = starts.tolist(), ends.tolist()
+    found = []
+    for at, stop in pairwise(bounds.tolist()):
+        start_of, end_of = alternate(within(start_list, at, stop), within(end_list, at, stop))
+        found.append(([window - at for window in start_of], [window - at for window in end_of]))
+    return found
+
+
+def _streams(
+    traced: Traced, phase: int, tape: VadTrace, turns: Turns, model: str
+) -> tuple[list[_Stream], list[int]]:
+    """A take's tape and its branches; and how many of the tape's pauses each branch shares."""
+    start_of, end_of = turns
+    streams = [_Stream(tape.probabilities, turns=turns)]
     shared: list[int] = []
     for branch in traced.branches:
-        fork = (branch.from_sample + trace.phase_samples) // WINDOW_SAMPLES  # it hears something else first
+        fork = (branch.from_sample + tape.phase_samples) // WINDOW_SAMPLES  # it hears something else first
         ended = bisect_left(end_of, fork)
         shared.append(max(0, ended - 1))
         before = slice(shared[-1], ended)  # the last END_OF_SPEECH, if any: the VAD is silent from there on
         first = end_of[ended - 1] + 1 if ended else 0
-        heard = np.concatenate((trace.probabilities[first:fork], branch.vad[vad.model][phase]))
+        heard = np.concatenate((tape.probabilities[first:fork], branch.vad[model][phase]))
         opening = start_of[0] if start_of and start_of[0] < fork else None
         streams.append(_Stream(heard, first, start_of[before], end_of[before], opening))
-    tape, *waiting = _pauses(streams, vad, frame_samples)
+    return streams, shared
+
+
+def _branches(
+    traced: Traced,
+    tape: VadTrace,
+    heard: Sequence[Floats],
+    waiting: Sequence[Pauses],
+    shared: Sequence[int],
+    frame_samples: int,
+) -> list[BranchPauses]:
+    """What is heard on each branch of a take; `heard`: its speech probabilities."""
+    offset_s = tape.phase_samples / SAMPLE_RATE_HZ
     found = []
-    for branch, own, k, (labels, agent) in zip(traced.branches, waiting, shared, traced.waiting, strict=True):
-        from_sample = branch.from_sample + trace.phase_samples
+    for branch, probabilities, own, k, (labels, agent) in zip(
+        traced.branches, heard, waiting, shared, traced.waiting, strict=True
+    ):
+        from_sample = branch.from_sample + tape.phase_samples
         found.append(
             BranchPauses(
                 turn=branch.turn,
@@ -88,10 +156,10 @@ def find_rows(traced: Traced, vad: VadSettings, phase: int, frame_samples: int) 
                 own=own,
                 agent=agent + offset_s,
                 labels=labels,
-                probabilities=branch.vad[vad.model][phase],
+                probabilities=probabilities,
             )
         )
-    return Rows.of(tape, found)
+    return found
 
 
 @dataclass(frozen=True)
@@ -107,7 +175,7 @@ class _Stream:
     """Windows of END_OF_SPEECH of these."""
     opening: int | None = None
     """Window of the very first START_OF_SPEECH, if that is not among those to be told of."""
-    turns: tuple[list[int], list[int]] | None = None
+    turns: Turns | None = None
     """Its windows of START_OF_SPEECH and END_OF_SPEECH, where they are known."""
 
 
@@ -126,7 +194,10 @@ def _pauses(streams: Sequence[_Stream], vad: VadSettings, frame_samples: int) ->
     start_of: list[int] = []
     end_of: list[int] = []
     for one, at, stop in zip(streams, bounds.tolist(), bounds[1:].tolist(), strict=False):
-        own_start, own_end = one.turns or alternate(within(start_list, at, stop), within(end_list, at, stop))
+        if one.turns is None:
+            own_start, own_end = alternate(within(start_list, at, stop), within(end_list, at, stop))
+        else:
+            own_start, own_end = ([window + at for window in windows] for windows in one.turns)
         to_window = one.first - at
         told_start = one.start + [window + to_window for window in own_start]
         told_end = one.end + [window + to_window for window in own_end]
@@ -164,9 +235,10 @@ def _timed(
     sums = accumulated_s(max(n_speech, n_silence))
     parts = [*columns, columns[1] - n_silence + n_predict, short]
     at = arrival_samples(np.concatenate(parts), frame_samples)
-    cuts = np.cumsum([len(part) for part in parts[:-1]])
-    start_s, end_s, resume_s, opening_s, last_s, _, short_s = np.split(at / SAMPLE_RATE_HZ, cuts)
-    predict = at[cuts[4] : cuts[5]]
+    cuts = [0, *accumulate(len(part) for part in parts)]
+    times_s = at / SAMPLE_RATE_HZ
+    start_s, end_s, resume_s, opening_s, last_s, _, short_s = (times_s[a:b] for a, b in pairwise(cuts))
+    predict = at[cuts[5] : cuts[6]]
     if n_silence < n_predict:
         predict = np.zeros_like(predict)
     speech_s, last_speaking_s = start_s - sums[n_speech], end_s - sums[n_silence]

@@ -41,9 +41,26 @@ def candidates(p: Floats, vad: VadSettings, begins: Ints) -> tuple[Bools, Ints, 
     n_speech = windows_to_reach(vad.min_speech_duration)
     n_silence = windows_to_reach(vad.min_silence_duration)
     active = p >= vad.activation_threshold
-    starts = np.flatnonzero(run_length(active, begins) == n_speech)
-    ends = np.flatnonzero(run_length(~(active | (p > vad.deactivation)), begins) == n_silence)
-    return active, starts, ends
+    silent = ~(active | (p > vad.deactivation))
+    return active, reached(active, begins, n_speech), reached(silent, begins, n_silence)
+
+
+def reached(mask: Bools, begins: Ints, n: int) -> Ints:
+    """Where runs of True get `n` long (`n` >= 1); a run begins no earlier than its stream.
+
+    Only where runs begin and end is looked at: far fewer places than `run_length` counts through.
+
+    >>> reached(np.array([True, True, False, True, True]), np.array([0, 4]), 2).tolist()
+    [1]
+    """
+    begun = begins[begins < len(mask)]
+    before, after = np.zeros((2, len(mask)), dtype=np.bool_)
+    before[1:] = mask[:-1]
+    before[begun] = False
+    after[:-1] = mask[1:]
+    after[begun[begun > 0] - 1] = False
+    first, last = np.flatnonzero(mask & ~before), np.flatnonzero(mask & ~after)
+    return np.asarray(first[last - first >= n - 1] + (n - 1), dtype=np.int64)
 
 
 def run_length(mask: Bools, begins: Ints) -> Ints:

@@ -17,7 +17,7 @@ from ...core.timeline import frame_samples
 from ...core.traces import Traced
 from ...turns.metrics import PerRecording, figures, per_recording
 from ...turns.one_setting import CorpusPauses, CorpusPredictions, can_score, score
-from ...turns.replay import Block, MissingTraces, Rows, check_traces, find_rows
+from ...turns.replay import Block, MissingTraces, Rows, check_traces, find_all_rows
 from ...turns.sweep import Corpus
 from ...workflows.study.figure_texts import plain_figures
 
@@ -134,7 +134,7 @@ class Scorer:
             step = Step("finding the pauses", number, len(corpus.recordings))
             tell(step)
             yield step
-            found.append([find_rows(one, vad, phase, frame) for phase in range(one.phases)])
+            found.append(find_all_rows(one, vad, frame))
         pauses = CorpusPauses.joined(corpus, found, vad.model)
         deliver(lambda: self.keep(vad, pauses))
         return pauses

@@ -36,6 +36,8 @@ NEAR = 6
 """The pauses of so many values of min_silence_duration on either side are found while all else rests."""
 RESTS, REST_S = 20, 0.05
 """That begins when the controls have rested for so many times so many seconds."""
+TOLD_EVERY_S = 0.1
+"""Progress is told no more often: each message costs what it takes to answer a move."""
 BUDGET = Budget.false_boundary_rate(0.10)
 
 
@@ -253,7 +255,7 @@ class TunerView(anywidget.AnyWidget):
     def _compute(self, settings: Settings, deliver: Deliver) -> Iterator[Step]:
         """The job for a setting that can't be answered at once."""
         try:
-            tell = partial(self._tell_later, settings, deliver)
+            tell = self._now_and_then(partial(self._tell_later, settings, deliver))
             done = yield from self.scorer.slowly(settings, deliver, tell)
             deliver(partial(self._done, settings, done))
         except (ValueError, OSError, MissingTraces) as error:
@@ -271,6 +273,17 @@ class TunerView(anywidget.AnyWidget):
             vad = settings.vad.model_copy(update={"min_silence_duration": silence_s})
             if low <= silence_s <= high:
                 yield from self.scorer.find_pauses(vad, deliver)
+
+    def _now_and_then(self, tell: Callable[[Step], None]) -> Callable[[Step], None]:
+        last_s = time.monotonic()
+
+        def seldom(step: Step) -> None:
+            nonlocal last_s
+            if time.monotonic() - last_s >= TOLD_EVERY_S:
+                last_s = time.monotonic()
+                tell(step)
+
+        return seldom
 
     def _tell_later(self, settings: Settings, deliver: Deliver, step: Step) -> None:
         deliver(partial(self._tell, settings, step))
