@@ -33,7 +33,7 @@ def final_of(traced: Traced, last_speaking_s: float, conditions: Conditions, off
 def threshold_of(settings: Settings, language: str) -> float:
     """What LiveKit's own look-up says."""
     chosen = settings.detector.unlikely_threshold
-    given = NOT_GIVEN if chosen == 0.36 else chosen
+    given = NOT_GIVEN if chosen == 0.36 and settings.detector.model == "v1-mini" else chosen
     options = ThresholdOptions("turn-detector-v1-mini", given)
     found = options.lookup(LanguageCode(language) if language else None)
     assert found is not None
@@ -52,13 +52,14 @@ def replay(
         return replay_stt(traced, settings, conditions, phase, stt)
     trace = traced.vad[settings.vad.model][phase]
     offset_s = trace.phase_samples / RATE
-    eot = traced.eot[phase]
+    eot = traced.predictions(settings.detector.model)[phase]
     heard = {
         (int(a), int(b)): float(p) for a, b, p in zip(eot.starts, eot.ends, eot.probabilities, strict=True)
     }
     frame = round(conditions.frame_duration * RATE)
     v, e, c = settings.vad, settings.endpointing, conditions
-    uses_detector = settings.detector.model == "v1-mini"
+    uses_detector = settings.detector.model in ("v1-mini", "own:mine")
+    own = settings.detector.model == "own:mine"
     if e.mode == "dynamic":
         endpointing = DynamicEndpointing(min_delay=e.min_delay, max_delay=e.max_delay, alpha=e.alpha)
     else:
@@ -161,7 +162,7 @@ def replay(
                 if state["speaking"]:
                     state["prediction"] = None
             if silence >= 0.2 and state["speaking"] and uses_detector and state["prediction"] is None:
-                start = max(state["flushed"], arrival - 19_200, 0)
+                start = max(arrival - 128_000, 0) if own else max(state["flushed"], arrival - 19_200, 0)
                 state["prediction"] = (t + c.prediction_delay, (start, arrival))
         elif kind == "start":
             endpointing.on_start_of_speech(t - payload, overlapping=agent_speaking)
@@ -353,7 +354,7 @@ def wait(
     trace = replace(
         tape, probabilities=np.concatenate((tape.probabilities[: leaves // 512], own)), restarts=restarts
     )
-    eot, starts, ends, p = traced.eot[phase], [], [], []
+    eot, starts, ends, p = traced.predictions(settings.detector.model)[phase], [], [], []
     for a, b, value in zip(eot.starts.tolist(), eot.ends.tolist(), eot.probabilities.tolist(), strict=True):
         of_branch = shift <= b < shift + BRANCH_SAMPLES
         if of_branch or b <= leaves:
@@ -366,12 +367,14 @@ def wait(
         (),
         tuple(word for word in traced.labels.words if word.middle_s < from_s),
     )
+    known = {phase: EotTrace(np.array(starts, int), np.array(ends, int), np.array(p, float))}
     world = replace(
         traced,
         labels=labels,
         branches=(),
         vad={settings.vad.model: {phase: trace}},
-        eot={phase: EotTrace(np.array(starts, int), np.array(ends, int), np.array(p, float))},
+        eot=known,
+        others={"own:mine": known},
     )
     frame = round(conditions.frame_duration * RATE)
     heard_s = (leaves // frame + 1) * frame / RATE - tape.phase_samples / RATE

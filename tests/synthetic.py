@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from hypothesis import strategies as st
 
+from lab_utils.core.detectors import traits_of
 from lab_utils.core.labels import Ipu, Label, Labels, agent_turns, labels_until
 from lab_utils.core.settings import USUAL_CONDITIONS, Conditions, Settings
 from lab_utils.core.timeline import SAMPLE_RATE_HZ, WINDOW_S, WINDOW_SAMPLES, frame_samples
@@ -178,12 +179,12 @@ def restarted(recording: Traced, trace: VadTrace, missing: MissingRestarts) -> V
     return replace(trace, restarts=restarts)
 
 
-def complete(recording: Traced, blocks: Iterable[Block], stt: Sequence[SttEvent] | None = None) -> Traced:
+def complete(recording: Traced, blocks: Sequence[Block], stt: Sequence[SttEvent] | None = None) -> Traced:
     """The recording with every prediction and restart that the blocks lead to, at every phase.
 
     With events of a speech-to-text, which know of no branches, on the tape only.
     """
-    eot = list(recording.eot)
+    eot = {block.detector: list(recording.predictions(block.detector)) for block in blocks}
     vad = {name: list(traces) for name, traces in recording.vad.items()}
     for block in blocks:
         frame = frame_samples(block.conditions.frame_duration)
@@ -198,13 +199,16 @@ def complete(recording: Traced, blocks: Iterable[Block], stt: Sequence[SttEvent]
             while True:
                 try:
                     words_s = counted_words(block, recording.labels, offset_s)
-                    decide(rows, eot[phase], agent, block, heard, traces[phase], words_s)
+                    decide(rows, eot[block.detector][phase], agent, block, heard, traces[phase], words_s)
                     break
                 except MissingPredictions as missing:
-                    eot[phase] = eot[phase].merged(predicted(missing))
+                    eot[block.detector][phase] = eot[block.detector][phase].merged(predicted(missing))
                 except MissingRestarts as missing:
                     traces[phase] = restarted(recording, traces[phase], missing)
-    return replace(recording, eot=tuple(eot), vad={name: tuple(traces) for name, traces in vad.items()})
+    for name, of_detector in eot.items():
+        if traits_of(name).needs == "predictions":
+            recording = recording.with_predictions(name, of_detector)
+    return replace(recording, vad={name: tuple(traces) for name, traces in vad.items()})
 
 
 def block_of(settings: Sequence[Settings], conditions: Conditions = USUAL_CONDITIONS) -> Block:
@@ -251,8 +255,8 @@ def conversations(draw: st.DrawFn, max_turns: int = 4) -> Labels:
 
 @st.composite
 def settings_strategy(draw: st.DrawFn) -> Settings:
-    detector = draw(st.sampled_from(["vad", "stt", "v1-mini"]))
-    silences = [0.25, 0.3, 0.55] if detector == "v1-mini" else [0.0, 0.1, 0.5]
+    detector = draw(st.sampled_from(["vad", "stt", "v1-mini", "own:mine"]))
+    silences = [0.25, 0.3, 0.55] if detector in ("v1-mini", "own:mine") else [0.0, 0.1, 0.5]
     min_delay = draw(st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.8]))
     return Settings().replace(
         detector=detector,

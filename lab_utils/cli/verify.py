@@ -24,6 +24,9 @@ def verify(
         bool, typer.Option("--recorded", help="Imported sessions against what they really did.")
     ] = False,
     profile: ProfileFile = None,
+    detector: Annotated[
+        str, typer.Option(help="A function of your own, as module:function, in place of v1-mini.")
+    ] = "",
     user: UserChannel = "caller",
     agent: AgentChannel = "agent",
     as_json: Json = False,
@@ -32,6 +35,7 @@ def verify(
     with ending_well():
         from ..core.files import write_whole
         from ..workflows import verify as workflow
+        from ..workflows.detectors.given import load_detector
         from .tables.verify import print_verification
 
         if out is not None and out.is_dir():
@@ -42,7 +46,14 @@ def verify(
         if profile is not None:
             raise typer.BadParameter("--profile goes with --recorded; drawn settings need none")
         proved = workflow.verify(
-            paths, settings, seed=seed, case=case, cache=cache, jobs=jobs, channels=(user, agent)
+            paths,
+            settings,
+            seed=seed,
+            case=case,
+            cache=cache,
+            jobs=jobs,
+            channels=(user, agent),
+            detector=load_detector(detector) if detector else None,
         )
         summary = workflow.summary_of(proved)
         if out is not None:

@@ -1,13 +1,17 @@
 """What is known about each end-of-turn detector before any is built: names, needs, LiveKit's rules for it.
 
 A new detector is one row here, and one file in `turns/detectors` that says how it predicts and how it is
-built for `AgentSession`.
+built for `AgentSession`. A user's own has a name of its own, "own:" and what they call it, and the row
+"own" stands for them all.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from .timeline import SAMPLE_RATE_HZ
 
 STREAMING_DETECTOR_MIN_SILENCE_S = 0.25
 """AgentSession refuses a VAD with less silence than this beside an audio turn detector."""
@@ -29,12 +33,26 @@ class DetectorTraits:
     """LiveKit counts it among streaming detectors: other default delays, and a least silence of the VAD."""
     has_threshold: bool = False
     """Whether an end of turn is unlikely if the detector's probability is below `unlikely_threshold`."""
+    hears_s: float = 1.2
+    """How much audio up to the request a detector hears at most."""
+    since_commit: bool = True
+    """Whether it hears nothing from before the last commit."""
+    default_threshold: float | None = None
+    """Its own `unlikely_threshold`; None: LiveKit's, which has one for each language."""
 
     @property
     def default_delays_s(self) -> tuple[float, float]:
         """LiveKit's min_delay and max_delay (livekit/agents/voice/turn.py)."""
         return (0.3, 2.5) if self.streams else (0.5, 3.0)
 
+    @property
+    def hears_samples(self) -> int:
+        """`hears_s` in samples."""
+        return round(self.hears_s * SAMPLE_RATE_HZ)
+
+
+OWN = "own"
+_OWN_NAME = re.compile(rf"{OWN}:[\w.-]{{1,60}}")
 
 DETECTORS: dict[str, DetectorTraits] = {
     traits.name: traits
@@ -50,6 +68,36 @@ DETECTORS: dict[str, DetectorTraits] = {
         ),
     )
 }
+
+OWN_TRAITS = DetectorTraits(
+    OWN,
+    "a function of your own, or a table of probabilities",
+    needs="predictions",
+    streams=True,
+    has_threshold=True,
+    hears_s=8.0,
+    since_commit=False,
+    default_threshold=0.5,
+)
+"""Of each detector whose name begins with "own:"."""
+
+
+def is_own(name: object) -> bool:
+    """Whether this names a detector that a user brings.
+
+    >>> is_own("own:late_night"), is_own("own:"), is_own("v1-mini")
+    (True, False, False)
+    """
+    return isinstance(name, str) and _OWN_NAME.fullmatch(name) is not None
+
+
+def traits_of(name: str) -> DetectorTraits:
+    """What is known about a detector, by its name in settings; KeyError for a name that is none.
+
+    >>> traits_of("own:late_night").hears_s, traits_of("vad").needs
+    (8.0, 'transcripts')
+    """
+    return replace(OWN_TRAITS, name=name) if is_own(name) else DETECTORS[name]
 
 
 def names_where(trait: Literal["streams", "has_threshold"]) -> tuple[str, ...]:

@@ -16,8 +16,11 @@ from typing import Any
 
 from .detectors import (
     DETECTORS,
+    OWN,
+    OWN_TRAITS,
     STREAMING_DETECTOR_MIN_SILENCE_S,
     among,
+    is_own,
     names_where,
     names_without,
 )
@@ -152,6 +155,7 @@ _ROWS = (
         "An end of turn with a probability below this is unlikely; 0.36 stands for LiveKit's own in each "
         "language, {de: 0.3} for another in German.",
         slider=(0.0, 1.0, 0.01),
+        default_with={OWN: OWN_TRAITS.default_threshold},
         idle=Idle(
             lambda v: among(v["detector"], _NO_THRESHOLD),
             f"only {' and '.join(_THRESHOLD)} gives a probability to compare with it",
@@ -182,7 +186,7 @@ RULES = (
     Rule(
         lambda v: (
             (v["min_silence_duration"] < STREAMING_DETECTOR_MIN_SILENCE_S)
-            & among(v["detector"], names_where("streams"))
+            & ~among(v["detector"], names_without("streams"))
         ),
         f"min_silence_duration below {STREAMING_DETECTOR_MIN_SILENCE_S} s with "
         f"{' or '.join(names_where('streams'))}",
@@ -221,7 +225,7 @@ def with_harmless_idle(values: Values) -> dict[str, Any]:
 
 def default_with(knob: Knob, vad: str, detector: str, otherwise: Any) -> Any:
     """LiveKit's default of a knob beside these parts; `otherwise` where it doesn't depend on them."""
-    for part in (detector, vad):
+    for part in (OWN if is_own(detector) else detector, vad):
         if part in knob.default_with:
             return knob.default_with[part]
     return otherwise

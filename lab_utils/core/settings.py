@@ -29,7 +29,8 @@ from .assumed import (
     TRANSCRIPTION_DELAY_S,
     TRANSCRIPTION_SOURCE,
 )
-from .detectors import DETECTORS, DetectorTraits
+from .detectors import DETECTORS, OWN, DetectorTraits, is_own, traits_of
+from .errors import InputError
 from .knobs import KNOBS, check_rules, default_with
 from .languages import ENGLISH_UNLIKELY_THRESHOLD, ByLanguage, base_language, by_language, threshold_in
 from .models import Frozen, describe
@@ -68,9 +69,12 @@ def default_deactivation(activation_threshold: float) -> float:
 
 
 def _detector(name: Any) -> Any:
-    if not isinstance(name, str) or name not in DETECTORS:
+    if not isinstance(name, str) or not (name in DETECTORS or is_own(name)):
         *most, last = map(repr, DETECTORS)
-        raise PydanticCustomError("unknown_detector", f"Input should be {', '.join(most)} or {last}")
+        known = f"{', '.join(most)} or {last}"
+        raise PydanticCustomError(
+            "unknown_detector", f"Input should be {known}, or '{OWN}:' and the name of one of your own"
+        )
     return name
 
 
@@ -104,7 +108,7 @@ class DetectorSettings(Frozen):
     @property
     def traits(self) -> DetectorTraits:
         """What is known about this detector."""
-        return DETECTORS[self.model]
+        return traits_of(self.model)
 
     @property
     def ends_by_stt(self) -> bool:
@@ -118,8 +122,14 @@ class DetectorSettings(Frozen):
     def arguments(self) -> dict[str, Any] | None:
         """Keyword arguments of `inference.TurnDetector`; None for a mode told by its name, "vad" or "stt".
 
-        LiveKit's English threshold isn't given: its calibration by language stays in force then.
+        LiveKit's English threshold isn't given: its calibration by language stays in force then. Raises
+        InputError for a detector of the user's own, which no name can build.
         """
+        if is_own(self.model):
+            raise InputError(
+                f"{self.model} is a detector of your own: hand AgentSession your object as turn_detection, "
+                "with this profile's other settings"
+            )
         if not self.traits.has_threshold:
             return None
         chosen = self.unlikely_threshold

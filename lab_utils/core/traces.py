@@ -5,14 +5,15 @@ Times are float seconds; probabilities lie in [0, 1].
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .detectors import traits_of
 from .labels import Labels, agent_turns, labels_until
 from .timeline import SAMPLE_RATE_HZ, WINDOW_SAMPLES, Floats, Ints
 
@@ -63,14 +64,24 @@ BUFFER_SAMPLES = 19_200
 
 @dataclass(frozen=True)
 class EotTrace:
-    """End-of-turn probabilities by the audio heard: samples `[start, end)` of the stream.
+    """One detector's end-of-turn probabilities by the audio heard: samples `[start, end)` of the stream.
 
-    Sorted by end, then by length (`eot_keys`); `end - start` is at most `BUFFER_SAMPLES`.
+    Sorted by end, then by length (`eot_keys`); `end - start` is at most `hears_samples`.
     """
 
     starts: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     ends: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     probabilities: Floats = field(default_factory=lambda: np.zeros(0))
+    hears_samples: int = BUFFER_SAMPLES
+    """How much the detector hears at most."""
+    since_commit: bool = True
+    """Whether it hears nothing from before the last commit. If it does, the end alone tells what it hears."""
+
+    @classmethod
+    def of(cls, detector: str) -> EotTrace:
+        """Without entries yet, of a detector by its name in settings."""
+        traits = traits_of(detector)
+        return cls(hears_samples=traits.hears_samples, since_commit=traits.since_commit)
 
     @property
     def keys(self) -> Ints:
@@ -83,12 +94,20 @@ class EotTrace:
         ends = np.concatenate((self.ends, other.ends))
         _, first = np.unique(eot_keys(starts, ends), return_index=True)
         probabilities = np.concatenate((self.probabilities, other.probabilities))
-        return EotTrace(starts[first], ends[first], probabilities[first])
+        return replace(self, starts=starts[first], ends=ends[first], probabilities=probabilities[first])
+
+
+EOT_LENGTHS = 32_768
+"""Lengths of audio that `eot_keys` tells apart, in samples: more than `BUFFER_SAMPLES`."""
 
 
 def eot_keys(starts: Ints, ends: Ints) -> Ints:
-    """One integer per span of audio, ordered by end, then by length; shape=(n,)."""
-    return ends * 32_768 + (ends - starts)
+    """One integer per span of audio, ordered by end, then by length; shape=(n,).
+
+    Longer spans than `EOT_LENGTHS` count as that long: those who hear so much hear what the end tells.
+    """
+    keys: Ints = ends * EOT_LENGTHS + np.minimum(ends - starts, EOT_LENGTHS - 1)
+    return keys
 
 
 BRANCH_SAMPLES = 1 << 36
@@ -127,7 +146,7 @@ class Traced:
     vad: Mapping[str, tuple[VadTrace, ...]]
     """VAD model name → one trace per phase."""
     eot: tuple[EotTrace, ...]
-    """One per phase."""
+    """v1-mini's predictions, one trace per phase."""
     tail_s: float
     """Silence added after the recording, so that its last turn can be committed."""
     notes: tuple[str, ...] = ()
@@ -143,10 +162,24 @@ class Traced:
     """Settings that the recorded session tells to have had, by its own names."""
     branches: tuple[Branch, ...] = ()
     """One for each end of turn after which the user speaks again before the longest wait is over."""
+    others: Mapping[str, tuple[EotTrace, ...]] = field(default_factory=dict)
+    """Other detectors' predictions: name → one trace per phase."""
 
     @property
     def phases(self) -> int:
         return len(self.eot)
+
+    def predictions(self, detector: str) -> tuple[EotTrace, ...]:
+        """What a detector said, one trace per phase; without entries where it was not asked."""
+        if detector == "v1-mini":
+            return self.eot
+        return self.others.get(detector) or (EotTrace.of(detector),) * self.phases
+
+    def with_predictions(self, detector: str, eot: Sequence[EotTrace]) -> Traced:
+        """The same with what a detector said, one trace per phase."""
+        if detector == "v1-mini":
+            return replace(self, eot=tuple(eot))
+        return replace(self, others={**self.others, detector: tuple(eot)})
 
     @cached_property
     def waiting(self) -> tuple[tuple[Labels, Floats], ...]:

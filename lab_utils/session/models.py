@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,12 @@ from livekit.agents.inference.eot.base import _BaseStreamingTurnDetectorStream
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from livekit.agents.utils import aio
 
+from ..core.detectors import is_own
 from ..core.recording import Pcm
 from ..core.settings import DetectorSettings, VadSettings
 from ..core.timeline import WINDOW_S, WINDOW_SAMPLES
-from ..core.traces import BUFFER_SAMPLES, EotTrace, VadTrace, eot_keys
-from ..turns.detectors import DETECTORS
+from ..core.traces import EotTrace, VadTrace, eot_keys
+from ..turns.detectors import built
 from ..turns.detectors.v1_mini import end_of_turn_probabilities
 from ..turns.vad import WindowModel
 
@@ -43,7 +44,7 @@ def livekit_vad(vad: VadSettings) -> lk_vad.VAD:
 
 def livekit_detector(detector: DetectorSettings) -> Any:
     """`turn_detection` of AgentSession: LiveKit's own turn detector, or the name of a mode without one."""
-    return DETECTORS[detector.model].build(detector)
+    return built(detector)
 
 
 class TracedVAD(lk_vad.VAD):
@@ -196,15 +197,19 @@ class _SpeechMachine:
 
 
 class TracedTurnDetector(inference.TurnDetector):
-    """v1-mini with predictions from a trace of `pcm`, each `delay_s` seconds after its request.
+    """An audio detector with predictions from a trace of `pcm`, each `delay_s` seconds after its request.
 
-    `pcm`: the input's samples, shape=(n,); a prediction that the trace lacks is computed from them.
+    `pcm`: the input's samples, shape=(n,); a prediction of v1-mini that the trace lacks is computed from
+    them. A detector of the user's own differs in what it hears (`DetectorTraits`), and answers from its trace
+    alone: what that lacks is asked in pauses that end before the VAD's end of speech, and decides nothing.
     """
 
     def __init__(
         self, settings: DetectorSettings, trace: EotTrace, pcm: Pcm, position: Position, delay_s: float
     ) -> None:
-        super().__init__(**(settings.arguments() or {}))
+        super().__init__(**_arguments(settings))
+        self.hears_samples, self.since_commit = trace.hears_samples, trace.since_commit
+        self.computes = not is_own(settings.model)
         self._known = dict(zip(trace.keys.tolist(), trace.probabilities.tolist(), strict=True))
         self.pcm, self.position, self.delay_s = pcm, position, delay_s
 
@@ -213,12 +218,23 @@ class TracedTurnDetector(inference.TurnDetector):
     ) -> _BaseStreamingTurnDetectorStream:
         return _TracedPredictions(self)
 
-    def probability(self, start: int, end: int) -> float:
-        """End-of-turn probability of the samples `[start, end)` of the input."""
+    def probability(self, start: int, end: int) -> float | None:
+        """End-of-turn probability of the samples `[start, end)` of the input; None if it isn't known."""
         key = int(eot_keys(np.array([start]), np.array([end]))[0])
         if key not in self._known:
+            if not self.computes:
+                return None
             self._known[key] = _probability(self.pcm[start:end].tobytes())
         return self._known[key]
+
+
+def _arguments(settings: DetectorSettings) -> dict[str, Any]:
+    """Keyword arguments of `inference.TurnDetector` for a detector of any name."""
+    if not is_own(settings.model):
+        return settings.arguments() or {}
+    chosen = settings.unlikely_threshold
+    threshold = dict(chosen) if isinstance(chosen, Mapping) else chosen
+    return {"version": "v1-mini", "unlikely_threshold": threshold}
 
 
 @functools.lru_cache(maxsize=1024)
@@ -253,13 +269,15 @@ class _TracedPredictions(_BaseStreamingTurnDetectorStream):
         self._end += frame.samples_per_channel
 
     def flush(self, reason: str | None = None) -> None:
-        if self._start is not None:
+        if self._start is not None and self._detector.since_commit:
             self._start = self._end
         self.cancel_inference()
 
     def _look_up(self, request_id: str) -> None:
-        start = max(self._start or 0, self._end - BUFFER_SAMPLES)
+        start = max(self._start or 0, self._end - self._detector.hears_samples)
         p, delay_s = self._detector.probability(start, self._end), self._detector.delay_s
+        if p is None:
+            return
         answer = functools.partial(self._resolve_prediction, request_id, p, inference_duration=delay_s)
         asyncio.get_running_loop().call_later(delay_s, answer)
 

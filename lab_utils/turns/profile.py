@@ -27,7 +27,7 @@ from ..core.models import Frozen, finding, joined
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.text import quoted
 from ..core.text.html import facts_html
-from .detectors import DETECTORS
+from .detectors import built
 from .node_snippet import node_snippet
 
 FORMAT: Final = "turn-profile"
@@ -185,7 +185,7 @@ class Profile(Frozen, strict=False):
             vad = silero.VAD.load(**self.settings.vad.arguments())
         else:
             vad = inference.VAD(**self.settings.vad.arguments())
-        turn_detection = DETECTORS[self.settings.detector.model].build(self.settings.detector)
+        turn_detection = built(self.settings.detector)
         return {
             "vad": vad,
             "turn_handling": {"turn_detection": turn_detection, **self.settings.turn_handling()},

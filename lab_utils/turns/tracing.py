@@ -7,8 +7,8 @@ stale, and a damaged entry is computed again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from shlex import quote
@@ -16,7 +16,7 @@ from shlex import quote
 import numpy as np
 
 from ..core.batch import run_batch
-from ..core.labels import Ipu, Labels, Word, agent_turns
+from ..core.labels import Ipu, Labels, Word, agent_turns, labels_until
 from ..core.recording import Recording
 from ..core.samples.stream import Stream, heard_stream
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
@@ -56,7 +56,7 @@ from .branches import (
 from .cache import TraceCache as TraceCache
 from .cache import default_cache as default_cache
 from .cache import largest_cache
-from .detectors import predicting
+from .detectors import DETECTORS, Predictor, Questions
 from .replay import (
     Block,
     MissingPredictions,
@@ -67,7 +67,7 @@ from .replay import (
     find_rows,
     stt_events_for,
 )
-from .takes import Audible, Hearings, Take, takes_of
+from .takes import Audible, HeardRecording, Hearings, Take, takes_of
 from .vad import VAD_MODELS, forked_probabilities, model_version, speech_probabilities
 
 LEAST_RESTART = 256
@@ -88,6 +88,8 @@ class Tracer:
     tail_s: float = TAIL_S
     wait_s: float = LONGEST_WAIT_S
     """How long the caller waits on a branch."""
+    own: Mapping[str, Predictor] = field(default_factory=dict, hash=False)
+    """The user's own detectors, by their names in settings."""
 
     def vad(self, recording: Audible, model: str, offsets: Sequence[int]) -> tuple[VadTrace, ...]:
         """One trace per phase offset."""
@@ -133,12 +135,22 @@ class Tracer:
         name = f"{recording.sha256}-{model_version(model)}-{offset}"
         return [f"{name}-{self.tail_s:g}", *(f"{name}-{branch_name(fork, silence)}" for fork in forks)]
 
-    def cached_predictions(self, recording: Audible, offset: int, turns: Iterable[int] = ()) -> EotTrace:
+    def predictor(self, detector: str) -> Predictor:
+        """The model behind a detector's name. Raises ValueError for a user's own that was not given."""
+        found = self.own.get(detector) or (DETECTORS[detector].predictor if detector in DETECTORS else None)
+        if found is None:
+            raise ValueError(f"{detector}: nothing to ask; give its function or its table of probabilities")
+        return found
+
+    def cached_predictions(
+        self, recording: Audible, offset: int, turns: Iterable[int] = (), detector: str = "v1-mini"
+    ) -> EotTrace:
         """The end-of-turn predictions at hand for one phase, with those on the branches of some turns."""
-        known, turns = EotTrace(), list(turns)
+        known, turns = EotTrace.of(detector), list(turns)
         branches = self._branches(recording) if turns else None
         for turn in (-1, *turns):
-            address = self._eot_address(recording, offset) + (branches.suffix(turn) if branches else "")
+            address = self._eot_address(recording, offset, detector)
+            address += branches.suffix(turn) if branches else ""
             entry = self.cache.load(address, ["starts", "ends", "probabilities"])
             if entry is not None:
                 starts, ends, probabilities = entry
@@ -146,7 +158,15 @@ class Tracer:
                 known = known.merged(EotTrace(starts + shift, ends + shift, probabilities))
         return known
 
-    def predict(self, recording: Audible, offset: int, known: EotTrace, starts: Ints, ends: Ints) -> EotTrace:
+    def predict(
+        self,
+        recording: Audible,
+        offset: int,
+        known: EotTrace,
+        starts: Ints,
+        ends: Ints,
+        detector: str = "v1-mini",
+    ) -> EotTrace:
         """`known` with more predictions, which are cached, too. Raises ValueError for a NaN among them."""
         place = ends // BRANCH_SAMPLES  # 0 is the tape, k + 1 the branch of turn k
         branches = self._branches(recording) if place.any() else None
@@ -158,17 +178,32 @@ class Tracer:
                 known.ends[of_branch] - shift,
                 known.probabilities[of_branch],
             )
-            stream = self._stream(recording, offset, number - 1, branches)
             here = place == number
-            found = predicting()[1].probabilities(stream, starts[here] - shift, ends[here] - shift)
+            asked = self._questions(
+                recording, offset, number - 1, branches, starts[here] - shift, ends[here] - shift
+            )
+            p = self.predictor(detector).probabilities(asked)
             file = getattr(recording, "recording", recording).path
-            check_probabilities(found.probabilities, "end-of-turn probabilities", file)
-            more = before.merged(found)
-            address = self._eot_address(recording, offset)
+            check_probabilities(p, "end-of-turn probabilities", file)
+            more = before.merged(EotTrace(asked.starts, asked.ends, p))
+            address = self._eot_address(recording, offset, detector)
             address += branches.suffix(number - 1) if branches else ""
             self.cache.store(address, starts=more.starts, ends=more.ends, probabilities=more.probabilities)
-            known = known.merged(EotTrace(found.starts + shift, found.ends + shift, found.probabilities))
+            known = known.merged(EotTrace(asked.starts + shift, asked.ends + shift, p))
         return known
+
+    def _questions(
+        self, recording: Audible, offset: int, turn: int, branches: ForksOf | None, starts: Ints, ends: Ints
+    ) -> Questions:
+        """What a detector is asked on the tape (`turn` -1), or on the branch of a turn."""
+        one = recording.recording if isinstance(recording, HeardRecording) else recording
+        assert one.labels is not None
+        labels = one.labels
+        if turn >= 0 and branches is not None:
+            waits_s = branches.forks[turn].from_sample / SAMPLE_RATE_HZ
+            labels = labels_until(labels, waits_s, labels.duration_s)
+        stream = self._stream(recording, offset, turn, branches)
+        return Questions(stream, starts, ends, offset, one.sha256, labels)
 
     def _stream(self, recording: Audible, offset: int, turn: int, branches: ForksOf | None) -> Stream:
         """What the agent hears on the tape (`turn` -1), or on the branch of a turn."""
@@ -185,10 +220,10 @@ class Tracer:
         assert recording.labels is not None
         return {fork.turn: fork for fork in forks_of(recording.labels, self.wait_s)}
 
-    def _eot_address(self, recording: Audible, offset: int) -> str:
+    def _eot_address(self, recording: Audible, offset: int, detector: str) -> str:
         """Of the tape; a branch's has its suffix."""
-        name, predictor = predicting()
-        return f"{recording.sha256}-{name}-{predictor.model_version()}-{offset}"
+        name = detector.replace(":", "_")
+        return f"{recording.sha256}-{name}-{self.predictor(detector).model_version()}-{offset}"
 
     def trace(
         self,
@@ -329,13 +364,18 @@ class Tracer:
         """
         if not isinstance(recording, Hearings):
             recording = Hearings(replace(recording, labels=traced.labels))
-        eot = list(traced.eot)
+        asked = sorted({block.detector for block in blocks if block.needs == "predictions"})
+        eot = {name: list(traced.predictions(name)) for name in asked}
         vad = {name: list(traces) for name, traces in traced.vad.items()}
+        turns = [branch.turn for branch in traced.branches]
         for phase in range(traced.phases):
             trace = next(iter(vad.values()))[phase]
             offset, heard_recording = trace.phase_samples, recording.over(trace.path)
             agent = agent_turns(traced.labels) + offset / SAMPLE_RATE_HZ
             segmented: dict[tuple[VadSettings, float], Rows] = {}
+            for name in asked:
+                if not len(eot[name][phase].ends):
+                    eot[name][phase] = self.cached_predictions(heard_recording, offset, turns, name)
             for block in blocks:
                 if block.needs == "transcripts":
                     continue
@@ -350,15 +390,18 @@ class Tracer:
                 words_s = counted_words(block, traced.labels, offset / SAMPLE_RATE_HZ)
                 while True:
                     try:
-                        decide(rows, eot[phase], agent, block, heard, vad[model][phase], words_s)
+                        said = eot[block.detector][phase] if block.detector in eot else EotTrace()
+                        decide(rows, said, agent, block, heard, vad[model][phase], words_s)
                         break
                     except MissingPredictions as missing:
-                        eot[phase] = self.predict(
-                            heard_recording, offset, eot[phase], missing.starts, missing.ends
+                        eot[block.detector][phase] = self.predict(
+                            heard_recording, offset, said, missing.starts, missing.ends, block.detector
                         )
                     except MissingRestarts as missing:
                         vad[model][phase] = self.restart(heard_recording, vad[model][phase], missing)
-        return replace(traced, eot=tuple(eot), vad={name: tuple(traces) for name, traces in vad.items()})
+        for name, traces in eot.items():
+            traced = traced.with_predictions(name, traces)
+        return replace(traced, vad={name: tuple(traces) for name, traces in vad.items()})
 
 
 def trace_recordings(
@@ -373,19 +416,20 @@ def trace_recordings(
     seed: int = 0,
     path: HeardPath | None = None,
     own: Callable[[Recording], Sequence[Block]] | None = None,
+    detectors: Mapping[str, Predictor] | None = None,
 ) -> Iterator[Traced | ValueError]:
     """Load and trace recordings in worker processes, in order, with all predictions the blocks lead to.
 
     `channel_condition`: what the audio is put through before (`degrade`); labels stay as they were recorded.
     `path`: how all takes are heard; None: over several paths in turn (`takes_of`). `own`: blocks of one
-    recording alone, which is given with its labels.
+    recording alone, which is given with its labels. `detectors`: the user's own, by their names in settings.
 
     A recording that cannot be loaded or traced gives the error in its place, so that one bad file does not
     stop the others. Only the traces come back: the audio of all recordings is never in memory at once.
     """
     kept = TraceCache(cache or default_cache())
     kept.prune(largest_cache())
-    tracer = Tracer(kept)
+    tracer = Tracer(kept, own=detectors or {})
     work = partial(_trace_one, tracer, blocks, phases, channel_condition, seed, path, own)
     jobs = min(jobs, max(1, len(files)))
     outcomes = run_batch(work, files, jobs=jobs, task="tracing", quiet=quiet)

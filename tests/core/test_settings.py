@@ -29,7 +29,7 @@ from lab_utils.core.settings import (
     parse_with_conditions,
 )
 from lab_utils.core.timeline import SAMPLE_RATE_HZ, WINDOW_SAMPLES
-from lab_utils.turns.replay.decisions import BUFFER_SAMPLES
+from lab_utils.core.traces import BUFFER_SAMPLES
 from lab_utils.turns.replay.pauses import PREDICTION_SILENCE_S
 
 

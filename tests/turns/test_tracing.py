@@ -56,7 +56,7 @@ def test_a_second_trace_comes_from_the_cache_and_is_equal(tracer, excerpt, monke
     blocks = [Block.of(Settings())]
     first = tracer.complete(excerpt, tracer.trace(excerpt, phases=2), blocks)
     forbid_models(monkeypatch)
-    monkeypatch.setattr(v1_mini, "end_of_turn_probabilities", forbid)
+    monkeypatch.setattr(v1_mini, "_predicted", forbid)
     second = tracer.complete(excerpt, tracer.trace(excerpt, phases=2), blocks)
     for model, traces in first.vad.items():
         for a, b in zip(traces, second.vad[model], strict=True):

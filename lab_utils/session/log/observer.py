@@ -17,7 +17,7 @@ import numpy as np
 from livekit.agents import Agent, AgentSession, llm, tts
 from livekit.agents.metrics import LLMMetrics, TTSMetrics
 
-from ...core.detectors import DETECTORS
+from ...core.detectors import traits_of
 from ...core.session_log import Reply, SessionEvent, SessionEventKind
 from ...core.stages import STAGE_NAMES
 from .hooks import Hook, described, hooked
@@ -234,7 +234,7 @@ class Observer:
 
     def _cause(self) -> str:
         """The cause of a commit, as in `traces.Commits`."""
-        if DETECTORS[self._detector].needs == "stt_events":
+        if traits_of(self._detector).needs == "stt_events":
             return {"final": "late_transcript"}.get(self._trigger, self._trigger)
         if self._prediction is not None:
             probability, threshold = self._prediction

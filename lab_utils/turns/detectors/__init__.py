@@ -1,15 +1,20 @@
 """End-of-turn detectors, one file each: how each predicts, and how it is built for `AgentSession`.
 
-To add one: a row in `core.detectors.DETECTORS`, a file here with its `DETECTOR`, and its name in the list
+A user brings their own as a function (`own`) or as a table of probabilities (`table`). To add one to the lab:
+a row in `core.detectors.DETECTORS`, a file here with its `DETECTOR`, and its name in the list
 below.
 """
 
 from __future__ import annotations
 
-from . import silence, stt, v1_mini
-from .base import Detector, Predictor
+from typing import Any
 
-__all__ = ["DETECTORS", "Detector", "Predictor", "predicting"]
+from ...core.detectors import is_own
+from ...core.settings import DetectorSettings
+from . import silence, stt, v1_mini
+from .base import Detector, Predictor, Questions
+
+__all__ = ["DETECTORS", "Detector", "Predictor", "Questions", "built"]
 
 DETECTORS: dict[str, Detector] = {
     module.DETECTOR.traits.name: module.DETECTOR for module in (silence, stt, v1_mini)
@@ -17,6 +22,8 @@ DETECTORS: dict[str, Detector] = {
 """By the name in profiles and grids."""
 
 
-def predicting() -> tuple[str, Predictor]:
-    """Name and model of the detector whose predictions are traced."""
-    return next((name, one.predictor) for name, one in DETECTORS.items() if one.predictor is not None)
+def built(settings: DetectorSettings) -> Any:
+    """`turn_detection` of `AgentSession`. Raises InputError for a detector of the user's own."""
+    if is_own(settings.model):
+        settings.arguments()
+    return DETECTORS[settings.model].build(settings)

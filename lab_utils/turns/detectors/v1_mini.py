@@ -15,9 +15,9 @@ import numpy as np
 from ...core.detectors import DETECTORS
 from ...core.samples.stream import Audio
 from ...core.settings import DetectorSettings
-from ...core.timeline import Ints
+from ...core.timeline import Floats, Ints
 from ...core.traces import EotTrace
-from .base import Detector, Predictor
+from .base import Detector, Predictor, Questions
 
 
 def model_version() -> str:
@@ -27,11 +27,20 @@ def model_version() -> str:
 
 def end_of_turn_probabilities(stream: Audio, starts: Ints, ends: Ints) -> EotTrace:
     """Probabilities for the samples `[start, end)` of a stream; `starts`, `ends`: shape=(n,)."""
+    return EotTrace(starts, ends, _predicted(stream, starts, ends)).merged(EotTrace())
+
+
+def _predicted(stream: Audio, starts: Ints, ends: Ints) -> Floats:
     from livekit.local_inference import EOT
 
     with EOT() as model:
         p = [model.predict(np.ascontiguousarray(stream[a:b])) for a, b in zip(starts, ends, strict=True)]
-    return EotTrace(starts, ends, np.array(p, dtype=np.float64)).merged(EotTrace())
+    return np.array(p, dtype=np.float64)
+
+
+def answers(questions: Questions) -> Floats:
+    """The model's probabilities, shape=(n,)."""
+    return _predicted(questions.stream, questions.starts, questions.ends)
 
 
 def build(settings: DetectorSettings) -> Any:
@@ -41,4 +50,4 @@ def build(settings: DetectorSettings) -> Any:
     return inference.TurnDetector(**(settings.arguments() or {}))
 
 
-DETECTOR = Detector(DETECTORS["v1-mini"], build, Predictor(model_version, end_of_turn_probabilities))
+DETECTOR = Detector(DETECTORS["v1-mini"], build, Predictor(model_version, answers))

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.timeline import Floats, Ints
-from ...core.traces import eot_keys
+from ...core.traces import EOT_LENGTHS, eot_keys
 from ..sweep import Corpus
 from .pauses import CorpusPauses
 
-_LENGTHS = 32_768
-"""More than the samples that a detector hears (`eot_keys`)."""
+_LENGTHS = EOT_LENGTHS
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ class CallEntry(Frozen, strict=False):
             tail_s=traced.tail_s,
             labels=without_words(traced.labels),
             vad={model: tuple(_vad_entry(one) for one in takes) for model, takes in traced.vad.items()},
-            eot=tuple(EotEntry.model_validate(vars(one)) for one in traced.eot),
+            eot=tuple(EotEntry.model_validate(_entries(one)) for one in traced.eot),
             finals=tuple((float(end_s), float(came_s)) for end_s, came_s in traced.finals),
             told=dict(traced.told),
             band=traced.band,
@@ -222,6 +222,10 @@ def _vad_trace(model: str, entry: VadEntry) -> VadTrace:
     return VadTrace(
         model, entry.phase_samples, np.array(entry.probabilities, dtype=np.float64), entry.path, restarts
     )
+
+
+def _entries(trace: EotTrace) -> dict[str, Any]:
+    return {name: getattr(trace, name) for name in EotEntry.model_fields}
 
 
 def _eot_trace(entry: EotEntry) -> EotTrace:

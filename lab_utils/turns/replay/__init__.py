@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...core.detectors import DETECTORS
+from ...core.detectors import traits_of
 from ...core.labels import Labels, agent_turns
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...core.timeline import SAMPLE_RATE_HZ, Floats, frame_samples
@@ -329,7 +329,7 @@ def _decisions_on(
     heard = stt_events_for(block, traced.labels, offset_s, stt)
     agent = agent_turns(traced.labels) + offset_s
     words_s = counted_words(block, traced.labels, offset_s)
-    eot = traced.eot[phase]
+    eot = traced.predictions(block.detector)[phase]
     return decide(rows, eot, agent, block, heard, trace, words_s), offset_s
 
 
@@ -363,7 +363,7 @@ def commits_of(
     last_speaking = np.take_along_axis(
         np.broadcast_to(decisions.last_speaking_s, decisions.accepted_s.shape), columns[:, None], axis=1
     )[:, 0]
-    if DETECTORS[detector].needs == "transcripts":
+    if traits_of(detector).needs == "transcripts":
         causes = np.full(len(times), CAUSES.index("vad"))
     else:
         causes = np.where(rejected_s < accepted_s, CAUSES.index("max_delay"), CAUSES.index("detector"))

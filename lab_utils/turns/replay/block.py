@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from ...core.detectors import DETECTORS, Needs
+from ...core.detectors import Needs, traits_of
 from ...core.knobs import KNOBS
 from ...core.languages import ENGLISH_UNLIKELY_THRESHOLD, ByLanguage, threshold_in
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
@@ -44,7 +44,7 @@ class Block:
     @property
     def needs(self) -> Needs:
         """What the detector decides by, beside the VAD."""
-        return DETECTORS[self.detector].needs
+        return traits_of(self.detector).needs
 
     @classmethod
     def of(cls, settings: Settings, conditions: Conditions = USUAL_CONDITIONS) -> Block:
@@ -72,7 +72,8 @@ class Block:
         """
         language = traced.language or self.conditions.language
         threshold = self.threshold
-        if language not in ("", "en") or self.by_language:
+        calibrated = traits_of(self.detector).default_threshold is None
+        if (language not in ("", "en") and calibrated) or self.by_language:
             own = threshold_in(ENGLISH_UNLIKELY_THRESHOLD, language)
             threshold = np.where(threshold == ENGLISH_UNLIKELY_THRESHOLD, own, threshold)
             for place, values in self.by_language.items():

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...core.timeline import SAMPLE_RATE_HZ, Floats, Ints
-from ...core.traces import BUFFER_SAMPLES, Bools, EotTrace, eot_keys
+from ...core.traces import Bools, EotTrace, eot_keys
 from .records import Decisions, Rows, Shortened
 
 
@@ -66,6 +66,7 @@ class Predictions:
 
     def __init__(self, trace: EotTrace) -> None:
         self._keys, self._p = trace.keys, trace.probabilities
+        self.hears_samples, self.since_commit = trace.hears_samples, trace.since_commit
         self._missing: set[tuple[int, int]] = set()
 
     def known(self, starts: Ints, ends: Ints) -> Floats:
@@ -182,10 +183,10 @@ def _judge(
 ) -> _Judged:
     """The detector's judgements; a missing prediction counts as unlikely until it is there."""
     pauses = rows.pauses
-    starts = np.maximum(pauses.predict_sample - BUFFER_SAMPLES, 0)
+    starts = np.maximum(pauses.predict_sample - predictions.hears_samples, 0)
     flushed = flush_samples(commit_s, frame_samples)
     latest = flushed.max(axis=1, initial=-1)
-    numbers = _shortened(rows, latest, starts)
+    numbers = _shortened(rows, latest, starts) if predictions.since_commit else []
     whole = np.ones(len(pauses), np.bool_)
     whole[numbers] = False
     full = np.full(len(pauses), np.nan)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.timeline import Floats, Ints
-from ...core.traces import BUFFER_SAMPLES, EotTrace, SttEvent
+from ...core.traces import EotTrace, SttEvent
 from .decisions import Delays, Predictions
 from .late_state import State
 from .records import BranchPauses, Decisions, PauseCommits, Pauses, Rows
@@ -163,8 +163,8 @@ class _Walk:
     def _predicted(self, state: State, predictions: Predictions, pause: int) -> Floats:
         """What the detector says in a pause; shape=(settings,), or (1,) if it hears the same under all."""
         end, shift = self.world.pauses.predict_sample[pause], self.shift[pause]
-        first = max(0, int(end) - BUFFER_SAMPLES)
-        if state.last_flush <= first:
+        first = max(0, int(end) - predictions.hears_samples)
+        if state.last_flush <= first or not predictions.since_commit:
             return predictions.needed(np.array([first + shift]), np.array([end + shift]))
         start = np.maximum(state.flushed, first)
         distinct, of_setting = np.unique(start + shift, return_inverse=True)

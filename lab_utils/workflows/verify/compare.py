@@ -12,6 +12,7 @@ recorded one, uninterrupted (`RecordedAgent`), and so it is with `min_words`; el
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from ...session.prepare import traced_job
 from ...session.scripted.stt_plan import SttTiming, plan_events, words_of
 from ...session.workers import run_watched
 from ...turns.branches import BEYOND_S, LONGEST_WAIT_S, Fork, branch_recording, forks_of, longest_wait_s
+from ...turns.detectors import Predictor
 from ...turns.replay import find_pauses, replay, replay_branches, stt_events
 from ...turns.replay.refusals import word_times, words_by_pause
 from ...turns.replay.stt_events import transcripts_of
@@ -69,11 +71,16 @@ class Outcome:
         return not self.failure and causes and self.largest_error_s <= TOLERANCE_S
 
 
-def verify_case(files: RecordingFiles, case: Case, cache: Path) -> Outcome:
-    """Replay one case and run it as a session; in a process with a virtual clock."""
+def verify_case(
+    files: RecordingFiles, case: Case, cache: Path, own: Mapping[str, Predictor] | None = None
+) -> Outcome:
+    """Replay one case and run it as a session; in a process with a virtual clock.
+
+    `own`: the user's own detectors, by their names in settings.
+    """
     from ...session.agents import RecordedAgent
 
-    tracer = Tracer(TraceCache(cache))
+    tracer = Tracer(TraceCache(cache), own=own or {})
     tape = _heard(files, case.path, tracer)
     assert tape.labels is not None
     settings = _possible(case.settings, tape.labels)
@@ -107,7 +114,7 @@ def verify_case(files: RecordingFiles, case: Case, cache: Path) -> Outcome:
     else:
         replayed = _with_branch(tape, case, fork, tracer)
         until_s = recording.duration_s - BEYOND_S
-    if case.live:
+    if case.live and not own:
         job = replace(job, traces=None)
     compared = outcome(case, recording, replayed, run_watched(job), until_s)
     if fork is None:

@@ -6,7 +6,8 @@ out with its reason.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -14,6 +15,7 @@ from tqdm.auto import tqdm
 from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, find_in
 from ...session.workers import in_workers
+from ...turns.detectors import Predictor
 from ...turns.tracing import default_cache
 from .cases import Case, draw_cases
 from .compare import Outcome, verify_case
@@ -30,10 +32,12 @@ def verify(
     jobs: int = 2,
     channels: tuple[str, str] = ("caller", "agent"),
     quiet: bool = False,
+    detector: tuple[str, Predictor] | None = None,
 ) -> Verification:
     """Draw `settings` cases over the recordings, or take the one case of a number, and compare each.
 
-    The case of a number is the same in every draw with the same seed and recordings. Raises BadRecording if
+    The case of a number is the same in every draw with the same seed and recordings. `detector`: a user's own
+    (`own_detector`), which takes the place of v1-mini in all cases. Raises BadRecording if
     no recording can be used.
     """
     files, failed = find_in(paths, channels)
@@ -44,11 +48,14 @@ def verify(
     cases = draw_cases(settings if case is None else case + 1, len(files), seed)
     if case is not None:
         cases = [one for one in cases if one.number == case]
+    if detector is not None:
+        cases = [_with_detector(one, detector[0]) for one in cases]
+    own = dict([detector] if detector else [])
     outcomes: list[Outcome] = []
     skipped: dict[str, None] = {}
     try:
         with tqdm(total=len(cases), desc="comparing", unit="setting", disable=quiet) as bar:
-            answers = compare_cases(files, cases, cache=cache, processes=min(jobs, len(cases)))
+            answers = compare_cases(files, cases, cache=cache, processes=min(jobs, len(cases)), own=own)
             for one, answer in zip(cases, answers, strict=True):
                 bar.update()
                 if isinstance(answer, BadRecording):
@@ -70,14 +77,22 @@ def verify(
     return Verification(seed, tuple(map(str, paths)), tuple(outcomes), tuple(skipped))
 
 
+def _with_detector(case: Case, name: str) -> Case:
+    """The case with another detector in place of v1-mini, from its trace."""
+    if case.settings.detector.traits.needs != "predictions":
+        return case
+    return replace(case, settings=case.settings.replace(detector=name), live=False)
+
+
 def compare_cases(
     files: Sequence[RecordingFiles],
     cases: Sequence[Case],
     *,
     cache: Path | None = None,
     processes: int = 2,
+    own: Mapping[str, Predictor] | None = None,
 ) -> Iterator[Outcome | Exception]:
     """The outcome of each case, in order; an exception where a recording can't be used."""
     folder = cache or default_cache()
-    arguments = ((files[case.recording], case, folder) for case in cases)
+    arguments = ((files[case.recording], case, folder, own) for case in cases)
     return in_workers(verify_case, arguments, processes)

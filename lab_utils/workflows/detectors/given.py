@@ -1,0 +1,98 @@
+"""Detectors as a user names them: the lab's by name, a function of their own, a table of probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...core.detectors import DETECTORS, DetectorTraits, traits_of
+from ...core.errors import InputError
+from ...core.text import quoted
+from ...turns.detectors.base import Predictor
+from ...turns.detectors.own import own_detector
+from ...turns.detectors.table import read_answers
+
+USUAL = ("vad", "v1-mini")
+"""What a comparison takes if nothing is named."""
+Given = str | Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class GivenDetector:
+    """One detector of a comparison."""
+
+    name: str
+    """As in settings."""
+    predictor: Predictor | None = None
+    """Of a user's own."""
+
+    @property
+    def traits(self) -> DetectorTraits:
+        """What is known about it."""
+        return traits_of(self.name)
+
+
+def given_detectors(
+    detectors: Sequence[Given] = (), predictions: Sequence[str | Path] = ()
+) -> tuple[GivenDetector, ...]:
+    """The detectors of a comparison, in order; `USUAL` and the tables if no detector is named.
+
+    `detectors`: names of the lab's, "module:function" or "name=module:function", or functions; `predictions`:
+    files of probabilities, or "name=file" (`turns.detectors.table`). Raises InputError for what is none of
+    these, and for a name that comes twice.
+    """
+    found = [_given(one) for one in detectors or USUAL]
+    found += [GivenDetector(*_table(one)) for one in predictions]
+    names = [one.name for one in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"two detectors are called {twice}; give one another name, as in other=module:function"
+        )
+    return tuple(found)
+
+
+def _given(one: Given) -> GivenDetector:
+    if callable(one):
+        return GivenDetector(*own_detector(one))
+    if one in DETECTORS:
+        return GivenDetector(one)
+    if ":" in one:
+        return GivenDetector(*load_detector(one))
+    known = ", ".join(DETECTORS)
+    raise InputError(f"unknown detector {quoted(one)}; expected {known}, or a function as module:function")
+
+
+def _table(given: str | Path) -> tuple[str, Predictor]:
+    name, equals, path = str(given).partition("=")
+    if equals and not Path(str(given)).exists():
+        return read_answers(Path(path), name)
+    return read_answers(Path(given))
+
+
+def load_detector(given: str) -> tuple[str, Predictor]:
+    """Name in settings and predictor of "module:function", "file.py:function" or "name=…" of these.
+
+    The user's module is imported. Raises ValueError for what can't be.
+    """
+    from ...session.user_parts import BadPart, import_module
+
+    name, equals, place = given.partition("=")
+    if not equals:
+        name, place = "", given
+    module_name, _, attribute = place.rpartition(":")
+    if not module_name or not attribute:
+        raise BadPart.of("detector", given, "no module and function", "write module:function")
+    module = import_module("detector", given, module_name)
+    function = getattr(module, attribute, None)
+    if not callable(function):
+        offers = ", ".join(
+            key for key, value in vars(module).items() if callable(value) and not key.startswith("_")
+        )
+        what = "no function" if function is None else "no function, but a value,"
+        raise BadPart.of(
+            "detector", given, f"{module_name} has {what} {attribute!r}", f"it has {offers or 'none'}"
+        )
+    return own_detector(function, name)
