@@ -1,7 +1,10 @@
-"""The first notebook in a real JupyterLab in headless Chromium: drag, click, undo, export, hear a failure."""
+"""The first notebook in a real JupyterLab in headless Chromium: drag, click, undo, export, hear a failure;
+and restart the kernel below all that.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -116,6 +119,7 @@ def test_the_tuner_moves_takes_undoes_and_exports(jupyterlab: str, tmp_path: Pat
             _export_and_load(page, tmp_path / "exported.yaml")
             page.screenshot(path=tmp_path / "tuner.png")
             _play_a_failure(page)
+            _restart_the_kernel(page, jupyterlab)
         except BaseException:
             page.screenshot(path=tmp_path / "failed.png")
             raise
@@ -238,3 +242,21 @@ def _play_a_failure(page: Page) -> None:
     page.locator(".lab-waves").wait_for()
     page.get_by_role("button", name="Play with the agent replying at the commit").click()
     page.wait_for_function("() => document.querySelector('.lab-bar audio').currentTime > 0.1")
+
+
+def _restart_the_kernel(page: Page, address: str) -> None:
+    """Views whose Python is gone say so when they are used, and what to do."""
+    server, token = address.partition("/lab/tree")[0], address.rpartition("token=")[2]
+    (kernel,) = json.loads(urllib.request.urlopen(f"{server}/api/kernels?token={token}").read())
+    request = urllib.request.Request(
+        f"{server}/api/kernels/{kernel['id']}/restart?token={token}", data=b"", method="POST"
+    )
+    urllib.request.urlopen(request, timeout=60).close()
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=60 * MS)
+    page.locator(".lab-failures tbody tr").last.click()
+    page.get_by_text("If the kernel was restarted, run the cell again").wait_for(timeout=30 * MS)
+    _scroll_to(page, TUNER, seconds=30)
+    slider = page.get_by_label("min_delay (s)", exact=True)
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("If it was restarted, run the cell again").wait_for(timeout=30 * MS)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,13 @@ import numpy as np
 import pytest
 from paths import SAMPLES
 from test_browser import CHROMIUM, CHROMIUM_ARGS
-from widget_page import served
+from widget_page import live, served
 
 import lab_utils as lab
 from lab_utils.core.labels import Label, Labels
 from lab_utils.core.recording import Recording
 from lab_utils.core.timeline import WINDOW_S
+from lab_utils.recordings.labels.file import read_label_file, read_labels
 from lab_utils.widgets.timeline import Timeline, encoded
 from lab_utils.widgets.timeline_data import MOST_PEAKS, TimelineData, label_items
 
@@ -131,6 +134,51 @@ def editing(tmp_path: Path) -> Iterator[Any]:
         page.wait_for_function("() => window.drawn")
         yield page
         browser.close()
+
+
+def test_two_tabs_on_one_label_file_lose_no_edit(tmp_path: Path) -> None:
+    """Each has a Python of its own; what one no longer sees is told, and both edits are in the file."""
+    from playwright.sync_api import sync_playwright
+
+    for suffix in (".flac", ".labels.json"):
+        shutil.copy(SAMPLES / f"02_lost_parcel{suffix}", tmp_path)
+    file = tmp_path / "02_lost_parcel.labels.json"
+    before = read_labels(file).labels
+    with ExitStack() as opened:
+        browser = opened.enter_context(sync_playwright()).chromium.launch(
+            executable_path=CHROMIUM, args=CHROMIUM_ARGS
+        )
+        tabs = []
+        for who in ("Ada", "Grace"):
+            (tmp_path / who).mkdir()
+            editor = lab.label_editor(tmp_path / "02_lost_parcel.flac", who, cache=tmp_path / "traces")
+            address = opened.enter_context(live(tmp_path / who, editor, threading.Lock()))
+            tabs.append(browser.new_page(viewport={"width": 1400, "height": 600}))
+            tabs[-1].goto(address)
+            tabs[-1].wait_for_function("() => window.drawn")
+            tabs[-1].locator("[part~='region']").first.wait_for()
+        ada, grace = tabs
+        for tab in tabs:
+            tab.get_by_role("button", name="Go to the next label, the least sure first").click()
+            tab.wait_for_function("() => state.selected !== null")
+        ada.get_by_role("button", name="Remove the selected label").click()
+        ada.get_by_text("1 edit in").wait_for()
+        grace.get_by_label("Kind of label").select_option("backchannel")  # she still sees it
+        grace.get_by_text("has been changed elsewhere; look again").wait_for()
+        grace.wait_for_function("n => state.labels.length === n", arg=len(before) - 1)
+        grace.get_by_role("button", name="Go to the next label, the least sure first").click()
+        grace.wait_for_function("() => state.labels[state.selected]?.kind !== 'backchannel'")
+        grace.get_by_label("Kind of label").select_option("backchannel")
+        grace.get_by_text("2 edits in").wait_for()
+        browser.close()
+    entries = read_label_file(file).edits or ()
+    assert [entry.who for entry in entries] == ["Ada", "Grace"]
+    after = read_labels(file).labels
+    assert len(after) == len(before) - 1
+    assert (
+        sum(one.kind == "backchannel" for one in after)
+        == sum(one.kind == "backchannel" for one in before) + 1
+    )
 
 
 def edits(page: Any) -> list[dict[str, Any]]:

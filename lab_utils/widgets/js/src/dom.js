@@ -17,20 +17,26 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-export const NO_ANSWER_MS = 30000;
+export const NO_ANSWER_MS = 8000;
 const NO_ANSWER =
-  "Python doesn't answer. If the kernel was restarted, run the cell again; edits that were saved are in the label file.";
+  "No answer from Python yet. If the kernel was restarted, run the cell again; edits that were saved are in the label file.";
 
-/** Tells if an answer doesn't come: `asked()` after a message, `answered()` once something has come back. */
+/** Tells if an answer is long in coming: `asked()` after a message, `answered()` once something has come back. */
 export function answerTimer(tell, ms = NO_ANSWER_MS) {
   let timer = null;
+  let told = false;
   const answered = () => {
     clearTimeout(timer);
     timer = null;
+    if (told) tell("");
+    told = false;
   };
   const asked = () => {
     answered();
-    timer = setTimeout(() => tell(NO_ANSWER), ms);
+    timer = setTimeout(() => {
+      told = true;
+      tell(NO_ANSWER);
+    }, ms);
   };
   return { asked, answered };
 }

@@ -14,4 +14,6 @@ test("an answer that doesn't come is told, one that comes isn't", async () => {
   await new Promise((done) => setTimeout(done, 60));
   assert.equal(told.length, 1);
   assert.match(told[0], /run the cell again/);
+  timer.answered();
+  assert.deepEqual(told.slice(1), [""]);
 });
