@@ -699,3 +699,57 @@ def voice(layers, projection, bias, mels):
 def frames_in(spans, n, hop_s=0.01):
     """Which frames lie in some spans; shape=(n,)."""
     return np.array([any(a <= k * hop_s < b for a, b in spans) for k in range(n)])
+
+
+def agent_silences(p, vad, frame, transcripts, start_s, interruption):
+    """When the agent falls silent, and goes on: window by window, event by event (as LiveKit's source reads).
+
+    `p`: by window; `transcripts`: (time_s, is_final, words). Silences as (start, end); the end is infinite
+    for one that lasts. No commit comes.
+    """
+    window_s, happenings = 0.032, []
+    speaking, speech_s, silence_s, counted_s = False, 0.0, 0.0, 0.0
+    for k, probability in enumerate(p):
+        at_s = -(-(k + 1) * 512 // frame) * frame / 16_000
+        if speaking:
+            counted_s += window_s
+        happenings.append((at_s, "window", counted_s))
+        if probability >= vad.activation_threshold or (speaking and probability > vad.deactivation):
+            speech_s, silence_s = speech_s + window_s, 0.0
+            if not speaking and speech_s >= vad.min_speech_duration:
+                speaking, counted_s = True, speech_s
+                happenings.append((at_s, "start", 0.0))
+        else:
+            speech_s, silence_s = 0.0, silence_s + window_s
+            if speaking and silence_s >= vad.min_silence_duration:
+                speaking, counted_s = False, 0.0
+                happenings.append((at_s, "end", 0.0))
+    happenings += [(at_s, "final" if final else "interim", words) for at_s, final, words in transcripts]
+    found, silent_since, over, resumes_s = [], None, False, math.inf
+    finals, interim = 0, 0
+    pauses = interruption.resume_false_interruption and interruption.false_interruption_timeout is not None
+    for at_s, what, value in sorted(happenings, key=lambda one: one[0]):
+        if resumes_s < at_s and not over:
+            found.append((silent_since, resumes_s))
+            silent_since, resumes_s = None, math.inf
+        if over:
+            break
+        enough = finals + interim >= interruption.min_words
+        yields = what == "final" or (what == "window" and value >= interruption.min_duration)
+        if yields and enough and interruption.enabled and at_s >= start_s:
+            resumes_s = math.inf
+            silent_since = at_s if silent_since is None else silent_since
+            over = not pauses
+        if what == "final":
+            over = over or silent_since is not None
+            finals, interim = finals + value, 0
+        elif what == "interim":
+            interim = value
+        elif what == "start":
+            resumes_s = math.inf
+        elif what == "end" and silent_since is not None:
+            resumes_s = at_s + interruption.false_interruption_timeout
+    if resumes_s < math.inf and not over:
+        found.append((silent_since, resumes_s))
+        silent_since = None
+    return found + ([(silent_since, math.inf)] if silent_since is not None else [])

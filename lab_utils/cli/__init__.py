@@ -11,6 +11,7 @@ Exit codes: 0 done; 1 bad input, a budget nobody meets, a session that failed or
 from __future__ import annotations
 
 from . import (
+    barge_in,
     cache,
     demo,
     export,
@@ -31,6 +32,7 @@ from .workbench import doctor, tune
 
 __all__ = [
     "app",
+    "barge_in",
     "cache",
     "check",
     "demo",

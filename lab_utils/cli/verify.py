@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,6 +23,10 @@ def verify(
     recorded: Annotated[
         bool, typer.Option("--recorded", help="Imported sessions against what they really did.")
     ] = False,
+    barge_in: Annotated[
+        bool,
+        typer.Option("--barge-in", help="When the agent falls silent for the user, in place of commits."),
+    ] = False,
     profile: ProfileFile = None,
     detector: Annotated[
         str, typer.Option(help="A function of your own, as module:function, in place of v1-mini.")
@@ -33,13 +37,17 @@ def verify(
 ) -> None:
     """Prove the replay against the real AgentSession. Commits are compared, for settings drawn at random."""
     with ending_well():
-        from ..core.files import write_whole
         from ..workflows import verify as workflow
         from ..workflows.detectors.given import load_detector
         from .tables.verify import print_verification
 
         if out is not None and out.is_dir():
             raise ValueError(f"{out}: is a folder; name a file with --out")
+        if barge_in and (recorded or profile is not None):
+            raise typer.BadParameter("--barge-in draws its settings; leave --recorded and --profile out")
+        if barge_in:
+            _verify_barge_in(paths, settings, seed, case, (cache, jobs, (user, agent)), out, as_json)
+            return
         if recorded:
             _verify_recorded(paths, profile, cache, (user, agent), out, as_json)
             return
@@ -56,9 +64,7 @@ def verify(
             detector=load_detector(detector) if detector else None,
         )
         summary = workflow.summary_of(proved)
-        if out is not None:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(out, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+        _write(out, summary)
         warn(*(f"skipped: {reason}" for reason in proved.skipped))
         if as_json:
             print(json.dumps(summary))
@@ -66,6 +72,15 @@ def verify(
             print_verification(proved, summary)
         if proved.mismatches:
             raise typer.Exit(1)
+
+
+def _write(out: Path | None, summary: dict[str, Any]) -> None:
+    """The result as JSON, where it is asked for."""
+    from ..core.files import write_whole
+
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(out, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
 
 
 def _verify_recorded(
@@ -77,7 +92,7 @@ def _verify_recorded(
     as_json: bool,
 ) -> None:
     """Each session against its replay; what can't be used is told and left out."""
-    from ..recordings.audio import BadRecording, replacing
+    from ..recordings.audio import BadRecording
     from ..turns.profile import load_profile
     from ..workflows import verify as workflow
     from .tables.verify import print_recorded
@@ -90,11 +105,33 @@ def _verify_recorded(
     if not found:
         raise BadRecording("; ".join(skipped) or "no recordings given; name a file or a folder")
     summary = workflow.recorded_summary(found, skipped)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(out) as part:
-            part.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write(out, summary)
     if as_json:
         print(json.dumps(summary))
     else:
         print_recorded(summary)
+
+
+def _verify_barge_in(
+    paths: list[Path],
+    settings: int,
+    seed: int,
+    case: int | None,
+    how: tuple[Path | None, int, tuple[str, str]],
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Scenes in which the user sounds over the agent. `how`: cache, worker processes, channels."""
+    from ..workflows.barge_in import verify_barge_in
+    from .tables.barge_in import plain_proofs, print_scene_proofs
+
+    cache, jobs, channels = how
+    proofs = verify_barge_in(paths, settings, seed=seed, case=case, cache=cache, jobs=jobs, channels=channels)
+    plain = plain_proofs(proofs)
+    _write(out, plain)
+    if as_json:
+        print(json.dumps(plain))
+    else:
+        print_scene_proofs(proofs, f"lab verify --barge-in {' '.join(map(str, paths))} --seed {seed}")
+    if plain["mismatches"]:
+        raise typer.Exit(1)

@@ -6,6 +6,7 @@ read at 100 % in a notebook. Colours: Okabe and Ito's, told apart by colour-blin
 """
 
 from .ablation import saving_dumbbells, savings_figure, stack_waterfall, waterfall_figure
+from .barge_in import barge_in_figure, barge_in_tradeoff
 from .conditions import channel_condition_figure, channel_condition_tradeoff
 from .fits import fit_figure, stage_fit
 from .hold_lengths import hold_curves, hold_lengths_figure
@@ -29,6 +30,8 @@ from .sweeps import mark, tradeoff, tradeoff_figure
 __all__ = [
     "DPI",
     "Picture",
+    "barge_in_figure",
+    "barge_in_tradeoff",
     "blank_figure",
     "channel_condition_figure",
     "channel_condition_tradeoff",

@@ -35,7 +35,7 @@ SHOW_MODULES = (
 
 
 def test_the_commands() -> None:
-    files = {name.strip("_") for name in cli.__all__ if name != "app"}
+    files = {name.strip("_").replace("_", "-") for name in cli.__all__ if name != "app"}
     assert sorted(files | {"forget"}) == COMMANDS  # cache.py has both that look after what is kept
 
 
