@@ -37,7 +37,10 @@ h1 { font-size: 1.6rem; margin-bottom: 0.2rem; } h2 { font-size: 1.2rem; margin-
 figcaption { color: #444; } pre { background: #f3f3f3; padding: 0.8rem; overflow-x: auto; }
 audio { display: block; margin-top: 0.3rem; }
 @media print {
-  body { max-width: none; margin: 0; } audio { display: none; } figure, pre { break-inside: avoid; }
+  @page { margin: 15mm; }
+  body { max-width: none; margin: 0; padding: 0; font-size: 11pt; } audio { display: none; }
+  figure, pre, tr { break-inside: avoid; } h2 { break-after: avoid; }
+  table { font-size: 9pt; } .scroll { overflow: visible; } pre { white-space: pre-wrap; font-size: 8.5pt; }
 }
 """
 
@@ -119,7 +122,7 @@ def report_page(
         *(_failure(study, choice, one, sound=sound, words=words) for one in worst),
         "<h2>Settings</h2>",
         _scrolling(facts_html("", knobs.items())),
-        f"<pre>{escape(profile.snippet())}</pre>",
+        f"<pre tabindex='0'>{escape(profile.snippet())}</pre>",
         "<h2>How this was measured</h2>",
         f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in _how(study, choice))}</ul>",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import shutil
@@ -152,6 +153,8 @@ def test_profile_and_report_are_written_where_the_panel_says(
     panel.report.click()
     panel.wait()
     assert (tmp_path / "out" / "support-line.html").read_text() == "support-line by hand, False, False"
+    linked = re.search(r"download='support-line.html' href='data:text/html;base64,(\S+)'", panel.told.value)
+    assert base64.b64decode(linked[1]) == b"support-line by hand, False, False"
     panel.name.value = "../elsewhere"
     panel.export.click()
     assert "without slashes" in panel.told.value

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from paths import SAMPLES
+from test_browser import CHROMIUM, CHROMIUM_ARGS
 from typer.testing import CliRunner
 
 import lab_utils as lab
@@ -186,3 +187,36 @@ def test_the_command_writes_it(calls: Path, cache: Path, tmp_path: Path) -> None
     assert bad.exit_code == 1
     assert "give a folder made by 'lab sweep'" in bad.output
     assert page.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(shutil.which(CHROMIUM) is None, reason=f"no Chromium at {CHROMIUM}; install it")
+def test_from_disk_it_is_read_heard_and_printed(study: lab.Study, choice: lab.Choice, tmp_path: Path) -> None:
+    """Without a network, as by a colleague who has nothing installed; on paper nothing sticks out."""
+    from playwright.sync_api import sync_playwright
+
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    defaults = dataclasses.replace(choice, settings=study.defaults)  # has failures
+    page = report_page(study, defaults, name="A name", sound=True, words=True, failures=2)
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    with sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        context = browser.new_context(viewport={"width": 1024, "height": 800}, offline=True)
+        opened = context.new_page()
+        told: list[str] = []
+        opened.on("console", lambda message: told.append(message.text))
+        opened.goto((tmp_path / "page.html").as_uri())
+        opened.locator("audio").first.evaluate("e => { e.muted = true; return e.play(); }")
+        opened.wait_for_function("() => document.querySelector('audio').currentTime > 0.1")
+        assert not told
+        opened.emulate_media(media="print")
+        opened.set_viewport_size({"width": 680, "height": 1000})  # A4 less its margins
+        wide = "e => e.scrollWidth > e.clientWidth + 1"
+        assert not [one for one in opened.locator("pre, .scroll, body").all() if one.evaluate(wide)]
+        assert not opened.locator("audio").first.is_visible()
+        opened.pdf(path=tmp_path / "page.pdf", format="A4")
+        assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
+        opened.emulate_media(media="screen")
+        violations = axe.run(opened).response["violations"]
+        browser.close()
+    assert not [one["id"] for one in violations if one["impact"] in ("serious", "critical")]

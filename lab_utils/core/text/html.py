@@ -7,6 +7,13 @@ from html import escape
 
 _CELL = "padding:1px 14px 1px 0;text-align:left;vertical-align:top;overflow-wrap:anywhere"
 
+_WHOLE = 8
+"""A word or number of so many characters is never broken, however narrow its column."""
+
+
+def _style(cell: object) -> str:
+    return _CELL + ";white-space:nowrap" * (len(str(cell)) <= _WHOLE)
+
 
 def table_html(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str = "") -> str:
     """A table as HTML; every cell is escaped.
@@ -14,9 +21,9 @@ def table_html(head: Sequence[str], rows: Iterable[Sequence[object]], caption: s
     >>> table_html(["name"], [["<b>"]], "1 < 2").count("&lt;")
     2
     """
-    top = "".join(f"<th style='{_CELL}'>{escape(str(cell))}</th>" for cell in head)
+    top = "".join(f"<th style='{_style(cell)}'>{escape(str(cell))}</th>" for cell in head)
     body = "".join(
-        "<tr>" + "".join(f"<td style='{_CELL}'>{escape(str(cell))}</td>" for cell in row) + "</tr>"
+        "<tr>" + "".join(f"<td style='{_style(cell)}'>{escape(str(cell))}</td>" for cell in row) + "</tr>"
         for row in rows
     )
     above = f"<div>{escape(caption)}</div>" if caption else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from base64 import b64encode
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -12,6 +13,9 @@ import ipywidgets as w
 from ...core.errors import machine_error_text
 from ...workflows.report import report_page, verdict, write_page
 from ...workflows.study import Choice, Study
+
+LINKED_MB = 20
+"""A page of up to so much can be had through the browser too; a larger one only from its folder."""
 
 
 class ReportPanel(w.VBox):
@@ -93,5 +97,15 @@ class ReportPanel(w.VBox):
         path = write_page(page, folder / f"{name}.html")
         return (
             f"<p role='status'>Written: <code>{escape(str(path.absolute()))}</code> "
-            f"({len(page.encode()) / 1e6:.1f} MB).</p><p>{escape(verdict(choice))}</p>"
+            f"({len(page.encode()) / 1e6:.1f} MB). {_link(page, path.name)}</p>"
+            f"<p>{escape(verdict(choice))}</p>"
         )
+
+
+def _link(page: str, name: str) -> str:
+    """The page through the browser, which may be on another machine than the file."""
+    data = page.encode()
+    if len(data) > LINKED_MB * 1e6:
+        return ""
+    text = b64encode(data).decode("ascii")
+    return f"<a download='{escape(name, quote=True)}' href='data:text/html;base64,{text}'>Download it</a>"
