@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,10 +14,15 @@ if TYPE_CHECKING:
     from ..turns.choose import Budget
 
 MostFalseBoundaries = Annotated[
-    float | None, typer.Option(min=0, max=1, help="Least mean latency with at most this rate per hold.")
+    float | None, typer.Option(min=0, max=1, help="Least latency with at most this rate per hold.")
 ]
 MostLatency = Annotated[
     float | None, typer.Option(min=0, help="Least false-boundary rate with at most this p95 latency (s).")
+]
+Objective = Literal["latency_mean", "latency_p50", "latency_p90", "latency_p95"]
+Minimize = Annotated[
+    Objective | None,
+    typer.Option(help="What is made least within --max-false-boundary-rate (default: latency_mean)."),
 ]
 Confidence = Annotated[
     float | None,
@@ -49,6 +54,7 @@ def export(
     output: Annotated[Path, typer.Option("-o", "--output", help="Profile file to write.")],
     max_false_boundary_rate: MostFalseBoundaries = None,
     max_latency_p95: MostLatency = None,
+    minimize: Minimize = None,
     guarantee: Confidence = None,
     snippet: Annotated[bool, typer.Option(help="Also print the Python to paste into an agent.")] = False,
     snippet_node: Annotated[
@@ -71,7 +77,7 @@ def export(
         from ..workflows.export import export_files, worker_text
         from .tables import sweep as tables
 
-        budget = _budget(max_false_boundary_rate, max_latency_p95, max_missed, guarantee)
+        budget = _budget(max_false_boundary_rate, max_latency_p95, minimize, max_missed, guarantee)
         worker = worker_text(output, techniques, providers or DEFAULT_PROVIDERS)
         study = studies.reopen_study(
             folder,
@@ -98,6 +104,7 @@ def export(
 def _budget(
     max_false_boundary_rate: float | None,
     max_latency_p95: float | None,
+    minimize: Objective | None,
     missed: float,
     guarantee: float | None,
 ) -> Budget:
@@ -109,5 +116,10 @@ def _budget(
     if guarantee is not None and max_false_boundary_rate is None:
         raise typer.BadParameter("--guarantee needs --max-false-boundary-rate")
     if max_false_boundary_rate is not None:
-        return Budget.false_boundary_rate(max_false_boundary_rate, most_missed=missed)
+        return Budget.false_boundary_rate(max_false_boundary_rate, minimize or "latency_mean", missed)
+    if minimize is not None:
+        raise typer.BadParameter(
+            f"--minimize {minimize} goes with --max-false-boundary-rate; "
+            "under --max-latency-p95 the false-boundary rate is made least"
+        )
     return Budget.latency_p95(max_latency_p95 or 0.0, missed)

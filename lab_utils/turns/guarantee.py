@@ -7,17 +7,18 @@ have none and are left out. Calls are taken as independent and alike, in a seede
 about the mean of the calls' own shares, not about the pooled rate.
 Method: Learn-then-Test (Angelopoulos et al. 2021, "Learn then test: calibrating predictive algorithms to
 achieve risk control") with fixed-sequence testing. Some calls, drawn at random, give the order: the Pareto
-frontier there, from the fewest cuts to the fastest, of settings that answer. On the others the settings are
-tested in that order until one fails; each at the full level, since the order is fixed beforehand. A test bets
-against "the mean share is over the budget" (Waudby-Smith & Ramdas 2024, "Estimating means of bounded random
-variables by betting", aGRAPA bets): its capital reaches 1 / (1 - confidence) with at most that probability if
-the setting is over the budget.
+frontier there, from the fewest cuts to the fastest (by the latency that the budget makes least), of settings
+that answer. On the others the settings are tested in that order until one fails; each at the full level,
+since the order is fixed beforehand. A test bets against "the mean share is over the budget" (Waudby-Smith &
+Ramdas 2024, "Estimating means of bounded random variables by betting", aGRAPA bets): its capital reaches
+1 / (1 - confidence) with at most that probability if the setting is over the budget.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from ..core.knobs import KNOBS
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.timeline import Floats
 from . import grid as grids
-from .choose import Budget, frontier
+from .choose import Budget, Latency, frontier
 from .metrics import per_recording
 from .replay import Block
 from .sweep import Corpus, Sweep, sweep
@@ -239,7 +240,7 @@ def certify(
     knobs = result.table[list(KNOBS)]
     if ordering:
         ordered = sweep(part_of(corpus, ordering), knobs, conditions, quiet=True).table
-        rows = frontier(ordered, most_missed=budget.most_missed)
+        rows = frontier(ordered, cast(Latency, budget.least), budget.most_missed)
         kept_of = np.unique(np.linspace(0, max(0, len(rows) - 1), MOST_CANDIDATES).round().astype(int))
         rows = [rows[k] for k in kept_of if k < len(rows)]
     shares = (

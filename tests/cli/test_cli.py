@@ -161,6 +161,22 @@ def test_export_under_either_budget_writes_a_profile_that_loads(swept, cache, tm
         assert json.loads(result.stdout)["profile"] == str(path)
 
 
+def test_export_makes_least_what_is_asked_for(swept, cache, tmp_path) -> None:
+    out, _ = swept
+    table = pd.read_parquet(out / "sweep.parquet")
+    rate = float(table["false_boundary_rate"].median())
+    within = table[(table["false_boundary_rate"] <= rate + 1e-12) & (table["missed_rate"] <= 0.02)]
+    common = ["--name", "tail", "-o", tmp_path / "p.yaml", "--jobs", 1, "--cache", cache, "--json"]
+    result = lab("export", out, "--max-false-boundary-rate", rate, "--minimize", "latency_p95", *common)
+    assert result.exit_code == 0, result.stderr
+    evidence = load_profile(tmp_path / "p.yaml").evidence
+    assert evidence.chosen.latency_p95.value == pytest.approx(within["latency_p95"].min(), abs=1e-3)
+    assert json.loads(result.stdout)["budget"]["least"] == "latency_p95"
+    refused = lab("export", out, "--max-latency-p95", 9, "--minimize", "latency_p95", *common)
+    assert refused.exit_code == 2
+    assert "goes with --max-false-boundary-rate" in " ".join(refused.stderr.replace("│", " ").split())
+
+
 def test_export_writes_a_worker_beside_the_profile_and_never_over_ones_work(swept, cache, tmp_path) -> None:
     out, _ = swept
     path, worker = tmp_path / "p" / "profile.yaml", tmp_path / "p" / "agent.py"

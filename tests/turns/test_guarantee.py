@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import Turn, labels_of, traced_of
 
-from lab_utils.turns.choose import Budget
+from lab_utils.turns import guarantee
+from lab_utils.turns.choose import Budget, frontier
 from lab_utils.turns.grid import expand
 from lab_utils.turns.guarantee import (
     Guarantee,
@@ -132,6 +133,16 @@ def test_the_fastest_setting_that_passes_is_certified(table):
         "on future calls like these, with 90% confidence, on average at most 10.0% of a call's holds are cut"
     )
     assert "2 calls without holds are left out" in str(found)
+
+
+def test_the_order_is_by_the_latency_that_is_made_least(table, monkeypatch):
+    asked = []
+    monkeypatch.setattr(guarantee, "frontier", lambda *given: asked.append(given[1:]) or frontier(*given))
+    corpus = corpus_of([0.7] * 30)
+    result = sweep(corpus, table, quiet=True)
+    found = certify(corpus, result, Budget.false_boundary_rate(BUDGET, "latency_p95", 0.05))
+    assert asked == [("latency_p95", 0.05)]
+    assert found.row == 1
 
 
 def test_too_few_calls_certify_nothing_and_say_how_many_more(table):
