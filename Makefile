@@ -120,6 +120,9 @@ bench: $(STAMP)  ## print benchmark results as JSON
 bench-ui: $(STAMP)  ## print as JSON how fast the tuner is in Chromium
 	@$(BIN)/python tests/bench_ui.py
 
+docs: $(STAMP)  ## build the documentation as a site in build/site/, and check its links
+	$(BIN)/python docs/build_site.py build/site
+
 ##@ Maintain
 
 format: $(STAMP)  ## put code and notebooks into the form that `make check` wants
@@ -183,5 +186,5 @@ $(KOKORO_STYLES): $(SAMPLES_STAMP)
 	tar xzf $$folder*.tgz -C $$folder
 	@touch $@
 
-.PHONY: demo lab venv coverage test test-fast check check-style check-types check-imports check-notebooks notebooks verify bench bench-ui format \
+.PHONY: demo lab venv coverage test test-fast check check-style check-types check-imports check-notebooks notebooks verify bench bench-ui docs format \
         mutants samples widgets screenshots lock clean distclean help
