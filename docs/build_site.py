@@ -48,12 +48,14 @@ def lay_out(folder: Path) -> None:
 
 def reference() -> str:
     """A page with the docstring of each public name."""
-    names = sorted(lab_utils._HOMES.items(), key=lambda item: item[0].lower())
-    parts = [f"::: lab_utils.{module}.{name}" for _, (module, name) in names]
-    return (
-        "# Reference\n\nEvery name of `import lab_utils as lab`; [what each does](api.md).\n\n"
-        + "\n\n".join(parts)
-    )
+    parts = ["# Reference", "Every name of `import lab_utils as lab`; [what each does](api.md)."]
+    for name, (module, there) in sorted(lab_utils._HOMES.items(), key=lambda item: item[0].lower()):
+        heading = f"lab.{name}"
+        parts.append(
+            f"::: lab_utils.{module}.{there}\n    options:\n"
+            f"      heading: {heading}\n      toc_label: {heading}\n      separate_signature: true"
+        )
+    return "\n\n".join(parts) + "\n"
 
 
 def main(out: Path) -> int:

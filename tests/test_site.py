@@ -33,7 +33,7 @@ def test_the_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_
         assert not re.findall(r'<(?:script|img|source|iframe)[^>]*src="?https?:', html), page
         assert not re.findall(r'<link[^>]*rel="?(?:stylesheet|preconnect)[^>]*href="?https?:', html), page
     reference = (tmp_path / "site" / "docs" / "reference.html").read_text("utf-8")
-    assert [name for name in lab_utils._HOMES if f'.{name}"' not in reference] == []
+    assert [name for name in lab_utils._HOMES if f"lab.{name}" not in reference] == []
 
 
 def test_a_link_that_leads_nowhere_is_a_warning() -> None:
