@@ -21,6 +21,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 DECLARED = [Requirement(text) for text in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]]
 MAKE_TARGETS = {"widgets", "demo", "lab", "venv"}  # use
 MAKE_TARGETS |= {
+    "docs",
     "test",
     "test-fast",
     "check",
