@@ -166,12 +166,12 @@ def test_a_python_too_old_or_absent_is_said(tmp_path):
         assert found in done.stderr
 
 
-def test_ci_runs_checks_tests_and_notebooks():
+def test_ci_runs_checks_and_tests():
     script = ROOT / ".ci" / "run"
     text = script.read_text(encoding="utf-8")
     assert os.access(script, os.X_OK)
     assert "set -euo pipefail" in text
-    for target in ("check", "test", "notebooks"):
+    for target in ("check", "test"):
         assert re.search(rf"(?m)^step .* make (-k )?{target}\b", text), target
     assert "CHROMIUM=/usr/bin/chromium" in text
     subprocess.run(["bash", "-n", str(script)], check=True)
