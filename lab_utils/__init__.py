@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from .widgets.session_panel import SessionPanel as SessionPanel
     from .widgets.timeline import timeline as timeline
     from .widgets.tuner import Tuner as Tuner
+    from .workflows.barge_in import BargeIn as BargeIn
+    from .workflows.barge_in import measure_barge_in as barge_in
     from .workflows.compare import Sessions as Sessions
     from .workflows.compare import compare as compare
     from .workflows.compare import run_session as run
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from .workflows.transcribe import transcribe as transcribe
 
 _HOMES = {
+    "BargeIn": ("workflows.barge_in", "BargeIn"),
     "Budget": ("turns.choose", "Budget"),
     "Choice": ("workflows.study", "Choice"),
     "FailureBrowser": ("widgets.failures", "FailureBrowser"),
@@ -75,6 +78,7 @@ _HOMES = {
     "Study": ("workflows.study", "Study"),
     "TechniqueStudy": ("workflows.techniques", "TechniqueStudy"),
     "Tuner": ("widgets.tuner", "Tuner"),
+    "barge_in": ("workflows.barge_in", "measure_barge_in"),
     "compare": ("workflows.compare", "compare"),
     "describe_techniques": ("workflows.techniques", "describe_techniques"),
     "import_folder": ("recordings.importing", "import_folder"),
@@ -96,6 +100,7 @@ _HOMES = {
 """Public name → module and name there; `tests/test_api.py` keeps it equal to the imports above."""
 
 __all__ = [
+    "BargeIn",
     "Budget",
     "ChannelCondition",
     "Choice",
@@ -111,6 +116,7 @@ __all__ = [
     "TechniqueStudy",
     "Tuner",
     "__version__",
+    "barge_in",
     "compare",
     "describe_techniques",
     "import_folder",

@@ -96,3 +96,16 @@ def test_05_each_step_from_none_to_all_twelve_is_faster(samples_cache: Path) -> 
     for name in ("p50", "p95"):
         none, default, every = latency[name].tolist()
         assert none > default > every
+
+
+def test_06_only_words_let_the_agent_talk_through_backchannels(samples_cache: Path) -> None:
+    grid = {"min_duration": [0.1, 0.5, 1.5], "min_words": [0, 2]}
+    found = lab.barge_in(SAMPLES / "calls" / "demo", grid=grid, phases=1, cache=samples_cache, quiet=True)
+    assert found.counts == {"recordings": 12, "interruptions": 23, "sounds": 16}
+    without = found.table[found.table["min_words"] == 0]
+    assert (without["stopped_for_good_rate"] == 1).all()  # whatever min_duration is
+    choice = found.choose()
+    assert choice.interruption.min_words == 2
+    default, chosen = (frame["value"] for frame in (choice.defaults, choice.chosen))
+    assert chosen["falsely_stopped_rate"] <= 0.1
+    assert default["yield_mean"] < chosen["yield_mean"] < default["yield_mean"] + 0.8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +14,7 @@ from rich.table import Table
 
 from ...workflows.barge_in import BargeIn, BargeInChoice, SceneProof
 from ...workflows.barge_in.files import FILES
-
-NAMES = {
-    "missed_rate": "interruptions missed",
-    "given_back_rate": "… of them given back",
-    "yield_mean": "time to yield, mean of the detected",
-    "yield_p50": "time to yield, median",
-    "yield_p95": "time to yield, p95",
-    "yield_restricted": "time to yield, a missed one as 5 s",
-    "talk_over_mean": "talk-over per interruption",
-    "falsely_stopped_rate": "sounds that falsely stop the agent",
-    "stopped_for_good_rate": "… for good",
-    "resumed_rate": "… of the false stops resumed",
-    "resumed_after_mean": "… after",
-}
-
-
-def _cell(name: str, row: Mapping[Any, Any]) -> str:
-    """A figure with its interval."""
-    if not row["n"] or math.isnan(row["value"]):
-        return "–"
-    if math.isinf(row["value"]):
-        return "never"
-    rate = name.endswith("_rate")
-
-    def text(value: float) -> str:
-        return f"{100 * value:.1f}" if rate else f"{value:.2f}"
-
-    value = text(row["value"]) + (" %" if rate else " s")
-    limits = ["" if math.isnan(row[edge]) else text(row[edge]) for edge in ("low", "high")]
-    return f"{value} ({'–'.join(limits)})" if all(limits) else value
+from ...workflows.barge_in.texts import figure_rows
 
 
 def print_barge_in(measured: BargeIn, choice: BargeInChoice, out: Path | None, output: Path | None) -> None:
@@ -62,15 +33,12 @@ def print_barge_in(measured: BargeIn, choice: BargeInChoice, out: Path | None, o
     console.print(measured.conditions.in_words[0], highlight=False)
     table = Table(title="Barge-in (95 % interval by recording)", box=box.SIMPLE_HEAD)
     table.add_column("figure")
-    columns = {"LiveKit's default": choice.defaults, "chosen": choice.chosen}
-    if choice.held_out is not None:
-        columns["chosen, held out"] = choice.held_out
+    columns = choice.columns
     for title in columns:
         table.add_column(title, justify="right")
     table.add_column("n", justify="right")
-    for name, text in NAMES.items():
-        rows = [frame.loc[name].to_dict() for frame in columns.values()]
-        table.add_row(text, *(_cell(name, row) for row in rows), str(int(rows[0]["n"])))
+    for row in figure_rows(columns):
+        table.add_row(*row)
     console.print(table)
     _print_selectivity(console, choice)
     knobs = choice.interruption.model_dump()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ...core.settings import Conditions, InterruptionSettings, Settings
+from ...core.sound import Sound, excerpt
 from ...core.text.html import table_html
 from ...turns.barge_in.figures import Scores, selectivity, with_intervals
 from ...turns.barge_in.scenes import Scene
@@ -23,6 +24,7 @@ from ...turns.barge_in.search import (
 )
 from ...turns.profile import Profile, save_profile
 from ..study.measured import Skipped
+from .texts import figure_rows
 
 if TYPE_CHECKING:
     from ... import plots
@@ -48,6 +50,24 @@ class BargeInChoice:
     selectivity_of_defaults: pd.DataFrame
     met: bool
     """Whether it meets the budget; else it is the nearest."""
+
+    @property
+    def columns(self) -> dict[str, pd.DataFrame]:
+        """Its figures beside those of LiveKit's default, by title."""
+        both = {"LiveKit's default": self.defaults, "chosen": self.chosen}
+        return both if self.held_out is None else both | {"chosen, held out": self.held_out}
+
+    def _repr_html_(self) -> str:
+        knobs = ", ".join(f"{name} {value}" for name, value in self.interruption.model_dump().items())
+        found = table_html(["figure", *self.columns, "n"], figure_rows(self.columns), f"chosen: {knobs}")
+        shares = (frame["talked_through"] for frame in (self.selectivity_of_defaults, self.selectivity))
+        rows = [
+            (sound, n, f"{before:.0%}", f"{after:.0%}")
+            for sound, n, before, after in zip(
+                self.selectivity.index, self.selectivity["n"], *shares, strict=True
+            )
+        ]
+        return found + table_html(["talked through", "n", "LiveKit's default", "chosen"], rows)
 
 
 @dataclass(frozen=True)
@@ -121,6 +141,11 @@ class BargeIn:
         for name in ("yield_s", "given_back", "stopped", "silent_for_s", "talk_over_s"):
             columns[name] = getattr(s, name)[row, :, 0]
         return pd.DataFrame(columns)
+
+    def listen(self, onset: int) -> Sound:
+        """One scene: user left, and right the recorded agent, as far as it went on."""
+        scene = self.scenes[onset].recording
+        return excerpt(scene, 0.0, scene.duration_s)
 
     def plot(self, choice: BargeInChoice | None = None) -> plots.Picture:
         """Time to yield against false stops: all settings, the frontier, LiveKit's default, the choice."""
