@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from .workflows.compare import Sessions as Sessions
     from .workflows.compare import compare as compare
     from .workflows.compare import run_session as run
+    from .workflows.detectors import Comparison as Comparison
+    from .workflows.detectors import compare_detectors as compare_detectors
+    from .workflows.detectors import write_results as save_comparison
     from .workflows.load import load as load
     from .workflows.pictures import plot_conditions as plot_conditions
     from .workflows.pictures import plot_labels as plot_labels
@@ -66,6 +69,7 @@ _HOMES = {
     "BargeIn": ("workflows.barge_in", "BargeIn"),
     "Budget": ("turns.choose", "Budget"),
     "Choice": ("workflows.study", "Choice"),
+    "Comparison": ("workflows.detectors", "Comparison"),
     "FailureBrowser": ("widgets.failures", "FailureBrowser"),
     "Labels": ("core.labels", "Labels"),
     "ChannelCondition": ("recordings.conditions", "ChannelCondition"),
@@ -80,6 +84,7 @@ _HOMES = {
     "Tuner": ("widgets.tuner", "Tuner"),
     "barge_in": ("workflows.barge_in", "measure_barge_in"),
     "compare": ("workflows.compare", "compare"),
+    "compare_detectors": ("workflows.detectors", "compare_detectors"),
     "describe_techniques": ("workflows.techniques", "describe_techniques"),
     "import_folder": ("recordings.importing", "import_folder"),
     "label_editor": ("widgets.label_editor", "label_editor"),
@@ -92,6 +97,7 @@ _HOMES = {
     "plot_providers": ("workflows.pictures", "plot_providers"),
     "reopen_study": ("workflows.study", "reopen_study"),
     "run": ("workflows.compare", "run_session"),
+    "save_comparison": ("workflows.detectors", "write_results"),
     "save_profile": ("turns.profile", "save_profile"),
     "techniques": ("workflows.techniques", "measure_techniques"),
     "timeline": ("widgets.timeline", "timeline"),
@@ -104,6 +110,7 @@ __all__ = [
     "Budget",
     "ChannelCondition",
     "Choice",
+    "Comparison",
     "FailureBrowser",
     "Labels",
     "Profile",
@@ -118,6 +125,7 @@ __all__ = [
     "__version__",
     "barge_in",
     "compare",
+    "compare_detectors",
     "describe_techniques",
     "import_folder",
     "label_editor",
@@ -130,6 +138,7 @@ __all__ = [
     "plot_providers",
     "reopen_study",
     "run",
+    "save_comparison",
     "save_profile",
     "techniques",
     "timeline",

@@ -13,6 +13,7 @@ from __future__ import annotations
 from . import (
     barge_in,
     cache,
+    compare,
     demo,
     export,
     fetch,
@@ -35,6 +36,7 @@ __all__ = [
     "barge_in",
     "cache",
     "check",
+    "compare",
     "demo",
     "diarize",
     "doctor",

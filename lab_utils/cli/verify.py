@@ -38,7 +38,7 @@ def verify(
     """Prove the replay against the real AgentSession. Commits are compared, for settings drawn at random."""
     with ending_well():
         from ..workflows import verify as workflow
-        from ..workflows.detectors.given import load_detector
+        from ..workflows.detectors import load_detector
         from .tables.verify import print_verification
 
         if out is not None and out.is_dir():

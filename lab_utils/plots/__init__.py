@@ -8,11 +8,12 @@ read at 100 % in a notebook. Colours: Okabe and Ito's, told apart by colour-blin
 from .ablation import saving_dumbbells, savings_figure, stack_waterfall, waterfall_figure
 from .barge_in import barge_in_figure, barge_in_tradeoff
 from .conditions import channel_condition_figure, channel_condition_tradeoff
-from .fits import fit_figure, stage_fit
+from .detectors import frontiers, frontiers_figure, reliability, reliability_figure
 from .hold_lengths import hold_curves, hold_lengths_figure
 from .label_pages import label_page, label_strip, label_words
 from .picture import Picture
-from .provider_stages import provider_figure, stage_delays
+from .providers.fits import fit_figure, stage_fit
+from .providers.provider_stages import provider_figure, stage_delays
 from .recordings import (
     decisions,
     timeline,
@@ -37,6 +38,8 @@ __all__ = [
     "channel_condition_tradeoff",
     "decisions",
     "fit_figure",
+    "frontiers",
+    "frontiers_figure",
     "hold_curves",
     "hold_lengths_figure",
     "label_page",
@@ -46,6 +49,8 @@ __all__ = [
     "mark",
     "png",
     "provider_figure",
+    "reliability",
+    "reliability_figure",
     "saving_dumbbells",
     "savings_figure",
     "session_figure",

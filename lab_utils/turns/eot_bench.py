@@ -24,7 +24,7 @@ import pandas as pd
 
 from ..core.labels import user_turns
 from ..core.timeline import SAMPLE_RATE_HZ, Floats, Ints
-from ..core.traces import BUFFER_SAMPLES, Bools, EotTrace, Traced, eot_keys
+from ..core.traces import Bools, EotTrace, Traced, eot_keys
 from .replay.records import Pauses
 
 Limits = tuple[float, float]
@@ -115,9 +115,9 @@ def diagnostics(spans: pd.DataFrame, limits_s: Limits = HOLD_LIMITS_S) -> dict[s
 
 
 def spans_of(recording: Traced, pauses: Pauses, eot: EotTrace, offset_s: float) -> pd.DataFrame:
-    """The holds and ends of turn of one recording at one phase, with v1-mini's scores, by their start.
+    """The holds and ends of turn of one recording at one phase, with a detector's scores, by their start.
 
-    The score of a silence is the first that the agent asks for in it, with the full 1.2 s of audio;
+    The score of a silence is the first that the agent asks for in it, with all the audio that it may hear;
     `score_point_s` runs from the label's start to that request. It is NaN if the VAD's pauses lead to no
     request; `p` is NaN then, and where the trace lacks the prediction. An end of turn lasts until the user's
     next speech or the end of the added silence. `offset_s` is stream time less recording time.
@@ -130,7 +130,7 @@ def spans_of(recording: Traced, pauses: Pauses, eot: EotTrace, offset_s: float) 
     start_s, end_s = np.concatenate((holds[:, 0], turn_ends)), np.concatenate((holds[:, 1], until_s))
     sample = pauses.predict_sample[pauses.predict_sample > 0]
     known = dict(zip(eot.keys.tolist(), eot.probabilities.tolist(), strict=True))
-    heard = eot_keys(np.maximum(sample - BUFFER_SAMPLES, 0), sample).tolist()
+    heard = eot_keys(np.maximum(sample - eot.hears_samples, 0), sample).tolist()
     p = np.array([*(known.get(key, np.nan) for key in heard), np.nan])
     asked_s = np.append(sample / SAMPLE_RATE_HZ - offset_s, np.inf)
     first = np.searchsorted(asked_s[:-1], start_s)

@@ -80,7 +80,7 @@ def test_a_name_and_a_readable_source_are_needed() -> None:
         own_detector(wrong_value, "a b")
     made: dict[str, object] = {}
     exec("def typed(audio):\n    return 0.5", made)
-    with pytest.raises(InputError, match=r"own:typed: its source can't be read.*give it a version"):
+    with pytest.raises(InputError, match=r"own:typed: its source can't be read.*or give a version"):
         own_detector(made["typed"])
     assert own_detector(made["typed"], version="2")[1].model_version() == "2"
 

@@ -117,7 +117,7 @@ def source_hash(function: Callable[..., Any], name: str) -> str:
     except (OSError, TypeError):
         raise InputError(
             f"{name}: its source can't be read, so a changed function could not be told from this one; "
-            "give it a version"
+            "name a Python function of a file, or give a version"
         ) from None
     text = f"{getattr(function, '__qualname__', name)}\n{source}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -127,12 +127,30 @@ def difference_interval(total: Floats, n: Floats) -> Interval:
     >>> f"{found.low:.3f} to {found.high:.3f}"
     '-0.144 to 0.272'
     """
+    return difference_test(total, n)[0]
+
+
+def difference_test(total: Floats, n: Floats, extra: float = 0.0) -> tuple[Interval, float]:
+    """`difference_interval`, and the probability of so large a difference if there is none (two-sided t).
+
+    `extra`: variance that comes on top of how the recordings differ. The probability is NaN where nothing can
+    be told.
+
+    >>> found, p = difference_test(np.array([-1.0, 2.0, 1.0, 0.5]), np.array([10.0, 12.0, 8.0, 9.0]))
+    >>> f"{found.low:.3f} to {found.high:.3f}", round(p, 3)
+    ('-0.144 to 0.272', 0.39)
+    """
     used = n > 0
     total, n = total[used], n[used]
-    if len(n) < LEAST_RECORDINGS:
-        return UNTOLD
-    mean, half = total.sum() / n.sum(), _quantile(n) * np.sqrt(_variance(total, n))
-    return Interval(float(mean - half), float(mean + half))
+    if len(n) < LEAST_RECORDINGS or not np.isfinite(extra):
+        return UNTOLD, np.nan
+    mean, error = float(total.sum() / n.sum()), float(np.sqrt(_variance(total, n) + extra))
+    half = _quantile(n) * error
+    if error > 0:
+        p = float(2 * special.stdtr(degrees_of_freedom(n), -abs(mean) / error))
+    else:
+        p = 1.0 if mean == 0 else 0.0
+    return Interval(mean - half, mean + half), p
 
 
 def percentile_interval(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from ...recordings.find import RecordingFiles, find_in, load_recording
 from ...recordings.heard_paths import HeardPath
 from ...recordings.recording_files import FindOptions
 from ...turns import grid as grids
+from ...turns.detectors.base import Predictor
 from ...turns.replay import Block, blocks_of
 from ...turns.sweep import Corpus, Sweep, counts, sweep
 from ...turns.told_settings import own_settings
@@ -123,10 +124,12 @@ def trace_table(
     only: frozenset[str] = frozenset(),
     options: FindOptions | None = None,
     path: HeardPath | None = None,
+    detectors: Mapping[str, Predictor] | None = None,
 ) -> TracedRecordings:
     """Find, load and trace recordings for the settings of a table, LiveKit's defaults and their own.
 
-    Arguments as of `measure_table`. Raises BadRecording if none can be used.
+    Arguments as of `measure_table`; `detectors`: the user's own, by their names in settings. Raises
+    BadRecording if none can be used.
     """
     found, failed = find_in(paths, channels, options)
     skipped = [Skipped(str(path), str(error)) for path, error in failed]
@@ -144,6 +147,7 @@ def trace_table(
         seed=seed,
         path=path,
         own=partial(_own_blocks, conditions),
+        detectors=detectors,
     )
     usable = _usable(zip(found, traces, strict=True), skipped)
     corpus = Corpus.of([traced for _, traced in usable])

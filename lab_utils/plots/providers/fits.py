@@ -12,9 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Annotation, Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
-from ..latency.fitting import Fit, StageFit
-from .display import Display
-from .style import BLUE, GREY, ORANGE, VERMILLION, blank_figure
+from ...latency.fitting import Fit, StageFit
+from ..display import Display
+from ..style import BLUE, GREY, ORANGE, VERMILLION, blank_figure
 
 STAGE_TITLES = {
     "stt.final": "STT: end of speech to final transcript",

@@ -10,9 +10,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..session.providers.stages import Stage
-from .display import Display
-from .style import BLUE, GREY, VERMILLION, blank_figure, literal
+from ...session.providers.stages import Stage
+from ..display import Display
+from ..style import BLUE, GREY, VERMILLION, blank_figure, literal
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,103 @@
+"""`lab compare`: detectors side by side on the same recordings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .common import (
+    AgentChannel,
+    Cache,
+    Jobs,
+    Json,
+    Out,
+    Pair,
+    Paths,
+    Phases,
+    ProviderProfile,
+    Raw,
+    Swap,
+    TranscriptionDelay,
+    UserChannel,
+    app,
+    ending_well,
+    warn,
+)
+
+Detectors = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--detector",
+        help="vad, v1-mini, stt, or a function of yours as module:function or name=module:function; may be "
+        "repeated. Without it: vad and v1-mini.",
+    ),
+]
+Predictions = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A table of probabilities per pause that another detector gave, as FILE or name=FILE; may be "
+        "repeated."
+    ),
+]
+QuestionFile = Annotated[
+    Path | None, typer.Option("--questions", help="CSV file that receives the pauses a table has to answer.")
+]
+
+
+@app.command()
+def compare(
+    paths: Paths,
+    detector: Detectors = None,
+    predictions: Predictions = None,
+    questions: QuestionFile = None,
+    out: Out = Path("out/compare"),
+    phases: Phases = 4,
+    jobs: Jobs = 2,
+    cache: Cache = None,
+    transcription_delay: TranscriptionDelay = None,
+    providers: ProviderProfile = None,
+    language: Annotated[str, typer.Option(help="What callers speak where a recording doesn't tell.")] = "",
+    user: UserChannel = "caller",
+    agent: AgentChannel = "agent",
+    pair: Pair = "",
+    raw: Raw = "",
+    swap: Swap = False,
+    as_json: Json = False,
+) -> None:
+    """Compare turn detectors at the same budgets."""
+    with ending_well():
+        from ..recordings.recording_files import FindOptions, parse_raw
+        from ..workflows import study as studies
+        from ..workflows.assumed import conditions_with
+        from ..workflows.detectors import compare_detectors, write_questions, write_results
+        from .tables import compare as tables
+
+        studies.check_folder(out)
+        found_by = (pair, raw, swap)
+        options = (
+            FindOptions(user, agent, pair, parse_raw(raw) if raw else None, swap) if any(found_by) else None
+        )
+        given = conditions_with(providers, transcription_delay=transcription_delay)
+        compared = compare_detectors(
+            paths,
+            detector or (),
+            predictions=predictions or (),
+            conditions=given.replace(language=language),
+            phases=phases,
+            jobs=jobs,
+            cache=cache,
+            channels=(user, agent),
+            options=options,
+        )
+        warn(*(f"skipped: {item.reason}" for item in compared.skipped))
+        summary = write_results(compared, out)
+        if questions is not None:
+            n = write_questions(compared, questions)
+            warn(f"{questions}: {n} pauses; fill in the column probability, and give it with --predictions")
+        if as_json:
+            print(json.dumps(summary | {"out": str(out)}))
+        else:
+            tables.print_comparison(compared, out)

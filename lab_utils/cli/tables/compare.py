@@ -1,0 +1,43 @@
+"""What `lab compare` prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ...workflows.detectors import FILES, Comparison
+from ...workflows.detectors.texts import calibration_rows, point_rows
+
+
+def print_comparison(compared: Comparison, out: Path) -> None:
+    """What the figures rest on, the table, calibration, and the verdict in words."""
+    console = Console()
+    n = compared.counts
+    console.print(
+        f"{n['recordings']} recording(s), {n['holds']} holds, {n['turns']} ends of turn; "
+        f"{len(compared.detectors)} detectors, {compared.phases} phases"
+    )
+    for line in compared.conditions.in_words:
+        console.print(line, highlight=False)
+    title = "At the same budgets, judged on other recordings (95 % interval by recording)"
+    console.print(_table(title, *point_rows(compared.points, compared.cost_ms), left=2))
+    if compared.calibrations:
+        console.print(
+            _table("What the probabilities are worth", *calibration_rows(compared.calibrations), left=1)
+        )
+    for sentence in compared.verdicts:
+        console.print(escape(sentence), highlight=False)
+    console.print(f"results: {out}/: {', '.join(FILES)}", highlight=False)
+
+
+def _table(title: str, titles: list[str], rows: list[list[str]], *, left: int) -> Table:
+    table = Table(title=title, box=box.SIMPLE_HEAD)
+    for k, name in enumerate(titles):
+        table.add_column(name, justify="left" if k < left else "right")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table

@@ -1,0 +1,1 @@
+"""Pictures of provider profiles: their delays, and how they were fitted."""

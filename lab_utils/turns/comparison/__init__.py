@@ -1,0 +1,1 @@
+"""Detectors compared on the same recordings: operating points, paired differences, calibration."""

@@ -1,0 +1,294 @@
+"""Recordings and detectors → what each does at the same budgets, and which can be told apart."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ...core.errors import InputError
+from ...core.samples.stream import heard_stream
+from ...core.settings import USUAL_CONDITIONS, Conditions
+from ...core.text.html import table_html
+from ...core.traces import BRANCH_SAMPLES, Traced
+from ...recordings.find import RecordingFiles, load_recording
+from ...recordings.heard_paths import HeardPath
+from ...recordings.recording_files import FindOptions
+from ...turns import grid as grids
+from ...turns.choose import frontier
+from ...turns.comparison.calibration import Calibration, calibration, judgements
+from ...turns.comparison.differences import differences
+from ...turns.comparison.points import POINTS, Reached, reached
+from ...turns.detectors import DETECTORS
+from ...turns.detectors.base import Predictor, Questions
+from ...turns.detectors.table import Answers
+from ...turns.slices import slices
+from ...turns.sweep import Corpus, Sweep, counts, sweep
+from ..study.measured import Skipped, absolute, trace_table
+from .given import Given, GivenDetector, given_detectors
+from .verdicts import verdicts
+
+if TYPE_CHECKING:
+    from ... import plots
+
+GRID: dict[str, list[Any]] = {
+    "min_silence_duration": [0.25, 0.4, 0.55, 0.7],
+    "min_delay": [0.0, 0.3, 0.5, 0.8, 1.2],
+    "max_delay": [0.8, 1.2, 1.6, 2.0, 2.5, 3.0, 4.0],
+    "unlikely_threshold": [0.02, 0.05, 0.1, 0.2, 0.3, 0.36, 0.45, 0.55, 0.65, 0.75, 0.85, 0.92, 0.97, 0.99],
+}
+"""What each detector may be tuned to, all with LiveKit's own voice activity; delays of the default
+grid, so that a sweep's predictions serve here."""
+SILENCE_GRID: dict[str, list[Any]] = {
+    "min_silence_duration": GRID["min_silence_duration"],
+    "min_delay": [0.0, *(round(0.1 * k, 1) for k in range(3, 41))],
+}
+"""The same without a threshold: the wait is all that can be tuned."""
+SLICED_AT = POINTS[1]
+SLICES = ("language", "length", "numbers", "asked", "line")
+TIMED_QUESTIONS = 16
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Detectors on the same recordings, labels and takes; times in seconds, rates as fractions."""
+
+    detectors: tuple[GivenDetector, ...]
+    files: tuple[RecordingFiles, ...]
+    corpus: Corpus
+    skipped: tuple[Skipped, ...]
+    conditions: Conditions
+    phases: int
+    sources: tuple[str, ...]
+    results: Mapping[str, Sweep]
+    """By detector: its settings, scored."""
+    reached: tuple[Reached, ...]
+    """Each detector at each operating point."""
+    differences: pd.DataFrame
+    """Each pair at each point (`turns.comparison.differences`)."""
+    calibrations: Mapping[str, Calibration]
+    """Of those that give probabilities."""
+    cost_ms: Mapping[str, float]
+    """What a question took on this machine, mean of a few; NaN for what isn't asked here."""
+    slices: pd.DataFrame
+    """Figures by slice at 5 % false boundaries, with a column "detector"."""
+
+    @property
+    def names(self) -> list[str]:
+        """The detectors' names, in order."""
+        return [one.name for one in self.detectors]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many recordings, holds, ends of turn, … the figures rest on."""
+        return counts(self.corpus) | {"recordings": len(self.corpus.recordings)}
+
+    @property
+    def points(self) -> pd.DataFrame:
+        """One row per point and detector: whether it gets there, and its figures with intervals."""
+        return pd.DataFrame(_point_row(one) for one in self.reached)
+
+    @property
+    def frontiers(self) -> pd.DataFrame:
+        """Each detector's whole frontier: knobs and metrics, with a column "of" for the detector."""
+        parts = []
+        for name, result in self.results.items():
+            parts.append(result.table.iloc[frontier(result.table)].assign(of=name))
+        return pd.concat(parts, ignore_index=True)
+
+    @property
+    def verdicts(self) -> list[str]:
+        """What can be told, in sentences: one for each operating point."""
+        return verdicts(self.reached, self.differences)
+
+    def plot_tradeoff(self) -> plots.Picture:
+        """Each detector's frontier, with its operating points."""
+        from ... import plots
+
+        return plots.Picture(plots.frontiers_figure(self.frontiers, self.points, self.names, self.counts))
+
+    def plot_calibration(self) -> plots.Picture:
+        """What the detectors' probabilities are worth."""
+        from ... import plots
+
+        bins = {name: one.bins for name, one in self.calibrations.items()}
+        return plots.Picture(plots.reliability_figure(bins))
+
+    def _repr_html_(self) -> str:
+        from .texts import point_rows
+
+        titles, rows = point_rows(self.points, self.cost_ms)
+        return table_html(titles, rows, " ".join(self.verdicts))
+
+
+def _point_row(one: Reached) -> dict[str, Any]:
+    row: dict[str, Any] = {"point": one.point.name, "detector": one.detector, "gets_there": one.gets_there}
+    for name in one.figures.index:
+        figure = one.figures.loc[name]
+        row |= {name: figure["value"], f"{name}_low": figure["low"], f"{name}_high": figure["high"]}
+        row[f"{name}_on_all"] = one.on_all[str(name)]
+    return row
+
+
+def compare_detectors(
+    paths: Sequence[str | Path] | str | Path,
+    detectors: Sequence[Given] = (),
+    *,
+    predictions: Sequence[str | Path] = (),
+    conditions: Conditions = USUAL_CONDITIONS,
+    phases: int = 4,
+    jobs: int = 2,
+    cache: Path | None = None,
+    channels: tuple[str, str] = ("caller", "agent"),
+    options: FindOptions | None = None,
+    path: HeardPath | None = None,
+    quiet: bool = False,
+) -> Comparison:
+    """Compare detectors on the same recordings, labels and takes (`given_detectors` says how to name them).
+
+    Each is tuned over the same grid of waits and thresholds, and judged at the same operating points on
+    recordings that it was not tuned on. Recordings about which a table of probabilities says nothing are left
+    out for all. Raises InputError for detectors, and BadRecording for recordings, that can't be used.
+    """
+    given = given_detectors(detectors, predictions)
+    where = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    own = {one.name: one.predictor for one in given if one.predictor is not None}
+    tables = {one.name: _table(one) for one in given}
+    every = pd.concat(tables.values(), ignore_index=True)
+    traced = trace_table(
+        where, every, conditions=conditions, phases=phases, jobs=jobs, cache=cache, quiet=quiet,
+        channels=channels, options=options, path=path, detectors=own,
+    )  # fmt: skip
+    usable, skipped = _answered(traced.corpus.recordings, own)
+    corpus = traced.corpus if len(usable) == len(traced.files) else Corpus.of(_taken(traced, usable))
+    files = tuple(traced.files[k] for k in usable)
+    result = sweep(corpus, every, conditions, quiet=quiet)
+    results = dict(zip(tables, _parts(result, [len(table) for table in tables.values()]), strict=True))
+    at = [one for name in tables for one in reached(name, corpus, results[name], POINTS, conditions)]
+    order = {point.name: k for k, point in enumerate(POINTS)}
+    at.sort(key=lambda one: order[one.point.name])
+    asked = [one.name for one in given if one.traits.needs == "predictions"]
+    return Comparison(
+        detectors=given,
+        files=files,
+        corpus=corpus,
+        skipped=traced.skipped + skipped,
+        conditions=conditions,
+        phases=phases,
+        sources=tuple(absolute(one) for one in where),
+        results=results,
+        reached=tuple(at),
+        differences=differences(at),
+        calibrations={name: calibration(_judged(corpus, name, conditions, own)) for name in asked},
+        cost_ms={name: _cost_ms(files[0], corpus.recordings[0], name, own) for name in tables},
+        slices=_slices(corpus, at, conditions),
+    )
+
+
+def _table(one: GivenDetector) -> pd.DataFrame:
+    """A detector's settings."""
+    if one.traits.needs == "stt_events":
+        grid = SILENCE_GRID
+    else:
+        grid = GRID if one.traits.has_threshold else SILENCE_GRID
+    return grids.expand({"vad": ["livekit"], "detector": [one.name], **grid})[0]
+
+
+def _parts(result: Sweep, sizes: Sequence[int]) -> list[Sweep]:
+    """A sweep of several tables, one after the other, as one sweep each."""
+    edges = np.cumsum([0, *sizes])
+    rows = [slice(first, last) for first, last in pairwise(edges.tolist())]
+    return [
+        Sweep(
+            result.table.iloc[of].reset_index(drop=True),
+            result.folds,
+            tuple(one.iloc[of].reset_index(drop=True) for one in result.without),
+        )
+        for of in rows
+    ]
+
+
+def _answers(own: Mapping[str, Predictor]) -> dict[str, Answers]:
+    return {name: one.probabilities for name, one in own.items() if isinstance(one.probabilities, Answers)}
+
+
+def _answered(
+    recordings: Sequence[Traced], own: Mapping[str, Predictor]
+) -> tuple[list[int], tuple[Skipped, ...]]:
+    """The recordings about which every table says something, and the others with the reason."""
+    usable, skipped = [], []
+    for number, one in enumerate(recordings):
+        silent = [name for name, table in _answers(own).items() if one.sha256 not in table.of]
+        if silent:
+            reason = f"{one.path}: {silent[0]} says nothing about this audio (sha256 {one.sha256[:12]}…)"
+            skipped.append(Skipped(one.path, reason))
+        else:
+            usable.append(number)
+    if not usable:
+        raise InputError(
+            f"{skipped[0].reason}, nor about any other recording: the table is about other audio; "
+            "lab compare --questions tells the hashes of these"
+        )
+    return usable, tuple(skipped)
+
+
+def _taken(traced: Any, usable: Sequence[int]) -> list[Traced]:
+    return [traced.corpus.recordings[k] for k in usable]
+
+
+def _judged(corpus: Corpus, name: str, conditions: Conditions, own: Mapping[str, Predictor]) -> pd.DataFrame:
+    """The judgements of a detector; what its table left open is no answer."""
+    spans = judgements(corpus, name, conditions)
+    table = _answers(own).get(name)
+    if table is None:
+        return spans
+    for recording in corpus.recordings:
+        rows = spans["recording"] == recording.name
+        at_s = (spans["start_s"] + spans["score_point_s"])[rows].to_numpy(np.float64)
+        said = table.said(recording.sha256, np.nan_to_num(at_s, nan=np.inf), recording.labels)
+        spans.loc[rows, "p"] = spans.loc[rows, "p"].where(~np.isnan(said))
+    return spans
+
+
+def _cost_ms(
+    files: RecordingFiles,
+    traced: Traced,
+    name: str,
+    own: Mapping[str, Predictor],
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    """What a question about the first recording takes, on average."""
+    predictor = own.get(name) or (DETECTORS[name].predictor if name in DETECTORS else None)
+    if predictor is None or isinstance(predictor.probabilities, Answers):
+        return np.nan
+    known, trace = traced.predictions(name)[0], traced.vad["livekit"][0]
+    tape = np.flatnonzero(known.ends < BRANCH_SAMPLES)[:TIMED_QUESTIONS]
+    if len(tape) < 2:
+        return np.nan
+    stream = heard_stream(load_recording(files).user, trace.phase_samples, traced.tail_s)
+
+    def asked(which: Any) -> Questions:
+        starts, ends = known.starts[which], known.ends[which]
+        return Questions(stream, starts, ends, trace.phase_samples, traced.sha256, traced.labels)
+
+    predictor.probabilities(asked(tape[:1]))
+    moments = [clock()]
+    for n in (1, len(tape)):
+        predictor.probabilities(asked(tape[:n]))
+        moments.append(clock())
+    one_s, all_s = moments[1] - moments[0], moments[2] - moments[1]
+    return 1000 * max(0.0, all_s - one_s) / (len(tape) - 1)  # without loading the model, which both do
+
+
+def _slices(corpus: Corpus, at: Sequence[Reached], conditions: Conditions) -> pd.DataFrame:
+    chosen = [one for one in at if one.point == SLICED_AT]
+    frames = [
+        slices(corpus, one.settings, conditions, SLICES).assign(detector=one.detector) for one in chosen
+    ]
+    return pd.concat(frames, ignore_index=True)
