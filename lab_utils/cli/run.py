@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..core.settings import Conditions, Settings
     from ..session.entrypoint.facts import RoomFacts
     from ..session.job import Limits
+    from ..session.providers.schema import Providers
     from ..turns.profile import Profile
     from ..workflows.run.summary import RunResults
 
@@ -46,6 +47,10 @@ Attributes = Annotated[
 ]
 SttDelay = Annotated[
     float | None, typer.Option(min=0, max=60, help="Of the scripted STT, in s (default: the profile's).")
+]
+ProviderName = Annotated[
+    str | None,
+    typer.Option(help="Provider profile, by name or file: of the delays of all that is simulated."),
 ]
 RealLimit = Annotated[float | None, typer.Option(min=1, help="Real seconds after which a session is ended.")]
 MemoryLimit = Annotated[
@@ -71,6 +76,7 @@ def run(
     out: Out = Path("out/run"),
     seed: Seed = 0,
     transcription_delay: SttDelay = None,
+    providers: ProviderName = None,
     real_time: Annotated[bool, typer.Option("--real-time", help="On the wall clock, models live.")] = False,
     limit: RealLimit = None,
     virtual_limit: VirtualLimit = None,
@@ -90,11 +96,13 @@ def run(
         from ..workflows.study import check_folder
 
         check_folder(out)
+        profile = profile or _beside(agent)
         chosen, conditions = _settings(profile, transcription_delay, own=worker is not None)
         ended = workflow.run_recordings(
             paths,
             chosen,
             conditions=conditions,
+            providers=_providers(providers, transcription_delay),
             out=out,
             agent=agent,
             worker=worker,
@@ -116,6 +124,16 @@ def run(
         _told(ended, out, as_json)
 
 
+def _beside(agent: str | None) -> Path | None:
+    """The profile that a worker of `lab export` loads, where the agent is one's; it is told."""
+    from ..latency.export import profile_of_worker
+
+    found = None if agent is None else profile_of_worker(agent)
+    if found is not None:
+        warn(f"settings: {found}, which {agent} loads; --profile takes others")
+    return found
+
+
 def _settings(
     profile: Path | None, transcription_delay: float | None, *, own: bool
 ) -> tuple[Settings | Profile | None, Conditions]:
@@ -132,6 +150,20 @@ def _settings(
     if transcription_delay is not None:
         conditions = conditions.replace(transcription_delay=transcription_delay)
     return chosen if profile or not own else None, conditions
+
+
+def _providers(name: str | None, transcription_delay: float | None) -> Providers | None:
+    """The provider profile. Raises ValueError for one that can't be read, or beside a delay of its own."""
+    if name is None:
+        return None
+    from ..session.providers.files import load_providers
+
+    if transcription_delay is not None:
+        raise ValueError(
+            f"--providers {name} tells when transcripts come; leave --transcription-delay out, or change "
+            "the profile's stt.final"
+        )
+    return load_providers(name)
 
 
 def _room(metadata: str, attributes: list[str]) -> RoomFacts:

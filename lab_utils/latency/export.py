@@ -7,12 +7,14 @@ package (the parts that it imports load no plotting or Jupyter package).
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Final
 
 from ..session.providers.schema import LlmProvider, Providers, SttProvider, TtsProvider
@@ -106,6 +108,26 @@ def worker_code(profile_file: str, techniques: Techniques, providers: Providers)
     }
     # One pass over the template, so that marks in inserted values are not replaced.
     return re.sub("@[A-Z]+@", lambda mark: code[mark[0]], _TEMPLATE)
+
+
+def profile_of_worker(agent: str) -> Path | None:
+    """The profile that a worker written here loads; `agent` names something in it: "agent.py:make_agent".
+
+    None for another file, a module, and what can't be read. Nothing of the file is run.
+    """
+    file = Path(agent.rpartition(":")[0])
+    try:
+        tree = ast.parse(file.read_text("utf-8") if file.suffix == ".py" else "")
+    except (OSError, ValueError, SyntaxError):
+        return None
+    for node in tree.body:
+        match node:
+            case ast.Assign(
+                targets=[ast.Name(id="PROFILE")],
+                value=ast.Call(func=ast.Attribute(attr="with_name"), args=[ast.Constant(value=str(name))]),
+            ) if Path(name).name == name:
+                return file.with_name(name)
+    return None
 
 
 def _quoted(text: str) -> str:
@@ -228,7 +250,7 @@ def make_tts() -> tts.TTS:
 
 
 def make_agent() -> StackedAgent:
-    """The agent; offline: lab run CALLS --agent agent.py:make_agent"""
+    """The agent; offline, with the settings of PROFILE: lab run CALLS --agent agent.py:make_agent"""
     parts = AgentParts(
         instructions=INSTRUCTIONS,
         large=make_large(),

@@ -24,7 +24,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from scipy import stats
@@ -48,6 +48,7 @@ LONGEST_S: Final = 60.0
 PASSABLE_KS: Final = 0.05
 """With many figures even a tiny deviation exceeds `ks_limit`. A distance up to this value is accepted all the
 same, since it moves no percentile by more than 5 points."""
+_INSIDE = "what of the prompt wasn't cached is in the fitted first token; reports don't tell how much"
 _MEASURED = {stage.name: stage.delays[0] for stage in LIVEKIT_STAGES if stage.delays}
 STAGES: Final = tuple(delay for stage in LIVEKIT_STAGES for delay in stage.delays)
 
@@ -202,14 +203,19 @@ def profile_of(fitted: Fit, base: Providers, name: str, date: datetime.date) -> 
     """`base` with the fitted stages in place of its own, with their origin.
 
     The figures include the network. So the near region's round trip is 0, and the far region's is how much
-    longer it is than the near one.
+    longer it is than the near one. A first token's figures include reading whatever of the prompt wasn't
+    cached, and reports don't tell how much that was: the time to read it is 0 where a first token is fitted.
     """
     parts = {stage.partition(".")[0] for stage in STAGES}
     changed = {part: getattr(base, part) for part in sorted(parts)}
     for stage in fitted.stages:
         part, _, figure = stage.stage.partition(".")
         origins = {**changed[part].origins, figure: _origin(stage, fitted.figures, date)}
-        changed[part] = changed[part].model_copy(update={figure: stage.delay, "origins": origins})
+        update: dict[str, Any] = {figure: stage.delay}
+        if figure == "ttft":
+            update["prefill_s_per_1k"] = 0.0
+            origins["prefill_s_per_1k"] = Origin(source=f"inside {stage.stage}", note=_INSIDE)
+        changed[part] = changed[part].model_copy(update={**update, "origins": origins})
     near, far = (base.regions[where].round_trip for where in ("near", "far"))
     why = Origin(source=f"as {base.name}, less its near round trip", note="the fitted stages hold it")
     regions = {

@@ -163,7 +163,7 @@ class SessionPanel(w.VBox):
             description="seconds", step=0.5, readout_format=".1f", continuous_update=False,
             layout={"width": "98%"},
         )  # fmt: skip
-        self.sound = {side: w.HTML() for side in SIDES}
+        self.sound = {side: w.HTML(layout={"margin": "0 24px 8px 0"}) for side in SIDES}
         self.span.observe(lambda _: self._draw(), "value")
         players = w.HBox(list(self.sound.values()), layout={"flex_flow": "row wrap"})
         self.results = w.VBox([self.span, self.timeline, players, self.latency], layout={"display": "none"})
@@ -277,7 +277,7 @@ class SessionPanel(w.VBox):
         first, last = (round(at_s * SAMPLE_RATE_HZ) for at_s in (from_s, to_s))
         for side, run in self.runs.items():
             heard = run.log.heard[first:last]
-            name = f"{self._name(side)}; caller left, agent right"
+            name = f"{self._name(side)}, {from_s:.1f} to {to_s:.1f} s; caller left, agent right"
             self.sound[side].value = Sound(heard, name)._repr_html_() if len(heard) else ""
 
 

@@ -11,14 +11,19 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import soundfile
 from paths import ROOT
 from typer.testing import CliRunner, Result
 
 from lab_utils.cli import app
+from lab_utils.core.delays import Delay
 from lab_utils.core.settings import Settings
+from lab_utils.latency.export import worker_code
+from lab_utils.latency.techniques.choice import Techniques
 from lab_utils.session.commits import Moment
+from lab_utils.session.providers.files import load_providers, save_providers
 from lab_utils.turns.profile import Profile, save_profile
 from lab_utils.workflows.run import recordings as run_recordings_module
 from lab_utils.workflows.verify import Outcome
@@ -131,6 +136,43 @@ def test_run_answers_the_plugins_of_a_worker_file_that_are_not_installed(call, c
     assert answers[0]["counts"]["errors"] == 0
     for path in (tmp_path / "1").rglob("session.json"):
         assert path.read_bytes() == (tmp_path / "2" / path.relative_to(tmp_path / "1")).read_bytes()
+
+
+@pytest.mark.slow
+def test_run_takes_an_exported_workers_profile_and_the_delays_of_providers(call, cache, tmp_path) -> None:
+    guide = load_providers("guide")
+    constant = {
+        "large": guide.large.model_copy(update={"ttft": Delay(0.7), "prefill_s_per_1k": 0.0}),
+        "small": guide.small.model_copy(update={"ttft": Delay(0.2), "prefill_s_per_1k": 0.0}),
+        "tts": guide.tts.model_copy(update={"first_audio": Delay(0.25)}),
+        "stt": guide.stt.model_copy(update={"final": Delay(0.31)}),
+    }
+    save_providers(guide.model_copy(update={"name": "mine", **constant}), tmp_path / "mine.yaml")
+    save_profile(Profile(name="x", settings=Settings().replace(min_delay=0.6)), tmp_path / "profile.yaml")
+    (tmp_path / "agent.py").write_text(worker_code("profile.yaml", Techniques.of("model_routing"), guide))
+    agent = ["--agent", f"{tmp_path / 'agent.py'}:make_agent"]
+    told = []
+    for name, more in (("exported", agent), ("plain", [])):
+        common = ["--providers", tmp_path / "mine.yaml", "--cache", cache, "--jobs", 1, "--json"]
+        result = lab("run", call, "--out", tmp_path / name, *more, *common)
+        assert result.exit_code == 0, result.stderr
+        assert ("profile.yaml, which" in result.stderr) == (name == "exported")
+        told.append(json.loads(result.stdout))
+    exported, plain = told
+    assert exported["settings"]["endpointing"]["min_delay"] == 0.6
+    assert plain["settings"]["endpointing"]["min_delay"] == 0.3
+    for one in told:
+        assert one["parts"]["providers"] == "mine"
+        assert one["conditions"]["transcription_delay"] == 0.31
+        assert one["stt_timing"]["final_delay"]["p50_s"] == 0.31
+    ttft_s = pd.read_csv(tmp_path / "exported" / "call" / "turns.csv")["llm_node_ttft"].dropna()
+    assert set(ttft_s.round(2)) <= {0.2, 0.7}
+    assert len(ttft_s) > 1
+    assert exported["latency"]["tts_node_ttfb"]["p50"] == pytest.approx(0.25, abs=0.02)
+    trip_s = guide.regions["near"].round_trip.p50_s
+    assert plain["latency"]["llm_node_ttft"]["p50"] == pytest.approx(0.7 + trip_s, abs=0.05)
+    both = lab("run", call, *common, "--transcription-delay", 0.2, "--out", tmp_path / "both")
+    assert "leave --transcription-delay out" in both.stderr
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import math
 from pathlib import Path
 
@@ -196,9 +197,22 @@ def test_the_profile_is_the_base_with_fitted_stages_and_their_origin(tmp_path: P
     assert f"{large.ks:.3f}" in origin.note
     assert "gpt-4.1" in origin.note
     assert profile.large.origin_of("input_price") == BASE.large.origin_of("input_price")
+    assert BASE.large.prefill_s_per_1k > 0
+    assert profile.large.prefill_s_per_1k == 0.0  # it is in the fitted first token
+    assert "inside large.ttft" in profile.large.origin_of("prefill_s_per_1k").source
     assert (profile.small, profile.room, profile.tool) == (BASE.small, BASE.room, BASE.tool)
     save_providers(profile, tmp_path / "mine.yaml")
     assert load_providers(tmp_path / "mine.yaml") == profile
+
+
+def test_a_report_whose_texts_were_left_out_is_read(tmp_path: Path) -> None:
+    """As `lab run` writes it without --text: lengths stand where texts stood."""
+    path = write_report(tmp_path / "report.json", drawn(40))
+    report = json.loads(path.read_text()) | {"agent_name": {"words": 2, "characters": 13}, "tags": ["a"]}
+    for item in report["chat_history"]["items"]:
+        item["content"] = [{"words": 1, "characters": 3}]
+    path.write_text(json.dumps(report))
+    assert len(read_figures([path], BASE).seconds["large.ttft"]) == 40
 
 
 def test_the_network_is_not_counted_twice(tmp_path: Path) -> None:

@@ -210,6 +210,18 @@ def test_the_turn_log_says_which_model_answered() -> None:
 
 
 @where_clock_is_virtual
+def test_livekits_report_names_the_model_that_answered() -> None:
+    small = scripted("Okay.", 0.1, model="tiny")
+    for early in ([], ["streaming_stt"]):
+        routing = Techniques.of("short_turn_models", *early)
+        done = call(routing, "Yes, okay.", WHERE, "Yes.", llm_parts={"small": small})
+        items = done.log.report["chat_history"]["items"]
+        replies = [one for one in items if one["type"] == "message" and one["role"] == "assistant"]
+        names = [one["metrics"]["llm_metadata"]["model_name"] for one in replies]
+        assert names == ["tiny", "scripted-llm", "tiny"]
+
+
+@where_clock_is_virtual
 def test_the_small_models_calls_are_in_livekits_metrics() -> None:
     done = one(Techniques.of("short_turn_models", "token_streaming"), "Yes.")
     assert len(done.times("llm_starts")) == 1

@@ -22,7 +22,7 @@ from virtual import where_clock_is_virtual
 from lab_utils.core.delays import Delay
 from lab_utils.core.settings import Settings
 from lab_utils.core.traces import SttEvent
-from lab_utils.latency.export import ALWAYS, exported, worker_code
+from lab_utils.latency.export import ALWAYS, exported, profile_of_worker, worker_code
 from lab_utils.latency.techniques.choice import MISTAKES, NAMES, Techniques, parse_techniques
 from lab_utils.session.providers.files import builtin_providers, load_providers
 from lab_utils.turns.profile import Profile, save_profile
@@ -52,6 +52,16 @@ def test_the_source_compiles_for_every_choice_and_holds_what_was_chosen(
     names["Path"] = lambda _: SimpleNamespace(with_name=named.append)
     exec(code[code.index("PROFILE =") : begin], names)
     assert named == [profile_file]
+
+
+def test_the_profile_of_a_worker_is_found_without_running_it(tmp_path: Path) -> None:
+    (tmp_path / "agent.py").write_text(made(Techniques(), profile_file="support line's.yaml"))
+    assert profile_of_worker(f"{tmp_path / 'agent.py'}:make_agent") == tmp_path / "support line's.yaml"
+    others = {"mine.py": "raise SystemExit", "odd.py": "def (", "up.py": 'PROFILE = x.with_name("../a")'}
+    for name, code in others.items():
+        (tmp_path / name).write_text(code)
+    for agent in (*(f"{tmp_path / name}:X" for name in (*others, "none.py")), "package.agents:X"):
+        assert profile_of_worker(agent) is None
 
 
 def test_what_livekit_does_by_itself_stays_on_and_mistakes_are_refused() -> None:

@@ -20,6 +20,7 @@ from paths import ROOT
 from lab_utils.core.session_log import LeftOut, Reply, SessionEvent, SessionLog
 from lab_utils.core.settings import Settings
 from lab_utils.recordings.audio import write_flac
+from lab_utils.recordings.formats.livekit_report import read_turns
 from lab_utils.recordings.labels.file import write_labels
 from lab_utils.session.log.files import read_session
 from lab_utils.session.log.left_out import LEFT_OUT, without_text
@@ -171,6 +172,9 @@ def test_both_forms_of_a_run_are_read_and_differ_in_nothing_but_texts(call, cach
     }
     assert "ValueError" in {event.data["type"] for event in short.of_kind("error", "warning")}
     assert short.report["user_turns"] == full.report["user_turns"] > 0
+    assert short.report["agent_name"] == full.report["agent_name"] == ""
+    told = [read_turns(tmp_path / name / "call" / "report.json") for name in ("out", "asked")]
+    assert [turn.stages for turn in told[0]] == [turn.stages for turn in told[1]] != []
     assert without_text(full).events == short.events
     for name in ("turns.csv", "timeline.png", "latency.png", "heard.flac"):
         pair = [(tmp_path / out / "call" / name).read_bytes() for out in ("out", "asked")]

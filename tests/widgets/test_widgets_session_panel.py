@@ -110,6 +110,7 @@ def test_both_are_run_and_shown_side_by_side(calls: Path) -> None:
     panel.span.value = (1.0, 3.0)
     assert panel.timeline.value != before
     assert "audio" in panel.sound["A"].value
+    assert "1.0 to 3.0 s; caller left" in panel.sound["A"].value
 
 
 def test_figures_of_the_first_stand_while_the_second_runs_and_cancel_ends_it(calls: Path) -> None:

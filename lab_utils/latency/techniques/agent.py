@@ -103,6 +103,7 @@ class StackedAgent(Agent):
         self._foresight = Foresight(parts.look_ups, self._prefetch, on=techniques.tool_prefetch)
         self._asked: dict[str, Model] = {}  # user message id -> model, for replies not yet used
         self._unanswered: str | None = None  # id of a user message kept before its model was asked
+        self._answering: Model | None = None  # answers the newest user message
         super().__init__(
             instructions=parts.instructions,
             llm=parts.large,
@@ -147,10 +148,16 @@ class StackedAgent(Agent):
         self.parts.large.emit("error", error)
 
     def _on_item(self, event: ConversationItemAddedEvent) -> None:
-        """Note the model of a reply when the message that it answers is added to the conversation."""
+        """Note the model of a reply when the message that it answers is added to the conversation.
+
+        LiveKit's report names the agent's `llm` for each reply: those of the small model get its name.
+        """
         item = event.item
-        if item.type == "message" and item.role == "user":
-            model = self._asked.get(item.id)
+        if item.type == "message" and item.role == "assistant":
+            if self._answering == "small" and "llm_node_ttft" in item.metrics:
+                item.metrics["llm_metadata"] = self.parts.small.metrics_metadata
+        elif item.type == "message" and item.role == "user":
+            model = self._answering = self._asked.get(item.id)
             self._asked.clear()
             self._unanswered = item.id if model is None else None
             if model is not None:
@@ -159,7 +166,7 @@ class StackedAgent(Agent):
     def _on_asked(self, message: llm.ChatMessage, model: Model) -> None:
         """Note the model if its message has been added already, as without preemptive generation."""
         if message.id == self._unanswered:
-            self._unanswered = None
+            self._unanswered, self._answering = None, model
             self._note("model_routing", f"answered by {model}")
         else:
             self._asked[message.id] = model

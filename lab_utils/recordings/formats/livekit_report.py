@@ -15,9 +15,9 @@ the two channels, since a turn's times don't tell its pauses.
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic.alias_generators import to_camel
 
 from ...core.labels import Speaker
@@ -47,6 +47,14 @@ class _Either(Lenient, alias_generator=to_camel, populate_by_name=True):
     """Keys in snake_case or camelCase."""
 
 
+def _told(value: Any) -> Any:
+    """A text, or none where a run that keeps no texts wrote its length in its place."""
+    return "" if isinstance(value, dict) and set(value) == {"words", "characters"} else value
+
+
+Text = Annotated[str, BeforeValidator(_told)]
+
+
 class _Item(_Either):
     type: str = ""
     role: str = ""
@@ -69,13 +77,13 @@ class _Report(_Either):
     """The Node SDK's name of `duration_ms`."""
     options: dict[str, Any] = Field(default_factory=dict)
     chat_history: _History = _History()
-    job_id: str = ""
-    room_id: str = ""
-    room: str = ""
-    agent_name: str = ""
-    sdk_version: str = ""
-    tags: list[str] = Field(default_factory=list)
-    close_reason: str | None = None
+    job_id: Text = ""
+    room_id: Text = ""
+    room: Text = ""
+    agent_name: Text = ""
+    sdk_version: Text = ""
+    tags: list[Text] = Field(default_factory=list)
+    close_reason: Text | None = None
     user_turns: int | None = None
     errors: dict[str, Any] = Field(default_factory=dict)
 

@@ -93,6 +93,6 @@ def _emptied(value: Any, name: str, kept: frozenset[str]) -> Any:
         return {} if name == FREE_FORM else {key: _emptied(part, key, kept) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [_emptied(part, name, kept) for part in value]
-    if isinstance(value, str) and not (name in kept and SINGLE_WORD.fullmatch(value)):
+    if isinstance(value, str) and value and not (name in kept and SINGLE_WORD.fullmatch(value)):
         return asdict(LeftOut.of(value))
     return value

@@ -128,7 +128,7 @@ class StandInLLM(_StandIn, ScriptedLLM, metaclass=_PartMeta):
     def restart(self) -> None:
         script = self._own.script
         replies = DEFAULT_REPLIES if script.replies is None else script.replies
-        ttft = script.ttft.get(self.model, TTFT)
+        ttft = script.ttft.get(self.model, script.other_ttft or TTFT)
         # An agent may have two models: each has its own random delays.
         ScriptedLLM.__init__(self, replies, ttft=ttft, seed=self._own.seed, part=f"llm {self.model}")
 

@@ -22,6 +22,8 @@ class Script:
     replies: Replies | None = None
     ttft: Mapping[str, Delay] = field(default_factory=dict)
     """Time to first token by `model=`."""
+    other_ttft: Delay | None = None
+    """That of all other models."""
     first_audio: Delay | None = None
 
 

@@ -25,12 +25,14 @@ from ...session.log.files import save_session
 from ...session.log.left_out import without_text
 from ...session.metrics import playouts, session_commits, stage_table
 from ...session.prepare import traced_job
+from ...session.providers.schema import Providers
 from ...session.scripted.stt_plan import SttTiming, has_placeholders, words_of
 from ...session.stand_ins.imports import ProcessStandIns, stand_ins
 from ...session.stand_ins.script import StoodIn
 from ...session.user_parts import Part, PartKind, load_parts
 from ...session.workers import run_watched
 from ...turns.tracing import TraceCache, Tracer
+from .providers import script_of, with_simulated
 
 FILES = ("session.json", "heard.flac", "report.json", "turns.csv", "timeline.png", "latency.png")
 """What each recording's folder holds; the last is written last."""
@@ -82,6 +84,8 @@ class Plan:
     out: Path
     text: bool
     """Whether results hold what was said."""
+    providers: Providers | None = None
+    """Whose delays simulated parts have."""
 
 
 def run_one(plan: Plan, files: RecordingFiles) -> Result:
@@ -89,6 +93,8 @@ def run_one(plan: Plan, files: RecordingFiles) -> Result:
     own = begin_stand_ins(plan)
     with at_most(LOAD_S):
         parts = load_parts(plan.parts, own)
+        if plan.worker is None:  # a worker's session has parts of its own
+            parts = with_simulated(parts, plan.providers, plan.seed)
         worker = None if plan.worker is None else load_worker(plan.worker, own)
     tracer = Tracer(TraceCache(plan.cache))
     recording = _labelled(load_recording(files), tracer)
@@ -119,6 +125,8 @@ def begin_stand_ins(plan: Plan) -> ProcessStandIns | None:
         return None
     own = stand_ins()
     own.answer_services()
+    if plan.providers is not None:
+        own.script = script_of(plan.providers)
     own.begin(plan.seed)
     return own
 

@@ -20,11 +20,13 @@ from ...session.faults.watch import MEMORY_GB
 from ...session.job import HasSettings, Limits, conditions_in, settings_in
 from ...session.log.files import session_folder
 from ...session.log.left_out import LEFT_OUT
-from ...session.prepare import stt_timing
+from ...session.providers.schema import Providers
 from ...session.user_parts import BadPart, Part, PartKind
 from ...session.workers import in_workers
 from ...turns.tracing import default_cache
+from ..assumed import conditions_with
 from .probe import probe
+from .providers import timing_of
 from .recording import FILES, Plan, Result, run_one
 from .summary import RunResults, write_summary
 
@@ -62,12 +64,14 @@ def run_recordings(
     channels: tuple[str, str] = ("caller", "agent"),
     quiet: bool = False,
     memory_gb: float = MEMORY_GB,
+    providers: Providers | None = None,
     tell: Callable[[str], None] = _nobody,
 ) -> RunResults:
     """Run an agent on each recording under a profile's settings; results in a folder of its own below `out`.
 
     `profile`: None for the settings of the worker's own AgentSession, or LiveKit's defaults.
     `conditions`: None for those that the profile was measured under.
+    `providers`: whose delays the STT and all parts have that are simulated; transcripts are its own then.
     `worker`: a worker file or module, whose entrypoint is run instead of an agent, in a `room`.
     `agent`, `stt`, `llm`, `tts`: callables without arguments, or their names (`user_parts`).
     `memory_gb`: resident memory of a worker process beyond which it is ended with its recording.
@@ -81,21 +85,28 @@ def run_recordings(
     parts: dict[PartKind, Part] = {"agent": agent, "stt": stt, "llm": llm, "tts": tts}
     if agent is not None and worker is not None:
         raise BadPart(f"--worker {worker}: it makes its own agent; leave --agent out")
-    assumed = conditions_in(profile or settings) if conditions is None else conditions
-    timing = stt_timing(settings, assumed)
+    assumed = conditions_with(providers, conditions or conditions_in(profile or settings))
+    timing = timing_of(settings, assumed, providers)
     files = cache or default_cache(), out.absolute()
-    plan = Plan(settings, assumed, mode, seed, real_time, limits, timing, parts, worker, room, *files, text)
+    plan = Plan(
+        settings, assumed, mode, seed, real_time, limits, timing, parts, worker, room, *files, text, providers
+    )
     found, results = _find(paths, channels)
     if found and (worker or any(isinstance(part, str) for part in parts.values())):
         plan = _probed(plan, tell, memory_gb, keep_settings=profile is not None)
     outcomes = _results(plan, found, jobs, quiet, memory_gb)
     results = _run_all(plan, found, results, out, outcomes)
-    if all(result.outcome == "skipped" for result in results):
-        reasons = "; ".join(result.reason for result in results)
-        raise BadRecording(reasons or "no recordings given; name a file or a folder")
+    _check_some_used(results)
     ended = _ended(plan, results)
     write_summary(ended, out)
     return ended
+
+
+def _check_some_used(results: Sequence[Result]) -> None:
+    """Raise BadRecording if all were skipped."""
+    if all(result.outcome == "skipped" for result in results):
+        reasons = "; ".join(result.reason for result in results)
+        raise BadRecording(reasons or "no recordings given; name a file or a folder")
 
 
 def _run_all(
@@ -127,6 +138,8 @@ def _ended(plan: Plan, results: Sequence[Result], *, interrupted: bool = False) 
     named: dict[str, str] = {kind: _name(part) for kind, part in plan.parts.items() if part is not None}
     if plan.worker is not None:
         named["worker"] = plan.worker
+    if plan.providers is not None:
+        named["providers"] = plan.providers.name
     return RunResults(
         plan.settings,
         plan.conditions,
@@ -179,7 +192,7 @@ def _probed(plan: Plan, tell: Callable[[str], None], memory_gb: float, *, keep_s
         tell(f"the worker's AgentSession has {given}; the profile's settings are used")
         return plan
     tell(f"the worker's AgentSession has {given}; these settings are used")
-    timing = stt_timing(answer.settings, plan.conditions)
+    timing = timing_of(answer.settings, plan.conditions, plan.providers)
     return replace(plan, settings=answer.settings, stt_timing=timing)
 
 
