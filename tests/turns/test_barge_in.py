@@ -287,3 +287,7 @@ class TestChoice:
     def test_an_unknown_knob(self) -> None:
         with pytest.raises(ValueError, match=r"unknown knob of interruption: min_word; expected enabled"):
             grid_settings({"min_word": [1]})
+
+    def test_adaptive_mode_is_refused_with_the_reason(self) -> None:
+        with pytest.raises(ValueError, match=r"mode can't be tried: adaptive.*cloud"):
+            grid_settings({"mode": ["adaptive"]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from paths import SAMPLES, SHARED
 from typer.testing import CliRunner
 
 from lab_utils.cli import app
+from lab_utils.recordings.labels.file import read_labels
+from lab_utils.turns.barge_in.onsets import onsets_of
 from lab_utils.turns.profile import load_profile
 from lab_utils.workflows.barge_in import measure_barge_in, verify_barge_in
 
@@ -69,6 +72,34 @@ def test_what_nobody_labelled_is_refused_with_the_remedy(tmp_path: Path) -> None
     assert code == 1
     assert "none.json" in stderr
     assert "Traceback" not in stderr
+
+
+@pytest.mark.slow
+def test_what_adaptive_interruption_did_is_read_from_a_report(tmp_path: Path) -> None:
+    """Of the call's three onsets one is called an interruption, and one was cut off by the agent's end."""
+    onsets = onsets_of(read_labels(CALL.with_suffix(".labels.json")))
+    shutil.copy(CALL, tmp_path / "call.flac")
+    shutil.copy(CALL.with_suffix(".labels.json"), tmp_path / "call.labels.json")
+    began_s = 1_700_000_000.0
+    events = [
+        {
+            "type": "overlapping_speech",
+            "is_interruption": onset.should_yield,
+            "agent_ended": number == 0,
+            "created_at": began_s + onset.time_s + 0.4,
+            "overlap_started_at": began_s + onset.time_s + 0.1,
+        }
+        for number, onset in enumerate(onsets)
+    ]
+    report = {"job_id": "a", "audio_recording_path": "call.flac", "audio_recording_started_at": began_s}
+    report |= {"chat_history": {"items": []}, "events": [{"type": "overlapping_speech"}, "x", *events]}
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    found = measure_barge_in(tmp_path, grid={}, phases=1, jobs=1, quiet=True)
+    assert found.adaptive is not None
+    assert [one.sound for one in found.adaptive.onsets] == [one.sound for one in onsets[1:]]
+    adaptive = found.choose(1.0).columns["adaptive, as recorded"]["value"]
+    assert adaptive["yield_mean"] == pytest.approx(0.4)
+    assert (adaptive["missed_rate"], adaptive["falsely_stopped_rate"]) == (0, 0)
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ the two channels, since a turn's times don't tell its pauses.
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 from pydantic.alias_generators import to_camel
@@ -63,6 +63,17 @@ class _Item(_Either):
     metrics: dict[str, Any] = Field(default_factory=dict)
 
 
+class _Overlap(_Either):
+    """An event of adaptive interruption."""
+
+    type: Literal["overlapping_speech"]
+    is_interruption: bool
+    agent_ended: bool = False
+    created_at: Number
+    overlap_started_at: Number | None = None
+    probability: Number = 0.0
+
+
 class _History(_Either):
     items: list[_Item] = Field(default_factory=list)
 
@@ -77,6 +88,7 @@ class _Report(_Either):
     """The Node SDK's name of `duration_ms`."""
     options: dict[str, Any] = Field(default_factory=dict)
     chat_history: _History = _History()
+    events: Any = None
     job_id: Text = ""
     room_id: Text = ""
     room: Text = ""
@@ -163,8 +175,37 @@ def load(files: RecordingFiles) -> Contents:
     if contents.agent is None:
         notes += ("the session's recording has one channel; expected user left, agent right",)
     details = {key: value for key in _DETAILS if (value := getattr(report, key)) not in (None, "", [], {})}
+    if overlaps := _overlaps(report, origin_s):
+        details["overlaps"] = overlaps
     provenance = Provenance(NAME, turns, as_json(settings), as_json(details))
     return Contents(contents.user, contents.agent, None, provenance, contents.notes + notes)
+
+
+def _overlaps(report: _Report, origin_s: float | None) -> list[dict[str, Any]]:
+    """What LiveKit's adaptive interruption said of the user's speech over the agent; recording seconds.
+
+    Left out are those without a time, and those that ended because the agent had finished: they tell nothing.
+    """
+    found: list[dict[str, Any]] = []
+    if origin_s is None or not isinstance(report.events, list):
+        return found
+    for content in report.events:
+        try:
+            event = _Overlap.model_validate(content)
+            at_s, began = unix_s(event.created_at), unix_s(event.overlap_started_at)
+        except ValueError:  # another event, or one of another version
+            continue
+        if event.agent_ended:
+            continue
+        found.append(
+            {
+                "at_s": (at_s or 0.0) - origin_s,
+                "start_s": None if began is None else began - origin_s,
+                "is_interruption": event.is_interruption,
+                "probability": event.probability,
+            }
+        )
+    return found
 
 
 def read_turns(path: Path) -> tuple[ObservedTurn, ...]:

@@ -38,6 +38,11 @@ def grid_settings(grid: Mapping[str, Sequence[Any]] | None = None) -> list[Inter
     [(0.5, True), (0.3, True), (0.3, False), (0.5, False)]
     """
     grid = DEFAULT_GRID if grid is None else grid
+    if "mode" in grid:
+        raise ValueError(
+            "mode can't be tried: adaptive interruption needs LiveKit's cloud, and all here is mode vad; "
+            "import session reports, whose overlap events tell what adaptive interruption did"
+        )
     if unknown := sorted(set(grid) - set(KNOBS)):
         raise ValueError(f"unknown knob of interruption: {', '.join(unknown)}; expected {', '.join(KNOBS)}")
     found = {InterruptionSettings(): None}

@@ -11,9 +11,11 @@ from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, load_recording
 from ...recordings.json_files import has_key, head_of
 from ...turns.barge_in.onsets import ToldOnsets, onsets_of, read_onsets
+from ...turns.barge_in.replay import AgentSpeech
 from ...turns.barge_in.scenes import NotInSpeech, Scene, scene_of
 from ...turns.tracing import TraceCache, Tracer
 from ..transcribe import Transcriber
+from .adaptive import adaptive_speech
 
 ONSETS_FILE = "labels.json"
 
@@ -29,6 +31,8 @@ class RecordingScenes:
     """Onsets at which the agent doesn't speak."""
     words: str = ""
     """Where the words come from."""
+    adaptive: tuple[AgentSpeech | None, ...] = ()
+    """What LiveKit's adaptive interruption made of each scene, where the recording's session tells."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +67,16 @@ class SceneFinder:
             return RecordingScenes((), unscored)
         recording, transcribed, words = self._heard(recording)
         scenes: list[Scene] = []
+        adaptive: list[AgentSpeech | None] = []
         left_out: list[str] = []
         for onset in onsets:
             try:
                 scenes.append(scene_of(recording, onset, transcribed=transcribed))
             except NotInSpeech as error:
                 left_out.append(str(error))
-        return RecordingScenes(tuple(scenes), unscored, tuple(left_out), words)
+            else:
+                adaptive.append(adaptive_speech(recording, onset.time_s, scenes[-1]))
+        return RecordingScenes(tuple(scenes), unscored, tuple(left_out), words, tuple(adaptive))
 
     def _heard(self, recording: Recording) -> tuple[Recording, bool, str]:
         """The recording with labels, and words if they can be had; whether they can, and whose they are."""

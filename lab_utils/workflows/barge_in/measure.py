@@ -22,6 +22,7 @@ from ...turns.barge_in.scenes import Scene
 from ...turns.barge_in.search import grid_settings, table_of
 from ...turns.tracing import TraceCache, Tracer, default_cache
 from ..study.measured import Skipped
+from .adaptive import adaptive_scores
 from .find import RecordingScenes, SceneFinder, without_audio
 from .record import BargeIn
 
@@ -108,6 +109,7 @@ def measure_barge_in(
         unscored=sum(one.unscored for one in found),
         words=tuple(dict.fromkeys(one.words for one in found if one.words)),
         sessions=sessions,
+        adaptive=adaptive_scores(scenes, [told for one in found for told in one.adaptive]),
     )
 
 

@@ -46,6 +46,8 @@ class BargeInChoice:
     defaults: pd.DataFrame
     held_out: pd.DataFrame | None
     """Each recording under the setting chosen on the others; None where the others have too few onsets."""
+    adaptive: pd.DataFrame | None
+    """As recorded: adaptive interruption on the onsets it judged; None where no report tells."""
     selectivity: pd.DataFrame
     selectivity_of_defaults: pd.DataFrame
     met: bool
@@ -54,8 +56,13 @@ class BargeInChoice:
     @property
     def columns(self) -> dict[str, pd.DataFrame]:
         """Its figures beside those of LiveKit's default, by title."""
-        both = {"LiveKit's default": self.defaults, "chosen": self.chosen}
-        return both if self.held_out is None else both | {"chosen, held out": self.held_out}
+        every = {
+            "LiveKit's default": self.defaults,
+            "chosen": self.chosen,
+            "chosen, held out": self.held_out,
+            "adaptive, as recorded": self.adaptive,
+        }
+        return {title: frame for title, frame in every.items() if frame is not None}
 
     def _repr_html_(self) -> str:
         knobs = ", ".join(f"{name} {value}" for name, value in self.interruption.model_dump().items())
@@ -90,6 +97,8 @@ class BargeIn:
     """Where the words come from that the STT hears."""
     sessions: int = 0
     """So many results come from sessions, the others from the replay."""
+    adaptive: Scores | None = None
+    """What LiveKit's adaptive interruption did, of the onsets of which imported reports tell that."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -124,6 +133,7 @@ class BargeIn:
             chosen=with_intervals(self.scores, row),
             defaults=with_intervals(self.scores, DEFAULT_ROW),
             held_out=None if elsewhere is None else with_intervals(elsewhere, 0),
+            adaptive=None if self.adaptive is None else with_intervals(self.adaptive, 0),
             selectivity=selectivity(self.scores, row),
             selectivity_of_defaults=selectivity(self.scores, DEFAULT_ROW),
             met=bool(self.table["falsely_stopped_rate"].iloc[row] <= most_falsely_stopped + 1e-12),
@@ -196,6 +206,7 @@ class BargeIn:
                     ("chosen", choice.chosen),
                     ("defaults", choice.defaults),
                     ("held_out", choice.held_out),
+                    ("adaptive", choice.adaptive),
                 )
             },
             "selectivity": {
