@@ -155,6 +155,7 @@ class InterruptionSettings(Frozen):
     min_words: Annotated[int, Field(ge=0)] = 0
     resume_false_interruption: bool = True
     false_interruption_timeout: Seconds | None = 2.0
+    discard_audio_if_uninterruptible: bool = True
 
 
 class PreemptiveSettings(Frozen):

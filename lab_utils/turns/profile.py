@@ -53,6 +53,10 @@ _EVIDENCE_COMMENT = """
 """
 
 
+_LATER = {"discard_audio_if_uninterruptible"}
+"""Settings that files of older versions don't state: LiveKit's default was in force."""
+
+
 class BadProfile(InputError):
     """No usable profile: one line with file, key, what came, what was expected, what to try."""
 
@@ -300,6 +304,6 @@ def _parse(read: Document) -> Profile:
         raise BadProfile(joined(findings)) from None
     groups = {f"settings.{group}.": getattr(profile.settings, group) for group in _COMMENTS}
     for prefix, part in {"": profile, **groups}.items():
-        for name in sorted(set(type(part).model_fields) - part.model_fields_set):
+        for name in sorted(set(type(part).model_fields) - part.model_fields_set - _LATER):
             raise BadProfile(f"{prefix}{name}: missing, expected every setting to be stated")
     return profile

@@ -57,6 +57,8 @@ def settings_of_report(
     interruption: dict[str, Any] = {}
     if isinstance(told.get("allow_interruptions"), bool):
         interruption["enabled"] = told["allow_interruptions"]
+    if isinstance(told.get("discard_audio_if_uninterruptible"), bool):
+        interruption["discard_audio_if_uninterruptible"] = told["discard_audio_if_uninterruptible"]
     if _is_number(told.get("min_interruption_words")):
         interruption["min_words"] = int(told["min_interruption_words"])
     if _is_number(told.get("min_interruption_duration")):

@@ -18,7 +18,7 @@ from lab_utils.core.settings import InterruptionSettings, VadSettings
 from lab_utils.core.timeline import SAMPLE_RATE_HZ
 from lab_utils.core.traces import SttEvent
 from lab_utils.recordings.audio import BadRecording
-from lab_utils.turns.barge_in.figures import Scores, selectivity, summarize, with_intervals
+from lab_utils.turns.barge_in.figures import Scores, score_onset, selectivity, summarize, with_intervals
 from lab_utils.turns.barge_in.onsets import Onset, onsets_of, read_onsets
 from lab_utils.turns.barge_in.replay import AgentSpeech, NotReplayed, agent_speech, heard_vad
 from lab_utils.turns.barge_in.scenes import NotInSpeech, Scene, scene_of
@@ -169,7 +169,9 @@ class TestReplay:
 
     def test_no_duration_silences_at_once_and_disabled_never(self) -> None:
         assert speech(InterruptionSettings(min_duration=0.0)) == AgentSpeech(silent_s=0.05)
-        assert speech(InterruptionSettings(enabled=False)) == AgentSpeech()
+        assert speech(InterruptionSettings(enabled=False)) == AgentSpeech(deaf=True)
+        heard = InterruptionSettings(enabled=False, discard_audio_if_uninterruptible=False)
+        assert speech(heard) == AgentSpeech()
 
     def test_a_commit_stops_what_a_final_did_not(self) -> None:
         picky = InterruptionSettings(min_duration=1.0, min_words=2)
@@ -261,6 +263,11 @@ class TestFigures:
         early = AgentSpeech(silent_s=0.1)
         row = summarize(scored(("a", "interruption", [early]), ("b", "noise", [early]))).iloc[0]
         assert (row["yield_mean"], row["falsely_stopped_rate"]) == (0.0, 1.0)
+
+    def test_what_is_said_to_a_deaf_agent_is_lost(self) -> None:
+        scene = scene_of(call(), Onset(16.0, "interruption"))
+        assert score_onset(AgentSpeech(deaf=True), 3.0, scene.user, 4).words_lost == 4
+        assert score_onset(ON, 3.0, scene.user, 4).words_lost == 0
 
 
 class TestChoice:

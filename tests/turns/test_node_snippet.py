@@ -31,7 +31,8 @@ def test_node_gets_milliseconds_and_its_own_names():
         "  turnHandling: {",
         '    turnDetection: "vad",',
         '    endpointing: { mode: "dynamic", minDelay: 437.5, maxDelay: 3000, alpha: 0.8 },',
-        "    interruption: { enabled: true, minDuration: 500, minWords: 2, resumeFalseInterruption: true },",
+        "    interruption: { enabled: true, minDuration: 500, minWords: 2, resumeFalseInterruption: true, "
+        "discardAudioIfUninterruptible: true },",
         "    preemptiveGeneration: { enabled: true, preemptiveTts: false, maxSpeechDuration: 10000, "
         "maxRetries: 3 },",
         "  },",

@@ -173,6 +173,7 @@ def valid_settings(draw: st.DrawFn) -> Settings:
                 "min_words": draw(st.integers(0, 99)),
                 "resume_false_interruption": draw(st.booleans()),
                 "false_interruption_timeout": draw(st.none() | SECONDS),
+                "discard_audio_if_uninterruptible": draw(st.booleans()),
             },
             "preemptive": {
                 "enabled": draw(st.booleans()),
@@ -445,6 +446,7 @@ CHOICES = {
                 "min_words": 2,
                 "resume_false_interruption": False,
                 "false_interruption_timeout": None,
+                "discard_audio_if_uninterruptible": False,
             },
             "preemptive": {
                 "enabled": False,

@@ -109,4 +109,4 @@ def moved(found: AgentSpeech, by_s: float, until_s: float) -> AgentSpeech:
     if pauses and pauses[-1][1] >= until_s:
         silent_s = pauses.pop()[0]
     pauses = [pause for pause in pauses if pause[0] < until_s]
-    return AgentSpeech(tuple(pauses), silent_s if silent_s < until_s else math.inf)
+    return AgentSpeech(tuple(pauses), silent_s if silent_s < until_s else math.inf, found.deaf)

@@ -97,5 +97,7 @@ def speech_in(log: SessionLog, scene: Scene) -> AgentSpeech:
     silent_s = first.end_s if first.interrupted else math.inf
     if pauses and not pauses[-1][1] < first.end_s:  # still paused at its end, or at the session's
         silent_s = pauses.pop()[0]
-    found = AgentSpeech(tuple((start_s, end_s) for start_s, end_s in pauses), silent_s)
+    chosen = log.settings.interruption
+    deaf = not chosen.enabled and chosen.discard_audio_if_uninterruptible
+    found = AgentSpeech(tuple((start_s, end_s) for start_s, end_s in pauses), silent_s, deaf)
     return moved(found, 0.0, scene.recording.duration_s)

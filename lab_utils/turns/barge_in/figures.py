@@ -30,6 +30,7 @@ FIGURES = (
     "yield_p95",
     "yield_restricted",
     "talk_over_mean",
+    "words_lost_mean",
     "falsely_stopped_rate",
     "stopped_for_good_rate",
     "resumed_rate",
@@ -52,16 +53,18 @@ class OnsetScore:
     """All of its silence from the onset on; infinity if it doesn't go on."""
     talk_over_s: float
     """Both are heard, from the onset to the horizon."""
+    words_lost: float = 0
+    """Words that the user says to an agent whose STT hears silence."""
 
 
-def score_onset(speech: AgentSpeech, onset_s: float, user: Floats) -> OnsetScore:
-    """Judge what is heard of the agent; `user`: the user's speech, shape=(n, 2).
+def score_onset(speech: AgentSpeech, onset_s: float, user: Floats, words: int = 0) -> OnsetScore:
+    """Judge what is heard of the agent; `user`: the user's speech, shape=(n, 2), and how many words it has.
 
     >>> user = np.array([[2.0, 4.0]])
     >>> score_onset(AgentSpeech(silent_s=2.75), 2.0, user)
-    OnsetScore(yield_s=0.75, given_back=False, stopped=True, silent_for_s=inf, talk_over_s=0.75)
+    OnsetScore(yield_s=0.75, given_back=False, stopped=True, silent_for_s=inf, talk_over_s=0.75, words_lost=0)
     >>> score_onset(AgentSpeech(pauses=((2.5, 3.5),)), 2.0, user)
-    OnsetScore(yield_s=inf, given_back=True, stopped=True, silent_for_s=1.0, talk_over_s=1.0)
+    OnsetScore(yield_s=inf, given_back=True, stopped=True, silent_for_s=1.0, talk_over_s=1.0, words_lost=0)
     """
     silences = [(max(start_s, onset_s), end_s) for start_s, end_s in speech.silences if end_s > onset_s]
     waited_s = max(0.0, speech.silent_s - onset_s)
@@ -78,6 +81,7 @@ def score_onset(speech: AgentSpeech, onset_s: float, user: Floats) -> OnsetScore
         stopped=bool(silences),
         silent_for_s=sum(end_s - start_s for start_s, end_s in silences),
         talk_over_s=talk_over_s,
+        words_lost=words if speech.deaf else 0,
     )
 
 
@@ -93,12 +97,13 @@ class Scores:
     stopped: Bools
     silent_for_s: Floats
     talk_over_s: Floats
+    words_lost: Floats
 
     @classmethod
     def of_speech(cls, scenes: Sequence[Scene], speech: Sequence[Sequence[Sequence[AgentSpeech]]]) -> Scores:
         """`speech`: by scene, take and setting."""
         judged = [
-            [[score_onset(one, scene.onset_s, scene.user) for one in take] for take in takes]
+            [[score_onset(one, scene.onset_s, scene.user, scene.words) for one in take] for take in takes]
             for scene, takes in zip(scenes, speech, strict=True)
         ]
 
@@ -114,6 +119,7 @@ class Scores:
             column("stopped") > 0,
             column("silent_for_s"),
             column("talk_over_s"),
+            column("words_lost"),
         )
 
     def part(self, kept: Bools) -> Scores:
@@ -135,7 +141,8 @@ class Scores:
 
     @property
     def _columns(self) -> tuple[Any, ...]:
-        return self.yield_s, self.given_back, self.stopped, self.silent_for_s, self.talk_over_s
+        times = self.yield_s, self.given_back, self.stopped, self.silent_for_s, self.talk_over_s
+        return *times, self.words_lost
 
     @property
     def interrupts(self) -> Bools:
@@ -153,7 +160,7 @@ def summarize(scores: Scores) -> pd.DataFrame:
     >>> onsets, of = (Onset(2.0, "interruption"), Onset(2.0, "cough")), ("a", "b")
     >>> speech = [[[AgentSpeech(silent_s=2.5)]], [[AgentSpeech(pauses=((2.5, 4.5),))]]]
     >>> judged = [[[score_onset(one, 2.0, np.zeros((0, 2))) for one in take] for take in of] for of in speech]
-    >>> fields = ("yield_s", "given_back", "stopped", "silent_for_s", "talk_over_s")
+    >>> fields = ("yield_s", "given_back", "stopped", "silent_for_s", "talk_over_s", "words_lost")
     >>> cells = (np.array([[[getattr(o[0][0], f)] for o in judged]]) for f in fields)
     >>> row = summarize(Scores(onsets, of, *cells)).iloc[0]
     >>> [float(row[name]) for name in ("missed_rate", "yield_mean", "falsely_stopped_rate", "resumed_rate")]
@@ -172,6 +179,7 @@ def summarize(scores: Scores) -> pd.DataFrame:
         "yield_p95": _percentile(waits, 0.95),
         "yield_restricted": _mean(np.minimum(waits, HORIZON_S)),
         "talk_over_mean": _mean(ours.talk_over_s.reshape(settings, -1)),
+        "words_lost_mean": _mean(ours.words_lost.reshape(settings, -1)),
         "falsely_stopped_rate": _mean(stopped),
         "stopped_for_good_rate": _mean(stopped & ~goes_on),
         "resumed_rate": _mean(goes_on, stopped),

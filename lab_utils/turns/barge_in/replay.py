@@ -42,6 +42,8 @@ class AgentSpeech:
     """From falling silent to going on, in order."""
     silent_s: float = math.inf
     """Falls silent and doesn't go on; infinity: never."""
+    deaf: bool = False
+    """The STT hears silence while it plays (`discard_audio_if_uninterruptible`; 1699-1723)."""
 
     @property
     def silences(self) -> tuple[tuple[float, float], ...]:
@@ -104,12 +106,12 @@ def agent_speech(
     >>> p = np.repeat([0.01, 0.95, 0.01], [30, 30, 120])
     >>> vad = heard_vad(p, VadSettings(model="silero"), 0.5, 800)
     >>> agent_speech(vad, [], 0.0, InterruptionSettings())  # no transcript: it goes on after 2 s
-    AgentSpeech(pauses=((1.5, 4.2),), silent_s=inf)
+    AgentSpeech(pauses=((1.5, 4.2),), silent_s=inf, deaf=False)
     >>> agent_speech(vad, [SttEvent(2.3, "final", "Stop.")], 0.0, InterruptionSettings())
-    AgentSpeech(pauses=(), silent_s=1.5)
+    AgentSpeech(pauses=(), silent_s=1.5, deaf=False)
     """
     if not settings.enabled:
-        return AgentSpeech()
+        return AgentSpeech(deaf=settings.discard_audio_if_uninterruptible)
     play = _Play(settings, agent_start_s)
     # A transcript that comes together with a window has fewer queues to pass: it is there first.
     spoken = [(one.time_s - TOGETHER_S, one.time_s, str(one.kind), one.text) for one in transcripts]

@@ -62,6 +62,12 @@ class Scene:
         return float(self.recording.labels.spans("agent")[0, 0])
 
     @property
+    def words(self) -> int:
+        """How many words the user says, as far as they are known."""
+        assert self.recording.labels is not None
+        return sum(word.speaker == "user" for word in self.recording.labels.words)
+
+    @property
     def user(self) -> Floats:
         """The user's speech from the onset on, shape=(n, 2)."""
         assert self.recording.labels is not None

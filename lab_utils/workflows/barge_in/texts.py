@@ -16,6 +16,7 @@ NAMES = {
     "yield_p95": "… p95",
     "yield_restricted": "… a missed one as 5 s",
     "talk_over_mean": "talk-over",
+    "words_lost_mean": "words lost",
     "falsely_stopped_rate": "falsely stopped",
     "stopped_for_good_rate": "… for good",
     "resumed_rate": "… resumed, of these",
@@ -35,7 +36,7 @@ def figure_text(name: str, row: Mapping[Any, Any]) -> str:
     def text(value: float) -> str:
         return f"{100 * value:.1f}" if rate else f"{value:.2f}"
 
-    value = text(row["value"]) + (" %" if rate else " s")
+    value = text(row["value"]) + (" %" if rate else "" if name.startswith("words") else " s")
     limits = ["" if math.isnan(row[edge]) else text(row[edge]) for edge in ("low", "high")]
     return f"{value} ({'–'.join(limits)})" if all(limits) else value
 

@@ -145,4 +145,6 @@ def draw_setting(rng: np.random.Generator) -> tuple[Settings, Conditions, int]:
         frame_duration=usual((0.01, 0.02, 0.032), 0.05),
     )
     offset = phase_offsets(PHASES)[int(rng.integers(PHASES))]
+    deaf = {"discard_audio_if_uninterruptible": bool(rng.random() < 0.5)}
+    interruption = interruption.model_copy(update=deaf)
     return settings.model_copy(update={"interruption": interruption}), conditions, offset
