@@ -40,6 +40,7 @@ ROWS = {
     "false_boundaries": ("false boundaries", "{:.0f}"),
     "heard": ("of these, heard", "{:.0f}"),
     "interrupted": ("interrupted replies", "{:.0f}"),
+    "as_resumed": ("replies as the caller resumes", "{:.0f}"),
     "e2e_p50": ("latency, p50", "{:.2f} s"),
     "e2e_p95": ("latency, p95", "{:.2f} s"),
     "dollars": ("money for LLM and TTS, this call", "$ {:.4f}"),

@@ -30,6 +30,7 @@ SCORE_NAMES = {
     "false_boundaries": "false boundaries",
     "heard": "of these, heard",
     "interrupted": "interrupted replies",
+    "as_resumed": "replies as the caller resumes",
     "e2e_p50": "e2e p50 (s)",
     "e2e_p95": "e2e p95 (s)",
 }

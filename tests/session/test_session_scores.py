@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from synthetic_sessions import Exchange, labels_of_session, session_of
 
+from lab_utils.core.labels import Ipu, Label
 from lab_utils.core.session_log import SessionEvent
 from lab_utils.session.metrics import SESSION_SCORES, false_boundaries, session_scores
 
@@ -30,6 +31,31 @@ def test_it_was_heard_if_its_reply_was_played():
     assert session_scores(replace(LOG, replies=(late_transcript,)), LABELS)["heard"] == 1
     given_up = replace(early, stages={"end_of_turn_delay": 0.6})
     assert session_scores(replace(LOG, replies=(given_up, *LOG.replies)), LABELS)["heard"] == 0
+
+
+def test_a_reply_that_begins_as_the_caller_resumes():
+    """The first reply begins at 5.3 s; the second's caller says nothing more."""
+    first_s = next(event.time_s for event in LOG.of_kind("playout_starts"))
+    commit_s = [event.time_s for event in LOG.of_kind("commit") if event.time_s < first_s][-1]
+
+    def said(start_s: float, end_s: float, kind: str = "") -> float:
+        labels = (Label("backchannel", start_s, end_s),) if kind else ()
+        more = replace(LABELS, ipus=(*LABELS.ipus, Ipu("user", start_s, end_s)), labels=labels)
+        return session_scores(LOG, more)["as_resumed"]
+
+    assert session_scores(LOG, LABELS)["as_resumed"] == 0
+    assert said(commit_s + 0.01, first_s + 0.5) == 1  # the agent speaks into it
+    assert said(first_s + 0.1, first_s + 0.5) == 1  # both begin at once
+    assert said(first_s + 0.3, first_s + 0.5) == 0  # an interruption
+    assert said(commit_s + 0.01, first_s - 0.01) == 0  # over before
+    assert said(commit_s - 0.1, first_s + 0.5) == 0  # of before the commit: a false boundary
+    assert said(commit_s + 0.01, first_s + 0.5, "backchannel") == 0
+    events = (
+        SessionEvent(commit_s + 0.01, "caller_starts", {}),
+        SessionEvent(first_s + 1, "caller_ends", {}),
+    )
+    ordered = tuple(sorted((*LOG.events, *events), key=lambda event: event.time_s))
+    assert session_scores(replace(LOG, mode="reactive", events=ordered), LABELS)["as_resumed"] == 1
 
 
 def test_a_reactive_callers_own_turns_count_not_the_labels():

@@ -23,7 +23,7 @@ from ...session.faults.watch import at_most
 from ...session.job import Limits, SessionJob
 from ...session.log.files import save_session
 from ...session.log.left_out import without_text
-from ...session.metrics import playouts, session_commits, stage_table
+from ...session.metrics import playouts, replies_as_resumed, session_commits, stage_table
 from ...session.prepare import traced_job
 from ...session.providers.schema import Providers
 from ...session.scripted.stt_plan import SttTiming, has_placeholders, words_of
@@ -186,6 +186,7 @@ def result_of(log: SessionLog, recording: Recording, labels: Labels | None) -> R
     if labels is not None:
         counts["holds"] = len(labels.of_kind("hold"))
         counts["false_boundaries"] = int(commits["false_boundary"].sum())
+        counts["replies_as_resumed"] = len(replies_as_resumed(log, labels))
     notes = recording.notes
     if recording.labels is not None and has_placeholders(words_of(recording.labels)):
         notes += ("nobody has transcribed the user's words: the scripted STT sends placeholders",)
