@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from .turns.profile import Profile as Profile
     from .turns.profile import load_profile as load_profile
     from .turns.profile import save_profile as save_profile
+    from .widgets.course import Exercise as Exercise
+    from .widgets.course import Prediction as Prediction
     from .widgets.failures import FailureBrowser as FailureBrowser
     from .widgets.label_editor import label_editor as label_editor
     from .widgets.session_panel import SessionPanel as SessionPanel
@@ -70,9 +72,11 @@ _HOMES = {
     "Budget": ("turns.choose", "Budget"),
     "Choice": ("workflows.study", "Choice"),
     "Comparison": ("workflows.detectors", "Comparison"),
+    "Exercise": ("widgets.course", "Exercise"),
     "FailureBrowser": ("widgets.failures", "FailureBrowser"),
     "Labels": ("core.labels", "Labels"),
     "ChannelCondition": ("recordings.conditions", "ChannelCondition"),
+    "Prediction": ("widgets.course", "Prediction"),
     "Profile": ("turns.profile", "Profile"),
     "Recording": ("core.recording", "Recording"),
     "SessionLog": ("core.session_log", "SessionLog"),
@@ -111,8 +115,10 @@ __all__ = [
     "ChannelCondition",
     "Choice",
     "Comparison",
+    "Exercise",
     "FailureBrowser",
     "Labels",
+    "Prediction",
     "Profile",
     "Recording",
     "SessionLog",

@@ -1,0 +1,134 @@
+"""An exercise: conditions that a setting must meet on a study, in place of one right number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from ...core.settings import Settings
+from ...core.text.html import table_html
+from ...turns.replay.decisions import MissingTraces
+from ...workflows.study import Study
+from ...workflows.study.figure_texts import NAMES
+
+EQUAL = 1e-9
+"""A figure that is over its limit by no more than rounding meets it."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One figure of a setting and its limit."""
+
+    figure: str
+    most: float
+    value: float
+
+    @property
+    def met(self) -> bool:
+        """Whether the figure is known and within the limit."""
+        return self.value <= self.most + EQUAL
+
+    @property
+    def text(self) -> str:
+        """What is wanted, in words."""
+        return f"{NAMES[self.figure]} at most {_text(self.figure, self.most)}"
+
+    @property
+    def value_text(self) -> str:
+        """What it is."""
+        return _text(self.figure, self.value)
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """Which conditions a setting meets, and a word to the learner."""
+
+    conditions: tuple[Condition, ...]
+    said: str
+
+    @property
+    def done(self) -> bool:
+        """Whether the exercise is solved."""
+        return bool(self.conditions) and all(one.met for one in self.conditions)
+
+    def __str__(self) -> str:
+        rows = (f"{'met' if c.met else 'not yet'}: {c.text} (it is {c.value_text})" for c in self.conditions)
+        return "\n".join([*rows, self.said])
+
+    def _repr_html_(self) -> str:
+        rows = [[c.text, c.value_text, "met" if c.met else "not yet"] for c in self.conditions]
+        shown = table_html(["wanted", "yours", ""], rows) if rows else ""
+        return f"{shown}<p><b>{escape(self.said)}</b></p>"
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A task, the most that each figure of a setting may be, and a hint for each figure that is over it.
+
+    `at_most`: a figure's name, as in a study's table, and its limit; rates from 0 to 1, latencies in seconds.
+
+    Raises ValueError for a figure that doesn't exist, or a hint for one that has no limit.
+    """
+
+    task: str
+    at_most: Mapping[str, float]
+    hints: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.at_most if name not in NAMES]
+        if unknown or not self.at_most:
+            raise ValueError(
+                f"unknown figure {', '.join(unknown) or '(none)'}; figures are {', '.join(NAMES)}"
+            )
+        idle = [name for name in self.hints if name not in self.at_most]
+        if idle:
+            raise ValueError(f"a hint for {', '.join(idle)}, which has no limit in at_most")
+
+    def check(self, study: Study, knobs: Mapping[str, Any] | Settings) -> Feedback:
+        """Which conditions a setting meets on a study's recordings. What can't be used is told, not raised.
+
+        `knobs`: names and values, as in a grid; what is missing is LiveKit's default. Predictions that no
+        setting of the study led to are traced first, which can take a minute.
+        """
+        try:
+            settings = knobs if isinstance(knobs, Settings) else Settings.from_knobs(knobs)
+        except ValueError as error:
+            return Feedback((), f"AgentSession can't use that: {error}.")
+        figures = _values(study, settings)
+        conditions = tuple(Condition(name, most, figures[name]) for name, most in self.at_most.items())
+        missing = [one for one in conditions if not one.met]
+        if not missing:
+            return Feedback(conditions, "Well done: every condition is met. Can you do it faster still?")
+        hints = [self.hints[one.figure] for one in missing if one.figure in self.hints]
+        met = len(conditions) - len(missing)
+        return Feedback(conditions, " ".join([f"{met} of {len(conditions)} met.", *hints]))
+
+    def _repr_html_(self) -> str:
+        wanted = "".join(
+            f"<li>{escape(Condition(name, most, math.nan).text)}</li>" for name, most in self.at_most.items()
+        )
+        return f"<p><b>{escape(self.task)}</b></p><ul>{wanted}</ul>"
+
+
+def _values(study: Study, settings: Settings) -> dict[str, float]:
+    """A setting's figures on a study's recordings, traced anew where the study lacks predictions."""
+    if settings.vad.model in set(study.table["vad"]):
+        try:
+            return dict(study.score(settings)["value"])
+        except (MissingTraces, ValueError):  # other pauses to judge, or a longer wait than was traced
+            pass
+    grid = {name: [value] for name, value in settings.knobs().items() if value is not None}
+    return dict(study.sweep(grid).score(settings)["value"])
+
+
+def _text(figure: str, value: float) -> str:
+    if math.isnan(value):
+        return "unknown"
+    if math.isinf(value):
+        return "never"
+    if "latency" in figure or figure == "longest_wait":
+        return f"{value:.2f} s"
+    return f"{value:.3g}" if figure == "commits_in_no_label" else f"{value:.1%}"
