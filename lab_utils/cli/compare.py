@@ -31,8 +31,8 @@ Detectors = Annotated[
     list[str] | None,
     typer.Option(
         "--detector",
-        help="vad, v1-mini, stt, or a function of yours as module:function or name=module:function; may be "
-        "repeated. Without it: vad and v1-mini.",
+        help="vad, v1-mini, stt, smart-turn, or a function of yours as module:function or "
+        "name=module:function; may be repeated. Without it: vad and v1-mini.",
     ),
 ]
 Predictions = Annotated[

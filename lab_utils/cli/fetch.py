@@ -1,4 +1,4 @@
-"""`lab fetch`: public corpora."""
+"""`lab fetch`: public corpora, and the weights of a detector."""
 
 from __future__ import annotations
 
@@ -16,9 +16,18 @@ from .common import Json, app, ending_well
 
 @app.command()
 def fetch(
-    corpus: Annotated[str, typer.Argument(help="One of harper-valley, eot-bench, ami.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", help="Folder that receives the corpus.")],
-    source: Annotated[str | None, typer.Option(help="A mirror: any fsspec URL.")] = None,
+    corpus: Annotated[
+        str,
+        typer.Argument(
+            help="One of harper-valley, eot-bench, ami; or smart-turn, for its weights.", show_default=False
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder that receives the corpus, or the weights.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="A mirror: any fsspec URL; a wheel of pipecat-ai.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many files of each part.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -26,8 +35,18 @@ def fetch(
     with ending_well():
         from ..recordings import fetch as corpora
 
-        chosen = corpora.corpus_named(corpus)
         tell = partial(print, file=sys.stderr)
+        if corpus == "smart-turn":
+            from ..workflows.detectors.weights import fetch_smart_turn
+
+            files = fetch_smart_turn(source, out, tell)
+            print(
+                json.dumps({"files": [str(one) for one in files]}) if as_json else "\n".join(map(str, files))
+            )
+            return
+        chosen = corpora.corpus_named(corpus)
+        if out is None:
+            raise ValueError(f"--out: name a folder that receives {corpus}")
         made = corpora.fetch(chosen, out, source=source, limit=limit, quiet=as_json, tell=tell)
         if as_json:
             print(json.dumps({"files": len(made), "folder": str(out), "corpus": dataclasses.asdict(chosen)}))

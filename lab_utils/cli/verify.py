@@ -29,7 +29,7 @@ def verify(
     ] = False,
     profile: ProfileFile = None,
     detector: Annotated[
-        str, typer.Option(help="A function of your own, as module:function, in place of v1-mini.")
+        str, typer.Option(help="smart-turn, or a function as module:function, in place of v1-mini.")
     ] = "",
     user: UserChannel = "caller",
     agent: AgentChannel = "agent",

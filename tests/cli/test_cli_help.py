@@ -84,4 +84,4 @@ def test_what_the_options_repeat_agrees_with_what_they_stand_for() -> None:
     assert default_of("techniques", "turns") == defaults["turns"]
     assert default_of("techniques", "wait") == defaults["wait_s"]
     (corpus,) = [one for one in GROUP.commands["fetch"].params if one.name == "corpus"]
-    assert corpus.help == f"One of {', '.join(CORPORA)}."
+    assert corpus.help == f"One of {', '.join(CORPORA)}; or smart-turn, for its weights."

@@ -12,6 +12,7 @@ from ...core.errors import InputError
 from ...core.text import quoted
 from ...turns.detectors.base import Predictor
 from ...turns.detectors.own import own_detector
+from ...turns.detectors.smart_turn import NAME, smart_turn
 from ...turns.detectors.table import read_answers
 
 USUAL = ("vad", "v1-mini")
@@ -59,9 +60,11 @@ def _given(one: Given) -> GivenDetector:
         return GivenDetector(*own_detector(one))
     if one in DETECTORS:
         return GivenDetector(one)
+    if one == NAME:
+        return GivenDetector(*smart_turn())
     if ":" in one:
         return GivenDetector(*load_detector(one))
-    known = ", ".join(DETECTORS)
+    known = ", ".join((*DETECTORS, NAME))
     raise InputError(f"unknown detector {quoted(one)}; expected {known}, or a function as module:function")
 
 
@@ -73,12 +76,14 @@ def _table(given: str | Path) -> tuple[str, Predictor]:
 
 
 def load_detector(given: str) -> tuple[str, Predictor]:
-    """Name in settings and predictor of "module:function", "file.py:function" or "name=…" of these.
+    """Name in settings and predictor of smart-turn, "module:function", "file.py:function", "name=…" of these.
 
     The user's module is imported. Raises ValueError for what can't be.
     """
     from ...session.user_parts import BadPart, import_module
 
+    if given == NAME:
+        return smart_turn()
     name, equals, place = given.partition("=")
     if not equals:
         name, place = "", given
