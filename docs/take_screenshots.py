@@ -80,7 +80,7 @@ def take(page: Page, address: str) -> None:
     taken(page, "labels", 640)
     open_tab(page, "Sessions")
     page.get_by_label("recording").locator("visible=true").select_option(failing)
-    page.get_by_label("settings").nth(1).select_option("chosen setting")
+    page.get_by_role("combobox", name="settings", exact=True).nth(1).select_option("chosen setting")
     page.get_by_role("button", name="Run both").click(timeout=WAIT_MS)
     page.get_by_text("Both sessions ended well").wait_for(timeout=WAIT_MS)
     taken(page, "sessions", 1500)
