@@ -9,6 +9,7 @@ from .ablation import saving_dumbbells, savings_figure, stack_waterfall, waterfa
 from .barge_in import barge_in_figure, barge_in_tradeoff
 from .conditions import channel_condition_figure, channel_condition_tradeoff
 from .detectors import frontiers, frontiers_figure, reliability, reliability_figure
+from .endpointing import learned_delays, learned_delays_figure
 from .hold_lengths import hold_curves, hold_lengths_figure
 from .label_pages import label_page, label_strip, label_words
 from .picture import Picture
@@ -46,6 +47,8 @@ __all__ = [
     "label_strip",
     "label_words",
     "latency_figure",
+    "learned_delays",
+    "learned_delays_figure",
     "mark",
     "png",
     "provider_figure",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.timeline import Floats
+from ...core.traces import Bools
 from .records import Pauses
 
 LEADING_SILENCE_GRACE_S = 1e-3
@@ -61,6 +62,52 @@ def learned_min_delays(
             _user_ends(state, at_s, learned, min_delay, max_delay, alpha)
             table[i] = np.minimum(learned, max_delay)
     return table
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One pause from which one setting learns."""
+
+    pause_from_s: float
+    pause_until_s: float
+    at_s: float
+    """When it is learned: the end of the utterance after the pause."""
+    before_s: float
+    """`min_delay` until then."""
+    after_s: float
+
+
+def lessons(
+    pauses: Pauses, agent_turns: Floats, min_delay: float, max_delay: float, alpha: float
+) -> list[Lesson]:
+    """What one setting learns, pause by pause; arguments as in `learned_min_delays`.
+
+    >>> from lab_utils.core.settings import VadSettings
+    >>> from lab_utils.core.traces import VadTrace
+    >>> from lab_utils.turns.replay import find_pauses
+    >>> trace = VadTrace("silero", 0, np.repeat([0.95, 0.01, 0.95, 0.01], [30, 30, 30, 100]))
+    >>> pauses = find_pauses(trace, VadSettings(model="silero"), 800)
+    >>> (lesson,) = lessons(pauses, np.zeros((0, 2)), 0.3, 2.0, alpha=0.5)
+    >>> [round(s, 2) for s in (lesson.pause_until_s - lesson.pause_from_s, lesson.before_s, lesson.after_s)]
+    [0.94, 0.3, 0.62]
+    """
+    state, found = _State(), []
+    learned, least, most = np.array([float(min_delay)]), np.array([min_delay]), np.array([max_delay])
+    for _, event, at_s, _ in _events(pauses, agent_turns):
+        if event == "agent starts":
+            _agent_starts(state, at_s)
+        elif event == "agent ends":
+            _agent_ends(state, at_s)
+        elif event == "user starts":
+            _user_starts(state, at_s)
+        else:
+            begins_s, ended_s = state.utterance_started_s, state.utterance_ended_s
+            before = float(learned[0])
+            if _user_ends(state, at_s, learned, least, most, alpha)[0]:
+                assert begins_s is not None
+                assert ended_s is not None
+                found.append(Lesson(ended_s, begins_s, at_s, before, float(learned[0])))
+    return found
 
 
 class Learner:
@@ -140,8 +187,11 @@ def _user_starts(state: _State, at_s: float) -> None:
 
 def _user_ends(
     state: _State, at_s: float, learned: Floats, min_delay: Floats, max_delay: Floats, alpha: float
-) -> None:
-    """Learn from the pause before the utterance that ends now; `learned` is changed in place."""
+) -> Bools:
+    """Learn from the pause before the utterance that ends now; `learned` is changed in place.
+
+    Returns which settings learn.
+    """
     started, ended = state.utterance_started_s, state.utterance_ended_s
     pause_s = max(0.0, started - ended) if started is not None and ended is not None else 0.0
     agent_in_between = state.agent_started_s is not None
@@ -153,6 +203,7 @@ def _user_ends(
         learns = (interruption_s > 0) & (interruption_s <= now) & (turn_s > 0) & (turn_s <= max_delay)
     else:
         learns = np.full(len(learned), not agent_in_between and state.agent_ended_s is None)
+    learns &= pause_s > 0
     if pause_s > 0:
         filtered = np.maximum(np.minimum(alpha * learned + (1 - alpha) * pause_s, max_delay), min_delay)
         learned[learns] = filtered[learns]
@@ -160,3 +211,4 @@ def _user_ends(
     if not state.agent_speaking:
         state.agent_started_s = state.agent_ended_s = None
     state.speaking = state.overlapping = False
+    return learns

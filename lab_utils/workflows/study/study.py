@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ...core.labels import LabelKind
+from ...core.labels import LabelKind, agent_turns
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...core.sound import Sound, excerpt
 from ...core.text.html import table_html
+from ...core.timeline import frame_samples
 from ...recordings.conditions import CLEAN, ChannelCondition
 from ...recordings.heard_paths import HeardPath
 from ...recordings.labels.hold_lengths import HoldLengths, hold_lengths
@@ -22,8 +23,10 @@ from ...recordings.recording_files import FindOptions
 from ...turns import grid as grids
 from ...turns.choose import Budget, frontier
 from ...turns.metrics import LONGEST_HOLD_S, attribute
+from ...turns.metrics.lessons import lesson_table
 from ...turns.profile import Profile, save_profile
-from ...turns.replay import replay
+from ...turns.replay import find_pauses, replay
+from ...turns.replay.endpointing import lessons
 from ...turns.slices import KEYS, slices
 from ...turns.sweep import score_one
 from ..assumed import conditions_with
@@ -126,6 +129,30 @@ class Study(Measured):
         number = self.number(recording)
         replayed = replay(self.corpus.recordings[number], settings or self.defaults, self.conditions, phase)
         return attribute(replayed, self.corpus.labelled[number])
+
+    def lessons(self, recording: int | str = 0, settings: Settings | None = None) -> pd.DataFrame:
+        """What dynamic endpointing learns from each pause of a recording (`metrics.lessons.lesson_table`).
+
+        By LiveKit's default delays if no settings are given; any endpointing counts as dynamic here.
+        """
+        one, chosen = self.corpus.recordings[self.number(recording)], settings or self.defaults
+        delays = chosen.endpointing
+        pauses = find_pauses(
+            one.vad[chosen.vad.model][0], chosen.vad, frame_samples(self.conditions.frame_duration)
+        )
+        agent = agent_turns(one.labels)
+        learned = lessons(pauses, agent, delays.min_delay, delays.max_delay, delays.alpha)
+        return lesson_table(learned, one.labels)
+
+    def plot_lessons(self, recording: int | str = 0, settings: Settings | None = None) -> plots.Picture:
+        """The `min_delay` that dynamic endpointing learns over a recording; wrong lessons are marked."""
+        from ... import plots
+
+        delays = (settings or self.defaults).endpointing
+        one = self.corpus.recordings[self.number(recording)]
+        table = self.lessons(recording, settings)
+        figure = plots.learned_delays_figure(table, delays.min_delay, delays.max_delay, one.duration_s)
+        return plots.Picture(figure)
 
     def failures(self, settings: Settings | None = None) -> pd.DataFrame:
         """The false boundaries on all recordings, in audio phase 0, with the recording's name in front."""
