@@ -108,6 +108,8 @@ class Scorer:
         corpus = self.corpus
         pauses = yield from self.find_pauses(settings.vad, deliver, tell)
         quick = self._quick(corpus, pauses, settings)
+        if quick is not None and quick.exact:
+            return quick
         for number, traced in enumerate(corpus.recordings):
             if quick is not None and number not in quick.lacking:
                 continue
