@@ -58,7 +58,7 @@ def learned_delays(
     ax.set(xlabel="time (s)", ylabel="seconds", xlim=(0, end_s), ylim=(0, None))
     ax.grid(color="#E6E6E6", linewidth=0.7)
     ax.set_axisbelow(True)
-    legend = ax.legend(loc="upper left", fontsize=9, framealpha=0.95)
+    legend = ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=9, frameon=False)
     return Display(table, ax, LearningArtists(line, right, wrong, untold, legend))
 
 
