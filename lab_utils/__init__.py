@@ -28,6 +28,7 @@ if "onnxruntime" in sys.modules:  # loaded before this package: then it listens 
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from .core.batch import on_cluster as on_cluster
     from .core.labels import Labels as Labels
     from .core.recording import Recording as Recording
     from .core.session_log import SessionLog as SessionLog
@@ -96,6 +97,7 @@ _HOMES = {
     "load_profile": ("turns.profile", "load_profile"),
     "load_providers": ("session.providers.files", "load_providers"),
     "measure": ("workflows.study", "measure"),
+    "on_cluster": ("core.batch", "on_cluster"),
     "plot_conditions": ("workflows.pictures", "plot_conditions"),
     "plot_labels": ("workflows.pictures", "plot_labels"),
     "plot_providers": ("workflows.pictures", "plot_providers"),
@@ -139,6 +141,7 @@ __all__ = [
     "load_profile",
     "load_providers",
     "measure",
+    "on_cluster",
     "plot_conditions",
     "plot_labels",
     "plot_providers",

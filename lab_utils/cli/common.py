@@ -59,6 +59,9 @@ Slices = Annotated[
         help="Also print the choice by language, length, numbers, asked, line or recording; may be repeated."
     ),
 ]
+Scheduler = Annotated[
+    str, typer.Option(help="Address of a Dask scheduler whose workers do the work (default: this machine).")
+]
 ProfileFile = Annotated[Path | None, typer.Option(help="Profile file (default: LiveKit's default settings).")]
 
 
@@ -89,6 +92,16 @@ def ending_well(bad_input: int = 1) -> Iterator[None]:
     finally:
         if in_main:
             signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def working_on(scheduler: str) -> Iterator[None]:
+    """As `ending_well`; what is done with recordings is done by a cluster's workers, if one is given."""
+    with ending_well():
+        from ..core.batch import on_cluster
+
+        with on_cluster(scheduler):
+            yield
 
 
 def warn(*lines: str) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .common import Json, Pair, Raw, Swap, UserChannel, app, ending_well, warn
+from .common import Json, Pair, Raw, Scheduler, Swap, UserChannel, app, warn, working_on
 
 
 @app.command("import")
@@ -29,12 +29,13 @@ def import_(
         Path | None, typer.Option(help="Annotation file whose segments (or tier 'redact') are muted.")
     ] = None,
     redacted_to: Annotated[Path | None, typer.Option(help="New folder for the redacted copies.")] = None,
+    scheduler: Scheduler = "",
     as_json: Json = False,
 ) -> None:
     """List the recordings of a folder, of any known format. A manifest keeps what was found."""
     if bool(redact or redact_spans) != (redacted_to is not None):
         raise typer.BadParameter("--redacted-to goes with --redact or --redact-spans")
-    with ending_well():
+    with working_on(scheduler):
         from ..recordings.recording_files import FindOptions, parse_raw
         from ..workflows.import_ import Redaction, import_recordings
         from .tables.import_ import print_import

@@ -21,13 +21,14 @@ from .common import (
     Phases,
     ProviderProfile,
     Raw,
+    Scheduler,
     Slices,
     Swap,
     TranscriptionDelay,
     UserChannel,
     app,
-    ending_well,
     warn,
+    working_on,
 )
 
 if TYPE_CHECKING:
@@ -84,10 +85,11 @@ def sweep(
     swap: Swap = False,
     condition: Lines = None,
     path: HeardOver = "",
+    scheduler: Scheduler = "",
     as_json: Json = False,
 ) -> None:
     """Score a grid of settings on recordings and choose one."""
-    with ending_well():
+    with working_on(scheduler):
         conditions: dict[str, Any] = {"stt_silence": stt_silence, "frame_duration": frame_ms / 1000}
         conditions["language"] = language
         conditions |= {"stt_tells_end": True} if stt_tells_end else {}

@@ -169,12 +169,17 @@ def entry_bytes(address: str, arrays: dict[str, np.ndarray]) -> bytes:
     about = {"version": VERSION, "address": address, "arrays": _described(arrays), "sha256": _digest(arrays)}
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(_ABOUT, json.dumps(about))
+        _add(archive, _ABOUT, json.dumps(about).encode())
         for name, array in arrays.items():
             buffer = io.BytesIO()
             np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-            archive.writestr(f"{name}.npy", buffer.getvalue())
+            _add(archive, f"{name}.npy", buffer.getvalue())
     return content.getvalue()
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    """Without the time of day, so that the same traces are the same bytes."""
+    archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
 
 
 def read_entry(path: Place, address: str) -> dict[str, np.ndarray]:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -93,13 +92,6 @@ def test_what_all_share_reaches_each_item_and_is_not_copied(jobs: int) -> None:
 def test_results_raises_what_went_wrong() -> None:
     with pytest.raises(ValueError, match="it can't be used"):
         list(results(run_batch(work, [1, "bad"])))
-
-
-def test_somebody_elses_executor_is_used_and_stays_open() -> None:
-    with ThreadPoolExecutor(2) as executor:
-        found = list(run_batch(work, [1, "bad", 2], executor=executor))
-        assert [brief(one) for one in found] == [1, Skipped, 2]
-        assert executor.submit(abs, -1).result() == 1
 
 
 def mark() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..common import AgentChannel, Cache, Jobs, Json, Paths, UserChannel, app, ending_well, warn
+from ..common import AgentChannel, Cache, Jobs, Json, Paths, Scheduler, UserChannel, app, warn, working_on
 
 
 @app.command()
@@ -25,10 +25,11 @@ def transcribe(
     cache: Cache = None,
     user: UserChannel = "caller",
     agent: AgentChannel = "agent",
+    scheduler: Scheduler = "",
     as_json: Json = False,
 ) -> None:
     """Write each recording's words into a label file. Words that it has stay; Ctrl-C keeps what is done."""
-    with ending_well():
+    with working_on(scheduler):
         from ...workflows.study import check_folder
         from ...workflows.transcribe import transcribe_folders
         from ..tables.transcribe import print_written

@@ -4,20 +4,20 @@ What one item gives is an `Outcome`: `Done` with its result, `Skipped` if the it
 the work on it went wrong, also if it took its process with it (a crash, no memory left). Whoever stops early
 (Ctrl-C, a closed generator) stops the workers; they also end when their parent is killed.
 
-The pool is loky's. Another `concurrent.futures.Executor`, such as Dask's `client.get_executor()`, can be
-given instead: functions, items and results are pickled and nothing else is shared.
+The pool is loky's; inside `on_cluster(client)` it is a Dask cluster. Functions, items and results are pickled
+and nothing else is shared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
-from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
+from .cluster import current, on_client, on_cluster
 from .outcomes import Done, Failed, Outcome, RaisedInWorker, Skipped, WorkerDied, bound
-from .pool import NOT_BEGUN, Pool, of_future, on_pool
+from .pool import NOT_BEGUN, Pool, on_pool
 
 __all__ = [
     "NOT_BEGUN",
@@ -27,6 +27,7 @@ __all__ = [
     "RaisedInWorker",
     "Skipped",
     "WorkerDied",
+    "on_cluster",
     "results",
     "run_batch",
 ]
@@ -50,7 +51,6 @@ def run_batch(
     task: str = "",
     unit: str = "recording",
     quiet: bool = False,
-    executor: Executor | None = None,
     blame: Callable[[Any], Exception | None] = _nobody_knows,
 ) -> Generator[Outcome[T]]:
     """`function(item)` for each item, in `jobs` worker processes; the outcomes in the order of the items.
@@ -58,12 +58,14 @@ def run_batch(
     `shared`: what all need besides, given as `function(shared, item)`; sent to each worker once, its arrays
     as read-only memory maps. One job runs in this process, unless `isolated`, or `prepare`, which a new
     worker calls first of all. `skips`: errors that mean that an item can't be used. `task` and `unit` label
-    the progress bar; without a task there is none. `executor`: in place of the pool. `blame` says of an item
-    whose worker has died why, if it is known that the item was to blame; else it is tried once more.
+    the progress bar; without a task there is none. Inside `on_cluster` the items go to its workers, unless
+    they must be `isolated` or prepared for. `blame` says of an item whose worker has died why, if it is known
+    that the item was to blame; else it is tried once more.
     """
     outcomes: Iterator[Outcome[T]]
-    if executor is not None:
-        outcomes = _on_executor(executor, bound(function, shared, skips), items)
+    cluster = None if isolated or prepare is not None else current()
+    if cluster is not None:
+        outcomes = on_client(cluster, function, shared, skips, items)
     elif jobs == 1 and not isolated and prepare is None:
         outcomes = map(bound(function, shared, skips), items)
     else:
@@ -85,16 +87,3 @@ def results(outcomes: Iterable[Outcome[T]]) -> Iterator[T]:
         if not isinstance(outcome, Done):
             raise outcome.error
         yield outcome.value
-
-
-def _on_executor(
-    executor: Executor, work: Callable[[Any], Outcome[T]], items: Iterable[Any]
-) -> Generator[Outcome[T]]:
-    """On somebody else's executor, which stays theirs; what isn't begun is cancelled by who stops early."""
-    futures = [executor.submit(work, item) for item in items]
-    try:
-        for future in futures:
-            yield of_future(future)
-    finally:
-        for future in futures:
-            future.cancel()

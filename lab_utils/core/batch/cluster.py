@@ -1,0 +1,125 @@
+"""A Dask cluster in place of this machine's processes: the same items, outcomes and order.
+
+Workers share a file system with this process (recordings, cache) and run the same version of the package, one
+item at a time. A worker that dies is replaced by another for the items it had; an item that kills four of
+them is told from those beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .outcomes import Failed, Outcome, WorkerDied, outcome_of
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+T = TypeVar("T")
+PACKAGE = "livekit-turn-lab"
+ANSWER_S = 10
+"""A scheduler that hasn't answered by then isn't there."""
+
+_client: ContextVar[Client | None] = ContextVar("client", default=None)
+
+
+@contextmanager
+def on_cluster(client: Client | str) -> Iterator[None]:
+    """Inside the block, recordings are read, traced, transcribed and scored on a Dask cluster's workers.
+
+    `client`: a `distributed.Client`, or a scheduler's address such as "tcp://127.0.0.1:8786"; "" leaves all
+    on this machine. Sessions stay here: each needs a process of its own. Raises ValueError, with the remedy,
+    if Dask isn't installed, nobody answers, or the workers don't fit.
+    """
+    if client == "":
+        yield
+        return
+    theirs = client if not isinstance(client, str) else None
+    mine = None if theirs is not None else _connected(str(client))
+    used = theirs if theirs is not None else mine
+    assert used is not None
+    try:
+        _check_workers(used)
+        token = _client.set(used)
+        try:
+            yield
+        finally:
+            _client.reset(token)
+    finally:
+        if mine is not None:
+            mine.close()
+
+
+def current() -> Client | None:
+    """The cluster that the code that asks runs on; None: this machine."""
+    return _client.get()
+
+
+def on_client(
+    client: Client, function: Callable[..., T], shared: Any, skips: Any, items: Iterable[Any]
+) -> Generator[Outcome[T]]:
+    """`function(item)` for each item on a cluster's workers; the outcomes in order."""
+    from distributed import KilledWorker
+
+    there = () if shared is None else (client.scatter(shared, broadcast=True, hash=False),)
+    futures = [client.submit(_work, function, skips, item, *there, pure=False) for item in items]
+    try:
+        for future in futures:
+            try:
+                yield future.result()
+            except KilledWorker as error:
+                yield Failed(WorkerDied(f"it ended {error.allowed_failures + 1} workers, one after another"))
+            except Exception as error:  # what can't be sent between machines, for one
+                yield Failed(error)
+    finally:
+        client.cancel(futures)
+
+
+def _work(function: Callable[..., T], skips: Any, item: Any, *shared: Any) -> Outcome[T]:
+    return outcome_of(lambda one: function(*shared, one), skips, item)
+
+
+def _connected(address: str) -> Client:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ValueError(
+            f"{address}: a cluster needs Dask, which isn't installed; pip install 'livekit-turn-lab[dask]'"
+        ) from None
+    try:
+        return Client(address, timeout=ANSWER_S, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ValueError(
+            f"{address}: no scheduler answers ({type(error).__name__}); start one with 'dask scheduler', "
+            "workers with 'dask worker ADDRESS --nthreads 1', and give its address"
+        ) from None
+
+
+def _version() -> str:
+    return version(PACKAGE)
+
+
+def _check_workers(client: Client) -> None:
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    if not workers:
+        raise ValueError("the cluster has no workers; start some with 'dask worker ADDRESS --nthreads 1'")
+    for name, worker in workers.items():
+        if worker["nthreads"] != 1:
+            raise ValueError(
+                f"worker {name}: {worker['nthreads']} threads, expected 1, since threads don't share models; "
+                "start it with --nthreads 1, and more of them with --nworkers"
+            )
+    here = _version()
+    try:
+        versions = client.run(_version)
+    except Exception as error:
+        raise ValueError(
+            f"the cluster's workers can't load lab_utils ({type(error).__name__}); install {PACKAGE} {here} "
+            "where they run"
+        ) from None
+    for name, there in versions.items():
+        if there != here:
+            raise ValueError(f"worker {name}: {PACKAGE} {there}, expected {here}; install the same")
