@@ -41,7 +41,11 @@ NO_TESTS = 5
 """pytest's exit code when it has selected none."""
 
 CORE: dict[str, tuple[str, ...]] = {
-    "lab_utils/turns/replay": ("tests/turns/test_replay*.py", "tests/turns/test_endpointing.py"),
+    "lab_utils/turns/replay": (
+        "tests/turns/test_replay*.py",
+        "tests/turns/test_endpointing.py",
+        "tests/turns/test_branches.py",
+    ),
     "lab_utils/turns/metrics/changes": ("tests/turns/test_changes.py",),
     "lab_utils/turns/metrics": (
         "tests/turns/test_metrics*.py",
@@ -52,6 +56,7 @@ CORE: dict[str, tuple[str, ...]] = {
     "lab_utils/turns/profile": ("tests/turns/test_profile*.py",),
     "lab_utils/recordings/labels/edits": ("tests/recordings/test_label_edits.py",),
     "lab_utils/session/clock": ("tests/session/test_clock*.py",),
+    "lab_utils/session/metrics/timeline": ("tests/session/test_session_timeline.py",),
     "lab_utils/session/metrics": ("tests/session/test_session_spans.py", "tests/session/test_stages.py"),
     "lab_utils/latency/ablation/guide/verdicts": ("tests/latency/test_ablation_summary.py",),
     "lab_utils/latency/techniques/tool_prefetch": (

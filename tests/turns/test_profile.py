@@ -98,6 +98,11 @@ def test_golden_file(saved: Path) -> None:
     assert load_profile(GOLDEN) == support_line()
 
 
+def test_an_interval_may_be_a_point():
+    point = Interval(value=0.5, low=0.5, high=0.5, n=3)
+    assert (point.low, point.high) == (0.5, 0.5)
+
+
 def test_figures_are_kept_to_four_decimals_and_no_data_is_null() -> None:
     interval = Interval(value=1 / 3, low=float("nan"), high=-0.00001, n=3)
     assert (interval.value, interval.low, str(interval.high)) == (0.3333, None, "0.0")

@@ -1,0 +1,85 @@
+"""What a session's picture shows: labels cut to the stretch, moments in it, predictions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from synthetic_sessions import Exchange, session_of
+
+from lab_utils.core.labels import Ipu, Label, Labels
+from lab_utils.core.session_log import SessionEvent
+from lab_utils.session.metrics.spans import session_commits
+from lab_utils.session.metrics.timeline import session_timeline_of
+
+LABELS = Labels(
+    10.0,
+    (Ipu("user", 0.5, 2.0), Ipu("user", 3.0, 4.0), Ipu("agent", 5.0, 7.0)),
+    (Label("hold", 2.0, 3.0), Label("shift", 4.0, 5.0), Label("shift", 9.0, 9.0)),
+)
+
+
+def log_with(*events: SessionEvent):
+    """Ten seconds in which only these events happened."""
+    return replace(session_of([], duration_s=10.0), events=events)
+
+
+def timeline(*events: SessionEvent, labels: Labels | None = LABELS, span: tuple[float, float] | None = None):
+    log = log_with(*events)
+    return session_timeline_of(log, session_commits(log), labels, span)
+
+
+def test_holds_and_ends_of_turn_are_those_of_the_labels_without_empty_ones() -> None:
+    shown = timeline()
+    assert shown.holds.tolist() == [[2.0, 3.0]]
+    assert shown.ends_of_turn.tolist() == [[4.0, 5.0]]
+
+
+def test_without_labels_there_are_none() -> None:
+    shown = timeline(labels=None)
+    assert shown.holds.shape == shown.ends_of_turn.shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("span", "holds"),
+    [((2.5, 6.0), [[2.5, 3.0]]), ((1.0, 2.4), [[2.0, 2.4]]), ((0.0, 2.0), []), ((3.0, 6.0), [])],
+)
+def test_labels_are_cut_to_the_stretch(span: tuple[float, float], holds: list[list[float]]) -> None:
+    assert timeline(span=span).holds.tolist() == holds
+
+
+def test_predictions_of_the_stretch_are_shown_with_their_own_threshold_or_the_settings() -> None:
+    def predicted(time_s: float, **data: float | None) -> SessionEvent:
+        return SessionEvent(time_s, "prediction", data)
+
+    shown = timeline(
+        predicted(0.9, probability=0.5),
+        predicted(1.0, probability=0.1),
+        predicted(2.0, probability=0.2, threshold=0.7),
+        predicted(2.5, probability=None),
+        predicted(3.0, probability=0.3),
+        predicted(3.1, probability=0.4),
+        span=(1.0, 3.0),
+    )
+    np.testing.assert_allclose(shown.predictions.time_s, [1.0, 2.0, 3.0])
+    np.testing.assert_allclose(shown.predictions.probability, [0.1, 0.2, 0.3])
+    np.testing.assert_allclose(shown.predictions.threshold, [0.36, 0.7, 0.36])
+
+
+def test_troubles_carry_their_text_and_those_outside_are_left_out() -> None:
+    error = SessionEvent(1.0, "error", {"type": "RuntimeError"})
+    assert timeline(error, span=(1.0, 3.0)).troubles == ((1.0, "error: RuntimeError"),)
+    assert timeline(error, span=(1.1, 3.0)).troubles == ()
+
+
+def test_an_exchange_shows_its_transcript_reply_and_runs() -> None:
+    exchange = Exchange(start_s=0.5, end_s=2.0)
+    log = session_of([exchange])
+    shown = session_timeline_of(log, session_commits(log))
+    times = exchange.times()
+    assert shown.final_s.size == 1
+    np.testing.assert_allclose(shown.playouts, [[times["speaks"], times["ends"]]], atol=1e-6)
+    np.testing.assert_allclose(shown.llm.waits, [[times["llm"], times["token"]]], atol=1e-6)
+    np.testing.assert_allclose(shown.tts.waits[:, 1], [times["audio"]], atol=1e-6)
+    assert not shown.uses_tools
