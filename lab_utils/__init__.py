@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .turns.profile import save_profile as save_profile
     from .widgets.course import Exercise as Exercise
     from .widgets.course import Prediction as Prediction
+    from .widgets.course.graded import exercise as exercise
     from .widgets.failures import FailureBrowser as FailureBrowser
     from .widgets.label_editor import label_editor as label_editor
     from .widgets.session_panel import SessionPanel as SessionPanel
@@ -91,6 +92,7 @@ _HOMES = {
     "compare": ("workflows.compare", "compare"),
     "compare_detectors": ("workflows.detectors", "compare_detectors"),
     "describe_techniques": ("workflows.techniques", "describe_techniques"),
+    "exercise": ("widgets.course.graded", "exercise"),
     "import_folder": ("recordings.importing", "import_folder"),
     "label_editor": ("widgets.label_editor", "label_editor"),
     "load": ("workflows.load", "load"),
@@ -135,6 +137,7 @@ __all__ = [
     "compare",
     "compare_detectors",
     "describe_techniques",
+    "exercise",
     "import_folder",
     "label_editor",
     "load",

@@ -9,7 +9,7 @@ import pytest
 
 from lab_utils.core.settings import Settings
 from lab_utils.turns.replay.decisions import MissingTraces
-from lab_utils.widgets.course import Exercise, Prediction
+from lab_utils.widgets.course import Exercise, Prediction, exercise
 
 FIGURES = {"false_boundary_rate": 0.2, "latency_mean": 0.9, "missed_rate": 0.0, "longest_wait": math.inf}
 
@@ -157,7 +157,10 @@ class TestExercise:
 
     def test_shows_figures_in_words_and_escapes(self) -> None:
         never = Exercise("x", at_most={"longest_wait": 2.0}, hints={}).check(KnownStudy(), {})
-        assert str(never) == "not yet: longest wait at most 2.00 s (it is never)\n0 of 1 met."
+        assert str(never) == (
+            "not yet: longest wait at most 2.00 s (it is never)\n"
+            "0 of 1 met. The longest wait is too long: is it min_delay or max_delay?"
+        )
         assert "Fast &lt;enough&gt;" in TASK._repr_html_()
         assert "false boundaries per hold at most 20.0%" in TASK._repr_html_()
         assert "not yet" in TASK.check(KnownStudy(), {"min_delay": 0.5})._repr_html_()
@@ -167,3 +170,9 @@ class TestExercise:
             Exercise("x", at_most={"speed": 1}, hints={})
         with pytest.raises(ValueError, match="a hint for latency_p95, which has no limit"):
             Exercise("x", at_most={"latency_mean": 1}, hints={"latency_p95": "…"})
+
+
+def test_an_exercise_that_there_is_not() -> None:
+    for number in (0, 99):
+        with pytest.raises(ValueError, match=f"there is no exercise {number}; they are 1 to 8"):
+            exercise(number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
@@ -16,6 +16,15 @@ from ...workflows.study.figure_texts import NAMES
 
 EQUAL = 1e-9
 """A figure that is over its limit by no more than rounding meets it."""
+HINTS = {
+    "false_boundary_rate": "Too many holds are cut: wait longer, or find more pauses unlikely to be an end.",
+    "latency_mean": "The mean is too slow: wait less where an end is likely, or find fewer ends unlikely.",
+    "latency_p95": "The slowest turns are too slow: is it min_delay or max_delay that they wait for?",
+    "longest_wait": "The longest wait is too long: is it min_delay or max_delay?",
+    "timeout_rate": "Too many turns end by max_delay: a lower unlikely_threshold finds fewer ends unlikely.",
+    "missed_rate": "Too many turns are never answered.",
+}
+"""What may be wrong where a figure is over its limit."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ class Feedback:
 
 @dataclass(frozen=True)
 class Exercise:
-    """A task, the most that each figure of a setting may be, and a hint for each figure that is over it.
+    """A task, the most that each figure of a setting may be, and hints in place of the usual ones (`HINTS`).
 
     `at_most`: a figure's name, as in a study's table, and its limit; rates from 0 to 1, latencies in seconds.
 
@@ -75,7 +84,7 @@ class Exercise:
 
     task: str
     at_most: Mapping[str, float]
-    hints: Mapping[str, str]
+    hints: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.at_most if name not in NAMES]
@@ -102,7 +111,8 @@ class Exercise:
         missing = [one for one in conditions if not one.met]
         if not missing:
             return Feedback(conditions, "Well done: every condition is met. Can you do it faster still?")
-        hints = [self.hints[one.figure] for one in missing if one.figure in self.hints]
+        known = {**HINTS, **self.hints}
+        hints = [known[one.figure] for one in missing if one.figure in known]
         met = len(conditions) - len(missing)
         return Feedback(conditions, " ".join([f"{met} of {len(conditions)} met.", *hints]))
 
