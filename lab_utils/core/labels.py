@@ -7,7 +7,7 @@ Times are float seconds from the start of the recording; spans are arrays of sha
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -60,6 +60,9 @@ class Label:
     reason: str = ""
     edited: bool = False
     """Set by a person: it wins over any estimate."""
+
+
+Span = TypeVar("Span", Ipu, Word, Label)
 
 
 @dataclass(frozen=True)
@@ -184,9 +187,16 @@ def labels_until(labels: Labels, time_s: float, duration_s: float) -> Labels:
     """The labels of a recording of another length in which nobody speaks from `time_s` on."""
     return Labels(
         duration_s,
-        tuple(replace(one, end_s=min(one.end_s, time_s)) for one in labels.ipus if one.start_s < time_s),
-        tuple(replace(one, end_s=min(one.end_s, time_s)) for one in labels.labels if one.start_s < time_s),
-        tuple(replace(one, end_s=min(one.end_s, time_s)) for one in labels.words if one.start_s < time_s),
+        _until(labels.ipus, time_s),
+        _until(labels.labels, time_s),
+        _until(labels.words, time_s),
         labels.source,
         labels.language,
+    )
+
+
+def _until(spans: tuple[Span, ...], time_s: float) -> tuple[Span, ...]:
+    """Those that begin before a moment; the same objects if they also end before, for branches are many."""
+    return tuple(
+        one if one.end_s <= time_s else replace(one, end_s=time_s) for one in spans if one.start_s < time_s
     )
