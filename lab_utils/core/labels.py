@@ -174,12 +174,16 @@ def user_ipus(labels: Labels) -> Floats:
 def agent_turns(labels: Labels) -> Floats:
     """The agent's turns, shape=(n, 2): its IPUs, joined where the user says nothing in between."""
     turns: list[list[float]] = []
-    user = labels.spans("user")
-    for start_s, end_s in labels.spans("agent"):
-        if turns and not np.any((user[:, 0] < start_s) & (user[:, 1] > turns[-1][1])):
-            turns[-1][1] = max(turns[-1][1], float(end_s))
+    user, agent = labels.spans("user"), labels.spans("agent")
+    user = user[np.argsort(user[:, 0], kind="stable")]
+    # The latest end of what the user began before each of the agent's IPUs.
+    latest_s = np.concatenate(([-np.inf], np.maximum.accumulate(user[:, 1])))
+    spoken_s = latest_s[np.searchsorted(user[:, 0], agent[:, 0])]
+    for (start_s, end_s), user_end_s in zip(agent.tolist(), spoken_s.tolist(), strict=True):
+        if turns and user_end_s <= turns[-1][1]:
+            turns[-1][1] = max(turns[-1][1], end_s)
         else:
-            turns.append([float(start_s), float(end_s)])
+            turns.append([start_s, end_s])
     return np.array(turns, dtype=np.float64).reshape(-1, 2)
 
 

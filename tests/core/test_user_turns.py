@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import doctest
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lab_utils.core import labels as module
-from lab_utils.core.labels import Ipu, Label, Labels, user_ipus, user_turns
+from lab_utils.core.labels import Ipu, Label, Labels, agent_turns, labels_until, user_ipus, user_turns
 from lab_utils.latency.ablation.timing import turns_of
 from lab_utils.recordings.labels.checks import label_checks
 from lab_utils.session.caller.turns import caller_turns
@@ -116,3 +117,33 @@ def test_the_callers_turns_are_the_users_cut_but_never_joined(labels):
     spoken = np.array([(turn.start_s, turn.end_s) for turn in caller]).reshape(-1, 2)
     for start_s, end_s in user_ipus(labels):
         assert np.count_nonzero((spoken[:, 0] <= start_s) & (end_s <= spoken[:, 1])) == 1
+
+
+def slow_agent_turns(labels: Labels) -> list[list[float]]:
+    """IPU by IPU, each against all of the user's."""
+    turns: list[list[float]] = []
+    for one in (ipu for ipu in labels.ipus if ipu.speaker == "agent"):
+        between = [u for u in labels.ipus if u.speaker == "user" and u.start_s < one.start_s]
+        if turns and not any(u.end_s > turns[-1][1] for u in between):
+            turns[-1][1] = max(turns[-1][1], one.end_s)
+        else:
+            turns.append([one.start_s, one.end_s])
+    return turns
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["user", "agent"]), st.integers(0, 40), st.integers(1, 12)), max_size=14
+    ),
+    st.integers(0, 40),
+)
+def test_agent_turns_are_joined_where_the_user_says_nothing_in_between(spans, until):
+    spoken = [Ipu(speaker, start / 2, (start + length) / 2) for speaker, start, length in spans]
+    labels = Labels(30.0, tuple(sorted(spoken, key=lambda ipu: ipu.start_s)), ())
+    assert agent_turns(labels).tolist() == slow_agent_turns(labels)
+    cut = labels_until(labels, until / 2, 30.0)
+    assert cut.ipus == tuple(
+        replace(ipu, end_s=min(ipu.end_s, until / 2)) for ipu in labels.ipus if ipu.start_s < until / 2
+    )
+    kept = [ipu for ipu in labels.ipus if ipu.end_s <= until / 2]
+    assert all(any(ipu is one for one in cut.ipus) for ipu in kept)
