@@ -374,7 +374,7 @@ def wait(
         branches=(),
         vad={settings.vad.model: {phase: trace}},
         eot=known,
-        others={"own:mine": known},
+        others={settings.detector.model: known},
     )
     frame = round(conditions.frame_duration * RATE)
     heard_s = (leaves // frame + 1) * frame / RATE - tape.phase_samples / RATE

@@ -62,7 +62,8 @@ def tallies_of(labels, settings, conditions, offsets, seed):
     recording = traced_of(labels, seed=seed, offsets=offsets, tail_s=TAIL_S)
     recording = complete(recording, [block])
     counts = []
-    for phase, (trace, eot) in enumerate(zip(recording.vad["livekit"], recording.eot, strict=True)):
+    said = recording.predictions(block.detector)
+    for phase, (trace, eot) in enumerate(zip(recording.vad["livekit"], said, strict=True)):
         offset_s = trace.phase_samples / SAMPLE_RATE_HZ
         heard = stt_events_for(block, labels, offset_s)
         rows = find_rows(recording, block.vad, phase, frame_samples(block.conditions.frame_duration))

@@ -118,7 +118,8 @@ def test_a_block_of_settings_gives_each_setting_what_it_gets_alone(windows, sett
     rows = Rows.of(find_pauses(trace, block.vad, frame))
     heard = stt_events_for(block, recording.labels, 0.0)
     here = block.on(recording, 0.0)
-    decisions = decide(rows, recording.eot[0], agent_turns(recording.labels), here, heard, trace)
+    said = recording.predictions(block.detector)[0]
+    decisions = decide(rows, said, agent_turns(recording.labels), here, heard, trace)
     times_s = commit_times(recording, settings, conditions)
     for k, one in enumerate(settings):
         together, alone = commits_of(decisions, k, block.detector, 0.0), replay(recording, one, conditions)

@@ -21,7 +21,6 @@ import lab_utils as lab
 from lab_utils.cli import app
 from lab_utils.core.errors import InputError
 from lab_utils.core.labels import Labels, labels_until
-from lab_utils.core.traces import EotTrace
 from lab_utils.recordings.audio import BadRecording
 from lab_utils.recordings.labels.file import read_labels, write_labels
 from lab_utils.turns import detectors
@@ -136,8 +135,8 @@ def test_one_recording_has_no_interval_no_held_out_figures_and_no_guarantee(
 def saying(monkeypatch: pytest.MonkeyPatch, p: float) -> None:
     """v1-mini gives this for every pause, in place of what it would say."""
 
-    def same(stream, starts, ends):
-        return EotTrace(starts, ends, np.full(len(starts), p)).merged(EotTrace())
+    def same(questions):
+        return np.full(len(questions.starts), p)
 
     predictor = replace(v1_mini.DETECTOR.predictor, probabilities=same)
     monkeypatch.setitem(detectors.DETECTORS, "v1-mini", replace(v1_mini.DETECTOR, predictor=predictor))

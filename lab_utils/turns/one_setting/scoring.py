@@ -12,6 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
+from ...core.detectors import is_own
 from ...core.settings import Conditions, Settings
 from ...core.timeline import Floats, Ints, frame_samples
 from ...core.traces import BUFFER_SAMPLES, Bools
@@ -59,6 +60,7 @@ def can_score(rows: CorpusPauses, settings: Settings, conditions: Conditions) ->
     block = Block.of(settings, conditions)
     return (
         block.needs != "stt_events"
+        and not is_own(block.detector)
         and block.endpointing_mode == "fixed"
         and block.min_words is None
         and rows.are_early(conditions.transcription_delay)

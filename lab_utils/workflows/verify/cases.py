@@ -134,18 +134,22 @@ def _by_language(settings: Settings, number: int, seed: int) -> Settings:
 def _draw_interruption(rng: np.random.Generator) -> dict[str, Frozen]:
     """The settings of interruption and preemptive generation; of these only `min_words` can move a commit."""
     timeout_s = round(float(rng.uniform(0.3, 3.0)), 3)
+    interruption = InterruptionSettings(
+        enabled=bool(rng.random() < 0.8),
+        min_words=0 if rng.random() < 0.5 else int(rng.integers(1, 9)),
+        min_duration=float(rng.choice([0.0, 0.2, 0.5, 1.0])),
+        resume_false_interruption=bool(rng.random() < 0.7),
+        false_interruption_timeout=None if rng.random() < 0.2 else timeout_s,
+    )
+    preemptive = PreemptiveSettings(
+        enabled=bool(rng.random() < 0.7),
+        preemptive_tts=bool(rng.random() < 0.3),
+        max_speech_duration=float(rng.choice([2.0, 10.0])),
+        max_retries=int(rng.integers(0, 4)),
+    )
+    # Drawn last, so that a seed's other draws stay what they were.
+    discards = {"discard_audio_if_uninterruptible": bool(rng.random() < 0.7)}
     return {
-        "interruption": InterruptionSettings(
-            enabled=bool(rng.random() < 0.8),
-            min_words=0 if rng.random() < 0.5 else int(rng.integers(1, 9)),
-            min_duration=float(rng.choice([0.0, 0.2, 0.5, 1.0])),
-            resume_false_interruption=bool(rng.random() < 0.7),
-            false_interruption_timeout=None if rng.random() < 0.2 else timeout_s,
-        ),
-        "preemptive": PreemptiveSettings(
-            enabled=bool(rng.random() < 0.7),
-            preemptive_tts=bool(rng.random() < 0.3),
-            max_speech_duration=float(rng.choice([2.0, 10.0])),
-            max_retries=int(rng.integers(0, 4)),
-        ),
+        "interruption": interruption.model_copy(update=discards),
+        "preemptive": preemptive,
     }
