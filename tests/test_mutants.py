@@ -50,3 +50,11 @@ def test_too_many_survivors_end_in_exit_code_1(capsys: pytest.CaptureFixture[str
     assert mutants.report([dead] * 19 + [alive], [], {}, 1.0, None) == 0
     assert mutants.report([dead] * 18 + [alive], [], {}, 1.0, None) == 1
     assert "survived  f.py:1:0" in capsys.readouterr().out
+
+
+def test_what_is_listed_as_equivalent_is_still_there() -> None:
+    for file, line, what in mutants.known_equivalent():
+        source = (mutants.ROOT / file).read_text("utf-8")
+        lines = source.split("\n")
+        found = mutants.mutations(ast.parse(source))
+        assert (line, what) in {(lines[node.lineno - 1].strip(), how) for _, node, how in found}, file
