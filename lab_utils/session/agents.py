@@ -65,7 +65,33 @@ class _Silence(asyncio.Event):
         """Does nothing, so that the event stays set while the user speaks."""
 
 
-class RecordedAgent(Agent):
+class SpeakingAgent(Agent):
+    """Speaks by itself, as `speak` has it, and answers nothing."""
+
+    def __init__(self, instructions: str) -> None:
+        super().__init__(instructions=instructions)
+        self._speaking: asyncio.Task[None] | None = None
+
+    async def speak(self) -> None:
+        """Says what it has to say; begun when the agent enters, cancelled when it leaves."""
+        raise NotImplementedError
+
+    def speak_at_once(self) -> None:
+        """Interruptible speech won't wait until the user is silent, as it does (agent_activity.py:3235)."""
+        self._get_activity_or_raise()._user_silence_event = _Silence()
+
+    async def on_enter(self) -> None:
+        self._speaking = asyncio.create_task(self.speak())
+
+    async def on_exit(self) -> None:
+        if self._speaking is not None:
+            self._speaking.cancel()
+
+    async def on_user_turn_completed(self, turn_ctx: Any, new_message: Any) -> None:
+        raise StopResponse
+
+
+class RecordedAgent(SpeakingAgent):
     """Says what the recorded agent said, when it said it, whatever the user does, and answers nothing.
 
     The session's agent then speaks at the times that a replay of dynamic endpointing, or of `min_words`,
@@ -75,29 +101,21 @@ class RecordedAgent(Agent):
     """
 
     def __init__(self, recording: Recording, phase_samples: int = 0, *, interruptible: bool = False) -> None:
-        super().__init__(instructions="Says what was recorded.")
+        super().__init__("Says what was recorded.")
         assert recording.labels is not None
         self._recording = recording
         self._offset_s = phase_samples / SAMPLE_RATE_HZ
         self._turns: Floats = agent_turns(recording.labels)
         self._interruptible = interruptible
-        self._speaking: asyncio.Task[None] | None = None
 
     async def on_enter(self) -> None:
         if self._interruptible:
             activity = self._get_activity_or_raise()
             activity._interrupt_by_audio_activity = _ignored  # type: ignore[method-assign]
-            activity._user_silence_event = _Silence()
-        self._speaking = asyncio.create_task(self._speak())
+            self.speak_at_once()
+        await super().on_enter()
 
-    async def on_exit(self) -> None:
-        if self._speaking is not None:
-            self._speaking.cancel()
-
-    async def on_user_turn_completed(self, turn_ctx: Any, new_message: Any) -> None:
-        raise StopResponse
-
-    async def _speak(self) -> None:
+    async def speak(self) -> None:
         loop = asyncio.get_running_loop()
         start_s = loop.time()  # the audio input starts at this moment too
         for turn_start_s, turn_end_s in self._turns.tolist():

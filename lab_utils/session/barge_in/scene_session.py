@@ -10,11 +10,9 @@ import functools
 import math
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from livekit import rtc
-from livekit.agents import Agent, StopResponse
 
 from ...core.session_log import SessionLog
 from ...core.settings import Conditions, InterruptionSettings, Settings
@@ -22,14 +20,14 @@ from ...core.timeline import SAMPLE_RATE_HZ
 from ...turns.barge_in.replay import AgentSpeech
 from ...turns.barge_in.scenes import TAIL_S, Scene
 from ...turns.tracing import Tracer
-from ..agents import _Silence
+from ..agents import SpeakingAgent
 from ..job import SessionJob
 from ..metrics.spans import playouts
 from ..prepare import stt_timing, traced_job
 from .scene_replay import moved, scene_tracer, scene_transcripts
 
 
-class InterruptedAgent(Agent):
+class InterruptedAgent(SpeakingAgent):
     """Begins to speak at a stream second, goes on until it is stopped, and answers nothing.
 
     It doesn't wait until the user is silent before it begins, as interruptible speech otherwise does
@@ -37,22 +35,14 @@ class InterruptedAgent(Agent):
     """
 
     def __init__(self, start_s: float, length_s: float) -> None:
-        super().__init__(instructions="Goes on speaking.")
+        super().__init__("Goes on speaking.")
         self._start_s, self._length_s = start_s, length_s
-        self._speaking: asyncio.Task[None] | None = None
 
     async def on_enter(self) -> None:
-        self._get_activity_or_raise()._user_silence_event = _Silence()
-        self._speaking = asyncio.create_task(self._speak())
+        self.speak_at_once()
+        await super().on_enter()
 
-    async def on_exit(self) -> None:
-        if self._speaking is not None:
-            self._speaking.cancel()
-
-    async def on_user_turn_completed(self, turn_ctx: Any, new_message: Any) -> None:
-        raise StopResponse
-
-    async def _speak(self) -> None:
+    async def speak(self) -> None:
         await asyncio.sleep(self._start_s)
         self.session.say("…", audio=self._audio(), add_to_chat_ctx=False)
 
