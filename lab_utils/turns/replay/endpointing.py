@@ -9,6 +9,7 @@ Conventions: stream times in seconds; one column per pair (`min_delay`, `max_del
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,16 +52,9 @@ def learned_min_delays(
     state = _State()
     learned = min_delay.astype(np.float64).copy()
     table = np.empty((len(pauses), len(min_delay)))
-    for _, event, at_s, i in _events(pauses, agent_turns):
-        if event == "agent starts":
-            _agent_starts(state, at_s)
-        elif event == "agent ends":
-            _agent_ends(state, at_s)
-        elif event == "user starts":
-            _user_starts(state, at_s)
-        else:
-            _user_ends(state, at_s, learned, min_delay, max_delay, alpha)
-            table[i] = np.minimum(learned, max_delay)
+    for at_s, i in _utterance_ends(state, pauses, agent_turns):
+        _user_ends(state, at_s, learned, min_delay, max_delay, alpha)
+        table[i] = np.minimum(learned, max_delay)
     return table
 
 
@@ -93,20 +87,13 @@ def lessons(
     """
     state, found = _State(), []
     learned, least, most = np.array([float(min_delay)]), np.array([min_delay]), np.array([max_delay])
-    for _, event, at_s, _ in _events(pauses, agent_turns):
-        if event == "agent starts":
-            _agent_starts(state, at_s)
-        elif event == "agent ends":
-            _agent_ends(state, at_s)
-        elif event == "user starts":
-            _user_starts(state, at_s)
-        else:
-            begins_s, ended_s = state.utterance_started_s, state.utterance_ended_s
-            before = float(learned[0])
-            if _user_ends(state, at_s, learned, least, most, alpha)[0]:
-                assert begins_s is not None
-                assert ended_s is not None
-                found.append(Lesson(ended_s, begins_s, at_s, before, float(learned[0])))
+    for at_s, _ in _utterance_ends(state, pauses, agent_turns):
+        begins_s, ended_s = state.utterance_started_s, state.utterance_ended_s
+        before = float(learned[0])
+        if _user_ends(state, at_s, learned, least, most, alpha)[0]:
+            assert begins_s is not None
+            assert ended_s is not None
+            found.append(Lesson(ended_s, begins_s, at_s, before, float(learned[0])))
     return found
 
 
@@ -146,6 +133,19 @@ class Learner:
                 _agent_starts(self._state, at_s)
             else:
                 _agent_ends(self._state, at_s)
+
+
+def _utterance_ends(state: _State, pauses: Pauses, agent_turns: Floats) -> Iterator[tuple[float, int]]:
+    """Each end of the user's speech with its pause, when `state` holds all that happened before."""
+    for _, event, at_s, i in _events(pauses, agent_turns):
+        if event == "agent starts":
+            _agent_starts(state, at_s)
+        elif event == "agent ends":
+            _agent_ends(state, at_s)
+        elif event == "user starts":
+            _user_starts(state, at_s)
+        else:
+            yield at_s, i
 
 
 def _events(pauses: Pauses, agent_turns: Floats) -> list[tuple[float, str, float, int]]:
