@@ -2,7 +2,7 @@
 
 from .json_files import parse_model, read_json, read_model
 from .reading import MAX_TEXT_BYTES, BadFile, is_machine_error, json_text, marked_text, read_limited
-from .scratch import scratch_folder
+from .scratch import scratch_folder, write_together
 from .writing import remove_stale, replacing, write_whole
 from .yaml_files import Document, OneLine, dumped, parse_yaml, read_yaml
 
@@ -24,5 +24,6 @@ __all__ = [
     "remove_stale",
     "replacing",
     "scratch_folder",
+    "write_together",
     "write_whole",
 ]

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -30,6 +30,20 @@ def scratch_folder(kind: str, inside: Path | None = None) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_together(folder: Path, writers: Mapping[str, Callable[[Path], object]]) -> None:
+    """Write a folder's files, each by its name, of which none replaces an older one before all are written.
+
+    A failure leaves what was there; raises OSError.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with scratch_folder("part", folder if folder.is_dir() else folder.parent) as part:
+        for name, write in writers.items():
+            write(part / name)
+        folder.mkdir(exist_ok=True)
+        for name in writers:
+            os.replace(part / name, folder / name)
 
 
 def remove_stale_folders(place: Path) -> None:

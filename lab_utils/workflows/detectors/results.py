@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...core.files import scratch_folder, write_whole
+from ...core.files import write_together, write_whole
 from ...core.labels import user_turns
 from ...turns.grid import storable
 from .compare import SLICED_AT, Comparison
@@ -92,13 +91,7 @@ def write_results(compared: Comparison, folder: str | Path) -> dict[str, Any]:
         lambda path: curves.save(path, dpi=150),
         lambda path: path.write_text(json.dumps({"inference_ms": _known(compared.cost_ms)}, indent=1) + "\n"),
     )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with scratch_folder("part", folder if folder.is_dir() else folder.parent) as part:
-        for file_name, write in zip(FILES, writers, strict=True):
-            write(part / file_name)
-        folder.mkdir(exist_ok=True)
-        for file_name in FILES:
-            os.replace(part / file_name, folder / file_name)
+    write_together(folder, dict(zip(FILES, writers, strict=True)))
     return summary
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from ...core.files import BadFile, read_model, scratch_folder
+from ...core.files import BadFile, read_model, write_together
 from ...core.knobs import KNOBS
 from ...core.models import Frozen
 from ...core.settings import DEFAULTS_NOTE, Conditions
@@ -129,15 +129,9 @@ def write_report(study: Study, choice: Choice, folder: Path, name: str, date: dt
         lambda path: picture.save(path, dpi=150),
         lambda path: save_profile(made, path),
     )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with scratch_folder("part", folder if folder.is_dir() else folder.parent) as part:
-        for file_name, write in zip(FILES, writers, strict=True):
-            write(part / file_name)
-        folder.mkdir(exist_ok=True)
-        for file_name in FILES:
-            os.replace(part / file_name, folder / file_name)
-        for file_name in CONDITION_FILES:  # of an earlier sweep
-            (folder / file_name).unlink(missing_ok=True)
+    write_together(folder, dict(zip(FILES, writers, strict=True)))
+    for file_name in CONDITION_FILES:  # of an earlier sweep
+        (folder / file_name).unlink(missing_ok=True)
     return summary
 
 
