@@ -7,6 +7,7 @@ stale, and a damaged entry is computed again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,7 +17,7 @@ from shlex import quote
 import numpy as np
 
 from ..core.batch import run_batch
-from ..core.labels import Ipu, Labels, Word, agent_turns, labels_until
+from ..core.labels import Ipu, Labels, Word, agent_turns
 from ..core.recording import Recording
 from ..core.samples.stream import Stream, heard_stream
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
@@ -56,7 +57,7 @@ from .branches import (
 from .cache import TraceCache as TraceCache
 from .cache import default_cache as default_cache
 from .cache import largest_cache
-from .detectors import DETECTORS, Predictor, Questions
+from .detectors import Predictor, Questions, predictor_of
 from .replay import (
     Block,
     MissingPredictions,
@@ -137,7 +138,7 @@ class Tracer:
 
     def predictor(self, detector: str) -> Predictor:
         """The model behind a detector's name. Raises ValueError for a user's own that was not given."""
-        found = self.own.get(detector) or (DETECTORS[detector].predictor if detector in DETECTORS else None)
+        found = predictor_of(detector, self.own)
         if found is None:
             raise ValueError(f"{detector}: nothing to ask; give its function or its table of probabilities")
         return found
@@ -198,12 +199,10 @@ class Tracer:
         """What a detector is asked on the tape (`turn` -1), or on the branch of a turn."""
         one = recording.recording if isinstance(recording, HeardRecording) else recording
         assert one.labels is not None
-        labels = one.labels
+        stream, waits_s = self._stream(recording, offset, turn, branches), math.inf
         if turn >= 0 and branches is not None:
             waits_s = branches.forks[turn].from_sample / SAMPLE_RATE_HZ
-            labels = labels_until(labels, waits_s, labels.duration_s)
-        stream = self._stream(recording, offset, turn, branches)
-        return Questions(stream, starts, ends, offset, one.sha256, labels)
+        return Questions(stream, starts, ends, offset, one.sha256, one.labels, waits_s)
 
     def _stream(self, recording: Audible, offset: int, turn: int, branches: ForksOf | None) -> Stream:
         """What the agent hears on the tape (`turn` -1), or on the branch of a turn."""

@@ -7,6 +7,7 @@ below.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ...core.detectors import is_own
@@ -14,12 +15,17 @@ from ...core.settings import DetectorSettings
 from . import silence, stt, v1_mini
 from .base import Detector, Predictor, Questions
 
-__all__ = ["DETECTORS", "Detector", "Predictor", "Questions", "built"]
+__all__ = ["DETECTORS", "Detector", "Predictor", "Questions", "built", "predictor_of"]
 
 DETECTORS: dict[str, Detector] = {
     module.DETECTOR.traits.name: module.DETECTOR for module in (silence, stt, v1_mini)
 }
 """By the name in profiles and grids."""
+
+
+def predictor_of(name: str, own: Mapping[str, Predictor]) -> Predictor | None:
+    """The model behind a detector's name in settings, the user's own first; None where nothing is asked."""
+    return own.get(name) or (DETECTORS[name].predictor if name in DETECTORS else None)
 
 
 def built(settings: DetectorSettings) -> Any:

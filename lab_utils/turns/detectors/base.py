@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ...core.detectors import DetectorTraits
-from ...core.labels import Labels
+from ...core.labels import Labels, labels_until
 from ...core.samples.stream import Audio
 from ...core.settings import DetectorSettings
 from ...core.timeline import SAMPLE_RATE_HZ, Floats, Ints
@@ -27,8 +28,17 @@ class Questions:
     """Samples of silence in the stream before the recording."""
     sha256: str
     """Of the recording."""
-    labels: Labels
-    """Who says what, recording times; on a branch, until the caller waits."""
+    call: Labels
+    """Who says what on the tape, recording times."""
+    waits_s: float = math.inf
+    """When the caller begins to wait, on a branch."""
+
+    @property
+    def labels(self) -> Labels:
+        """Who says what until the caller waits; only some detectors ask, and a call has many branches."""
+        if math.isinf(self.waits_s):
+            return self.call
+        return labels_until(self.call, self.waits_s, self.call.duration_s)
 
     @property
     def times_s(self) -> Floats:

@@ -25,7 +25,7 @@ from ...turns.choose import frontier
 from ...turns.comparison.calibration import Calibration, calibration, judgements
 from ...turns.comparison.differences import differences
 from ...turns.comparison.points import POINTS, Reached, reached
-from ...turns.detectors import DETECTORS
+from ...turns.detectors import predictor_of
 from ...turns.detectors.base import Predictor, Questions
 from ...turns.detectors.table import Answers
 from ...turns.slices import slices
@@ -264,7 +264,7 @@ def _cost_ms(
     clock: Callable[[], float] = time.perf_counter,
 ) -> float:
     """What a question about the first recording takes, on average."""
-    predictor = own.get(name) or (DETECTORS[name].predictor if name in DETECTORS else None)
+    predictor = predictor_of(name, own)
     if predictor is None or isinstance(predictor.probabilities, Answers):
         return np.nan
     known, trace = traced.predictions(name)[0], traced.vad["livekit"][0]
