@@ -8,7 +8,7 @@ them is told from those beside it.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,20 +37,14 @@ def on_cluster(client: Client | str) -> Iterator[None]:
     if client == "":
         yield
         return
-    theirs = client if not isinstance(client, str) else None
-    mine = None if theirs is not None else _connected(str(client))
-    used = theirs if theirs is not None else mine
-    assert used is not None
-    try:
+    # A client of the user's own stays open.
+    with _connected(client) if isinstance(client, str) else nullcontext(client) as used:
         _check_workers(used)
         token = _client.set(used)
         try:
             yield
         finally:
             _client.reset(token)
-    finally:
-        if mine is not None:
-            mine.close()
 
 
 def current() -> Client | None:
