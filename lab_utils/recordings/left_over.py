@@ -50,7 +50,7 @@ def annotations_alone(listing: Listing) -> list[Skipped]:
     """Transcripts and annotations in a folder that holds no recording, each with what it lacks."""
     found = []
     for path in listing.files:
-        if path.stat().st_size <= _MOST_BYTES and (name := _annotation(path)):
+        if name := _annotation(path):
             finding = f"is an annotation ({name}) without its audio"
             remedy = f"put the call's recording beside it, for example as {path.stem}.wav"
             found.append(Skipped(path, str(BadRecording.of(path, finding, remedy))))
@@ -64,8 +64,10 @@ def _annotation(path: Path) -> str | None:
     if not candidates or not is_local(path):
         return None
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            return None
         head = read_data(path)
-    except BadAnnotation:
+    except (BadAnnotation, OSError):
         return None
     return next((one.name for one in candidates if one.sniff(head)), None)
 
