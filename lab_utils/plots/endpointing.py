@@ -55,7 +55,7 @@ def learned_delays(
     for what, at_s, pause_s in zip(marked["what"], marked["at_s"], marked["pause_s"], strict=True):
         text = ax.annotate(what, (at_s, pause_s), xytext=(5, 4), textcoords="offset points")
         text.set(fontsize=8, color=VERMILLION)
-    ax.set(xlabel="time (s)", ylabel="seconds", xlim=(0, end_s), ylim=(0, None))
+    ax.set(xlabel="time (s)", ylabel="length of the pause; min_delay (s)", xlim=(0, end_s), ylim=(0, None))
     ax.grid(color="#E6E6E6", linewidth=0.7)
     ax.set_axisbelow(True)
     legend = ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=9, frameon=False)
