@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from .workflows.detectors import Comparison as Comparison
     from .workflows.detectors import compare_detectors as compare_detectors
     from .workflows.detectors import write_results as save_comparison
+    from .workflows.detectors.eot_bench import EotBench as EotBench
+    from .workflows.detectors.eot_bench import measure_eot_bench as eot_bench
     from .workflows.load import load as load
     from .workflows.pictures import plot_conditions as plot_conditions
     from .workflows.pictures import plot_labels as plot_labels
@@ -74,6 +76,7 @@ _HOMES = {
     "Budget": ("turns.choose", "Budget"),
     "Choice": ("workflows.study", "Choice"),
     "Comparison": ("workflows.detectors", "Comparison"),
+    "EotBench": ("workflows.detectors.eot_bench", "EotBench"),
     "Exercise": ("widgets.course", "Exercise"),
     "FailureBrowser": ("widgets.failures", "FailureBrowser"),
     "Labels": ("core.labels", "Labels"),
@@ -91,6 +94,7 @@ _HOMES = {
     "barge_in": ("workflows.barge_in", "measure_barge_in"),
     "compare": ("workflows.compare", "compare"),
     "compare_detectors": ("workflows.detectors", "compare_detectors"),
+    "eot_bench": ("workflows.detectors.eot_bench", "measure_eot_bench"),
     "describe_techniques": ("workflows.techniques", "describe_techniques"),
     "exercise": ("widgets.course.graded", "exercise"),
     "import_folder": ("recordings.importing", "import_folder"),
@@ -119,6 +123,7 @@ __all__ = [
     "ChannelCondition",
     "Choice",
     "Comparison",
+    "EotBench",
     "Exercise",
     "FailureBrowser",
     "Labels",
@@ -137,6 +142,7 @@ __all__ = [
     "compare",
     "compare_detectors",
     "describe_techniques",
+    "eot_bench",
     "exercise",
     "import_folder",
     "label_editor",

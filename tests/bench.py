@@ -13,9 +13,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import naive
+import naive_eot_bench
 import numpy as np
 from synthetic import Turn, complete, labels_of, traced_of
 
@@ -31,7 +33,7 @@ from lab_utils.session.job import SessionJob
 from lab_utils.session.prepare import traced_job
 from lab_utils.session.providers.files import load_providers
 from lab_utils.session.workers import in_workers
-from lab_utils.turns import grid, one_setting, sweep
+from lab_utils.turns import eot_bench, grid, one_setting, sweep
 from lab_utils.turns.detectors import v1_mini
 from lab_utils.turns.replay import Block, MissingPredictions, Rows, blocks_of, decide, find_pauses
 from lab_utils.turns.tracing import TraceCache, Tracer
@@ -64,6 +66,7 @@ def main() -> None:
         "sweep": bench_sweep(corpus, table, hour, hours),
         "branches": bench_branches(),
         "slider": bench_slider(corpus),
+        "eot_bench": bench_eot_bench(),
     }
     progress("running sessions")
     results["session"] = bench_sessions(recordings)
@@ -77,6 +80,28 @@ def main() -> None:
 
 def progress(step: str) -> None:
     print(f"bench: {step}", file=sys.stderr)
+
+
+def summed(predictions: eot_bench.Predictions) -> dict:
+    return eot_bench.summary(predictions.scores)
+
+
+def bench_eot_bench() -> dict:
+    """eot-bench's sweep on 705 holds and 400 ends of turn, beside how its harness computes it."""
+    table, found = naive_eot_bench.made_predictions(705, 400, seed=0), {}
+    for name, point in (("streaming", None), ("one_score", 0.2)):
+        made = eot_bench.Predictions(table, "made", point)
+        theirs_s = seconds(partial(naive_eot_bench.summary, table, point), 2)
+        their_cells_s = seconds(partial(naive_eot_bench.cells, table, point), 2)
+        ours_s = seconds(partial(summed, made), 10)
+        our_cells_s = seconds(partial(eot_bench.score_grid, made.scores), 10)
+        found[name] = {
+            "table_to_summary_ms": round(1000 * ours_s, 2),
+            "table_to_summary_ratio": round(theirs_s / ours_s, 1),
+            "cells_ms": round(1000 * our_cells_s, 2),
+            "cells_ratio": round(their_cells_s / our_cells_s, 1),
+        }
+    return found
 
 
 def one_hour(traced: list[Traced]) -> Traced:

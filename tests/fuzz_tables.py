@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import soundfile
 from fuzz_formats import egress_audio
 from fuzz_target import Target, dumped, imports_soundly, noise
+from naive_eot_bench import made_predictions
 from recording_fixtures import RECORDINGS, copied, one_line
 
 from lab_utils.recordings.audio import BadRecording
@@ -26,6 +27,7 @@ from lab_utils.recordings.find import find_recordings, load_recording
 from lab_utils.recordings.formats.eot_bench import OPTIONAL, REQUIRED
 from lab_utils.recordings.importing import Imported, import_folder, save_import
 from lab_utils.recordings.manifest import SCHEMA
+from lab_utils.turns.eot_bench import read_predictions, summary
 
 
 def _eot_bytes(folder: Path) -> Callable[[bytes], None]:
@@ -174,7 +176,40 @@ def _manifest_tables() -> tuple[bytes, ...]:
     return tuple(made)
 
 
+def _reads_predictions(folder: Path) -> Callable[[bytes], None]:
+    """A table of predictions, and the manifest beside it: one input is either, or rows as JSON."""
+    path, manifest = folder / "predictions.parquet", folder / "manifest.json"
+
+    def try_one(data: bytes) -> None:
+        manifest.unlink(missing_ok=True)
+        path.write_bytes(data)
+        if not data.startswith(b"PAR1"):
+            try:
+                pq.write_table(pa.Table.from_pylist(json.loads(data)), path)
+            except (ValueError, TypeError, KeyError, AttributeError, OverflowError, pa.ArrowException):
+                pq.write_table(pa.Table.from_pylist(_prediction_rows()), path)
+                manifest.write_bytes(data)
+        try:
+            summary(read_predictions(path).scores)
+        except ValueError as error:
+            one_line(error)
+
+    return try_one
+
+
+def _prediction_rows() -> list[dict[str, Any]]:
+    return made_predictions(3, 2, seed=0).head(20).to_dict("records")
+
+
+def _predictions() -> tuple[bytes, ...]:
+    stream = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(_prediction_rows()), stream, compression="none", use_dictionary=False)
+    manifest = {"display_name": "made", "score_point": 0.2}
+    return (stream.getvalue(), *dumped(_prediction_rows(), manifest))
+
+
 TARGETS = {
+    "eot_predictions": Target(_predictions, _reads_predictions),
     "eot_bench": Target(_eot_tables, _eot_bytes),
     "eot_rows": Target(lambda: dumped(_eot_rows()), _rows, is_json=True),
     "manifest": Target(_manifest_tables, lambda folder: _reads_manifest(folder, _write_bytes)),

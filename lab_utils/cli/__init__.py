@@ -13,7 +13,6 @@ from __future__ import annotations
 from . import (
     barge_in,
     cache,
-    compare,
     demo,
     export,
     fetch,
@@ -27,6 +26,7 @@ from . import (
     verify,
 )
 from .common import app
+from .detectors import compare, eot_bench
 from .gate import check, pin
 from .labelling import diarize, label, transcribe
 from .workbench import doctor, tune
@@ -40,6 +40,7 @@ __all__ = [
     "demo",
     "diarize",
     "doctor",
+    "eot_bench",
     "export",
     "fetch",
     "fit",

@@ -8,13 +8,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from ..core.errors import machine_error_text
 from ..core.files.bundled import bundled
 from ..core.text import one_line, printable
+
+if TYPE_CHECKING:
+    from ..recordings.recording_files import FindOptions
 
 app = typer.Typer(
     help="Tune turn-taking and latency of LiveKit voice agents, offline.",
@@ -63,6 +66,17 @@ Scheduler = Annotated[
     str, typer.Option(help="Address of a Dask scheduler whose workers do the work (default: this machine).")
 ]
 ProfileFile = Annotated[Path | None, typer.Option(help="Profile file (default: LiveKit's default settings).")]
+
+
+def find_options(
+    channels: tuple[str, str], pair: str = "", raw: str = "", swap: bool = False
+) -> FindOptions | None:
+    """How recordings are found, if by more than the channels' names; ValueError for a bad pattern."""
+    from ..recordings.recording_files import FindOptions, parse_raw
+
+    if not (pair or raw or swap):
+        return None
+    return FindOptions(*channels, pair, parse_raw(raw) if raw else None, swap)
 
 
 class Terminated(KeyboardInterrupt):

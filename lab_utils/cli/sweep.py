@@ -27,6 +27,7 @@ from .common import (
     TranscriptionDelay,
     UserChannel,
     app,
+    find_options,
     warn,
     working_on,
 )
@@ -134,7 +135,6 @@ def sweep_and_tell(
     """`lab sweep` and `lab demo`: measure, choose, write, and print what came of it."""
     from ..recordings.conditions import ChannelCondition
     from ..recordings.heard_paths import parse_path
-    from ..recordings.recording_files import FindOptions, parse_raw
     from ..turns.grid import read_grid
     from ..workflows import study as studies
     from ..workflows.assumed import conditions_with
@@ -143,8 +143,6 @@ def sweep_and_tell(
     worse = [ChannelCondition.parse(text) for text in lines]
     studies.check_folder(out)
     studies.check_slices(by)
-    pair, raw, swap = found_by
-    options = FindOptions(*channels, pair, parse_raw(raw) if raw else None, swap) if any(found_by) else None
     given = conditions_with(providers, transcription_delay=transcription_delay)
     assumed = given.replace(**conditions or {})
     study = studies.measure(
@@ -155,7 +153,7 @@ def sweep_and_tell(
         jobs=jobs,
         cache=cache,
         channels=channels,
-        options=options,
+        options=find_options(channels, *found_by),
         path=heard,
     )
     choice = study.choose(nearest=True)

@@ -21,10 +21,12 @@ from lab_utils.core.recording import Recording
 from lab_utils.core.settings import USUAL_CONDITIONS, Settings
 from lab_utils.core.traces import Traced
 from lab_utils.recordings.labels.file import read_labels
+from lab_utils.recordings.recording_files import FindOptions, RawFormat
 from lab_utils.turns.metrics.changes import Change, Difference
 from lab_utils.turns.metrics.uncertainty import UNTOLD, Interval
 from lab_utils.turns.pins import Pin, PinnedCall, PinnedCommit, PinnedLabel, add_pin
 from lab_utils.turns.profile import Profile, save_profile
+from lab_utils.workflows import check as checks
 from lab_utils.workflows.check import Allowances, Budgets, Check, junit, markdown, plain
 from lab_utils.workflows.check.judge import CALLS_AS_COLUMNS, PinFinding, findings_of
 
@@ -195,3 +197,20 @@ def test_ci_gets_0_for_no_worse_1_for_worse_and_2_for_what_cannot_be_told_or_run
     for profile, expected in ((slow, 0), (quick, 1)):
         found = CliRunner().invoke(cli.app, ["check", str(pinned), "--profile", str(profile)])
         assert found.exit_code == expected, found.output
+
+
+def test_check_finds_recordings_as_sweep_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+
+    def seen(paths: list[Path], *_: object, options: FindOptions, **__: object) -> None:
+        given.append(options)
+        raise ValueError("enough seen")
+
+    monkeypatch.setattr(checks, "check", seen)
+    profile = tmp_path / "new.yaml"
+    save_profile(Profile(name="new", settings=Settings()), profile)
+    how = ["--pair", "{name}-{channel:rx|tx}.wav", "--raw", "ulaw,8000", "--swap"]
+    CliRunner().invoke(cli.app, ["check", str(tmp_path), "--profile", str(profile), *how])
+    assert given == [
+        FindOptions("caller", "agent", "{name}-{channel:rx|tx}.wav", RawFormat("ulaw", 8000, 1), True)
+    ]

@@ -13,13 +13,17 @@ from ..common import (
     Cache,
     Jobs,
     Json,
+    Pair,
     Paths,
     Phases,
     ProviderProfile,
+    Raw,
+    Swap,
     TranscriptionDelay,
     UserChannel,
     app,
     ending_well,
+    find_options,
     warn,
 )
 
@@ -72,6 +76,9 @@ def check(
     cache: Cache = None,
     user: UserChannel = "caller",
     agent: AgentChannel = "agent",
+    pair: Pair = "",
+    raw: Raw = "",
+    swap: Swap = False,
     transcription_delay: TranscriptionDelay = None,
     providers: ProviderProfile = None,
     as_json: Json = False,
@@ -106,6 +113,7 @@ def check(
                 jobs=jobs,
                 cache=cache,
                 channels=(user, agent),
+                options=find_options((user, agent), pair, raw, swap),
             )
         _tell(found, (new.name, name), junit, markdown, as_json)
     raise typer.Exit(EXIT_CODES[found.judgement])

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
+from ...recordings.recording_files import FindOptions
 from ...turns import grid as grids
 from ...turns.metrics.changes import Change, Difference, change
 from ...turns.pins import SAME_S, Pin, PinnedCalls
@@ -113,6 +114,7 @@ def check(
     jobs: int = 2,
     cache: Path | None = None,
     channels: tuple[str, str] = ("caller", "agent"),
+    options: FindOptions | None = None,
     quiet: bool = False,
 ) -> Check:
     """Judge a profile's settings against a baseline's on recordings; with cached traces in seconds.
@@ -128,6 +130,7 @@ def check(
         jobs=jobs,
         cache=cache,
         channels=channels,
+        options=options,
         quiet=quiet,
     )
     corpus, rows = traced.corpus, (settings_of_row(table, 0), settings_of_row(table, 1))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .common import (
+from ..common import (
     AgentChannel,
     Cache,
     Jobs,
@@ -24,6 +24,7 @@ from .common import (
     UserChannel,
     app,
     ending_well,
+    find_options,
     warn,
 )
 
@@ -69,17 +70,12 @@ def compare(
 ) -> None:
     """Compare turn detectors at the same budgets."""
     with ending_well():
-        from ..recordings.recording_files import FindOptions, parse_raw
-        from ..workflows import study as studies
-        from ..workflows.assumed import conditions_with
-        from ..workflows.detectors import compare_detectors, write_questions, write_results
-        from .tables import compare as tables
+        from ...workflows import study as studies
+        from ...workflows.assumed import conditions_with
+        from ...workflows.detectors import compare_detectors, write_questions, write_results
+        from ..tables import compare as tables
 
         studies.check_folder(out)
-        found_by = (pair, raw, swap)
-        options = (
-            FindOptions(user, agent, pair, parse_raw(raw) if raw else None, swap) if any(found_by) else None
-        )
         given = conditions_with(providers, transcription_delay=transcription_delay)
         compared = compare_detectors(
             paths,
@@ -90,7 +86,7 @@ def compare(
             jobs=jobs,
             cache=cache,
             channels=(user, agent),
-            options=options,
+            options=find_options((user, agent), pair, raw, swap),
         )
         warn(*(f"skipped: {item.reason}" for item in compared.skipped))
         summary = write_results(compared, out)

@@ -1,0 +1,1 @@
+"""Commands about turn detectors side by side."""
