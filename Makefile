@@ -35,7 +35,7 @@ KOKORO_JS_SHA512 := a2ad076495a2b37b7c94446430987ce162d4f3a769603d04b813eda989cb
 KOKORO_STYLES := .venv-samples/kokoro-js/.unpacked
 # The replay is proven on what lies here: the samples, and calls of one's own beside the clone.
 RECORDINGS = audio_samples $(wildcard ../shared/recordings)
-NOTEBOOKS = $(sort $(wildcard notebooks/*.ipynb))
+NOTEBOOKS = $(sort $(wildcard notebooks/*.ipynb notebooks/course/*.ipynb))
 
 # $(call find_python): shell code that sets $py to a Python >= 3.11 with venv and pip, or says what is missing.
 define find_python
@@ -135,6 +135,9 @@ samples: $(SAMPLES_STAMP) $(KOKORO_STYLES)  ## make the sample calls anew, in an
 	.venv-samples/bin/python audio_samples/calls/make_calls.py $(SAMPLES_ARGS)
 	.venv-samples/bin/python audio_samples/calls/measure.py --write
 
+traces: $(STAMP)  ## trace the demo calls anew for audio_samples/calls/traces.zip (ten minutes)
+	$(BIN)/python audio_samples/calls/write_traces.py
+
 widgets:  ## bundle the widgets' JavaScript anew, and test it (needs Node; what it makes is committed)
 	cd lab_utils/widgets/js && npm ci --no-audit --no-fund && npm test && npm run build
 
@@ -187,4 +190,4 @@ $(KOKORO_STYLES): $(SAMPLES_STAMP)
 	@touch $@
 
 .PHONY: demo lab venv coverage test test-fast check check-style check-types check-imports check-notebooks notebooks verify bench bench-ui docs format \
-        mutants samples widgets screenshots lock clean distclean help
+        mutants samples traces widgets screenshots lock clean distclean help

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ast
-import fcntl
 import json
 import os
 import sys
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from paths import ROOT, SAMPLE_CALLS
+from paths import ROOT
 
 import lab_utils
-from lab_utils.workflows.study import measure
+from lab_utils.core.files import write_whole
+from lab_utils.core.files.bundled import bundled
+from lab_utils.turns.cache import TraceCache
+from lab_utils.turns.cache.shipped import ARCHIVE
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("**/[!.]*.ipynb"))
 MOST_LINES = 60
@@ -29,14 +32,20 @@ def kernel_environment(cache: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def samples_cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str = "master") -> Path:
-    """Traces of the samples, made once for all test processes: in $LAB_CACHE, or in the session's folder."""
+    """Traces of the demo's calls as they come with the package, in $LAB_CACHE or the session's folder.
+
+    That they are what tracing anew gives is for tests/turns/test_shipped_traces.py.
+    """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     cache = Path(os.environ.get("LAB_CACHE") or shared / "lab-cache")
     cache.mkdir(parents=True, exist_ok=True)
-    with (cache / ".samples.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        measure(SAMPLE_CALLS / "demo", cache=cache, quiet=True)
+    with zipfile.ZipFile(bundled(ARCHIVE)) as archive:
+        for name in archive.namelist():
+            target = cache / name[:2] / name
+            target.parent.mkdir(exist_ok=True)
+            if not target.exists():
+                write_whole(target, archive.read(name))
     return cache
 
 
@@ -91,6 +100,10 @@ class TestNotebook:
             (tmp_path / folder).symlink_to(ROOT / folder)
         notebook = nbformat.read(path, as_version=4)
         client = NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(work)}})
-        client.execute(env=kernel_environment(samples_cache))
-        course = path.parent.name == "course"  # it writes nothing
-        assert (tmp_path / "out").is_dir() != course
+        course = path.parent.name == "course"
+        cache = tmp_path / "traces" if course else samples_cache
+        client.execute(env=kernel_environment(cache) | {"LAB_SHIPPED_TRACES": "1"})
+        assert (tmp_path / "out").is_dir() != course  # the course writes nothing
+        if course:  # nor does anybody wait: what it needs comes with the package
+            traced = [entry.name for entry in TraceCache(cache).entries() if "-line-" not in entry.name]
+            assert not traced, "run make traces"

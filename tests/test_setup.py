@@ -32,7 +32,8 @@ MAKE_TARGETS |= {
     "bench-ui",
     "coverage",
 }  # test
-MAKE_TARGETS |= {"format", "samples", "screenshots", "lock", "clean", "distclean", "help"}  # maintain
+MAKE_TARGETS |= {"format", "samples", "traces", "screenshots", "lock"}  # maintain
+MAKE_TARGETS |= {"clean", "distclean", "help"}
 
 
 def locked_requirements() -> list[Requirement]:

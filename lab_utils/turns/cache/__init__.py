@@ -1,8 +1,7 @@
 """Arrays on disk by address: traces and transcripts, which are slow to make.
 
-An entry is one `.npz` file: its arrays, and in `about.json` its address, each array's type and shape, and a
-checksum over all of them. What isn't exactly what was asked is made again, and that is said once. Nothing is
-unpickled, and no header is believed: sizes are checked before anything is read.
+An entry (`entries.py`) that isn't exactly what was asked is made again, and that is said once. What the cache
+lacks of the project's own samples, the package has (`shipped.py`).
 
 Entries are the user's alone (folder 0700, files 0600). The least recently used go first when all together are
 larger than `$LAB_CACHE_MAX`. The folder may also be a place of any file system that fsspec knows, given as
@@ -12,16 +11,11 @@ larger than `$LAB_CACHE_MAX`. The folder may also be a place of any file system 
 from __future__ import annotations
 
 import functools
-import hashlib
-import io
 import itertools
-import json
 import logging
 import math
 import os
 import time
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,32 +23,22 @@ from pathlib import Path
 
 import numpy as np
 from platformdirs import user_cache_path
-from upath import UPath
 
-from ..core.errors import InputError
-from ..core.files import write_whole
+from ...core.errors import InputError
+from ...core.files import write_whole
+from .entries import BadEntry as BadEntry
+from .entries import Place as Place
+from .entries import entry_bytes
+from .entries import read_entry as read_entry
+from .shipped import shipped_arrays
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
-"""Of the entries."""
-MAX_ARRAY_BYTES = 64 << 20
-"""Of one array; a trace of four hours has 4 MB."""
 MAX_CACHE_BYTES = 20_000_000_000
 """Unless `$LAB_CACHE_MAX` says otherwise; a traced hour of calls takes about 10 MB."""
-_KINDS = "fiuU"
-_ABOUT = "about.json"
 _LINE = "-line-"
 _USED_AGAIN_S = 3600.0
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-
-
-Place = Path | UPath
-"""A file or folder here, or of another file system."""
-
-
-class BadEntry(ValueError):
-    """A cache entry that isn't what was asked."""
 
 
 def default_cache() -> Path:
@@ -84,7 +68,11 @@ class TraceCache:
     folder: Place
 
     def load(self, address: str, names: Sequence[str]) -> list[np.ndarray] | None:
-        """The arrays stored at an address, or None if there is no intact entry."""
+        """The arrays stored at an address, here or with the package; None if there is no intact entry."""
+        own = self._load(address, names)
+        return own if own is not None else shipped_arrays(address, names)
+
+    def _load(self, address: str, names: Sequence[str]) -> list[np.ndarray] | None:
         path = self._path(address)
         try:
             found = read_entry(path, address)
@@ -162,78 +150,3 @@ def _say_once(folder: Place, path: Place, why: str) -> None:
     """Tell of the first unusable entry of a folder, and not of the others."""
     if next(_unusable(folder)) == 0:
         log.warning("damaged cache entry %s (%s); it and others like it are computed again", path, why)
-
-
-def entry_bytes(address: str, arrays: dict[str, np.ndarray]) -> bytes:
-    """What an entry's file holds."""
-    about = {"version": VERSION, "address": address, "arrays": _described(arrays), "sha256": _digest(arrays)}
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        _add(archive, _ABOUT, json.dumps(about).encode())
-        for name, array in arrays.items():
-            buffer = io.BytesIO()
-            np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-            _add(archive, f"{name}.npy", buffer.getvalue())
-    return content.getvalue()
-
-
-def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    """Without the time of day, so that the same traces are the same bytes."""
-    archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
-
-
-def read_entry(path: Place, address: str) -> dict[str, np.ndarray]:
-    """The arrays of an entry. Raises BadEntry for what isn't exactly what was stored at this address."""
-    try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            if _ABOUT not in archive.namelist():
-                raise BadEntry("made by an earlier version")
-            about = json.loads(_member(archive, _ABOUT))
-            names = list(about["arrays"])
-            arrays = {name: _array(_member(archive, f"{name}.npy")) for name in names}
-    except (FileNotFoundError, BadEntry):
-        raise
-    except (
-        *(zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError),
-        *(RuntimeError, RecursionError, NotImplementedError, AttributeError),
-    ) as error:
-        raise BadEntry(f"{type(error).__name__}: {error}") from None
-    if about.get("version") != VERSION or about.get("address") != address:
-        raise BadEntry("made by another version, or for something else")
-    if about["arrays"] != _described(arrays) or about.get("sha256") != _digest(arrays):
-        raise BadEntry("its checksum is another")
-    if any(array.shape != next(iter(arrays.values())).shape for array in arrays.values()):
-        raise BadEntry("its arrays are of unequal length")
-    return arrays
-
-
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    if archive.getinfo(name).file_size > MAX_ARRAY_BYTES:
-        raise BadEntry(f"{name} is too large")
-    return archive.read(name)
-
-
-def _array(data: bytes) -> np.ndarray:
-    """The array of an .npy file's bytes: of one dimension, of plain numbers or text, and complete."""
-    stream = io.BytesIO(data)
-    major, _ = np.lib.format.read_magic(stream)
-    read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(stream)
-    if dtype.kind not in _KINDS or dtype.hasobject or len(shape) != 1:
-        raise BadEntry(f"an array is of type {dtype} and shape {shape}")
-    if shape[0] * dtype.itemsize != len(data) - stream.tell():
-        raise BadEntry("an array is cut off")
-    stream.seek(0)
-    return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
-
-
-def _described(arrays: dict[str, np.ndarray]) -> dict[str, list[object]]:
-    return {name: [array.dtype.str, list(array.shape)] for name, array in arrays.items()}
-
-
-def _digest(arrays: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for name, array in arrays.items():
-        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
