@@ -47,6 +47,7 @@ CORE: dict[str, tuple[str, ...]] = {
         "tests/turns/test_branches.py",
     ),
     "lab_utils/turns/metrics/changes": ("tests/turns/test_changes.py",),
+    "lab_utils/turns/metrics/lessons": ("tests/turns/test_lessons.py",),
     "lab_utils/turns/metrics": (
         "tests/turns/test_metrics*.py",
         "tests/turns/test_figures.py",
@@ -57,6 +58,7 @@ CORE: dict[str, tuple[str, ...]] = {
     "lab_utils/recordings/labels/edits": ("tests/recordings/test_label_edits.py",),
     "lab_utils/session/clock": ("tests/session/test_clock*.py",),
     "lab_utils/session/metrics/timeline": ("tests/session/test_session_timeline.py",),
+    "lab_utils/session/metrics/scores": ("tests/session/test_session_scores.py",),
     "lab_utils/session/metrics": ("tests/session/test_session_spans.py", "tests/session/test_stages.py"),
     "lab_utils/latency/ablation/guide/verdicts": ("tests/latency/test_ablation_summary.py",),
     "lab_utils/latency/techniques/tool_prefetch": (
@@ -104,22 +106,26 @@ def files_of(place: str) -> list[Path]:
 
 def mutations(tree: ast.Module) -> Iterator[tuple[int, ast.AST, str]]:
     """Each node that can be changed: its place in `ast.walk`, itself, and a word for how."""
-    proven_by_mypy = {
+    told_otherwise = {
         id(inner)
         for node in ast.walk(tree)
         for part in (getattr(node, "annotation", None), getattr(node, "returns", None))
         if part is not None
         for inner in ast.walk(part)
     }
-    proven_by_mypy |= {  # `frozen=True`: whoever assigns to a frozen field is told by mypy
+    told_otherwise |= {  # `frozen=True`: whoever assigns to a frozen field is told by mypy
         id(inner)
         for node in ast.walk(tree)
         for decorator in getattr(node, "decorator_list", ())
         for inner in ast.walk(decorator)
     }
+    # `strict=True` is a check of its own: all that it could tell is that lengths differ which never do.
+    told_otherwise |= {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "strict"
+    }
     nodes = list(ast.walk(tree))
     for place, node in enumerate(nodes):
-        if id(node) in proven_by_mypy:
+        if id(node) in told_otherwise:
             continue
         for what in changes_of(node):
             yield place, node, what
@@ -176,11 +182,10 @@ def change(node: ast.AST) -> None:
 def sample(number: int, seed: int, only: str = "") -> list[tuple[Mutant, str]]:
     """Mutants drawn without replacement, each with the mutated source; the same seed draws the same."""
     found: list[tuple[Mutant, str, int]] = []
-    for place in CORE:
-        for path in files_of(place):
-            name = str(path.relative_to(ROOT))
-            if only not in name or not path.exists():
-                continue
+    paths = {path: None for place in CORE for path in files_of(place) if path.exists()}
+    for path in paths:
+        name = str(path.relative_to(ROOT))
+        if only in name:
             source = path.read_text("utf-8")
             lines = source.split("\n")
             for at, node, what in mutations(ast.parse(source)):
@@ -202,7 +207,8 @@ def judge(mutant: Mutant, source: str, folder: Path, limit_s: float) -> Result:
     target = folder / mutant.file
     original = target.read_text("utf-8")
     target.write_text(source, "utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests_of(mutant.file)]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--doctest-modules"]
+    command += [mutant.file, *tests_of(mutant.file)]
     environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     run = partial(
         subprocess.run, cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=limit_s
@@ -248,8 +254,15 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=300, help="seconds for one mutant's tests")
     parser.add_argument("--only", default="", help="a part of the source file's path")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--again", type=Path, help="only those that survived a former run, by its --out")
     options = parser.parse_args()
-    drawn = sample(options.number, options.seed, options.only)
+    if options.again:
+        before = {
+            (m["file"], m["before"], m["what"]) for m in json.loads(options.again.read_text())["survived"]
+        }
+        drawn = [one for one in sample(sys.maxsize, 0) if (one[0].file, one[0].before, one[0].what) in before]
+    else:
+        drawn = sample(options.number, options.seed, options.only)
     equivalent = known_equivalent()
     listed = [m for m, _ in drawn if (m.file, m.before, m.what) in equivalent]
     work = [(m, source) for m, source in drawn if m not in listed]

@@ -240,12 +240,14 @@ def test_saving_that_reaches_the_claim_both_ways_holds():
     assert judged(saved(0.15), saved(0.12), saved(0.15)).verdict == "holds"
     more = judged(saved(0.45), saved(0.35), saved(0.45))
     assert (more.verdict, more.reason) == ("holds", "more than claimed")
+    assert more.words == "holds, more than claimed"
 
 
 def test_saving_that_reaches_it_one_way_holds_only_then():
     assert judged(saved(0.15), saved(0.02), saved(0.15)).reason == "the other techniques are off"
     one = judged(saved(0.02), saved(0.15), saved(0.02))
     assert (one.verdict, one.reason) == ("holds only if", "the other techniques are on")
+    assert one.words == "holds only if the other techniques are on"
 
 
 def test_saving_where_the_technique_acts_holds_only_there():

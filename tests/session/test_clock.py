@@ -256,6 +256,7 @@ def test_identifiers_are_drawn_from_the_seed():
 def test_installing_after_livekit_is_refused():
     import livekit.agents  # noqa: F401
 
+    assert not clock.installed()
     with pytest.raises(RuntimeError, match="has been imported"):
         clock.install()
 

@@ -125,6 +125,7 @@ TICK = 1 / 1024
         (1.0 + 2.0, 3.125, True),
         (1.0 + 2.0 + TICK, 3.125, False),
         (1.0, 1.125, False),
+        (1.5, 1.5, False),
     ],
 )
 def test_an_interruption_teaches_if_it_comes_within_min_delay_and_its_turn_within_max_delay(

@@ -202,7 +202,8 @@ CALL = Labels(
         (5.35, 5.9, "backchannel", math.nan, False),
         (5.1, 5.2, "other", math.nan, False),
         (9.1, 9.4, "cut_off", math.nan, True),  # before the recorded agent spoke
-        (9.1, 9.6, "cut_off", math.nan, False),  # after it: nothing is known
+        (9.1, 9.5, "cut_off", math.nan, False),  # as it spoke, and after: nothing is known
+        (9.1, 9.6, "cut_off", math.nan, False),
         (9.1, 10.1, "cut_off", math.nan, False),
         (11.1, 14.9, "end_of_turn", 3.9, False),
         (15.2, 15.5, "other", math.nan, False),  # in speech, but after the last labelled end of turn

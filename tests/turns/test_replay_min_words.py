@@ -136,6 +136,12 @@ def test_without_words_or_agent_it_says_what_to_do():
     assert len(commits(alone, min_words=0)) == 1
 
 
+def test_only_words_of_the_user_count():
+    ipus = (Ipu("user", 1.0, 3.0), Ipu("agent", 4.0, 5.0))
+    words = (Word("user", 1.0, 1.4, "one"), Word("user", 1.4, 1.8, " "), Word("agent", 4.0, 4.4, "yes"))
+    assert word_times(Labels(9.0, ipus, (), words)).tolist() == [1.2]
+
+
 def test_words_of_a_text_without_times_are_spread_over_the_speech():
     labels = Labels(9.0, (Ipu("user", 1.0, 3.0, "one two"), Ipu("agent", 4.0, 5.0)), (), source="x")
     assert word_times(labels).tolist() == [1.5, 2.5]

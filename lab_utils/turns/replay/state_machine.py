@@ -90,6 +90,8 @@ def alternate(starts: list[int], ends: list[int]) -> tuple[list[int], list[int]]
 
     >>> alternate([3, 5, 20], [1, 9, 12])
     ([3, 20], [9])
+    >>> alternate([3, 9], [3, 9])
+    ([3], [9])
     """
     start_of: list[int] = []
     end_of: list[int] = []

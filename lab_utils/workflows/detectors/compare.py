@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ...core.batch import results as results_of_batch
+from ...core.batch import run_batch
+from ...core.detectors import traits_of
 from ...core.errors import InputError
 from ...core.samples.stream import heard_stream
 from ...core.settings import USUAL_CONDITIONS, Conditions
@@ -168,12 +172,17 @@ def compare_detectors(
     usable, skipped = _answered(traced.corpus.recordings, own)
     corpus = traced.corpus if len(usable) == len(traced.files) else Corpus.of(_taken(traced, usable))
     files = tuple(traced.files[k] for k in usable)
-    result = sweep(corpus, every, conditions, quiet=quiet)
-    results = dict(zip(tables, _parts(result, [len(table) for table in tables.values()]), strict=True))
-    at = [one for name in tables for one in reached(name, corpus, results[name], POINTS, conditions)]
+    result = sweep(corpus, every, conditions, jobs=jobs, quiet=quiet)
+    sweeps = dict(zip(tables, _parts(result, [len(table) for table in tables.values()]), strict=True))
+    judge = partial(_judge, conditions=conditions, answers=_answers(own))
+    outcomes = run_batch(
+        judge, list(sweeps.items()), shared=corpus, jobs=min(jobs, len(sweeps)),
+        task="judging", unit="detector", quiet=quiet,
+    )  # fmt: skip
+    judged = dict(zip(tables, results_of_batch(outcomes), strict=True))
+    at = [one for of in judged.values() for one in of.reached]
     order = {point.name: k for k, point in enumerate(POINTS)}
     at.sort(key=lambda one: order[one.point.name])
-    asked = [one.name for one in given if one.traits.needs == "predictions"]
     return Comparison(
         detectors=given,
         files=files,
@@ -182,13 +191,38 @@ def compare_detectors(
         conditions=conditions,
         phases=phases,
         sources=tuple(absolute(one) for one in where),
-        results=results,
+        results=sweeps,
         reached=tuple(at),
         differences=differences(at),
-        calibrations={name: calibration(_judged(corpus, name, conditions, own)) for name in asked},
+        calibrations={name: of.calibration for name, of in judged.items() if of.calibration is not None},
         cost_ms={name: _cost_ms(files[0], corpus.recordings[0], name, own) for name in tables},
-        slices=_slices(corpus, at, conditions),
+        slices=pd.concat([of.slices for of in judged.values()], ignore_index=True),
     )
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What a comparison tells of one detector."""
+
+    reached: tuple[Reached, ...]
+    slices: pd.DataFrame
+    calibration: Calibration | None
+
+
+def _judge(
+    corpus: Corpus, of: tuple[str, Sweep], *, conditions: Conditions, answers: Mapping[str, Answers]
+) -> _Judged:
+    """One detector at the operating points, in slices, and its probabilities."""
+    name, scored = of
+    at = reached(name, corpus, scored, POINTS, conditions)
+    frames = [
+        slices(corpus, one.settings, conditions, SLICES).assign(detector=name)
+        for one in at
+        if one.point == SLICED_AT
+    ]
+    asks = traits_of(name).needs == "predictions"
+    quality = calibration(_judged(corpus, name, conditions, answers)) if asks else None
+    return _Judged(tuple(at), pd.concat(frames, ignore_index=True), quality)
 
 
 def _table(one: GivenDetector) -> pd.DataFrame:
@@ -242,10 +276,12 @@ def _taken(traced: Any, usable: Sequence[int]) -> list[Traced]:
     return [traced.corpus.recordings[k] for k in usable]
 
 
-def _judged(corpus: Corpus, name: str, conditions: Conditions, own: Mapping[str, Predictor]) -> pd.DataFrame:
+def _judged(
+    corpus: Corpus, name: str, conditions: Conditions, answers: Mapping[str, Answers]
+) -> pd.DataFrame:
     """The judgements of a detector; what its table left open is no answer."""
     spans = judgements(corpus, name, conditions)
-    table = _answers(own).get(name)
+    table = answers.get(name)
     if table is None:
         return spans
     for recording in corpus.recordings:
@@ -284,11 +320,3 @@ def _cost_ms(
         moments.append(clock())
     one_s, all_s = moments[1] - moments[0], moments[2] - moments[1]
     return 1000 * max(0.0, all_s - one_s) / (len(tape) - 1)  # without loading the model, which both do
-
-
-def _slices(corpus: Corpus, at: Sequence[Reached], conditions: Conditions) -> pd.DataFrame:
-    chosen = [one for one in at if one.point == SLICED_AT]
-    frames = [
-        slices(corpus, one.settings, conditions, SLICES).assign(detector=one.detector) for one in chosen
-    ]
-    return pd.concat(frames, ignore_index=True)
