@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from calls import short_call
 
@@ -15,7 +16,7 @@ from lab_utils.core.settings import Settings, livekit_defaults
 from lab_utils.core.traces import BUFFER_SAMPLES, EotTrace
 from lab_utils.turns.detectors.base import Questions
 from lab_utils.turns.detectors.own import own_detector
-from lab_utils.turns.detectors.table import read_answers
+from lab_utils.turns.detectors.table import COLUMNS, read_answers, recorded_answers
 from lab_utils.turns.replay import Block, replay
 from lab_utils.turns.tracing import TraceCache, Tracer
 
@@ -174,6 +175,24 @@ def test_a_table_answers_in_the_same_silence_and_counts_what_it_leaves_open(tmp_
     assert np.isnan(answers.said("c" * 64, asked.times_s, LABELS)).all()
     assert (
         read_answers(table(tmp_path, f"{sha},2.0,0.4"), "x")[1].model_version() != predictor.model_version()
+    )
+
+
+def test_what_a_recorded_session_said_later_in_the_same_silence_answers_too() -> None:
+    """The user of LABELS speaks up to 2.0 s, and again from 4.0 s."""
+    sha = "a" * 64
+    rows = [(sha, 2.6, 0.4), (sha, 3.8, 0.7), (sha, 5.9, None), (sha, 5.9, None)]
+    name, predictor = recorded_answers(pd.DataFrame(rows, columns=list(COLUMNS)), "recorded")
+    answers = predictor.probabilities
+    said = answers.said(sha, np.array([2.3, 2.7, 3.9]), LABELS)
+    np.testing.assert_array_equal(said, [0.4, 0.4, 0.7])
+    resumed = replace(LABELS, ipus=(*LABELS.ipus, Ipu("user", 2.5, 2.55)))
+    assert np.isnan(answers.said(sha, np.array([2.3]), resumed)).all(), "said of another silence"
+    assert np.isnan(answers.said(sha, np.array([1.0]), LABELS)).all(), "too long after"
+    assert name == "own:recorded"
+    assert answers.in_words == (
+        "own:recorded: 2 answers about 1 recording(s); 2 without a probability left out; "
+        "given at the moments of those sessions: approximate"
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from paths import SAMPLE_CALLS
+from recording_fixtures import RECORDINGS
 from typer.testing import CliRunner
 
 from lab_utils import cli
@@ -139,7 +141,7 @@ def test_a_table_about_other_audio_is_refused_and_one_about_some_leaves_out_the_
     [
         (
             ["--detector", "nope"],
-            "unknown detector 'nope'; expected vad, stt, v1-mini, smart-turn, or a function",
+            "unknown detector 'nope'; expected vad, stt, v1-mini, smart-turn, recorded, or a function",
         ),
         (["--detector", "no_such_module_here:f"], "no module 'no_such_module_here' here or installed"),
         (["--detector", "json:dumb"], "json has no function 'dumb'; it has"),
@@ -152,6 +154,24 @@ def test_detectors_that_are_none_are_told_in_a_line(options: list[str], message:
     assert found.exit_code == 1
     assert message in " ".join(found.output.split())
     assert found.output.count("\n") == 1
+
+
+def test_recordings_without_a_session_have_no_recorded_answers() -> None:
+    with pytest.raises(InputError, match="recorded: no recording holds what its own detector said"):
+        compare_detectors(CALLS[0], ["recorded"], quiet=True, jobs=1)
+
+
+@pytest.mark.slow
+def test_what_a_recorded_sessions_detector_said_is_compared_and_told_as_approximate(tmp_path: Path) -> None:
+    shutil.copy(RECORDINGS / "otlp" / "call-17.otlp.json", tmp_path)
+    shutil.copy(RECORDINGS / "livekit" / "call-17" / "audio.ogg", tmp_path / "call-17.ogg")
+    found = compare_detectors(tmp_path, ["vad", "recorded"], phases=1, quiet=True, jobs=1)
+    assert found.names == ["vad", "own:recorded"]
+    told = found.detectors[1].in_words
+    assert told.startswith("own:recorded: 2 answers about 1 recording(s)")
+    assert told.endswith("approximate")
+    assert found.calibrations["own:recorded"].n + found.calibrations["own:recorded"].unanswered > 0
+    assert workflow.summary_of(found)["detectors"][1]["answers"] == told
 
 
 def test_detectors_are_named_by_themselves_or_as_given() -> None:

@@ -23,6 +23,9 @@ def print_comparison(compared: Comparison, out: Path) -> None:
     )
     for line in compared.conditions.in_words:
         console.print(line, highlight=False)
+    for one in compared.detectors:
+        if one.in_words:
+            console.print(escape(one.in_words), highlight=False)
     title = "At the same budgets, judged on other recordings (95 % interval by recording)"
     console.print(_table(title, *point_rows(compared.points, compared.cost_ms), left=2))
     if compared.calibrations:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +46,9 @@ class Answers:
     repeated: int
     """Rows that said the same twice, which were counted once."""
     version: str
+    recorded: bool = False
+    """Whether they were given in the recorded session, at its moments: then a later one in the same silence
+    answers, too."""
 
     def __hash__(self) -> int:
         return hash((self.name, self.version))
@@ -65,7 +68,27 @@ class Answers:
         begun = np.searchsorted(starts_s, times_s, side="right") - 1
         spoke_s = np.append(starts_s, -np.inf)[begun]
         same = (last >= 0) & (times_s - row_s <= LONGEST_S) & (row_s + SLACK_S >= spoke_s)
-        return np.where(same, p[np.maximum(last, 0)], np.nan)
+        said = np.where(same, p[np.maximum(last, 0)], np.nan)
+        if not self.recorded:
+            return said
+        after = np.minimum(last + 1, len(known_s) - 1)
+        resumes_s = np.append(starts_s, np.inf)[begun + 1]
+        later = (
+            (known_s[after] > times_s)
+            & (known_s[after] - times_s <= LONGEST_S)
+            & (known_s[after] < resumes_s)
+        )
+        return np.where(~same & later, p[after], said)
+
+    @property
+    def in_words(self) -> str:
+        """How much it says, and what of it was left out."""
+        n = sum(len(times_s) for times_s, _ in self.of.values())
+        parts = [f"{self.name}: {n} answers about {len(self.of)} recording(s)"]
+        parts += [f"{self.empty} without a probability left out"] if self.empty else []
+        parts += [f"{self.repeated} said twice"] if self.repeated else []
+        parts += ["given at the moments of those sessions: approximate"] if self.recorded else []
+        return "; ".join(parts)
 
     def __call__(self, questions: Questions) -> Floats:
         """What counts for each question, shape=(n,)."""
@@ -92,6 +115,17 @@ def read_answers(path: Path, name: str = "") -> tuple[str, Predictor]:
             f"{path}: has {len(data) / 1e6:.0f} MB; a table of probabilities has {LARGEST / 1e6:.0f} at most"
         )
     answers = _answers(path, full, _frame(path, data), hashlib.sha256(data).hexdigest()[:16])
+    return full, Predictor(answers.model_version, answers)
+
+
+def recorded_answers(frame: pd.DataFrame, name: str) -> tuple[str, Predictor]:
+    """The same for what was said in recorded sessions; `frame` has `COLUMNS`.
+
+    Raises InputError for what is no probability, and for two answers to one moment.
+    """
+    told = hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()[:16]
+    full = f"{OWN}:{name}"
+    answers = replace(_answers(Path(name), full, frame, told), recorded=True)
     return full, Predictor(answers.model_version, answers)
 
 

@@ -79,8 +79,10 @@ def final_times(pauses: Pauses, transcription_delay: float, told_s: Floats | Non
     >>> from lab_utils.turns.replay import find_pauses
     >>> trace = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
     >>> pauses = find_pauses(trace, VadSettings(model="silero"), 800)  # speech up to 1.294 s
-    >>> final_times(pauses, 0.3).round(3).tolist(), final_times(pauses, 0.3, np.array([[1.2, 1.7]])).tolist()
-    ([1.594], [1.7])
+    >>> final_times(pauses, 0.3).round(3).tolist()
+    [1.594]
+    >>> final_times(pauses, 0.3, np.array([[0.5, 0.9], [1.2, 1.7], [9.0, 9.5]])).tolist()
+    [1.7]
     """
     times_s: Floats = pauses.last_speaking_s + transcription_delay
     if told_s is None or not len(told_s):

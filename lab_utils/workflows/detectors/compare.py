@@ -36,6 +36,7 @@ from ...turns.slices import slices
 from ...turns.sweep import Corpus, Sweep, counts, sweep
 from ..study.measured import Skipped, absolute, trace_table
 from .given import Given, GivenDetector, given_detectors
+from .recorded import recorded_detector
 from .verdicts import verdicts
 
 if TYPE_CHECKING:
@@ -160,8 +161,9 @@ def compare_detectors(
     recordings that it was not tuned on. Recordings about which a table of probabilities says nothing are left
     out for all. Raises InputError for detectors, and BadRecording for recordings, that can't be used.
     """
-    given = given_detectors(detectors, predictions)
     where = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    recorded = partial(recorded_detector, where, channels, options, jobs=jobs, quiet=quiet)
+    given = given_detectors(detectors, predictions, recorded)
     own = {one.name: one.predictor for one in given if one.predictor is not None}
     tables = {one.name: _table(one) for one in given}
     every = pd.concat(tables.values(), ignore_index=True)

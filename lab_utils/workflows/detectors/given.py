@@ -13,7 +13,8 @@ from ...core.text import quoted
 from ...turns.detectors.base import Predictor
 from ...turns.detectors.own import own_detector
 from ...turns.detectors.smart_turn import NAME, smart_turn
-from ...turns.detectors.table import read_answers
+from ...turns.detectors.table import Answers, read_answers
+from .recorded import NAME as RECORDED
 
 USUAL = ("vad", "v1-mini")
 """What a comparison takes if nothing is named."""
@@ -34,17 +35,29 @@ class GivenDetector:
         """What is known about it."""
         return traits_of(self.name)
 
+    @property
+    def in_words(self) -> str:
+        """What a table of answers holds; "" for a detector that is asked."""
+        answers = None if self.predictor is None else self.predictor.probabilities
+        return answers.in_words if isinstance(answers, Answers) else ""
+
 
 def given_detectors(
-    detectors: Sequence[Given] = (), predictions: Sequence[str | Path] = ()
+    detectors: Sequence[Given] = (),
+    predictions: Sequence[str | Path] = (),
+    recorded: Callable[[], tuple[str, Predictor]] | None = None,
 ) -> tuple[GivenDetector, ...]:
     """The detectors of a comparison, in order; `USUAL` and the tables if no detector is named.
 
     `detectors`: names of the lab's, "module:function" or "name=module:function", or functions; `predictions`:
-    files of probabilities, or "name=file" (`turns.detectors.table`). Raises InputError for what is none of
+    files of probabilities, or "name=file" (`turns.detectors.table`); `recorded`: makes the detector
+    "recorded" (`recorded_detector`). Raises InputError for what is none of
     these, and for a name that comes twice.
     """
-    found = [_given(one) for one in detectors or USUAL]
+    found = [
+        GivenDetector(*recorded()) if recorded and one == RECORDED else _given(one)
+        for one in detectors or USUAL
+    ]
     found += [GivenDetector(*_table(one)) for one in predictions]
     names = [one.name for one in found]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -64,7 +77,7 @@ def _given(one: Given) -> GivenDetector:
         return GivenDetector(*smart_turn())
     if ":" in one:
         return GivenDetector(*load_detector(one))
-    known = ", ".join((*DETECTORS, NAME))
+    known = ", ".join((*DETECTORS, NAME, RECORDED))
     raise InputError(f"unknown detector {quoted(one)}; expected {known}, or a function as module:function")
 
 

@@ -32,6 +32,7 @@ def summary_of(compared: Comparison) -> dict[str, Any]:
             {
                 "name": one.name,
                 "version": one.predictor.model_version() if one.predictor is not None else "",
+                "answers": one.in_words,
                 "settings": len(compared.results[one.name].table),
             }
             for one in compared.detectors
