@@ -12,14 +12,12 @@ VAD), `user_turn_limit`, echo warm-up.
 
 from __future__ import annotations
 
-import datetime as dt
-import math
 import os
 import textwrap
 import warnings
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from ..core.errors import InputError
 from ..core.files import Document, OneLine, dumped, read_yaml, write_whole
@@ -28,6 +26,7 @@ from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.text import quoted
 from ..core.text.html import facts_html
 from .detectors import built
+from .evidence import Evidence, InterruptionEvidence
 from .node_snippet import node_snippet
 
 FORMAT: Final = "turn-profile"
@@ -52,98 +51,17 @@ _EVIDENCE_COMMENT = """
 # chosen, defaults: on all recordings; held_out: each recording under settings chosen on the others.
 """
 
+_INTERRUPTION_COMMENT = """
+# How interruption was measured, on onsets of the user's speech and other sounds while the agent speaks.
+"""
+_COLUMNS = ("chosen", "defaults", "held_out")
 
-_LATER = {"discard_audio_if_uninterruptible"}
-"""Settings that files of older versions don't state: LiveKit's default was in force."""
+_LATER = {"discard_audio_if_uninterruptible", "interruption_evidence"}
+"""What files of older versions don't state: LiveKit's default was in force, nothing was measured."""
 
 
 class BadProfile(InputError):
     """No usable profile: one line with file, key, what came, what was expected, what to try."""
-
-
-def _to_figure(value: Any) -> Any:
-    if not isinstance(value, float):
-        return value
-    return None if math.isnan(value) else round(float(value), 4) + 0.0
-
-
-Figure = Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, BeforeValidator(_to_figure)]
-"""Rounded to four decimals (0.1 ms, 0.01 %) to keep the file readable; None, also from NaN: no data."""
-Count = Annotated[int, Field(ge=0)]
-
-
-class Interval(Frozen, strict=False):
-    """A figure from `n` cases with its 95 % interval; a limit that can't be told from so few is None."""
-
-    value: Figure
-    low: Figure = None
-    high: Figure = None
-    n: Count
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.low is not None and self.high is not None and self.low > self.high:
-            raise ValueError(f"expected low <= high, got low {self.low} and high {self.high}")
-        return self
-
-
-class Figures(Frozen, strict=False):
-    """How one setting did: rates as fractions, latencies in seconds (defined in `metrics`)."""
-
-    false_boundary_rate: Interval
-    """Per hold."""
-    false_boundary_rate_per_turn: Interval
-    latency_mean: Interval
-    latency_p50: Interval
-    latency_p90: Interval
-    latency_p95: Interval
-    timeout_rate: Interval
-    missed_rate: Interval
-    false_boundary_rate_at_most: Interval | None = None
-    """Were every pause cut that the recorded agent cut off. None, here and below: of an older version."""
-    false_boundary_rate_per_turn_at_most: Interval | None = None
-    longest_wait: Interval | None = None
-    """In seconds; value None: an end of turn was never answered."""
-    coin_flips: Interval | None = None
-    commits_in_no_label: Interval | None = None
-
-
-class EvidenceRecording(Frozen, strict=False):
-    """One recording that was measured; `sha256` as in `records.Recording`."""
-
-    name: str
-    sha256: str
-    duration_s: Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-
-
-def _to_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-class Evidence(Frozen, strict=False):
-    """What the choice rests on."""
-
-    date: dt.date
-    budget: str
-    """What was asked for, in plain words: "at most 10 % false boundaries per hold"."""
-    recordings: Annotated[tuple[EvidenceRecording, ...], BeforeValidator(_to_tuple), Field(min_length=1)]
-    n_holds: Count
-    n_turns: Count
-    phases: Annotated[int, Field(ge=1)]
-    """Audio phases averaged over."""
-    conditions: Conditions
-    """What the replay assumed."""
-    chosen: Figures
-    """These settings, on all recordings."""
-    defaults: Figures
-    """LiveKit's default settings, on all recordings."""
-    held_out: Figures | None = None
-    """Each recording under the settings chosen on the others; None where there is only one."""
-    as_recorded: Figures | None = None
-    """The imported sessions, each under the settings that it had; None if none tells them."""
-    guarantee: str | None = None
-    """What was certified of these settings, in words (`turns.guarantee`)."""
-    note: str = ""
 
 
 class Profile(Frozen, strict=False):
@@ -156,6 +74,8 @@ class Profile(Frozen, strict=False):
     """The livekit-agents release that the settings were measured on."""
     settings: Settings
     evidence: Evidence | None = None
+    interruption_evidence: InterruptionEvidence | None = None
+    """What the settings of `interruption` rest on, if they were chosen by `lab barge-in`."""
 
     @property
     def conditions(self) -> Conditions:
@@ -241,20 +161,34 @@ def to_yaml(profile: Profile) -> str:
     """The text of a profile file; equal profiles give equal text."""
     head = profile.model_dump()
     settings, evidence = head.pop("settings"), head.pop("evidence")
+    interruption = head.pop("interruption_evidence")
     groups = [f"# {comment}\n{dumped({group: settings[group]})}" for group, comment in _COMMENTS.items()]
     text = f"{_HEADER}{dumped(head)}\nsettings:\n{textwrap.indent(''.join(groups), '  ')}"
+    text += _evidence_text(evidence)
+    if interruption is not None:
+        interruption["conditions"] = OneLine(interruption["conditions"])
+        for key in _COLUMNS:
+            interruption[key] = interruption[key] and _lines(interruption[key])
+        text += _INTERRUPTION_COMMENT + dumped({"interruption_evidence": interruption})
+    return text
+
+
+def _evidence_text(evidence: dict[str, Any] | None) -> str:
     if evidence is None:
-        return text + "\nevidence: null\n"
+        return "\nevidence: null\n"
     evidence["recordings"] = [OneLine(recording) for recording in evidence["recordings"]]
     evidence["conditions"] = OneLine(evidence["conditions"])
     for key in ("guarantee", "as_recorded"):
         if evidence[key] is None:
             del evidence[key]
-    for key in ("chosen", "defaults", "held_out", "as_recorded")[: 4 if "as_recorded" in evidence else 3]:
-        evidence[key] = evidence[key] and {
-            name: OneLine(value) for name, value in evidence[key].items() if value is not None
-        }
-    return text + _EVIDENCE_COMMENT + dumped({"evidence": evidence})
+    for key in (*_COLUMNS, *(("as_recorded",) if "as_recorded" in evidence else ())):
+        evidence[key] = evidence[key] and _lines(evidence[key])
+    return _EVIDENCE_COMMENT + dumped({"evidence": evidence})
+
+
+def _lines(figures: dict[str, Any]) -> dict[str, Any]:
+    """A line for each figure that there is."""
+    return {name: OneLine(value) for name, value in figures.items() if value is not None}
 
 
 def save_profile(profile: Profile, path: str | os.PathLike[str]) -> None:

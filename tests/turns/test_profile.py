@@ -22,12 +22,16 @@ from paths import TESTS
 
 from lab_utils.core.settings import Conditions, Settings, livekit_defaults, parse_settings
 from lab_utils.turns import profile as module
-from lab_utils.turns.profile import (
-    BadProfile,
+from lab_utils.turns.evidence import (
     Evidence,
     EvidenceRecording,
     Figures,
+    InterruptionEvidence,
+    InterruptionFigures,
     Interval,
+)
+from lab_utils.turns.profile import (
+    BadProfile,
     Profile,
     load_profile,
     save_profile,
@@ -112,6 +116,27 @@ def test_a_profile_without_evidence_loads(tmp_path: Path) -> None:
     profile = Profile(name="defaults", settings=Settings())
     save_profile(profile, tmp_path / "p.yaml")
     assert load_profile(tmp_path / "p.yaml") == profile
+
+
+def test_what_interruption_rests_on_is_kept_and_older_files_load_without(saved: Path, tmp_path: Path) -> None:
+    assert load_profile(saved).interruption_evidence is None
+    figures = InterruptionFigures.model_validate(
+        {name: {"value": 0.25, "n": 4} for name in InterruptionFigures.model_fields}
+    )
+    found = InterruptionEvidence(
+        date=dt.date(2026, 11, 29), budget="soonest", n_recordings=3, n_interruptions=4, n_sounds=2,
+        phases=4, conditions=Conditions(), chosen=figures, defaults=figures,
+    )  # fmt: skip
+    both = support_line().model_copy(update={"interruption_evidence": found})
+    save_profile(both, tmp_path / "both.yaml")
+    assert load_profile(tmp_path / "both.yaml") == both
+    text = (tmp_path / "both.yaml").read_text()
+    assert "\ninterruption_evidence:\n" in text
+    assert "  held_out: null" in text
+    wrong = text.replace("n_sounds: 2", "n_sounds: -2")
+    (tmp_path / "both.yaml").write_text(wrong)
+    with pytest.raises(BadProfile, match=r"interruption_evidence\.n_sounds: .*-2"):
+        load_profile(tmp_path / "both.yaml")
 
 
 def test_saving_twice_gives_the_same_bytes(saved: Path, tmp_path: Path) -> None:

@@ -47,7 +47,14 @@ def test_a_call_with_a_label_file_from_end_to_end(tmp_path: Path) -> None:
     assert told["counts"] == {"recordings": 1, "interruptions": 1, "sounds": 2}
     assert told["words"] == ["the labels'"]
     assert told["figures"]["held_out"] is None
-    assert load_profile(profile).settings.interruption.model_dump() == told["chosen"]
+    written = load_profile(profile)
+    assert written.settings.interruption.model_dump() == told["chosen"]
+    found = written.interruption_evidence
+    assert found is not None
+    assert (found.n_recordings, found.n_interruptions) == (
+        told["counts"]["recordings"], told["counts"]["interruptions"]
+    )  # fmt: skip
+    assert found.chosen.missed_rate.value == pytest.approx(told["figures"]["chosen"]["missed_rate"]["value"])
     assert sorted(one.name for one in out.iterdir()) == [
         "onsets.parquet",
         "summary.json",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from ...core.settings import Conditions, InterruptionSettings, Settings
@@ -22,6 +23,7 @@ from ...turns.barge_in.search import (
     frontier,
     held_out,
 )
+from ...turns.evidence import InterruptionEvidence, InterruptionFigures
 from ...turns.profile import Profile, save_profile
 from ..study.measured import Skipped
 from .texts import figure_rows
@@ -171,10 +173,28 @@ class BargeIn:
 
         The evidence of `base` stays: it is about commits, which only `min_words` can move.
         """
+        found = self.evidence(choice)
         if base is None:
-            return Profile(name=name or "barge-in", settings=choice.settings)
+            return Profile(name=name or "barge-in", settings=choice.settings, interruption_evidence=found)
         settings = base.settings.model_copy(update={"interruption": choice.interruption})
-        return base.model_copy(update={"settings": settings, "name": name or base.name})
+        changed = {"settings": settings, "name": name or base.name, "interruption_evidence": found}
+        return base.model_copy(update=changed)
+
+    def evidence(self, choice: BargeInChoice) -> InterruptionEvidence:
+        """What a profile tells of this choice."""
+        n = self.counts
+        return InterruptionEvidence(
+            date=dt.date.today(),
+            budget=f"soonest with at most {choice.most_falsely_stopped:.0%} of the sounds falsely stopping",
+            n_recordings=n["recordings"],
+            n_interruptions=n["interruptions"],
+            n_sounds=n["sounds"],
+            phases=self.phases,
+            conditions=self.conditions,
+            chosen=_figures(choice.chosen),
+            defaults=_figures(choice.defaults),
+            held_out=None if choice.held_out is None else _figures(choice.held_out),
+        )
 
     def export(
         self, choice: BargeInChoice, path: str | Path, base: Profile | None = None, name: str = ""
@@ -224,6 +244,13 @@ class BargeIn:
         columns = [*KNOBS, "falsely_stopped_rate", "yield_restricted", "missed_rate", "talk_over_mean"]
         best = self.table.iloc[self.frontier][columns].round(3)
         return table_html(columns, best.to_numpy().tolist(), caption)
+
+
+def _figures(frame: pd.DataFrame) -> InterruptionFigures:
+    """Those of `with_intervals` that a profile holds; what can't be told, or never came to pass, is None."""
+    known = frame.replace([np.inf, -np.inf], np.nan)
+    rows = known.loc[list(InterruptionFigures.model_fields)].to_dict("index")
+    return InterruptionFigures.model_validate(rows)
 
 
 def _plain(frame: pd.DataFrame) -> dict[str, Any]:

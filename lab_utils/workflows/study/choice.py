@@ -15,6 +15,7 @@ from ...core.text.html import table_html
 from ...turns import grid as grids
 from ...turns import profile
 from ...turns.choose import Budget, NoneWithinBudget, choose, choose_or_nearest
+from ...turns.evidence import Evidence, EvidenceRecording, Figures
 from ...turns.guarantee import Guarantee, certify
 from ...turns.held_out import held_out
 from ...turns.metrics import LONGEST_HOLD_S, SHORTEST_HOLD_S
@@ -141,11 +142,11 @@ def make_profile(
     """The choice as a profile with its evidence."""
     n = counts(corpus)
     sources = sorted({r.labels.source or "unknown" for r in corpus.recordings})
-    evidence = profile.Evidence(
+    evidence = Evidence(
         date=date,
         budget=choice.budget_text,
         recordings=tuple(
-            profile.EvidenceRecording(name=r.name, sha256=r.sha256, duration_s=round(r.duration_s, 3))
+            EvidenceRecording(name=r.name, sha256=r.sha256, duration_s=round(r.duration_s, 3))
             for r in corpus.recordings
         ),
         n_holds=n["holds"],
@@ -162,8 +163,8 @@ def make_profile(
     return profile.Profile(name=name, settings=choice.settings, evidence=evidence)
 
 
-def _profile_figures(frame: pd.DataFrame) -> profile.Figures:
+def _profile_figures(frame: pd.DataFrame) -> Figures:
     rows = plain_figures(frame)
-    return profile.Figures.model_validate(
+    return Figures.model_validate(
         {name: {key: row[key] for key in ("value", "low", "high", "n")} for name, row in rows.items()}
     )
