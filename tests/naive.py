@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 
 from lab_utils.core.labels import Ipu, Label, Labels, agent_turns
 from lab_utils.core.settings import USUAL_CONDITIONS, Conditions, Settings
-from lab_utils.core.traces import BRANCH_SAMPLES, Branch, Commits, EotTrace, SttEvent, Traced
+from lab_utils.core.traces import BRANCH_SAMPLES, Branch, Commits, EotTrace, SttEvent, Traced, text_key
 from lab_utils.turns.replay import stt_events
 
 RATE = 16_000
@@ -40,6 +40,12 @@ def threshold_of(settings: Settings, language: str) -> float:
     return found
 
 
+def said_by(labels: Labels, speaker: str) -> list[tuple[float, str]]:
+    """The words of one speaker with the middle of each, in order of their ends."""
+    words = sorted(labels.words, key=lambda word: (word.end_s, word.start_s))
+    return [((word.start_s + word.end_s) / 2, word.text) for word in words if word.speaker == speaker]
+
+
 def replay(
     traced: Traced,
     settings: Settings,
@@ -60,6 +66,19 @@ def replay(
     v, e, c = settings.vad, settings.endpointing, conditions
     uses_detector = settings.detector.model in ("v1-mini", "own:mine")
     own = settings.detector.model == "own:mine"
+    context: list[tuple[float, float, str, str]] = []  # begun, known from, who, what
+    answers = None
+    if settings.detector.model == "english":
+        own_threshold = traced.texts["english"].thresholds.get(traced.language or c.language or "en")
+        if own_threshold is not None:
+            keys, p = traced.texts["english"].keys.tolist(), traced.texts["english"].probabilities
+            answers = dict(zip(keys, p.tolist(), strict=True))
+        chosen = settings.detector.unlikely_threshold
+        text_threshold = own_threshold if chosen == 0.36 else chosen
+        for start, end in agent_turns(traced.labels).tolist():
+            text = " ".join(text for at, text in said_by(traced.labels, "agent") if start <= at <= end)
+            if text:
+                context.append((start + offset_s, end + offset_s, "assistant", text))
     if e.mode == "dynamic":
         endpointing = DynamicEndpointing(min_delay=e.min_delay, max_delay=e.max_delay, alpha=e.alpha)
     else:
@@ -69,7 +88,7 @@ def replay(
     events = []
     speaking, speech, silence = False, 0.0, 0.0
     words_s = [word.middle_s + offset_s for word in traced.labels.words if word.speaker == "user"]
-    told_s = -math.inf
+    told_s, given = -math.inf, 0
     n_windows = len(trace.probabilities)
     arrivals = [math.ceil((w + 1) * 512 / frame) * frame for w in range(n_windows)]
     for w, p in enumerate(trace.probabilities):
@@ -93,6 +112,12 @@ def replay(
                     n = sum(told_s < word_s <= t - silence for word_s in words_s)
                     told_s = t - silence
                     text = " ".join(["word"] * n) or "\u2026"
+                    if answers is not None:
+                        known = [
+                            word for at, word in said_by(traced.labels, "user") if at + offset_s <= told_s
+                        ]
+                        text = " ".join(known[given:]) or "\u2026"
+                        given = len(known)
                     events.append((final_s, 2, w, "transcript", SttEvent(final_s, "final", text)))
     stream_end = arrivals[-1] / RATE if arrivals else 0.0
     for n, event in enumerate(sorted(stt or (), key=lambda event: event.time_s)):
@@ -107,6 +132,7 @@ def replay(
     state = {"speaking": False, "text": False, "lst": None, "flushed": 0, "pending": None}
     state["prediction"] = None  # (time it is ready, audio it hears)
     state["said"] = 0  # words in the turn's final transcripts
+    state["turn"] = ""
     state["committed_in_pause"] = True  # before any speech a transcript comes late, too
     agent_speaking = False
 
@@ -118,6 +144,12 @@ def replay(
         if refused(settings, traced, offset_s, task["at"], state["said"]):
             return
         state["said"] = 0
+        speaks = any(
+            start + offset_s <= task["at"] < end + offset_s for start, end in agent_turns(traced.labels)
+        )
+        if settings.interruption.enabled or not speaks:
+            context.append((task["at"], task["at"], "user", state["turn"]))
+        state["turn"] = ""
         out.append((task["at"] - offset_s, task["cause"], task["p"], task["lst"] - offset_s))
         state["pending"] = None
         state["text"] = False
@@ -136,6 +168,12 @@ def replay(
                 delay, cause = endpointing.max_delay, "max_delay"
         if state["committed_in_pause"]:
             cause = "late_transcript"
+        if answers is not None:
+            messages = [(who, what) for _, at, who, what in sorted(context) if at <= now]
+            p = answers[text_key(tuple([*messages, ("user", state["turn"])][-6:]))]
+            ready, cause = now + c.prediction_delay, "detector"
+            if p < text_threshold:
+                delay, cause = endpointing.max_delay, "max_delay"
         at = max(ready, state["lst"] + delay)
         state["pending"] = {
             "at": at,
@@ -182,6 +220,7 @@ def replay(
             if payload.kind == "final":
                 state["text"] = state["text"] or payload.text != " "
                 state["said"] += words_in(payload.text)
+                state["turn"] = f"{state['turn']} {payload.text}".lstrip()
                 if not state["speaking"] and state["text"]:
                     trigger(t, at_once=stt is not None)
     fire(math.inf)
@@ -365,7 +404,11 @@ def wait(
         branch.until_s,
         tuple(replace(i, end_s=min(i.end_s, from_s)) for i in traced.labels.ipus if i.start_s < from_s),
         (),
-        tuple(word for word in traced.labels.words if word.middle_s < from_s),
+        tuple(
+            replace(word, end_s=min(word.end_s, from_s))
+            for word in traced.labels.words
+            if (word.middle_s if word.speaker == "user" else word.start_s) < from_s
+        ),
     )
     known = {phase: EotTrace(np.array(starts, int), np.array(ends, int), np.array(p, float))}
     world = replace(

@@ -9,15 +9,26 @@ import numpy as np
 from hypothesis import strategies as st
 
 from lab_utils.core.detectors import traits_of
-from lab_utils.core.labels import Ipu, Label, Labels, agent_turns, labels_until
+from lab_utils.core.labels import Ipu, Label, Labels, Word, agent_turns, labels_until
 from lab_utils.core.settings import USUAL_CONDITIONS, Conditions, Settings
 from lab_utils.core.timeline import SAMPLE_RATE_HZ, WINDOW_S, WINDOW_SAMPLES, frame_samples
-from lab_utils.core.traces import BRANCH_SAMPLES, Branch, EotTrace, SttEvent, Traced, VadTrace
+from lab_utils.core.traces import (
+    BRANCH_SAMPLES,
+    Branch,
+    EotTrace,
+    Prompt,
+    SttEvent,
+    TextAnswers,
+    Traced,
+    VadTrace,
+    text_key,
+)
 from lab_utils.turns.branches import forks_of
 from lab_utils.turns.replay import (
     Block,
     MissingPredictions,
     MissingRestarts,
+    MissingTexts,
     Rows,
     counted_words,
     decide,
@@ -25,6 +36,9 @@ from lab_utils.turns.replay import (
     find_rows,
     stt_events_for,
 )
+
+TEXT_THRESHOLDS = {"en": 0.36, "de": 0.6}
+"""Of a stand-in text detector, which knows no Korean."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +133,28 @@ def traced_of(
     eot = tuple(EotTrace() for _ in offsets)
     branches = branches_of(labels, seed, offsets, vads, noise)
     return Traced(
-        name, f"{name}.wav", "0" * 64, labels.duration_s, labels, vad, eot, tail_s, branches=branches
+        name,
+        f"{name}.wav",
+        "0" * 64,
+        labels.duration_s,
+        labels,
+        vad,
+        eot,
+        tail_s,
+        branches=branches,
+        texts={"english": TextAnswers(thresholds=TEXT_THRESHOLDS)},
     )
+
+
+def with_texts(labels: Labels) -> Labels:
+    """The same, with two words in all that is said; every third stretch of the agent's has none."""
+    words = []
+    for k, ipu in enumerate(labels.ipus):
+        if ipu.speaker == "user" or k % 3:
+            middle_s = (ipu.start_s + ipu.end_s) / 2
+            words.append(Word(ipu.speaker, ipu.start_s, middle_s, f"{ipu.speaker}{k}"))
+            words.append(Word(ipu.speaker, middle_s, ipu.end_s, "said."))
+    return replace(labels, words=tuple(sorted(words, key=lambda word: word.start_s)))
 
 
 def branches_of(
@@ -158,6 +192,11 @@ def predicted(missing: MissingPredictions) -> EotTrace:
     return EotTrace(missing.starts, missing.ends, np.array(p))
 
 
+def answered(prompt: Prompt) -> float:
+    """A stand-in text detector's answer."""
+    return PROBABILITIES[text_key(prompt) % len(PROBABILITIES)]
+
+
 def restarted(recording: Traced, trace: VadTrace, missing: MissingRestarts) -> VadTrace:
     """The trace with the missing restarts, just as long as asked: what was said, with some other windows."""
     restarts = dict(trace.restarts)
@@ -185,6 +224,7 @@ def complete(recording: Traced, blocks: Sequence[Block], stt: Sequence[SttEvent]
     With events of a speech-to-text, which know of no branches, on the tape only.
     """
     eot = {block.detector: list(recording.predictions(block.detector)) for block in blocks}
+    texts = dict(recording.texts)
     vad = {name: list(traces) for name, traces in recording.vad.items()}
     for block in blocks:
         frame = frame_samples(block.conditions.frame_duration)
@@ -199,12 +239,18 @@ def complete(recording: Traced, blocks: Sequence[Block], stt: Sequence[SttEvent]
             while True:
                 try:
                     words_s = counted_words(block, recording.labels, offset_s)
-                    decide(rows, eot[block.detector][phase], agent, block, heard, traces[phase], words_s)
+                    said = texts.get(block.detector, eot[block.detector][phase])
+                    decide(rows, said, agent, block, heard, traces[phase], words_s)
                     break
                 except MissingPredictions as missing:
                     eot[block.detector][phase] = eot[block.detector][phase].merged(predicted(missing))
+                except MissingTexts as missing:
+                    keys = np.array([text_key(one) for one in missing.prompts])
+                    p = np.array([answered(one) for one in missing.prompts])
+                    texts[block.detector] = texts[block.detector].merged(keys, p)
                 except MissingRestarts as missing:
                     traces[phase] = restarted(recording, traces[phase], missing)
+    recording = replace(recording, texts=texts)
     for name, of_detector in eot.items():
         if traits_of(name).needs == "predictions":
             recording = recording.with_predictions(name, of_detector)

@@ -29,7 +29,10 @@ def verify(
     ] = False,
     profile: ProfileFile = None,
     detector: Annotated[
-        str, typer.Option(help="smart-turn, or a function as module:function, in place of v1-mini.")
+        str,
+        typer.Option(
+            help="smart-turn, english, multilingual, or a function as module:function, in place of v1-mini."
+        ),
     ] = "",
     user: UserChannel = "caller",
     agent: AgentChannel = "agent",

@@ -16,7 +16,7 @@ from .timeline import SAMPLE_RATE_HZ
 STREAMING_DETECTOR_MIN_SILENCE_S = 0.25
 """AgentSession refuses a VAD with less silence than this beside an audio turn detector."""
 
-Needs = Literal["transcripts", "stt_events", "predictions"]
+Needs = Literal["transcripts", "stt_events", "predictions", "words"]
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,12 @@ class DetectorTraits:
     """As in profiles and grids."""
     help: str
     needs: Needs
-    """What a replay needs beside the VAD: final transcripts alone, all events of the speech-to-text, or also
-    the detector's predictions."""
+    """What a replay needs beside the VAD: final transcripts alone, all events of the speech-to-text, the
+    detector's predictions by what it hears, or those by the words that were known."""
+    constructor: str = ""
+    """What builds it in an agent's code; "" if a mode of this name is all that AgentSession is told."""
+    imported_from: str = ""
+    """The module of the constructor, where that is no part of livekit.agents."""
     streams: bool = False
     """LiveKit counts it among streaming detectors: other default delays, and a least silence of the VAD."""
     has_threshold: bool = False
@@ -60,14 +64,33 @@ DETECTORS: dict[str, DetectorTraits] = {
         DetectorTraits("vad", "silence alone", needs="transcripts"),
         DetectorTraits("stt", "the speech-to-text's own end of speech", needs="stt_events"),
         DetectorTraits(
+            "english",
+            "LiveKit's text model of English",
+            needs="words",
+            constructor="EnglishModel",
+            imported_from="livekit.plugins.turn_detector.english",
+            has_threshold=True,
+        ),
+        DetectorTraits(
+            "multilingual",
+            "LiveKit's text model of several languages",
+            needs="words",
+            constructor="MultilingualModel",
+            imported_from="livekit.plugins.turn_detector.multilingual",
+            has_threshold=True,
+        ),
+        DetectorTraits(
             "v1-mini",
             "LiveKit's on-device audio model",
             needs="predictions",
+            constructor="inference.TurnDetector",
             streams=True,
             has_threshold=True,
         ),
     )
 }
+TEXT_DETECTORS = tuple(name for name, traits in DETECTORS.items() if traits.needs == "words")
+"""Those that are asked about the words so far."""
 
 OWN_TRAITS = DetectorTraits(
     OWN,

@@ -19,6 +19,7 @@ from .detectors import (
     OWN,
     OWN_TRAITS,
     STREAMING_DETECTOR_MIN_SILENCE_S,
+    TEXT_DETECTORS,
     among,
     is_own,
     names_where,
@@ -177,6 +178,13 @@ class Rule:
     """A knob's name in braces stands for the value that came."""
 
 
+def _differs_by_language(threshold: Any) -> Any:
+    """Whether a threshold has a value for each language; for a column, a column of answers."""
+    if hasattr(threshold, "map"):
+        return threshold.map(lambda one: isinstance(one, Mapping))
+    return isinstance(threshold, Mapping)
+
+
 RULES = (
     Rule(
         lambda v: v["min_delay"] > v["max_delay"],
@@ -193,6 +201,12 @@ RULES = (
         f"min_silence_duration ({{min_silence_duration}} s) is below {STREAMING_DETECTOR_MIN_SILENCE_S} s, "
         f"the least that AgentSession accepts with {{detector}}; raise it, "
         f"or use detector {' or '.join(_PLAIN)}",
+    ),
+    Rule(
+        lambda v: among(v["detector"], TEXT_DETECTORS) & _differs_by_language(v["unlikely_threshold"]),
+        f"thresholds by language with {' or '.join(TEXT_DETECTORS)}",
+        "unlikely_threshold ({unlikely_threshold}) differs by language, which {detector} can't be told; give "
+        "one number, or 0.36 for its own in each language",
     ),
 )
 

@@ -187,6 +187,34 @@ def agent_turns(labels: Labels) -> Floats:
     return np.array(turns, dtype=np.float64).reshape(-1, 2)
 
 
+def spoken_words(labels: Labels) -> list[Word]:
+    """The words of both parties by their ends; without any, those of the IPUs, spread evenly.
+
+    >>> [(one.text, one.end_s) for one in spoken_words(Labels(9.0, (Ipu("user", 1.0, 2.0, "One two"),), ()))]
+    [('One', 1.5), ('two', 2.0)]
+    """
+    words = list(labels.words)
+    if not words:
+        for ipu in labels.ipus:
+            texts = ipu.text.split()
+            edges = np.linspace(ipu.start_s, ipu.end_s, len(texts) + 1).tolist()
+            words += [Word(ipu.speaker, edges[k], edges[k + 1], text) for k, text in enumerate(texts)]
+    return sorted(words, key=lambda word: (word.end_s, word.start_s, word.speaker))
+
+
+def agent_messages(labels: Labels) -> list[tuple[float, float, str]]:
+    """Start, end and words of each of the agent's turns (`agent_turns`); "" where no words are known.
+
+    >>> agent_messages(Labels(9.0, (Ipu("agent", 1.0, 2.0, "Hello."), Ipu("agent", 2.5, 3.0, "Yes?")), ()))
+    [(1.0, 3.0, 'Hello. Yes?')]
+    """
+    words = [one for one in spoken_words(labels) if one.speaker == "agent" and one.text.strip()]
+    return [
+        (start_s, end_s, " ".join(one.text.strip() for one in words if start_s <= one.middle_s <= end_s))
+        for start_s, end_s in agent_turns(labels).tolist()
+    ]
+
+
 def labels_until(labels: Labels, time_s: float, duration_s: float) -> Labels:
     """The labels of a recording of another length in which nobody speaks from `time_s` on."""
     return Labels(

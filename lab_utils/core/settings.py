@@ -120,7 +120,7 @@ class DetectorSettings(Frozen):
         return threshold_in(self.unlikely_threshold, language)
 
     def arguments(self) -> dict[str, Any] | None:
-        """Keyword arguments of `inference.TurnDetector`; None for a mode told by its name, "vad" or "stt".
+        """Keyword arguments of the detector's `constructor`; None for a mode told by name, "vad" or "stt".
 
         LiveKit's English threshold isn't given: its calibration by language stays in force then. Raises
         InputError for a detector of the user's own, which no name can build.
@@ -135,7 +135,8 @@ class DetectorSettings(Frozen):
         chosen = self.unlikely_threshold
         threshold = {"unlikely_threshold": dict(chosen) if isinstance(chosen, Mapping) else chosen}
         default = self.unlikely_threshold == ENGLISH_UNLIKELY_THRESHOLD
-        return {"version": self.model} | ({} if default else threshold)
+        named = {"version": self.model} if self.traits.needs == "predictions" else {}
+        return named | ({} if default else threshold)
 
 
 class EndpointingSettings(Frozen):

@@ -5,6 +5,8 @@ Times are float seconds; probabilities lie in [0, 1].
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from .detectors import traits_of
 from .labels import Labels, agent_turns, labels_until
+from .languages import base_language
 from .timeline import SAMPLE_RATE_HZ, WINDOW_SAMPLES, Floats, Ints
 
 Bools = NDArray[np.bool_]
@@ -110,6 +113,53 @@ def eot_keys(starts: Ints, ends: Ints) -> Ints:
     return keys
 
 
+Prompt = tuple[tuple[str, str], ...]
+"""What a text detector is asked: ("user" or "assistant", what they said) in order, the turn so far last."""
+
+
+def text_key(prompt: Prompt) -> int:
+    """One integer per prompt: 64 bits of a hash, so that no words need to be kept."""
+    digest = hashlib.sha256(json.dumps(prompt).encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+@dataclass(frozen=True)
+class TextAnswers:
+    """One text detector's end-of-turn probabilities by what it was asked; they depend on nothing else."""
+
+    keys: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """`text_key`, ascending."""
+    probabilities: Floats = field(default_factory=lambda: np.zeros(0))
+    thresholds: Mapping[str, float] | None = None
+    """Its own threshold in each language that it knows; None: its files have not been read."""
+
+    def threshold_in(self, language: str) -> float | None:
+        """Its own threshold where the transcripts tell this language; None if it doesn't know that.
+
+        >>> TextAnswers(thresholds={"en": 0.1}).threshold_in("en-GB")
+        0.1
+        """
+        known = self.thresholds or {}
+        return known.get(language, known.get(base_language(language)))
+
+    def merged(self, keys: Ints, probabilities: Floats) -> TextAnswers:
+        """With more answers; where both have one, this one's stays."""
+        every = np.concatenate((self.keys, keys))
+        _, first = np.unique(every, return_index=True)
+        p = np.concatenate((self.probabilities, probabilities))
+        return replace(self, keys=every[first], probabilities=p[first])
+
+    def known(self, keys: Ints) -> Floats:
+        """Probabilities, NaN where there is none."""
+        if not len(self.keys):
+            return np.full(len(keys), np.nan)
+        place = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[place] == keys, self.probabilities[place], np.nan)
+
+
+Said = EotTrace | TextAnswers
+"""What a detector said: by the audio heard, or by the text asked."""
+
 BRANCH_SAMPLES = 1 << 36
 """The samples of the branch of turn k are numbered from (k + 1) times this on, so that one trace holds what
 models say about the tape and about its branches; more samples than any recording has."""
@@ -164,6 +214,8 @@ class Traced:
     """One for each end of turn after which the user speaks again before the longest wait is over."""
     others: Mapping[str, tuple[EotTrace, ...]] = field(default_factory=dict)
     """Other detectors' predictions: name → one trace per phase."""
+    texts: Mapping[str, TextAnswers] = field(default_factory=dict)
+    """Text detectors' predictions: name → answers, the same for all phases."""
 
     @property
     def phases(self) -> int:
@@ -174,6 +226,12 @@ class Traced:
         if detector == "v1-mini":
             return self.eot
         return self.others.get(detector) or (EotTrace.of(detector),) * self.phases
+
+    def said(self, detector: str, phase: int) -> Said:
+        """What a detector said in one phase."""
+        if traits_of(detector).needs == "words":
+            return self.texts.get(detector, TextAnswers())
+        return self.predictions(detector)[phase]
 
     def with_predictions(self, detector: str, eot: Sequence[EotTrace]) -> Traced:
         """The same with what a detector said, one trace per phase."""

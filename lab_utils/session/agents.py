@@ -10,9 +10,9 @@ import numpy as np
 from livekit import rtc
 from livekit.agents import Agent, StopResponse
 
-from ..core.labels import agent_turns
+from ..core.labels import agent_messages
 from ..core.recording import Recording
-from ..core.timeline import SAMPLE_RATE_HZ, Floats, to_samples
+from ..core.timeline import SAMPLE_RATE_HZ, to_samples
 
 INSTRUCTIONS = "You are a helpful voice assistant on the phone. Answer briefly."
 GREETING = "Hello, how can I help you?"
@@ -94,10 +94,11 @@ class SpeakingAgent(Agent):
 class RecordedAgent(SpeakingAgent):
     """Says what the recorded agent said, when it said it, whatever the user does, and answers nothing.
 
-    The session's agent then speaks at the times that a replay of dynamic endpointing, or of `min_words`,
-    assumes. With `interruptible` LiveKit treats the speech as interruptible, and so refuses commits of fewer
-    words than `min_words`. The speech still can't be stopped, and it doesn't wait until the user is silent,
-    as interruptible speech otherwise does (agent_activity.py:3235).
+    The session's agent then speaks at the times that a replay of dynamic endpointing, of `min_words`, or of a
+    text detector, assumes; chat context is what the recorded agent and the user said. With `interruptible`
+    LiveKit treats the speech as interruptible, and so refuses commits of fewer words than `min_words`. The
+    speech still can't be stopped, and it doesn't wait until the user is silent, as interruptible speech
+    otherwise does (agent_activity.py:3235).
     """
 
     def __init__(self, recording: Recording, phase_samples: int = 0, *, interruptible: bool = False) -> None:
@@ -105,7 +106,7 @@ class RecordedAgent(SpeakingAgent):
         assert recording.labels is not None
         self._recording = recording
         self._offset_s = phase_samples / SAMPLE_RATE_HZ
-        self._turns: Floats = agent_turns(recording.labels)
+        self._turns = agent_messages(recording.labels)
         self._interruptible = interruptible
 
     async def on_enter(self) -> None:
@@ -118,14 +119,18 @@ class RecordedAgent(SpeakingAgent):
     async def speak(self) -> None:
         loop = asyncio.get_running_loop()
         start_s = loop.time()  # the audio input starts at this moment too
-        for turn_start_s, turn_end_s in self._turns.tolist():
+        for turn_start_s, turn_end_s, said in self._turns:
             await asyncio.sleep(start_s + self._offset_s + turn_start_s - loop.time())
             audio = self._audio(turn_start_s, turn_end_s)
             handle = self.session.say(
-                "…", audio=audio, allow_interruptions=self._interruptible, add_to_chat_ctx=False
+                said or "…", audio=audio, allow_interruptions=self._interruptible, add_to_chat_ctx=bool(said)
             )
             if self._interruptible:
                 handle.interrupt = _no_interruption  # type: ignore[assignment,method-assign]
+
+    async def on_user_turn_completed(self, turn_ctx: Any, new_message: Any) -> None:
+        self._chat_ctx.insert(new_message)  # as a reply would (agent_activity.py:3747)
+        raise StopResponse
 
     async def _audio(self, start_s: float, end_s: float) -> AsyncIterator[rtc.AudioFrame]:
         first, last = to_samples(start_s), to_samples(end_s)

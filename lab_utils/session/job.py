@@ -14,7 +14,7 @@ from ..core.recording import Recording
 from ..core.session_log import SessionMode
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.timeline import TAIL_S, WINDOW_SAMPLES
-from ..core.traces import EotTrace, SttEvent, VadTrace
+from ..core.traces import EotTrace, SttEvent, TextAnswers, VadTrace
 
 if TYPE_CHECKING:
     from livekit.agents import Agent, llm, stt, tts
@@ -51,6 +51,8 @@ class SessionTraces:
 
     vad: VadTrace
     eot: EotTrace
+    texts: TextAnswers | None = None
+    """A text detector's answers."""
 
 
 @dataclass(frozen=True)

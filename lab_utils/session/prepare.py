@@ -39,7 +39,7 @@ def traced_job(job: SessionJob, tracer: Tracer) -> tuple[SessionJob, Traced]:
     if events is None:
         events = planned(job.recording.labels, job.stt_timing, job.seed)
     traced = tracer.trace_session(job.recording, job.settings, job.conditions, job.phase_samples, events)
-    traces = SessionTraces(
-        traced.vad[job.settings.vad.model][0], traced.predictions(job.settings.detector.model)[0]
-    )
+    detector = job.settings.detector.model
+    heard = traced.vad[job.settings.vad.model][0], traced.predictions(detector)[0]
+    traces = SessionTraces(*heard, traced.texts.get(detector))
     return replace(job, transcripts=events, traces=traces), traced

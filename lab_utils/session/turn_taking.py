@@ -7,13 +7,17 @@ from typing import Any
 from ..core.recording import Pcm
 from .job import SessionJob
 from .models import Position, TracedTurnDetector, TracedVAD, livekit_detector, livekit_vad
+from .text_detector import text_detector
 
 
 def turn_taking(job: SessionJob, pcm: Pcm, position: Position, *, scripted: bool) -> dict[str, Any]:
     """Arguments of AgentSession. `pcm`: the stream, shape=(n,); `scripted`: the STT needs no audio."""
     settings = job.settings
     traces = job.traces if job.mode == "open_loop" else None
-    if traces is not None and settings.detector.traits.needs == "predictions":
+    if settings.detector.traits.needs == "words":
+        answers = None if traces is None else traces.texts
+        detection: Any = text_detector(settings.detector, answers, job.conditions.prediction_delay)
+    elif traces is not None and settings.detector.traits.needs == "predictions":
         delay_s = job.conditions.prediction_delay
         detection = TracedTurnDetector(settings.detector, traces.eot, pcm, position, delay_s)
     else:

@@ -32,16 +32,20 @@ def node_snippet(settings: Settings, title: str) -> str:
     """
     silero, detector = settings.vad.model == "silero", settings.detector.arguments()
     vad = _object(settings.vad.arguments())
-    turn_detection = (
-        f"new inference.TurnDetector({_object(detector)})"
-        if detector
-        else json.dumps(settings.detector.model)
-    )
-    imports = ["inference"] * bool(detector or not silero) + ["voice"]
+    traits = settings.detector.traits
+    if traits.needs == "words":
+        threshold = (detector or {}).get("unlikely_threshold", "")
+        turn_detection = f"new livekit.turnDetector.{traits.constructor}({threshold})"
+    elif detector:
+        turn_detection = f"new inference.TurnDetector({_object(detector)})"
+    else:
+        turn_detection = json.dumps(settings.detector.model)
+    imports = ["inference"] * ("inference." in turn_detection or not silero) + ["voice"]
     lines = [
         *(f"// {line}" for line in title.splitlines()),
         "// All durations are in milliseconds.",
         f"import {{ {', '.join(imports)} }} from '@livekit/agents';",
+        *(["import * as livekit from '@livekit/agents-plugin-livekit';"] if traits.needs == "words" else []),
         *(["import * as silero from '@livekit/agents-plugin-silero';"] if silero else []),
         "",
         "const session = new voice.AgentSession({",

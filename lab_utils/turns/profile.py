@@ -41,7 +41,7 @@ _HEADER = """\
 """
 _COMMENTS = {
     "vad": "When the user speaks. deactivation_threshold null: activation_threshold - 0.15, at least 0.01.",
-    "detector": "End of turn: plain vad, stt, or v1-mini (below unlikely_threshold it waits for max_delay).",
+    "detector": "End of turn: plain vad, stt, or a model (below unlikely_threshold it waits for max_delay).",
     "endpointing": "How long to wait after the last speech: min_delay, or max_delay if the end is unlikely.",
     "interruption": "When the user's speech stops the agent.",
     "preemptive": "Whether the reply is prepared before the turn is over.",
@@ -89,7 +89,8 @@ class Profile(Frozen, strict=False):
         load: call this in the worker's prewarm function. v1-mini is given its threshold only if that differs
         from LiveKit's English one, 0.36; then it holds for every language, or for those that it names, and
         LiveKit logs the override. At
-        0.36 LiveKit's calibration by the transcript's language stays in force (German 0.245, say).
+        0.36 LiveKit's calibration by the transcript's language stays in force (German 0.245, say). A text
+        detector is built in a job (an entrypoint), and its plug-in imported where the worker starts.
         Warns if the installed livekit-agents isn't the one measured. Raises ImportError if LiveKit, or the
         silero plugin of a profile that uses it, isn't installed.
         """
@@ -130,16 +131,18 @@ class Profile(Frozen, strict=False):
 
     def snippet(self) -> str:
         """Python to paste: builds the same session without this project; `stt`, `llm`, `tts` are yours."""
-        silero, detector = self.settings.vad.model == "silero", self.settings.detector.arguments()
-        arguments = ", ".join(f"{name}={value!r}" for name, value in (detector or {}).items())
-        turn_detection = (
-            f"inference.TurnDetector({arguments})" if detector else repr(self.settings.detector.model)
-        )
+        silero, traits = self.settings.vad.model == "silero", self.settings.detector.traits
+        given = self.settings.detector.arguments() or {}
+        arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
+        built = f"{traits.constructor}({arguments})"
+        turn_detection = built if traits.constructor else repr(self.settings.detector.model)
+        inference = turn_detection.startswith("inference.") or not silero
         lines = [
             f"# Turn-taking profile {self.name!r}, measured on livekit-agents {self.livekit_agents}.",
             "# All durations and delays are in seconds.",
-            "from livekit.agents import AgentSession" + (", inference" if detector or not silero else ""),
+            "from livekit.agents import AgentSession" + (", inference" if inference else ""),
             *(["from livekit.plugins import silero"] if silero else []),
+            *([f"from {traits.imported_from} import {traits.constructor}"] if traits.imported_from else []),
             "",
             "session = AgentSession(",
             "    stt=stt,  # your speech-to-text, language model and text-to-speech",

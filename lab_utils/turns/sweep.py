@@ -75,8 +75,10 @@ class Corpus:
     def of(cls, recordings: Sequence[Traced]) -> Corpus:
         """Raises ValueError for a recording of which a model said what is no probability."""
         for one in recordings:
-            for eot in (*one.eot, *(trace for of in one.others.values() for trace in of)):
-                check_probabilities(eot.probabilities, "end-of-turn probabilities", one.path)
+            others = [trace.probabilities for of in one.others.values() for trace in of]
+            texts = [answers.probabilities for answers in one.texts.values()]
+            for p in (*(trace.probabilities for trace in one.eot), *others, *texts):
+                check_probabilities(p, "end-of-turn probabilities", one.path)
             for vad in (trace for of_model in one.vad.values() for trace in of_model):
                 check_probabilities(vad.probabilities, "speech probabilities", one.path)
         labelled = tuple(labelled_pauses(r.labels, r.tail_s) for r in recordings)
@@ -101,7 +103,7 @@ class Corpus:
                 trace = recording.vad[block.vad.model][phase]
                 offset_s = trace.phase_samples / SAMPLE_RATE_HZ
                 stt = stt_events_for(block, recording.labels, offset_s)
-                eot, speaks = recording.predictions(block.detector)[phase], agent + offset_s
+                eot, speaks = recording.said(block.detector, phase), agent + offset_s
                 block = everywhere.on(recording, offset_s)
                 words_s = counted_words(block, recording.labels, offset_s)
                 decided = decide(rows, eot, speaks, block, stt, trace, words_s)

@@ -57,11 +57,13 @@ from .branches import (
 from .cache import TraceCache as TraceCache
 from .cache import default_cache as default_cache
 from .cache import largest_cache
-from .detectors import Predictor, Questions, predictor_of
+from .detectors import Predictor, Questions, check_weights, predictor_of, text_predictor_of
+from .detectors.asked_texts import AskedTexts
 from .replay import (
     Block,
     MissingPredictions,
     MissingRestarts,
+    MissingTexts,
     Rows,
     counted_words,
     decide,
@@ -365,6 +367,10 @@ class Tracer:
             recording = Hearings(replace(recording, labels=traced.labels))
         asked = sorted({block.detector for block in blocks if block.needs == "predictions"})
         eot = {name: list(traced.predictions(name)) for name in asked}
+        about_words = sorted({block.detector for block in blocks if block.needs == "words"})
+        texts = {name: AskedTexts(name, text_predictor_of(name), self.cache) for name in about_words}
+        answers = {name: one.known(traced.sha256) for name, one in texts.items()}
+        traced = replace(traced, texts={**traced.texts, **answers})
         vad = {name: list(traces) for name, traces in traced.vad.items()}
         turns = [branch.turn for branch in traced.branches]
         for phase in range(traced.phases):
@@ -389,18 +395,25 @@ class Tracer:
                 words_s = counted_words(block, traced.labels, offset / SAMPLE_RATE_HZ)
                 while True:
                     try:
-                        said = eot[block.detector][phase] if block.detector in eot else EotTrace()
+                        name = block.detector
+                        said = eot[name][phase] if name in eot else answers.get(name, EotTrace())
                         decide(rows, said, agent, block, heard, vad[model][phase], words_s)
                         break
                     except MissingPredictions as missing:
-                        eot[block.detector][phase] = self.predict(
-                            heard_recording, offset, said, missing.starts, missing.ends, block.detector
+                        eot[name][phase] = self.predict(
+                            heard_recording, offset, eot[name][phase], missing.starts, missing.ends, name
                         )
+                    except MissingTexts as missing:
+                        answers[name] = texts[name].ask(traced.sha256, answers[name], missing.prompts)
                     except MissingRestarts as missing:
                         vad[model][phase] = self.restart(heard_recording, vad[model][phase], missing)
         for name, traces in eot.items():
             traced = traced.with_predictions(name, traces)
-        return replace(traced, vad={name: tuple(traces) for name, traces in vad.items()})
+        return replace(
+            traced,
+            vad={name: tuple(traces) for name, traces in vad.items()},
+            texts={**traced.texts, **answers},
+        )
 
 
 def trace_recordings(
@@ -428,6 +441,7 @@ def trace_recordings(
     """
     kept = TraceCache(cache or default_cache())
     kept.prune(largest_cache())
+    check_weights(block.detector for block in blocks)
     tracer = Tracer(kept, own=detectors or {})
     work = partial(_trace_one, tracer, blocks, phases, channel_condition, seed, path, own)
     jobs = min(jobs, max(1, len(files)))

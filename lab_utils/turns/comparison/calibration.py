@@ -17,10 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
+from ...core.detectors import traits_of
+from ...core.settings import USUAL_CONDITIONS, Conditions, Settings, livekit_defaults
 from ...core.timeline import SAMPLE_RATE_HZ, frame_samples
-from ..eot_bench import counted, diagnostics, spans_of
-from ..replay import find_pauses
+from ..eot_bench import counted, diagnostics, scored_spans, spans_of
+from ..replay import Block, find_pauses
 from ..sweep import Corpus
 
 BINS = 10
@@ -45,8 +46,12 @@ class Calibration:
 def judgements(corpus: Corpus, detector: str, conditions: Conditions = USUAL_CONDITIONS) -> pd.DataFrame:
     """Every labelled pause and take with a detector's probability: the columns of `spans_of`, and take.
 
-    The pauses are those of LiveKit's own voice activity, by its defaults, in every detector's case.
+    The pauses are those of LiveKit's own voice activity, by its defaults, in every detector's case. A text
+    detector's answers hang on what was committed before: they are those under LiveKit's defaults. Raises
+    MissingTraces where these were not traced.
     """
+    if traits_of(detector).needs == "words":
+        return _about_words(corpus, detector, conditions)
     vad = Settings().vad
     frame = frame_samples(conditions.frame_duration)
     parts = []
@@ -56,6 +61,18 @@ def judgements(corpus: Corpus, detector: str, conditions: Conditions = USUAL_CON
             offset_s = trace.phase_samples / SAMPLE_RATE_HZ
             found = spans_of(recording, pauses, recording.predictions(detector)[take], offset_s)
             parts.append(found.assign(take=take))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _about_words(corpus: Corpus, detector: str, conditions: Conditions) -> pd.DataFrame:
+    block = Block.of(livekit_defaults(detector=detector), conditions)
+    rows = corpus.pauses(block.vad, conditions.frame_duration)
+    parts = []
+    for r, take, decided, offset_s in corpus.decisions(block, rows):
+        tape = rows[r][take].tape
+        p = decided.probability[: len(tape), 0]
+        found = scored_spans(corpus.recordings[r], tape.end_of_speech_s - offset_s, p)
+        parts.append(found.assign(take=take))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from ...core.labels import Labels, labels_until
 from ...core.samples.stream import Audio
 from ...core.settings import DetectorSettings
 from ...core.timeline import SAMPLE_RATE_HZ, Floats, Ints
+from ...core.traces import Prompt
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,18 @@ class Predictor:
 
 
 @dataclass(frozen=True)
+class TextPredictor:
+    """A model that tells from the words so far how probable the end of the turn is."""
+
+    model_version: Callable[[], str]
+    """What its answers depend on, beside the text. Raises InputError without weights."""
+    thresholds: Callable[[], Mapping[str, float]]
+    """Its own threshold in each language that it knows."""
+    probabilities: Callable[[Sequence[Prompt]], Floats]
+    """One for each prompt, shape=(n,)."""
+
+
+@dataclass(frozen=True)
 class Detector:
     """One end-of-turn detector; importing it loads neither a model nor LiveKit."""
 
@@ -64,3 +77,4 @@ class Detector:
     build: Callable[[DetectorSettings], Any]
     """The `turn_detection` of `AgentSession`. Loads LiveKit; raises ImportError without it."""
     predictor: Predictor | None = None
+    text_predictor: TextPredictor | None = None

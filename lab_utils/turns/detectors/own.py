@@ -21,7 +21,7 @@ import numpy as np
 
 from ...core.detectors import OWN, is_own
 from ...core.errors import InputError
-from ...core.labels import Labels, Word
+from ...core.labels import Word, spoken_words
 from ...core.timeline import Floats
 from .base import Predictor, Questions
 
@@ -121,19 +121,3 @@ def source_hash(function: Callable[..., Any], name: str) -> str:
         ) from None
     text = f"{getattr(function, '__qualname__', name)}\n{source}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def spoken_words(labels: Labels) -> list[Word]:
-    """The words of both parties by their ends; without any, those of the IPUs, spread evenly.
-
-    >>> from lab_utils.core.labels import Ipu
-    >>> [(one.text, one.end_s) for one in spoken_words(Labels(9.0, (Ipu("user", 1.0, 2.0, "One two"),), ()))]
-    [('One', 1.5), ('two', 2.0)]
-    """
-    words = list(labels.words)
-    if not words:
-        for ipu in labels.ipus:
-            texts = ipu.text.split()
-            edges = np.linspace(ipu.start_s, ipu.end_s, len(texts) + 1).tolist()
-            words += [Word(ipu.speaker, edges[k], edges[k + 1], text) for k, text in enumerate(texts)]
-    return sorted(words, key=lambda word: (word.end_s, word.start_s, word.speaker))

@@ -33,7 +33,7 @@ from .policy import (
 )
 from .predictions import PREDICTIONS_FILE, Predictions, is_predictions, read_predictions, write_predictions
 from .quality import diagnostics
-from .spans import HOLD_LIMITS_S, SPAN_COLUMNS, Scores, counted, fire_times, scores_of, spans_of
+from .spans import HOLD_LIMITS_S, SPAN_COLUMNS, Scores, counted, fire_times, scored_spans, scores_of, spans_of
 
 __all__ = [
     "ACTION_DELAYS",
@@ -58,6 +58,7 @@ __all__ = [
     "outcomes",
     "read_predictions",
     "score_grid",
+    "scored_spans",
     "scores_of",
     "spans_of",
     "summary",

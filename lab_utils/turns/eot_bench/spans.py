@@ -37,17 +37,22 @@ def spans_of(recording: Traced, pauses: Pauses, eot: EotTrace, offset_s: float) 
     request; `p` is NaN then, and where the trace lacks the prediction. An end of turn lasts until the user's
     next speech or the end of the added silence. `offset_s` is stream time less recording time.
     """
+    sample = pauses.predict_sample[pauses.predict_sample > 0]
+    known = dict(zip(eot.keys.tolist(), eot.probabilities.tolist(), strict=True))
+    heard = eot_keys(np.maximum(sample - eot.hears_samples, 0), sample).tolist()
+    p = np.array([known.get(key, np.nan) for key in heard], dtype=np.float64)
+    return scored_spans(recording, sample / SAMPLE_RATE_HZ - offset_s, p)
+
+
+def scored_spans(recording: Traced, asked_s: Floats, p: Floats) -> pd.DataFrame:
+    """`spans_of` with the scores of questions at some moments of the recording, ascending; shape=(n,)."""
     labels = recording.labels
     holds = labels.of_kind("hold")
     turn_ends = np.array([turn.end_s for turn in user_turns(labels)], dtype=np.float64)
     user = np.sort(labels.spans("user")[:, 0])
     until_s = np.append(user, labels.duration_s + recording.tail_s)[np.searchsorted(user, turn_ends)]
     start_s, end_s = np.concatenate((holds[:, 0], turn_ends)), np.concatenate((holds[:, 1], until_s))
-    sample = pauses.predict_sample[pauses.predict_sample > 0]
-    known = dict(zip(eot.keys.tolist(), eot.probabilities.tolist(), strict=True))
-    heard = eot_keys(np.maximum(sample - eot.hears_samples, 0), sample).tolist()
-    p = np.array([*(known.get(key, np.nan) for key in heard), np.nan])
-    asked_s = np.append(sample / SAMPLE_RATE_HZ - offset_s, np.inf)
+    p, asked_s = np.append(p, np.nan), np.append(asked_s, np.inf)
     first = np.searchsorted(asked_s[:-1], start_s)
     inside = asked_s[first] < end_s
     frame = pd.DataFrame({"recording": recording.name, "start_s": start_s, "duration_s": end_s - start_s})

@@ -59,7 +59,7 @@ def can_score(rows: CorpusPauses, settings: Settings, conditions: Conditions) ->
     """
     block = Block.of(settings, conditions)
     return (
-        block.needs != "stt_events"
+        block.needs in ("transcripts", "predictions")
         and not is_own(block.detector)
         and block.endpointing_mode == "fixed"
         and block.min_words is None

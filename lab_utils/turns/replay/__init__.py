@@ -15,13 +15,14 @@ from ...core.detectors import traits_of
 from ...core.labels import Labels, agent_turns
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...core.timeline import SAMPLE_RATE_HZ, Floats, frame_samples
-from ...core.traces import CAUSES, Cause, Commits, EotTrace, SttEvent, Traced, VadTrace
+from ...core.traces import CAUSES, Cause, Commits, EotTrace, Said, SttEvent, TextAnswers, Traced, VadTrace
 from .block import Block, blocks_of, blocks_of_settings
 from .decisions import MissingPredictions, MissingTraces, early_decisions
 from .late import World, late_decisions
 from .pauses import find_all_rows, find_pauses, find_rows
 from .records import Decisions, PauseCommits, Pauses, Rows, TriggerCommits
 from .refusals import Refusals, word_count, word_times, words_by_pause
+from .said import Conversation, Memory, MissingTexts, Speech
 from .stt_events import final_times, in_stream, stt_events, transcripts_of
 from .stt_mode import stt_commits
 from .vad_runs import MissingRestarts, trace_of
@@ -30,6 +31,7 @@ __all__ = [
     "Block",
     "MissingPredictions",
     "MissingRestarts",
+    "MissingTexts",
     "MissingTraces",
     "Rows",
     "blocks_of",
@@ -51,7 +53,7 @@ __all__ = [
 
 def decide(
     rows: Rows,
-    eot: EotTrace,
+    eot: Said,
     agent: Floats,
     block: Block,
     stt: Sequence[SttEvent] | None = None,
@@ -65,8 +67,9 @@ def decide(
     `agent`: stream times of the agent's turns, used by dynamic endpointing and `min_words` only. `words_s`:
     those of the user's words (`word_times`), needed where `min_words` counts modelled transcripts. `stt`:
     events of the speech-to-text at stream times, in order; None: one final per stretch of speech (see
-    `stt_events_for`). `stt` mode must be given them, and the `trace` of the tape. Raises MissingTraces if
-    `eot` lacks a prediction, or `trace` a restart, that is needed.
+    `stt_events_for`). `stt` mode must be given them, and the `trace` of the tape; a text detector its
+    `TextAnswers` as `eot`. Raises MissingTraces if `eot` lacks a prediction, or `trace` a restart, that is
+    needed.
 
     >>> trace = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
     >>> settings = Settings().replace(vad="silero", detector="vad", min_delay=0.8)
@@ -84,35 +87,52 @@ def decide(
             )
         return _decide_stt(rows, agent, block, stt, trace)
     delays = block.delays(rows, agent)
-    heard = eot if block.needs == "predictions" else None
+    heard = eot if isinstance(eot, EotTrace) and block.needs == "predictions" else None
+    memory = Memory(eot) if isinstance(eot, TextAnswers) and block.speech is not None else None
     delay_s = conditions.transcription_delay
     early = stt is None and np.all(
         final_times(rows.pauses, delay_s, block.finals_s) <= rows.pauses.end_of_speech_s
     )
-    if early and block.min_words is None:
+    if early and block.min_words is None and memory is None:
         return early_decisions(rows, heard, delays, conditions.prediction_delay, frame)
-    worlds = _worlds(block, rows, agent, stt, words_s)
+    worlds = _worlds(block, rows, agent, stt, words_s, memory)
     return late_decisions(
         rows, worlds, heard, delays, conditions.prediction_delay, frame, modelled=stt is None
     )
 
 
 def _worlds(
-    block: Block, rows: Rows, agent: Floats, stt: Sequence[SttEvent] | None, words_s: Floats | None
+    block: Block,
+    rows: Rows,
+    agent: Floats,
+    stt: Sequence[SttEvent] | None,
+    words_s: Floats | None,
+    memory: Memory | None,
 ) -> list[World]:
     """What is heard on the tape, and on each branch: given events `stt`, or modelled ones."""
     delay_s, told_s = block.conditions.transcription_delay, block.finals_s
     tape = transcripts_of(rows.tape, delay_s, told_s) if stt is None else stt
 
-    def world(pauses: Pauses, heard: Sequence[SttEvent], speaks: Floats, spoken_s: Floats | None) -> World:
-        counts = _counted(block, pauses, spoken_s) if stt is None else None
-        return World(pauses, heard, _refusals(block, speaks, heard, counts))
+    def world(
+        pauses: Pauses,
+        heard: Sequence[SttEvent],
+        speaks: Floats,
+        spoken_s: Floats | None,
+        speech: Speech | None,
+    ) -> World:
+        if memory is None or speech is None:
+            counts = _counted(block, pauses, spoken_s) if stt is None else None
+            return World(pauses, heard, _refusals(block, speaks, heard, counts))
+        if stt is None:
+            heard = speech.finals(heard, pauses.last_speaking_s)
+        return World(pauses, heard, _refusals(block, speaks, heard), Conversation(speech, heard, memory))
 
-    worlds = [world(rows.tape, tape, agent, words_s)]
+    worlds = [world(rows.tape, tape, agent, words_s, block.speech)]
     for one in rows.branches:
         heard = [*tape[: one.shared], *transcripts_of(one.own, delay_s, told_s)] if stt is None else stt
         spoken_s = None if words_s is None else words_s[words_s < one.from_sample / SAMPLE_RATE_HZ]
-        worlds.append(world(one.world(rows.tape), heard, one.agent, spoken_s))
+        speech = block.speech and block.speech.of_branch(one.labels)
+        worlds.append(world(one.world(rows.tape), heard, one.agent, spoken_s, speech))
     return worlds
 
 
@@ -329,7 +349,7 @@ def _decisions_on(
     heard = stt_events_for(block, traced.labels, offset_s, stt)
     agent = agent_turns(traced.labels) + offset_s
     words_s = counted_words(block, traced.labels, offset_s)
-    eot = traced.predictions(block.detector)[phase]
+    eot = traced.said(block.detector, phase)
     return decide(rows, eot, agent, block, heard, trace, words_s), offset_s
 
 
@@ -363,10 +383,9 @@ def commits_of(
     last_speaking = np.take_along_axis(
         np.broadcast_to(decisions.last_speaking_s, decisions.accepted_s.shape), columns[:, None], axis=1
     )[:, 0]
-    if traits_of(detector).needs == "transcripts":
-        causes = np.full(len(times), CAUSES.index("vad"))
-    else:
-        causes = np.where(rejected_s < accepted_s, CAUSES.index("max_delay"), CAUSES.index("detector"))
+    causes = np.where(rejected_s < accepted_s, CAUSES.index("max_delay"), CAUSES.index("detector"))
+    if traits_of(detector).needs in ("transcripts", "words"):
+        causes = np.where(np.isnan(probability), CAUSES.index("vad"), causes)
     if len(decisions.late_s):
         late = decisions.late_s[:, setting]
         times = np.concatenate((times, late))

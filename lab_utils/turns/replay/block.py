@@ -17,6 +17,7 @@ from ...core.traces import Traced
 from .decisions import Delays
 from .endpointing import Learner, learned_min_delays
 from .records import Rows
+from .said import MissingTexts, Speech
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Block:
     """Settings whose threshold differs by language, by place; `threshold` then has the English one."""
     finals_s: Floats = field(default_factory=lambda: np.zeros((0, 2)))
     """`Traced.finals` at stream times; set by `on`."""
+    interruptible: bool = True
+    """Whether the user may interrupt the agent; only text detectors know less where it can't be."""
+    speech: Speech | None = None
+    """What a text detector may come to know; set by `on`, None in a language that it doesn't know."""
 
     def __len__(self) -> int:
         return len(self.threshold)
@@ -63,6 +68,7 @@ class Block:
             min_delay=np.array([settings.endpointing.min_delay]),
             max_delay=np.array([settings.endpointing.max_delay]),
             min_words=np.array([wanted]) if wanted else None,
+            interruptible=settings.interruption.enabled,
         )
 
     def on(self, traced: Traced, offset_s: float) -> Block:
@@ -71,6 +77,8 @@ class Block:
         `offset_s`: stream time less recording time.
         """
         language = traced.language or self.conditions.language
+        if self.needs == "words":
+            return self._about_words(traced, language or "en", offset_s)
         threshold = self.threshold
         calibrated = traits_of(self.detector).default_threshold is None
         if (language not in ("", "en") and calibrated) or self.by_language:
@@ -79,6 +87,19 @@ class Block:
             for place, values in self.by_language.items():
                 threshold[place] = threshold_in(values, language)
         return replace(self, threshold=threshold, by_language={}, finals_s=traced.finals + offset_s)
+
+    def _about_words(self, traced: Traced, language: str, offset_s: float) -> Block:
+        """`on` for a text detector (turn_detector/base.py, `unlikely_threshold`). Raises MissingTexts."""
+        answers = traced.texts.get(self.detector)
+        if answers is None or answers.thresholds is None:
+            raise MissingTexts(())
+        here = replace(self, finals_s=traced.finals + offset_s)
+        own = answers.threshold_in(language)
+        if own is None:
+            return here
+        threshold = np.where(self.threshold == ENGLISH_UNLIKELY_THRESHOLD, own, self.threshold)
+        speech = Speech.of(traced.labels, offset_s, interruptible=self.interruptible)
+        return replace(here, threshold=threshold, speech=speech)
 
     def learners(self, agent: Floats) -> list[Learner]:
         """Each setting's delays, for one walk through the events (`stt` mode)."""
@@ -163,9 +184,10 @@ def blocks_of_settings(
     [([0, 2], 'vad', [0.9, 0.3]), ([1], 'v1-mini', [0.3])]
     """
     alone = [Block.of(one, conditions) for one in settings]
-    groups: dict[tuple[VadSettings, str, str, float, bool], list[int]] = {}
+    groups: dict[tuple[VadSettings, str, str, float, bool, bool], list[int]] = {}
     for place, one in enumerate(alone):
-        key = (one.vad, one.detector, one.endpointing_mode, one.alpha, one.min_words is None)
+        counts = one.min_words is None
+        key = (one.vad, one.detector, one.endpointing_mode, one.alpha, counts, one.interruptible)
         groups.setdefault(key, []).append(place)
     for places in groups.values():
         counted = [words for k in places if (words := alone[k].min_words) is not None]

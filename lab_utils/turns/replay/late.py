@@ -5,7 +5,8 @@ Definitions (audio_recognition.py:1252-1435, detector modes "vad" and audio dete
 triggers unless the user is speaking, with the prediction of the pause if that is not used up. A commit
 forgets its own last speaking time; if nothing has moved it since, a preflight or final transcript sets it: to
 the end of its words if the speech-to-text tells word times, else to the moment it comes. Interim transcripts
-and the speech-to-text's start and end of speech change nothing.
+and the speech-to-text's start and end of speech change nothing. A text detector is asked at each trigger
+anew, about what was said until then (`said`).
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.timeline import Floats, Ints
-from ...core.traces import EotTrace, SttEvent
+from ...core.traces import Bools, EotTrace, SttEvent
 from .decisions import Delays, Predictions
 from .late_state import State
 from .records import BranchPauses, Decisions, PauseCommits, Pauses, Rows
 from .refusals import Refusals
+from .said import Conversation
 from .stt_events import speaking_time
 
 
@@ -32,6 +34,8 @@ class World:
     transcripts: Sequence[SttEvent]
     refusals: Refusals | None
     """Where commits may be refused, None where none is."""
+    conversation: Conversation | None = None
+    """What a text detector is asked; None where none is."""
 
 
 def late_decisions(
@@ -72,7 +76,8 @@ def late_decisions(
         return _Walk(world, numbers, shift, delays, predictions, prediction_delay, frame_samples, modelled)
 
     tape = worlds[0]
-    state = State.start(len(tape.pauses), len(tape.transcripts), len(delays))
+    talks = tape.conversation is not None
+    state = State.start(len(tape.pauses), len(tape.transcripts), len(delays), talks=talks)
     forked = _walk_tape(walk_of(tape, np.arange(len(tape.pauses))), state, rows.branches, worlds[1:])
     by_pause, by_trigger = [state.by_pause(0, len(tape.pauses))], [state.by_trigger]
     for k, (branch, world, branched) in enumerate(zip(rows.branches, worlds[1:], forked, strict=True)):
@@ -82,6 +87,8 @@ def late_decisions(
         by_trigger.append(branched.by_trigger)
     if predictions is not None:
         predictions.check()
+    if tape.conversation is not None:
+        tape.conversation.memory.check()
     return Decisions.side_by_side(PauseCommits.joined(by_pause), rows.branch, by_trigger, rows.forks)
 
 
@@ -125,7 +132,7 @@ class _Walk:
         at_s, _, what, i = event
         pauses, transcripts, refusals = self.world.pauses, self.world.transcripts, self.world.refusals
         delays, predictions = self.delays, self.predictions
-        state.commit_before(at_s, self.frame_samples, refusals)
+        state.commit_before(at_s, self.frame_samples, refusals, self.world.conversation)
         if what == _RESUME:
             state.speaking = True
             state.cancel()
@@ -138,6 +145,8 @@ class _Walk:
             state.last_speaking_s = np.where(np.isnan(state.last_speaking_s), heard_s, state.last_speaking_s)
             if transcripts[i].kind == "preflight":
                 return
+            if state.talk is not None:
+                state.talk.heard = i + 1
             if transcripts[i].text.strip():
                 state.transcribed[:] = True
                 state.words += refusals.words[i] if refusals is not None else 0
@@ -151,14 +160,23 @@ class _Walk:
             if predictions is not None:
                 p = self._predicted(state, predictions, i)
                 state.probability[state.row], state.accepted[state.row] = p, p >= delays.threshold
-        pause = state.pause
-        likely = state.accepted[state.row] | ~state.predicted
+        likely, ready_s = self._judged(state, at_s)
         column = np.where(likely, delays.min_column, delays.max_column)
-        commit_s = np.maximum(at_s, state.last_speaking_s + self.columns[pause, column])
-        if predictions is not None and pause >= 0:
-            ready_s = pauses.predict_s[pause] + self.prediction_delay
-            commit_s = np.where(state.predicted, np.maximum(commit_s, ready_s), commit_s)
+        commit_s = np.maximum(ready_s, state.last_speaking_s + self.columns[state.pause, column])
         state.wait(commit_s, commit_s == at_s if what == _TRANSCRIPT and not self.modelled else None)
+
+    def _judged(self, state: State, at_s: float) -> tuple[Bools, Floats | float]:
+        """At a trigger: whether the end of turn is likely, and when that is known; shape=(settings,)."""
+        conversation = self.world.conversation
+        if conversation is not None and state.talk is not None:
+            p = conversation.asked(state.talk, at_s)
+            state.judge(p, p >= self.delays.threshold)
+            return state.talk.likely, at_s + self.prediction_delay
+        likely = state.accepted[state.row] | ~state.predicted
+        if self.predictions is None or state.pause < 0:
+            return likely, at_s
+        ready_s = max(at_s, float(self.world.pauses.predict_s[state.pause]) + self.prediction_delay)
+        return likely, np.where(state.predicted, ready_s, at_s)
 
     def _predicted(self, state: State, predictions: Predictions, pause: int) -> Floats:
         """What the detector says in a pause; shape=(settings,), or (1,) if it hears the same under all."""
@@ -182,7 +200,8 @@ class _Walk:
 
     def finish(self, state: State) -> None:
         """The end of the stream."""
-        state.commit_before(self.world.pauses.stream_end_s, self.frame_samples, self.world.refusals)
+        world = self.world
+        state.commit_before(world.pauses.stream_end_s, self.frame_samples, world.refusals, world.conversation)
 
 
 _RESUME, _END, _SHORT_SPEECH, _TRANSCRIPT = range(4)
@@ -205,7 +224,9 @@ def _events(
     for at_s, i in zip(pauses.short_speech_s.tolist(), of_pause.tolist(), strict=True):
         events.append((at_s, i, _SHORT_SPEECH, i))
     for k, one in enumerate(transcripts):
-        if one.time_s > from_s - 1 and one.text and one.kind in ("final", "preflight"):
+        if modelled and one.time_s < from_s <= pauses.end_of_speech_s[k]:
+            events.append((from_s, -1, _TRANSCRIPT, k))  # of speech that a tape which goes on doesn't end
+        elif one.time_s > from_s - 1 and one.text and one.kind in ("final", "preflight"):
             at_s = one.time_s if modelled else round(one.time_s, 9)  # asyncio's timers are as coarse
             events.append((at_s, order + k, _TRANSCRIPT, k))
     return sorted(event for event in events if from_s <= event[0] < pauses.stream_end_s)

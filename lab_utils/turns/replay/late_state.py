@@ -11,6 +11,7 @@ from ...core.traces import Bools, Cause
 from .decisions import flush_samples
 from .records import PauseCommits, TriggerCommits
 from .refusals import Refusals
+from .said import Conversation, Talk
 
 
 @dataclass
@@ -44,15 +45,18 @@ class State:
     pause: int = -1
     """The last one whose END_OF_SPEECH has come."""
     speaking: bool = False
+    talk: Talk | None = None
+    """What has been said, for a text detector."""
 
     @classmethod
-    def start(cls, pauses: int, transcripts: int, n: int) -> State:
-        """The state before anything is heard."""
+    def start(cls, pauses: int, transcripts: int, n: int, *, talks: bool = False) -> State:
+        """The state before anything is heard; `talks`: for a text detector."""
         unknown = np.full((2, n), np.nan)
         false = np.zeros((3, n), np.bool_)
         return cls(
             0, *cls._tables(pauses, n), *cls._late(transcripts, n), false[0], false[1], np.full(n, np.inf),
             false[2], unknown[0], unknown[1], np.full(n, -1, dtype=np.int64), np.zeros(n, dtype=np.int64),
+            talk=Talk.start(transcripts, n) if talks else None,
         )  # fmt: skip
 
     @staticmethod
@@ -74,6 +78,7 @@ class State:
             self.predicted.copy(), self.pending_s.copy(), self.at_once.copy(), self.last_speaking_s.copy(),
             self.pending_last_speaking_s.copy(), self.flushed.copy(), self.words.copy(), self.soonest_s,
             self.last_flush, self.pending_transcript, self.pause, self.speaking,
+            None if self.talk is None else self.talk.fork(transcripts),
         )  # fmt: skip
         if self.pause >= 0:
             for name in ("commit_s", "commit_last_speaking_s", "accepted", "probability"):
@@ -98,10 +103,18 @@ class State:
     @property
     def by_trigger(self) -> TriggerCommits:
         """All other commits, by transcript."""
+        if self.talk is not None:
+            return self.talk.by_trigger(self.late_s, self.late_last_speaking_s)
         late: Cause = "late_transcript"
         return TriggerCommits(self.late_s, self.late_last_speaking_s, (late,) * len(self.late_s))
 
-    def commit_before(self, at_s: float, frame_samples: int, refusals: Refusals | None) -> None:
+    def commit_before(
+        self,
+        at_s: float,
+        frame_samples: int,
+        refusals: Refusals | None,
+        conversation: Conversation | None = None,
+    ) -> None:
         """Commit what waits and is due before `at_s`."""
         if self.soonest_s > at_s:
             return
@@ -111,6 +124,8 @@ class State:
             self.pending_s[refused] = np.inf
             due &= ~refused
         if due.any():
+            if self.talk is not None and conversation is not None:
+                conversation.committed(self.talk, due, self.pending_s)
             self._commit(due, frame_samples)
         self.soonest_s = float(self.pending_s.min(initial=np.inf))
 
@@ -126,6 +141,8 @@ class State:
         if later.any():
             np.copyto(self.late_s[self.pending_transcript], pending_s, where=later)
             np.copyto(self.late_last_speaking_s[self.pending_transcript], heard_s, where=later)
+            if self.talk is not None:
+                np.copyto(self.talk.late_likely[self.pending_transcript], self.talk.likely, where=later)
         np.copyto(self.flushed, flush_samples(pending_s, frame_samples), where=due)
         self.last_flush = int(self.flushed.max())
         np.copyto(self.transcribed, False, where=due)
@@ -133,6 +150,14 @@ class State:
         np.copyto(self.predicted, False, where=due)
         np.copyto(self.last_speaking_s, np.nan, where=due & (self.last_speaking_s == heard_s))
         np.copyto(pending_s, np.inf, where=due)
+
+    def judge(self, p: Floats, likely: Bools) -> None:
+        """What a text detector answers at a trigger; a pause keeps what its first commit was decided by."""
+        assert self.talk is not None
+        self.talk.likely = likely
+        undecided = np.isinf(self.commit_s[self.row])
+        np.copyto(self.probability[self.row], p, where=undecided)
+        np.copyto(self.accepted[self.row], likely, where=undecided)
 
     def cancel(self) -> None:
         """Nothing waits any more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -17,6 +17,7 @@ from ...core.batch import results as results_of_batch
 from ...core.batch import run_batch
 from ...core.detectors import traits_of
 from ...core.errors import InputError
+from ...core.labels import spoken_words
 from ...core.samples.stream import heard_stream
 from ...core.settings import USUAL_CONDITIONS, Conditions
 from ...core.text.html import table_html
@@ -29,7 +30,7 @@ from ...turns.choose import frontier
 from ...turns.comparison.calibration import Calibration, calibration, judgements
 from ...turns.comparison.differences import differences
 from ...turns.comparison.points import POINTS, Reached, reached
-from ...turns.detectors import predictor_of
+from ...turns.detectors import predictor_of, text_predictor_of
 from ...turns.detectors.base import Predictor, Questions
 from ...turns.detectors.table import Answers
 from ...turns.slices import slices
@@ -55,6 +56,10 @@ SILENCE_GRID: dict[str, list[Any]] = {
     "min_delay": [0.0, *(round(0.1 * k, 1) for k in range(3, 41))],
 }
 """The same without a threshold: the wait is all that can be tuned."""
+TEXT_GRID: dict[str, list[Any]] = GRID | {
+    "unlikely_threshold": [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.36, 0.5, 0.65, 0.8, 0.95],
+}
+"""The same for text detectors, whose own thresholds are small; 0.36 stands for these."""
 SLICED_AT = POINTS[1]
 SLICES = ("language", "length", "numbers", "asked", "line")
 TIMED_QUESTIONS = 16
@@ -171,7 +176,7 @@ def compare_detectors(
         where, every, conditions=conditions, phases=phases, jobs=jobs, cache=cache, quiet=quiet,
         channels=channels, options=options, path=path, detectors=own,
     )  # fmt: skip
-    usable, skipped = _answered(traced.corpus.recordings, own)
+    usable, skipped = _answered(traced.corpus.recordings, tables, own, conditions)
     corpus = traced.corpus if len(usable) == len(traced.files) else Corpus.of(_taken(traced, usable))
     files = tuple(traced.files[k] for k in usable)
     result = sweep(corpus, every, conditions, jobs=jobs, quiet=quiet)
@@ -222,17 +227,16 @@ def _judge(
         for one in at
         if one.point == SLICED_AT
     ]
-    asks = traits_of(name).needs == "predictions"
+    asks = traits_of(name).needs in ("predictions", "words")
     quality = calibration(_judged(corpus, name, conditions, answers)) if asks else None
     return _Judged(tuple(at), pd.concat(frames, ignore_index=True), quality)
 
 
 def _table(one: GivenDetector) -> pd.DataFrame:
     """A detector's settings."""
-    if one.traits.needs == "stt_events":
-        grid = SILENCE_GRID
-    else:
-        grid = GRID if one.traits.has_threshold else SILENCE_GRID
+    grid = GRID if one.traits.has_threshold else SILENCE_GRID
+    if one.traits.needs == "words":
+        grid = TEXT_GRID
     return grids.expand({"vad": ["livekit"], "detector": [one.name], **grid})[0]
 
 
@@ -255,17 +259,25 @@ def _answers(own: Mapping[str, Predictor]) -> dict[str, Answers]:
 
 
 def _answered(
-    recordings: Sequence[Traced], own: Mapping[str, Predictor]
+    recordings: Sequence[Traced], names: Iterable[str], own: Mapping[str, Predictor], conditions: Conditions
 ) -> tuple[list[int], tuple[Skipped, ...]]:
-    """The recordings about which every table says something, and the others with the reason."""
+    """The recordings about which every detector can say something, and the others with the reason."""
     usable, skipped = [], []
+    about_words = [name for name in names if traits_of(name).needs == "words"]
     for number, one in enumerate(recordings):
+        language = one.language or conditions.language or "en"
+        foreign = [name for name in about_words if one.texts[name].threshold_in(language) is None]
         silent = [name for name, table in _answers(own).items() if one.sha256 not in table.of]
-        if silent:
+        if foreign:
+            reason = f"{one.path}: {foreign[0]} doesn't know the language {language}"
+            skipped.append(Skipped(one.path, reason))
+        elif silent:
             reason = f"{one.path}: {silent[0]} says nothing about this audio (sha256 {one.sha256[:12]}…)"
             skipped.append(Skipped(one.path, reason))
         else:
             usable.append(number)
+    if not usable and "doesn't know the language" in skipped[0].reason:
+        raise InputError(f"{skipped[0].reason}, and no recording is in one that it knows; leave it out")
     if not usable:
         raise InputError(
             f"{skipped[0].reason}, nor about any other recording: the table is about other audio; "
@@ -302,6 +314,8 @@ def _cost_ms(
     clock: Callable[[], float] = time.perf_counter,
 ) -> float:
     """What a question about the first recording takes, on average."""
+    if traits_of(name).needs == "words":
+        return _text_cost_ms(traced, name, clock)
     predictor = predictor_of(name, own)
     if predictor is None or isinstance(predictor.probabilities, Answers):
         return np.nan
@@ -315,10 +329,24 @@ def _cost_ms(
         starts, ends = known.starts[which], known.ends[which]
         return Questions(stream, starts, ends, trace.phase_samples, traced.sha256, traced.labels)
 
-    predictor.probabilities(asked(tape[:1]))
+    return _each_ms(lambda n: predictor.probabilities(asked(tape[:n])), len(tape), clock)
+
+
+def _text_cost_ms(traced: Traced, name: str, clock: Callable[[], float]) -> float:
+    """The same of a text detector, asked about what the user has said by the end of each word."""
+    texts = [word.text for word in spoken_words(traced.labels) if word.speaker == "user"]
+    prompts = [(("user", " ".join(texts[: k + 1])),) for k in range(min(len(texts), TIMED_QUESTIONS))]
+    if len(prompts) < 2:
+        return np.nan
+    return _each_ms(lambda n: text_predictor_of(name).probabilities(prompts[:n]), len(prompts), clock)
+
+
+def _each_ms(ask: Callable[[int], object], most: int, clock: Callable[[], float]) -> float:
+    """What one of the first n questions takes, without loading the model, which each call does."""
+    ask(1)
     moments = [clock()]
-    for n in (1, len(tape)):
-        predictor.probabilities(asked(tape[:n]))
+    for n in (1, most):
+        ask(n)
         moments.append(clock())
     one_s, all_s = moments[1] - moments[0], moments[2] - moments[1]
-    return 1000 * max(0.0, all_s - one_s) / (len(tape) - 1)  # without loading the model, which both do
+    return 1000 * max(0.0, all_s - one_s) / (most - 1)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...core.detectors import DETECTORS, DetectorTraits, traits_of
+from ...core.detectors import DETECTORS, TEXT_DETECTORS, DetectorTraits, traits_of
 from ...core.errors import InputError
 from ...core.text import quoted
+from ...turns.detectors import check_weights
 from ...turns.detectors.base import Predictor
 from ...turns.detectors.own import own_detector
 from ...turns.detectors.smart_turn import NAME, smart_turn
@@ -60,6 +61,7 @@ def given_detectors(
     ]
     found += [GivenDetector(*_table(one)) for one in predictions]
     names = [one.name for one in found]
+    check_weights(names)
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(
@@ -88,8 +90,9 @@ def _table(given: str | Path) -> tuple[str, Predictor]:
     return read_answers(Path(given))
 
 
-def load_detector(given: str) -> tuple[str, Predictor]:
-    """Name in settings and predictor of smart-turn, "module:function", "file.py:function", "name=…" of these.
+def load_detector(given: str) -> tuple[str, Predictor | None]:
+    """Name in settings and predictor of smart-turn, "module:function", "file.py:function", "name=…" of these;
+    a text detector has none of the user's own.
 
     The user's module is imported. Raises ValueError for what can't be.
     """
@@ -97,6 +100,8 @@ def load_detector(given: str) -> tuple[str, Predictor]:
 
     if given == NAME:
         return smart_turn()
+    if given in TEXT_DETECTORS:
+        return given, None
     name, equals, place = given.partition("=")
     if not equals:
         name, place = "", given

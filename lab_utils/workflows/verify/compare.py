@@ -6,7 +6,8 @@ recording until then, and on the branch from then on, is compared with it.
 
 What is not compared, and counted: commits at or after the end of the audio, which the end of a session brings
 forward. Assumed by the replay, and so arranged in the session: with dynamic endpointing the agent is the
-recorded one, uninterrupted (`RecordedAgent`), and so it is with `min_words`; else it is any agent.
+recorded one, uninterrupted (`RecordedAgent`), and so it is with `min_words` and for text detectors; else it
+is any agent.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from ...turns.branches import BEYOND_S, LONGEST_WAIT_S, Fork, branch_recording, 
 from ...turns.detectors import Predictor
 from ...turns.replay import find_pauses, replay, replay_branches, stt_events
 from ...turns.replay.refusals import word_times, words_by_pause
+from ...turns.replay.said import Speech
 from ...turns.replay.stt_events import transcripts_of
 from ...turns.takes import HeardRecording
 from ...turns.tracing import TraceCache, Tracer
@@ -93,12 +95,14 @@ def verify_case(
     refuses = settings.interruption.enabled and settings.interruption.min_words > 0
     offset = phase_offsets(PHASES)[case.phase]
     events = transcripts(case, recording, tracer)
-    recorded = functools.partial(RecordedAgent, recording, offset, interruptible=refuses)
+    by_words = settings.detector.traits.needs == "words"
+    interruptible = settings.interruption.enabled if by_words else refuses
+    recorded = functools.partial(RecordedAgent, recording, offset, interruptible=interruptible)
     job = SessionJob(
         recording=recording,
         settings=settings,
         conditions=case.conditions,
-        agent=recorded if refuses or settings.endpointing.mode == "dynamic" else None,
+        agent=recorded if refuses or by_words or settings.endpointing.mode == "dynamic" else None,
         options={"aec_warmup_duration": None},
         seed=case.number,
         phase_samples=offset,
@@ -196,7 +200,9 @@ def transcripts(case: Case, recording: Recording, tracer: Tracer) -> tuple[SttEv
     pauses = find_pauses(trace, settings.vad, frame_samples(conditions.frame_duration))
     offset_s = offset / SAMPLE_RATE_HZ
     finals = transcripts_of(pauses, conditions.transcription_delay)
-    if settings.interruption.min_words:
+    if settings.detector.traits.needs == "words":
+        finals = Speech.of(recording.labels, offset_s).finals(finals, pauses.last_speaking_s)
+    elif settings.interruption.min_words:
         counts = words_by_pause(word_times(recording.labels) + offset_s, pauses.last_speaking_s)
         finals = [replace(one, text="word " * n or one.text) for one, n in zip(finals, counts, strict=True)]
     return tuple(replace(final, time_s=final.time_s - offset_s) for final in finals)

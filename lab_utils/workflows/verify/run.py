@@ -12,10 +12,11 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from ...core.detectors import traits_of
 from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, find_in
 from ...session.workers import in_workers
-from ...turns.detectors import Predictor
+from ...turns.detectors import Predictor, check_weights
 from ...turns.tracing import default_cache
 from .cases import Case, draw_cases
 from .compare import Outcome, verify_case
@@ -32,14 +33,16 @@ def verify(
     jobs: int = 2,
     channels: tuple[str, str] = ("caller", "agent"),
     quiet: bool = False,
-    detector: tuple[str, Predictor] | None = None,
+    detector: tuple[str, Predictor | None] | None = None,
 ) -> Verification:
     """Draw `settings` cases over the recordings, or take the one case of a number, and compare each.
 
     The case of a number is the same in every draw with the same seed and recordings. `detector`: a user's own
-    (`own_detector`), which takes the place of v1-mini in all cases. Raises BadRecording if
-    no recording can be used.
+    (`own_detector`), or a text detector without a predictor, which takes the place of v1-mini in all cases.
+    Raises BadRecording if no recording can be used, InputError without a text detector's weights.
     """
+    if detector is not None:
+        check_weights([detector[0]])
     files, failed = find_in(paths, channels)
     if failed:
         raise failed[0][1]
@@ -50,7 +53,7 @@ def verify(
         cases = [one for one in cases if one.number == case]
     if detector is not None:
         cases = [_with_detector(one, detector[0]) for one in cases]
-    own = dict([detector] if detector else [])
+    own = {name: predictor for name, predictor in ([detector] if detector else []) if predictor is not None}
     outcomes: list[Outcome] = []
     skipped: dict[str, None] = {}
     try:
@@ -81,7 +84,12 @@ def _with_detector(case: Case, name: str) -> Case:
     """The case with another detector in place of v1-mini, from its trace."""
     if case.settings.detector.traits.needs != "predictions":
         return case
-    return replace(case, settings=case.settings.replace(detector=name), live=False)
+    threshold = case.settings.detector.unlikely_threshold
+    if traits_of(name).needs == "words":
+        threshold = float(threshold)  # the text detectors take no other
+    return replace(
+        case, settings=case.settings.replace(detector=name, unlikely_threshold=threshold), live=False
+    )
 
 
 def compare_cases(
