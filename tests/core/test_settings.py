@@ -175,7 +175,7 @@ def test_settings_are_frozen_and_equal_by_value():
 BAD = [
     ("vad", "webrtc", "'silero' or 'livekit'"),
     ("vad", ["silero"], "'silero' or 'livekit'"),
-    ("detector", "v2", "'vad', 'stt' or 'v1-mini'"),
+    ("detector", "v2", "'vad', 'stt', 'english', 'multilingual' or 'v1-mini'"),
     ("endpointing_mode", "adaptive", "'fixed' or 'dynamic'"),
     ("activation_threshold", 0.0, "greater than 0"),
     ("activation_threshold", 1.1, "less than or equal to 1"),

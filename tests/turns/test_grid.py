@@ -285,7 +285,7 @@ BAD_FILES = [
     ("activation_threshold: [50]", "activation_threshold: .*less than or equal to 1, got 50"),
     ("vad: [webrtc]", "vad: .*'silero' or 'livekit', got 'webrtc'"),
     ("vad: [[silero]]", r"vad: .*'silero' or 'livekit', got \['silero'\]"),
-    ("detector: [1]", "detector: .*'vad', 'stt' or 'v1-mini', or 'own:' .*got 1"),
+    ("detector: [1]", "detector: .*'vad', 'stt', 'english', 'multilingual' or 'v1-mini', or 'own:' .*got 1"),
     ("endpointing_mode: [adaptive]", "endpointing_mode: .*'fixed' or 'dynamic', got 'adaptive'"),
     ("? [a]\n: [1]", "not a readable YAML file"),
     ("min_delay: [0.3", "not a readable YAML file"),
