@@ -32,9 +32,9 @@ Detectors = Annotated[
     list[str] | None,
     typer.Option(
         "--detector",
-        help="vad, v1-mini, stt, english, multilingual, smart-turn, recorded (what the sessions' own detector "
-        "said), or a function of yours as module:function or name=module:function; may be repeated. Without "
-        "it: vad and v1-mini.",
+        help="vad, v1-mini, stt, english, multilingual, smart-turn, recorded (what the sessions' own "
+        "detector said), or a function of yours as module:function or name=module:function; may be "
+        "repeated. Without it: vad and v1-mini.",
     ),
 ]
 Predictions = Annotated[
