@@ -10,6 +10,13 @@ import typer
 
 from .common import AgentChannel, Cache, Jobs, Json, Paths, ProfileFile, UserChannel, app, ending_well, warn
 
+InPlace = Annotated[
+    str,
+    typer.Option(
+        help="smart-turn, english, multilingual, or a function as module:function, in place of v1-mini."
+    ),
+]
+
 
 @app.command()
 def verify(
@@ -28,12 +35,7 @@ def verify(
         typer.Option("--barge-in", help="When the agent falls silent for the user, in place of commits."),
     ] = False,
     profile: ProfileFile = None,
-    detector: Annotated[
-        str,
-        typer.Option(
-            help="smart-turn, english, multilingual, or a function as module:function, in place of v1-mini."
-        ),
-    ] = "",
+    detector: InPlace = "",
     user: UserChannel = "caller",
     agent: AgentChannel = "agent",
     as_json: Json = False,

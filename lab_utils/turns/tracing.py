@@ -409,11 +409,8 @@ class Tracer:
                         vad[model][phase] = self.restart(heard_recording, vad[model][phase], missing)
         for name, traces in eot.items():
             traced = traced.with_predictions(name, traces)
-        return replace(
-            traced,
-            vad={name: tuple(traces) for name, traces in vad.items()},
-            texts={**traced.texts, **answers},
-        )
+        heard_vad = {name: tuple(traces) for name, traces in vad.items()}
+        return replace(traced, vad=heard_vad, texts={**traced.texts, **answers})
 
 
 def trace_recordings(
