@@ -59,7 +59,8 @@ ProviderProfile = Annotated[
 Slices = Annotated[
     list[str] | None,
     typer.Option(
-        help="Also print the choice by language, length, numbers, asked, line or recording; may be repeated."
+        help="Also print the choice by language, length, numbers, asked, line, noise or recording; may be "
+        "repeated."
     ),
 ]
 Scheduler = Annotated[

@@ -203,6 +203,8 @@ class Traced:
     """What loading had to mend or guess."""
     band: str = ""
     """"telephone" or "wide band", by what the user's channel holds above 4 kHz (`recordings.band`)."""
+    background: str = ""
+    """"noisy" or "quiet", behind the user's voice (`recordings.band`)."""
     language: str = ""
     """What the user speaks, as a code ("de"); "" if nobody tells."""
     finals: Floats = field(default_factory=lambda: np.zeros((0, 2)))

@@ -39,7 +39,7 @@ from ..core.traces import (
     check_probabilities,
 )
 from ..recordings.audio import BadRecording
-from ..recordings.band import band_of
+from ..recordings.band import background_of, band_of
 from ..recordings.conditions import CLEAN, ChannelCondition, degrade
 from ..recordings.find import RecordingFiles, load_recording, results_of
 from ..recordings.heard_paths import HeardPath
@@ -288,6 +288,7 @@ class Tracer:
             tail_s=self.tail_s,
             notes=recording.notes,
             band=band_of(recording.user),
+            background=background_of(recording.user),
             language=recording.language,
             finals=recording.finals,
             told={} if recording.provenance is None else recording.provenance.settings,

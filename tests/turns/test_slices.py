@@ -22,7 +22,7 @@ from synthetic import (
 from lab_utils.core.errors import InputError
 from lab_utils.core.labels import Ipu, Label, Labels, Word, user_turns
 from lab_utils.core.settings import Settings
-from lab_utils.recordings.band import band_of
+from lab_utils.recordings.band import background_of, band_of
 from lab_utils.recordings.conditions import ChannelCondition, degrade
 from lab_utils.recordings.find import find_recordings, load_recording
 from lab_utils.recordings.labels.file import read_labels
@@ -147,3 +147,13 @@ def test_the_band_of_a_line_is_heard():
     assert band_of(degrade(recording, ChannelCondition.parse("telephone"), 0).user) == "telephone"
     assert band_of(degrade(recording, ChannelCondition.parse("noise:10"), 0).user) == "wide band"
     assert band_of(recording.user[:100]) == ""
+
+
+@pytest.mark.slow
+def test_noise_behind_the_voice_is_heard():
+    (files,) = find_recordings(SAMPLES / "01_table_booking.flac")
+    recording = load_recording(files)
+    assert background_of(recording.user) == "quiet"
+    assert background_of(degrade(recording, ChannelCondition.parse("noise:10"), 0).user) == "noisy"
+    assert background_of(degrade(recording, ChannelCondition.parse("telephone"), 0).user) == "quiet"
+    assert background_of(recording.user[:100]) == background_of(np.zeros(16_000, dtype=np.int16)) == ""

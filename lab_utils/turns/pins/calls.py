@@ -79,6 +79,7 @@ class CallEntry(Frozen, strict=False):
     finals: tuple[tuple[Seconds, Seconds], ...] = ()
     told: dict[str, Any] = Field(default_factory=dict)
     band: str = ""
+    background: str = ""
     language: str = ""
     branches: tuple[BranchEntry, ...] = ()
 
@@ -96,6 +97,7 @@ class CallEntry(Frozen, strict=False):
             finals=tuple((float(end_s), float(came_s)) for end_s, came_s in traced.finals),
             told=dict(traced.told),
             band=traced.band,
+            background=traced.background,
             language=traced.language,
             branches=tuple(BranchEntry.model_validate(vars(one)) for one in traced.branches),
         )
@@ -112,6 +114,7 @@ class CallEntry(Frozen, strict=False):
             eot=tuple(_eot_trace(one) for one in self.eot),
             tail_s=self.tail_s,
             band=self.band,
+            background=self.background,
             language=self.language,
             finals=np.array(self.finals, dtype=np.float64).reshape(-1, 2),
             told=self.told,

@@ -46,6 +46,7 @@ KEYS: dict[str, Callable[[Traced, Conditions], list[str]]] = {
     "numbers": _of_turns(turn_kinds.numbers),
     "asked": _of_turns(turn_kinds.asked),
     "line": lambda traced, _: _alike(traced.band, traced),
+    "noise": lambda traced, _: _alike(traced.background, traced),
     "recording": lambda traced, _: _alike(traced.name, traced),
 }
 """What figures can be sliced by → the slice of each turn of a recording."""
@@ -55,7 +56,7 @@ def slices(
     corpus: Corpus,
     settings: Settings,
     conditions: Conditions = USUAL_CONDITIONS,
-    by: Sequence[str] = ("language", "length", "numbers", "asked", "line"),
+    by: Sequence[str] = ("language", "length", "numbers", "asked", "line", "noise"),
 ) -> pd.DataFrame:
     """One setting's figures in each slice: a row per key, slice and metric.
 

@@ -61,7 +61,7 @@ TEXT_GRID: dict[str, list[Any]] = GRID | {
 }
 """The same for text detectors, whose own thresholds are small; 0.36 stands for these."""
 SLICED_AT = POINTS[1]
-SLICES = ("language", "length", "numbers", "asked", "line")
+SLICES = ("language", "length", "numbers", "asked", "line", "noise")
 TIMED_QUESTIONS = 16
 
 
