@@ -152,6 +152,7 @@ def test_they_are_compared_swept_and_proven_in_the_real_session(hub: Path, tmp_p
     told = json.loads(compared.stdout)
     assert told["calibration"]["english"]["n"] > 10
     assert {one["detector"] for one in told["points"]} == {"vad", "english"}
+    assert told["push_to_talk"]["false_boundary_rate"] == 0.0
     foreign = run(cli.app, ["compare", *paths, "--detector", "english", "--phases", "1", "--language", "sv"])
     assert foreign.exit_code == 1
     assert "english doesn't know the language sv" in " ".join(foreign.stderr.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -61,6 +62,9 @@ def compare(
     cache: Cache = None,
     transcription_delay: TranscriptionDelay = None,
     providers: ProviderProfile = None,
+    reaction: Annotated[
+        float, typer.Option(help="Seconds from an end of turn to the press, for push-to-talk as a reference.")
+    ] = 0.2,
     language: Annotated[str, typer.Option(help="What callers speak where a recording doesn't tell.")] = "",
     user: UserChannel = "caller",
     agent: AgentChannel = "agent",
@@ -73,11 +77,12 @@ def compare(
     with ending_well():
         from ...workflows import study as studies
         from ...workflows.assumed import conditions_with
-        from ...workflows.detectors import compare_detectors, write_questions, write_results
+        from ...workflows.detectors import compare_detectors, push_to_talk, write_questions, write_results
         from ..tables import compare as tables
 
         studies.check_folder(out)
         given = conditions_with(providers, transcription_delay=transcription_delay)
+        pressed = push_to_talk(given, reaction)
         compared = compare_detectors(
             paths,
             detector or (),
@@ -89,6 +94,7 @@ def compare(
             channels=(user, agent),
             options=find_options((user, agent), pair, raw, swap),
         )
+        compared = replace(compared, push_to_talk=pressed)
         warn(*(f"skipped: {item.reason}" for item in compared.skipped))
         summary = write_results(compared, out)
         if questions is not None:

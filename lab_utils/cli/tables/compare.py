@@ -34,6 +34,7 @@ def print_comparison(compared: Comparison, out: Path) -> None:
         )
     for sentence in compared.verdicts:
         console.print(escape(sentence), highlight=False)
+    console.print(escape(compared.push_to_talk.in_words), highlight=False)
     console.print(f"results: {out}/: {', '.join(FILES)}", highlight=False)
 
 

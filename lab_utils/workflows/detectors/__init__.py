@@ -2,6 +2,7 @@
 
 from .compare import Comparison, compare_detectors
 from .given import load_detector
+from .push_to_talk import push_to_talk
 from .results import FILES, questions, summary_of, write_questions, write_results
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Comparison",
     "compare_detectors",
     "load_detector",
+    "push_to_talk",
     "questions",
     "summary_of",
     "write_questions",

@@ -37,6 +37,7 @@ from ...turns.slices import slices
 from ...turns.sweep import Corpus, Sweep, counts, sweep
 from ..study.measured import Skipped, absolute, trace_table
 from .given import Given, GivenDetector, given_detectors
+from .push_to_talk import PushToTalk, push_to_talk
 from .recorded import recorded_detector
 from .verdicts import verdicts
 
@@ -88,6 +89,8 @@ class Comparison:
     """What a question took on this machine, mean of a few; NaN for what isn't asked here."""
     slices: pd.DataFrame
     """Figures by slice at 5 % false boundaries, with a column "detector"."""
+    push_to_talk: PushToTalk
+    """What a perfect press would do, for reference."""
 
     @property
     def names(self) -> list[str]:
@@ -134,7 +137,7 @@ class Comparison:
         from .texts import point_rows
 
         titles, rows = point_rows(self.points, self.cost_ms)
-        return table_html(titles, rows, " ".join(self.verdicts))
+        return table_html(titles, rows, " ".join([*self.verdicts, self.push_to_talk.in_words]))
 
 
 def _point_row(one: Reached) -> dict[str, Any]:
@@ -204,6 +207,7 @@ def compare_detectors(
         calibrations={name: of.calibration for name, of in judged.items() if of.calibration is not None},
         cost_ms={name: _cost_ms(files[0], corpus.recordings[0], name, own) for name in tables},
         slices=pd.concat([of.slices for of in judged.values()], ignore_index=True),
+        push_to_talk=push_to_talk(conditions),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def summary_of(compared: Comparison) -> dict[str, Any]:
             for name, one in compared.calibrations.items()
         },
         "sliced_at": SLICED_AT.name,
+        "push_to_talk": asdict(compared.push_to_talk),
     }
 
 
