@@ -143,7 +143,9 @@ def _asked(
     """One detector's answers about all recordings; `skipped` receives those that can't be used."""
     predictor = predictor_of(given.name, {given.name: given.predictor} if given.predictor else {})
     if predictor is None:
-        raise InputError(f"{given.name}: gives no probabilities; name a detector that does, such as v1-mini")
+        raise InputError(
+            f"{given.name}: can't be asked so; name a detector that hears audio, such as v1-mini"
+        )
     work = _Ask(Tracer(TraceCache(cache or default_cache())), predictor, given.traits.hears_samples)
     outcomes = run_batch(work, files, jobs=min(jobs, max(1, len(files))), task=given.name, quiet=quiet)
     known = {one.path for one in skipped}
