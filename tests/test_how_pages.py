@@ -20,6 +20,7 @@ NOT_RUN = {
     "lab verify REPORTS": "needs a user's reports",
     "lab fit REPORTS": "needs a user's reports",
     "lab diarize": "needs the extra [diarize]",
+    "lab run my_calls/ --out sessions --json": "true_wait.md runs it",
     "lab techniques": "tests/workflows run it; minutes",
 }
 SMALL = "unlikely_threshold: [0.2, 0.36]\nmin_delay: [0.3, 0.6]\nmax_delay: [1.0, 2.5]\n"
