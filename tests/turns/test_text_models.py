@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 from pathlib import Path
 
@@ -59,6 +60,19 @@ def test_it_is_never_asked_at_livekits_service(hub: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("LIVEKIT_REMOTE_EOT_URL", "https://example.com")
     with pytest.raises(InputError, match=r"LIVEKIT_REMOTE_EOT_URL is set, .* unset it"):
         check_weights(["multilingual"])
+
+
+def test_a_thread_that_cannot_load_the_plug_in_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = importlib.import_module
+
+    def not_here(name: str, package: str | None = None) -> object:
+        if name.startswith("livekit.plugins"):
+            raise RuntimeError("Plugins must be registered on the main thread")
+        return elsewhere(name, package)
+
+    monkeypatch.setattr("lab_utils.turns.detectors.text_models.importlib.import_module", not_here)
+    with pytest.raises(InputError, match=r"english: the plug-in can't be loaded here .* run `import livekit"):
+        check_weights(["english"])
 
 
 def test_broken_thresholds_are_named(hub: Path) -> None:

@@ -9,6 +9,7 @@ and the agent, the user's turn so far last. Nothing is fetched: what isn't in th
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import os
 import warnings
@@ -28,6 +29,7 @@ from ...core.traces import Prompt
 from .base import Detector, TextPredictor
 
 PACKAGE = "livekit-plugins-turn-detector"
+PLUGIN = "livekit.plugins.turn_detector"
 DOWNLOAD = "python -m livekit.agents download-files"
 REMOTE = "LIVEKIT_REMOTE_EOT_URL"
 
@@ -99,12 +101,17 @@ class TextModel:
 
 
 def _plugin(model: TextModel, module: str = "") -> Any:
-    """A module of the plug-in, by default the model's own."""
-    import importlib
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return importlib.import_module(f"livekit.plugins.turn_detector.{module or model.name}")
+    """A module of the plug-in, by default the model's own. Raises InputError where it can't be loaded."""
+    name = f"{PLUGIN}.{module or model.name}"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return importlib.import_module(name)
+    except RuntimeError as error:  # LiveKit registers plug-ins on the main thread only
+        raise InputError(
+            f"{model.name}: the plug-in can't be loaded here ({error}); run `import {PLUGIN}` in a "
+            "cell, or sweep with this detector first"
+        ) from None
 
 
 @functools.lru_cache(maxsize=2)

@@ -69,8 +69,9 @@ def _unused(settings: Settings, recordings: Sequence[PerRecording]) -> str:
 
 
 def _overriding(settings: Settings) -> str:
-    threshold = settings.detector.unlikely_threshold
-    if not settings.detector.traits.has_threshold or isinstance(threshold, ByLanguage):
+    threshold, traits = settings.detector.unlikely_threshold, settings.detector.traits
+    heard = traits.needs == "predictions" and traits.default_threshold is None
+    if not heard or isinstance(threshold, ByLanguage):
         return ""
     if threshold == ENGLISH_UNLIKELY_THRESHOLD:
         return ""
