@@ -206,6 +206,16 @@ def test_a_list_of_egress_infos_is_as_good_as_a_file_each(tmp_path, shape):
     assert entry.notes == tuple(load(RECORDINGS / "egress").notes)
 
 
+def test_half_a_character_in_an_egress_is_told(tmp_path):
+    """A lone surrogate can stand in JSON; it is no text, and no list of recordings could hold it."""
+    egress = copied("egress", tmp_path)
+    (egress / "odd.json").write_text(r'{"egressId": "\ud800", "fileResults": [{"filename": "room.wav"}]}')
+    imported = import_folder(egress, quiet=True)
+    assert [item.path.name for item in imported.skipped] == ["odd.json"]
+    assert "not JSON" in imported.skipped[0].reason
+    assert imported.entries
+
+
 def test_what_is_wrong_with_one_egress_of_a_list_spoils_nothing(tmp_path):
     egress = copied("egress", tmp_path)
     others = [

@@ -9,7 +9,6 @@ list, as `{"items": [...]}` or one per line.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,6 +16,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import from_json
 
 from ...core.models import describe
 from ..audio import BadRecording
@@ -132,12 +132,12 @@ def _infos(path: Path) -> Iterable[Any]:
     """The egress objects of a file, taken out of lists and wrappers."""
     text = read_text(path)
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        value = from_json(text)
+    except ValueError as error:
         lines = [line for line in text.splitlines() if line.strip()]
         try:
-            value = [json.loads(line) for line in lines] if len(lines) > 1 else None
-        except (ValueError, RecursionError):
+            value = [from_json(line) for line in lines] if len(lines) > 1 else None
+        except ValueError:
             value = None
         if value is None:
             why = " ".join(str(error).split())[:80]

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pydantic_core import from_json
 
 from ...core.files import write_together
 from ...recordings.audio import BadRecording
@@ -125,14 +126,14 @@ def _manifest(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_MANIFEST_BYTES:
             raise ValueError(f"it has more than {MAX_MANIFEST_BYTES} bytes")
-        told = json.loads(path.read_text("utf-8"))
+        told = from_json(path.read_text("utf-8"))
         if not isinstance(told, dict):
             raise ValueError("it holds no object")
         point = told.get("score_point")
         usable = isinstance(point, (int, float)) and not isinstance(point, bool) and 0 <= point < math.inf
         if point is not None and not usable:
             raise ValueError(f"score_point is {str(point)[:40]!r}")
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         why = " ".join(str(error).split())[:100]
         raise BadRecording.of(path, f"can't be used ({why})", "mend it, or take it away") from None
     return {"display_name": told.get("display_name"), "score_point": None if point is None else float(point)}
