@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from .workflows.study import Choice as Choice
     from .workflows.study import Study as Study
     from .workflows.study import measure as measure
+    from .workflows.study import optimize as optimize
     from .workflows.study import reopen_study as reopen_study
     from .workflows.techniques import TechniqueStudy as TechniqueStudy
     from .workflows.techniques import describe_techniques as describe_techniques
@@ -104,6 +105,7 @@ _HOMES = {
     "load_providers": ("session.providers.files", "load_providers"),
     "measure": ("workflows.study", "measure"),
     "on_cluster": ("core.batch", "on_cluster"),
+    "optimize": ("workflows.study", "optimize"),
     "plot_conditions": ("workflows.pictures", "plot_conditions"),
     "plot_labels": ("workflows.pictures", "plot_labels"),
     "plot_providers": ("workflows.pictures", "plot_providers"),
@@ -151,6 +153,7 @@ __all__ = [
     "load_providers",
     "measure",
     "on_cluster",
+    "optimize",
     "plot_conditions",
     "plot_labels",
     "plot_providers",

@@ -230,7 +230,8 @@ def bench_slider(corpus: sweep.Corpus) -> dict[str, float]:
         one_setting.score(corpus, found, predicted, settings, conditions)
 
     def as_a_sweep() -> None:
-        corpus.summary(corpus.score(block, corpus.pauses(block.vad, conditions.frame_duration)))
+        counts = corpus.score(block, corpus.pauses(block.vad, conditions.frame_duration))
+        corpus.summary(counts, range(len(corpus.recordings)))
 
     assert one_setting.can_score(found, settings, conditions)
     move_s, pauses_s, sweep_s = (seconds(work, repeats=10) for work in (move, pauses, as_a_sweep))

@@ -14,17 +14,16 @@ from . import (
     barge_in,
     cache,
     demo,
-    export,
     fetch,
     fit,
     import_,
     plan,
     report,
     run,
-    sweep,
     techniques,
     verify,
 )
+from .choosing import export, optimize, sweep
 from .common import app
 from .detectors import compare, eot_bench
 from .gate import check, pin
@@ -46,6 +45,7 @@ __all__ = [
     "fit",
     "import_",
     "label",
+    "optimize",
     "pin",
     "plan",
     "report",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .choosing.sweep import sweep_and_tell
 from .common import (
     SAMPLES,
     Cache,
@@ -16,7 +17,6 @@ from .common import (
     app,
     ending_well,
 )
-from .sweep import sweep_and_tell
 
 
 @app.command()

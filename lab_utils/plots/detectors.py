@@ -32,13 +32,13 @@ class FrontierArtists:
 def frontiers(
     ax: Axes,
     table: pd.DataFrame,
-    points: pd.DataFrame,
+    points: pd.DataFrame | None,
     names: Sequence[str],
     counts: Mapping[str, int] | None = None,
 ) -> Display[FrontierArtists]:
     """Each detector's frontier, as tuned on all recordings, and hollow its operating points, held out.
 
-    `table`: `Comparison.frontiers`; `points`: `Comparison.points`.
+    `table`: `Comparison.frontiers`; `points`: `Comparison.points`, or None to draw none.
     """
     rate_scale(ax)
     lines, marks = {}, {}
@@ -49,6 +49,8 @@ def frontiers(
             best["latency_mean"], 100 * best["false_boundary_rate"], drawstyle="steps-post", color=colour
         )
         lines[name].set(linewidth=1.5, label=in_legend(name))
+        if points is None:
+            continue
         there = points[(points["detector"] == name) & points["gets_there"].astype(bool)]
         (marks[name],) = ax.plot(there["latency_mean"], 100 * there["false_boundary_rate"], linestyle="")
         marks[name].set(marker=marker, color=colour, markerfacecolor="white", markersize=7)
@@ -58,7 +60,8 @@ def frontiers(
     ax.set_ylabel(RATE_LABEL)
     ax.grid(color="#E6E6E6", linewidth=0.7)
     ax.set_axisbelow(True)
-    ax.set_title("; ".join([*counted(counts), "hollow: operating points, held out"]), loc="left", fontsize=10)
+    hollow = [] if points is None else ["hollow: operating points, held out"]
+    ax.set_title("; ".join([*counted(counts), *hollow]), loc="left", fontsize=10)
     legend = ax.legend(loc="upper right", fontsize=9, framealpha=0.95)
     return Display(table, ax, FrontierArtists(lines, marks, legend))
 
@@ -95,7 +98,7 @@ def reliability(ax: Axes, bins: Mapping[str, pd.DataFrame]) -> Display[Reliabili
 
 def frontiers_figure(
     table: pd.DataFrame,
-    points: pd.DataFrame,
+    points: pd.DataFrame | None,
     names: Sequence[str],
     counts: Mapping[str, int] | None = None,
     size_in: tuple[float, float] = (8.0, 5.0),

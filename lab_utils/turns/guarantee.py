@@ -8,8 +8,9 @@ about the mean of the calls' own shares, not about the pooled rate.
 Method: Learn-then-Test (Angelopoulos et al. 2021, "Learn then test: calibrating predictive algorithms to
 achieve risk control") with fixed-sequence testing. Some calls, drawn at random, give the order: the Pareto
 frontier there, from the fewest cuts to the fastest (by the latency that the budget makes least), of settings
-that answer. On the others the settings are tested in that order until one fails; each at the full level,
-since the order is fixed beforehand. A test bets against "the mean share is over the budget" (Waudby-Smith &
+that answer; of a search's settings, those that it found without looking at the other calls. On the others the
+settings are tested in that order until one fails; each at the full level, since the order is fixed
+beforehand. A test bets against "the mean share is over the budget" (Waudby-Smith &
 Ramdas 2024, "Estimating means of bounded random variables by betting", aGRAPA bets): its capital reaches
 1 / (1 - confidence) with at most that probability if the setting is over the budget.
 """
@@ -238,9 +239,10 @@ def certify(
     ordering, testing, without_holds = split(corpus, seed)
     rows: list[int] = []
     knobs = result.table[list(KNOBS)]
-    if ordering:
-        ordered = sweep(part_of(corpus, ordering), knobs, conditions, quiet=True).table
-        rows = frontier(ordered, cast(Latency, budget.least), budget.most_missed)
+    known = result.rows_without(testing)
+    if ordering and len(known):
+        ordered = sweep(part_of(corpus, ordering), knobs.iloc[known], conditions, quiet=True).table
+        rows = known[frontier(ordered, cast(Latency, budget.least), budget.most_missed)].tolist()
         kept_of = np.unique(np.linspace(0, max(0, len(rows) - 1), MOST_CANDIDATES).round().astype(int))
         rows = [rows[k] for k in kept_of if k < len(rows)]
     shares = (

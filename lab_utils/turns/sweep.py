@@ -41,6 +41,7 @@ from .metrics import (
     setting_counts,
     summarize,
 )
+from .origins import Origins
 from .replay import (
     Block,
     Rows,
@@ -85,6 +86,15 @@ class Corpus:
         agents = tuple(agent_turns(r.labels) for r in recordings)
         return cls(tuple(recordings), labelled, agents, tuple(_longest_wait_s(r) for r in recordings))
 
+    def of_some(self, numbers: Sequence[int]) -> Corpus:
+        """Some of the recordings."""
+        return Corpus(
+            tuple(self.recordings[r] for r in numbers),
+            tuple(self.labelled[r] for r in numbers),
+            tuple(self.agents[r] for r in numbers),
+            tuple(self.longest_wait_s[r] for r in numbers),
+        )
+
     def pauses(self, vad: VadSettings, frame_duration: float) -> list[list[Rows]]:
         """The VAD's pauses of each recording and phase, and of the branches there."""
         frame = frame_samples(frame_duration)
@@ -128,11 +138,8 @@ class Corpus:
                     "trace it with a grid that has such a max_delay"
                 )
 
-    def summary(
-        self, counts: Sequence[Sequence[SettingCounts]], only: Sequence[int] | None = None
-    ) -> dict[str, Floats]:
-        """Metrics pooled over takes and all, or only some, recordings; commits in no label: per take."""
-        chosen = range(len(self.recordings)) if only is None else only
+    def summary(self, counts: Sequence[Sequence[SettingCounts]], chosen: Sequence[int]) -> dict[str, Floats]:
+        """Metrics pooled over takes and some of the recordings; commits in no label: per take."""
         flat = [(t, self.labelled[r]) for r in chosen for t in counts[r]]
         flips = coin_flips([counts[r] for r in chosen], [self.labelled[r] for r in chosen])
         found = summarize([t for t, _ in flat], [m for _, m in flat]) | {"coin_flips": flips}
@@ -154,6 +161,14 @@ class Sweep:
     """Recordings left out in each fold."""
     without: tuple[pd.DataFrame, ...]
     """Metrics of every setting on the recordings of the other folds."""
+    origins: Origins | None = None
+    """To which recordings the settings are owed, if a search found them."""
+
+    def rows_without(self, recordings: Sequence[int]) -> Ints:
+        """Rows that may be judged on these recordings: all, unless a search looked at them."""
+        if self.origins is None:
+            return np.arange(len(self.table))
+        return self.origins.rows_without(recordings)
 
 
 def sweep(
@@ -163,14 +178,33 @@ def sweep(
     *,
     jobs: int = 1,
     quiet: bool = False,
+    origins: Origins | None = None,
 ) -> Sweep:
     """Score every row of a table of settings (`grid.expand`). Raises MissingTraces if traces lack some.
 
-    `jobs` > 1 shares the blocks among that many processes.
+    `jobs` > 1 shares the blocks among that many processes. `origins`: of settings that a search has found;
+    no fold then has recordings of two parts.
     """
-    folds = make_folds(len(corpus.recordings))
+    everyone = range(len(corpus.recordings))
+    folds = make_folds(len(everyone)) if origins is None else folds_of_parts(origins.parts)
+    kept = [[r for r in everyone if r not in fold] for fold in folds]
+    scored = score_table(corpus, table, conditions, [everyone, *kept], jobs=jobs, quiet=quiet)
+    whole = pd.concat([table.reset_index(drop=True), scored[0]], axis=1)
+    return Sweep(whole, folds, tuple(scored[1:]), origins)
+
+
+def score_table(
+    corpus: Corpus,
+    table: pd.DataFrame,
+    conditions: Conditions,
+    subsets: Sequence[Sequence[int]],
+    *,
+    jobs: int = 1,
+    quiet: bool = False,
+) -> list[pd.DataFrame]:
+    """The metrics of every row of a table, on each subset of the recordings. Raises MissingTraces."""
     groups = _by_vad(blocks_of(table, conditions, _block_size(corpus)))
-    scored_groups = run_batch(partial(_score_group, folds=folds), groups, shared=corpus, jobs=jobs)
+    scored_groups = run_batch(partial(_score_group, subsets=subsets), groups, shared=corpus, jobs=jobs)
     parts: list[tuple[Ints, list[dict[str, Floats]]]] = []
     with tqdm(total=len(table), desc="sweeping", unit="setting", disable=quiet) as bar:
         for group in results(scored_groups):
@@ -179,13 +213,12 @@ def sweep(
                 bar.update(len(rows))
     rows = np.concatenate([rows for rows, _ in parts])
     order = np.argsort(rows)
-    scored = [
+    return [
         pd.DataFrame(
             {name: np.concatenate([part[k][name] for _, part in parts])[order] for name in parts[0][1][k]}
         )
-        for k in range(len(folds) + 1)
+        for k in range(len(subsets))
     ]
-    return Sweep(pd.concat([table.reset_index(drop=True), scored[0]], axis=1), folds, tuple(scored[1:]))
 
 
 def make_folds(n_recordings: int) -> tuple[tuple[int, ...], ...]:
@@ -194,6 +227,15 @@ def make_folds(n_recordings: int) -> tuple[tuple[int, ...], ...]:
         return ()
     n = min(n_recordings, MOST_FOLDS)
     return tuple(tuple(range(k, n_recordings, n)) for k in range(n))
+
+
+def folds_of_parts(parts: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
+    """`make_folds` within parts of the recordings, which share the folds by their sizes; none of one part."""
+    if len(parts) < 2:
+        return ()
+    n = min(sum(map(len, parts)), MOST_FOLDS)
+    of_part = [min(len(part), max(1, round(n * len(part) / sum(map(len, parts))))) for part in parts]
+    return tuple(tuple(part[k::n]) for part, n in zip(parts, of_part, strict=True) for k in range(n))
 
 
 def _block_size(corpus: Corpus) -> int:
@@ -211,16 +253,14 @@ def _by_vad(blocks: Iterator[tuple[Ints, Block]]) -> list[list[tuple[Ints, Block
 
 
 def _score_group(
-    corpus: Corpus, group: list[tuple[Ints, Block]], *, folds: Sequence[Sequence[int]]
+    corpus: Corpus, group: list[tuple[Ints, Block]], *, subsets: Sequence[Sequence[int]]
 ) -> list[tuple[Ints, list[dict[str, Floats]]]]:
     first = group[0][1]
     pauses = corpus.pauses(first.vad, first.conditions.frame_duration)
-    everyone = range(len(corpus.recordings))
     scored = []
     for rows, block in group:
         counts = corpus.score(block, pauses)
-        kept = [None, *([r for r in everyone if r not in fold] for fold in folds)]
-        scored.append((rows, [corpus.summary(counts, only) for only in kept]))
+        scored.append((rows, [corpus.summary(counts, only) for only in subsets]))
     return scored
 
 

@@ -28,13 +28,20 @@ def held_out(
     None for one recording.
 
     In each fold a setting is chosen on the other recordings and scored on the fold's own; where none is
-    within the budget, the nearest is taken.
+    within the budget, the nearest is taken. What a search found by looking at the fold's recordings can't be
+    chosen there (`origins`).
     """
     if not result.folds:
         return None
     knobs = result.table[list(KNOBS)]
+    allowed = [result.rows_without(fold) for fold in result.folds]
+    if not all(map(len, allowed)):
+        return None
     tables = [pd.concat([knobs, metrics], axis=1) for metrics in result.without]
-    chosen = [choose_or_nearest(table, budget) for table in tables]
+    chosen = [
+        int(may[choose_or_nearest(table.iloc[may].reset_index(drop=True), budget)])
+        for table, may in zip(tables, allowed, strict=True)
+    ]
     rows = sorted({*chosen, *candidates(result, budget)})
     scored = score_rows(corpus, knobs.iloc[rows], conditions)
     fixed = np.empty(len(corpus.recordings), dtype=np.int64)
@@ -42,7 +49,8 @@ def held_out(
         fixed[list(fold)] = rows.index(row)
     taken = [scored[column][number] for number, column in enumerate(fixed.tolist())]
     weights = draws_of(len(corpus.recordings))
-    extra = extra_variances(Scores.of(scored), result.folds, fixed, budget, weights)
+    choosable = [np.isin(rows, may) for may in allowed]
+    extra = extra_variances(Scores.of(scored), result.folds, fixed, budget, weights, choosable=choosable)
     return figures(taken, extra)
 
 
@@ -50,7 +58,8 @@ def candidates(result: Sweep, budget: Budget) -> list[int]:
     """Rows that a draw of the recordings may choose: the frontiers of all and of those without each fold."""
     named = [name for name in (budget.limit, budget.least) if name in LATENCIES]
     latency = cast(Latency, named[0] if named else "latency_mean")
-    found: set[int] = set()
-    for table in (result.table, *result.without):
-        found.update(frontier(table, latency, budget.most_missed))
+    found = set(frontier(result.table, latency, budget.most_missed))
+    for fold, table in zip(result.folds, result.without, strict=True):
+        may = result.rows_without(fold)
+        found.update(may[frontier(table.iloc[may], latency, budget.most_missed)].tolist())
     return sorted(found)

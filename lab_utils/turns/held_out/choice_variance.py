@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.timeline import Floats, Ints
+from ...core.traces import Bools
 from ..choose import Budget
 from ..metrics import LATENCIES, RATES, PerRecording, weighted_percentile
 
@@ -116,14 +117,16 @@ class Scores:
         return np.where(found > _ENDLESS_S, np.inf, found)
 
 
-def choices(scores: Scores, weights: Floats, budget: Budget) -> Ints:
+def choices(scores: Scores, weights: Floats, budget: Budget, choosable: Bools | None = None) -> Ints:
     """What `choose_or_nearest` takes in each draw, a setting's number; -1 where nothing was scored.
 
-    Of equally good settings the first is taken. `weights`: shape=(draws, recordings); returns shape=(draws,).
+    Of equally good settings the first is taken. `weights`: shape=(draws, recordings); `choosable`: which
+    settings may be taken, shape=(settings,), None: all. Returns shape=(draws,).
     """
     names = dict.fromkeys([budget.limit, budget.least, "missed_rate", "false_boundary_rate", "latency_mean"])
     of = {name: np.nan_to_num(scores.figure(name, weights), nan=np.inf) for name in names}
     usable = np.isfinite(of[budget.limit]) & np.isfinite(of[budget.least])
+    usable &= True if choosable is None else choosable
     missed = np.where(usable, of["missed_rate"], np.inf)
     kept = missed <= np.maximum(budget.most_missed, missed.min(axis=1, keepdims=True)) + 1e-12
     limit = np.where(kept & usable, of[budget.limit], np.inf)
@@ -148,18 +151,22 @@ def extra_variances(
     budget: Budget,
     weights: Floats,
     names: Sequence[str] = (*RATES, *LATENCIES),
+    *,
+    choosable: Sequence[Bools] | None = None,
 ) -> dict[str, float]:
     """What the choosing adds to the variance of each held-out figure (of its logarithm, for latencies).
 
     `fixed`: the setting under which each recording was scored in fact; `weights`: the draws (`draws_of`).
-    Infinite if a figure is infinite in many draws.
+    `choosable`: which settings may be chosen in each fold, None: all. Infinite if a figure is infinite in
+    many draws.
     """
     as_it_was = np.repeat(fixed[None, :], len(weights), axis=0)
     anew = as_it_was.copy()
-    for fold in folds:
+    for number, fold in enumerate(folds):
         outside = weights.copy()
         outside[:, list(fold)] = 0.0
-        found = choices(scores, outside, budget)[:, None]
+        may = None if choosable is None else choosable[number]
+        found = choices(scores, outside, budget, may)[:, None]
         anew[:, list(fold)] = np.where(found >= 0, found, anew[:, list(fold)])
     on_all = choices(scores, weights, budget)
     on_all = on_all[on_all >= 0]

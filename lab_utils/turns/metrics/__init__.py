@@ -36,7 +36,16 @@ from .labelled_pauses import (
     owners,
 )
 from .per_recording import PerRecording, per_recording
-from .scores import LATENCIES, PERCENTILES, RATES, coin_flips, pareto_frontier, summarize, weighted_percentile
+from .scores import (
+    LATENCIES,
+    PERCENTILES,
+    RATES,
+    coin_flips,
+    hypervolume,
+    pareto_frontier,
+    summarize,
+    weighted_percentile,
+)
 from .setting_counts import SettingCounts, setting_counts
 
 __all__ = [
@@ -58,6 +67,7 @@ __all__ = [
     "attributes",
     "coin_flips",
     "figures",
+    "hypervolume",
     "labelled_pauses",
     "owners",
     "pareto_frontier",

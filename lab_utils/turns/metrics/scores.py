@@ -163,3 +163,20 @@ def pareto_frontier(rate: Floats, latency_s: Floats) -> Ints:
     order = usable[np.lexsort((usable, latency_s[usable], rate[usable]))]
     best_before = np.minimum.accumulate(np.append(np.inf, latency_s[order]))[:-1]
     return order[latency_s[order] < best_before]
+
+
+def hypervolume(
+    rate: Floats, latency_s: Floats, worst_rate: float = 1.0, worst_latency_s: float = 5.0
+) -> float:
+    """Area, in s, of the pairs of rate and latency that beat a reference and are beaten by some setting.
+
+    The usual measure of a whole Pareto frontier; a larger one is better. Rows with a NaN, or beyond the
+    reference point, count for nothing.
+
+    >>> hypervolume(np.array([0.0, 0.5]), np.array([2.0, 1.0]))
+    3.5
+    """
+    best = pareto_frontier(rate, latency_s)
+    best = best[(rate[best] < worst_rate) & (latency_s[best] < worst_latency_s)]
+    width = np.diff(np.append(rate[best], worst_rate))
+    return float(np.sum(width * (worst_latency_s - latency_s[best])))

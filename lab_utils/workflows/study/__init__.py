@@ -8,6 +8,7 @@ from .channel_conditions import CONDITION_FILES, write_channel_conditions
 from .choice import DEFAULT_BUDGET, Choice
 from .measured import Skipped, measure_table
 from .results import FILES, check_folder, reopen_study, summary_of, write_report
+from .searched import optimize
 from .slices import check_slices, plain_slices, write_slices
 from .study import Study, measure
 
@@ -22,6 +23,7 @@ __all__ = [
     "check_slices",
     "measure",
     "measure_table",
+    "optimize",
     "plain_slices",
     "reopen_study",
     "summary_of",

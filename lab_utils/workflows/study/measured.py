@@ -20,6 +20,7 @@ from ...recordings.heard_paths import HeardPath
 from ...recordings.recording_files import FindOptions
 from ...turns import grid as grids
 from ...turns.detectors.base import Predictor
+from ...turns.origins import Origins
 from ...turns.replay import Block, blocks_of
 from ...turns.sweep import Corpus, Sweep, counts, sweep
 from ...turns.told_settings import own_settings
@@ -58,9 +59,9 @@ class Measured:
     sources: tuple[str, ...] = ()
     """The files, folders and manifests that were given."""
     options: FindOptions | None = None
+    """How recordings were looked for, if by more than the names of channels."""
     path: HeardPath | None = None
     """How all takes were heard; None: over several paths in turn (`takes_of`)."""
-    """How recordings were looked for, if by more than the names of channels."""
 
     @property
     def table(self) -> pd.DataFrame:
@@ -98,6 +99,61 @@ class Measured:
             return loaded
         labels = loaded.labels or self.corpus.recordings[number].labels
         return degrade(replace(loaded, labels=labels), self.channel_condition, self.seed)
+
+    def with_table(
+        self,
+        table: pd.DataFrame,
+        *,
+        impossible: int = 0,
+        origins: Origins | None = None,
+        jobs: int = 2,
+        cache: Path | None = None,
+        quiet: bool = False,
+    ) -> Measured:
+        """The same recordings under the settings of another table (`measure_table`)."""
+        return measure_table(
+            self.sources,
+            table,
+            impossible=impossible,
+            conditions=self.conditions,
+            phases=self.phases,
+            channels=self.channels,
+            channel_condition=self.channel_condition,
+            seed=self.seed,
+            only=frozenset(absolute(one.user) for one in self.files),
+            options=self.options,
+            path=self.path,
+            origins=origins,
+            jobs=jobs,
+            cache=cache,
+            quiet=quiet,
+        )
+
+    def corpus_for(
+        self,
+        table: pd.DataFrame,
+        numbers: Sequence[int],
+        *,
+        jobs: int = 2,
+        cache: Path | None = None,
+        quiet: bool = True,
+    ) -> Corpus:
+        """Some of the recordings, traced for every setting of a table."""
+        return trace_table(
+            self.sources,
+            table,
+            conditions=self.conditions,
+            phases=self.phases,
+            channels=self.channels,
+            channel_condition=self.channel_condition,
+            seed=self.seed,
+            only=frozenset(absolute(self.files[r].user) for r in numbers),
+            options=self.options,
+            path=self.path,
+            jobs=jobs,
+            cache=cache,
+            quiet=quiet,
+        ).corpus
 
 
 @dataclass(frozen=True)
@@ -170,11 +226,13 @@ def measure_table(
     only: frozenset[str] = frozenset(),
     options: FindOptions | None = None,
     path: HeardPath | None = None,
+    origins: Origins | None = None,
 ) -> Measured:
     """Find, load and trace recordings, and score every setting of a table (`grid.expand`).
 
     Recordings with other paths than `only` are left out, if any are given. `options` in place of `channels`
-    say more about how recordings are found.
+    say more about how recordings are found. `origins`: to which recordings the settings are owed, if a search
+    found them; their numbers are those of what can be used here.
     """
     traced = trace_table(
         paths,
@@ -191,7 +249,9 @@ def measure_table(
         options=options,
         path=path,
     )
-    result = sweep(traced.corpus, table, conditions, quiet=quiet)
+    if origins is not None and sum(map(len, origins.parts)) != len(traced.files):
+        raise InputError("recordings are missing, unusable or changed since they were searched; search again")
+    result = sweep(traced.corpus, table, conditions, quiet=quiet, origins=origins)
     sources = tuple(absolute(path) for path in paths)
     return Measured(
         traced.files,

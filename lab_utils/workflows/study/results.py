@@ -24,6 +24,7 @@ from ...recordings.recording_files import options_of, plain_options
 from ...turns.choose import frontier
 from ...turns.deafness import detector_warnings
 from ...turns.grid import restored, storable
+from ...turns.origins import Origins
 from ...turns.profile import save_profile
 from ...turns.sweep import commits_table, counts
 from ..assumed import conditions_with
@@ -61,6 +62,7 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
         "path": study.path,
         "censoring": censoring(*(r.labels for r in study.corpus.recordings)).plain(),
         "hold_lengths": hold_lengths(*(r.labels for r in study.corpus.recordings)).plain(),
+        "search": _search(study),
         "settings": len(study.table),
         "impossible_settings": study.impossible,
         "budget": {
@@ -85,6 +87,12 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
         .assign(row=best)
         .to_dict("records"),
     }
+
+
+def _search(study: Study) -> dict[str, Any] | None:
+    """Which recordings, by number, led to the settings; None of a grid."""
+    origins = study.result.origins
+    return None if origins is None else {"parts": [list(part) for part in origins.parts]}
 
 
 def _recording(traced: Traced) -> dict[str, Any]:
@@ -124,7 +132,7 @@ def write_report(study: Study, choice: Choice, folder: Path, name: str, date: dt
     made = study.profile(choice, name, date)
     writers: tuple[Callable[[Path], object], ...] = (
         lambda path: path.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8"),
-        storable(study.table).to_parquet,
+        _stored(study).to_parquet,
         commits.to_parquet,
         lambda path: picture.save(path, dpi=150),
         lambda path: save_profile(made, path),
@@ -133,6 +141,13 @@ def write_report(study: Study, choice: Choice, folder: Path, name: str, date: dt
     for file_name in CONDITION_FILES:  # of an earlier sweep
         (folder / file_name).unlink(missing_ok=True)
     return summary
+
+
+def _stored(study: Study) -> pd.DataFrame:
+    """The table as it is kept; of a search, with the part of the recordings that each setting is owed to."""
+    origins = study.result.origins
+    table = storable(study.table)
+    return table if origins is None else table.assign(part=origins.part)
 
 
 def check_folder(folder: Path) -> None:
@@ -147,6 +162,10 @@ def check_folder(folder: Path) -> None:
 class _Recording(Frozen, extra="ignore"):
     path: str
     sha256: str
+
+
+class _Search(Frozen, extra="ignore"):
+    parts: tuple[tuple[int, ...], ...]
 
 
 class _Summary(Frozen, extra="ignore"):
@@ -164,6 +183,7 @@ class _Summary(Frozen, extra="ignore"):
     seed: int = 0
     path: HeardPath | None = None
     find: dict[str, Any] | None = None
+    search: _Search | None = None
 
 
 def _read_summary(folder: Path) -> _Summary:
@@ -195,6 +215,8 @@ def reopen_study(
     try:
         stored = pd.read_parquet(folder / "sweep.parquet")
         table = restored(stored[list(KNOBS)])
+        found_by = summary.search
+        origins = None if found_by is None else Origins(found_by.parts, tuple(stored["part"].tolist()))
     except (OSError, ValueError, TypeError, KeyError) as error:
         path = folder / "sweep.parquet"
         raise ValueError(f"{path}: not readable ({error}); run 'lab sweep' again") from None
@@ -222,13 +244,15 @@ def reopen_study(
         path=summary.path,
         only=frozenset(recorded.values()),
         options=options_of(summary.find) if summary.find else None,
+        origins=origins,
         jobs=jobs,
         cache=cache,
         quiet=quiet,
     )
     study = Study.of(measured)
-    for sha256, recording in recorded.items():
-        if sha256 not in {r.sha256 for r in study.corpus.recordings}:
+    there = [one.sha256 for one in study.corpus.recordings]
+    for number, (sha256, recording) in enumerate(recorded.items()):
+        if sha256 not in there or (origins is not None and there[number] != sha256):
             raise ValueError(
                 f"{recording}: missing, unusable or changed since the sweep; run 'lab sweep' again"
             )

@@ -21,18 +21,20 @@ from ...recordings.heard_paths import HeardPath
 from ...recordings.labels.hold_lengths import HoldLengths, hold_lengths
 from ...recordings.recording_files import FindOptions
 from ...turns import grid as grids
-from ...turns.choose import Budget, frontier
+from ...turns.choose import MOST_MISSED, Budget, Latency, frontier
 from ...turns.metrics import LONGEST_HOLD_S, attribute
 from ...turns.metrics.lessons import lesson_table
 from ...turns.profile import Profile, save_profile
 from ...turns.replay import find_pauses, replay
 from ...turns.replay.endpointing import lessons
+from ...turns.search import Objectives
 from ...turns.slices import KEYS, slices
 from ...turns.sweep import score_one
 from ..assumed import conditions_with
 from ..conditions import score_conditions
 from .choice import DEFAULT_BUDGET, Choice, choose_settings, make_profile
-from .measured import Measured, absolute, measure_table
+from .measured import Measured, measure_table
+from .search import Work, search
 
 if TYPE_CHECKING:
     from ... import plots
@@ -74,22 +76,35 @@ class Study(Measured):
     def sweep(self, grid: Mapping[str, Sequence[Any]], *, jobs: int = 2, cache: Path | None = None) -> Study:
         """The same recordings under the settings of another grid (knob → values)."""
         table, impossible = grids.expand(grid)
-        measured = measure_table(
-            self.sources,
-            table,
-            impossible=impossible,
-            conditions=self.conditions,
-            phases=self.phases,
-            channels=self.channels,
-            channel_condition=self.channel_condition,
-            seed=self.seed,
-            only=frozenset(absolute(one.user) for one in self.files),
-            options=self.options,
-            path=self.path,
-            jobs=jobs,
-            cache=cache,
-        )
+        measured = self.with_table(table, impossible=impossible, jobs=jobs, cache=cache)
         return Study.of(measured)
+
+    def optimize(
+        self,
+        space: Mapping[str, Sequence[Any]] | None = None,
+        *,
+        evaluations: int | None = None,
+        seconds: float | None = None,
+        minimize: Latency = "latency_mean",
+        most_missed: float = MOST_MISSED,
+        seed: int = 0,
+        folder: str | Path | None = None,
+        jobs: int = 2,
+        cache: Path | None = None,
+        quiet: bool = False,
+    ) -> Study:
+        """The same recordings under settings that a search finds between the values of a grid (`search`).
+
+        What it makes least are the rate of false boundaries and a latency, of settings that leave at most
+        `most_missed` of the ends of turn without an answer. It tries `evaluations` settings (500 if nothing
+        is said), or what can be tried in `seconds`. With a `folder` it goes on from what is kept there.
+        """
+        work, kept = Work(evaluations, seconds), None if folder is None else Path(folder)
+        objectives = Objectives(minimize, most_missed)
+        found = search(
+            self, space, work, objectives, seed=seed, folder=kept, jobs=jobs, cache=cache, quiet=quiet
+        )
+        return Study.of(found)
 
     def choose(
         self, budget: Budget = DEFAULT_BUDGET, *, nearest: bool = False, guarantee: float | None = None
@@ -221,6 +236,15 @@ class Study(Measured):
             counts=self.counts,
         )
         return plots.Picture(figure)
+
+    def plot_frontiers(self, others: Mapping[str, Measured], name: str = "search") -> plots.Picture:
+        """This study's frontier beside those of other studies of the same recordings, by name."""
+        from ... import plots
+
+        tables = {name: self.table} | {other: one.table for other, one in others.items()}
+        parts = [table.iloc[frontier(table)].assign(of=of) for of, table in tables.items()]
+        best = pd.concat(parts, ignore_index=True)
+        return plots.Picture(plots.frontiers_figure(best, None, list(tables), self.counts))
 
     @property
     def hold_lengths(self) -> HoldLengths:

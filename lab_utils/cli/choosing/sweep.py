@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .common import (
+from ..common import (
     AgentChannel,
     Cache,
     Jobs,
@@ -133,11 +133,11 @@ def sweep_and_tell(
     path: str = "",
 ) -> None:
     """`lab sweep` and `lab demo`: measure, choose, write, and print what came of it."""
-    from ..recordings.conditions import ChannelCondition
-    from ..recordings.heard_paths import parse_path
-    from ..turns.grid import read_grid
-    from ..workflows import study as studies
-    from ..workflows.assumed import conditions_with
+    from ...recordings.conditions import ChannelCondition
+    from ...recordings.heard_paths import parse_path
+    from ...turns.grid import read_grid
+    from ...workflows import study as studies
+    from ...workflows.assumed import conditions_with
 
     heard = parse_path(path) if path else None
     worse = [ChannelCondition.parse(text) for text in lines]
@@ -156,9 +156,9 @@ def sweep_and_tell(
         options=find_options(channels, *found_by),
         path=heard,
     )
+    warn(*(f"skipped: {item.reason}" for item in study.skipped))
     choice = study.choose(nearest=True)
     summary = studies.write_report(study, choice, out, out.resolve().name, dt.date.today())
-    warn(*(f"skipped: {item.reason}" for item in study.skipped))
     on_lines = study.score_conditions(choice, worse, jobs=jobs, cache=cache) if worse else None
     if on_lines is not None:
         studies.write_channel_conditions(on_lines, out)
@@ -176,7 +176,7 @@ def sweep_and_tell(
 def _print(
     summary: dict[str, Any], out: Path, on_lines: pd.DataFrame | None, by_slice: pd.DataFrame | None
 ) -> None:
-    from .tables import sweep as tables
+    from ..tables import sweep as tables
 
     tables.print_summary(summary, out)
     if on_lines is not None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .common import Cache, Jobs, Json, TranscriptionDelay, app, ending_well
+from ..common import Cache, Jobs, Json, TranscriptionDelay, app, ending_well
 
 if TYPE_CHECKING:
-    from ..turns.choose import Budget
+    from ...turns.choose import Budget
 
 MostFalseBoundaries = Annotated[
     float | None, typer.Option(min=0, max=1, help="Least latency with at most this rate per hold.")
@@ -72,10 +72,10 @@ def export(
 ) -> None:
     """Choose a setting under a budget and write it as a profile. AgentSession takes it as it is."""
     with ending_well():
-        from ..core.assumed import DEFAULT_PROVIDERS
-        from ..workflows import study as studies
-        from ..workflows.export import export_files, worker_text
-        from .tables import sweep as tables
+        from ...core.assumed import DEFAULT_PROVIDERS
+        from ...workflows import study as studies
+        from ...workflows.export import export_files, worker_text
+        from ..tables import sweep as tables
 
         budget = _budget(max_false_boundary_rate, max_latency_p95, minimize, max_missed, guarantee)
         worker = worker_text(output, techniques, providers or DEFAULT_PROVIDERS)
@@ -109,7 +109,7 @@ def _budget(
     guarantee: float | None,
 ) -> Budget:
     """Of the rate or of the latency. Raises BadParameter unless exactly one is given."""
-    from ..turns.choose import Budget
+    from ...turns.choose import Budget
 
     if (max_false_boundary_rate is None) == (max_latency_p95 is None):
         raise typer.BadParameter("give either --max-false-boundary-rate or --max-latency-p95")

@@ -1,0 +1,1 @@
+"""Commands that look for a setting, and write the one that is chosen."""

@@ -1,0 +1,186 @@
+"""Proposals of one search: Optuna asked for settings, told what they do, and kept in its storage.
+
+Method: multi-objective tree-structured Parzen estimators (Ozaki et al. 2022, "Multiobjective tree-structured
+Parzen estimator"), constrained by the share of ends of turn that may go unanswered. The sampler is seeded
+anew for each batch by the number of settings known: the same seed gives the same settings, also if a search
+is interrupted between batches and goes on from its storage.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from ...core.errors import InputError
+from ...core.knobs import KNOBS
+from ..grid import complete, is_possible
+from .space import USUAL_OBJECTIVES, Choices, Objectives, Range, Space
+
+STARTUP = 40
+"""Settings drawn at random before the sampler learns from them."""
+MOST_TRIES = 100
+"""Proposals in a row that are impossible, or known, before a search has nothing new to try."""
+WORST_LATENCY_S = 60.0
+"""Stands for the latency of a setting that never answers."""
+_FAILED = optuna.trial.TrialState.FAIL
+
+
+def open_storage(path: Path) -> JournalStorage:
+    """Optuna's journal in a file, a line for each setting. Raises InputError for a file that is none."""
+    try:
+        return JournalStorage(JournalFileBackend(str(path)))
+    except Exception as error:  # whatever Optuna meets in a damaged file
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path}: not a search's storage ({reason}); move it away to begin anew") from None
+
+
+class Proposals:
+    """One search over a space. Settings come as tables (`grid.complete`)."""
+
+    def __init__(
+        self,
+        space: Space,
+        objectives: Objectives = USUAL_OBJECTIVES,
+        *,
+        seed: int = 0,
+        storage: Path | None = None,
+        name: str = "search",
+        of: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Go on with the search of this name in a storage (`open_storage`), if it is there.
+
+        `of`: what the search depends on; raises InputError if the stored one was of something else.
+        """
+        self._space, self._objectives, self._seed = space, objectives, seed
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._live = optuna.create_study(directions=["minimize", "minimize"])
+        self._kept: optuna.Study | None = None
+        self._asked: list[optuna.Trial] = []
+        self._known: dict[tuple[Any, ...], dict[Any, Any]] = {}
+        if storage is not None:
+            self._kept = optuna.create_study(
+                storage=open_storage(storage),
+                study_name=name,
+                directions=["minimize", "minimize"],
+                load_if_exists=True,
+            )
+            self._check(storage, json.loads(json.dumps(of or {}, sort_keys=True)))
+            self._live.add_trials(self._kept.trials)
+            params = [space.propose(partial(_of_trial, trial.params)) for trial in self._kept.trials]
+            if params:
+                self._remember(complete(pd.DataFrame(params)))
+
+    def __len__(self) -> int:
+        """How many settings are known."""
+        return len(self._known)
+
+    @property
+    def rows(self) -> list[dict[Any, Any]]:
+        """The settings that are known, in the order in which they were proposed: rows of a table."""
+        return list(self._known.values())
+
+    @property
+    def keys(self) -> list[tuple[Any, ...]]:
+        """Of each of these settings; equal ones have equal keys."""
+        return list(self._known)
+
+    def ask(self, most: int) -> pd.DataFrame:
+        """Up to so many settings that AgentSession accepts and that aren't known yet.
+
+        None at all if there seems to be nothing new.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self._live.sampler = optuna.samplers.TPESampler(
+                n_startup_trials=STARTUP,
+                multivariate=True,
+                group=True,
+                constant_liar=True,
+                seed=int(np.random.SeedSequence([self._seed, len(self)]).generate_state(1)[0]),
+            )
+        found: dict[tuple[Any, ...], Mapping[Any, Any]] = {}
+        in_vain = 0
+        while len(found) < most and in_vain < MOST_TRIES:
+            trials = [self._live.ask() for _ in range(most - len(found))]
+            table = complete(
+                pd.DataFrame([self._space.propose(partial(_suggest, trial)) for trial in trials])
+            )
+            of_each = zip(trials, _keys(table), table.to_dict("records"), is_possible(table), strict=True)
+            for trial, key, row, possible in of_each:
+                if possible and key not in self._known and key not in found:
+                    found[key] = row
+                    self._asked.append(trial)
+                    in_vain = 0
+                else:
+                    self._live.tell(trial, state=_FAILED)
+                    in_vain += 1
+        return pd.DataFrame(list(found.values()), columns=list(KNOBS))
+
+    def tell(self, table: pd.DataFrame, metrics: pd.DataFrame) -> None:
+        """What the settings asked for last do, which is kept at once."""
+        told = []
+        figures = metrics[["false_boundary_rate", self._objectives.latency, "missed_rate"]]
+        for trial, (rate, latency_s, missed) in zip(self._asked, figures.to_numpy(np.float64), strict=True):
+            worst_s = WORST_LATENCY_S
+            values = [float(rate), min(float(latency_s), worst_s) if latency_s == latency_s else worst_s]
+            trial.set_constraint("missed_rate", _finite(missed) - self._objectives.most_missed)
+            told.append(self._live.tell(trial, values))
+        self._asked = []
+        self._remember(table)
+        if self._kept is not None:
+            self._kept.add_trials(told)
+
+    def _remember(self, table: pd.DataFrame) -> None:
+        rows: list[dict[Any, Any]] = table.to_dict("records")
+        self._known |= dict(zip(_keys(table), rows, strict=True))
+
+    def _check(self, storage: Path, of: dict[str, Any]) -> None:
+        assert self._kept is not None
+        stored = self._kept.user_attrs.get("of")
+        if stored is None:
+            self._kept.set_user_attr("of", of)
+            return
+        changed = sorted(name for name in {*stored, *of} if stored.get(name) != of.get(name))
+        if changed:
+            raise InputError(
+                f"{storage}: is of a search with other {', '.join(changed)}; "
+                "give another folder to begin anew, or the same arguments to go on"
+            )
+
+
+def _suggest(trial: optuna.Trial, name: str, among: Range | Choices) -> Any:
+    if isinstance(among, Range):
+        return among.nearest(trial.suggest_float(name, among.low, among.high))
+    texts = [json.dumps(_plain(value)) for value in among]
+    return among[texts.index(trial.suggest_categorical(name, texts))]
+
+
+def _of_trial(params: Mapping[str, Any], name: str, among: Range | Choices) -> Any:
+    """What `_suggest` gave."""
+    if isinstance(among, Range):
+        return among.nearest(params[name])
+    return among[[json.dumps(_plain(value)) for value in among].index(params[name])]
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _keys(table: pd.DataFrame) -> list[tuple[Any, ...]]:
+    filled = table[list(KNOBS)].astype(object).where(table[list(KNOBS)].notna(), None)
+    return list(filled.itertuples(index=False, name=None))
+
+
+def _finite(share: float) -> float:
+    return 1.0 if math.isnan(share) else float(share)

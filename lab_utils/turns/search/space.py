@@ -1,0 +1,135 @@
+"""What a search looks for, and where: for each knob the values between which, or among which, it looks.
+
+A grid says it: of a list of numbers the least and the greatest count, names are chosen among. Numbers go in
+steps that no recording can tell apart (`STEP`), and silence of the VAD in its own windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import pandas as pd
+
+from ...core.knobs import KNOBS
+from ...core.languages import ByLanguage, by_language
+from ...core.settings import Settings, livekit_defaults
+from ...core.timeline import WINDOW_S
+from ..choose import MOST_MISSED, Latency
+from ..grid import BadGrid, complete, is_possible
+
+STEP = 0.01
+"""Of thresholds, and of delays in s."""
+_WINDOWED = ("min_silence_duration", "min_speech_duration")
+"""Knobs that the VAD counts in windows."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """All values from `low` to `high` in steps."""
+
+    low: float
+    high: float
+    step: float = STEP
+
+    def nearest(self, value: float) -> float:
+        """The step nearest to a value between the two.
+
+        >>> Range(0.25, 0.9, 0.032).nearest(0.3), Range(0.25, 0.9, 0.032).nearest(0.9)
+        (0.314, 0.89)
+        """
+        steps = min(round((value - self.low) / self.step), int((self.high - self.low) / self.step + 1e-9))
+        return round(self.low + steps * self.step, 6)
+
+
+Choices = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """What is made least, beside false boundaries per hold, and what must hold."""
+
+    latency: Latency = "latency_mean"
+    most_missed: float = MOST_MISSED
+
+
+USUAL_OBJECTIVES = Objectives()
+
+
+@dataclass(frozen=True)
+class Space:
+    """Knob name → its range, or what it is chosen among."""
+
+    knobs: Mapping[str, Range | Choices]
+
+    @classmethod
+    def of(cls, grid: Mapping[str, Sequence[Any]]) -> Space:
+        """What a grid (`grid.read_grid`) spans.
+
+        >>> Space.of({"vad": ["silero"], "min_delay": [0.3, 1.2, 0.0]}).knobs
+        {'vad': ('silero',), 'min_delay': Range(low=0.0, high=1.2, step=0.01)}
+        """
+        return cls({name: _span(name, grid[name]) for name in KNOBS if name in grid})
+
+    def propose(self, choose: Callable[[str, Range | Choices], Any]) -> dict[str, Any]:
+        """One setting's knobs, each chosen by `choose(name, values)` in the order of the table of knobs.
+
+        Knobs that are idle beside those chosen before are left out.
+        """
+        values: dict[str, Any] = Settings().knobs()
+        chosen: dict[str, Any] = {}
+        for name, among in self.knobs.items():
+            idle = KNOBS[name].idle
+            if idle is None or not idle.when(values):
+                values[name] = chosen[name] = choose(name, among)
+        return chosen
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """As plain values, to compare spaces by."""
+        return {
+            name: [among.low, among.high] if isinstance(among, Range) else {"among": list(among)}
+            for name, among in self.knobs.items()
+        }
+
+    @property
+    def corners(self) -> pd.DataFrame:
+        """A setting for each combination of names, with the longest waits: what traces must be made for.
+
+        Raises BadGrid if AgentSession accepts none of them.
+        """
+        names: dict[str, Choices] = {
+            name: among
+            for name, among in self.knobs.items()
+            if KNOBS[name].choices and not isinstance(among, Range)
+        }
+        longest = {
+            name: among.high if isinstance(among, Range) else among[-1]
+            for name, among in self.knobs.items()
+            if name not in names
+        }
+        rows = []
+        for chosen in product(*names.values()):
+            row = dict(zip(names, chosen, strict=True)) | longest
+            defaults = livekit_defaults(row.get("vad", "livekit"), row.get("detector", "v1-mini"))
+            row["max_delay"] = max(
+                row.get("max_delay", defaults.endpointing.max_delay),
+                row.get("min_delay", defaults.endpointing.min_delay),
+            )
+            rows.append(row)
+        table = complete(pd.DataFrame(rows)).drop_duplicates(ignore_index=True)
+        possible = is_possible(table)
+        if not possible.any():
+            raise BadGrid("AgentSession accepts no setting of this space; widen its lists")
+        return table[possible].reset_index(drop=True)
+
+
+def _span(name: str, values: Sequence[Any]) -> Range | Choices:
+    several: list[Any] = [by_language(one) if isinstance(one, Mapping) else one for one in values]
+    if KNOBS[name].choices or any(isinstance(one, ByLanguage) for one in several):
+        return tuple(dict.fromkeys(several))
+    if min(several) == max(several):
+        return (several[0],)
+    return Range(float(min(several)), float(max(several)), WINDOW_S if name in _WINDOWED else STEP)

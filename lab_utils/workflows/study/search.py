@@ -1,0 +1,193 @@
+"""A study's recordings and a space of settings → the settings that a search found within a budget of work.
+
+Each part of the recordings leads a search of its own (`turns.search.parts`), so that what is found can be
+judged, and certified, on recordings that did not lead to it. A batch of settings is proposed, traced where a
+prediction is missing, replayed at once, and kept in the storage before the next one is proposed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from ...core.errors import InputError
+from ...core.files.locking import locked
+from ...turns.grid import DEFAULT_GRID
+from ...turns.origins import Origins, part_of_each
+from ...turns.replay import MissingTraces
+from ...turns.search import USUAL_OBJECTIVES, Objectives, Space, parts_of
+from ...turns.sweep import Corpus, counts, score_table
+from .measured import Measured
+
+if TYPE_CHECKING:
+    from ...turns.search.proposals import Proposals
+
+EVALUATIONS = 500
+"""Settings to try if no budget is given."""
+BATCH = 24
+STORAGE = "search.jsonl"
+"""In the results folder: Optuna's storage, from which a search goes on."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much may be tried: so many settings, or for so long (s), whichever comes first."""
+
+    evaluations: int | None = None
+    seconds: float | None = None
+    clock: Callable[[], float] = field(default=time.monotonic, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.evaluations is None and self.seconds is None:
+            object.__setattr__(self, "evaluations", EVALUATIONS)
+        if self.evaluations is not None and self.evaluations < 1:
+            raise ValueError(f"evaluations {self.evaluations}: expected at least 1")
+        if self.seconds is not None and not self.seconds > 0:
+            raise ValueError(f"seconds {self.seconds:g}: expected more than 0")
+
+
+@dataclass
+class _Part:
+    """One search, and the recordings that lead it."""
+
+    measured: Measured
+    numbers: tuple[int, ...]
+    proposals: Proposals
+    corners: pd.DataFrame
+    corpus: Corpus
+    jobs: int
+    cache: Path | None
+
+    def step(self, most: int) -> int:
+        """Try up to so many new settings; how many there were."""
+        table = self.proposals.ask(most)  # none if there is nothing new, or nothing left to try
+        if len(table):
+            self.proposals.tell(table, self._scored(table))
+        return len(table)
+
+    def _scored(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Metrics, after tracing what these settings lead to and the traces lack."""
+        everyone = range(len(self.numbers))
+        try:
+            return score_table(self.corpus, table, self.measured.conditions, [everyone], quiet=True)[0]
+        except MissingTraces:
+            # With the corners, so that callers wait as long as before.
+            every = pd.concat([self.corners, table], ignore_index=True)
+            self.corpus = self.measured.corpus_for(every, self.numbers, jobs=self.jobs, cache=self.cache)
+            return score_table(self.corpus, table, self.measured.conditions, [everyone], quiet=True)[0]
+
+
+def search(
+    measured: Measured,
+    space: Mapping[str, Sequence[Any]] | None = None,
+    work: Work | None = None,
+    objectives: Objectives = USUAL_OBJECTIVES,
+    *,
+    seed: int = 0,
+    folder: Path | None = None,
+    jobs: int = 2,
+    cache: Path | None = None,
+    quiet: bool = False,
+) -> Measured:
+    """The settings that a search finds on a study's recordings, scored on all of them.
+
+    `space`: a grid, between whose least and greatest numbers is looked (default: `grid.DEFAULT_GRID`);
+    `objectives`: what is made least beside the rate of false boundaries. With a `folder` the search is kept
+    there (`STORAGE`) and goes on from what is there. The same seed and number of evaluations find the same
+    settings. Raises InputError for recordings, a space or a storage that can't be used.
+    """
+    over = Space.of(DEFAULT_GRID if space is None else space)
+    work = work or Work()
+    n = counts(measured.corpus)
+    if not (n["holds"] and n["turns"]):
+        raise InputError(
+            f"the recordings have {n['holds']} holds and {n['turns']} ends of turn: nothing to search by"
+        )
+    corners = over.corners
+    corpus = measured.corpus_for(corners, range(len(measured.files)), jobs=jobs, cache=cache, quiet=quiet)
+    numbers = parts_of(corpus)
+    with nullcontext() if folder is None else locked(_made(folder), wait_s=0.0):
+        searches = _searches(measured, over, objectives, numbers, seed, folder)
+        parts = [
+            _Part(measured, of, one, corners, corpus.of_some(of), jobs, cache)
+            for of, one in zip(numbers, searches, strict=True)
+        ]
+        _run(parts, work, quiet)
+    found = part_of_each([one.keys for one in searches])
+    rows = {key: row for one in searches for key, row in zip(one.keys, one.rows, strict=True)}
+    table = pd.DataFrame([rows[key] for key in found])
+    origins = Origins(numbers, tuple(found.values()))
+    return measured.with_table(table, origins=origins, jobs=jobs, cache=cache, quiet=quiet)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _searches(
+    measured: Measured,
+    space: Space,
+    objectives: Objectives,
+    numbers: Sequence[Sequence[int]],
+    seed: int,
+    folder: Path | None,
+) -> list[Proposals]:
+    """One for each part, with what was kept of it."""
+    try:
+        from ...turns.search.proposals import Proposals
+    except ImportError as error:
+        remedy = "pip install 'livekit-turn-lab[optimize]'"
+        raise InputError(f"a search needs Optuna, which isn't installed ({error}); {remedy}") from None
+    storage = None if folder is None else folder / STORAGE
+    searches = []
+    for part, of in enumerate(numbers):
+        depends_on = {
+            "recordings": [measured.corpus.recordings[r].sha256 for r in of],
+            "space": space.plain,
+            "objectives": [objectives.latency, objectives.most_missed],
+            "conditions": measured.conditions.model_dump(),
+            "phases": measured.phases,
+            "line": [str(measured.channel_condition), measured.seed, measured.path],
+            "seed": seed,
+        }
+        own = 2 * seed + part
+        searches.append(
+            Proposals(space, objectives, seed=own, storage=storage, name=f"part {part + 1}", of=depends_on)
+        )
+    return searches
+
+
+def _run(parts: Sequence[_Part], work: Work, quiet: bool) -> None:
+    """A batch of each part in turn, all of one size in the end, until the work is done or nothing is new."""
+    until_s = None if work.seconds is None else work.clock() + work.seconds
+    done = sum(len(part.proposals) for part in parts)
+    with tqdm(total=work.evaluations, initial=done, desc="searching", unit="setting", disable=quiet) as bar:
+        try:
+            while True:
+                before = done
+                for k, part in enumerate(parts):
+                    if until_s is not None and work.clock() >= until_s:
+                        return
+                    tried = part.step(min(BATCH, _left(part, work, k, len(parts))))
+                    done += tried
+                    bar.update(tried)
+                if done == before:
+                    return
+        except KeyboardInterrupt as interrupt:
+            raise KeyboardInterrupt(f"{done} settings are kept; the same command goes on") from interrupt
+
+
+def _left(part: _Part, work: Work, number: int, parts: int) -> int:
+    """How many settings of its share of the evaluations a part has still to try."""
+    if work.evaluations is None:
+        return BATCH
+    share = work.evaluations // parts + (number < work.evaluations % parts)
+    return max(0, share - len(part.proposals))

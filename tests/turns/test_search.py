@@ -1,0 +1,240 @@
+"""Searches: what they propose, how they go on where they ended, and on what their settings are judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import naive
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from synthetic import Turn, labels_of, traced_of
+
+from lab_utils.turns.choose import Budget
+from lab_utils.turns.grid import BadGrid, expand, is_possible
+from lab_utils.turns.guarantee import certify, split
+from lab_utils.turns.held_out import candidates, held_out
+from lab_utils.turns.metrics import hypervolume
+from lab_utils.turns.origins import BY_EACH, Origins
+from lab_utils.turns.search import Range, Space, parts_of
+from lab_utils.turns.search.proposals import Proposals
+from lab_utils.turns.sweep import Corpus, folds_of_parts, sweep
+
+GRID = {
+    "vad": ["livekit", "silero"],
+    "detector": ["vad", "v1-mini"],
+    "endpointing_mode": ["fixed", "dynamic"],
+    "min_silence_duration": [0.25, 0.9],
+    "min_delay": [0.0, 3.0],
+    "max_delay": [0.5, 4.0],
+    "unlikely_threshold": [0.1, 0.6],
+}
+
+
+def metrics_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Figures that follow from the knobs by a formula: the longer the wait, the fewer the cuts."""
+    wait_s = table["min_delay"] + 0.3 * table["max_delay"].fillna(table["min_delay"])
+    rate = np.exp(-2 * wait_s) * np.where(table["detector"] == "vad", 1.0, 0.6)
+    return pd.DataFrame(
+        {
+            "false_boundary_rate": rate,
+            "latency_mean": wait_s.where(wait_s < 3.5, np.inf),
+            "missed_rate": (wait_s > 3).astype(float),
+        }
+    )
+
+
+def searched(search: Proposals, batches: int, size: int = 12) -> list[tuple]:
+    for _ in range(batches):
+        table = search.ask(size)
+        search.tell(table, metrics_of(table))
+    return search.keys
+
+
+# --- what is proposed -------------------------------------------------------------------------------
+
+
+def test_a_space_goes_from_the_least_to_the_greatest_value() -> None:
+    space = Space.of(
+        {**GRID, "min_delay": [0.5, 0.2, 0.4], "max_delay": [2.0], "activation_threshold": [0.5]}
+    )
+    assert space.knobs["min_delay"] == Range(0.2, 0.5, 0.01)
+    assert space.knobs["min_silence_duration"] == Range(0.25, 0.9, 0.032)
+    assert space.knobs["max_delay"] == (2.0,)
+    assert space.knobs["vad"] == ("livekit", "silero")
+    assert space.corners["max_delay"].max() == 2.0
+    assert len(space.corners) == 8
+
+
+def test_thresholds_by_language_are_chosen_among() -> None:
+    space = Space.of({"unlikely_threshold": [{"de": 0.3}, 0.4]})
+    table = Proposals(space).ask(5)
+    assert {str(value) for value in table["unlikely_threshold"]} == {"de 0.3", "0.4"}
+    assert len(table) == 2  # there are no others
+
+
+def test_idle_knobs_are_not_proposed() -> None:
+    space = Space.of({**GRID, "detector": ["vad"], "endpointing_mode": ["fixed"]})
+    asked: list[str] = []
+    space.propose(
+        lambda name, among: asked.append(name) or (among.low if isinstance(among, Range) else among[0])
+    )
+    assert asked == ["vad", "detector", "endpointing_mode", "min_silence_duration", "min_delay"]
+
+
+def test_a_space_without_a_possible_setting_is_refused() -> None:
+    with pytest.raises(BadGrid, match="AgentSession accepts no setting of this space"):
+        _ = Space.of({"detector": ["v1-mini"], "min_silence_duration": [0.1]}).corners
+
+
+def test_what_is_proposed_is_possible_new_and_within_the_space() -> None:
+    search = Proposals(Space.of(GRID))
+    keys = searched(search, 3, 20)
+    table = pd.DataFrame(search.rows)
+    assert len(keys) == len(set(keys)) == len(search) == 60
+    assert is_possible(table).all()
+    assert table["min_delay"].between(0, 3).all()
+    assert table["max_delay"].dropna().between(0.5, 4).all()
+    steps = (table["min_silence_duration"] - 0.25) / 0.032
+    np.testing.assert_allclose(steps, steps.round(), atol=1e-3)
+
+
+def test_a_small_space_ends() -> None:
+    search = Proposals(Space.of({"detector": ["vad"], "min_delay": [0.3, 0.32]}))
+    assert len(searched(search, 1)) == 3
+    assert not len(search.ask(12))
+
+
+def test_a_search_does_better_than_chance() -> None:
+    """Of the formula's figures: its frontier covers more than that of as many random settings."""
+
+    def covered(rows: list[dict]) -> float:
+        figures = metrics_of(pd.DataFrame(rows)).query("missed_rate == 0")
+        return hypervolume(figures["false_boundary_rate"].to_numpy(), figures["latency_mean"].to_numpy())
+
+    search = Proposals(Space.of(GRID), seed=1)
+    searched(search, 2, 40)
+    at_random = [row for seed in (10, 11) for row in _first(seed)]
+    assert covered(search.rows) > covered(at_random)
+
+
+def _first(seed: int) -> list[dict]:
+    search = Proposals(Space.of(GRID), seed=seed)
+    searched(search, 1, 40)
+    return search.rows
+
+
+# --- the same again, and on from where it ended -----------------------------------------------------
+
+
+def test_a_seed_gives_the_same_settings_also_if_the_search_is_interrupted(tmp_path: Path) -> None:
+    through = searched(Proposals(Space.of(GRID), seed=3), 3, 24)
+    storage = tmp_path / "search.jsonl"
+    first = Proposals(Space.of(GRID), seed=3, storage=storage)
+    searched(first, 1, 24)
+    first.ask(24)  # and ends here
+    again = Proposals(Space.of(GRID), seed=3, storage=storage)
+    assert again.keys == through[:24]
+    assert searched(again, 2, 24) == through
+    assert searched(Proposals(Space.of(GRID), seed=4), 1, 24) != through[:24]
+
+
+def test_a_storage_of_something_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "search.jsonl"
+    Proposals(Space.of(GRID), storage=path, of={"phases": 4, "seed": 0})
+    with pytest.raises(ValueError, match=r"search\.jsonl: is of a search with other phases; give another"):
+        Proposals(Space.of(GRID), storage=path, of={"phases": 1, "seed": 0})
+    path.write_text("no\njournal\n")
+    with pytest.raises(ValueError, match=r"search\.jsonl: not a search's storage .*; move it away"):
+        Proposals(Space.of(GRID), storage=path)
+
+
+# --- what it is worth -------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=8))
+def test_the_hypervolume_counts_what_is_beaten(pairs) -> None:
+    """Twin: a reference of 10 by 10, cell by cell."""
+    beaten = sum(any(r <= x and t <= y for r, t in pairs) for x in range(10) for y in range(10))
+    rate, latency_s = np.array(pairs, dtype=float).reshape(-1, 2).T
+    assert hypervolume(rate, latency_s, 10.0, 10.0) == pytest.approx(beaten)
+
+
+# --- judged on other recordings ---------------------------------------------------------------------
+
+
+def calls(n: int) -> Corpus:
+    """Calls whose holds are longer from one to the next."""
+    found = []
+    for k in range(n):
+        turns = [Turn((1.2, 1.2), ((0.4 + 0.1 * (k % 5), "hold"),), gap=2.5, reply=1.0, rest=2.0)] * 3
+        found.append(traced_of(labels_of(turns), name=f"call {k}", noise=0.0))
+    return Corpus.of(found)
+
+
+def test_recordings_are_parted_as_a_guarantee_tests_them() -> None:
+    corpus = calls(6)
+    first, others = parts_of(corpus)
+    ordering, testing, _ = split(corpus)
+    assert (list(first), list(others)) == (sorted(ordering), sorted(testing))
+    assert [len(part) for part in parts_of(calls(2))] == [1, 1]
+    assert parts_of(calls(1)) == ((0,),)
+
+
+@pytest.mark.parametrize("sizes", [(3, 9), (1, 1), (2, 30), (5,)])
+def test_no_fold_has_recordings_of_two_parts(sizes: tuple[int, ...]) -> None:
+    numbers = iter(range(sum(sizes)))
+    parts = [tuple(next(numbers) for _ in range(size)) for size in sizes]
+    folds = folds_of_parts(parts)
+    if len(sizes) == 1:
+        assert folds == ()
+        return
+    assert sorted(r for fold in folds for r in fold) == list(range(sum(sizes)))
+    assert all(sum(bool(set(fold) & set(part)) for part in parts) == 1 for fold in folds)
+    assert len(folds) <= 11
+
+
+def test_what_a_recording_led_to_is_not_judged_on_it() -> None:
+    """Twin: in each fold the best of the settings that the other part found, and that both found."""
+    corpus = calls(5)
+    parts = parts_of(corpus)
+    table, _ = expand({"detector": ["vad"], "min_delay": [0.3, 0.5, 0.7, 0.9, 1.1]})
+    origins = Origins(parts, (0, 1, 0, BY_EACH, 1))
+    result = sweep(corpus, table, quiet=True, origins=origins)
+    budget = Budget.false_boundary_rate(0.4)
+    total_s, turns = 0.0, 0
+    for fold, metrics in zip(result.folds, result.without, strict=True):
+        other = 1 - next(k for k, part in enumerate(parts) if set(fold) <= set(part))
+        allowed = [row for row in range(5) if origins.part[row] in (other, BY_EACH)]
+        rows = metrics.iloc[allowed].to_dict("records")
+        row = allowed[naive.choose(rows, budget.limit, budget.most, budget.least)]
+        here = sweep(corpus.of_some(fold), table.iloc[[row]], quiet=True).table
+        n = sum(corpus.labelled[r].n_turns for r in fold)
+        total_s, turns = total_s + here["latency_mean"][0] * n, turns + n
+    found = held_out(corpus, result, budget)
+    assert found is not None
+    assert found.loc["latency_mean", "value"] == pytest.approx(total_s / turns)
+    everything = held_out(corpus, sweep(corpus, table, quiet=True), budget)
+    assert everything is not None
+    assert set(candidates(result, budget)) >= {0, 1}
+
+
+def test_nothing_is_held_out_where_all_settings_are_owed_to_one_part() -> None:
+    corpus = calls(5)
+    table, _ = expand({"detector": ["vad"], "min_delay": [0.3, 0.5]})
+    result = sweep(corpus, table, quiet=True, origins=Origins(parts_of(corpus), (0, 0)))
+    assert held_out(corpus, result, Budget.false_boundary_rate(0.4)) is None
+
+
+def test_only_what_the_ordering_calls_led_to_is_certified() -> None:
+    corpus = calls(30)
+    table, _ = expand({"detector": ["vad"], "min_delay": [1.2, 1.6]})
+    budget = Budget.false_boundary_rate(0.1)
+    parts = parts_of(corpus)
+    found = {
+        owed: certify(corpus, sweep(corpus, table, quiet=True, origins=Origins(parts, owed)), budget)
+        for owed in [(0, 0), (1, 0), (1, 1), (BY_EACH, 1)]
+    }
+    assert {owed: one.row for owed, one in found.items()} == {(0, 0): 0, (1, 0): 1, (1, 1): None, (-1, 1): 0}
