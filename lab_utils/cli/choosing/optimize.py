@@ -83,7 +83,7 @@ def optimize(
     scheduler: Scheduler = "",
     as_json: Json = False,
 ) -> None:
-    """Search for the best settings between the values of a grid; the same command goes on where it ended."""
+    """Search between the values of a grid, and go on where it ended."""
     with working_on(scheduler):
         from ...recordings.heard_paths import parse_path
         from ...turns.choose import Budget
