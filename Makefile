@@ -123,6 +123,9 @@ bench-ui: $(STAMP)  ## print as JSON how fast the tuner is in Chromium
 docs: $(STAMP)  ## build the documentation as a site in build/site/, and check its links
 	$(BIN)/python docs/build_site.py build/site
 
+cheat-sheet: $(STAMP)  ## print the cheat sheet into build/cheat_sheet/, as HTML and PDF (needs Chromium)
+	$(BIN)/python docs/print_cheat_sheet.py build/cheat_sheet
+
 ##@ Maintain
 
 format: $(STAMP)  ## put code and notebooks into the form that `make check` wants
@@ -189,5 +192,5 @@ $(KOKORO_STYLES): $(SAMPLES_STAMP)
 	tar xzf $$folder*.tgz -C $$folder
 	@touch $@
 
-.PHONY: demo lab venv coverage test test-fast check check-style check-types check-imports check-notebooks notebooks verify bench bench-ui docs format \
+.PHONY: demo lab venv coverage test test-fast check check-style check-types check-imports check-notebooks notebooks verify bench bench-ui docs cheat-sheet format \
         mutants samples traces widgets screenshots lock clean distclean help

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import runpy
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 from paths import ROOT, SAMPLE_CALLS
+from test_browser import CHROMIUM
 from test_notebooks import code_cells, samples_cache
 
 import lab_utils as lab
+from lab_utils.core.knobs import KNOBS
 
 __all__ = ["samples_cache"]
 COURSE = ROOT / "notebooks" / "course"
@@ -45,6 +49,22 @@ def test_solutions_solve_and_defaults_do_not_solve_all(
     assert by_default.count(True) <= 1
     with pytest.raises(ValueError, match="more calls with holds would be needed"):
         study.choose(lab.Budget.false_boundary_rate(0.10), guarantee=0.9)
+
+
+def test_the_printed_cheat_sheet_has_every_knob_and_needs_nothing_else() -> None:
+    html = runpy.run_path(str(ROOT / "docs" / "print_cheat_sheet.py"))["page"]()
+    assert all(f"<code>{name}</code>" in html for name in KNOBS)
+    assert html.count("<table>") == 2
+    assert not re.search(r"href|src=|http", html)
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which(CHROMIUM) is None, reason=f"no Chromium at {CHROMIUM}")
+def test_the_printed_cheat_sheet_is_one_page(tmp_path: Path) -> None:
+    runpy.run_path(str(ROOT / "docs" / "print_cheat_sheet.py"))["main"](tmp_path)
+    pdf = (tmp_path / "cheat_sheet.pdf").read_bytes()
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1
 
 
 def test_the_cheat_sheet_is_up_to_date() -> None:

@@ -22,6 +22,7 @@ DECLARED = [Requirement(text) for text in PROJECT["dependencies"] + PROJECT["opt
 MAKE_TARGETS = {"widgets", "demo", "lab", "venv"}  # use
 MAKE_TARGETS |= {
     "docs",
+    "cheat-sheet",
     "test",
     "test-fast",
     "check",
