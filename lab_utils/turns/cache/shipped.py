@@ -39,12 +39,6 @@ def shipped_arrays(address: str, names: Sequence[str]) -> list[np.ndarray] | Non
         return None
 
 
-def shipped_addresses(archive: Path | None = None) -> list[str]:
-    """The addresses that the package has entries for; none if it has no archive that can be read."""
-    opened = _opened(archive or bundled(ARCHIVE))
-    return [] if opened is None else sorted(name.removesuffix(".npz") for name in opened.namelist())
-
-
 def write_shipped(archive: Path, entries: Iterable[Path]) -> None:
     """Pack the files of entries, always into the same bytes; they are compressed already."""
     content = io.BytesIO()
