@@ -69,6 +69,14 @@ def test_a_moved_edge_moves_who_speaks_when(path):
     assert labels.spans("user").tolist() == [[1, 1.3], [1.6, 2.2], [2.9, 3.8]]
 
 
+def test_a_silence_cut_out_of_speech_leaves_the_text_to_what_comes_first(path):
+    labels = edit_labels(path, [Change(None, Label("hold", 1.3, 1.6))], "Ada", NOON)
+    said = [(one.start_s, one.end_s, one.text) for one in labels.ipus if one.speaker == "user"]
+    assert said == [(1.0, 1.3, "my"), (1.6, 2.0, ""), (3.0, 4.0, "name")]
+    labels = edit_labels(path, [Change(HOLD, None), Change(None, Label("hold", 2.9, 3.2))], "Ada", NOON)
+    assert [one.text for one in labels.ipus if one.start_s == 3.2] == ["name"]
+
+
 def test_an_edited_label_wins_over_an_estimate_and_a_refused_one_stays_away(path):
     edit_labels(path, [Change(SHIFT, Label("hold", 4.0, 4.4))], "Ada", NOON)
     edit_labels(path, [Change(HOLD, None)], "Ada", NOON)

@@ -244,10 +244,11 @@ def test_identifiers_are_drawn_from_the_seed():
         async def draw():
             return uuid.uuid4().hex
         def main():
-            drawn = [clock.run(draw, seed=seed) for seed in (7, 7, 8)]
-            return [*drawn, uuid.uuid4().hex]
+            drawn = [clock.run(draw, seed=seed) for seed in (7, 7, 8, 0)]
+            return [*drawn, clock.run(draw), uuid.uuid4().hex]
         """
-    first, again, other, outside = run_virtually(ids)
+    first, again, other, zero, usual, outside = run_virtually(ids)
+    assert zero == usual
     assert first == again
     assert len({first, other, outside}) == 3
     assert first == run_virtually(ids)[0]

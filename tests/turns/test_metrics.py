@@ -221,6 +221,10 @@ def test_a_commit_belongs_to_the_pause_whose_silence_caused_it(
     assert (slow["label"], slow["false_boundary"]) == (label, false_boundary)
 
 
+def test_a_turn_has_a_cut_off_pause_or_none():
+    assert labelled_pauses(CALL).cut_off_turns.tolist() == [False, True]
+
+
 def test_only_the_first_commit_after_an_end_of_turn_has_a_latency():
     frame = attribute(commits_at(3.4, 3.9, 11.5), labelled_pauses(CALL))
     np.testing.assert_allclose(frame["latency_s"], [0.4, np.nan, 0.5])

@@ -139,6 +139,14 @@ def test_what_interruption_rests_on_is_kept_and_older_files_load_without(saved: 
         load_profile(tmp_path / "both.yaml")
 
 
+def test_a_notebook_shows_what_was_asked_for_where_that_is_known() -> None:
+    profile = support_line()
+    assert profile.evidence is not None
+    assert "chosen for" in profile._repr_html_()
+    assert profile.evidence.budget in profile._repr_html_()
+    assert "chosen for" not in Profile(name="defaults", settings=Settings())._repr_html_()
+
+
 def test_saving_twice_gives_the_same_bytes(saved: Path, tmp_path: Path) -> None:
     save_profile(load_profile(saved), tmp_path / "again.yaml")
     assert (tmp_path / "again.yaml").read_bytes() == saved.read_bytes()

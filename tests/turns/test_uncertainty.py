@@ -14,6 +14,7 @@ from lab_utils.turns.metrics.uncertainty import (
     UNTOLD,
     Interval,
     degrees_of_freedom,
+    difference_test,
     mean_interval,
     percentile_interval,
     rate_interval,
@@ -136,3 +137,9 @@ def test_intervals_contain_the_truth_in_simulated_studies():
     five = [row for row in rows if row.recordings == 5 and row.figure.startswith("rate")]
     assert max(row.bootstrap_coverage for row in five) < 0.93
     assert [row.open for row in rows if row.figure == "latency mean"] == [0.0] * 4
+
+
+def test_differences_that_are_all_the_same_leave_nothing_to_chance():
+    n = np.array([4.0, 5.0, 6.0])
+    assert difference_test(np.zeros(3), n) == (Interval(0.0, 0.0), 1.0)
+    assert difference_test(n / 2, n) == (Interval(0.5, 0.5), 0.0)

@@ -107,9 +107,9 @@ def setting_counts(
     >>> silence_s, no_detector = np.array([[2.0], [3.0]]), np.full((2, 1), np.nan)
     >>> first = PauseCommits(commit_s, silence_s, np.isfinite(commit_s), no_detector)
     >>> decided = Decisions.side_by_side(first, np.array([-1, -1]), [TriggerCommits.none(2)], Forks())
-    >>> found = setting_counts(decided, labelled, 0.0, np.array([8.0, 8.0]))
+    >>> found = setting_counts(decided, labelled, 0.0, np.array([8.0, 0.6]))
     >>> found.holds_cut.tolist(), found.latency_s.tolist()
-    ([1, 0], [[0.5, 0.75]])
+    ([1, 0], [[0.5, inf]])
     """
     sides = _sides(decisions, labelled, offset_s)
     cells = _cells(sides, labelled)
