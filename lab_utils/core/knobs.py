@@ -159,7 +159,7 @@ _ROWS = (
         default_with={OWN: OWN_TRAITS.default_threshold},
         idle=Idle(
             lambda v: among(v["detector"], _NO_THRESHOLD),
-            f"only {' and '.join(_THRESHOLD)} gives a probability to compare with it",
+            f"only {', '.join(_THRESHOLD[:-1])} and {_THRESHOLD[-1]} give a probability to compare with it",
         ),
     ),
 )

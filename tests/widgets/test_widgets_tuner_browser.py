@@ -99,7 +99,10 @@ def test_the_keyboard_suffices(talking: tuple[Any, lab.Tuner], tmp_path: Path) -
     page.wait_for_function("() => state.controls.values.min_delay === 0.5")
     page.get_by_label("turn detector").select_option("vad")
     page.wait_for_function("() => document.querySelector('.lab-idle') !== null")
-    assert "Idle: only v1-mini gives a probability" in page.locator(".lab-knobs").inner_text()
+    assert (
+        "Idle: only english, multilingual and v1-mini give a probability"
+        in page.locator(".lab-knobs").inner_text()
+    )
     page.get_by_label("min_delay, as a number").fill("4")
     page.get_by_label("min_delay, as a number").press("Enter")
     page.wait_for_function("() => state.controls.values.min_delay === 4")

@@ -100,7 +100,7 @@ def test_idle_controls_say_why_and_forbid_nothing(bench: Bench):
     bench.move("detector", "vad")
     idle = bench.controls.state()["idle"]
     assert set(idle) == {"max_delay", "unlikely_threshold"}
-    assert "only v1-mini gives a probability" in idle["unlikely_threshold"]
+    assert "only english, multilingual and v1-mini give a probability" in idle["unlikely_threshold"]
     bench.move("max_delay", 0.1)
     assert bench.settings.endpointing.max_delay == 0.3
     bench.move("endpointing_mode", "dynamic")

@@ -66,7 +66,7 @@ def eot_bench(
     swap: Swap = False,
     as_json: Json = False,
 ) -> None:
-    """Score detectors as livekit/eot-bench does: false cutoffs against latency."""
+    """Score detectors as eot-bench does: cutoffs against latency."""
     with ending_well():
         from ...workflows.detectors.eot_bench import measure_eot_bench, write_eot_bench
         from ...workflows.study import check_folder
