@@ -88,6 +88,6 @@ def eot_bench(
         if out is not None:
             write_eot_bench(measured, out)
         if as_json:
-            print(json.dumps({"table": json.loads(measured.table.to_json(orient="records"))}))
+            print(json.dumps({"table": measured.plain_table}))
         else:
             print_table(measured, out)

@@ -17,7 +17,7 @@ import pandas as pd
 
 from ...core.timeline import Floats, Ints
 from .quality import diagnostics
-from .spans import HOLD_LIMITS_S, TOLERANCE, Limits, Scores, fire_times, scores_of
+from .spans import HOLD_LIMITS_S, TOLERANCE, Limits, Scores, counted_scores, fire_times
 
 THRESHOLDS = tuple(k / 100 for k in range(101))
 ACTION_DELAYS = tuple(k / 10 for k in range(2, 11))
@@ -56,7 +56,7 @@ def score_grid(
     Columns: threshold, action_delay, timeout, false_cutoff_rate, mean_latency (capped at the timeout),
     timeout_rate, n_holds, n_turns. What has no denominator is NaN.
     """
-    scores = _counted(spans, limits_s)
+    scores = counted_scores(spans, limits_s)
     least = np.array(thresholds, dtype=np.float64)
     waits_s = np.unique(np.array((*action_delays, *timeouts), dtype=np.float64))
     pairs = [(a, t) for a in action_delays for t in timeouts if t + TOLERANCE >= a]
@@ -83,7 +83,7 @@ def vad_baseline(
     spans: pd.DataFrame | Scores, delays: Sequence[float] = VAD_DELAYS, limits_s: Limits = HOLD_LIMITS_S
 ) -> pd.DataFrame:
     """Silence alone, acting after each delay: the columns of `score_grid`, with threshold NaN."""
-    scores, delay_s = _counted(spans, limits_s), np.array(delays, dtype=np.float64)
+    scores, delay_s = counted_scores(spans, limits_s), np.array(delays, dtype=np.float64)
     cut = (scores.duration_s[scores.is_hold] > delay_s[:, None] + TOLERANCE).sum(axis=1)
     columns = {"threshold": np.full(len(delay_s), np.nan), "action_delay": delay_s, "timeout": delay_s}
     return _table(scores, columns, (cut, scores.n_turns * delay_s, np.zeros(len(delay_s))))
@@ -104,22 +104,20 @@ def summary(spans: pd.DataFrame | Scores) -> dict[str, Any]:
     """What eot-bench tells of one detector.
 
     `operating_points` at 2, 5 and 10 % cutoffs, `fewest_cutoffs` at 300 and 600 ms, each policy with its
-    figures; `mean_frontier_latency_0_10`, the mean of the least latencies within 0, 0.1, … 10 % cutoffs; and
-    `diagnostics`.
+    figures; `mean_frontier_latency_0_10`, the mean of the least latencies within 0, 0.1, … 10 % cutoffs;
+    n_holds and n_turns, that they rest on; and `diagnostics`.
     """
-    scores = spans if isinstance(spans, Scores) else scores_of(spans)
+    scores = counted_scores(spans)
     table = score_grid(scores)
     along = operating_points(table, (*FRONTIER_BUDGETS, *CUTOFF_BUDGETS))
     return {
         "operating_points": along.iloc[len(FRONTIER_BUDGETS) :].to_dict("index"),
         "fewest_cutoffs": fewest_cutoffs(table).to_dict("index"),
         "mean_frontier_latency_0_10": float(along["mean_latency"].iloc[: len(FRONTIER_BUDGETS)].mean()),
+        "n_holds": scores.n_holds,
+        "n_turns": scores.n_turns,
         **diagnostics(scores),
     }
-
-
-def _counted(spans: pd.DataFrame | Scores, limits_s: Limits) -> Scores:
-    return (spans if isinstance(spans, Scores) else scores_of(spans)).counted(limits_s)
 
 
 def _table(scores: Scores, columns: dict[str, Floats], sums: tuple[Any, Any, Any]) -> pd.DataFrame:

@@ -7,12 +7,12 @@ import pandas as pd
 
 from ...core.timeline import Floats
 from ...core.traces import Bools
-from .spans import HOLD_LIMITS_S, Limits, Scores, scores_of
+from .spans import HOLD_LIMITS_S, Limits, Scores, counted_scores
 
 
 def diagnostics(spans: pd.DataFrame | Scores, limits_s: Limits = HOLD_LIMITS_S) -> dict[str, float]:
     """roc_auc and average_precision of the counted spans that have a score, and what they rest on."""
-    scores = (spans if isinstance(spans, Scores) else scores_of(spans)).counted(limits_s)
+    scores = counted_scores(spans, limits_s)
     seen = scores.highest >= 0
     roc_auc, average_precision = _quality(scores.highest[seen], ~scores.is_hold[seen])
     return {

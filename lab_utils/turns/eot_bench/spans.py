@@ -132,6 +132,11 @@ def scores_of(spans: pd.DataFrame) -> Scores:
     return Scores(is_hold, duration_s, of_span, time_s, p)
 
 
+def counted_scores(spans: pd.DataFrame | Scores, limits_s: Limits = HOLD_LIMITS_S) -> Scores:
+    """The spans that enter the figures, flat; `spans`: a table, or flat already."""
+    return (spans if isinstance(spans, Scores) else scores_of(spans)).counted(limits_s)
+
+
 def fire_times(spans: pd.DataFrame, thresholds: Sequence[float]) -> Floats:
     """When the detector would fire, infinity if never; shape=(thresholds, spans)."""
     scores = scores_of(spans)

@@ -18,6 +18,7 @@ from ...core.files import write_together
 from ...core.text.html import table_html
 from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, find_in, load_recording, results_of
+from ...recordings.json_files import as_json
 from ...recordings.recording_files import FindOptions
 from ...turns import eot_bench
 from ...turns.cache import TraceCache, default_cache
@@ -54,27 +55,32 @@ class EotBench:
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row per detector, and silence alone: `COLUMNS`; NaN where no policy keeps the budget."""
-        rows = [
-            self._row(name, told["fewest_cutoffs"], told["operating_points"], told["roc_auc"])
-            for name, told in self.summaries.items()
-        ]
+        rows = [_row(name, told) for name, told in self.summaries.items()]
         alone = eot_bench.vad_baseline(self.predictions[0].scores, eot_bench.FINE_VAD_DELAYS)
-        cutoffs, latency = eot_bench.fewest_cutoffs(alone), eot_bench.operating_points(alone)
-        rows.append(self._row(SILENCE, cutoffs.to_dict("index"), latency.to_dict("index")))
+        points: dict[str, Any] = {
+            "fewest_cutoffs": eot_bench.fewest_cutoffs(alone).to_dict("index"),
+            "operating_points": eot_bench.operating_points(alone).to_dict("index"),
+        }
+        counts = {name: int(alone[name].iloc[0]) for name in ("n_holds", "n_turns")}
+        rows.append(_row(SILENCE, points | counts | {"roc_auc": math.nan}))
         return pd.DataFrame(rows, columns=list(COLUMNS))
+
+    @property
+    def plain_table(self) -> list[dict[str, Any]]:
+        """The rows of `table` as JSON has them: null for NaN."""
+        rows: list[dict[str, Any]] = as_json(self.table.to_dict("records"))
+        return rows
 
     def _repr_html_(self) -> str:
         titles, rows = table_rows(self.table)
         return table_html(titles, rows, "as livekit/eot-bench scores them")
 
-    def _row(
-        self, name: str, cutoffs: Mapping[Any, Any], latency: Mapping[Any, Any], roc_auc: float = float("nan")
-    ) -> tuple[Any, ...]:
-        of = next((one for one in self.predictions if one.name == name), self.predictions[0])
-        counted = of.scores.counted()
-        rates = (cutoffs[one]["false_cutoff_rate"] for one in eot_bench.LATENCY_BUDGETS)
-        waits = (latency[one]["mean_latency"] for one in eot_bench.CUTOFF_BUDGETS[1:])
-        return name, *rates, *waits, roc_auc, counted.n_holds, counted.n_turns
+
+def _row(name: str, told: Mapping[str, Any]) -> tuple[Any, ...]:
+    """`COLUMNS` of one detector, from its summary."""
+    rates = (told["fewest_cutoffs"][most]["false_cutoff_rate"] for most in eot_bench.LATENCY_BUDGETS)
+    waits = (told["operating_points"][most]["mean_latency"] for most in eot_bench.CUTOFF_BUDGETS[1:])
+    return name, *rates, *waits, told["roc_auc"], told["n_holds"], told["n_turns"]
 
 
 TITLES = ["detector", "cutoffs at 300 ms", "at 600 ms", "latency at 5 % cutoffs", "at 10 %", "ROC AUC"]
@@ -179,7 +185,7 @@ def write_eot_bench(measured: EotBench, folder: Path) -> None:
     for one in measured.predictions:
         if one.name in measured.asked:
             eot_bench.write_predictions(one, folder / one.name.strip("."), inference_interval=INTERVAL_S)
-    plain = json.loads(pd.Series(measured.summaries).to_json(double_precision=15))
+    plain = as_json(measured.summaries)
     write_together(
         folder,
         {
