@@ -35,14 +35,7 @@ def band_of(pcm: Pcm) -> Band:
     >>> band_of(noise), band_of(np.zeros(16_000, dtype=np.int16))
     ('wide band', '')
     """
-    if not len(pcm) // _FRAME or not any(block.any() for block in blocks_of(pcm)):
-        return ""
-    energy = np.concatenate([np.square(frames).sum(axis=1) for frames in _frames(pcm)])
-    loud = energy >= np.quantile(energy, 0.9)
-    power = sum_of_rows(_powers(pcm, loud)) / np.count_nonzero(loud)
-    hz = np.fft.rfftfreq(_FRAME, 1 / SAMPLE_RATE_HZ)
-    low, high = (power[(hz >= a) & (hz <= b)].mean() for a, b in ((300, 3400), (4200, 7200)))
-    return "telephone" if high <= low * 10 ** (-NARROW_DB / 10) else "wide band"
+    return line_of(pcm)[0]
 
 
 def background_of(pcm: Pcm) -> Background:
@@ -53,11 +46,26 @@ def background_of(pcm: Pcm) -> Background:
     >>> background_of(burst), background_of(burst + np.int16(300)), background_of(burst[:100])
     ('quiet', 'noisy', '')
     """
+    return line_of(pcm)[1]
+
+
+def line_of(pcm: Pcm) -> tuple[Band, Background]:
+    """`band_of` and `background_of`, in one walk over the samples."""
     if not len(pcm) // _FRAME or not any(block.any() for block in blocks_of(pcm)):
-        return ""
+        return "", ""
     energy = np.concatenate([np.square(frames).sum(axis=1) for frames in _frames(pcm)])
-    loud, quiet = np.quantile(energy, (0.95, 0.1))
-    return "noisy" if quiet > loud * 10 ** (-NOISY_DB / 10) else "quiet"
+    loudest, quietest = np.quantile(energy, (0.95, 0.1))
+    noisy = quietest > loudest * 10 ** (-NOISY_DB / 10)
+    return _band(pcm, energy), "noisy" if noisy else "quiet"
+
+
+def _band(pcm: Pcm, energy: NDArray[np.float32]) -> Band:
+    """`energy`: of each frame."""
+    loud = energy >= np.quantile(energy, 0.9)
+    power = sum_of_rows(_powers(pcm, loud)) / np.count_nonzero(loud)
+    hz = np.fft.rfftfreq(_FRAME, 1 / SAMPLE_RATE_HZ)
+    low, high = (power[(hz >= a) & (hz <= b)].mean() for a, b in ((300, 3400), (4200, 7200)))
+    return "telephone" if high <= low * 10 ** (-NARROW_DB / 10) else "wide band"
 
 
 def _frames(pcm: Pcm) -> Iterator[NDArray[np.float32]]:

@@ -39,7 +39,7 @@ from ..core.traces import (
     check_probabilities,
 )
 from ..recordings.audio import BadRecording
-from ..recordings.band import background_of, band_of
+from ..recordings.band import line_of
 from ..recordings.conditions import CLEAN, ChannelCondition, degrade
 from ..recordings.find import RecordingFiles, load_recording, results_of
 from ..recordings.heard_paths import HeardPath
@@ -271,6 +271,7 @@ class Tracer:
         heard = [(hearings.over(take.path), take.phase_samples) for take in takes]
         found = {model: self._probabilities(model, heard, forks) for model in vads}
         turns = [fork.turn for fork in forks]
+        band, background = line_of(recording.user)
         return Traced(
             name=recording.name,
             path=recording.path,
@@ -287,8 +288,8 @@ class Tracer:
             eot=tuple(self.cached_predictions(*one, turns) for one in heard),
             tail_s=self.tail_s,
             notes=recording.notes,
-            band=band_of(recording.user),
-            background=background_of(recording.user),
+            band=band,
+            background=background,
             language=recording.language,
             finals=recording.finals,
             told={} if recording.provenance is None else recording.provenance.settings,
