@@ -33,9 +33,9 @@ Detectors = Annotated[
     list[str] | None,
     typer.Option(
         "--detector",
-        help="vad, v1-mini, stt, english, multilingual, smart-turn, recorded (what the sessions' own "
-        "detector said), or a function of yours as module:function or name=module:function; may be "
-        "repeated. Without it: vad and v1-mini.",
+        help="vad, v1-mini, stt, english, multilingual, smart-turn, cloud-v1 (sends the callers' audio to "
+        "LiveKit's cloud), recorded (what the sessions' own detector said), or a function of yours as "
+        "module:function or name=module:function; may be repeated. Without it: vad and v1-mini.",
     ),
 ]
 Predictions = Annotated[

@@ -12,6 +12,8 @@ from ...core.errors import InputError
 from ...core.text import quoted
 from ...turns.detectors import check_weights
 from ...turns.detectors.base import Predictor
+from ...turns.detectors.cloud_v1 import NAME as CLOUD
+from ...turns.detectors.cloud_v1 import cloud_v1
 from ...turns.detectors.own import own_detector
 from ...turns.detectors.smart_turn import NAME, smart_turn
 from ...turns.detectors.table import Answers, read_answers
@@ -77,9 +79,11 @@ def _given(one: Given) -> GivenDetector:
         return GivenDetector(one)
     if one == NAME:
         return GivenDetector(*smart_turn())
+    if one == CLOUD:
+        return GivenDetector(*cloud_v1())
     if ":" in one:
         return GivenDetector(*load_detector(one))
-    known = ", ".join((*DETECTORS, NAME, RECORDED))
+    known = ", ".join((*DETECTORS, NAME, CLOUD, RECORDED))
     raise InputError(f"unknown detector {quoted(one)}; expected {known}, or a function as module:function")
 
 
@@ -100,6 +104,8 @@ def load_detector(given: str) -> tuple[str, Predictor | None]:
 
     if given == NAME:
         return smart_turn()
+    if given == CLOUD:
+        raise InputError(f"{CLOUD}: answers in real time, and the sessions run on a virtual clock")
     if given in TEXT_DETECTORS:
         return given, None
     name, equals, place = given.partition("=")
