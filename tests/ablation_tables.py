@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from lab_utils.latency.ablation.plan import configurations
+from lab_utils.latency.ablation.plan import TECHNIQUES, Family, configurations, lever_configurations
 from lab_utils.latency.ablation.turns import COUNTED, SESSION_COLUMNS, STAGES, TURN_COLUMNS, table
-from lab_utils.latency.techniques.choice import NAMES
 
 RECORDINGS = ("a", "b", "c", "d")
 TURNS, SEEDS = 8, 3
@@ -17,14 +16,20 @@ BASE_S, COMMIT_S = 2.0, 0.4
 
 
 def made_up(
-    saves_s: Mapping[str, float] | None = None, *, noise_s: float = 0.2, recordings=RECORDINGS
+    saves_s: Mapping[str, float] | None = None,
+    *,
+    noise_s: float = 0.2,
+    recordings=RECORDINGS,
+    family: Family = TECHNIQUES,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Turns and sessions in which every technique takes `saves_s` off each turn, whatever the others do.
+    """Turns and sessions in which every technique (or lever) takes `saves_s` off each turn, whatever
+    the others do.
 
     Every fourth turn is a hit of the cache, the next one is answered by the small model, the next one needs
     the tool, where the techniques are on.
     """
-    saves = {name: 0.01 * (place + 1) for place, name in enumerate(NAMES)} | dict(saves_s or {})
+    saves = {name: 0.01 * (place + 1) for place, name in enumerate(family.names)} | dict(saves_s or {})
+    make = configurations if family is TECHNIQUES else lever_configurations
     rng = np.random.default_rng(1)
     own = {
         (recording, seed, turn): float(rng.normal(0, noise_s))
@@ -33,8 +38,9 @@ def made_up(
         for turn in range(TURNS)
     }
     turns, sessions = [], []
-    for name, techniques in configurations(automatic_cache=True).items():
-        saved = sum(saves[technique] for technique in techniques.on)
+    for name, techniques in make(automatic_cache=True).items():
+        on = techniques.on if family is TECHNIQUES else techniques.levers
+        saved = sum(saves[one] for one in on)
         for recording in recordings:
             for seed in range(SEEDS):
                 for turn in range(TURNS):
@@ -55,6 +61,7 @@ def made_up(
                             "after_commit_s": total - COMMIT_S,
                             **dict.fromkeys(STAGES, 0.1),
                             "commit_s": COMMIT_S,
+                            "answer_s": total,
                         }
                     )
                 sessions.append(

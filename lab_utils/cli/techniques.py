@@ -44,6 +44,9 @@ def techniques(
         typer.Option("--greeting/--no-greeting", help="Whether the agent greets (default: as recorded)."),
     ] = None,
     mistakes: Annotated[bool, typer.Option("--mistakes", help="Add four common mistakes.")] = False,
+    levers: Annotated[
+        bool, typer.Option("--levers", help="Measure the levers on top of all twelve instead.")
+    ] = False,
     jobs: Jobs = 2,
     cache: Cache = None,
     user: UserChannel = "caller",
@@ -66,6 +69,7 @@ def techniques(
             wait_s=wait,
             greeting=greeting,
             mistakes=mistakes,
+            levers=levers,
             jobs=jobs,
             cache=cache,
             channels=(user, agent_channel),

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from ..session.providers.schema import LlmProvider, Providers, SttProvider, TtsProvider
-from .techniques.choice import NAMES, TechniqueName, Techniques
+from .techniques.choice import LEVER_NAMES, NAMES, TechniqueName, Techniques
+from .techniques.levers import SHORT_SENTENCE_LEN
 
 ALWAYS: Final[tuple[TechniqueName, ...]] = ("token_streaming", "prefix_caching", "kv_cache_reuse")
 """Techniques that LiveKit uses by default or that cost nothing; they are switched off only for measuring."""
@@ -34,6 +35,8 @@ class _Plugin:
     key: str
     names: Mapping[str, str]
     """The profile's name of a model -> the plug-in's name, where they differ."""
+    tokenizer: str = "tokenizer"
+    """A TTS's argument for its sentence tokenizer."""
 
 
 def _plugin(package: str, call: str, base_url: str, names: Mapping[str, str] | None = None) -> _Plugin:
@@ -62,6 +65,7 @@ _TTS: Final = {
         "https://api.elevenlabs.io/v1",
         "ELEVEN_API_KEY",
         {"turbo-v2.5": "eleven_turbo_v2_5", "flash-v2.5": "eleven_flash_v2_5"},
+        tokenizer="word_tokenizer",  # which takes a sentence tokenizer in its auto mode, the default
     ),
 }
 
@@ -75,7 +79,8 @@ def exported(techniques: Techniques) -> Techniques:
         raise ValueError(
             f"mistakes {', '.join(sorted(techniques.mistakes))}: they are for measuring; export without them"
         )
-    return Techniques.of(*(name for name in NAMES if name in techniques.on or name in ALWAYS))
+    on = Techniques.of(*(name for name in NAMES if name in techniques.on or name in ALWAYS))
+    return on.with_levers(*techniques.levers)
 
 
 def worker_code(profile_file: str, techniques: Techniques, providers: Providers) -> str:
@@ -97,11 +102,13 @@ def worker_code(profile_file: str, techniques: Techniques, providers: Providers)
         "@PLUGINS@": ", ".join(plugins),
         "@PROFILE@": _quoted(profile_file),
         "@TECHNIQUES@": textwrap.indent("".join(f'"{name}",\n' for name in on.on), "    "),
+        "@LEVERS@": "".join(f'"{name}", ' for name in LEVER_NAMES if name in on.levers).rstrip(", "),
         "@ENDPOINTS@": _endpoints(on, {"STT": stt, "LARGE": large, "SMALL": small, "TTS": tts}),
         "@STT@": _stt_call(stt, providers.stt),
         "@LARGE@": _llm_call(large, providers.large, "LARGE", on),
         "@SMALL@": _llm_call(small, providers.small, "SMALL", on),
-        "@TTS@": f"{tts.package}.{tts.call}(model={_model(tts, providers.tts)}, base_url=TTS_URL)",
+        "@TTS@": _tts_call(tts, providers.tts, on),
+        "@TOKENIZE@": "from livekit.agents import tokenize\n" if "min_sentence_len" in on.levers else "",
         "@WARM@": _WARM if on.tts_warmup else _COLD,
         "@SPEECH@": 'ctx.proc.userdata["tts"]' if on.tts_warmup else "make_tts()",
         "@PRECONNECT@": str(on.audio_prebuffering),
@@ -170,6 +177,14 @@ def _llm_call(plugin: _Plugin, used: LlmProvider, which: str, on: Techniques) ->
     return f"{plugin.package}.{plugin.call}({', '.join(arguments)})"
 
 
+def _tts_call(plugin: _Plugin, used: TtsProvider, on: Techniques) -> str:
+    arguments = [f"model={_model(plugin, used)}", "base_url=TTS_URL"]
+    if "min_sentence_len" in on.levers:
+        tokenizer = f"tokenize.blingfire.SentenceTokenizer(min_sentence_len={SHORT_SENTENCE_LEN})"
+        arguments.append(f"{plugin.tokenizer}={tokenizer}")
+    return f"{plugin.package}.{plugin.call}({', '.join(arguments)})"
+
+
 def _endpoints(on: Techniques, plugins: Mapping[str, _Plugin]) -> str:
     near = "# regional_routing: set these to the endpoints next to the room, and pin the room's region."
     lines = [near if on.regional_routing else "# Wherever the providers' defaults lead."]
@@ -200,7 +215,7 @@ import os
 from pathlib import Path
 
 from livekit.agents import AgentServer, AgentSession, JobContext, JobProcess, cli, llm, room_io, stt, tts
-from livekit.plugins import @PLUGINS@
+@TOKENIZE@from livekit.plugins import @PLUGINS@
 
 from lab_utils.profile import load_profile
 from lab_utils.latency.techniques.agent import AgentParts, StackedAgent
@@ -211,7 +226,7 @@ from lab_utils.latency.techniques.tool_prefetch import LookUp
 
 PROFILE = Path(__file__).with_name(@PROFILE@)
 TECHNIQUES = Techniques.of(
-@TECHNIQUES@)
+@TECHNIQUES@).with_levers(@LEVERS@)  # levers that are settings stand in PROFILE
 TENANT = os.environ.get("TENANT", "default")  # whose answers the cache may give: one per customer
 
 # Yours. Prompt caches begin at about 1,024 tokens; nothing that changes from call to call belongs in here.

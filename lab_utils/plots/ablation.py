@@ -158,7 +158,9 @@ def saving_dumbbells(ax: Axes, savings: pd.DataFrame, percentile: int) -> Displa
     return Display(record, ax, DumbbellArtists(*marks))
 
 
-def waterfall_figure(steps: pd.DataFrame, measure: str, counted: str = "") -> Figure:
+def waterfall_figure(
+    steps: pd.DataFrame, measure: str, counted: str = "", *, title: str = "The twelve techniques, stacked"
+) -> Figure:
     """The stack as waterfalls of p50 and p95. `counted`: on what, for the title ("1,010 turns of 12
     recordings")."""
     figure = blank_figure((11.0, 1.5 + ROW_IN * len(steps)))
@@ -166,7 +168,7 @@ def waterfall_figure(steps: pd.DataFrame, measure: str, counted: str = "") -> Fi
     drawn = [
         stack_waterfall(ax, steps, percentile).artists for ax, percentile in zip(axes, (50, 95), strict=True)
     ]
-    _title(figure, f"The twelve techniques, stacked: {TITLES.get(measure, measure)}", counted)
+    _title(figure, f"{title}: {TITLES.get(measure, measure)}", counted)
     handles: list[Any] = []
     if any(one.saves for one in drawn):
         handles.append(Patch(color=BLUE, label="faster by"))
@@ -180,13 +182,15 @@ def waterfall_figure(steps: pd.DataFrame, measure: str, counted: str = "") -> Fi
     return figure
 
 
-def savings_figure(savings: pd.DataFrame, measure: str, counted: str = "") -> Figure:
-    """What each technique saves alone and left out, at p50 and p95."""
+def savings_figure(
+    savings: pd.DataFrame, measure: str, counted: str = "", *, kind: str = "technique"
+) -> Figure:
+    """What each technique (or lever: `kind`) saves alone and left out, at p50 and p95."""
     figure = blank_figure((11.0, 1.5 + ROW_IN * len(savings)))
     axes = figure.subplots(1, 2, sharey=True)
     for ax, percentile in zip(axes, (50, 95), strict=True):
         saving_dumbbells(ax, savings, percentile)
-    _title(figure, f"What each technique saves: {TITLES.get(measure, measure)}", counted)
+    _title(figure, f"What each {kind} saves: {TITLES.get(measure, measure)}", counted)
     handles = [
         _mark("o", ORANGE, "alone: none of the others"),
         _mark("s", BLUE, "left out: all of the others"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +15,13 @@ from ..core.settings import Settings
 from ..latency.ablation.cells import Plan
 from ..latency.ablation.files import save_ablation
 from ..latency.ablation.guide.claims import guides_name
-from ..latency.ablation.plan import BASELINE, DEFAULT, FULL, MISTAKE
+from ..latency.ablation.plan import BASELINE, MISTAKE
 from ..latency.ablation.run import TURNS, WAIT_S, Ablation, ablate
 from ..latency.ablation.side_by_side import side_by_side
 from ..latency.ablation.summary import alone_and_left_out, by_stage, levels, waterfall
 from ..latency.ablation.turns import MEASURES
 from ..latency.techniques.descriptions import descriptions
+from ..latency.techniques.levers import LEVERS
 from ..recordings.find import find_recordings
 from ..session.job import HasSettings
 from ..session.providers.files import load_providers
@@ -33,11 +34,10 @@ if TYPE_CHECKING:
     from .. import plots
 
 TOTAL, AFTER_COMMIT = MEASURES
-AGENTS = {BASELINE: "none of the twelve", DEFAULT: DEFAULT, FULL: "all twelve"}
-"""The agents that everybody asks about, and how they are called."""
 HEADS = {
     "commit_p95": "commit p95",
     "after_commit_p95": "after commit p95",
+    "answer_p95": "answer p95",
     "llm_calls": "LLM calls a turn",
     "discarded_replies": "discarded",
     "dollars": "$",
@@ -56,6 +56,11 @@ class TechniqueStudy:
     ablation: Ablation
 
     @property
+    def _agents(self) -> Mapping[str, str]:
+        """The agents that everybody asks about, and how they are called."""
+        return self.ablation.summary.family.agents
+
+    @property
     def levels(self) -> pd.DataFrame:
         """The agents that everybody asks about, a row each: latency (ms), and what it takes.
 
@@ -64,12 +69,12 @@ class TechniqueStudy:
         nobody took, and answers that were another question's or another tenant's.
         """
         table = levels(self.ablation.summary)[["p50", "p95", *HEADS]]
-        times = ["p50", "p95", "commit_p95", "after_commit_p95"]
+        times = ["p50", "p95", "commit_p95", "after_commit_p95", "answer_p95"]
         table[times] *= 1000
         whole = [*times, "wasted_look_ups", "wrong_answers"]
         table[whole] = table[whole].round().astype("Int64")  # an agent that never answered has no times
         mistaken = [name for name in map(str, table.index) if name.startswith(MISTAKE)]
-        names = AGENTS | {name: f"all twelve, {name}" for name in mistaken}
+        names = {**self._agents, **{name: f"all twelve, {name}" for name in mistaken}}
         return table.round(2).rename(index=names, columns=HEADS)
 
     @property
@@ -77,7 +82,7 @@ class TechniqueStudy:
         """p50 and p95 (ms) of each stage, in the guide's names, beside the guide's figure for all twelve."""
         table = by_stage(self.ablation.summary).set_index("stage").mul(1000).rename(index=guides_name)
         table.columns = pd.MultiIndex.from_tuples(
-            [("the guide", ""), *((AGENTS[name], q) for name in AGENTS for q in ("p50", "p95"))]
+            [("the guide", ""), *((name, q) for name in self._agents.values() for q in ("p50", "p95"))]
         )
         return table.round().astype("Int64")
 
@@ -87,7 +92,7 @@ class TechniqueStudy:
         turns = self.ablation.turns
         waits = turns["commit_s"] >= self.ablation.settings.endpointing.max_delay
         rows = {}
-        for agent, name in AGENTS.items():
+        for agent, name in self._agents.items():
             own = turns["configuration"] == agent
             quick = turns.loc[own & ~waits & ~turns["tool"], "turn_total_s"].astype(float)
             rows[name] = {
@@ -115,7 +120,7 @@ class TechniqueStudy:
         """One call under LiveKit's default and all twelve: whole sessions, with sound."""
         of = self.ablation
         plan = Plan(of.settings, of.conditions, of.providers, default_cache(), of.wait_s, of.greeting)
-        agents = {shown: of.configurations[name] for name, shown in AGENTS.items() if name != BASELINE}
+        agents = {shown: of.configurations[name] for name, shown in self._agents.items() if name != BASELINE}
         found = find_recordings(path)
         if not 0 <= number < len(found):
             raise InputError(
@@ -129,14 +134,18 @@ class TechniqueStudy:
         from .. import plots
 
         steps = waterfall(self.ablation.summary, measure)
-        return plots.Picture(plots.waterfall_figure(steps, measure, self.ablation.caption))
+        family = self.ablation.summary.family
+        return plots.Picture(
+            plots.waterfall_figure(steps, measure, self.ablation.caption, title=family.title)
+        )
 
     def plot_savings(self, measure: str = TOTAL) -> plots.Picture:
         """What each technique saves alone, and what leaving it out of all twelve costs."""
         from .. import plots
 
         savings = alone_and_left_out(self.ablation.summary, measure)
-        return plots.Picture(plots.savings_figure(savings, measure, self.ablation.caption))
+        kind = self.ablation.summary.family.kind
+        return plots.Picture(plots.savings_figure(savings, measure, self.ablation.caption, kind=kind))
 
     def save(self, folder: str | Path) -> Path:
         """Write turns.parquet, sessions.parquet, summary.json, waterfall.png and savings.png into a folder.
@@ -168,6 +177,7 @@ def measure_techniques(
     wait_s: float = WAIT_S,
     greeting: bool | None = None,
     mistakes: bool = False,
+    levers: bool = False,
     jobs: int = 2,
     cache: Path | None = None,
     channels: tuple[str, str] = ("caller", "agent"),
@@ -176,7 +186,7 @@ def measure_techniques(
     """Measure what each latency technique saves on recordings; see `latency.ablation.run.ablate`.
 
     `settings`: turn-taking (LiveKit's defaults if not given); `providers`: a provider profile, or its name or
-    file.
+    file; `levers`: measure the levers on top of the twelve instead (`describe_levers`).
     """
     return TechniqueStudy(
         ablate(
@@ -188,6 +198,7 @@ def measure_techniques(
             wait_s=wait_s,
             greeting=greeting,
             mistakes=mistakes,
+            levers=levers,
             jobs=jobs,
             cache=cache,
             channels=channels,
@@ -207,5 +218,21 @@ def describe_techniques() -> TextTable:
                 "common mistake": one.mistake,
             }
             for one in descriptions()
+        )
+    )
+
+
+def describe_levers() -> TextTable:
+    """The levers in words, a row each."""
+    return TextTable(
+        pd.DataFrame(
+            {
+                "lever": one.name.replace("_", " "),
+                "what it does": one.does,
+                "where": one.surface,
+                "what LiveKit 1.8.9 does by itself": one.by_default,
+                "its price": one.price,
+            }
+            for one in LEVERS.values()
         )
     )

@@ -23,7 +23,7 @@ from lab_utils.core.delays import Delay
 from lab_utils.core.settings import Settings
 from lab_utils.core.traces import SttEvent
 from lab_utils.latency.export import ALWAYS, exported, profile_of_worker, worker_code
-from lab_utils.latency.techniques.choice import MISTAKES, NAMES, Techniques, parse_techniques
+from lab_utils.latency.techniques.choice import LEVER_NAMES, MISTAKES, NAMES, Techniques, parse_techniques
 from lab_utils.session.providers.files import builtin_providers, load_providers
 from lab_utils.turns.profile import Profile, save_profile
 
@@ -38,16 +38,23 @@ def made(techniques: Techniques, providers: str = USUAL, profile_file: str = "pr
 # --- the source -----------------------------------------------------------------------------------
 
 
-@given(st.sets(st.sampled_from(NAMES)), st.sampled_from(builtin_providers()), st.text(min_size=1))
+@given(
+    st.sets(st.sampled_from(NAMES)),
+    st.sets(st.sampled_from(LEVER_NAMES)),
+    st.sampled_from(builtin_providers()),
+    st.text(min_size=1),
+)
 def test_the_source_compiles_for_every_choice_and_holds_what_was_chosen(
-    on: set[Any], providers: str, profile_file: str
+    on: set[Any], levers: set[Any], providers: str, profile_file: str
 ) -> None:
-    code = made(Techniques.of(*on), providers, profile_file)
+    code = made(Techniques.of(*on).with_levers(*levers), providers, profile_file)
+    assert ("SentenceTokenizer(min_sentence_len=5)" in code) == ("min_sentence_len" in levers)
     compile(code, "agent.py", "exec")
     names: dict[str, Any] = {"Techniques": Techniques, "Path": SimpleNamespace, "__file__": ""}
     begin, end = code.index("TECHNIQUES ="), code.index("TENANT =")
     exec(code[begin:end], names)
     assert set(names["TECHNIQUES"].on) == on | set(ALWAYS)
+    assert names["TECHNIQUES"].levers == levers
     named: list[str] = []
     names["Path"] = lambda _: SimpleNamespace(with_name=named.append)
     exec(code[code.index("PROFILE =") : begin], names)

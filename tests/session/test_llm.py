@@ -105,6 +105,26 @@ async def test_a_tool_is_called_and_its_output_told() -> None:
 
 
 @on_virtual_clock
+async def test_a_preamble_is_said_before_the_call_which_comes_as_late_as_its_tokens_take() -> None:
+    calls = []
+    for preamble in ("", "One moment."):
+        script = ScriptedLLM(
+            [ToolRequest("look_up", {"number": "7"}, preamble=preamble)], ttft=Delay(0.4), tokens_per_s=10
+        )
+        loop = asyncio.get_running_loop()
+        start_s = loop.time()
+        async with script.chat(chat_ctx=conversation("order 7?"), tools=[look_up]) as stream:
+            chunks = [(loop.time() - start_s, chunk.delta) async for chunk in stream if chunk.delta]
+        said = [(at_s, delta.content) for at_s, delta in chunks if delta.content]
+        assert "".join(text for _, text in said) == preamble
+        assert not said or said[0][0] == pytest.approx(0.4)
+        (called_s,) = (at_s for at_s, delta in chunks if delta.tool_calls)
+        calls.append(called_s - len(said) / 10)
+    assert calls[0] == pytest.approx(calls[1])
+    assert min(calls) > 0.4
+
+
+@on_virtual_clock
 async def test_a_function_that_always_asks_for_the_tool_gets_it_once_a_turn() -> None:
     script = ScriptedLLM(lambda context: ToolRequest("look_up", {"number": "1"}))
     context = conversation("order 1?")

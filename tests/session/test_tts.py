@@ -80,6 +80,17 @@ async def test_it_starts_at_the_first_sentence_boundary() -> None:
 
 
 @on_virtual_clock
+async def test_a_short_first_sentence_is_spoken_by_itself_only_if_the_tokenizer_lets_it() -> None:
+    firsts = []
+    for shortest in (20, 5):
+        script = ScriptedTTS(first_audio=Delay(0.1), voice="tone", min_sentence_len=shortest)
+        firsts.append((await timed(script, [(0.0, "Of course. "), (0.5, f"{FIRST} "), (1.0, SECOND)]))[0][0])
+    assert firsts == pytest.approx([1.1, 0.6])
+    with pytest.raises(ValueError, match="min_sentence_len is 0; expected 1 character or more"):
+        ScriptedTTS(min_sentence_len=0)
+
+
+@on_virtual_clock
 async def test_livekit_measures_the_delay_that_was_set() -> None:
     script = ScriptedTTS(first_audio=Delay(0.23), voice="tone")
     metrics: list[Any] = []

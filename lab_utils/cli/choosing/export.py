@@ -38,6 +38,13 @@ WorkerTechniques = Annotated[
         "all, none, or names with commas."
     ),
 ]
+ProfileLevers = Annotated[
+    str,
+    typer.Option(
+        help="Levers of latency, in the profile and in agent.py, as 'lab techniques --levers' measures them: "
+        "all, none, or names with commas."
+    ),
+]
 WorkerProviders = Annotated[
     str | None,
     typer.Option(
@@ -61,6 +68,7 @@ def export(
         bool, typer.Option(help="Also print TypeScript for the Node SDK, in milliseconds.")
     ] = False,
     techniques: WorkerTechniques = None,
+    levers: ProfileLevers = "none",
     max_missed: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of the ends of turn that may go unanswered.")
     ] = 0.02,
@@ -74,11 +82,11 @@ def export(
     with ending_well():
         from ...core.assumed import DEFAULT_PROVIDERS
         from ...workflows import study as studies
-        from ...workflows.export import export_files, worker_text
+        from ...workflows.export import export_files, with_levers, worker_text
         from ..tables import sweep as tables
 
         budget = _budget(max_false_boundary_rate, max_latency_p95, minimize, max_missed, guarantee)
-        worker = worker_text(output, techniques, providers or DEFAULT_PROVIDERS)
+        worker = worker_text(output, techniques, providers or DEFAULT_PROVIDERS, levers)
         study = studies.reopen_study(
             folder,
             jobs=jobs,
@@ -87,7 +95,7 @@ def export(
             transcription_delay=transcription_delay,
         )
         choice = study.choose(budget, guarantee=guarantee)
-        made = study.profile(choice, name)
+        made = with_levers(study.profile(choice, name), levers)
         written = export_files(made, output, worker)
         summary = studies.summary_of(study, choice)
         texts = {"snippet": made.snippet()} if snippet else {}

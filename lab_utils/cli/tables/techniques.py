@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from ...core.text import in_ms
 from ...latency.ablation.guide.claims import View, guides_name
-from ...latency.ablation.plan import BASELINE, DEFAULT, FULL
 from ...latency.ablation.run import Ablation
 from ...latency.ablation.summary import by_stage, levels
 from ...latency.ablation.turns import MEASURES
 
 FEW_RECORDINGS = 5
+TIMES = ("p50", "p95", "commit_p95", "after_commit_p95", "answer_p95")
 VIEWS: tuple[View, ...] = ("alone", "left out", "stacked")
 
 
@@ -27,8 +26,9 @@ def print_ablation(found: Ablation, out: Path) -> None:
     console.print(found.caption, highlight=False)
     _print_levels(console, found)
     _print_stages(console, found)
-    _print_savings(console, found.summary.savings)
-    _print_verdicts(console, found)
+    _print_savings(console, found)
+    if found.summary.verdicts:
+        _print_verdicts(console, found)
     if len(found.recordings) < FEW_RECORDINGS:
         console.print(f"Only {len(found.recordings)} recording(s): the intervals say little.")
     console.print(
@@ -43,18 +43,19 @@ def _print_levels(console: Console, found: Ablation) -> None:
         title="End of the caller's turn to first audio, in ms", box=box.SIMPLE, padding=(0, 1, 0, 0)
     )
     table.add_column("configuration")
-    for name in ("answered", "p50", "p95", "commit", "after it", "LLM calls", "lost", "$"):
+    for name in ("answered", "p50", "p95", "commit", "after it", "answer", "LLM calls", "lost", "$"):
         table.add_column(name, justify="right", no_wrap=True)
     for agent, row in levels(found.summary).iterrows():
         table.add_row(
-            "all twelve" if agent == FULL else str(agent),
+            found.summary.family.agents.get(str(agent), str(agent)),
             f"{row['answered']:.0%}",
-            *(in_ms(row[one], "") for one in ("p50", "p95", "commit_p95", "after_commit_p95")),
+            *(in_ms(row[one], "") for one in TIMES),
             *(f"{row[one]:.2f}" for one in ("llm_calls", "discarded_replies", "dollars")),
         )
     console.print(table)
     console.print(
-        "commit, after it: p95 of either part. LLM calls, and preemptive replies lost, per turn; $ per 1,000."
+        "commit, after it: p95 of either part; answer: p95 of what isn't said ahead of it. LLM calls, and "
+        "preemptive replies lost, per turn; $ per 1,000."
     )
 
 
@@ -66,18 +67,20 @@ def _print_stages(console: Console, found: Ablation) -> None:
         box=box.SIMPLE,
         padding=(0, 1, 0, 0),
     )
-    for name in ("stage", "the guide", BASELINE, DEFAULT, "all twelve"):
+    agents = found.summary.family.agents
+    for name in ("stage", "the guide", *agents.values()):
         table.add_column(name, justify="left" if name == "stage" else "right")
     for row in stages.to_dict("records"):
         guide = "" if math.isnan(row["guide"]) else in_ms(row["guide"], "")
-        spans = (_pair(row[f"{name}, p50"], row[f"{name}, p95"]) for name in (BASELINE, DEFAULT, FULL))
+        spans = (_pair(row[f"{name}, p50"], row[f"{name}, p95"]) for name in agents)
         table.add_row(guides_name(str(row["stage"])), guide, *spans)
     console.print(table)
 
 
-def _print_savings(console: Console, savings: pd.DataFrame) -> None:
-    table = Table(title="What each technique saves at p50 / p95, in ms", box=box.SIMPLE, padding=(0, 1, 0, 0))
-    table.add_column("technique")
+def _print_savings(console: Console, found: Ablation) -> None:
+    kind, savings = found.summary.family.kind, found.summary.savings
+    table = Table(title=f"What each {kind} saves at p50 / p95, in ms", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column(kind)
     for view in VIEWS:
         table.add_column(view, justify="right")
     of = savings[(savings["measure"] == MEASURES[0]) & (savings["on"] == "all")]

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from ...core.files import replacing, write_whole
+from ..techniques.choice import LEVER_NAMES
 from .run import Ablation
 
 FORMAT, VERSION = "ablation-summary", 2
@@ -47,7 +48,10 @@ def summary_of(ablation: Ablation) -> dict[str, Any]:
         "skipped": list(ablation.skipped),
         "untranscribed": list(ablation.untranscribed),
         "counted": ablation.counted,
-        "configurations": {name: list(one.on) for name, one in ablation.configurations.items()},
+        "configurations": {
+            name: [*one.on, *(lever for lever in LEVER_NAMES if lever in one.levers)]
+            for name, one in ablation.configurations.items()
+        },
         "verdicts": [dataclasses.asdict(verdict) for verdict in summary.verdicts],
         "latency": _records(summary.latency),
         "savings": _records(summary.savings),

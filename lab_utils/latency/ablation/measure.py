@@ -9,7 +9,7 @@ opened at the start of the session.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, lru_cache
@@ -47,7 +47,8 @@ from ...session.user_parts import load_parts
 from ...session.workers import run_watched
 from ...turns.tracing import TraceCache, Tracer
 from ..techniques.agent import AgentParts, StackedAgent
-from ..techniques.choice import Techniques
+from ..techniques.choice import LeverName, Techniques
+from ..techniques.levers import PREAMBLE, lever_settings, min_sentence_len
 from ..techniques.semantic_cache import SemanticCache
 from ..techniques.switches import region, session_options
 from ..techniques.tool_prefetch import LookUp
@@ -181,7 +182,7 @@ class _Parts:
 
     def job(self) -> SessionJob:
         """The session's job, with traces of exactly the stream that it gets."""
-        settings = self._plan.settings
+        settings = lever_settings(self._plan.settings, self._techniques.levers)
         room = self._providers.room
         job = SessionJob(
             self.recording,
@@ -230,7 +231,7 @@ class _Parts:
         return simulated_llm(
             provider,
             self._region,
-            replies=lambda chat_ctx: replies(self._scenario, chat_ctx),
+            replies=lambda chat_ctx: replies(self._scenario, chat_ctx, self._techniques.levers),
             seed=self._cell.seed,
             part=part,
             mark_cache=self._techniques.prefix_caching,
@@ -247,6 +248,7 @@ class _Parts:
             prewarms=self._techniques.tts_warmup,
             draws=Draws(self._cell.seed, "tts"),
             chunk_s=CHUNK_S,
+            min_sentence_len=min_sentence_len(self._techniques.levers),
         )
 
     @cached_property
@@ -271,13 +273,22 @@ class _Parts:
         return _Agent(techniques, parts)
 
 
-def replies(scenario: Scenario, chat_ctx: llm.ChatContext) -> Reply:
-    """The model's answer, which depends on the newest user message and the number of user messages."""
+def replies(scenario: Scenario, chat_ctx: llm.ChatContext, levers: Collection[LeverName] = ()) -> Reply:
+    """The model's answer, which depends on the newest user message and the number of user messages.
+
+    The model does as the levers' lines in its instructions say.
+    """
     said = [message.text_content or "" for message in chat_ctx.messages() if message.role == "user"]
     answer = scenario.answer(said[-1] if said else "", len(said))
+    opening = f"{scenario.opening} " if "short_opening" in levers else ""
     if isinstance(answer, AskedFor):
-        return ToolRequest(scenario.tool.name, {"query": answer.identifier}, answer=scenario.tool.answer)
-    return answer
+        return ToolRequest(
+            scenario.tool.name,
+            {"query": answer.identifier},
+            answer=opening + scenario.tool.answer,
+            preamble=PREAMBLE if "tool_preamble" in levers else "",
+        )
+    return opening + answer
 
 
 def _filled_cache(scenario: Scenario, techniques: Techniques) -> SemanticCache:

@@ -22,7 +22,7 @@ from ...session.workers import in_workers
 from ...turns.tracing import default_cache
 from ..techniques.choice import Techniques
 from .cells import Cell, Plan, Prepared, Rows
-from .plan import configurations
+from .plan import LEVERS, TECHNIQUES, configurations, lever_configurations
 from .summary import Summary, summarize
 from .turns import SESSION_COLUMNS, TURN_COLUMNS, table
 
@@ -82,6 +82,7 @@ def ablate(
     wait_s: float = WAIT_S,
     greeting: bool | None = None,
     mistakes: bool = False,
+    levers: bool = False,
     jobs: int = 2,
     cache: Path | None = None,
     channels: tuple[str, str] = ("caller", "agent"),
@@ -92,12 +93,15 @@ def ablate(
     Recordings are taken in order until they have so many turns; if all together have fewer, they are run
     again with other random delays. `wait_s`: how long the caller waits for an answer (see
     `lengthened_pauses`).
-    `greeting`: whether the agent speaks first; None: where the recorded agent did. The result doesn't depend
-    on `jobs`. A recording that can't be used is skipped with its reason. Raises BadRecording if none is left,
-    and the error of a session that could not be run at all.
+    `greeting`: whether the agent speaks first; None: where the recorded agent did. `levers`: measure the
+    levers on top of the techniques, instead of the techniques. The result doesn't depend on `jobs`. A
+    recording that can't be used is skipped with its reason. Raises BadRecording if none is left, and
+    the error of a session that could not be run at all.
     """
     if turns < 1:
         raise ValueError(f"turns is {turns}; expected 1 or more")
+    if levers and mistakes:
+        raise ValueError("mistakes are made with techniques, not with levers; leave one of the two out")
     plan = _plan(profile, providers, cache, wait_s, greeting)
     found, errors = find_in(paths, channels)
     prepared = _prepared(plan, with_distinct_names(found), jobs, quiet)
@@ -107,7 +111,7 @@ def ablate(
         raise BadRecording("; ".join(skipped) or "no recordings given; name a file or a folder")
     draws = math.ceil(turns / sum(one.turns for _, one in chosen))
     caches = providers.large.cache is not None and providers.large.cache.automatic
-    wanted = configurations(caches, mistakes)
+    wanted = lever_configurations(caches) if levers else configurations(caches, mistakes)
     cells = list(_cells([files for files, _ in chosen], wanted, seed, draws))
     rows = list(_measured(plan, cells, jobs, quiet))
     of_turns, of_sessions = _tables(cells, rows, wanted)
@@ -125,7 +129,7 @@ def ablate(
         configurations=wanted,
         turns=of_turns,
         sessions=of_sessions,
-        summary=summarize(of_turns, of_sessions, seed),
+        summary=summarize(of_turns, of_sessions, seed, LEVERS if levers else TECHNIQUES),
     )
 
 

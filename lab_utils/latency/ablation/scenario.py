@@ -76,6 +76,8 @@ class Scenario(Frozen):
     instructions: Text
     tool: Tool
     spelled: Spelled
+    opening: Text
+    """How a reply begins where a short first sentence is asked for."""
     common: tuple[Common, ...]
     short: Short
     replies: Annotated[tuple[Text, ...], Field(min_length=1)]

@@ -11,11 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...core.timeline import Floats
-from ..techniques.choice import NAMES, TechniqueName
 from .estimates import PERCENTILES, Estimate, Estimator
 from .guide.claims import DISCARDED_LINE, DISCARDED_SHARE, LEVELS, SAVINGS, STAGE_FIGURES, View
 from .guide.verdicts import Level, Saved, Verdict, judge_level, judge_saving, judge_share
-from .plan import BASELINE, DEFAULT, FULL, MISTAKE, alone, before, left_out, stacked
+from .plan import BASELINE, DEFAULT, FULL, MISTAKE, TECHNIQUES, Family, SwitchName, alone, left_out, stacked
 from .turns import COUNTED, MEASURES, STAGES, acted, matrix
 
 PER_TURNS = 1000
@@ -32,16 +31,20 @@ class Summary:
     """A row per configuration and measure (`MEASURES`, `STAGES`): configuration, measure, turns (asked for),
     answered, p50, p90, p95 (s), each with `_low` and `_high` (NaN for stages)."""
     savings: pd.DataFrame
-    """A row per technique, view, measure and `on` ("all", or "its": turns where it acts): without, with (the
-    configurations compared), turns (answered in both), affected (share of these that differ), saved_p50,
-    saved_p95, saved_mean (s, positive is faster), each with `_low` and `_high`."""
+    """A row per technique (or lever), view, measure and `on` ("all", or "its": turns where it acts): without,
+    with (the configurations compared), turns (answered in both), affected (share of these that differ),
+    saved_p50, saved_p95, saved_mean (s, positive is faster), each with `_low` and `_high`."""
     costs: pd.DataFrame
     """A row per configuration: turns, sessions, failed, and per 1,000 turns `COUNTED` and dollars;
     discarded_share (discarded preemptive replies per turn)."""
     verdicts: tuple[Verdict, ...]
+    """The guide's claims are about the twelve: there are none for levers."""
+    family: Family = TECHNIQUES
 
 
-def summarize(turns: pd.DataFrame, sessions: pd.DataFrame, seed: int = 0) -> Summary:
+def summarize(
+    turns: pd.DataFrame, sessions: pd.DataFrame, seed: int = 0, family: Family = TECHNIQUES
+) -> Summary:
     """The summary of an ablation's tables (`turns`). Raises ValueError if there is no turn."""
     if turns.empty:
         raise ValueError(
@@ -51,12 +54,14 @@ def summarize(turns: pd.DataFrame, sessions: pd.DataFrame, seed: int = 0) -> Sum
     recordings = wide[MEASURES[0]].index.get_level_values("recording").to_numpy(str)
     estimator = Estimator.of(recordings, seed)
     costs = _costs(sessions)
-    savings = pd.DataFrame(_savings(turns, wide, estimator))
+    savings = pd.DataFrame(_savings(family, turns, wide, estimator))
+    claims = _verdicts(turns, sessions, wide, savings, costs, estimator) if family is TECHNIQUES else ()
     return Summary(
         latency=pd.DataFrame(_latencies(wide, estimator)),
         savings=savings,
         costs=costs,
-        verdicts=tuple(_verdicts(turns, sessions, wide, savings, costs, estimator)),
+        verdicts=tuple(claims),
+        family=family,
     )
 
 
@@ -79,27 +84,27 @@ def _columns(name: str, estimate: Estimate) -> dict[str, float]:
 
 
 class Comparison(NamedTuple):
-    """Two configurations that differ in one technique."""
+    """Two configurations that differ in one technique or lever."""
 
-    technique: TechniqueName
+    technique: SwitchName
     view: View
     without: str
     with_: str
 
 
-def comparisons() -> Iterator[Comparison]:
-    """Each technique alone against the baseline, left out of all twelve, and added to the stack."""
-    for name in NAMES:
+def comparisons(family: Family = TECHNIQUES) -> Iterator[Comparison]:
+    """Each one alone against the baseline, left out of all, and added to the stack."""
+    for name in family.names:
         yield Comparison(name, "alone", BASELINE, alone(name))
-        yield Comparison(name, "left out", left_out(name), FULL)
-        yield Comparison(name, "stacked", before(name), stacked(name))
+        yield Comparison(name, "left out", left_out(name), family.full)
+        yield Comparison(name, "stacked", family.before(name), stacked(name))
 
 
 def _savings(
-    turns: pd.DataFrame, wide: dict[str, pd.DataFrame], estimator: Estimator
+    family: Family, turns: pd.DataFrame, wide: dict[str, pd.DataFrame], estimator: Estimator
 ) -> Iterator[dict[str, Any]]:
-    where = {name: _acted(turns, wide[MEASURES[0]], name) for name in NAMES}
-    for pair in comparisons():
+    where = {name: _acted(turns, wide[MEASURES[0]], name) for name in family.names}
+    for pair in comparisons(family):
         for measure in MEASURES:
             without, with_ = (wide[measure][name].to_numpy(np.float64) for name in (pair.without, pair.with_))
             for on in ("all", "its"):
@@ -122,7 +127,7 @@ def _savings(
                 }
 
 
-def _acted(turns: pd.DataFrame, like: pd.DataFrame, technique: TechniqueName) -> pd.DataFrame:
+def _acted(turns: pd.DataFrame, like: pd.DataFrame, technique: SwitchName) -> pd.DataFrame:
     """`turns.acted` with a row per turn and a column per configuration, as in `like`."""
     frame = matrix(turns.assign(acted=acted(turns, technique)), "acted")
     return frame.loc[like.index].eq(True)
@@ -206,7 +211,8 @@ def _mean_saved(stage: pd.DataFrame, without: str, with_: str) -> float:
 def waterfall(summary: Summary, measure: str = MEASURES[0]) -> pd.DataFrame:
     """The stack step by step, a row each: name, p50 and p95, saved_p50 and saved_p95 (each with intervals).
 
-    The baseline comes first, then the techniques, LiveKit's default last. First and last row have no savings.
+    The baseline comes first, then the techniques (or levers), LiveKit's default last. First and last row have
+    no savings.
     """
     _check_measure(measure)
     latency = summary.latency[summary.latency["measure"] == measure].set_index("configuration")
@@ -217,8 +223,8 @@ def waterfall(summary: Summary, measure: str = MEASURES[0]) -> pd.DataFrame:
     ].set_index("technique")
     saved = [f"saved_p{q}{end}" for q in (50, 95) for end in ("", "_low", "_high")]
     level = [f"p{q}{end}" for q in (50, 95) for end in ("", "_low", "_high")]
-    rows = [{"name": "none of the twelve"} | latency.loc[BASELINE, level].to_dict()]
-    for name in NAMES:
+    rows = [{"name": summary.family.none} | latency.loc[BASELINE, level].to_dict()]
+    for name in summary.family.names:
         rows.append(
             {"name": name} | latency.loc[stacked(name), level].to_dict() | of.loc[name, saved].to_dict()
         )
@@ -233,16 +239,17 @@ def _check_measure(measure: str) -> None:
 
 
 def levels(summary: Summary) -> pd.DataFrame:
-    """The main agents, one row each: `BASELINE`, `DEFAULT`, `FULL` and the mistakes.
+    """The main agents, one row each: `BASELINE`, `DEFAULT`, the full stack and the mistakes.
 
-    Columns: answered (share of the turns); p50, p95, commit_p95 and after_commit_p95 (s); per turn llm_calls,
-    discarded_replies and false_boundaries; per 1,000 turns dollars, wasted_look_ups and wrong_answers.
+    Columns: answered (share of the turns); p50, p95, commit_p95, after_commit_p95, answer_p95 (s); per turn
+    llm_calls, discarded_replies and false_boundaries; per 1,000 turns dollars, wasted_look_ups and
+    wrong_answers.
     """
     latency = summary.latency.set_index(["configuration", "measure"])
     costs = summary.costs.set_index("configuration")
     mistakes = [name for name in costs.index if str(name).startswith(MISTAKE)]
     rows = {}
-    for name in (BASELINE, DEFAULT, FULL, *mistakes):
+    for name in (*summary.family.agents, *mistakes):
         total, cost = latency.loc[(name, MEASURES[0])], costs.loc[name]
         rows[name] = {
             "answered": total["answered"] / total["turns"],
@@ -250,6 +257,7 @@ def levels(summary: Summary) -> pd.DataFrame:
             "p95": total["p95"],
             "commit_p95": latency.loc[(name, "commit_s"), "p95"],
             "after_commit_p95": latency.loc[(name, "after_commit_s"), "p95"],
+            "answer_p95": latency.loc[(name, "answer_s"), "p95"],
             **{one: cost[one] / PER_TURNS for one in ("llm_calls", "discarded_replies", "false_boundaries")},
             **{one: cost[one] for one in ("dollars", "wasted_look_ups", "wrong_answers")},
         }
@@ -260,7 +268,7 @@ def by_stage(summary: Summary) -> pd.DataFrame:
     """All stages, first those that the guide names: a row each, p50 and p95 (s) of three agents.
 
     Columns: stage, guide (its figure for all twelve; NaN where it has none), then for `BASELINE`, `DEFAULT`
-    and `FULL` p50 and p95.
+    and the full stack p50 and p95.
     """
     latency = summary.latency.set_index(["measure", "configuration"])
     names = [*STAGE_FIGURES, *(name for name in (*STAGES, *MEASURES) if name not in STAGE_FIGURES)]
@@ -268,7 +276,7 @@ def by_stage(summary: Summary) -> pd.DataFrame:
         {"stage": name, "guide": STAGE_FIGURES.get(name, np.nan)}
         | {
             f"{agent}, {q}": latency.loc[(name, agent), q]
-            for agent in (BASELINE, DEFAULT, FULL)
+            for agent in summary.family.agents
             for q in ("p50", "p95")
         }
         for name in names
@@ -281,7 +289,7 @@ def alone_and_left_out(summary: Summary, measure: str = MEASURES[0]) -> pd.DataF
     _check_measure(measure)
     of = summary.savings[(summary.savings["measure"] == measure) & (summary.savings["on"] == "all")]
     rows = []
-    for name in NAMES:
+    for name in summary.family.names:
         row: dict[str, Any] = {"technique": name}
         for view in ("alone", "left out"):
             (one,) = of[(of["technique"] == name) & (of["view"] == view)].to_dict("records")

@@ -70,6 +70,7 @@ def turn_rows(
             "turn_total_s": _rounded(audio_s - turn.end_s),
             "after_commit_s": _rounded(audio_s - commit_s),
             "commit_s": _rounded(commit_s - turn.end_s),
+            "answer_s": _rounded(_answer_s(commits, playouts, commit_s, turn) - turn.end_s),
             "stt_first_partial_s": _rounded(partial_s - turn.first_word_s),
             **_stages(reply),
         }
@@ -83,6 +84,13 @@ def _first(times: Floats, from_s: float, until_s: float) -> float:
     """The first moment in `[from_s, until_s)`; NaN if there is none."""
     inside = times[(times >= from_s) & (times < until_s)]
     return float(inside.min()) if len(inside) else np.nan
+
+
+def _answer_s(commits: Floats, playouts: Floats, commit_s: float, turn: Turn) -> float:
+    """When the last speech begins that can be an answer to this turn; NaN if there is none."""
+    next_s = np.nan_to_num(_first(commits, np.nextafter(commit_s, np.inf), turn.until_s), nan=turn.until_s)
+    spoken = playouts[(playouts >= commit_s) & (playouts < next_s)]
+    return float(spoken.max()) if len(spoken) else np.nan
 
 
 def _within(time_s: float | None, from_s: float, until_s: float) -> bool:

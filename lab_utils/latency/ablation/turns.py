@@ -6,6 +6,8 @@ Definitions (seconds; "label": the recording's label of the end of the caller's 
   NaN otherwise, and the turn counts as not answered.
 - `commit_s`: from that end to the commit; `after_commit_s`: from the commit to the audio. Their sum is
   `turn_total_s`.
+- `answer_s`: from that end to the last speech of the agent that begins before the next commit and the next
+  turn: the answer itself where something is said before it (`levers`), else `turn_total_s`.
 - `stt_first_partial_s`: from the end of the turn's first word to the first transcript of the turn.
 - `transcription_s`, `hook_s`, `llm_ttft_s`, `tts_first_audio_s`: what LiveKit reports about the answer
   (`transcription_delay`, `on_user_turn_completed_delay`, `llm_node_ttft`, `tts_node_ttfb`, see
@@ -32,7 +34,7 @@ MEASURES = ("turn_total_s", "after_commit_s")
 """The measures for which savings and verdicts are computed."""
 REPORTED = {f"{stage.short}_s": stage.name for stage in LIVEKIT_STAGES if stage.part}
 """Column -> LiveKit's name of the figure, for the figures that LiveKit reports about the agent's parts."""
-STAGES = ("commit_s", "stt_first_partial_s", *REPORTED)
+STAGES = ("commit_s", "stt_first_partial_s", *REPORTED, "answer_s")
 TURN_COLUMNS: dict[str, Any] = {
     "configuration": "str",
     "recording": "str",
@@ -94,7 +96,7 @@ def acted(turns: pd.DataFrame, technique: str) -> np.ndarray:
         return np.asarray(turns["answered_by"] == "small")
     if technique == "semantic_cache":
         return np.asarray(turns["answered_by"] == "cache")
-    if technique == "tool_prefetch":
+    if technique in ("tool_prefetch", "tool_preamble", "tool_filler"):
         return turns["tool"].to_numpy(np.bool_)
     if technique in ("audio_prebuffering", "tts_warmup"):
         return np.asarray(turns["turn"] == 0)
@@ -109,6 +111,8 @@ WHERE = {
     "short_turn_models": "turns that the small model answers",
     "semantic_cache": "hits",
     "tool_prefetch": "turns that need the tool",
+    "tool_preamble": "turns that need the tool",
+    "tool_filler": "turns that need the tool",
     "audio_prebuffering": FIRST_TURN,
     "tts_warmup": FIRST_TURN,
     "kv_cache_reuse": "all turns but a call's first",

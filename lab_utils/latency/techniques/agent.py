@@ -36,6 +36,7 @@ from ..extras.judging import Judge, Judging
 from . import kv_cache_reuse, prefix_caching
 from .choice import Techniques
 from .intents import Intent, classify
+from .levers import FILLER, instructed
 from .model_routing import Model, model_for
 from .notes import Note, notes_in
 from .semantic_cache import FOREIGN, Hit, SemanticCache
@@ -67,6 +68,8 @@ class AgentParts:
     """The tenant whose answers the cache may give."""
     greeting: str = ""
     """Said when the agent enters; nothing if empty."""
+    filler: str = FILLER
+    """Said while a look-up runs, with the lever `tool_filler`."""
     clock: Callable[[], datetime] = _now
     """Gives the time of day for the prompt."""
     classify: Callable[[str], Intent] = classify
@@ -100,12 +103,15 @@ class StackedAgent(Agent):
         self._note = notes_in(self.notes)
         self._prefetch = Prefetch(self._note, leaks="leaked_prefetch" in mistakes)
         self.judging: Judging | None = None
-        self._foresight = Foresight(parts.look_ups, self._prefetch, on=techniques.tool_prefetch)
+        filler = parts.filler if "tool_filler" in techniques.levers else ""
+        self._foresight = Foresight(
+            parts.look_ups, self._prefetch, on=techniques.tool_prefetch, filler=filler
+        )
         self._asked: dict[str, Model] = {}  # user message id -> model, for replies not yet used
         self._unanswered: str | None = None  # id of a user message kept before its model was asked
         self._answering: Model | None = None  # answers the newest user message
         super().__init__(
-            instructions=parts.instructions,
+            instructions=instructed(parts.instructions, techniques.levers),
             llm=parts.large,
             tools=[*parts.tools, *self._foresight.tools()],
             turn_handling=turn_handling(techniques),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self, get_args
+from collections.abc import Sequence
+from typing import Any, Literal, Self, get_args
 
 from pydantic import model_validator
 
@@ -34,6 +35,19 @@ MISTAKES: dict[Mistake, TechniqueName] = {
 }
 """Mistake -> the technique that it belongs to."""
 
+LeverName = Literal[
+    "resume_false_interruption",
+    "max_retries",
+    "max_speech_duration",
+    "preemptive_tts",
+    "min_sentence_len",
+    "short_opening",
+    "tool_preamble",
+    "tool_filler",
+]
+LEVER_NAMES: tuple[LeverName, ...] = get_args(LeverName)
+"""In the order in which they are stacked on the twelve; described in `levers`."""
+
 
 class Techniques(Frozen):
     """Switches of the twelve techniques. All are off by default; LiveKit by itself has some of them on."""
@@ -64,6 +78,8 @@ class Techniques(Frozen):
     """12: endpoints near the room; off: those of a far region."""
     mistakes: frozenset[Mistake] = frozenset()
     """Common mistakes, each made with a technique that is on."""
+    levers: frozenset[LeverName] = frozenset()
+    """What else shortens the way to the first audio (`levers`)."""
 
     @model_validator(mode="after")
     def _mistakes_have_techniques(self) -> Self:
@@ -80,12 +96,20 @@ class Techniques(Frozen):
         unknown = sorted(set(names) - set(NAMES))
         if unknown:
             raise ValueError(f"unknown technique {unknown[0]!r}; techniques are {', '.join(NAMES)}")
-        return cls(**dict.fromkeys(names, True), mistakes=mistakes)
+        on: dict[str, Any] = dict.fromkeys(names, True)
+        return cls(**on, mistakes=mistakes)
 
     @classmethod
     def everything(cls) -> Self:
         """All twelve."""
         return cls.of(*NAMES)
+
+    def with_levers(self, *levers: LeverName) -> Self:
+        """A copy with these levers and no others. Raises ValueError for an unknown name."""
+        unknown = sorted(set(levers) - set(LEVER_NAMES))
+        if unknown:
+            raise ValueError(f"unknown lever {unknown[0]!r}; levers are {', '.join(LEVER_NAMES)}")
+        return self.model_copy(update={"levers": frozenset(levers)})
 
     @property
     def on(self) -> tuple[TechniqueName, ...]:
@@ -95,7 +119,8 @@ class Techniques(Frozen):
     def without(self, name: TechniqueName) -> Techniques:
         """A copy with one technique off, without its mistakes."""
         kept = frozenset(mistake for mistake in self.mistakes if MISTAKES[mistake] != name)
-        return Techniques.of(*(other for other in self.on if other != name), mistakes=kept)
+        left = Techniques.of(*(other for other in self.on if other != name), mistakes=kept)
+        return left.with_levers(*self.levers)
 
 
 def livekit_default(automatic_cache: bool) -> Techniques:
@@ -115,14 +140,19 @@ def livekit_default(automatic_cache: bool) -> Techniques:
     return Techniques.of(*names, *(("prefix_caching",) if automatic_cache else ()))
 
 
-def parse_techniques(text: str) -> Techniques:
-    """Techniques from a line of text: "all", "none", or names separated by commas.
+def parse_techniques(text: str, levers: str = "none") -> Techniques:
+    """Techniques and levers from lines of text: "all", "none", or names separated by commas.
 
     Raises ValueError for an unknown name.
     """
+    chosen = Techniques.of(*_named(text, "technique", NAMES))  # type: ignore[arg-type]  # `of` checks the names
+    return chosen.with_levers(*_named(levers, "lever", LEVER_NAMES))  # type: ignore[arg-type]
+
+
+def _named(text: str, what: str, known: Sequence[str]) -> Sequence[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if names in (["all"], ["none"]):
-        return Techniques.everything() if names == ["all"] else Techniques()
+        return known if names == ["all"] else ()
     if not names:
-        raise ValueError(f"no technique in {text!r}; expected all, none, or some of {', '.join(NAMES)}")
-    return Techniques.of(*names)  # type: ignore[arg-type]  # `of` checks the names
+        raise ValueError(f"no {what} in {text!r}; expected all, none, or some of {', '.join(known)}")
+    return names

@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from livekit.agents import FunctionTool, ToolError, function_tool
+from livekit.agents import FunctionTool, RunContext, ToolError, function_tool
 
 from ..extras.bounded import Answer, ask, checked_limit
 from .intents import same_words
@@ -140,9 +140,12 @@ class Foresight:
     `llm_node`. Messages are identified by their ids: a preemptive call's message has its own id.
     """
 
-    def __init__(self, look_ups: Mapping[str, LookUp], prefetch: Prefetch, *, on: bool) -> None:
-        """`look_ups`: by the name of their tool. `on`: whether any of them is to be called ahead."""
-        self._look_ups, self._prefetch, self._on = look_ups, prefetch, on
+    def __init__(
+        self, look_ups: Mapping[str, LookUp], prefetch: Prefetch, *, on: bool, filler: str = ""
+    ) -> None:
+        """`look_ups`: by the name of their tool. `on`: whether any of them is to be called ahead. `filler`:
+        said while a tool runs; nothing if empty."""
+        self._look_ups, self._prefetch, self._on, self._filler = look_ups, prefetch, on, filler
         self._foreseen: str | None = None  # the user's text of the turn that isn't committed yet
         self._committed: str | None = None  # message id of the newest committed turn
         self._newest: str | None = None  # message id of the newest call of the LLM
@@ -155,7 +158,12 @@ class Foresight:
         async def answer(query: str) -> str:
             return await self._prefetch.take(name, query, look_up.call)
 
-        return function_tool(answer, name=name, description=look_up.description)
+        async def answer_with_filler(context: RunContext[Any], query: str) -> str:
+            async with context.with_filler(self._filler):
+                return await answer(query)
+
+        made = answer_with_filler if self._filler else answer
+        return function_tool(made, name=name, description=look_up.description)
 
     def cued(self, text: str) -> tuple[str, str] | None:
         """The look-up that a text calls for, as tool and query; None if there is none."""

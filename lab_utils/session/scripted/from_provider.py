@@ -16,7 +16,7 @@ from .connection import Connection
 from .llm import DEFAULT_REPLIES, Replies, ScriptedLLM
 from .prompt_cache import PrefixCache
 from .stt_plan import SttTiming
-from .tts import CHUNK_S, ScriptedTTS
+from .tts import CHUNK_S, MIN_SENTENCE_LEN, ScriptedTTS
 from .voices import Voice
 
 BATCH_SILENCE_S = 0.55
@@ -65,6 +65,7 @@ def simulated_tts(
     draws: Draws | None = None,
     chunk_s: float = CHUNK_S,
     voice: Voice | None = "tone",
+    min_sentence_len: int = MIN_SENTENCE_LEN,
 ) -> ScriptedTTS:
     """The provider's synthesizer. By default it plays a tone, which takes hardly any computing."""
     return ScriptedTTS(
@@ -77,6 +78,7 @@ def simulated_tts(
         prewarms=prewarms,
         draws=draws,
         chunk_s=chunk_s,
+        min_sentence_len=min_sentence_len,
     )
 
 

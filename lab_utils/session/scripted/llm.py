@@ -37,6 +37,8 @@ class ToolRequest:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     answer: str = "I have looked that up for you: {output}."
     """`{output}` stands for what the tool returned."""
+    preamble: str = ""
+    """Said before the call, by a model that is told to."""
 
 
 Reply = str | ToolRequest
@@ -211,6 +213,10 @@ class ScriptedLLM(llm.LLM):
         return True
 
 
+def _spoken(tokens: Sequence[str]) -> list[llm.ChoiceDelta]:
+    return [llm.ChoiceDelta(role="assistant", content=token) for token in tokens]
+
+
 class _ScriptedStream(llm.LLMStream):
     def __init__(
         self,
@@ -240,18 +246,21 @@ class _ScriptedStream(llm.LLMStream):
                 name=reply.name, arguments=json.dumps(dict(reply.arguments)), call_id=f"{self._id}-tool"
             )
             # A tool call is sent as a whole: it can't be used before its last token.
-            deltas = [llm.ChoiceDelta(role="assistant", tool_calls=[request])]
-            tokens = len(tokens_of(reply.name + request.arguments))
-            first_s += tokens / script._tokens_per_s
+            said = tokens_of(reply.preamble)
+            deltas = [*_spoken(said), llm.ChoiceDelta(role="assistant", tool_calls=[request])]
+            called = len(tokens_of(reply.name + request.arguments))
+            tokens = len(said) + called
+            last_s = called / script._tokens_per_s
         else:
-            deltas = [llm.ChoiceDelta(role="assistant", content=token) for token in tokens_of(reply)]
-            tokens = len(deltas)
+            deltas = _spoken(tokens_of(reply))
+            tokens, last_s = len(deltas), 0.0
         breaks_after = script._fail_after_tokens if script._breaks() else None
         sent = 0
         outcome: Outcome = "discarded"
         try:
             for delta in deltas:
-                await sleep_until(first_s + sent / script._tokens_per_s)
+                wait_s = last_s if sent == len(deltas) - 1 else 0.0
+                await sleep_until(first_s + sent / script._tokens_per_s + wait_s)
                 if sent == breaks_after:
                     break
                 if sent == 0:

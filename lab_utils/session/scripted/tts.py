@@ -20,6 +20,8 @@ FIRST_AUDIO = Delay(0.2)
 SPEED = 10.0
 CHUNK_S = 0.2
 """Seconds of audio in each piece that is delivered; LiveKit's frames are of this length too."""
+MIN_SENTENCE_LEN = 20
+"""LiveKit's default (tokenize/blingfire.py)."""
 _BYTES = 2
 """Bytes of a sample."""
 
@@ -42,6 +44,8 @@ class ScriptedTTS(tts.TTS):
     same delay for the same sentence even if one of them says more.
 
     `chunk_s`: seconds of audio in each piece; a piece is delivered when its beginning is ready.
+    `min_sentence_len`: characters of the shortest piece of text that is spoken by itself, as in LiveKit's
+    sentence tokenizer.
 
     `voice` None takes "hibari" where hibari-tts is installed, else "tone". The default sample rate is that of
     the session, so that nothing needs to be resampled. Fault: with `returns_nothing` no audio ever comes.
@@ -61,6 +65,7 @@ class ScriptedTTS(tts.TTS):
         prewarms: bool = False,
         draws: Draws | None = None,
         chunk_s: float = CHUNK_S,
+        min_sentence_len: int = MIN_SENTENCE_LEN,
         returns_nothing: bool = False,
     ) -> None:
         super().__init__(
@@ -74,7 +79,9 @@ class ScriptedTTS(tts.TTS):
             raise ValueError("prewarms needs a connection to open; give one, or leave prewarms out")
         if not 0.01 <= chunk_s <= 10:
             raise ValueError(f"chunk_s is {chunk_s}; expected 0.01 to 10 seconds of audio")
-        self._chunk_s = chunk_s
+        if min_sentence_len < 1:
+            raise ValueError(f"min_sentence_len is {min_sentence_len}; expected 1 character or more")
+        self._chunk_s, self._min_sentence_len = chunk_s, min_sentence_len
         self._voice: Voice = voice or ("hibari" if hibari_installed() else "tone")
         self._first_audio, self._speed = first_audio, speed
         self._rng, self._draws = rng_for(seed, part), draws
@@ -153,7 +160,8 @@ class _ScriptedStream(tts.SynthesizeStream):
         )
         output_emitter.start_segment(segment_id=self._id)
         self._connect()
-        sentences = tokenize.blingfire.SentenceTokenizer().stream()
+        shortest = self._script._min_sentence_len
+        sentences = tokenize.blingfire.SentenceTokenizer(min_sentence_len=shortest).stream()
         reading = asyncio.create_task(self._read(sentences))
         try:
             await self._speak(sentences, output_emitter)
