@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .turns.profile import Profile as Profile
     from .turns.profile import load_profile as load_profile
     from .turns.profile import save_profile as save_profile
+    from .widgets.course import BeatTheEndpointer as BeatTheEndpointer
     from .widgets.course import Exercise as Exercise
     from .widgets.course import Prediction as Prediction
     from .widgets.course.graded import exercise as exercise
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BargeIn": ("workflows.barge_in", "BargeIn"),
+    "BeatTheEndpointer": ("widgets.course", "BeatTheEndpointer"),
     "Budget": ("turns.choose", "Budget"),
     "Choice": ("workflows.study", "Choice"),
     "Comparison": ("workflows.detectors", "Comparison"),
@@ -121,6 +123,7 @@ _HOMES = {
 
 __all__ = [
     "BargeIn",
+    "BeatTheEndpointer",
     "Budget",
     "ChannelCondition",
     "Choice",

@@ -32,7 +32,7 @@ const post = (what) => fetch("ask", { method: "POST", body: JSON.stringify(what)
 if (live) new EventSource("events").onmessage = (event) => {
   const told = JSON.parse(event.data);
   if (told.message) return window.tell("msg:custom", told.message, told.buffers.map(view));
-  for (const [name, value] of Object.entries(told.state)) state[name] = value;
+  for (const [name, value] of Object.entries(told.state)) state[name] = told.binary ? view(value) : value;
   for (const name of Object.keys(told.state)) window.tell(`change:${name}`);
 };
 window.state = state;
@@ -81,8 +81,13 @@ def live(folder: Path, widget: anywidget.AnyWidget, lock: threading.Lock) -> Ite
     def send(content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
         told.put({"message": content, "buffers": [_text(one) for one in buffers or []]})
 
+    def changed(change: dict[str, Any]) -> None:
+        new = change["new"]
+        binary = isinstance(new, bytes)
+        told.put({"state": {change["name"]: _text(new) if binary else new}, "binary": binary})
+
     widget.send = send
-    widget.observe(lambda change: told.put({"state": {change["name"]: change["new"]}}), names)
+    widget.observe(changed, names)
     handler = functools.partial(_Live, directory=str(folder), widget=widget, lock=lock, told=told)
     with _serving(handler) as address:
         yield address

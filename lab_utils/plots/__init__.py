@@ -27,7 +27,7 @@ from .session_figures import session_figure, session_legend, session_title, time
 from .sessions import session_timeline
 from .stages import latency_figure, stage_bars, stage_legend
 from .style import DPI, blank_figure, png
-from .sweeps import mark, tradeoff, tradeoff_figure
+from .sweeps import listener_figure, mark, tradeoff, tradeoff_figure
 
 __all__ = [
     "DPI",
@@ -49,6 +49,7 @@ __all__ = [
     "latency_figure",
     "learned_delays",
     "learned_delays_figure",
+    "listener_figure",
     "mark",
     "png",
     "provider_figure",

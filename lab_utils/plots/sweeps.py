@@ -162,3 +162,32 @@ def tradeoff_figure(
         ax, table, frontier_rows, defaults=defaults, chosen=chosen, own=own, latency=latency, counts=counts
     )
     return figure
+
+
+def listener_figure(
+    table: pd.DataFrame,
+    frontier_rows: Sequence[int],
+    *,
+    defaults: pd.DataFrame,
+    same_turns: pd.DataFrame,
+    listener: pd.DataFrame | None,
+    counts: Mapping[str, int] | None = None,
+) -> Figure:
+    """`tradeoff` with a person who pressed a key where turns were over, once they have.
+
+    `same_turns`: figures of LiveKit's defaults on the turns that the person heard.
+    """
+    figure = blank_figure((8.0, 5.4))
+    ax = figure.subplots()
+    tradeoff(ax, table, frontier_rows, defaults=defaults, counts=counts)
+    marks = [(same_turns, YELLOW, "d", "LiveKit's defaults, turns you heard")]
+    if listener is not None:
+        marks.append((listener, GREEN, "*", "you"))
+    for of, colour, marker, text in marks:
+        if np.isfinite(of.loc[["false_boundary_rate", "latency_mean"], "value"].to_numpy(np.float64)).all():
+            mark(ax, of, colour, marker, text)
+            furthest_s = np.nanmax(of.loc["latency_mean", ["value", "high"]].to_numpy(np.float64))
+            ax.set_xlim(0, max(ax.get_xlim()[1], 1.12 * furthest_s))
+    ax.get_legend().remove()  # below, where it hides nobody
+    figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False)
+    return figure

@@ -1,7 +1,8 @@
-"""What a course asks of a learner: predictions before anything is shown, exercises judged by properties."""
+"""What a course asks of a learner: predictions before anything is shown, exercises, turns ended by ear."""
 
+from .endpointer import BeatTheEndpointer
 from .graded import exercise
 from .prediction import Prediction
 from .properties import Exercise
 
-__all__ = ["Exercise", "Prediction", "exercise"]
+__all__ = ["BeatTheEndpointer", "Exercise", "Prediction", "exercise"]
