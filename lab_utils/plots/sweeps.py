@@ -179,7 +179,7 @@ def listener_figure(
     """
     figure = blank_figure((8.0, 5.4))
     ax = figure.subplots()
-    tradeoff(ax, table, frontier_rows, defaults=defaults, counts=counts)
+    drawn = tradeoff(ax, table, frontier_rows, defaults=defaults, counts=counts)
     marks = [(same_turns, YELLOW, "d", "LiveKit's defaults, turns you heard")]
     if listener is not None:
         marks.append((listener, GREEN, "*", "you"))
@@ -188,6 +188,6 @@ def listener_figure(
             mark(ax, of, colour, marker, text)
             furthest_s = np.nanmax(of.loc["latency_mean", ["value", "high"]].to_numpy(np.float64))
             ax.set_xlim(0, max(ax.get_xlim()[1], 1.12 * furthest_s))
-    ax.get_legend().remove()  # below, where it hides nobody
+    drawn.artists.legend.remove()  # below, where it hides nobody
     figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False)
     return figure

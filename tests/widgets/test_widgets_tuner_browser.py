@@ -138,7 +138,11 @@ def test_axe_finds_no_serious_fault_in_the_other_widgets(
     file = tmp_path / "02_lost_parcel.flac"
     for suffix in (".flac", ".labels.json"):
         shutil.copy(SAMPLES / f"02_lost_parcel{suffix}", tmp_path)
+    played = lab.BeatTheEndpointer(study, 2)
+    for _ in range(2):
+        played.press([0.5 * k for k in range(60)])  # in pauses too, so that there is something to hear again
     widgets = {
+        "endpointer": played,
         "timeline": lab.timeline(file),
         "editor": lab.label_editor(file, "Ada"),
         "failures": lab.FailureBrowser(study).table,

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ...core.labels import Labels
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
-from ...core.traces import Commits
+from ...core.traces import Cause, Commits
 from ...turns.branches import LONGEST_WAIT_S
 from ...turns.metrics import CUT_OFF, HOLD, LabelledPauses, PerRecording, attribute
 from ...turns.metrics.labelled_pauses import IN_SPEECH, NO_LABEL
@@ -101,8 +101,9 @@ def _per_recording(rows: pd.DataFrame, labelled: LabelledPauses, turns: Sequence
 
 def _commits(presses_s: Sequence[float], last_speaking_s: Sequence[float]) -> Commits:
     n = len(presses_s)
+    causes: tuple[Cause, ...] = ("detector",) * n
     times_s, last_s = np.array(presses_s, np.float64), np.array(last_speaking_s, np.float64)
-    return Commits(times_s, ("detector",) * n, np.full(n, np.nan), last_s)
+    return Commits(times_s, causes, np.full(n, np.nan), last_s)
 
 
 def _last_speaking_s(press_s: float, labels: Labels) -> float:
