@@ -79,9 +79,8 @@ class BeatTheEndpointer(anywidget.AnyWidget):
         cut = rows[rows["false_boundary"]].drop_duplicates("label_start_s")
         new = []
         for start_s, commit_s in zip(cut["label_start_s"], cut["commit_s"], strict=True):
-            pause = (
-                f"{commit_s - start_s:.2f} s into a pause of {self._pause_s(heard.recording, start_s):.2f} s"
-            )
+            length_s = self._pause_s(heard.recording, start_s)
+            pause = f"{commit_s - start_s:.2f} s after the start of a pause of {length_s:.2f} s"
             self._cuts_s.append((heard.recording, float(commit_s)))
             new.append({"number": len(self._cuts_s) - 1, "text": f"{heard.name}: {pause}"})
         with self.hold_sync():

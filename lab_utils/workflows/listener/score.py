@@ -101,9 +101,9 @@ def _per_recording(rows: pd.DataFrame, labelled: LabelledPauses, turns: Sequence
 
 def _commits(presses_s: Sequence[float], last_speaking_s: Sequence[float]) -> Commits:
     n = len(presses_s)
-    causes: tuple[Cause, ...] = ("detector",) * n
+    cause: Cause = "detector"
     times_s, last_s = np.array(presses_s, np.float64), np.array(last_speaking_s, np.float64)
-    return Commits(times_s, causes, np.full(n, np.nan), last_s)
+    return Commits(times_s, (cause,) * n, np.full(n, np.nan), last_s)
 
 
 def _last_speaking_s(press_s: float, labels: Labels) -> float:
