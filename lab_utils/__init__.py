@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .widgets.course import BeatTheEndpointer as BeatTheEndpointer
     from .widgets.course import Exercise as Exercise
     from .widgets.course import Prediction as Prediction
+    from .widgets.course import Recorder as Recorder
     from .widgets.course.graded import exercise as exercise
     from .widgets.failures import FailureBrowser as FailureBrowser
     from .widgets.label_editor import label_editor as label_editor
@@ -86,6 +87,7 @@ _HOMES = {
     "ChannelCondition": ("recordings.conditions", "ChannelCondition"),
     "Prediction": ("widgets.course", "Prediction"),
     "Profile": ("turns.profile", "Profile"),
+    "Recorder": ("widgets.course", "Recorder"),
     "Recording": ("core.recording", "Recording"),
     "SessionLog": ("core.session_log", "SessionLog"),
     "SessionPanel": ("widgets.session_panel", "SessionPanel"),
@@ -134,6 +136,7 @@ __all__ = [
     "Labels",
     "Prediction",
     "Profile",
+    "Recorder",
     "Recording",
     "SessionLog",
     "SessionPanel",

@@ -24,6 +24,7 @@ PAGE = """<!doctype html><html lang="en"><head><title>widget</title><meta charse
 <body><main id="place"></main><script type="module">
 import widget from "./widget.js";
 const view = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+const text = (buffer) => btoa(Array.from(new Uint8Array(buffer), (c) => String.fromCharCode(c)).join(""));
 const state = %(state)s, buffers = %(buffers)s, answers = %(answers)s, handlers = {};
 for (const [name, text] of Object.entries(buffers)) state[name] = view(text);
 let changed = {};
@@ -49,9 +50,9 @@ widget.render({
     },
     on: (names, handle) => names.split(" ").forEach((name) => (handlers[name] ??= []).push(handle)),
     off() {},
-    send(content) {
+    send(content, _, buffers = []) {
       window.sent.push(content);
-      if (live) return post({ content });
+      if (live) return post({ content, buffers: buffers.map(text) });
       const answer = answers[content.kind];
       if (answer) setTimeout(() => window.tell("msg:custom", answer.content, answer.buffers.map(view)), 5);
     },
@@ -162,7 +163,8 @@ class _Live(_Quiet):
             for name, value in asked.get("changed", {}).items():
                 self.widget.set_trait(name, value)
             if "content" in asked:
-                self.widget._handle_custom_msg(asked["content"], [])
+                buffers = [base64.b64decode(one) for one in asked.get("buffers", [])]
+                self.widget._handle_custom_msg(asked["content"], buffers)
         self.send_response(204)
         self.end_headers()
 

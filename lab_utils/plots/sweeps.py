@@ -185,7 +185,7 @@ def listener_figure(
         marks.append((listener, GREEN, "*", "you"))
     for of, colour, marker, text in marks:
         if np.isfinite(of.loc[["false_boundary_rate", "latency_mean"], "value"].to_numpy(np.float64)).all():
-            mark(ax, of, colour, marker, text)
+            mark(ax, of, colour, marker, text).set_clip_on(False)
             furthest_s = np.nanmax(of.loc["latency_mean", ["value", "high"]].to_numpy(np.float64))
             ax.set_xlim(0, max(ax.get_xlim()[1], 1.12 * furthest_s))
     drawn.artists.legend.remove()  # below, where it hides nobody

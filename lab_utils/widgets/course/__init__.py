@@ -4,5 +4,6 @@ from .endpointer import BeatTheEndpointer
 from .graded import exercise
 from .prediction import Prediction
 from .properties import Exercise
+from .recorder import Recorder
 
-__all__ = ["BeatTheEndpointer", "Exercise", "Prediction", "exercise"]
+__all__ = ["BeatTheEndpointer", "Exercise", "Prediction", "Recorder", "exercise"]
