@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT))
 
 from lab_utils.core.detectors import DETECTORS  # noqa: E402
 from lab_utils.core.knobs import KNOBS, RULES, Knob  # noqa: E402
+from lab_utils.core.policies import SHAPES  # noqa: E402
 from lab_utils.core.settings import Settings  # noqa: E402
 
 _HEAD = """\
@@ -58,6 +59,8 @@ def _values(knob: Knob) -> str:
     if knob.choices:
         return ", ".join(f"`{choice}`" for choice in knob.choices)
     bounds = _bounds(knob)
+    if not bounds:
+        return f"{', '.join(f'`{name}`' for name in ('null', *SHAPES))} or points"
     unit = f" {knob.unit}" if knob.unit else ""
     least = f"{bounds['ge']:g}" if "ge" in bounds else f"above {bounds['gt']:g}"
     return f"{least} to {bounds['le']:g}{unit}"

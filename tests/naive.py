@@ -164,8 +164,9 @@ def replay(
         if state["prediction"] is not None:
             ready, p = max(now, state["prediction"][0]), heard[state["prediction"][1]]
             cause = "detector"
-            if p < threshold_of(settings, traced.language or c.language):
-                delay, cause = endpointing.max_delay, "max_delay"
+            threshold = threshold_of(settings, traced.language or c.language)
+            if p < threshold:
+                delay, cause = below(settings, p / threshold, endpointing), "max_delay"
         if state["committed_in_pause"]:
             cause = "late_transcript"
         if answers is not None:
@@ -173,7 +174,7 @@ def replay(
             p = answers[text_key(tuple([*messages, ("user", state["turn"])][-6:]))]
             ready, cause = now + c.prediction_delay, "detector"
             if p < text_threshold:
-                delay, cause = endpointing.max_delay, "max_delay"
+                delay, cause = below(settings, p / text_threshold, endpointing), "max_delay"
         at = max(ready, state["lst"] + delay)
         state["pending"] = {
             "at": at,
@@ -226,6 +227,22 @@ def replay(
     fire(math.inf)
     times, causes, probabilities, last = zip(*out, strict=True) if out else ((), (), (), ())
     return Commits(np.array(times), causes, np.array(probabilities), np.array(last))
+
+
+def below(settings: Settings, x: float, endpointing: BaseEndpointing) -> float:
+    """The wait below the threshold: the silence after which a threshold that falls has come down to x."""
+    if settings.policy.wait_shape is None:
+        return endpointing.max_delay
+    points = list(settings.policy.wait_shape)
+    silence = points[-1][1]
+    for k in range(len(points) - 1, -1, -1):
+        (threshold, silence), before = points[k], points[k - 1] if k else None
+        if x >= threshold:
+            break
+        if before is not None and x > before[0]:
+            silence += (before[1] - silence) * (threshold - x) / (threshold - before[0])
+            break
+    return endpointing.min_delay + silence * (endpointing.max_delay - endpointing.min_delay)
 
 
 def words_in(text: str) -> int:

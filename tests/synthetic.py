@@ -37,6 +37,7 @@ from lab_utils.turns.replay import (
     stt_events_for,
 )
 
+WAIT_SHAPES = ["linear", "late", [[0, 1], [0.5, 1], [0.5, 0.4], [0.9, 0.2]], [[0.3, 0.8]]]
 TEXT_THRESHOLDS = {"en": 0.36, "de": 0.6}
 """Of a stand-in text detector, which knows no Korean."""
 
@@ -258,7 +259,7 @@ def complete(recording: Traced, blocks: Sequence[Block], stt: Sequence[SttEvent]
 
 
 def block_of(settings: Sequence[Settings], conditions: Conditions = USUAL_CONDITIONS) -> Block:
-    """Settings that differ in threshold and delays only, as one block."""
+    """Settings that differ in threshold and waits only, as one block."""
     return replace(
         Block.of(settings[0], conditions),
         threshold=np.array([float(s.detector.unlikely_threshold) for s in settings]),
@@ -269,6 +270,7 @@ def block_of(settings: Sequence[Settings], conditions: Conditions = USUAL_CONDIT
         },
         min_delay=np.array([s.endpointing.min_delay for s in settings]),
         max_delay=np.array([s.endpointing.max_delay for s in settings]),
+        shapes={k: shape for k, s in enumerate(settings) for shape in Block.of(s).shapes.values()},
     )
 
 
@@ -304,15 +306,17 @@ def settings_strategy(draw: st.DrawFn) -> Settings:
     detector = draw(st.sampled_from(["vad", "stt", "v1-mini", "own:mine"]))
     silences = [0.25, 0.3, 0.55] if detector in ("v1-mini", "own:mine") else [0.0, 0.1, 0.5]
     min_delay = draw(st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.8]))
+    mode = draw(st.sampled_from(["fixed", "dynamic"]))
     return Settings().replace(
         detector=detector,
+        wait_shape=draw(st.sampled_from([None, None, *WAIT_SHAPES])) if mode == "fixed" else None,
         activation_threshold=draw(st.sampled_from([0.3, 0.5, 0.7])),
         deactivation_threshold=draw(st.sampled_from([None, 0.2, 0.45])),
         min_speech_duration=draw(st.sampled_from([0.0, 0.05, 0.1, 0.2])),
         min_silence_duration=draw(st.sampled_from(silences)),
         min_delay=min_delay,
         max_delay=min_delay + draw(st.sampled_from([0.0, 0.5, 1.7])),
-        endpointing_mode=draw(st.sampled_from(["fixed", "dynamic"])),
+        endpointing_mode=mode,
         unlikely_threshold=draw(st.sampled_from([0.0, 0.36, 0.7, {"de": 0.2, "en": 0.65}])),
     )
 
@@ -346,9 +350,12 @@ def stt_event_lists(draw: st.DrawFn, until_s: float) -> list[SttEvent]:
 
 @st.composite
 def settings_of_one_block(draw: st.DrawFn) -> list[Settings]:
-    """Settings that differ in threshold and delays only."""
+    """Settings that differ in threshold and waits only."""
     base = draw(settings_strategy())
     low, more = st.sampled_from([0.1, 0.3, 0.4, 0.8]), st.sampled_from([0.0, 0.2, 0.6, 1.5])
     changes = st.tuples(low, more, st.sampled_from([0.0, 0.2, 0.36, 0.6, 0.95, {"ko": 0.3}]))
     changes = draw(st.lists(changes, min_size=1, max_size=12))
-    return [base.replace(min_delay=a, max_delay=a + b, unlikely_threshold=p) for a, b, p in changes]
+    settings = [base.replace(min_delay=a, max_delay=a + b, unlikely_threshold=p) for a, b, p in changes]
+    if base.policy.wait_shape is None:
+        return settings
+    return [one.replace(wait_shape=draw(st.sampled_from(WAIT_SHAPES))) for one in settings]

@@ -25,6 +25,8 @@ from .detectors import (
     names_where,
     names_without,
 )
+from .languages import ByLanguage
+from .policies import SHAPES, WaitShape
 
 Values = Mapping[str, Any]
 """Knob name → one value, or a column of values."""
@@ -69,6 +71,7 @@ class Knob:
 _JUDGES = "; ".join(f"{one.name}, {one.help}" for one in DETECTORS.values())
 _NO_THRESHOLD, _THRESHOLD = names_without("has_threshold"), names_where("has_threshold")
 _PLAIN = names_without("streams")
+_WHO_JUDGES = f"only {', '.join(_THRESHOLD[:-1])} and {_THRESHOLD[-1]} give a probability to compare with it"
 
 _ROWS = (
     Knob(
@@ -159,8 +162,16 @@ _ROWS = (
         default_with={OWN: OWN_TRAITS.default_threshold},
         idle=Idle(
             lambda v: among(v["detector"], _NO_THRESHOLD),
-            f"only {', '.join(_THRESHOLD[:-1])} and {_THRESHOLD[-1]} give a probability to compare with it",
+            _WHO_JUDGES,
         ),
+    ),
+    Knob(
+        "wait_shape",
+        "policy",
+        "wait_shape",
+        "How the wait falls from max_delay to min_delay while the probability rises to unlikely_threshold: "
+        f"{', '.join(SHAPES)}, or points [p / unlikely_threshold, share]; null for LiveKit's two delays.",
+        idle=Idle(lambda v: among(v["detector"], _NO_THRESHOLD), _WHO_JUDGES),
     ),
 )
 
@@ -176,6 +187,16 @@ class Rule:
     what: str
     message: str
     """A knob's name in braces stands for the value that came."""
+
+
+def is_structured(value: Any) -> bool:
+    """Whether a knob's value is neither a number nor a name: thresholds by language, or a shape."""
+    return isinstance(value, ByLanguage | WaitShape)
+
+
+def _has_shape(shape: Any) -> Any:
+    """Whether there is a shape; for a column, a column of answers."""
+    return shape.notna() if hasattr(shape, "notna") else shape is not None
 
 
 def _differs_by_language(threshold: Any) -> Any:
@@ -207,6 +228,12 @@ RULES = (
         f"thresholds by language with {' or '.join(TEXT_DETECTORS)}",
         "unlikely_threshold ({unlikely_threshold}) differs by language, which {detector} can't be told; give "
         "one number, or 0.36 for its own in each language",
+    ),
+    Rule(
+        lambda v: _has_shape(v["wait_shape"]) & (v["endpointing_mode"] == "dynamic"),
+        "a wait_shape with dynamic endpointing",
+        "wait_shape ({wait_shape}) can't be kept with endpointing_mode dynamic, which would forget what it has "
+        "learned at each pause; make it fixed, or leave wait_shape out",
     ),
 )
 

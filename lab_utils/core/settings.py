@@ -1,7 +1,7 @@
 """Frozen, validated settings of the turn-taking pipeline, with LiveKit Agents 1.8.9's names and defaults.
 
-What a user chooses lies in `VadSettings`, `DetectorSettings`, `EndpointingSettings`, `InterruptionSettings`
-and `PreemptiveSettings`. `Conditions`, which a replay must assume about the surroundings, are no settings.
+What a user chooses lies in `VadSettings`, `DetectorSettings`, `EndpointingSettings`, `InterruptionSettings`,
+`PreemptiveSettings` and, beyond LiveKit's knobs, `PolicySettings`. `Conditions`, which a replay must assume about the surroundings, are no settings.
 All durations and delays are seconds. Vary a setting with `Settings.replace(min_delay=0.4)`, by knob name.
 """
 
@@ -34,6 +34,7 @@ from .errors import InputError
 from .knobs import KNOBS, check_rules, default_with
 from .languages import ENGLISH_UNLIKELY_THRESHOLD, ByLanguage, base_language, by_language, threshold_in
 from .models import Frozen, describe
+from .policies import PolicySettings
 from .text import quoted
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -248,6 +249,7 @@ class Settings(Frozen):
     endpointing: EndpointingSettings = EndpointingSettings()
     interruption: InterruptionSettings = InterruptionSettings()
     preemptive: PreemptiveSettings = PreemptiveSettings()
+    policy: PolicySettings = PolicySettings()
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -217,7 +217,7 @@ from pathlib import Path
 from livekit.agents import AgentServer, AgentSession, JobContext, JobProcess, cli, llm, room_io, stt, tts
 @TOKENIZE@from livekit.plugins import @PLUGINS@
 
-from lab_utils.profile import load_profile
+from lab_utils.profile import attach_policy, load_profile
 from lab_utils.latency.techniques.agent import AgentParts, StackedAgent
 from lab_utils.latency.techniques.choice import Techniques
 from lab_utils.latency.techniques.semantic_cache import SemanticCache
@@ -294,6 +294,7 @@ async def entrypoint(ctx: JobContext) -> None:
         **ctx.proc.userdata["turn_taking"],
         **session_options(TECHNIQUES),
     )
+    attach_policy(session)  # waits of the profile that AgentSession has no knob for, if any
     await session.start(
         agent=make_agent(),
         room=ctx.room,

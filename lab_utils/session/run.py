@@ -23,6 +23,7 @@ from pydantic_core import to_jsonable_python
 from ..core.recording import Pcm
 from ..core.session_log import SessionEventKind, SessionLog
 from ..core.timeline import SAMPLE_RATE_HZ, frame_samples, stream_of
+from ..turns.live_policy import attach_policy
 from . import clock
 from .agents import PlainAgent, speaks_first
 from .audio.audio_in import AudioSource, RecordingInput, Stream
@@ -183,6 +184,7 @@ class _Session:
             **turn_taking(job, pcm, position, scripted=isinstance(self._stt, ScriptedSTT)),
             **{"session_close_transcript_timeout": 0.0, **job.options},
         )
+        attach_policy(session)
         return OwnSession(session, agent)
 
     def _bring(self, session: AgentSession[Any], agent: Agent, pcm: Pcm, position: Position) -> None:
@@ -194,6 +196,7 @@ class _Session:
         self._stt = agent.stt or session.stt
         given = turn_taking(job, pcm, position, scripted=isinstance(self._stt, ScriptedSTT))
         put_in_force(session, given["vad"], given["turn_handling"])
+        attach_policy(session)
 
     async def _hold(
         self,

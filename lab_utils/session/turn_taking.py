@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.recording import Pcm
+from ..turns.live_policy import with_policy
 from .job import SessionJob
 from .models import Position, TracedTurnDetector, TracedVAD, livekit_detector, livekit_vad
 from .text_detector import text_detector
 
 
 def turn_taking(job: SessionJob, pcm: Pcm, position: Position, *, scripted: bool) -> dict[str, Any]:
-    """Arguments of AgentSession. `pcm`: the stream, shape=(n,); `scripted`: the STT needs no audio."""
+    """Arguments of AgentSession, to which `attach_policy` belongs. `pcm`: the stream, shape=(n,); `scripted`: the STT needs no audio."""
     settings = job.settings
     traces = job.traces if job.mode == "open_loop" else None
     if settings.detector.traits.needs == "words":
@@ -30,4 +31,5 @@ def turn_taking(job: SessionJob, pcm: Pcm, position: Position, *, scripted: bool
         vad = livekit_vad(settings.vad)
     handling = settings.turn_handling()
     handling["interruption"]["mode"] = "vad"  # "adaptive" needs LiveKit's cloud
+    detection = with_policy(detection, settings)
     return {"vad": vad, "turn_handling": {"turn_detection": detection, **handling}}

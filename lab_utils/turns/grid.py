@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from pandas.api.types import is_numeric_dtype
 
 from ..core.errors import InputError
 from ..core.files import read_yaml
-from ..core.knobs import KNOBS, RULES, with_harmless_idle
-from ..core.languages import ByLanguage, by_language
+from ..core.knobs import KNOBS, RULES, is_structured, with_harmless_idle
+from ..core.languages import by_language
+from ..core.policies import wait_shape
 from ..core.settings import (
     Conditions,
     Settings,
@@ -82,7 +84,7 @@ def read_grid(path: Path) -> dict[str, list[Any]]:
             finding = f"unknown knob {quoted(name)}; knobs are {', '.join(KNOBS)}"
             raise BadGrid(f"{path}: line {read.line_of([name])}: {finding}")
         if not isinstance(values, list) or not values:
-            example = f"'{name}: [{Settings().knobs()[name] or 0.3}]'"
+            example = f"'{name}: [{Settings().knobs()[name] or ('linear' if name == 'wait_shape' else 0.3)}]'"
             finding = f"{name} is {quoted(values)}; expected a list of values, for example {example}"
             raise BadGrid(f"{path}: line {read.line_of([name])}: {finding}")
         if len(values) > MOST_VALUES:
@@ -121,7 +123,7 @@ def expand(grid: Mapping[str, Sequence[Any]]) -> tuple[pd.DataFrame, int]:
     Raises BadGrid if nothing is left, or if the product is beyond `MOST_SETTINGS`.
     """
     _check_size(grid)
-    lists = [[by_language(v) if isinstance(v, Mapping) else v for v in values] for values in grid.values()]
+    lists = [[knob_value(name, value) for value in values] for name, values in grid.items()]
     places = pd.MultiIndex.from_product([range(len(values)) for values in lists], names=list(grid))
     axes = places.to_frame(index=False)
     for name, values in zip(grid, lists, strict=True):
@@ -136,11 +138,19 @@ def expand(grid: Mapping[str, Sequence[Any]]) -> tuple[pd.DataFrame, int]:
     return table[possible].reset_index(drop=True), int((~possible).sum())
 
 
+def knob_value(name: str, value: Any) -> Any:
+    """A knob's value as settings hold it, from that of a grid file; raises ValueError for a bad one."""
+    if name == "wait_shape":
+        return wait_shape(value)
+    return by_language(value) if isinstance(value, Mapping) else value
+
+
 def complete(table: pd.DataFrame) -> pd.DataFrame:
     """All knobs as columns; missing ones are LiveKit's defaults for the row's parts, idle ones NaN."""
     table = table.reindex(columns=list(KNOBS))
-    kept = {*_TEXT_KNOBS, *(n for n in KNOBS if table[n].map(lambda v: isinstance(v, ByLanguage)).any())}
+    kept = {*_TEXT_KNOBS, *(n for n in KNOBS if table[n].map(is_structured).any())}
     table = table.astype({name: object if name in kept else np.float64 for name in KNOBS})
+    table = table.where(table.notna(), np.nan)  # None in a column of shapes
     table = table.fillna(_TEXT_KNOBS).astype(dict.fromkeys(_TEXT_KNOBS, str))
     for vad, detector in table[["vad", "detector"]].drop_duplicates().itertuples(index=False):
         of_parts = (table["vad"] == vad) & (table["detector"] == detector)
@@ -158,12 +168,8 @@ def complete(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def storable(table: pd.DataFrame) -> pd.DataFrame:
-    """The table as a file can hold it: a column with thresholds by language as JSON texts (`restored`)."""
-    columns = {
-        name: table[name].map(json.dumps)
-        for name in KNOBS
-        if table[name].map(lambda value: isinstance(value, ByLanguage)).any()
-    }
+    """The table as a file can hold it: a column with thresholds by language or shapes as JSON texts (`restored`)."""
+    columns = {name: table[name].map(json.dumps) for name in KNOBS if table[name].map(is_structured).any()}
     return table.assign(**columns)
 
 
@@ -171,11 +177,12 @@ def restored(table: pd.DataFrame) -> pd.DataFrame:
     """The table that `storable` was given. Raises ValueError for texts that are none of its."""
     texts = [name for name in KNOBS if name not in _TEXT_KNOBS and not is_numeric_dtype(table[name])]
 
-    def value(text: str) -> Any:
+    def value(name: str, text: str) -> Any:
         read = json.loads(text)
-        return by_language(read) if isinstance(read, dict) else float(read)
+        return knob_value(name, read) if isinstance(read, dict | list) else float(read)
 
-    return table.assign(**{name: table[name].map(value).astype(object) for name in texts})
+    columns = {name: table[name].map(partial(value, name)).astype(object) for name in texts}
+    return table.assign(**columns)
 
 
 def is_possible(table: pd.DataFrame) -> pd.Series:

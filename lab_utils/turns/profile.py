@@ -27,6 +27,7 @@ from ..core.text import quoted
 from ..core.text.html import facts_html
 from .detectors import built
 from .evidence import Evidence, InterruptionEvidence
+from .live_policy import pasted, policy_of, with_policy
 from .node_snippet import node_snippet
 
 FORMAT: Final = "turn-profile"
@@ -46,6 +47,9 @@ _COMMENTS = {
     "interruption": "When the user's speech stops the agent.",
     "preemptive": "Whether the reply is prepared before the turn is over.",
 }
+_POLICY_COMMENT = (
+    "What AgentSession has no knob for: call lab_utils.profile.attach_policy(session) before session.start."
+)
 _EVIDENCE_COMMENT = """
 # How this was measured. low, high: 95 % interval by recording; null: can't be told from so few.
 # chosen, defaults: on all recordings; held_out: each recording under settings chosen on the others.
@@ -90,7 +94,8 @@ class Profile(Frozen, strict=False):
         from LiveKit's English one, 0.36; then it holds for every language, or for those that it names, and
         LiveKit logs the override. At
         0.36 LiveKit's calibration by the transcript's language stays in force (German 0.245, say). A text
-        detector is built in a job (an entrypoint), and its plug-in imported where the worker starts.
+        detector is built in a job (an entrypoint), and its plug-in imported where the worker starts. A profile
+        with a policy needs `attach_policy(session)` before `session.start`, which else raises RuntimeError.
         Warns if the installed livekit-agents isn't the one measured. Raises ImportError if LiveKit, or the
         silero plugin of a profile that uses it, isn't installed.
         """
@@ -110,7 +115,7 @@ class Profile(Frozen, strict=False):
             vad = silero.VAD.load(**self.settings.vad.arguments())
         else:
             vad = inference.VAD(**self.settings.vad.arguments())
-        turn_detection = built(self.settings.detector)
+        turn_detection = with_policy(built(self.settings.detector), self.settings)
         return {
             "vad": vad,
             "turn_handling": {"turn_detection": turn_detection, **self.settings.turn_handling()},
@@ -127,6 +132,8 @@ class Profile(Frozen, strict=False):
         title = (
             f"Turn-taking profile {self.name!r}, measured on livekit-agents {self.livekit_agents} (Python)."
         )
+        if policy_of(self.settings):
+            title += f"\nNOT in this code, only in the Python one: wait_shape {self.settings.policy.wait_shape}."
         return node_snippet(self.settings, title)
 
     def snippet(self) -> str:
@@ -136,7 +143,11 @@ class Profile(Frozen, strict=False):
         arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
         built = f"{traits.constructor}({arguments})"
         turn_detection = built if traits.constructor else repr(self.settings.detector.model)
-        inference = turn_detection.startswith("inference.") or not silero
+        policy = policy_of(self.settings)
+        if policy is not None:
+            arguments = f"{policy.min_delay!r}, {policy.max_delay!r}, {policy.wait_shape!r}"
+            turn_detection = f"LivePolicy({arguments}).watch({turn_detection})"
+        inference = built.startswith("inference.") or not silero
         lines = [
             f"# Turn-taking profile {self.name!r}, measured on livekit-agents {self.livekit_agents}.",
             "# All durations and delays are in seconds.",
@@ -144,6 +155,7 @@ class Profile(Frozen, strict=False):
             *(["from livekit.plugins import silero"] if silero else []),
             *([f"from {traits.imported_from} import {traits.constructor}"] if traits.imported_from else []),
             "",
+            *(pasted() if policy else []),
             "session = AgentSession(",
             "    stt=stt,  # your speech-to-text, language model and text-to-speech",
             "    llm=llm,",
@@ -156,6 +168,7 @@ class Profile(Frozen, strict=False):
             *(f"        {name!r}: {part!r}," for name, part in self.settings.turn_handling().items()),
             "    },",
             ")",
+            *(["attach_policy(session)  # before session.start"] if policy else []),
         ]
         return "\n".join(lines) + "\n"
 
@@ -165,7 +178,8 @@ def to_yaml(profile: Profile) -> str:
     head = profile.model_dump()
     settings, evidence = head.pop("settings"), head.pop("evidence")
     interruption = head.pop("interruption_evidence")
-    groups = [f"# {comment}\n{dumped({group: settings[group]})}" for group, comment in _COMMENTS.items()]
+    comments = _COMMENTS | ({"policy": _POLICY_COMMENT} if policy_of(profile.settings) else {})
+    groups = [f"# {comment}\n{dumped({group: settings[group]})}" for group, comment in comments.items()]
     text = f"{_HEADER}{dumped(head)}\nsettings:\n{textwrap.indent(''.join(groups), '  ')}"
     text += _evidence_text(evidence)
     if interruption is not None:

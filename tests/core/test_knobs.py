@@ -49,10 +49,10 @@ def test_a_rule_and_idleness_say_the_same_of_a_setting_and_of_a_column():
     [
         ("v1-mini", "fixed", set()),
         ("v1-mini", "dynamic", set()),
-        ("vad", "fixed", {"max_delay", "unlikely_threshold"}),
-        ("stt", "fixed", {"max_delay", "unlikely_threshold"}),
-        ("vad", "dynamic", {"unlikely_threshold"}),
-        ("stt", "dynamic", {"unlikely_threshold"}),
+        ("vad", "fixed", {"max_delay", "unlikely_threshold", "wait_shape"}),
+        ("stt", "fixed", {"max_delay", "unlikely_threshold", "wait_shape"}),
+        ("vad", "dynamic", {"unlikely_threshold", "wait_shape"}),
+        ("stt", "dynamic", {"unlikely_threshold", "wait_shape"}),
     ],
 )
 def test_max_delay_is_in_force_with_any_detector_where_endpointing_is_dynamic(detector, mode, idle):

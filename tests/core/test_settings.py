@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from lab_utils.core.detectors import STREAMING_DETECTOR_MIN_SILENCE_S
 from lab_utils.core.knobs import KNOBS
 from lab_utils.core.languages import ENGLISH_UNLIKELY_THRESHOLD
+from lab_utils.core.policies import SHAPES
 from lab_utils.core.settings import (
     Conditions,
     Settings,
@@ -132,6 +133,7 @@ VALUES = {
     "min_delay": 0.35,
     "max_delay": 1.9,
     "unlikely_threshold": 0.25,
+    "wait_shape": None,
 }
 
 
@@ -140,7 +142,7 @@ def test_every_knob_can_be_set_and_read_by_its_flat_name():
     settings = Settings.from_knobs(VALUES)
     assert settings.knobs() == VALUES
     assert settings == Settings().replace(**VALUES)
-    for name, value in VALUES.items():
+    for name, value in (VALUES | {"wait_shape": SHAPES["late"]}).items():
         assert Settings().replace(**{name: value}).knobs() == {**Settings().knobs(), name: value}
 
 

@@ -30,6 +30,7 @@ from lab_utils.turns.evidence import (
     InterruptionFigures,
     Interval,
 )
+from lab_utils.turns.live_policy import attach_policy
 from lab_utils.turns.profile import (
     BadProfile,
     Profile,
@@ -494,6 +495,7 @@ CHOICES = {
             },
         }
     ),
+    "a policy": Settings().replace(min_delay=0.35, max_delay=2.1, wait_shape=[[0.1, 1.0], [0.7, 0.25]]),
 }
 
 
@@ -535,6 +537,28 @@ def test_the_snippet_builds_the_same_session(choice: str) -> None:
     assert "lab_utils" not in profile.snippet()
 
 
+def test_a_pasted_policy_is_the_sessions_own_and_has_its_session() -> None:
+    profile = Profile(name="a policy", settings=CHOICES["a policy"])
+
+    async def waits() -> list[list[float]]:
+        fakes = session({})
+        names: dict[str, Any] = {"stt": fakes.stt, "llm": fakes.llm, "tts": fakes.tts}
+        exec(profile.snippet(), names)
+        ours = session(profile.session_kwargs())
+        attach_policy(ours)
+        policies = [one.turn_detection.live_policy for one in (names["session"], ours)]
+        assert [one.session for one in policies] == [names["session"], ours]
+        return [[one.wait(p, 0.36) for p in (0.0, 0.1, 0.2, 0.35)] for one in policies]
+
+    pasted, ours = asyncio.run(waits())
+    assert pasted == ours
+    shape = profile.settings.policy.wait_shape
+    assert shape is not None
+    assert ours == [0.35 + (2.1 - 0.35) * shape.share(p / 0.36) for p in (0.0, 0.1, 0.2, 0.35)]
+    assert "NOT in this code, only in the Python one: wait_shape 0.1: 1, 0.7: 0.25." in profile.node_snippet()
+    assert "policy" not in to_yaml(Profile(name="p", settings=Settings()))
+
+
 def test_our_defaults_are_those_of_a_session_told_nothing() -> None:
     ours = Profile(name="defaults", settings=Settings()).session_kwargs()
     assert read_back(lambda: session(ours)) == read_back(lambda: session({}))
@@ -547,6 +571,11 @@ def test_a_session_with_each_profile_starts() -> None:
     async def start(settings: Settings) -> None:
         kwargs = Profile(name="p", settings=settings).session_kwargs()
         running = session({**kwargs, "session_close_transcript_timeout": 0.0})
+        if settings.policy.wait_shape is not None:
+            with pytest.raises(RuntimeError, match=r"call attach_policy\(session\) before session.start"):
+                await running.start(Agent(instructions=""))
+            running = session({**kwargs, "session_close_transcript_timeout": 0.0})
+        attach_policy(running)
         await running.start(Agent(instructions=""))
         await running.aclose()
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import (
+    WAIT_SHAPES,
     complete,
     conditions_strategy,
     conversations,
@@ -31,12 +32,14 @@ def settings_strategy(draw: st.DrawFn) -> Settings:
     interruption = InterruptionSettings(
         enabled=draw(st.booleans()), min_words=draw(st.sampled_from([0, 0, 3]))
     )
+    mode = draw(st.sampled_from(["fixed", "dynamic"]))
     return Settings(interruption=interruption).replace(
         detector="english",
+        wait_shape=draw(st.sampled_from([None, *WAIT_SHAPES])) if mode == "fixed" else None,
         min_silence_duration=draw(st.sampled_from([0.1, 0.25, 0.55])),
         min_delay=min_delay,
         max_delay=min_delay + draw(st.sampled_from([0.0, 0.5, 1.7])),
-        endpointing_mode=draw(st.sampled_from(["fixed", "dynamic"])),
+        endpointing_mode=mode,
         unlikely_threshold=draw(st.sampled_from([0.0, 0.36, 0.7])),
     )
 

@@ -64,7 +64,7 @@ def test_every_field_of_settings_and_conditions_is_drawn() -> None:
     for case in draw_cases(200, 1, SEED):
         drawn = case.settings.model_dump() | {"conditions": case.conditions.model_dump()}
         for name, value in leaves(drawn):
-            seen.setdefault(name, set()).add(value)
+            seen.setdefault(name, set()).add(str(value))
     once = [name for name, values in seen.items() if len(values) < 2]
     assert once == [
         "conditions.transcription_source",

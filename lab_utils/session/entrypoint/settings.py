@@ -26,12 +26,14 @@ def settings_of(session: AgentSession[Any], agent: Agent) -> Settings:
     endpointing = {**session._opts.endpointing_overrides, **(handling.get("endpointing") or {})}
     interruption = {**session.options.interruption, **(handling.get("interruption") or {})}
     preemptive = {**session.options.preemptive_generation, **(handling.get("preemptive_generation") or {})}
+    policy = getattr(detection, "live_policy", None)
     values = {
         "vad": _vad(agent.vad if is_given(agent.vad) else session.vad),
         "detector": _detector(detection),
         "endpointing": dict(_resolve_endpointing(endpointing, turn_detection=_as_made(detection))),  # type: ignore[arg-type]
         "interruption": _known(interruption, Settings().interruption.model_dump()),
         "preemptive": _known(preemptive, Settings().preemptive.model_dump()),
+        "policy": {"wait_shape": None if policy is None else policy.wait_shape},
     }
     try:
         return parse_settings(values)

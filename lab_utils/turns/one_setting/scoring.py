@@ -63,6 +63,7 @@ def can_score(rows: CorpusPauses, settings: Settings, conditions: Conditions) ->
         and not is_own(block.detector)
         and block.endpointing_mode == "fixed"
         and block.min_words is None
+        and not block.shapes
         and rows.are_early(conditions.transcription_delay)
     )
 

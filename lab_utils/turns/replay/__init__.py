@@ -93,7 +93,7 @@ def decide(
     early = stt is None and np.all(
         final_times(rows.pauses, delay_s, block.finals_s) <= rows.pauses.end_of_speech_s
     )
-    if early and block.min_words is None and memory is None:
+    if early and block.min_words is None and memory is None and not block.shapes:
         return early_decisions(rows, heard, delays, conditions.prediction_delay, frame)
     worlds = _worlds(block, rows, agent, stt, words_s, memory)
     return late_decisions(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pandas as pd
 from ...core.detectors import Needs, traits_of
 from ...core.knobs import KNOBS
 from ...core.languages import ENGLISH_UNLIKELY_THRESHOLD, ByLanguage, threshold_in
+from ...core.policies import WaitShape
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ...core.timeline import Floats, Ints
 from ...core.traces import Traced
@@ -22,7 +24,7 @@ from .said import MissingTexts, Speech
 
 @dataclass(frozen=True)
 class Block:
-    """Settings that differ in threshold and delays only; arrays of shape=(settings,)."""
+    """Settings that differ in threshold and waits only; arrays of shape=(settings,)."""
 
     vad: VadSettings
     detector: str
@@ -36,6 +38,8 @@ class Block:
     """Words that a turn needs to be committed while the agent speaks; None: any will do."""
     by_language: Mapping[int, ByLanguage] = field(default_factory=dict)
     """Settings whose threshold differs by language, by place; `threshold` then has the English one."""
+    shapes: Mapping[int, WaitShape] = field(default_factory=dict)
+    """Settings with a `wait_shape`, by place."""
     finals_s: Floats = field(default_factory=lambda: np.zeros((0, 2)))
     """`Traced.finals` at stream times; set by `on`."""
     interruptible: bool = True
@@ -57,6 +61,7 @@ class Block:
         threshold = settings.detector.unlikely_threshold
         # Speech that can't be interrupted refuses nothing (agent_activity.py:2740).
         wanted = settings.interruption.min_words if settings.interruption.enabled else 0
+        shape = settings.policy.wait_shape if settings.detector.traits.has_threshold else None
         return cls(
             vad=settings.vad,
             detector=settings.detector.model,
@@ -68,6 +73,7 @@ class Block:
             min_delay=np.array([settings.endpointing.min_delay]),
             max_delay=np.array([settings.endpointing.max_delay]),
             min_words=np.array([wanted]) if wanted else None,
+            shapes={} if shape is None else {0: shape},
             interruptible=settings.interruption.enabled,
         )
 
@@ -127,7 +133,15 @@ class Block:
             first = pairs.reshape(-1)
             min_column = place.reshape(-1)
             max_column = min_column + pairs.shape[1]
-        return Delays(self.threshold, columns, min_column, max_column, first)
+        return Delays(self.threshold, columns, min_column, max_column, first, self._shapes())
+
+
+    def _shapes(self) -> tuple[tuple[WaitShape, Ints], ...]:
+        """Each shape with the places of its settings."""
+        places: dict[WaitShape, list[int]] = {}
+        for place, shape in self.shapes.items():
+            places.setdefault(shape, []).append(place)
+        return tuple((shape, np.array(of, dtype=np.int64)) for shape, of in places.items())
 
 
 _IN_A_BLOCK = ["unlikely_threshold", "min_delay", "max_delay"]
@@ -145,13 +159,16 @@ def blocks_of(table: pd.DataFrame, conditions: Conditions, most: int) -> Iterato
     [([1, 0], [0.3, 0.9])]
     """
     table = table.reset_index(drop=True).sort_values(_IN_A_BLOCK, kind="stable", key=_numbers)
-    shared = [name for name in KNOBS if name not in _IN_A_BLOCK]
+    shared = [name for name in KNOBS if name not in (*_IN_A_BLOCK, "wait_shape")]
+    shapes = {k: one for k, one in enumerate(table["wait_shape"]) if isinstance(one, WaitShape)}
+    # Settings with a shape are walked through one event after the other, so they stand in blocks of their own.
+    keys = [*shared, table["wait_shape"].notna().rename("has_shape")]
     row_numbers = table.index.to_numpy()
     threshold = _numbers(table["unlikely_threshold"]).fillna(0.0).to_numpy(np.float64)
     several = {k: one for k, one in enumerate(table["unlikely_threshold"]) if isinstance(one, ByLanguage)}
     min_delay = table["min_delay"].to_numpy(np.float64)
     max_delay = table["max_delay"].fillna(table["min_delay"]).to_numpy(np.float64)
-    for rows in table.groupby(shared, sort=False, dropna=False).indices.values():
+    for rows in table.groupby(keys, sort=False, dropna=False).indices.values():
         first_row = table.iloc[rows[0]]
         settings = Settings.from_knobs({name: first_row[name] for name in shared})
         for first in range(0, len(rows), most):
@@ -162,6 +179,7 @@ def blocks_of(table: pd.DataFrame, conditions: Conditions, most: int) -> Iterato
                     Block.of(settings, conditions),
                     threshold=threshold[part],
                     by_language={k: several[row] for k, row in enumerate(part) if row in several},
+                    shapes={k: shapes[row] for k, row in enumerate(part) if row in shapes},
                     min_delay=min_delay[part],
                     max_delay=max_delay[part],
                 ),
@@ -184,10 +202,11 @@ def blocks_of_settings(
     [([0, 2], 'vad', [0.9, 0.3]), ([1], 'v1-mini', [0.3])]
     """
     alone = [Block.of(one, conditions) for one in settings]
-    groups: dict[tuple[VadSettings, str, str, float, bool, bool], list[int]] = {}
+    groups: dict[tuple[Any, ...], list[int]] = {}
     for place, one in enumerate(alone):
         counts = one.min_words is None
-        key = (one.vad, one.detector, one.endpointing_mode, one.alpha, counts, one.interruptible)
+        waits = one.endpointing_mode, one.alpha, bool(one.shapes)
+        key = (one.vad, one.detector, *waits, counts, one.interruptible)
         groups.setdefault(key, []).append(place)
     for places in groups.values():
         counted = [words for k in places if (words := alone[k].min_words) is not None]
@@ -201,6 +220,7 @@ def blocks_of_settings(
                     for k, place in enumerate(places)
                     if alone[place].by_language
                 },
+                shapes={k: alone[place].shapes[0] for k, place in enumerate(places) if alone[place].shapes},
                 min_delay=np.concatenate([alone[k].min_delay for k in places]),
                 max_delay=np.concatenate([alone[k].max_delay for k in places]),
                 min_words=np.concatenate(counted) if counted else None,

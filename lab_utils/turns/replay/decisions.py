@@ -12,7 +12,8 @@ the detector's audio buffer, so a prediction soon after it hears less than 1.2 s
 
 `early_decisions` serves transcripts that are there by END_OF_SPEECH: a setting then chooses, pause by pause,
 between two delays, so commit times are computed once for each distinct delay and shared by all settings. For
-other transcripts see `late`, for the speech-to-text's own endpointing `stt_mode`.
+other transcripts, and for waits that fall with p (`core.policies`), see `late`; for the speech-to-text's own
+endpointing `stt_mode`.
 """
 
 from __future__ import annotations
@@ -21,9 +22,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...core.policies import WaitShape
 from ...core.timeline import SAMPLE_RATE_HZ, Floats, Ints
 from ...core.traces import Bools, EotTrace, eot_keys
 from .records import Decisions, Rows, Shortened
+
+
+TINY = 1e-300
+"""In place of a threshold of 0, below which no p is."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,21 @@ class Delays:
     """Column of each setting's delay after an unlikely end."""
     first: Floats
     """The columns before any pause, shape=(columns,)."""
+    shapes: tuple[tuple[WaitShape, Ints], ...] = ()
+    """Each `wait_shape` with the places of its settings; all others have two delays."""
+
+    def waits(self, p: Floats, likely: Bools, columns: Floats) -> Floats:
+        """Each setting's wait after a prediction; NaN p: there is none. `p`: shape=(settings,) or (1,).
+
+        `columns`: the delays in force, shape=(columns,).
+        """
+        wait_s: Floats = columns[np.where(likely, self.min_column, self.max_column)]
+        for shape, places in self.shapes:
+            short_s, long_s = columns[self.min_column[places]], columns[self.max_column[places]]
+            x = np.broadcast_to(p, likely.shape)[places] / np.maximum(self.threshold[places], TINY)
+            fallen_s = short_s + (long_s - short_s) * shape.shares(x)
+            wait_s[places] = np.where(likely[places], short_s, fallen_s)
+        return wait_s
 
     def __len__(self) -> int:
         return len(self.threshold)

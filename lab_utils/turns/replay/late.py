@@ -160,23 +160,26 @@ class _Walk:
             if predictions is not None:
                 p = self._predicted(state, predictions, i)
                 state.probability[state.row], state.accepted[state.row] = p, p >= delays.threshold
-        likely, ready_s = self._judged(state, at_s)
-        column = np.where(likely, delays.min_column, delays.max_column)
-        commit_s = np.maximum(ready_s, state.last_speaking_s + self.columns[state.pause, column])
+        likely, ready_s, p = self._judged(state, at_s)
+        wait_s = delays.waits(p, likely, self.columns[state.pause])
+        commit_s = np.maximum(ready_s, state.last_speaking_s + wait_s)
         state.wait(commit_s, commit_s == at_s if what == _TRANSCRIPT and not self.modelled else None)
 
-    def _judged(self, state: State, at_s: float) -> tuple[Bools, Floats | float]:
-        """At a trigger: whether the end of turn is likely, and when that is known; shape=(settings,)."""
+    def _judged(self, state: State, at_s: float) -> tuple[Bools, Floats | float, Floats]:
+        """At a trigger: whether the end of turn is likely, when that is known, and its probability.
+
+        Each of shape=(settings,); no probability counts where the end is likely.
+        """
         conversation = self.world.conversation
         if conversation is not None and state.talk is not None:
             p = conversation.asked(state.talk, at_s)
             state.judge(p, p >= self.delays.threshold)
-            return state.talk.likely, at_s + self.prediction_delay
+            return state.talk.likely, at_s + self.prediction_delay, p
         likely = state.accepted[state.row] | ~state.predicted
         if self.predictions is None or state.pause < 0:
-            return likely, at_s
+            return likely, at_s, state.probability[state.row]
         ready_s = max(at_s, float(self.world.pauses.predict_s[state.pause]) + self.prediction_delay)
-        return likely, np.where(state.predicted, ready_s, at_s)
+        return likely, np.where(state.predicted, ready_s, at_s), state.probability[state.row]
 
     def _predicted(self, state: State, predictions: Predictions, pause: int) -> Floats:
         """What the detector says in a pause; shape=(settings,), or (1,) if it hears the same under all."""

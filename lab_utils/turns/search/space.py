@@ -13,12 +13,11 @@ from typing import Any
 
 import pandas as pd
 
-from ...core.knobs import KNOBS
-from ...core.languages import ByLanguage, by_language
+from ...core.knobs import KNOBS, is_structured
 from ...core.settings import Settings, livekit_defaults
 from ...core.timeline import WINDOW_S
 from ..choose import MOST_MISSED, Latency
-from ..grid import BadGrid, complete, is_possible
+from ..grid import BadGrid, complete, is_possible, knob_value
 
 STEP = 0.01
 """Of thresholds, and of delays in s."""
@@ -127,8 +126,8 @@ class Space:
 
 
 def _span(name: str, values: Sequence[Any]) -> Range | Choices:
-    several: list[Any] = [by_language(one) if isinstance(one, Mapping) else one for one in values]
-    if KNOBS[name].choices or any(isinstance(one, ByLanguage) for one in several):
+    several = [knob_value(name, one) for one in values]
+    if KNOBS[name].choices or any(one is None or is_structured(one) for one in several):
         return tuple(dict.fromkeys(several))
     if min(several) == max(several):
         return (several[0],)

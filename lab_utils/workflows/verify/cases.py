@@ -57,6 +57,7 @@ def draw_cases(count: int, recordings: int, seed: int = 0) -> list[Case]:
         tells = bool(rng_for(seed, f"case {number} stt").random() < 0.5)
         conditions = conditions.replace(stt_tells_end=tells, language=_draw_language(number, seed))
         settings = _by_language(settings, number, seed)
+        settings = _shaped(settings, rng_for(seed, f"case {number} policy"))
         path, waits = _draw_take(rng_for(seed, f"case {number} take"))
         cases.append(
             Case(
@@ -129,6 +130,15 @@ def _by_language(settings: Settings, number: int, seed: int) -> Settings:
         return settings.replace(unlikely_threshold=ENGLISH_UNLIKELY_THRESHOLD)
     languages = ["en", *rng.choice(["de", "ko", "sv"], size=2, replace=False).tolist()]
     return settings.replace(unlikely_threshold=dict(zip(languages, drawn, strict=True)))
+
+
+def _shaped(settings: Settings, rng: np.random.Generator) -> Settings:
+    """Half of the settings that may have a `wait_shape` with one of up to five points."""
+    if rng.random() < 0.5 or settings.detector.model != "v1-mini" or settings.endpointing.mode == "dynamic":
+        return settings
+    n = int(rng.integers(1, 6))
+    x, y = (np.sort(rng.uniform(0, 1, n).round(3)).tolist() for _ in range(2))
+    return settings.replace(wait_shape=list(zip(x, y[::-1], strict=True)))
 
 
 def _draw_interruption(rng: np.random.Generator) -> dict[str, Frozen]:
