@@ -30,6 +30,8 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:
     from .core.batch import on_cluster as on_cluster
     from .core.labels import Labels as Labels
+    from .core.policies import falling_threshold as falling_threshold
+    from .core.policies import wait_curve as wait_curve
     from .core.recording import Recording as Recording
     from .core.session_log import SessionLog as SessionLog
     from .core.settings import Settings as Settings
@@ -102,6 +104,7 @@ _HOMES = {
     "eot_bench": ("workflows.detectors.eot_bench", "measure_eot_bench"),
     "describe_techniques": ("workflows.techniques", "describe_techniques"),
     "exercise": ("widgets.course.graded", "exercise"),
+    "falling_threshold": ("core.policies", "falling_threshold"),
     "import_folder": ("recordings.importing", "import_folder"),
     "label_editor": ("widgets.label_editor", "label_editor"),
     "load": ("workflows.load", "load"),
@@ -120,6 +123,7 @@ _HOMES = {
     "techniques": ("workflows.techniques", "measure_techniques"),
     "timeline": ("widgets.timeline", "timeline"),
     "transcribe": ("workflows.transcribe", "transcribe"),
+    "wait_curve": ("core.policies", "wait_curve"),
 }
 """Public name → module and name there; `tests/test_api.py` keeps it equal to the imports above."""
 

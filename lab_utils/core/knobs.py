@@ -232,8 +232,8 @@ RULES = (
     Rule(
         lambda v: _has_shape(v["wait_shape"]) & (v["endpointing_mode"] == "dynamic"),
         "a wait_shape with dynamic endpointing",
-        "wait_shape ({wait_shape}) can't be kept with endpointing_mode dynamic, which would forget what it has "
-        "learned at each pause; make it fixed, or leave wait_shape out",
+        "wait_shape ({wait_shape}) can't be kept with endpointing_mode dynamic, which would forget at each "
+        "pause what it has learned; make it fixed, or leave wait_shape out",
     ),
 )
 

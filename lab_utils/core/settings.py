@@ -1,7 +1,8 @@
 """Frozen, validated settings of the turn-taking pipeline, with LiveKit Agents 1.8.9's names and defaults.
 
 What a user chooses lies in `VadSettings`, `DetectorSettings`, `EndpointingSettings`, `InterruptionSettings`,
-`PreemptiveSettings` and, beyond LiveKit's knobs, `PolicySettings`. `Conditions`, which a replay must assume about the surroundings, are no settings.
+`PreemptiveSettings` and, beyond LiveKit's knobs, `PolicySettings`. `Conditions`, which a replay must assume
+about the surroundings, are no settings.
 All durations and delays are seconds. Vary a setting with `Settings.replace(min_delay=0.4)`, by knob name.
 """
 

@@ -12,7 +12,10 @@ from .text_detector import text_detector
 
 
 def turn_taking(job: SessionJob, pcm: Pcm, position: Position, *, scripted: bool) -> dict[str, Any]:
-    """Arguments of AgentSession, to which `attach_policy` belongs. `pcm`: the stream, shape=(n,); `scripted`: the STT needs no audio."""
+    """Arguments of AgentSession, which needs `attach_policy` then.
+
+    `pcm`: the stream, shape=(n,); `scripted`: the STT needs no audio.
+    """
     settings = job.settings
     traces = job.traces if job.mode == "open_loop" else None
     if settings.detector.traits.needs == "words":

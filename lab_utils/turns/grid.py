@@ -168,7 +168,7 @@ def complete(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def storable(table: pd.DataFrame) -> pd.DataFrame:
-    """The table as a file can hold it: a column with thresholds by language or shapes as JSON texts (`restored`)."""
+    """The table as a file can hold it: columns that are no numbers or names as JSON texts (`restored`)."""
     columns = {name: table[name].map(json.dumps) for name in KNOBS if table[name].map(is_structured).any()}
     return table.assign(**columns)
 

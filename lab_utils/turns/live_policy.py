@@ -9,6 +9,7 @@ this project, and no LiveKit to be imported: `pasted` is their code.
 from __future__ import annotations
 
 import inspect
+from itertools import pairwise
 from typing import Any
 
 from ..core.settings import Settings
@@ -29,7 +30,7 @@ class LivePolicy:
 
     def _share(self, x: float) -> float:
         points = self.wait_shape
-        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(points):
             if x0 <= x < x1:
                 return y0 + (y1 - y0) * ((x - x0) / (x1 - x0))
         return points[0][1] if x < points[0][0] else points[-1][1]
@@ -110,4 +111,11 @@ def with_policy(detection: Any, settings: Settings) -> Any:
 def pasted() -> list[str]:
     """The code that a worker without this project needs, by lines."""
     parts = [inspect.getsource(one) for one in (LivePolicy, attach_policy)]
-    return ["from typing import Any", "", "", *"\n\n".join(parts).splitlines(), ""]
+    return [
+        "from itertools import pairwise",
+        "from typing import Any",
+        "",
+        "",
+        *"\n\n".join(parts).splitlines(),
+        "",
+    ]

@@ -94,8 +94,9 @@ class Profile(Frozen, strict=False):
         from LiveKit's English one, 0.36; then it holds for every language, or for those that it names, and
         LiveKit logs the override. At
         0.36 LiveKit's calibration by the transcript's language stays in force (German 0.245, say). A text
-        detector is built in a job (an entrypoint), and its plug-in imported where the worker starts. A profile
-        with a policy needs `attach_policy(session)` before `session.start`, which else raises RuntimeError.
+        detector is built in a job (an entrypoint), and its plug-in imported where the worker starts. With a
+        policy the session needs `attach_policy(session)` before `session.start`, which raises RuntimeError
+        without.
         Warns if the installed livekit-agents isn't the one measured. Raises ImportError if LiveKit, or the
         silero plugin of a profile that uses it, isn't installed.
         """
@@ -133,7 +134,9 @@ class Profile(Frozen, strict=False):
             f"Turn-taking profile {self.name!r}, measured on livekit-agents {self.livekit_agents} (Python)."
         )
         if policy_of(self.settings):
-            title += f"\nNOT in this code, only in the Python one: wait_shape {self.settings.policy.wait_shape}."
+            title += (
+                f"\nNOT in this code, only in the Python one: wait_shape {self.settings.policy.wait_shape}."
+            )
         return node_snippet(self.settings, title)
 
     def snippet(self) -> str:

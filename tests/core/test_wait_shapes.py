@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -30,16 +31,18 @@ def test_a_share_is_the_same_one_by_one_together_and_in_a_worker(shape, xs):
     assert shape.shares(np.array(xs)).tolist() == expected
     assert [live.wait(x * 0.5, 0.5) for x in xs] == [shape.share(x * 0.5 / 0.5) for x in xs]
     ordered = [shape.share(x) for x in sorted(xs)]
-    assert all(0 <= b <= a <= 1 for a, b in zip(ordered, ordered[1:], strict=False))
+    assert all(0 <= b <= a <= 1 for a, b in pairwise(ordered))
 
 
-falling = st.lists(st.tuples(st.integers(1, 60), unit), min_size=2, max_size=6).map(
-    lambda points: list(
-        zip(
-            sorted(s / 20 for s, _ in points), sorted((p for _, p in points), reverse=True), strict=True
+falling = (
+    st.lists(st.tuples(st.integers(1, 60), unit), min_size=2, max_size=6)
+    .map(
+        lambda points: list(
+            zip(sorted(s / 20 for s, _ in points), sorted((p for _, p in points), reverse=True), strict=True)
         )
     )
-).filter(lambda points: points[0][0] < points[-1][0] and points[0][1] > 0)
+    .filter(lambda points: points[0][0] < points[-1][0] and points[0][1] > 0)
+)
 
 
 def silence_until(points, p):
@@ -49,7 +52,7 @@ def silence_until(points, p):
         s = tick / 1000
         thresholds = [
             a + (b - a) * (s - s0) / (s1 - s0)
-            for (s0, a), (s1, b) in zip(points, points[1:], strict=False)
+            for (s0, a), (s1, b) in pairwise(points)
             if s0 <= s <= s1 and s1 > s0
         ]
         if p >= min(thresholds) - 1e-12:
@@ -59,11 +62,7 @@ def silence_until(points, p):
 
 @given(falling, unit)
 def test_a_threshold_that_falls_with_the_silence_is_a_curve(points, p):
-    try:
-        settings = Settings().replace(**falling_threshold(points))
-    except ValueError as error:
-        assert "at a p above 0" in str(error)
-        return
+    settings = Settings().replace(**falling_threshold(points))
     threshold, endpointing = settings.detector.unlikely_threshold, settings.endpointing
     wait_s = endpointing.min_delay
     if p < threshold:
@@ -122,5 +121,5 @@ def test_shapes_have_a_name_in_words_and_travel():
 
 
 def test_a_shape_with_dynamic_endpointing_is_refused():
-    with pytest.raises(ValueError, match=r"wait_shape \(linear\) can't be kept with endpointing_mode dynamic"):
+    with pytest.raises(ValueError, match=r"wait_shape \(linear\) can't be kept with endpointing"):
         Settings().replace(wait_shape="linear", endpointing_mode="dynamic")

@@ -32,5 +32,5 @@ class PolicySettings(Frozen):
     """What AgentSession has no knob for; a worker gets it as code (`turns.live_policy`)."""
 
     wait_shape: Shape = None
-    """How the wait falls from `max_delay` to `min_delay` while p rises to `unlikely_threshold`; None: it is one
-    of the two (`core.policies.wait_shape`)."""
+    """How the wait falls from `max_delay` to `min_delay` while p rises to `unlikely_threshold`; None: it is
+    one of the two (`core.policies.wait_shape`)."""

@@ -7,7 +7,8 @@ threshold,
 
 so that the three knobs keep their meaning, also by language. `share` is piecewise linear through points
 (x, y), x not falling and y not rising, both from 0 to 1; before the first point it is the first y, from the
-last on the last. Two points of one x are a step, where the lower counts, as p at LiveKit's threshold is likely.
+last on the last. Two points of one x are a step, where the lower counts, as p at LiveKit's threshold is
+likely.
 """
 
 from __future__ import annotations
@@ -110,8 +111,8 @@ def wait_curve(points: Points) -> dict[str, Any]:
     """The knobs of a wait in seconds as a function of the probability, linear between points (p, wait).
 
     For `Settings.replace`. `unlikely_threshold` is the least p of the shortest wait, `max_delay` the wait at
-    the first point and below it. Two points of one p are a step. Raises ValueError for waits that rise with p,
-    or that are all the same.
+    the first point and below it. Two points of one p are a step. Raises ValueError for waits that rise with
+    p, or that are all the same.
 
     >>> knobs = wait_curve([(0.0, 2.5), (0.2, 0.8), (0.5, 0.3)])
     >>> [knobs[name] for name in ("unlikely_threshold", "min_delay", "max_delay")]
@@ -123,7 +124,9 @@ def wait_curve(points: Points) -> dict[str, Any]:
         raise ValueError(f"expected points (p, wait) with p rising from 0 to 1 and waits in s, got {pairs}")
     longest_s, shortest_s = waits_s[0], waits_s[-1]
     if waits_s != sorted(waits_s, reverse=True) or longest_s == shortest_s:
-        raise ValueError(f"expected waits that fall as p rises, got {pairs}; for one wait set min_delay alone")
+        raise ValueError(
+            f"expected waits that fall as p rises, got {pairs}; for one wait set min_delay alone"
+        )
     threshold = next(p for p, wait_s in pairs if wait_s == shortest_s)
     if threshold == 0:
         raise ValueError(f"expected the shortest wait at a p above 0, got {pairs}")
@@ -142,7 +145,8 @@ def falling_threshold(points: Points) -> dict[str, Any]:
     The turn is over at the first silence at which p >= threshold, at the last point's in any case. That is
     `wait_curve` told the other way. Raises ValueError as it does.
 
-    >>> falling_threshold([(0.3, 0.5), (0.8, 0.2), (2.5, 0.0)]) == wait_curve([(0, 2.5), (0.2, 0.8), (0.5, 0.3)])
+    >>> knobs = falling_threshold([(0.3, 0.5), (0.8, 0.2), (2.5, 0.0)])
+    >>> knobs == wait_curve([(0.0, 2.5), (0.2, 0.8), (0.5, 0.3)])
     True
     """
     return wait_curve([(threshold, silence_s) for silence_s, threshold in reversed(_pairs(points))])

@@ -135,7 +135,6 @@ class Block:
             max_column = min_column + pairs.shape[1]
         return Delays(self.threshold, columns, min_column, max_column, first, self._shapes())
 
-
     def _shapes(self) -> tuple[tuple[WaitShape, Ints], ...]:
         """Each shape with the places of its settings."""
         places: dict[WaitShape, list[int]] = {}
@@ -161,7 +160,7 @@ def blocks_of(table: pd.DataFrame, conditions: Conditions, most: int) -> Iterato
     table = table.reset_index(drop=True).sort_values(_IN_A_BLOCK, kind="stable", key=_numbers)
     shared = [name for name in KNOBS if name not in (*_IN_A_BLOCK, "wait_shape")]
     shapes = {k: one for k, one in enumerate(table["wait_shape"]) if isinstance(one, WaitShape)}
-    # Settings with a shape are walked through one event after the other, so they stand in blocks of their own.
+    # Settings with a shape are walked through event by event, so they stand in blocks of their own.
     keys = [*shared, table["wait_shape"].notna().rename("has_shape")]
     row_numbers = table.index.to_numpy()
     threshold = _numbers(table["unlikely_threshold"]).fillna(0.0).to_numpy(np.float64)

@@ -27,7 +27,6 @@ from ...core.timeline import SAMPLE_RATE_HZ, Floats, Ints
 from ...core.traces import Bools, EotTrace, eot_keys
 from .records import Decisions, Rows, Shortened
 
-
 TINY = 1e-300
 """In place of a threshold of 0, below which no p is."""
 
