@@ -156,6 +156,7 @@ __all__ = [
     "describe_techniques",
     "eot_bench",
     "exercise",
+    "falling_threshold",
     "import_folder",
     "label_editor",
     "load",
@@ -174,6 +175,7 @@ __all__ = [
     "techniques",
     "timeline",
     "transcribe",
+    "wait_curve",
 ]
 
 
