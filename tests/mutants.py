@@ -279,8 +279,17 @@ def main() -> int:
             finally:
                 copies.put(folder)
 
-        results = list(tqdm(pool.map(one, work), total=len(work), desc="mutants", unit="mutant"))
+        results = []
+        for result in tqdm(pool.map(one, work), total=len(work), desc="mutants", unit="mutant"):
+            results.append(result)
+            if not result.killed:
+                tqdm.write(f"survived  {told(result.mutant)}")
     return report(results, listed, equivalent, time.monotonic() - start, options.out)
+
+
+def told(mutant: Mutant) -> str:
+    """Where a mutant is, and what was changed."""
+    return f"{mutant.file}:{mutant.line}:{mutant.column}  {mutant.what}  | {mutant.before}"
 
 
 def report(
@@ -293,7 +302,7 @@ def report(
     """Print what survived, and the share that died."""
     survived = [result.mutant for result in results if not result.killed]
     for mutant in survived:
-        print(f"survived  {mutant.file}:{mutant.line}:{mutant.column}  {mutant.what}  | {mutant.before}")
+        print(f"survived  {told(mutant)}")
     for mutant in listed:
         print(
             f"equivalent  {mutant.file}:{mutant.line}  {equivalent[mutant.file, mutant.before, mutant.what]}"
