@@ -122,7 +122,7 @@ def replay(
     stream_end = arrivals[-1] / RATE if arrivals else 0.0
     for n, event in enumerate(sorted(stt or (), key=lambda event: event.time_s)):
         if event.text and event.kind in ("preflight", "final"):
-            events.append((round(event.time_s + offset_s, 9), 0.5, n, "transcript", event))
+            events.append((round(event.time_s + offset_s, 8), 2, n, "transcript", event))
     for start, end in agent_turns(traced.labels) + offset_s:
         events.append((float(start), 0, 1, "agent start", None))
         events.append((float(end), 0, 0, "agent end", None))
@@ -136,9 +136,9 @@ def replay(
     state["committed_in_pause"] = True  # before any speech a transcript comes late, too
     agent_speaking = False
 
-    def fire(before: float) -> None:
+    def fire(before: float, spoken: bool = False) -> None:
         task = state["pending"]
-        if task is None or not (task["at"] < min(before, stream_end) or task["at_once"]):
+        if task is None or not (task["at"] < min(before, stream_end) - TICK or (task["at_once"] and spoken)):
             return
         state["pending"] = None
         if refused(settings, traced, offset_s, task["at"], state["said"]):
@@ -159,7 +159,7 @@ def replay(
         if state["lst"] == task["lst"]:
             state["lst"] = None
 
-    def trigger(now: float, at_once: bool = False) -> None:
+    def trigger(now: float) -> None:
         delay, cause, p, ready = endpointing.min_delay, "vad", math.nan, now
         if state["prediction"] is not None:
             ready, p = max(now, state["prediction"][0]), heard[state["prediction"][1]]
@@ -178,7 +178,7 @@ def replay(
         at = max(ready, state["lst"] + delay)
         state["pending"] = {
             "at": at,
-            "at_once": at_once and at == now,
+            "at_once": at == now,
             "lst": state["lst"],
             "cause": cause,
             "p": p,
@@ -187,7 +187,7 @@ def replay(
     for t, _, _, kind, payload in events:
         if t >= stream_end:
             break
-        fire(t)
+        fire(t, spoken=kind == "transcript")
         if kind == "agent start":
             agent_speaking = True
             endpointing.on_start_of_agent_speech(t)
@@ -223,7 +223,7 @@ def replay(
                 state["said"] += words_in(payload.text)
                 state["turn"] = f"{state['turn']} {payload.text}".lstrip()
                 if not state["speaking"] and state["text"]:
-                    trigger(t, at_once=stt is not None)
+                    trigger(t)
     fire(math.inf)
     times, causes, probabilities, last = zip(*out, strict=True) if out else ((), (), (), ())
     return Commits(np.array(times), causes, np.array(probabilities), np.array(last))
@@ -263,7 +263,7 @@ def word_end(event: SttEvent, now: float, offset_s: float) -> float | None:
     return min(event.end_s + offset_s, now)
 
 
-TICK = 1e-9
+TICK = 5e-9
 
 
 def replay_stt(
@@ -281,15 +281,15 @@ def replay_stt(
     samples = 512 * len(trace.probabilities)
     happenings = []
     for k in range(math.ceil(samples / frame)):
-        happenings.append(((k + 1) * frame / RATE, 2, k, "frame", min((k + 1) * frame, samples)))
+        happenings.append(((k + 1) * frame / RATE, 1, k, "frame", min((k + 1) * frame, samples)))
     heard = stt_events(traced.labels, conditions) if stt is None else stt
     for n, event in enumerate(sorted(heard, key=lambda event: event.time_s)):
-        happenings.append((event.time_s + offset_s, 1, n, "stt", event))
-    stream_end = max((t for t, *_ in happenings if _[0] == 2), default=0.0)
+        happenings.append((event.time_s + offset_s, 2, n, "stt", event))
+    stream_end = max((t for t, *_ in happenings if _[0] == 1), default=0.0)
     for start, end in agent_turns(traced.labels) + offset_s:
         happenings += [(float(start), 0, 1, "agent", True), (float(end), 0, 0, "agent", False)]
-    # a moment is a billionth of a second; within it agent, speech-to-text, frame
-    happenings.sort(key=lambda one: (round(one[0], 9), *one[1:3]))
+    # a moment is 10 ns; within it agent, frame, speech-to-text
+    happenings.sort(key=lambda one: (round(one[0], 8), *one[1:3]))
 
     lag_s = conditions.stt_silence + conditions.transcription_delay
     out: list[tuple[float, str, float]] = []
@@ -362,7 +362,7 @@ def replay_stt(
             origin, window, flushed_s = round(t * RATE) - frame, 0, None
             pub_speaking, raw_speech, raw_silence = False, 0.0, 0.0
         while origin + 512 * (window + 1) <= payload and t < stream_end:
-            commit(t + TICK)
+            commit(t - TICK)
             p = (trace.restarts[origin] if origin else trace.probabilities)[window]
             window += 1
             if raw_speech > 0:

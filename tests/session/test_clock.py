@@ -14,6 +14,7 @@ from own_process import run_virtually
 
 from lab_utils.session import clock
 from lab_utils.session.clock import loop as clock_loop
+from lab_utils.session.clock.pace import Turn, call_at
 
 pytestmark = pytest.mark.slow
 
@@ -299,3 +300,47 @@ def test_work_that_hangs_keeps_no_process_from_ending():
         timeout_s=20,
     )
     assert answer == "executor work takes over 0.2 s: Event.wait"
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=20))
+def test_what_is_due_at_one_moment_comes_in_its_turn_with_all_that_it_leads_to(
+    timers: list[tuple[int, int]],
+) -> None:
+    """Turn and number of steps of each timer; those of one turn come in the order in which they were set."""
+    told: list[tuple[int, int]] = []
+
+    async def step(number: int, steps: int) -> None:
+        for left in range(steps, -1, -1):
+            told.append((number, left))
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, clock.VirtualLoop)
+        tasks: list[asyncio.Task[None]] = []
+
+        def start(number: int, steps: int) -> None:
+            tasks.append(loop.create_task(step(number, steps)))
+
+        for number, (turn, steps) in enumerate(timers):
+            loop.call_in_turn(loop.time() + 0.3 + number * 1e-10, turn, start, number, steps)
+        await asyncio.sleep(1.0)
+        await asyncio.gather(*tasks)
+
+    clock.run(main)
+    order = sorted(range(len(timers)), key=lambda number: -timers[number][0])
+    assert told == [(number, left) for number in order for left in range(timers[number][1], -1, -1)]
+
+
+def test_a_timer_that_another_of_its_moment_cancels_does_not_come() -> None:
+    told: list[str] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        last = loop.call_later(0.5, told.append, "last")
+        call_at(loop, loop.time() + 0.5, Turn.FRAME, last.cancel)
+        loop.call_later(0.5, told.append, "after it")
+        await asyncio.sleep(1.0)
+
+    clock.run(main)
+    assert told == ["after it"]

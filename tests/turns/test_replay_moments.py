@@ -46,16 +46,28 @@ def commits(settings: Settings, *events: SttEvent) -> list[tuple[float, str]]:
 # --- at one moment ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("beside_s", [-4e-10, 0.0, 4e-10])
-def test_a_final_at_the_very_moment_speech_resumes_comes_first_and_commits(beside_s):
-    """It takes fewer steps of the event loop than what the VAD says; asyncio's timers are as coarse."""
+@pytest.mark.parametrize("beside_s", [-4e-9, 0.0, 4e-9, 1e-6])
+def test_a_final_at_the_very_moment_speech_resumes_comes_second_and_waits_for_its_end(beside_s):
+    """The frame of that moment goes through the VAD first."""
     final = SttEvent(RESUMES_S + beside_s, "final", "yes")
-    assert commits(VAD, final) == [(round(RESUMES_S, 6), "vad")]
-
-
-def test_a_final_a_little_after_speech_has_resumed_waits_for_its_end():
-    final = SttEvent(RESUMES_S + 1e-6, "final", "yes")
     assert commits(VAD, final) == [(round(2.88 + 0.5, 6), "vad")]
+
+
+def test_a_final_just_before_speech_resumes_commits():
+    final = SttEvent(RESUMES_S - 1e-6, "final", "yes")
+    assert commits(VAD, final) == [(round(RESUMES_S - 1e-6, 6), "vad")]
+
+
+@pytest.mark.parametrize("transcription_delay", [0.0, 0.4])
+@pytest.mark.parametrize(("beside_s", "cancels"), [(-1e-6, False), (-2e-9, True), (0.0, True), (2e-9, True)])
+def test_a_commit_due_at_the_very_moment_speech_resumes_is_cancelled(transcription_delay, beside_s, cancels):
+    recording = traced(TWICE)
+    delay_s = RESUMES_S - 0.8 + beside_s
+    found = replay(
+        recording, VAD.replace(min_delay=delay_s), CONDITIONS.replace(transcription_delay=transcription_delay)
+    )
+    first = [] if cancels else [round(RESUMES_S + beside_s, 6)]
+    assert found.time_s.round(6).tolist() == [*first, round(2.88 + delay_s, 6)]
 
 
 def test_a_modelled_final_follows_what_the_vad_says_at_the_same_moment():
@@ -69,16 +81,16 @@ def test_a_modelled_final_follows_what_the_vad_says_at_the_same_moment():
     assert found.time_s.round(6).tolist() == [round(RESUMES_S + 0.5, 6)]
 
 
-@pytest.mark.parametrize("beside_s", [-5e-10, 0.0, 5e-10])
-def test_the_speech_to_texts_end_comes_before_a_window_of_the_same_moment(beside_s):
-    """The VAD then hears speech start, which cancels the wait; its own end of speech commits later."""
-    events = SttEvent(1.5, "final", "yes"), SttEvent(RESUMES_S + beside_s, "end_of_speech")
+def test_after_the_speech_to_texts_end_speech_may_resume():
+    """The VAD hears speech start, which cancels the wait; its own end of speech commits later."""
+    events = SttEvent(1.5, "final", "yes"), SttEvent(RESUMES_S - 1e-6, "end_of_speech")
     assert commits(STT, *events) == [(3.38, "vad")]
 
 
-def test_a_window_before_the_speech_to_texts_end_has_been_heard():
+@pytest.mark.parametrize("beside_s", [-4e-9, 0.0, 2e-8])
+def test_a_window_at_the_moment_of_the_speech_to_texts_end_has_been_heard(beside_s):
     """START_OF_SPEECH came: the VAD is restarted, and what waits stays."""
-    events = SttEvent(1.5, "final", "yes"), SttEvent(RESUMES_S + 2e-9, "end_of_speech")
+    events = SttEvent(1.5, "final", "yes"), SttEvent(RESUMES_S + beside_s, "end_of_speech")
     silent = np.zeros(len(TWICE))
     recording = traced(TWICE)
     trace = VadTrace("livekit", 0, np.array(TWICE), restarts={67 * WINDOW_SAMPLES: silent})

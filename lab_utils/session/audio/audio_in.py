@@ -18,6 +18,7 @@ from livekit.agents.voice import io
 
 from ...core.recording import Pcm
 from ...core.timeline import SAMPLE_RATE_HZ
+from ..clock.pace import Turn, sleep_in_turn
 from ..late_join import Arrival, in_time
 
 _BURST_STEP_S = 1e-4
@@ -91,7 +92,7 @@ class RecordingInput(io.AudioInput):
         if self._arrives is not in_time:
             due_s = max(due_s, self._came_s + _BURST_STEP_S)
         if due_s > loop.time():
-            await _until(loop, due_s)
+            await sleep_in_turn(due_s, Turn.FRAME)
         self._came_s = due_s
         samples = None if self.ended.is_set() else self._next()
         if samples is None:
@@ -115,18 +116,3 @@ class RecordingInput(io.AudioInput):
     def samples(self) -> Pcm:
         """Everything delivered so far, shape=(n,)."""
         return np.concatenate(self.sent) if self.sent else np.zeros(0, np.int16)
-
-
-async def _until(loop: asyncio.AbstractEventLoop, due_s: float) -> None:
-    """Wait until loop time `due_s`. (Repeated asyncio.sleep would add up the rounding of differences.)"""
-    reached = loop.create_future()
-    timer = loop.call_at(due_s, _reach, reached)
-    try:
-        await reached
-    finally:
-        timer.cancel()
-
-
-def _reach(reached: asyncio.Future[None]) -> None:
-    if not reached.done():
-        reached.set_result(None)

@@ -28,6 +28,7 @@ from livekit.agents.voice import io
 from ...core.recording import Pcm
 from ...core.session_log import SessionEventKind
 from ...core.timeline import SAMPLE_RATE_HZ
+from ..clock.pace import Turn, call_at
 
 OnEvent = Callable[[SessionEventKind, Mapping[str, Any]], None]
 
@@ -184,9 +185,9 @@ class Playout(io.AudioOutput):
             self._run = _Run(loop.time() + wait_s, time.time() + wait_s)
         if self._run is not None:
             ends_s = segment.left / SAMPLE_RATE_HZ if segment.started else 0.0
-            self._timer = loop.call_at(self._run.loop_s + ends_s, self._come_due)
+            self._timer = call_at(loop, self._run.loop_s + ends_s, Turn.AGENT, self._come_due)
         elif segment.flushed and not segment.left:
-            self._timer = loop.call_at(loop.time(), self._come_due)
+            self._timer = call_at(loop, loop.time(), Turn.AGENT, self._come_due)
 
     def _come_due(self) -> None:
         """The first segment starts, or its audio has run out."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import selectors
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,6 +24,8 @@ FOREIGN_THREAD_S = 5.0
 STALL_S = 120.0
 """Real seconds that executor work or a busy task may take while the clock stands still."""
 SPINS_BETWEEN_CHECKS = 10_000
+DIGITS = 8
+"""Timers are set to 10 ns, so that what is due at one moment is due at one number."""
 NAMED_TASKS = 5
 """At most this many waiting tasks are named in a message."""
 FAREWELL_S = 10.0
@@ -63,6 +68,9 @@ class _Selector(selectors.DefaultSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop on virtual time.
 
+    What is due at one moment comes in the order of its turns (`pace.Turn`), in one turn in the order in which
+    it was set; each with all that it leads to at that moment before the next.
+
     `cost_s` gives the virtual seconds charged for a function that runs in an executor; by default none.
     """
 
@@ -78,6 +86,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._cost_s = cost_s or (lambda function: 0.0)
         self._foreign_thread_s, self._stall_s = foreign_thread_s, stall_s
         self._jobs: deque[_Job] = deque()
+        self._due: list[tuple[int, int, asyncio.Handle, Callable[..., Any], tuple[Any, ...]]] = []
+        self._set = itertools.count()
         self._held: list[str] = []
         self._spins, self._moved_at = 0, real_monotonic()
         self._waiter = _Selector()
@@ -88,6 +98,33 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Virtual seconds; the same as `time.monotonic()` in this loop's thread."""
         return self._clock.now_s
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        return self.call_in_turn(when, 0, callback, *args, context=context)
+
+    def call_in_turn(
+        self, when: float, turn: int, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """`call_at`; what has the higher turn comes first among what is due at that moment."""
+        handle = super().call_at(round(float(when), DIGITS), self._come_due, context=context)  # type: ignore[arg-type]
+        handle._args = (-turn, next(self._set), handle, callback, args)  # type: ignore[attr-defined]
+        return handle
+
+    def _come_due(
+        self, turn: int, number: int, handle: asyncio.Handle, callback: Callable[..., Any], args: Any
+    ) -> None:
+        if self._due or self._ready:  # type: ignore[attr-defined]
+            heapq.heappush(self._due, (turn, number, handle, callback, args))
+        else:
+            callback(*args)
+
+    def _go_on(self) -> None:
+        """The next of what is due at this moment, now that nothing else is left to do."""
+        _, _, handle, callback, args = heapq.heappop(self._due)
+        if not handle.cancelled():
+            handle._context.run(callback, *args)  # type: ignore[attr-defined]
 
     def run_forever(self) -> None:
         before = getattr(here, "clock", None)
@@ -142,16 +179,21 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         elif self._held:
             if not self._waiter.wait(self._stall_s):
                 raise Stalled(f"a thread takes over {self._stall_s:g} s: {', '.join(self._held)}")
+        elif self._due:
+            self.call_soon(self._go_on)
         elif timeout is None:
             if not self._waiter.wait(self._foreign_thread_s):
                 raise Deadlock(f"nothing is left to happen, and these wait: {_waiting(self)}")
         else:
-            self._clock.now_s += float(timeout)  # a timer may be set with a numpy number
+            self._clock.now_s = round(self._clock.now_s + float(timeout), DIGITS)
             self._moved_at = real_monotonic()
 
     def _deliver(self, job: _Job) -> None:
         at_s = max(self.time(), job.submitted_s + self._cost_s(job.function))
-        self.call_at(at_s, _answer, job.answer, job.work)
+        if at_s > self.time():
+            self.call_at(at_s, _answer, job.answer, job.work)
+        else:
+            self.call_soon(_answer, job.answer, job.work)
 
 
 def _answer(answer: asyncio.Future[Any], work: Future[Any]) -> None:

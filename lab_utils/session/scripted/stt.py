@@ -21,6 +21,7 @@ from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConn
 from livekit.agents.voice.audio_recognition import _STTPipelineContextVar
 
 from ...core.traces import SttEvent
+from ..clock.pace import Turn, call_at
 from .stt_plan import PLACEHOLDER, SttTiming, has_placeholders, plan_events, words_of
 
 __all__ = ["PLACEHOLDER", "ScriptedSTT", "SttTiming", "has_placeholders", "plan_events", "words_of"]
@@ -241,7 +242,11 @@ class _ScriptedStream(stt.RecognizeStream):
             if wait_s > EARLY_S:
                 if self._input_ch.closed and not pending:
                     return
-                timer = loop.call_later(wait_s, self.wake) if wait_s < math.inf else None
+                timer = (
+                    call_at(loop, loop.time() + wait_s, Turn.TRANSCRIPT, self.wake)
+                    if wait_s < math.inf
+                    else None
+                )
                 try:
                     await self._woken.wait()
                 finally:

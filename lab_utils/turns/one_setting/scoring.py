@@ -21,6 +21,7 @@ from ..metrics.labelled_pauses import CUT_OFF, END_OF_TURN, HOLD
 from ..metrics.per_recording import PerRecording
 from ..replay import Block
 from ..replay.decisions import flush_samples
+from ..replay.records import TIE_S
 from ..sweep import Corpus
 from .pauses import CorpusPauses
 from .predictions import CorpusPredictions
@@ -122,7 +123,7 @@ def _commits(
 
     def after(delay_s: float) -> Floats:
         commit_s = np.maximum(trigger_s, rows.last_speaking_s + delay_s)
-        return np.where(commit_s < rows.resume_s, commit_s, np.inf)
+        return np.where(commit_s < rows.resume_s - TIE_S, commit_s, np.inf)
 
     likely_s = after(float(block.min_delay[0]))
     if not detects:

@@ -25,7 +25,7 @@ import numpy as np
 from ...core.policies import WaitShape
 from ...core.timeline import SAMPLE_RATE_HZ, Floats, Ints
 from ...core.traces import Bools, EotTrace, eot_keys
-from .records import Decisions, Rows, Shortened
+from .records import TIE_S, Decisions, Rows, Shortened
 
 TINY = 1e-300
 """In place of a threshold of 0, below which no p is."""
@@ -143,7 +143,7 @@ def early_decisions(
     if eot is not None:
         trigger_s = np.maximum(trigger_s, pauses.predict_s + prediction_delay)
     commit_s = np.maximum(trigger_s[:, None], pauses.last_speaking_s[:, None] + columns)
-    commit_s = np.where(commit_s < pauses.resume_s[:, None], commit_s, np.inf)
+    commit_s = np.where(commit_s < pauses.resume_s[:, None] - TIE_S, commit_s, np.inf)
     threshold, level = np.unique(delays.threshold, return_inverse=True)
     predictions = None if eot is None else Predictions(eot)
     if predictions is None:

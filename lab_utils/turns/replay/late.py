@@ -132,7 +132,9 @@ class _Walk:
         at_s, _, what, i = event
         pauses, transcripts, refusals = self.world.pauses, self.world.transcripts, self.world.refusals
         delays, predictions = self.delays, self.predictions
-        state.commit_before(at_s, self.frame_samples, refusals, self.world.conversation)
+        state.commit_before(
+            at_s, self.frame_samples, refusals, self.world.conversation, spoken=what == _TRANSCRIPT
+        )
         if what == _RESUME:
             state.speaking = True
             state.cancel()
@@ -163,7 +165,7 @@ class _Walk:
         likely, ready_s, p = self._judged(state, at_s)
         wait_s = delays.waits(p, likely, self.columns[state.pause])
         commit_s = np.maximum(ready_s, state.last_speaking_s + wait_s)
-        state.wait(commit_s, commit_s == at_s if what == _TRANSCRIPT and not self.modelled else None)
+        state.wait(commit_s, commit_s == at_s)
 
     def _judged(self, state: State, at_s: float) -> tuple[Bools, Floats | float, Floats]:
         """At a trigger: whether the end of turn is likely, when that is known, and its probability.
@@ -217,7 +219,6 @@ def _events(
 
     What the VAD says at one time keeps the order of its windows.
     """
-    order = len(pauses) if modelled else -len(transcripts) - 1
     of_pause = np.searchsorted(pauses.end_of_speech_s, pauses.short_speech_s, side="right") - 1
     resume_s = [pauses.opening_s, *pauses.resume_s.tolist()]
     events = [(at_s, i, _RESUME, i) for i, at_s in enumerate(resume_s) if at_s >= from_s]
@@ -230,6 +231,6 @@ def _events(
         if modelled and one.time_s < from_s <= pauses.end_of_speech_s[k]:
             events.append((from_s, -1, _TRANSCRIPT, k))  # of speech that a tape which goes on doesn't end
         elif one.time_s > from_s - 1 and one.text and one.kind in ("final", "preflight"):
-            at_s = one.time_s if modelled else round(one.time_s, 9)  # asyncio's timers are as coarse
-            events.append((at_s, order + k, _TRANSCRIPT, k))
+            at_s = one.time_s if modelled else round(one.time_s, 8)  # as the sessions' timers
+            events.append((at_s, len(pauses) + k, _TRANSCRIPT, k))
     return sorted(event for event in events if from_s <= event[0] < pauses.stream_end_s)

@@ -9,7 +9,7 @@ import numpy as np
 from ...core.timeline import Floats, Ints
 from ...core.traces import Bools, Cause
 from .decisions import flush_samples
-from .records import PauseCommits, TriggerCommits
+from .records import TIE_S, PauseCommits, TriggerCommits
 from .refusals import Refusals
 from .said import Conversation, Talk
 
@@ -31,7 +31,7 @@ class State:
     predicted: Bools
     pending_s: Floats
     at_once: Bools
-    """A transcript need not wait: its commit comes before whatever follows, at the same moment too."""
+    """What led to it need not wait: the commit comes before what the speech-to-text says at that moment."""
     last_speaking_s: Floats
     pending_last_speaking_s: Floats
     flushed: Ints
@@ -114,11 +114,15 @@ class State:
         frame_samples: int,
         refusals: Refusals | None,
         conversation: Conversation | None = None,
+        *,
+        spoken: bool = False,
     ) -> None:
-        """Commit what waits and is due before `at_s`."""
+        """Commit what waits and is due before `at_s`; `spoken`: before what the speech-to-text says then."""
         if self.soonest_s > at_s:
             return
-        due = (self.pending_s < at_s) | (self.at_once & (self.pending_s <= at_s))
+        due = self.pending_s < at_s - TIE_S
+        if spoken:
+            due |= self.at_once & (self.pending_s <= at_s)
         if refusals is not None:
             refused = due & refusals.refused(self.pending_s, self.words)
             self.pending_s[refused] = np.inf
@@ -163,10 +167,10 @@ class State:
         """Nothing waits any more."""
         self.pending_s[:] = self.soonest_s = np.inf
 
-    def wait(self, commit_s: Floats, at_once: Bools | None) -> None:
+    def wait(self, commit_s: Floats, at_once: Bools) -> None:
         """Where the turn has a transcript, wait until then, instead of what is waited for."""
         trigger = self.transcribed
         np.copyto(self.pending_s, commit_s, where=trigger)
         np.copyto(self.pending_last_speaking_s, self.last_speaking_s, where=trigger)
-        np.copyto(self.at_once, False if at_once is None else at_once, where=trigger)
+        np.copyto(self.at_once, at_once, where=trigger)
         self.soonest_s = float(self.pending_s.min(initial=np.inf))

@@ -13,6 +13,11 @@ from ...core.labels import Labels
 from ...core.timeline import SAMPLE_RATE_HZ, Floats, Ints
 from ...core.traces import BRANCH_SAMPLES, Bools, Cause
 
+TIE_S = 5e-9
+"""Moments no further apart are one, as for the sessions' clock. At one moment come, as there
+(`session.clock.pace.Turn`): the agent, the frame and what the VAD says of it, the speech-to-text, and last a
+commit."""
+
 
 @dataclass(frozen=True)
 class Pauses:

@@ -30,15 +30,10 @@ from ...core.settings import VadSettings
 from ...core.traces import Cause, SttEvent, VadTrace
 from .decisions import flush_samples
 from .endpointing import Learner
-from .records import TriggerCommits
+from .records import TIE_S, TriggerCommits
 from .refusals import Refusals, word_count
 from .stt_events import speaking_time, tells_time
 from .vad_runs import MissingRestarts, SpeechEvents, VadRuns
-
-TIE_S = 1e-9
-"""Moments no further apart are one, as for asyncio's timers. At one moment come, by the number of steps each
-takes in the event loop: what the speech-to-text says, commits, what the VAD says. A commit that need not wait
-comes before the next event of the speech-to-text."""
 
 
 def stt_commits(
@@ -136,17 +131,17 @@ class _Walk:
         for event in events:
             if event.time_s >= self.runs.end_s:
                 break
-            self._vad_until(event.time_s - TIE_S)
+            self._vad_until(event.time_s)
             if self.pending is not None and self.pending.time_s == self.pending.trigger_s:
                 self._commit_before(np.inf)
             self._on_stt(event)
-        self._vad_until(self.runs.end_s)
+        self._vad_until(self.runs.end_s - 2 * TIE_S)  # nothing counts from the end on
         return self.done
 
     def _vad_until(self, until_s: float) -> None:
-        """Commits and what the VAD says before a moment."""
+        """What the VAD says until a moment, at it too, and the commits before it."""
         run = self.runs.run(self.origin, until_s)
-        last = bisect_left(run.arrival_s, until_s)
+        last = bisect_left(run.arrival_s, until_s + TIE_S)
         start, end = bisect_left(run.start, self.told), bisect_left(run.end, self.told)
         while True:
             starts = start <= end  # START_OF_SPEECH and END_OF_SPEECH take turns
@@ -154,7 +149,7 @@ class _Walk:
             if number == len(windows) or windows[number] >= last:
                 break
             at_s = run.arrival_s[windows[number]]
-            self._commit_before(at_s + TIE_S)
+            self._commit_before(at_s)
             self._hear(run, windows[number] + 1)
             if starts:
                 self._on_vad_start(at_s, run.speech_start_s[number])
@@ -210,7 +205,6 @@ class _Walk:
             self._spoke(end_s, lagging=event.end_s is None)
             self._trigger(at_s, "stt")
             if restart:
-                self._vad_until(at_s + TIE_S)  # a frame of the same moment has got to the VAD first
                 self.origin = int(flush_samples(np.array([at_s]), self.runs.frame_samples)[0])
                 self.told = 0
         elif event.text and event.kind != "interim":
@@ -240,10 +234,10 @@ class _Walk:
     def _commit_before(self, at_s: float) -> None:
         """Commit what waits and is due before a moment."""
         one = self.pending
-        if one is None or one.time_s >= at_s:
+        if one is None or one.time_s >= at_s - TIE_S:
             return
         run = self.runs.run(self.origin, one.time_s)
-        self._hear(run, bisect_left(run.arrival_s, one.time_s - TIE_S))
+        self._hear(run, bisect_left(run.arrival_s, one.time_s + TIE_S))
         self.pending = None
         self.ended = False
         if self._is_refused(one.time_s):
