@@ -165,7 +165,7 @@ async def test_a_stream_that_dies_again_and_again_gives_up() -> None:
 async def test_without_retries_the_failure_is_final() -> None:
     script = ScriptedSTT(fail_at_s=0.1)
     stream = script.stream(conn_options=APIConnectOptions(max_retry=0))
-    pushing = asyncio.create_task(feed(stream, 5))
+    pushing = asyncio.create_task(feed(stream, 4))
     with pytest.raises(APIConnectionError, match="scripted failure"):
         await stream.__anext__()
     await pushing
