@@ -75,6 +75,16 @@ def test_thresholds_by_language_are_chosen_among() -> None:
     assert len(table) == 2  # there are no others
 
 
+def test_shapes_of_the_wait_are_chosen_among(tmp_path: Path) -> None:
+    space = Space.of({**GRID, "detector": ["v1-mini"], "wait_shape": [None, "linear", [[0, 1], [0.5, 0]]]})
+    for table in (Proposals(space, storage=tmp_path / "search.jsonl").ask(30), space.corners):
+        assert is_possible(table).all()
+        assert table.loc[table["endpointing_mode"] == "dynamic", "wait_shape"].isna().all()
+    proposed = Proposals(space).ask(30)["wait_shape"]
+    assert {str(shape) for shape in proposed.dropna()} == {"linear", "0: 1, 0.5: 0"}
+    assert proposed.isna().any()
+
+
 def test_idle_knobs_are_not_proposed() -> None:
     space = Space.of({**GRID, "detector": ["vad"], "endpointing_mode": ["fixed"]})
     asked: list[str] = []

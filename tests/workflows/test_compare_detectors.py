@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from lab_utils import cli
 from lab_utils.core.errors import InputError
+from lab_utils.core.policies import SHAPES
 from lab_utils.workflows import detectors as workflow
 from lab_utils.workflows.detectors import Comparison, compare_detectors
 from lab_utils.workflows.detectors.given import given_detectors
@@ -178,3 +179,31 @@ def test_what_a_recorded_sessions_detector_said_is_compared_and_told_as_approxim
 def test_detectors_are_named_by_themselves_or_as_given() -> None:
     found = given_detectors(["v1-mini", "length=lab_utils.turns.detectors.examples:is_quiet", ended])
     assert [one.name for one in found] == ["v1-mini", "own:length", "own:ended"]
+
+
+@pytest.mark.slow
+def test_a_detector_stands_beside_itself_with_waits_that_fall_with_its_probability(tmp_path: Path) -> None:
+    quiet = "quiet=lab_utils.turns.detectors.examples:is_quiet"
+    found = compare_detectors(CALLS[:2], [quiet, f"{quiet}+wait_shape"], phases=1, quiet=True, jobs=1)
+    assert found.names == ["own:quiet", "own:quiet+wait_shape"]
+    two, shaped = (found.results[name].table for name in found.names)
+    assert two["wait_shape"].isna().all()
+    assert set(map(str, shaped["wait_shape"])) == {"linear", "early", "late"}
+    assert set(shaped["detector"]) == set(two["detector"]) == {"own:quiet"}
+    assert set(found.differences["second"]) == {"own:quiet+wait_shape"}
+    assert found.calibrations["own:quiet"].n == found.calibrations["own:quiet+wait_shape"].n
+    workflow.write_results(found, tmp_path)
+    knobs = json.loads((tmp_path / "summary.json").read_text())["settings"][1]["knobs"]
+    assert knobs["wait_shape"] in [[list(point) for point in shape] for shape in SHAPES.values()]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("vad+wait_shape", r"vad\+wait_shape: vad gives no probability for a wait to fall with"),
+        ("none+wait_shape", "unknown detector 'none'"),
+    ],
+)
+def test_waits_can_fall_only_with_a_probability(given: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        given_detectors([given])

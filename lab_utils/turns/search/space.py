@@ -105,7 +105,7 @@ class Space:
             if KNOBS[name].choices and not isinstance(among, Range)
         }
         longest = {
-            name: among.high if isinstance(among, Range) else among[-1]
+            name: among.high if isinstance(among, Range) else None if None in among else among[-1]
             for name, among in self.knobs.items()
             if name not in names
         }

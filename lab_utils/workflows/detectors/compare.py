@@ -25,7 +25,6 @@ from ...core.traces import BRANCH_SAMPLES, Traced
 from ...recordings.find import RecordingFiles, load_recording
 from ...recordings.heard_paths import HeardPath
 from ...recordings.recording_files import FindOptions
-from ...turns import grid as grids
 from ...turns.choose import frontier
 from ...turns.comparison.calibration import Calibration, calibration, judgements
 from ...turns.comparison.differences import differences
@@ -36,31 +35,15 @@ from ...turns.detectors.table import Answers
 from ...turns.slices import slices
 from ...turns.sweep import Corpus, Sweep, counts, sweep
 from ..study.measured import Skipped, absolute, trace_table
-from .given import Given, GivenDetector, given_detectors
+from .given import Given, GivenDetector, asked_of, given_detectors
 from .push_to_talk import PushToTalk, push_to_talk
 from .recorded import recorded_detector
+from .tuned import settings_table
 from .verdicts import verdicts
 
 if TYPE_CHECKING:
     from ... import plots
 
-GRID: dict[str, list[Any]] = {
-    "min_silence_duration": [0.25, 0.4, 0.55, 0.7],
-    "min_delay": [0.0, 0.3, 0.5, 0.8, 1.2],
-    "max_delay": [0.8, 1.2, 1.6, 2.0, 2.5, 3.0, 4.0],
-    "unlikely_threshold": [0.02, 0.05, 0.1, 0.2, 0.3, 0.36, 0.45, 0.55, 0.65, 0.75, 0.85, 0.92, 0.97, 0.99],
-}
-"""What each detector may be tuned to, all with LiveKit's own voice activity; delays of the default
-grid, so that a sweep's predictions serve here."""
-SILENCE_GRID: dict[str, list[Any]] = {
-    "min_silence_duration": GRID["min_silence_duration"],
-    "min_delay": [0.0, *(round(0.1 * k, 1) for k in range(3, 41))],
-}
-"""The same without a threshold: the wait is all that can be tuned."""
-TEXT_GRID: dict[str, list[Any]] = GRID | {
-    "unlikely_threshold": [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.36, 0.5, 0.65, 0.8, 0.95],
-}
-"""The same for text detectors, whose own thresholds are small; 0.36 stands for these."""
 SLICED_AT = POINTS[1]
 SLICES = ("language", "length", "numbers", "asked", "line", "noise")
 TIMED_QUESTIONS = 16
@@ -172,14 +155,14 @@ def compare_detectors(
     where = [paths] if isinstance(paths, (str, Path)) else list(paths)
     recorded = partial(recorded_detector, where, channels, options, jobs=jobs, quiet=quiet)
     given = given_detectors(detectors, predictions, recorded)
-    own = {one.name: one.predictor for one in given if one.predictor is not None}
-    tables = {one.name: _table(one) for one in given}
+    own = {one.detector: one.predictor for one in given if one.predictor is not None}
+    tables = {one.name: settings_table(one) for one in given}
     every = pd.concat(tables.values(), ignore_index=True)
     traced = trace_table(
         where, every, conditions=conditions, phases=phases, jobs=jobs, cache=cache, quiet=quiet,
         channels=channels, options=options, path=path, detectors=own,
     )  # fmt: skip
-    usable, skipped = _answered(traced.corpus.recordings, tables, own, conditions)
+    usable, skipped = _answered(traced.corpus.recordings, map(asked_of, tables), own, conditions)
     corpus = traced.corpus if len(usable) == len(traced.files) else Corpus.of(_taken(traced, usable))
     files = tuple(traced.files[k] for k in usable)
     result = sweep(corpus, every, conditions, jobs=jobs, quiet=quiet)
@@ -205,7 +188,7 @@ def compare_detectors(
         reached=tuple(at),
         differences=differences(at),
         calibrations={name: of.calibration for name, of in judged.items() if of.calibration is not None},
-        cost_ms={name: _cost_ms(files[0], corpus.recordings[0], name, own) for name in tables},
+        cost_ms={name: _cost_ms(files[0], corpus.recordings[0], asked_of(name), own) for name in tables},
         slices=pd.concat([of.slices for of in judged.values()], ignore_index=True),
         push_to_talk=push_to_talk(conditions),
     )
@@ -231,17 +214,9 @@ def _judge(
         for one in at
         if one.point == SLICED_AT
     ]
-    asks = traits_of(name).needs in ("predictions", "words")
-    quality = calibration(_judged(corpus, name, conditions, answers)) if asks else None
+    asks = traits_of(asked_of(name)).needs in ("predictions", "words")
+    quality = calibration(_judged(corpus, asked_of(name), conditions, answers)) if asks else None
     return _Judged(tuple(at), pd.concat(frames, ignore_index=True), quality)
-
-
-def _table(one: GivenDetector) -> pd.DataFrame:
-    """A detector's settings."""
-    grid = GRID if one.traits.has_threshold else SILENCE_GRID
-    if one.traits.needs == "words":
-        grid = TEXT_GRID
-    return grids.expand({"vad": ["livekit"], "detector": [one.name], **grid})[0]
 
 
 def _parts(result: Sweep, sizes: Sequence[int]) -> list[Sweep]:

@@ -22,6 +22,8 @@ from .recorded import NAME as RECORDED
 USUAL = ("vad", "v1-mini")
 """What a comparison takes if nothing is named."""
 Given = str | Callable[..., Any]
+SHAPED = "+wait_shape"
+"""After a detector's name: tuned over shapes of the wait (`core.policies`), too."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,24 @@ class GivenDetector:
     """One detector of a comparison."""
 
     name: str
-    """As in settings."""
+    """As in settings; with `SHAPED` for the same detector with waits that fall with its probability."""
     predictor: Predictor | None = None
     """Of a user's own."""
 
     @property
+    def detector(self) -> str:
+        """As in settings."""
+        return asked_of(self.name)
+
+    @property
+    def shaped(self) -> bool:
+        """Whether its waits fall with its probability, instead of being one of two."""
+        return self.name.endswith(SHAPED)
+
+    @property
     def traits(self) -> DetectorTraits:
         """What is known about it."""
-        return traits_of(self.name)
+        return traits_of(self.detector)
 
     @property
     def in_words(self) -> str:
@@ -63,7 +75,7 @@ def given_detectors(
     ]
     found += [GivenDetector(*_table(one)) for one in predictions]
     names = [one.name for one in found]
-    check_weights(names)
+    check_weights(map(asked_of, names))
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(
@@ -72,9 +84,25 @@ def given_detectors(
     return tuple(found)
 
 
+def asked_of(name: str) -> str:
+    """The detector in settings of a name in a comparison.
+
+    >>> asked_of("v1-mini+wait_shape"), asked_of("v1-mini")
+    ('v1-mini', 'v1-mini')
+    """
+    return name.removesuffix(SHAPED)
+
+
 def _given(one: Given) -> GivenDetector:
     if callable(one):
         return GivenDetector(*own_detector(one))
+    if one.endswith(SHAPED):
+        plain = _given(asked_of(one))
+        if not plain.traits.has_threshold:
+            raise InputError(
+                f"{one}: {plain.name} gives no probability for a wait to fall with; leave it out"
+            )
+        return GivenDetector(plain.name + SHAPED, plain.predictor)
     if one in DETECTORS:
         return GivenDetector(one)
     if one == NAME:
