@@ -12,6 +12,7 @@ from synthetic_sessions import Exchange, session_of
 
 from lab_utils.core.session_log import Reply, SessionEvent
 from lab_utils.session.metrics import ADDED, VISIBLE, stage_summary, stage_table, visible
+from lab_utils.session.metrics.stages import ReplyStages
 
 PLAIN = Exchange(1.0, 3.0)
 """0.6 + 0.02 + 0.35 + 0.2 + 0.03, and 0.1 for the first sentence."""
@@ -162,6 +163,35 @@ class TestStageTable:
             assert (parts[name] <= table[name] + 1e-9)[parts[name].notna()].all()
             assert table[name].isna().tolist() == [name not in one for one in stages]
         assert (table["saved"].dropna() >= 0).all()
+
+
+class TestReplyStages:
+    """What a picture of the stages shows."""
+
+    def test_visible_parts_follow_each_other_and_what_is_saved_comes_after_them(self):
+        found = ReplyStages.of(session_of([replace(PLAIN, preemptive=0.4)]))
+        (one,) = found.table.itertuples()
+        assert (one.saved, one.e2e_latency) == (pytest.approx(0.22), pytest.approx(1.08))
+        assert found.ends_s.tolist() == [pytest.approx(1.08 + 0.22)]
+        assert (found.p50_s, found.p95_s) == (pytest.approx(1.08), pytest.approx(1.08))
+        assert found.final_s.tolist() == [pytest.approx(one.transcription_delay)]
+        shown = found.lengths.iloc[0].dropna()
+        assert (shown > 0).all()
+        assert shown.sum() == pytest.approx(1.08)
+        begins = [0.0, *np.cumsum(shown)[:-1]]
+        np.testing.assert_allclose(found.starts.iloc[0][shown.index], begins)
+
+    def test_a_reply_that_was_never_heard_ends_nowhere(self):
+        found = ReplyStages.of(without(session_of([PLAIN]), "e2e_latency"))
+        assert found.ends_s.tolist() == [0.0]
+        assert np.isnan(found.final_s).all()
+        assert (found.p50_s, found.p95_s) == (None, None)
+
+    def test_a_final_that_came_with_the_last_speech_is_not_told(self):
+        log = session_of([PLAIN])
+        (reply,) = log.replies
+        at_once = replace(log, replies=(replace(reply, stages={**reply.stages, "transcription_delay": 0.0}),))
+        assert np.isnan(ReplyStages.of(at_once).final_s).all()
 
 
 class TestStageSummary:
