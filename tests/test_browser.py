@@ -1,5 +1,5 @@
 """The first notebook in a real JupyterLab in headless Chromium: drag, click, undo, export, hear a failure;
-and restart the kernel below all that.
+and restart the kernel below all that. Then a notebook of the course as slides.
 """
 
 from __future__ import annotations
@@ -120,6 +120,7 @@ def test_the_tuner_moves_takes_undoes_and_exports(jupyterlab: str, tmp_path: Pat
             page.screenshot(path=tmp_path / "tuner.png")
             _play_a_failure(page)
             _restart_the_kernel(page, jupyterlab)
+            _show_slides(page, jupyterlab)
         except BaseException:
             page.screenshot(path=tmp_path / "failed.png")
             raise
@@ -260,3 +261,27 @@ def _restart_the_kernel(page: Page, address: str) -> None:
     slider.focus()
     page.keyboard.press("ArrowRight")
     page.get_by_text("If it was restarted, run the cell again").wait_for(timeout=30 * MS)
+
+
+def _show_slides(page: Page, address: str) -> None:
+    """One slide after the other, its cells run and shown by keyboard, and nothing from elsewhere."""
+    outside: list[str] = []
+    home = address.partition("/lab/tree")[0]
+    own = (home, home.replace("http", "ws"), "data:", "blob:")
+    page.on("request", lambda one: None if one.url.startswith(own) else outside.append(one.url))
+    page.goto(address.replace(NOTEBOOK, "course/1_what_is_a_turn.ipynb") + "&reset")
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=60 * MS)
+    title, quiz = (page.get_by_role("heading", name=name) for name in ("What is a turn", "Predict, before"))
+    page.locator("[data-jp-item-name=deck] button, [data-jp-item-name=deck] jp-button").first.click()
+    quiz.wait_for(state="hidden", timeout=30 * MS)
+    assert title.is_visible()
+    page.keyboard.press("Shift+Enter")  # to the slide's code
+    page.keyboard.press("Shift+Enter")  # runs it
+    quiz.wait_for(timeout=30 * MS)
+    assert not title.is_visible()
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.press("ArrowLeft")
+    page.get_by_role("button", name="Predict").wait_for(timeout=120 * MS)  # the kernel answers on a slide
+    assert not page.get_by_text('answer="no, they go on"').is_visible()
+    assert not outside

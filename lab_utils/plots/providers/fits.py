@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -12,9 +13,11 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Annotation, Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
-from ...latency.fitting import Fit, StageFit
 from ..display import Display
 from ..style import BLUE, GREY, ORANGE, VERMILLION, blank_figure
+
+if TYPE_CHECKING:
+    from ...latency.fitting import Fit, StageFit
 
 STAGE_TITLES = {
     "stt.final": "STT: end of speech to final transcript",

@@ -33,7 +33,6 @@ from typing import Any, Literal
 import numpy as np
 import soxr
 from pydantic import Field, ValidationError
-from scipy.signal import butter, sosfiltfilt
 
 from ...core.labels import Labels
 from ...core.models import Frozen, describe
@@ -196,6 +195,8 @@ def speech_level_db(pcm: Pcm, labels: Labels | None = None) -> float:
 
 def telephone_band(audio: Floats) -> Floats:
     """Audio in [-1, 1] as a telephone transmits it; the length stays the same."""
+    from scipy.signal import butter, sosfiltfilt  # takes a second, and most lines are as recorded
+
     # Forwards and backwards: no delay, so that labels stay in place.
     band = butter(8, BAND_HZ, btype="bandpass", fs=SAMPLE_RATE_HZ, output="sos")
     filtered = sosfiltfilt(band, audio) if len(audio) > 200 else audio

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from ...core.labels import Labels
 from ...core.timeline import Floats
@@ -113,5 +112,7 @@ def hold_lengths(*recordings: Labels) -> HoldLengths:
         return HoldLengths(none, none, none, 0, cut)
     length_s = np.unique(whole)
     naive = np.array([np.mean(whole > one) for one in length_s])
+    from scipy import stats  # takes a second, and few ask how long holds are
+
     curve = stats.ecdf(stats.CensoredData(uncensored=whole, right=cut)).sf
     return HoldLengths(length_s, naive, np.asarray(curve.evaluate(length_s)), len(whole), cut)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from ... import plots
 from ...core.files import replacing
 
 CONDITION_FILES = ("channel_conditions.parquet", "channel_conditions.png")
@@ -15,6 +14,8 @@ CONDITION_FILES = ("channel_conditions.parquet", "channel_conditions.png")
 
 def write_channel_conditions(frame: pd.DataFrame, folder: Path) -> None:
     """Write channel_conditions.parquet and channel_conditions.png into a results folder."""
+    from ... import plots  # matplotlib takes a second, and most studies have recorded lines only
+
     picture = plots.Picture(plots.channel_condition_figure(frame))
     with replacing(folder / CONDITION_FILES[0]) as part:
         frame.to_parquet(part)
