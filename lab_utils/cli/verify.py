@@ -34,6 +34,10 @@ def verify(
         bool,
         typer.Option("--barge-in", help="When the agent falls silent for the user, in place of commits."),
     ] = False,
+    replies: Annotated[
+        bool,
+        typer.Option("--replies", help="When each reply is heard, by drawn agents, in place of commits."),
+    ] = False,
     profile: ProfileFile = None,
     detector: InPlace = "",
     user: UserChannel = "caller",
@@ -48,26 +52,23 @@ def verify(
 
         if out is not None and out.is_dir():
             raise ValueError(f"{out}: is a folder; name a file with --out")
-        if barge_in and (recorded or profile is not None):
-            raise typer.BadParameter("--barge-in draws its settings; leave --recorded and --profile out")
-        if barge_in:
-            _verify_barge_in(paths, settings, seed, case, (cache, jobs, (user, agent)), out, as_json)
+        if (barge_in or replies) and (recorded or profile is not None):
+            name = "--replies" if replies else "--barge-in"
+            raise typer.BadParameter(f"{name} draws its settings; leave --recorded and --profile out")
+        if replies and (barge_in or detector):
+            raise typer.BadParameter("--replies draws its detectors; leave --barge-in and --detector out")
+        if barge_in or replies:
+            drawn = _verify_replies if replies else _verify_barge_in
+            drawn(paths, settings, seed, case, (cache, jobs, (user, agent)), out, as_json)
             return
         if recorded:
             _verify_recorded(paths, profile, cache, (user, agent), out, as_json)
             return
         if profile is not None:
             raise typer.BadParameter("--profile goes with --recorded; drawn settings need none")
-        proved = workflow.verify(
-            paths,
-            settings,
-            seed=seed,
-            case=case,
-            cache=cache,
-            jobs=jobs,
-            channels=(user, agent),
-            detector=load_detector(detector) if detector else None,
-        )
+        own = load_detector(detector) if detector else None
+        how: dict[str, Any] = {"cache": cache, "jobs": jobs, "channels": (user, agent)}
+        proved = workflow.verify(paths, settings, seed=seed, case=case, detector=own, **how)
         summary = workflow.summary_of(proved)
         _write(out, summary)
         warn(*(f"skipped: {reason}" for reason in proved.skipped))
@@ -139,4 +140,31 @@ def _verify_barge_in(
     else:
         print_scene_proofs(proofs, f"lab verify --barge-in {' '.join(map(str, paths))} --seed {seed}")
     if plain["mismatches"]:
+        raise typer.Exit(1)
+
+
+def _verify_replies(
+    paths: list[Path],
+    settings: int,
+    seed: int,
+    case: int | None,
+    how: tuple[Path | None, int, tuple[str, str]],
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Agents that differ in techniques, levers and providers. `how`: cache, worker processes, channels."""
+    from ..workflows import verify as workflow
+    from .tables.verify import print_replies
+
+    cache, jobs, channels = how
+    proofs = workflow.verify_replies(
+        paths, settings, seed=seed, case=case, cache=cache, jobs=jobs, channels=channels
+    )
+    summary = workflow.replies_summary(proofs)
+    _write(out, summary)
+    if as_json:
+        print(json.dumps(summary))
+    else:
+        print_replies(summary, f"lab verify --replies {' '.join(map(str, paths))} --seed {seed}")
+    if summary["mismatches"]:
         raise typer.Exit(1)

@@ -111,3 +111,25 @@ def print_recorded(summary: dict[str, Any]) -> None:
     console.print("assumed, for the reports don't tell it:")
     for text in assumed:
         console.print(f"- {text}", highlight=False, markup=False)
+
+
+def print_replies(summary: dict[str, Any], command: str) -> None:
+    """What was compared, every difference, and the verdict; `command`: reproduces a case."""
+    console = Console()
+    for case in summary["wrong"]:
+        console.print(f"case {case['case']}, {case['recording']}: {case['failure']}", markup=False)
+        for line in case["wrong"]:
+            console.print(f"  {line}", markup=False, highlight=False)
+        console.print(f"  again: {command} --case {case['case']}", markup=False, highlight=False)
+    n = summary["mismatches"]
+    verdict = "all agree" if not n else f"{n} DISAGREE{'S' * (n == 1)}"
+    console.print(
+        f"[bold]{verdict}[/bold]: {summary['settings']} agent(s) on {len(summary['recordings'])} "
+        f"recording(s), {summary['replies']} replies compared ({summary['heard']} of them heard) and "
+        f"{summary['stages']} of LiveKit's figures, within {1000 * summary['tolerance_s']:g} ms; largest "
+        f"error {1000 * summary['largest_error_s']:.4f} ms",
+        highlight=False,
+    )
+    console.print(
+        "sessions with: " + ", ".join(f"{name} {n}" for name, n in summary["sessions_with"].items())
+    )

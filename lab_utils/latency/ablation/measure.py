@@ -119,6 +119,14 @@ def session(plan: Plan, cell: Cell) -> tuple[Recording, SessionLog, dict[str, in
     )
 
 
+def ran(plan: Plan, cell: Cell) -> tuple[SessionJob, SessionLog]:
+    """A cell's session without its audio: what it was asked to do, and what happened."""
+    parts = _Parts(plan, cell)
+    job = parts.job()
+    with _uncollected():
+        return job, run_watched(job)
+
+
 def traced(plan: Plan, files: RecordingFiles) -> Prepared:
     """Put a recording's traces into the cache, if it has turns. Returns what is known of it."""
     recording = _loaded(files, plan.cache, plan.wait_s)

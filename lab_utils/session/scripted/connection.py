@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,10 @@ class Request(NamedTuple):
     round_trip_s: float
 
 
+def _loop_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
 class Connection:
     """One connection, which all requests share. A request that finds it closed waits for its `setup`.
 
@@ -26,11 +31,18 @@ class Connection:
     have their own random stream, a child of `rng`.)
     """
 
-    def __init__(self, setup: Delay, round_trip: Delay, idle_s: float, rng: np.random.Generator) -> None:
-        """`idle_s`: an unused connection is closed after so many seconds."""
+    def __init__(
+        self,
+        setup: Delay,
+        round_trip: Delay,
+        idle_s: float,
+        rng: np.random.Generator,
+        now_s: Callable[[], float] = _loop_s,
+    ) -> None:
+        """`idle_s`: an unused connection is closed after so many seconds. `now_s`: the clock."""
         if not idle_s > 0:
             raise ValueError(f"idle_s is {idle_s}; expected seconds of disuse above 0")
-        self._setup, self._round_trip, self._idle_s = setup, round_trip, idle_s
+        self._setup, self._round_trip, self._idle_s, self._now_s = setup, round_trip, idle_s, now_s
         self._setups, self._round_trips, self._warm_ups = rng.spawn(3)
         self._open_from_s: float | None = None  # loop time from which it is open; None: it is closed
         self._used_s = 0.0  # when it was last used
@@ -48,7 +60,7 @@ class Connection:
 
     def open(self, request: Request) -> float:
         """Open the connection if need be. Returns the seconds from now until this request can be sent."""
-        now_s = asyncio.get_running_loop().time()
+        now_s = self._now_s()
         if self._open_from_s is None or now_s - self._used_s > self._idle_s:
             self._open_from_s = now_s + request.setup_s
             self.setups += 1
@@ -62,7 +74,7 @@ class Connection:
 
     def used(self) -> None:
         """Note that an answer has just arrived: the connection's idle time begins now."""
-        self._used_s = max(self._used_s, asyncio.get_running_loop().time())
+        self._used_s = max(self._used_s, self._now_s())
 
     def close(self) -> None:
         """Close the connection; the next request has to open it again."""

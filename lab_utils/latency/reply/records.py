@@ -1,0 +1,48 @@
+"""What a reply's times are computed from, and what they are. Times: seconds of one axis."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["preflight", "final", "start", "window", "loud", "quiet", "end", "commit"]
+"""Of the STT: preflight, final. Of the VAD: start and end of speech; window, one whose speech has lasted
+`min_duration`; loud and quiet, a window that makes the agent wait with its reply, or no longer."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """Something that happens whatever the agent says."""
+
+    time_s: float
+    kind: Kind
+    text: str = ""
+    """Of a transcript; of a commit, the turn's words."""
+
+
+@dataclass(frozen=True)
+class ReplyTimes:
+    """One commit and what it led to; infinity for what didn't come."""
+
+    commit_s: float
+    text: str
+    """The user's words that it answers."""
+    early: bool
+    """Whether the reply was begun before the commit."""
+    asked_s: float = math.inf
+    """The LLM is asked; after a tool has answered, once more."""
+    first_token_s: float = math.inf
+    """Its first token; of a tool call, its last."""
+    sentence_s: float = math.inf
+    """The TTS has the first sentence."""
+    audio_s: float = math.inf
+    """The TTS's first audio."""
+    heard_s: float = math.inf
+    """The agent is heard."""
+    cut_s: float = math.inf
+    """The user's speech or the next commit ends it before its end."""
+
+
+class NotCovered(ValueError):
+    """The closed form doesn't hold for this; the message names what is in its way."""

@@ -1,0 +1,112 @@
+"""The simulated LLM, TTS and tool of an ablation's session, asked in the same order: with the same delays.
+
+Definition: `latency.ablation.measure` (parts and their random streams), `session.scripted`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...core.delays import Draws, rng_for
+from ...session.providers.schema import LlmProvider, Providers, TtsProvider
+from ...session.scripted.connection import Connection, Request
+from ...session.scripted.prompt import tokens_of
+from ..ablation.scenario import LookUp, Scenario
+from ..techniques.choice import Techniques
+from ..techniques.intents import classify
+from ..techniques.levers import min_sentence_len
+from ..techniques.model_routing import Model, model_for
+from ..techniques.switches import region
+from .sentences import pieces
+from .sound import Frames, frames
+
+CHUNK_S = 0.5
+"""As in `latency.ablation.measure`."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the LLM sends: seconds from the request."""
+
+    first_s: float
+    """Its first token; of a tool call, its last."""
+    begins_s: float
+    """Its first text; of a tool call, as `first_s`."""
+    ends_s: float
+    text: tuple[tuple[float, str], ...]
+    """When each piece can go to the TTS, and the piece; nothing for a tool call."""
+    query: str | None = None
+    """The look-up that is asked for."""
+
+
+class Services:
+    """The services of one session. Requests must be made in order of time."""
+
+    def __init__(self, providers: Providers, techniques: Techniques, seed: int, scenario: Scenario) -> None:
+        self.now_s = 0.0
+        self._providers, self._techniques, self._scenario = providers, techniques, scenario
+        self._seed, self._round_trip = seed, providers.regions[region(techniques)].round_trip
+        self._models: dict[Model, LlmProvider] = {"large": providers.large, "small": providers.small}
+        self._lines = {model: self._line(self._models[model], model) for model in self._models}
+        self._ttft = {model: Draws(seed, "llm") for model in self._models}
+        self._speech, self._backend = Draws(seed, "tts"), Draws(seed, "tool")
+        self.tts_line = self._line(providers.tts, "tts")
+        self._lines["large"].warm_up()
+        if techniques.model_routing or techniques.short_turn_models:
+            self._lines["small"].warm_up()
+        if techniques.tts_warmup:
+            self.tts_line.warm_up()
+
+    def _line(self, provider: LlmProvider | TtsProvider, part: str) -> Connection:
+        rules = provider.connection
+        rng = rng_for(self._seed, f"{part} connection")
+        return Connection(rules.setup, self._round_trip, rules.idle_s, rng, lambda: self.now_s)
+
+    def ask(self, text: str, turn: int, *, found: bool = False) -> Answer:
+        """Ask the LLM about the user's words, the `turn`-th of the conversation, at `now_s`.
+
+        `found`: whether the tool has answered already.
+        """
+        model = model_for(self._techniques, text, classify(text), self._scenario.foreseen(text) is not None)
+        provider = self._models[model]
+        ttft_s = provider.ttft.sample(self._ttft[model].rng(text)) + self._lines[model].request_s()
+        answer = self._scenario.answer(text, turn)
+        opening = f"{self._scenario.opening} " if "short_opening" in self._techniques.levers else ""
+        if isinstance(answer, LookUp):
+            if not found:
+                name, asked = self._scenario.tool.name, {"query": answer.identifier}
+                last_s = len(tokens_of(name + json.dumps(asked))) / provider.tokens_per_s
+                call_s = ttft_s + last_s
+                return Answer(call_s, call_s, call_s, (), answer.identifier)
+            answer = self._scenario.tool.answer
+        return self._text(tokens_of(opening + answer), ttft_s, provider.tokens_per_s)
+
+    def _text(self, tokens: Sequence[str], ttft_s: float, tokens_per_s: float) -> Answer:
+        whole_s = ttft_s + (len(tokens) - 1) / tokens_per_s
+        came = pieces(tokens, min_sentence_len(self._techniques.levers))
+        if not self._techniques.token_streaming:
+            return Answer(whole_s, whole_s, whole_s, tuple((whole_s, text) for _, text in came))
+        timed = tuple((ttft_s + (count - 1) / tokens_per_s, text) for count, text in came)
+        return Answer(ttft_s, ttft_s, whole_s, timed)
+
+    def speak(self, came: Sequence[tuple[float, str]], request: Request, open_s: float) -> Frames:
+        """The audio of pieces of text that come at these times. `open_s`: when the connection is open."""
+        provider, (first_s, text) = self._providers.tts, came[0]
+        network_s = max(0.0, open_s - first_s) + request.round_trip_s
+        delay_s = provider.first_audio.sample(self._speech.rng(text)) + network_s
+        return frames(came, delay_s, provider.speed, CHUNK_S)
+
+    def foreseen(self, text: str) -> str | None:
+        """The look-up that the words call for ahead of the model; None without tool prefetch."""
+        return self._scenario.foreseen(text) if self._techniques.tool_prefetch else None
+
+    def look_up_s(self, query: str) -> float:
+        """How long the tool takes."""
+        return self._providers.tool.latency.sample(self._backend.rng(query))
+
+    def greeting(self) -> Answer:
+        """The greeting, which is there from the start."""
+        came = pieces([self._scenario.greeting], min_sentence_len(self._techniques.levers))
+        return Answer(0.0, 0.0, 0.0, tuple((0.0, text) for _, text in came))

@@ -1,0 +1,221 @@
+"""How a reply is written, spoken, paused and ended: the part of a walk that is about the agent."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from collections.abc import Callable
+
+from ...core.settings import Settings
+from ..techniques.intents import same_words
+from .sentences import first_word_s
+from .services import Answer, Services
+from .state import Begun, State
+
+ECHO_S = 3.0
+"""From the agent's first speech on, the user's speech can't stop it for so long (`aec_warmup_duration`)."""
+
+
+class Speech:
+    """The agent's side of a call."""
+
+    def __init__(self, settings: Settings, services: Services) -> None:
+        self._settings, self._services = settings, services
+        self._is = State()
+        self._now_s = 0.0
+        self._numbers = itertools.count()
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        interruption = settings.interruption
+        self._pauses = (
+            interruption.resume_false_interruption and interruption.false_interruption_timeout is not None
+        )
+
+    def _at(self, time_s: float, happens: Callable[[], None]) -> None:
+        heapq.heappush(self._due, (time_s, next(self._numbers), happens))
+
+    def _greet(self) -> None:
+        greeting = self._services.greeting()
+        reply = Begun("", 0, 0, False, self._now_s, greeting)
+        self._is.current = reply
+        self._write(reply)
+        self._allow()
+
+    # --- from text to sound ---------------------------------------------------------------------------
+
+    def _write(self, reply: Begun) -> None:
+        """Let the reply's text go to the TTS as soon as there is any, or its tool be called."""
+        answer = reply.answer
+        self._at(max(self._now_s, reply.asked_s + answer.begins_s), lambda: self._text(reply, answer))
+
+    def _text(self, reply: Begun, answer: Answer) -> None:
+        if reply.over or reply.request is not None or answer is not reply.answer:
+            return
+        if reply.answer.query is not None:
+            self._call(reply)
+            return
+        line = self._services.tts_line
+        reply.request = line.request()
+        reply.open_s = self._now_s + line.open(reply.request)
+        first_s = reply.asked_s + reply.answer.text[0][0]
+        self._at(max(self._now_s, first_s), lambda: self._sentence(reply))
+        self._forward(reply)
+
+    def _sentence(self, reply: Begun) -> None:
+        if reply.over or reply.request is None:
+            return
+        reply.sentence_s = self._now_s
+        came = [(max(self._now_s, reply.asked_s + s), text) for s, text in reply.answer.text]
+        reply.frames = self._services.speak(came, reply.request, reply.open_s)
+        self._at(reply.frames.ready_s[0], lambda: self._try(reply))
+        self._at(reply.frames.done_s, lambda: None if reply.over else self._services.tts_line.used())
+
+    def _call(self, reply: Begun) -> None:
+        """The tool is called once the reply may be heard; until it has answered, nothing is current."""
+        query = reply.answer.query
+        if query is None or reply.over or reply.allowed_s == math.inf or self._is.working is reply:
+            return
+        self._leave(reply)
+        self._is.working = reply
+        self._at(self._look_up(query), lambda: self._found(reply))
+
+    def _found(self, reply: Begun) -> None:
+        if reply.over or self._is.working is not reply:
+            return
+        self._is.working, self._is.current = None, reply
+        self._is.version += 1
+        reply.asked_s = self._now_s
+        reply.answer = self._services.ask(reply.text, reply.turn, found=True)
+        reply.allowed_s = math.inf
+        self._write(reply)
+        self._allow()
+
+    # --- look-ups ahead -------------------------------------------------------------------------------
+
+    def _foresee(self, text: str) -> None:
+        """Begin the look-up that the words call for, unless these words were looked at before."""
+        state = self._is
+        if state.foreseen is not None and same_words(state.foreseen, text):
+            return
+        state.foreseen = text
+        query = self._services.foreseen(text)
+        if query is None:
+            state.ahead = None
+        elif state.ahead is None or not same_words(state.ahead[0], query):
+            state.ahead = query, self._now_s + self._services.look_up_s(query)
+
+    def _settle(self, reply: Begun) -> None:
+        """The model has answered without the tool: nobody will ask for what was looked up."""
+        if not reply.over:
+            self._is.ahead = None
+
+    def _look_up(self, query: str) -> float:
+        """When the tool has its result."""
+        ahead, self._is.ahead = self._is.ahead, None
+        if ahead is not None and same_words(ahead[0], query):
+            return max(self._now_s, ahead[1])
+        return self._now_s + self._services.look_up_s(query)
+
+    # --- when it may be heard -------------------------------------------------------------------------
+
+    def _allow(self) -> None:
+        reply = self._is.current
+        if reply is None or reply.over or not self._is.silent or reply.allowed_s < math.inf:
+            return
+        reply.allowed_s = self._now_s
+        if reply.answer.query is not None:
+            if reply.asked_s + reply.answer.first_s <= self._now_s:
+                self._call(reply)
+        else:
+            self._forward(reply)
+
+    def _forward(self, reply: Begun) -> None:
+        """Text and permission are both there: from here on audio is played as it comes."""
+        state = self._is
+        if reply.forwarded or reply.request is None or reply.allowed_s == math.inf:
+            return
+        reply.forwarded = True
+        if self._pauses and state.paused is not reply:
+            state.paused = None
+            if not state.speaking and not state.silent:
+                self._pause(reply, 0.0)
+        self._try(reply)
+
+    def _try(self, reply: Begun) -> None:
+        """Play, if nothing is in the way."""
+        state, frames = self._is, reply.frames
+        if state.current is not reply or reply.over or not reply.forwarded or state.paused is reply:
+            return
+        if frames is None or self._now_s < frames.ready_s[0] - 1e-9 or reply.playing_s is not None:
+            return
+        state.speaking = True
+        reply.heard_s = min(reply.heard_s, self._now_s)
+        state.echo_until_s = min(state.echo_until_s, self._now_s + ECHO_S)
+        reply.playing_s = self._now_s
+        end_s = frames.end_s(self._now_s) - reply.played_s
+        self._at(end_s, lambda since_s=self._now_s: self._ended(reply, since_s))  # type: ignore[misc]
+
+    # --- what stops it --------------------------------------------------------------------------------
+
+    def _ended(self, reply: Begun, since_s: float) -> None:
+        if reply.over or reply.playing_s != since_s:
+            return
+        reply.playing_s = None
+        self._leave(reply)
+        self._more()
+
+    def _leave(self, reply: Begun) -> None:
+        """Nothing is current any more; a pause ends with what was paused."""
+        state = self._is
+        if state.current is reply:
+            state.current, state.speaking = None, False
+        if state.paused is reply:
+            state.paused = None
+            state.resuming += 1
+
+    def _stop(self) -> None:
+        """The user's speech or a final transcript stops the agent."""
+        state, reply = self._is, self._is.current
+        first_s = state.echo_until_s - ECHO_S
+        if first_s <= self._now_s < state.echo_until_s or reply is None or reply.over:
+            return
+        state.resuming += 1
+        if self._pauses:
+            self._pause(reply, self._settings.interruption.false_interruption_timeout or 0.0)
+            state.speaking = False
+        elif self._cut(reply):
+            self._at(self._now_s, self._more)  # after what the same transcript begins
+
+    def _more(self) -> None:
+        """The conversation has another message."""
+        self._is.version += 1
+
+    def _pause(self, reply: Begun, timeout_s: float) -> None:
+        self._is.paused, self._is.timeout_s = reply, timeout_s
+        self._rest(reply)
+
+    def _rest(self, reply: Begun) -> None:
+        if reply.playing_s is not None:
+            reply.played_s += self._now_s - reply.playing_s
+            reply.playing_s = None
+
+    def _end_pause(self) -> None:
+        """A final transcript or a commit ends a paused reply for good."""
+        state = self._is
+        state.resuming += 1
+        reply, state.paused = state.paused, None
+        if reply is not None and not reply.over and self._cut(reply):
+            self._more()
+
+    def _cut(self, reply: Begun) -> bool:
+        """End a reply. Returns whether a word of it was heard, which is then in the conversation."""
+        self._rest(reply)
+        self._drop(reply)
+        self._leave(reply)
+        return bool(reply.played_s) and reply.played_s >= first_word_s(reply.answer.text[0][1])
+
+    def _drop(self, reply: Begun) -> None:
+        """The reply is given up; a synthesis that isn't done takes its connection with it."""
+        reply.cut_s = self._now_s
+        if reply.request is not None and (reply.frames is None or self._now_s < reply.frames.done_s):
+            self._services.tts_line.close()

@@ -1,0 +1,96 @@
+"""What is known of a session and its replies while a call is walked through."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from ...session.scripted.connection import Request
+from .records import ReplyTimes
+from .services import Answer
+from .sound import Frames
+
+
+@dataclass(eq=False)
+class Begun:
+    """One reply, with what has become of it so far. Times in seconds; infinity: not yet."""
+
+    text: str
+    """The user's words."""
+    turn: int
+    """How many messages of the user the conversation has with this one."""
+    version: int
+    """Of the conversation that it was begun with."""
+    early: bool
+    asked_s: float
+    answer: Answer
+    commit_s: float = math.inf
+    allowed_s: float = math.inf
+    """From when on it may be heard."""
+    request: Request | None = None
+    """Of the TTS, once there is text for it."""
+    open_s: float = 0.0
+    sentence_s: float = math.inf
+    frames: Frames | None = None
+    forwarded: bool = False
+    heard_s: float = math.inf
+    cut_s: float = math.inf
+    playing_s: float | None = None
+    """Since when it plays; None: it doesn't."""
+    played_s: float = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Whether it was interrupted, or never used."""
+        return self.cut_s < math.inf
+
+    @property
+    def times(self) -> ReplyTimes:
+        """What is told of it."""
+        audio_s = self.frames.ready_s[0] if self.frames else math.inf
+        return ReplyTimes(
+            self.commit_s,
+            self.text,
+            self.early,
+            self.asked_s,
+            self.asked_s + self.answer.first_s,
+            self.sentence_s,
+            audio_s,
+            self.heard_s,
+            self.cut_s,
+        )
+
+
+@dataclass
+class State:
+    """A session at one moment."""
+
+    words: str = ""
+    """Of the turn's finals so far."""
+    preflight: str = ""
+    began_s: float = 0.0
+    """Start of the user's speech."""
+    begun: int = 0
+    """Replies begun since the last commit."""
+    turns: int = 0
+    """User messages in the conversation."""
+    version: int = 0
+    """Of the conversation."""
+    silent: bool = True
+    speaking: bool = False
+    """Whether the agent is."""
+    echo_until_s: float = math.inf
+    paused: Begun | None = None
+    timeout_s: float = 0.0
+    resuming: int = 0
+    """The number of the newest wait for the end of a pause; any other is void."""
+    current: Begun | None = None
+    ready: Begun | None = None
+    """Begun before the commit."""
+    working: Begun | None = None
+    """Waits for its tool."""
+    foreseen: str | None = None
+    """The words of the turn that were looked at for a look-up ahead."""
+    ahead: tuple[str, float] | None = None
+    """A look-up that was begun ahead, and when it has its result."""
+    told: list[Begun] = field(default_factory=list)

@@ -1,0 +1,157 @@
+"""Walks through a call event by event: which replies are begun, when they are heard, what ends them.
+
+Definition: livekit-agents 1.8.9, voice/agent_activity.py.
+- A transcript begins a reply before the commit (`on_preemptive_generation`) unless one that answers an
+  earlier commit is still current and not interrupted, the user has spoken for more than
+  `max_speech_duration`, or `max_retries` were begun since the last commit. It replaces the one begun before.
+- The commit uses it if words and conversation are still the same (`_user_turn_completed_impl`), else it asks
+  anew. It interrupts the reply before.
+- A reply may be heard once the user is silent (`_user_silence_event`); it is spoken from the commit on, with
+  `preemptive_tts` as soon as there is text.
+- Speech of `min_duration`, and a final transcript, stop a reply (`_interrupt_by_audio_activity`): for good
+  without `resume_false_interruption`; else they pause it, a final or a commit then ends it, and after an end
+  of speech without words it goes on. The user's speech pauses a reply that isn't heard yet.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Sequence
+
+from ...core.settings import Settings
+from ...core.timeline import WINDOW_S, windows_to_reach
+from ..techniques.intents import same_words
+from .records import Given, ReplyTimes
+from .services import Services
+from .speech import Speech
+from .state import Begun
+
+
+class Walk(Speech):
+    """One call. `early`: whether replies are begun before the commit at all."""
+
+    def __init__(
+        self, given: Sequence[Given], settings: Settings, services: Services, *, early: bool
+    ) -> None:
+        super().__init__(settings, services)
+        self._early = early and settings.preemptive.enabled
+        for one in given:
+            self._at(round(one.time_s, 9), self._happening(one))
+        self._onset_s = windows_to_reach(settings.vad.min_speech_duration) * WINDOW_S
+
+    def run(self) -> list[ReplyTimes]:
+        """The replies to all commits, in order, after a greeting."""
+        self._at(0.0, self._greet)
+        while self._due:
+            self._now_s, _, happens = heapq.heappop(self._due)
+            self._services.now_s = self._now_s
+            happens()
+        return [reply.times for reply in self._is.told]
+
+    def _happening(self, one: Given) -> Callable[[], None]:
+        handlers: dict[str, Callable[[], None]] = {
+            "preflight": lambda: self._preflight(one.text),
+            "final": lambda: self._final(one.text),
+            "commit": lambda: self._commit(one.text),
+            "start": self._starts,
+            "window": self._stop,
+            "end": self._ends,
+            "quiet": lambda: self._silence(True),
+            "loud": lambda: self._silence(False),
+        }
+        return handlers[one.kind]
+
+    # --- transcripts and commits ----------------------------------------------------------------------
+
+    def _preflight(self, text: str) -> None:
+        self._is.preflight = f"{self._is.words} {text}".strip()
+        self._begin_early(self._is.preflight)
+
+    def _final(self, text: str) -> None:
+        state = self._is
+        self._stop()
+        state.words = f"{state.words} {text}".strip()
+        changed, state.preflight = state.words != state.preflight, ""
+        if changed:
+            self._begin_early(state.words)
+        self._end_pause()
+
+    def _begin_early(self, text: str) -> None:
+        state, limits = self._is, self._settings.preemptive
+        if not self._early or (state.current is not None and not state.current.over):
+            return
+        self._discard()
+        if self._now_s - state.began_s > limits.max_speech_duration or state.begun >= limits.max_retries:
+            return
+        state.begun += 1
+        state.ready = self._begin(text, early=True)
+        if limits.preemptive_tts:
+            self._write(state.ready)
+
+    def _begin(self, text: str, *, early: bool) -> Begun:
+        turn = self._is.turns + 1
+        self._foresee(text)
+        answer = self._services.ask(text, turn)
+        begun = Begun(text, turn, self._is.version, early, self._now_s, answer)
+        if answer.query is None:
+            self._at(self._now_s + answer.ends_s, lambda: self._settle(begun))
+        return begun
+
+    def _discard(self) -> None:
+        ready, self._is.ready = self._is.ready, None
+        if ready is not None:
+            self._drop(ready)
+
+    def _commit(self, text: str) -> None:
+        state = self._is
+        state.begun, state.words, state.preflight = 0, "", ""
+        self._end_pause()
+        for reply in (state.working, state.current):
+            if reply is not None and self._cut(reply):
+                self._more()
+        state.working = None
+        ready = state.ready
+        if ready is not None and ready.version == state.version and same_words(ready.text, text):
+            reply, state.ready = ready, None
+        else:
+            self._discard()
+            reply = self._begin(text, early=False)
+        self._foresee(text)
+        state.foreseen = None
+        reply.commit_s = self._now_s
+        state.turns += 1
+        self._more()
+        state.current, state.speaking = reply, False
+        state.told.append(reply)
+        self._write(reply)
+        self._allow()
+
+    # --- the user's voice -----------------------------------------------------------------------------
+
+    def _starts(self) -> None:
+        state = self._is
+        state.began_s = self._now_s - self._onset_s
+        state.silent = False
+        state.resuming += 1
+        reply = state.current
+        if self._pauses and not state.speaking and reply is not None and state.paused is not reply:
+            self._pause(reply, 0.0)
+
+    def _ends(self) -> None:
+        state = self._is
+        self._silence(True)
+        if state.paused is not None:
+            state.resuming += 1
+            number = state.resuming
+            self._at(self._now_s + state.timeout_s, lambda: self._goes_on(number))
+
+    def _goes_on(self, number: int) -> None:
+        state = self._is
+        if number == state.resuming and state.paused is not None and not state.words:
+            reply, state.paused = state.paused, None
+            state.speaking = state.speaking or reply.played_s > 0
+            self._try(reply)
+
+    def _silence(self, silent: bool) -> None:
+        self._is.silent = silent
+        self._allow()

@@ -1,0 +1,171 @@
+"""Replies in closed form: by hand on small calls, refused where not modelled, and as sessions have it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from paths import SAMPLES
+
+from lab_utils.core.delays import Delay
+from lab_utils.core.settings import USUAL_CONDITIONS, Settings
+from lab_utils.core.timeline import WINDOW_S
+from lab_utils.core.traces import SttEvent
+from lab_utils.latency.reply.call import Heard, replies
+from lab_utils.latency.reply.proof import draw
+from lab_utils.latency.reply.records import NotCovered, ReplyTimes
+from lab_utils.latency.reply.scope import without_prefill
+from lab_utils.latency.techniques.choice import LEVER_NAMES, NAMES, Techniques
+from lab_utils.session.providers.files import load_providers
+from lab_utils.workflows.verify import replies_summary, verify_replies
+
+GUIDE = load_providers("guide")
+TTFT_S, TTS_S = 0.5, 0.1
+FLAT = without_prefill(GUIDE).model_copy(
+    update={
+        "large": GUIDE.large.model_copy(update={"ttft": Delay(TTFT_S), "prefill_s_per_1k": 0.0}),
+        "tts": GUIDE.tts.model_copy(update={"first_audio": Delay(TTS_S)}),
+    }
+)
+SLOW = FLAT.model_copy(update={"large": FLAT.large.model_copy(update={"tokens_per_s": 10.0})})
+EARLY = Techniques.of(
+    "streaming_stt", "token_streaming", "async_evaluation", "tts_warmup", "regional_routing"
+)
+WAITING = Techniques.of("token_streaming", "async_evaluation", "tts_warmup", "regional_routing")
+SPOKE_UNTIL_S, AGAIN_S = 12.0, 13.0
+"""The greeting is over by then."""
+DEFAULTS = Settings()
+QUESTION = "Could you move it to the evening for me?"
+
+
+def speech(*spans: tuple[float, float], length_s: float = 40.0) -> np.ndarray:
+    p = np.full(round(length_s / WINDOW_S), 0.01)
+    for start_s, end_s in spans:
+        p[round(start_s / WINDOW_S) : round(end_s / WINDOW_S)] = 0.95
+    return p
+
+
+def said(text: str, end_s: float) -> list[SttEvent]:
+    return [SttEvent(end_s + 0.1, "preflight", text), SttEvent(end_s + 0.2, "final", text)]
+
+
+ONE_TURN = Heard(said(QUESTION, SPOKE_UNTIL_S), speech((10.0, SPOKE_UNTIL_S)), [(12.9, QUESTION)])
+
+
+def answered(heard: Heard, techniques: Techniques, settings: Settings = DEFAULTS) -> list[ReplyTimes]:
+    return replies(heard, settings, USUAL_CONDITIONS, techniques, FLAT, 0)
+
+
+def test_without_preemption_the_reply_takes_model_sentence_and_voice_from_the_commit_on() -> None:
+    (reply,) = answered(ONE_TURN, WAITING)
+    assert (reply.early, reply.asked_s) == (False, 12.9)
+    assert reply.first_token_s == pytest.approx(12.9 + TTFT_S)
+    assert reply.sentence_s > reply.first_token_s
+    assert reply.heard_s == pytest.approx(reply.sentence_s + TTS_S)
+
+
+def test_a_reply_that_was_begun_at_the_transcript_is_heard_earlier_by_what_lay_between() -> None:
+    soon = replace(ONE_TURN, commits=[(12.4, QUESTION)])
+    (reply,), (late,) = answered(soon, EARLY), answered(soon, WAITING)
+    assert reply.early
+    assert reply.asked_s == pytest.approx(SPOKE_UNTIL_S + 0.1)
+    assert late.heard_s - reply.heard_s == pytest.approx(12.4 - reply.asked_s)
+    assert answered(ONE_TURN, EARLY)[0].heard_s == pytest.approx(12.9 + TTS_S)  # written by the commit
+
+
+def test_with_preemptive_speech_nothing_is_left_to_wait_for_but_the_commit() -> None:
+    late = replace(ONE_TURN, commits=[(14.5, QUESTION)])
+    spoken = EARLY.with_levers("preemptive_tts")
+    assert answered(late, spoken)[0].heard_s == pytest.approx(14.5)
+    assert answered(late, EARLY)[0].heard_s == pytest.approx(14.5 + TTS_S)
+
+
+def test_words_that_come_after_make_the_reply_begin_anew_and_retries_run_out() -> None:
+    parts = ["It is about", "the table", "that we booked", "for the", "next weekend"]
+    events, words = [], " ".join(parts)
+    for number, part in enumerate(parts):
+        events += said(part, 11.0 + 0.4 * number)
+    heard = Heard(events, speech((10.0, 12.6)), [(13.4, words)])
+    (reply,), (more,) = answered(heard, EARLY), answered(heard, EARLY.with_levers("max_retries"))
+    assert (reply.early, more.early) == (False, True)
+    assert more.asked_s == pytest.approx(11.0 + 4 * 0.4 + 0.1)
+
+
+def falsely_committed(gap_s: float) -> Heard:
+    """The caller goes on while the reply to a false boundary is heard, and is answered in the end."""
+    resumed_s = 12.9 + gap_s
+    end_s = resumed_s + 1.5
+    transcripts = [*said(QUESTION, SPOKE_UNTIL_S), *said("to eight o'clock", end_s)]
+    commits = [(12.9, QUESTION), (end_s + 0.5, "to eight o'clock")]
+    return Heard(transcripts, speech((10.0, SPOKE_UNTIL_S), (resumed_s, end_s)), commits)
+
+
+def test_a_paused_reply_blocks_the_next_ones_early_start_and_a_stopped_one_does_not() -> None:
+    heard = falsely_committed(1.0)
+    first, second = answered(heard, EARLY)
+    assert first.heard_s < first.cut_s
+    assert not second.early
+    stopped, quick = answered(heard, EARLY.with_levers("resume_false_interruption"))
+    assert stopped.cut_s < first.cut_s
+    assert quick.early
+    assert quick.heard_s < second.heard_s
+
+
+@given(st.floats(0.05, 2.5), st.sets(st.sampled_from(["resume_false_interruption", "preemptive_tts"])))
+def test_stages_follow_one_another_whatever_the_caller_does(gap_s: float, levers: set) -> None:
+    for reply in answered(falsely_committed(gap_s), EARLY.with_levers(*levers)):
+        assert reply.asked_s <= reply.first_token_s <= reply.sentence_s <= reply.audio_s
+        assert reply.heard_s >= reply.commit_s
+        assert reply.heard_s == math.inf or (reply.audio_s <= reply.heard_s <= reply.cut_s)
+        assert reply.early == (reply.asked_s < reply.commit_s)
+
+
+def test_a_tool_takes_its_time_between_two_calls_of_the_model() -> None:
+    spelled = "it is seven four zero two nine"
+    heard = replace(ONE_TURN, transcripts=said(spelled, SPOKE_UNTIL_S), commits=[(12.9, spelled)])
+    (reply,) = answered(heard, WAITING)
+    ahead = replies(heard, Settings(), USUAL_CONDITIONS, Techniques.of(*WAITING.on, "tool_prefetch"), FLAT, 0)
+    assert reply.asked_s > 12.9 + TTFT_S + 0.2  # the tool takes about 0.3 s
+    assert 0.2 < reply.heard_s - ahead[0].heard_s < 0.5
+    assert reply.first_token_s - reply.asked_s == pytest.approx(TTFT_S)
+
+
+@pytest.mark.parametrize(
+    ("settings", "techniques", "providers", "message"),
+    [
+        (Settings().replace(detector="stt"), EARLY, FLAT, "the detector is stt"),
+        (Settings().replace(endpointing_mode="dynamic"), EARLY, FLAT, "endpointing is dynamic"),
+        (Settings(), Techniques.everything(), FLAT, "semantic_cache answers without the LLM"),
+        (Settings(), Techniques.of("streaming_stt"), FLAT, "a judge is awaited"),
+        (Settings(), EARLY.with_levers("tool_filler"), FLAT, "the lever tool_filler speaks twice"),
+        (Settings(), EARLY, SLOW, "writes 10 tokens per second"),
+        (Settings(), EARLY, GUIDE, "large.prefill_s_per_1k of guide isn't 0"),
+    ],
+)
+def test_what_is_not_modelled_is_refused_by_name(settings, techniques, providers, message) -> None:
+    with pytest.raises(NotCovered, match=message):
+        replies(ONE_TURN, settings, USUAL_CONDITIONS, techniques, providers, 0)
+
+
+def test_the_case_of_a_number_is_the_same_in_every_draw_and_draws_reach_all_that_is_covered() -> None:
+    cases = [draw(number, 12, 3) for number in range(60)]
+    assert cases[7] == draw(7, 12, 3) != draw(7, 12, 4)
+    assert {name for case in cases for name in case.techniques.on} == set(NAMES) - {"semantic_cache"}
+    levers = {name for case in cases for name in case.techniques.levers}
+    assert levers == set(LEVER_NAMES) - {"tool_preamble", "tool_filler"}
+
+
+@pytest.mark.slow
+def test_real_sessions_answer_when_the_closed_form_says() -> None:
+    proofs = verify_replies([SAMPLES / "03_blocked_card.flac"], 3, seed=5, quiet=True)
+    summary = replies_summary(proofs)
+    assert summary["wrong"] == []
+    assert summary["replies"] > 50
+    assert summary["stages"] > 30
+    assert summary["largest_error_s"] < 1e-6
+    (one,) = verify_replies([SAMPLES / "03_blocked_card.flac"], seed=5, case=1, quiet=True)
+    assert one == proofs[1]
