@@ -48,7 +48,9 @@ def test_a_reply_that_begins_as_the_caller_resumes():
     assert said(first_s + 0.1, first_s + 0.5) == 1  # both begin at once
     assert said(first_s + 0.3, first_s + 0.5) == 0  # an interruption
     assert said(commit_s + 0.01, first_s - 0.01) == 0  # over before
-    assert said(commit_s - 0.1, first_s + 0.5) == 0  # of before the commit: a false boundary
+    for start_s in (commit_s - 0.1, commit_s):  # begun by the commit: a false boundary
+        assert said(start_s, first_s + 0.5) == 0
+    assert said(first_s + 0.2, first_s + 0.5) == 1  # the last moment at which the caller is unaware of it
     assert said(commit_s + 0.01, first_s + 0.5, "backchannel") == 0
     events = (
         SessionEvent(commit_s + 0.01, "caller_starts", {}),
