@@ -86,6 +86,8 @@ def test_replay_and_session_agree_on_a_small_draw(files, cache) -> None:
     assert max(one.largest_error_s for one in outcomes) < 1e-6
     compared = sum(len(one.session) for one in outcomes)
     assert compared > 10 * COUNT
+    shaped = [one for one in outcomes if one.case.settings.policy.wait_shape is not None]
+    assert any(moment.cause == "max_delay" for one in shaped for moment in one.session)
     waiting = [one for one in outcomes if one.case.waits is not None]
     assert len({one.case.settings.detector.model for one in waiting}) >= 2
     assert any(one.on_branch for one in waiting), "an answer must come while the caller waits"
