@@ -56,7 +56,7 @@ CORE: dict[str, tuple[str, ...]] = {
     "lab_utils/turns/choose": ("tests/turns/test_choose*.py", "tests/turns/test_sweep.py"),
     "lab_utils/turns/profile": ("tests/turns/test_profile*.py",),
     "lab_utils/recordings/labels/edits": ("tests/recordings/test_label_edits.py",),
-    "lab_utils/session/clock": ("tests/session/test_clock*.py",),
+    "lab_utils/session/clock": ("tests/session/test_clock*.py", "tests/session/test_pace.py"),
     "lab_utils/session/metrics/timeline": ("tests/session/test_session_timeline.py",),
     "lab_utils/session/metrics/scores": ("tests/session/test_session_scores.py",),
     "lab_utils/session/metrics": ("tests/session/test_session_spans.py", "tests/session/test_stages.py"),

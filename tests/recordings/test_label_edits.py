@@ -12,8 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab_utils.core.labels import LABEL_KINDS, Ipu, Label, Labels
-from lab_utils.recordings.labels.edits import Change, edit_labels, label_at, undo_edit, update_labels
+from lab_utils.core.labels import LABEL_KINDS, Ipu, Label, Labels, Word
+from lab_utils.recordings.labels.edits import (
+    Change,
+    edit_labels,
+    label_at,
+    merge_edited,
+    undo_edit,
+    update_labels,
+)
 from lab_utils.recordings.labels.file import (
     BadLabels,
     read_label_file,
@@ -226,3 +233,11 @@ def test_an_edit_whose_place_has_changed_since_is_not_undone(path):
     with pytest.raises(BadLabels, match="can't be undone any more; change the label back"):
         undo_edit(path, "Ada", NOON)
     assert path.read_bytes() == before
+
+
+def test_words_of_the_file_stay_and_those_of_the_estimate_fill_an_empty_one():
+    one, other = Word("user", 0.5, 0.9, "one"), Word("user", 1.0, 1.4, "other")
+    with_one, with_other = replace(LABELS, words=(one,)), replace(LABELS, words=(other,))
+    assert merge_edited(with_other, with_one).words == (one,)
+    assert merge_edited(with_other, LABELS).words == (other,)
+    assert merge_edited(LABELS, with_one).words == (one,)

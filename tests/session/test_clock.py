@@ -120,6 +120,19 @@ def test_a_deadlock_names_what_waits():
         clock.run(main, foreign_thread_s=0.1)
 
 
+@pytest.mark.parametrize(("waiting", "told"), [(4, ""), (5, "1 more")])
+def test_a_deadlock_names_five_that_wait_and_counts_the_others(waiting, told):
+    async def main():
+        await asyncio.gather(*(asyncio.Event().wait() for _ in range(waiting)))
+
+    with pytest.raises(clock.Deadlock) as raised:
+        clock.run(main, foreign_thread_s=0.1)
+    (names,) = str(raised.value).split(" wait: ")[1:]
+    assert len(names.split("; ")) == (6 if told else 5)
+    assert names.split("; ")[-1] == told or not told
+    assert ("more" in names) == bool(told)
+
+
 def test_a_thread_without_notice_is_waited_for_before_a_deadlock_is_declared():
     async def main():
         loop, done = asyncio.get_running_loop(), asyncio.Event()
