@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 from lab_utils.core.knobs import KNOBS
 from lab_utils.core.settings import Settings, default_deactivation, livekit_defaults
 from lab_utils.turns import grid
-from lab_utils.turns.grid import BadGrid, complete, expand, is_possible, read_grid, row_of, settings_of
+from lab_utils.turns.grid import (
+    BadGrid,
+    complete,
+    expand,
+    is_possible,
+    read_grid,
+    restored,
+    row_of,
+    settings_of,
+    storable,
+)
 
 
 def saved(folder: Path, content: str | bytes) -> Path:
@@ -340,3 +350,19 @@ def test_every_value_that_a_file_may_hold_is_accepted_on_its_own(tmp_path):
         "min_delay: [60]\nmax_delay: [0, 60]\nmin_silence_duration: [0, 60]\ndetector: [v1-mini, vad]\n",
     )
     assert expand(read_grid(path))[1] > 0
+
+
+def test_shapes_of_the_wait_are_kept_in_a_file(tmp_path):
+    shapes = [None, "linear", [[0, 1], [0.5, 0.25]]]
+    table, left_out = expand({"wait_shape": shapes, "endpointing_mode": ["fixed", "dynamic"]})
+    assert (len(table), left_out) == (4, 2)
+    storable(table).to_parquet(tmp_path / "table.parquet")
+    read = restored(pd.read_parquet(tmp_path / "table.parquet"))
+    assert [settings_of(row) for row in read.to_dict("records")] == [
+        settings_of(row) for row in table.to_dict("records")
+    ]
+    assert {str(settings_of(row).policy.wait_shape) for row in read.to_dict("records")} == {
+        "None",
+        "linear",
+        "0: 1, 0.5: 0.25",
+    }

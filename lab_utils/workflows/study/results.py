@@ -214,7 +214,7 @@ def reopen_study(
     summary = _read_summary(folder)
     try:
         stored = pd.read_parquet(folder / "sweep.parquet")
-        table = restored(stored[list(KNOBS)])
+        table = restored(stored)[list(KNOBS)]
         found_by = summary.search
         origins = None if found_by is None else Origins(found_by.parts, tuple(stored["part"].tolist()))
     except (OSError, ValueError, TypeError, KeyError) as error:
