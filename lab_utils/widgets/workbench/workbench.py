@@ -109,8 +109,9 @@ class Workbench(w.VBox):
 def _heading(study: Study) -> str:
     n = study.counts
     skipped = f"; {len(study.skipped)} skipped" if study.skipped else ""
+    calls = "recording" if n["recordings"] == 1 else "recordings"
     text = (
-        f"{n['recordings']} recordings{skipped}, {n['holds']} pauses inside turns, "
+        f"{n['recordings']} {calls}{skipped}, {n['holds']} pauses inside turns, "
         f"{n['turns']} ends of turn, {len(study.table):,} settings compared"
     )
     return f"<h1 style='font-size:18px;margin:0'>livekit-turn-lab</h1><div>{escape(text)}</div>"
