@@ -147,11 +147,17 @@ def test_executor_work_that_hangs_is_named():
     release = threading.Event()
 
     async def main():
-        await asyncio.to_thread(release.wait, 30)
+        try:
+            await asyncio.to_thread(release.wait, 30)
+        finally:
+            await asyncio.sleep(1.0)  # what ends may take its time, and doesn't wait for the work again
+            ended.append(True)
 
+    ended: list[bool] = []
     try:
         with pytest.raises(clock.Stalled, match=r"over 0\.2 s: .*wait"):
             clock.run(main, stall_s=0.2)
+        assert ended
     finally:
         release.set()
 
@@ -343,6 +349,20 @@ def test_what_is_due_at_one_moment_comes_in_its_turn_with_all_that_it_leads_to(
     clock.run(main)
     order = sorted(range(len(timers)), key=lambda number: -timers[number][0])
     assert told == [(number, left) for number in order for left in range(timers[number][1], -1, -1)]
+
+
+@pytest.mark.parametrize("turn", Turn)
+def test_whatever_else_waits_for_a_moment_comes_last_in_it(turn: Turn) -> None:
+    told: list[str] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.5, told.append, "a commit")
+        call_at(loop, loop.time() + 0.5, turn, told.append, turn.name)
+        await asyncio.sleep(1.0)
+
+    clock.run(main)
+    assert told == [turn.name, "a commit"]
 
 
 def test_a_timer_that_another_of_its_moment_cancels_does_not_come() -> None:
