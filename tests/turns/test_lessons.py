@@ -31,6 +31,12 @@ def test_what_each_pause_was() -> None:
     assert table["pause_s"].tolist() == pytest.approx([b - a for a, b in spans])
 
 
+def test_a_pause_of_which_more_than_half_is_speech_was_speech() -> None:
+    spans = [(11.0, 13.0), (11.0, 13.25), (19.0, 21.0)]
+    table = lesson_table([Lesson(a, b, b + 1, 0.3, 0.4) for a, b in spans], LABELS)
+    assert table["what"].tolist() == ["", "speech", ""]
+
+
 @given(
     st.lists(st.tuples(st.integers(5, 60), st.integers(10, 90)), min_size=1, max_size=6),
     st.lists(st.tuples(st.floats(0.0, 12.0), st.floats(0.1, 3.0)), max_size=2),
