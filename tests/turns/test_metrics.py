@@ -236,6 +236,14 @@ def test_speech_after_the_last_labelled_end_of_turn_is_no_false_boundary():
     assert naive.score(CALL, commits_at(15.5), 0.0).turns_cut == 0
 
 
+def test_a_commit_as_speech_ends_without_a_label_is_no_more_in_it():
+    labels = Labels(9.0, (Ipu("user", 1.0, 2.0), Ipu("user", 4.0, 5.0)), (Label("shift", 5.0, 6.0),))
+    commits = commits_at(1.0, 1.99, 2.0, 3.0)
+    expected = ["speech", "speech", "other", "other"]
+    assert attribute(commits, labelled_pauses(labels))["label"].tolist() == expected
+    assert [row["label"] for row in naive.attribute(labels, commits, 0.0)] == expected
+
+
 def test_no_commits_give_an_empty_frame_with_all_columns():
     frame = attribute(commits_at(), labelled_pauses(CALL))
     assert len(frame) == 0
