@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import socket
 import threading
 import time
 
@@ -118,6 +119,21 @@ def test_a_deadlock_names_what_waits():
 
     with pytest.raises(clock.Deadlock, match=r"the lost task \(.*stuck_in_the_middle at .*test_clock"):
         clock.run(main, foreign_thread_s=0.1)
+
+
+def test_what_has_arrived_from_outside_is_read_before_time_passes():
+    async def main():
+        loop, read = asyncio.get_running_loop(), []
+        here, there = socket.socketpair()
+        with here, there:
+            start_s = loop.time()
+            loop.add_reader(here, lambda: read.append((here.recv(1), loop.time() - start_s)))
+            there.send(b"x")
+            await asyncio.sleep(3600)
+            loop.remove_reader(here)
+        return read
+
+    assert clock.run(main) == [(b"x", 0.0)]
 
 
 @pytest.mark.parametrize(("waiting", "told"), [(4, ""), (5, "1 more")])

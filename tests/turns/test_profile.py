@@ -612,8 +612,9 @@ def test_another_livekit_release_warns(saved: Path) -> None:
         load_profile(saved).session_kwargs()
     text = saved.read_text(encoding="utf-8")
     saved.write_text(text.replace("livekit_agents: 1.8.9", "livekit_agents: 1.9.0"), encoding="utf-8")
-    with pytest.warns(UserWarning, match=r"livekit_agents: measured on 1\.9\.0, .* measures 1\.8\.9"):
+    with pytest.warns(UserWarning, match=r"livekit_agents: measured on 1\.9\.0, .* measures 1\.8\.9") as told:
         profile = load_profile(saved)
+    assert told[0].filename == __file__, "the line that loads it is named"
     with pytest.warns(UserWarning, match=r"measured on livekit-agents 1\.9\.0; 1\.8\.9 is installed"):
         profile.session_kwargs()
 
