@@ -48,6 +48,11 @@ CORE: dict[str, tuple[str, ...]] = {
     ),
     "lab_utils/turns/metrics/changes": ("tests/turns/test_changes.py",),
     "lab_utils/turns/metrics/lessons": ("tests/turns/test_lessons.py",),
+    "lab_utils/turns/metrics/setting_counts": (
+        "tests/turns/test_metrics*.py",
+        "tests/turns/test_figures.py",
+        "tests/turns/test_sweep.py",
+    ),
     "lab_utils/turns/metrics": (
         "tests/turns/test_metrics*.py",
         "tests/turns/test_figures.py",

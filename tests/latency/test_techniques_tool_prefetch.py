@@ -82,6 +82,23 @@ def test_no_sequence_gives_a_stale_answer_or_leaves_a_task(steps: list[tuple[str
     run(scenario)
 
 
+def test_a_start_for_another_query_ends_the_look_up_before_it() -> None:
+    notes: list[tuple[str, ...]] = []
+
+    async def scenario() -> None:
+        prefetch = Prefetch(lambda *note: notes.append(note))
+        prefetch.start("orders", "7", hangs)
+        await asyncio.sleep(0)
+        prefetch.start("orders", "8", look_up)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert prefetch.running == 0, "the first one hangs if it isn't cancelled"
+        assert await prefetch.take("orders", "8", look_up) == "found 8"
+
+    run(scenario)
+    assert [note[1] for note in notes] == ["prefetched", "unused", "prefetched", "hit"]
+
+
 def test_two_starts_of_the_same_query_are_one_call() -> None:
     calls: list[str] = []
 

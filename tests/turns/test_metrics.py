@@ -39,6 +39,7 @@ from lab_utils.turns.metrics import (
     setting_counts,
     summarize,
 )
+from lab_utils.turns.metrics.labelled_pauses import owners
 from lab_utils.turns.replay import decide, find_rows, replay, replay_branches, stt_events_for
 from lab_utils.turns.replay.records import Decisions
 
@@ -234,6 +235,16 @@ def test_speech_after_the_last_labelled_end_of_turn_is_no_false_boundary():
     """The turn's end is not labelled, so the turn is in no denominator."""
     assert not attribute(commits_at(15.5), labelled_pauses(CALL))["false_boundary"].any()
     assert naive.score(CALL, commits_at(15.5), 0.0).turns_cut == 0
+
+
+def test_of_two_pauses_that_begin_as_far_away_a_commit_belongs_to_the_earlier():
+    labels = Labels(
+        9.0,
+        (Ipu("user", 1.0, 2.0), Ipu("user", 2.75, 3.0)),
+        (Label("hold", 2.0, 2.75), Label("shift", 3.0, 4.0)),
+    )
+    last_s = np.array([2.5, 2.5 + 1e-6])
+    assert owners(last_s, np.full(2, 3.2), labelled_pauses(labels)).tolist() == [0, 1]
 
 
 def test_a_commit_as_speech_ends_without_a_label_is_no_more_in_it():

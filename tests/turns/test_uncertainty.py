@@ -1,4 +1,4 @@
-"""LabelledPauses against their definitions written out, and how often they contain the truth."""
+"""Intervals against their definitions written out, and how often they contain the truth."""
 
 from __future__ import annotations
 
@@ -90,6 +90,14 @@ def test_too_few_recordings_or_turns_cannot_be_told(interval):
     assert interval == UNTOLD
     assert interval.told == "can't be told"
     assert interval.low is None
+
+
+def test_an_interval_holds_its_limits_and_all_between():
+    both, high, low = Interval(0.2, 0.5), Interval(None, 0.5), Interval(0.2, None)
+    assert [value in both for value in (0.19, 0.2, 0.3, 0.5, 0.51)] == [False, True, True, True, False]
+    assert [value in high for value in (-9.0, 0.5, 0.51)] == [True, True, False]
+    assert [value in low for value in (0.19, 0.2, 9.0)] == [False, True, True]
+    assert 7.0 in UNTOLD
 
 
 def test_nothing_cut_has_an_upper_bound_that_falls_with_the_holds():
