@@ -240,7 +240,7 @@ def _play_a_failure(page: Page) -> None:
     page.get_by_role("button", name="Back to the setting that it began with").click()
     _scroll_to(page, ".lab-failures tbody tr", seconds=30)
     page.get_by_role("button", name="Next failure").click()
-    page.locator(".lab-waves").wait_for()
+    page.locator(".lab-waves").wait_for(timeout=120 * MS)
     page.get_by_role("button", name="Play with the agent replying at the commit").click()
     page.wait_for_function("() => document.querySelector('.lab-bar audio').currentTime > 0.1")
 
@@ -255,12 +255,12 @@ def _restart_the_kernel(page: Page, address: str) -> None:
     urllib.request.urlopen(request, timeout=60).close()
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=60 * MS)
     page.locator(".lab-failures tbody tr").last.click()
-    page.get_by_text("If the kernel was restarted, run the cell again").wait_for(timeout=30 * MS)
+    page.get_by_text("If the kernel was restarted, run the cell again").wait_for(timeout=120 * MS)
     _scroll_to(page, TUNER, seconds=30)
     slider = page.get_by_label("min_delay (s)", exact=True)
     slider.focus()
     page.keyboard.press("ArrowRight")
-    page.get_by_text("If it was restarted, run the cell again").wait_for(timeout=30 * MS)
+    page.get_by_text("If it was restarted, run the cell again").wait_for(timeout=120 * MS)
 
 
 def _show_slides(page: Page, address: str) -> None:
@@ -273,11 +273,11 @@ def _show_slides(page: Page, address: str) -> None:
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=60 * MS)
     title, quiz = (page.get_by_role("heading", name=name) for name in ("What is a turn", "Predict, before"))
     page.locator("[data-jp-item-name=deck] button, [data-jp-item-name=deck] jp-button").first.click()
-    quiz.wait_for(state="hidden", timeout=30 * MS)
+    quiz.wait_for(state="hidden", timeout=120 * MS)
     assert title.is_visible()
     page.keyboard.press("Shift+Enter")  # to the slide's code
     page.keyboard.press("Shift+Enter")  # runs it
-    quiz.wait_for(timeout=30 * MS)
+    quiz.wait_for(timeout=120 * MS)
     assert not title.is_visible()
     page.keyboard.press("Shift+Enter")
     page.keyboard.press("Shift+Enter")

@@ -69,7 +69,7 @@ def finals_of(labels: Labels, seed: int) -> tuple[SttEvent, ...]:
     events = []
     for start, end in labels.spans("user").tolist():
         text = " ".join(one.text for one in labels.words if start <= one.middle_s <= end)
-        at = end + float(rng.uniform(0.1, 1.5))
+        at = round(end + float(rng.uniform(0.1, 1.5)), 4)
         events += [SttEvent(start + 0.1, "start_of_speech"), SttEvent(at, "final", text)]
         events.append(SttEvent(at, "end_of_speech"))
     return tuple(sorted(events, key=lambda event: event.time_s))

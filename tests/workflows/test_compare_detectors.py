@@ -143,7 +143,7 @@ def test_a_table_about_other_audio_is_refused_and_one_about_some_leaves_out_the_
         (
             ["--detector", "nope"],
             "unknown detector 'nope'; expected vad, stt, english, multilingual, v1-mini, smart-turn, "
-            "recorded, or a function",
+            "cloud-v1, recorded, or a function",
         ),
         (["--detector", "no_such_module_here:f"], "no module 'no_such_module_here' here or installed"),
         (["--detector", "json:dumb"], "json has no function 'dumb'; it has"),
