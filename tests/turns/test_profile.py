@@ -615,8 +615,9 @@ def test_another_livekit_release_warns(saved: Path) -> None:
     with pytest.warns(UserWarning, match=r"livekit_agents: measured on 1\.9\.0, .* measures 1\.8\.9") as told:
         profile = load_profile(saved)
     assert told[0].filename == __file__, "the line that loads it is named"
-    with pytest.warns(UserWarning, match=r"measured on livekit-agents 1\.9\.0; 1\.8\.9 is installed"):
+    with pytest.warns(UserWarning, match=r"measured on livekit-agents 1\.9\.0; 1\.8\.9 is installed") as told:
         profile.session_kwargs()
+    assert told[0].filename == __file__
 
 
 BLOCKED = """
