@@ -16,6 +16,7 @@ from lab_utils.core.settings import Conditions, InterruptionSettings, Settings
 from lab_utils.core.timeline import WINDOW_S, WINDOW_SAMPLES
 from lab_utils.core.traces import EotTrace, SttEvent, Traced, VadTrace
 from lab_utils.turns.replay import Block, find_pauses, replay
+from lab_utils.turns.replay.decisions import flush_samples
 from lab_utils.turns.sweep import Corpus
 
 # Frames as long as a window: window w is judged at (w + 1) * 32 ms.
@@ -104,6 +105,11 @@ def test_a_window_at_the_moment_of_the_speech_to_texts_end_has_been_heard(beside
     )
     assert found.time_s.round(6).tolist() == [round(RESUMES_S + 0.5, 6)]
     assert found.cause == ("stt",)
+
+
+def test_a_commit_flushes_the_frames_that_have_come_one_of_its_own_moment_too():
+    found = flush_samples(np.array([-0.1, 0.0, 0.02, 0.05, 0.0999, 0.1 - 1e-9]), 800)
+    assert found.tolist() == [-1, 0, 0, 800, 800, 1600]
 
 
 # --- stream time and recording time -------------------------------------------------------------------
