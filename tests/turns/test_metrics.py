@@ -40,6 +40,7 @@ from lab_utils.turns.metrics import (
     summarize,
 )
 from lab_utils.turns.metrics.labelled_pauses import owners
+from lab_utils.turns.metrics.scores import weighted_percentile
 from lab_utils.turns.replay import decide, find_rows, replay, replay_branches, stt_events_for
 from lab_utils.turns.replay.records import Decisions
 
@@ -235,6 +236,17 @@ def test_speech_after_the_last_labelled_end_of_turn_is_no_false_boundary():
     """The turn's end is not labelled, so the turn is in no denominator."""
     assert not attribute(commits_at(15.5), labelled_pauses(CALL))["false_boundary"].any()
     assert naive.score(CALL, commits_at(15.5), 0.0).turns_cut == 0
+
+
+@given(
+    st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 4)), min_size=1, max_size=8),
+    st.sampled_from([0, 10, 37.5, 50, 90, 95, 100]),
+)
+def test_a_weighted_percentile_is_numpys_of_the_values_repeated(drawn, q):
+    values, weights = np.array(drawn, dtype=np.float64).T
+    (found,) = weighted_percentile(values, weights.astype(np.int64)[None, :], q)
+    repeated = np.repeat(values, weights.astype(np.int64))
+    np.testing.assert_allclose(found, np.percentile(repeated, q) if len(repeated) else np.nan, atol=1e-9)
 
 
 def test_of_two_pauses_that_begin_as_far_away_a_commit_belongs_to_the_earlier():
