@@ -145,12 +145,8 @@ class BeatTheEndpointer(anywidget.AnyWidget):
     def _finish(self) -> None:
         rival, own = self._rival(), listened(self._study.corpus, self._turns, self._presses)
         self.sentence = f"From LiveKit's defaults to you: {change_sentence(change(rival, own))}."
-        self.rows = [[str(name), *map(str, row)] for name, row in zip(*self._texts(), strict=True)]
+        self.rows = [list(map(str, row)) for row in self.table.itertuples()]
         self.picture = self.plot().png()
-
-    def _texts(self) -> tuple[list[str], list[list[str]]]:
-        table = self.table
-        return list(table.index), table.to_numpy().tolist()
 
     def _pause_s(self, recording: int, start_s: float) -> float:
         labelled = self._study.corpus.labelled[recording]
