@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,10 +47,6 @@ def verify(
 ) -> None:
     """Prove the replay against the real AgentSession. Commits are compared, for settings drawn at random."""
     with ending_well():
-        from ..workflows import verify as workflow
-        from ..workflows.detectors import load_detector
-        from .tables.verify import print_verification
-
         if out is not None and out.is_dir():
             raise ValueError(f"{out}: is a folder; name a file with --out")
         if (barge_in or replies) and (recorded or profile is not None):
@@ -57,36 +54,57 @@ def verify(
             raise typer.BadParameter(f"{name} draws its settings; leave --recorded and --profile out")
         if replies and (barge_in or detector):
             raise typer.BadParameter("--replies draws its detectors; leave --barge-in and --detector out")
+        how = cache, jobs, (user, agent)
         if barge_in or replies:
             drawn = _verify_replies if replies else _verify_barge_in
-            drawn(paths, settings, seed, case, (cache, jobs, (user, agent)), out, as_json)
+            drawn(paths, settings, seed, case, how, out, as_json)
             return
         if recorded:
             _verify_recorded(paths, profile, cache, (user, agent), out, as_json)
             return
         if profile is not None:
             raise typer.BadParameter("--profile goes with --recorded; drawn settings need none")
-        own = load_detector(detector) if detector else None
-        how: dict[str, Any] = {"cache": cache, "jobs": jobs, "channels": (user, agent)}
-        proved = workflow.verify(paths, settings, seed=seed, case=case, detector=own, **how)
-        summary = workflow.summary_of(proved)
-        _write(out, summary)
-        warn(*(f"skipped: {reason}" for reason in proved.skipped))
-        if as_json:
-            print(json.dumps(summary))
-        else:
-            print_verification(proved, summary)
-        if proved.mismatches:
-            raise typer.Exit(1)
+        _verify_commits(paths, settings, seed, case, how, detector, out, as_json)
 
 
-def _write(out: Path | None, summary: dict[str, Any]) -> None:
-    """The result as JSON, where it is asked for."""
+def _tell(summary: dict[str, Any], show: Callable[[], None], out: Path | None, as_json: bool) -> None:
+    """The result as a file, where it is asked for, and on screen; exit code 1 for a mismatch."""
     from ..core.files import write_whole
 
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    if as_json:
+        print(json.dumps(summary))
+    else:
+        show()
+    if summary.get("mismatches"):
+        raise typer.Exit(1)
+
+
+def _verify_commits(
+    paths: list[Path],
+    settings: int,
+    seed: int,
+    case: int | None,
+    how: tuple[Path | None, int, tuple[str, str]],
+    detector: str,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Commits of sessions and replays. `how`: cache, worker processes, channels."""
+    from ..workflows import verify as workflow
+    from ..workflows.detectors import load_detector
+    from .tables.verify import print_verification
+
+    own = load_detector(detector) if detector else None
+    cache, jobs, channels = how
+    proved = workflow.verify(
+        paths, settings, seed=seed, case=case, cache=cache, jobs=jobs, channels=channels, detector=own
+    )
+    warn(*(f"skipped: {reason}" for reason in proved.skipped))
+    summary = workflow.summary_of(proved)
+    _tell(summary, lambda: print_verification(proved, summary), out, as_json)
 
 
 def _verify_recorded(
@@ -111,11 +129,7 @@ def _verify_recorded(
     if not found:
         raise BadRecording("; ".join(skipped) or "no recordings given; name a file or a folder")
     summary = workflow.recorded_summary(found, skipped)
-    _write(out, summary)
-    if as_json:
-        print(json.dumps(summary))
-    else:
-        print_recorded(summary)
+    _tell(summary, lambda: print_recorded(summary), out, as_json)
 
 
 def _verify_barge_in(
@@ -133,14 +147,8 @@ def _verify_barge_in(
 
     cache, jobs, channels = how
     proofs = verify_barge_in(paths, settings, seed=seed, case=case, cache=cache, jobs=jobs, channels=channels)
-    plain = plain_proofs(proofs)
-    _write(out, plain)
-    if as_json:
-        print(json.dumps(plain))
-    else:
-        print_scene_proofs(proofs, f"lab verify --barge-in {' '.join(map(str, paths))} --seed {seed}")
-    if plain["mismatches"]:
-        raise typer.Exit(1)
+    again = f"lab verify --barge-in {' '.join(map(str, paths))} --seed {seed}"
+    _tell(plain_proofs(proofs), lambda: print_scene_proofs(proofs, again), out, as_json)
 
 
 def _verify_replies(
@@ -161,10 +169,5 @@ def _verify_replies(
         paths, settings, seed=seed, case=case, cache=cache, jobs=jobs, channels=channels
     )
     summary = workflow.replies_summary(proofs)
-    _write(out, summary)
-    if as_json:
-        print(json.dumps(summary))
-    else:
-        print_replies(summary, f"lab verify --replies {' '.join(map(str, paths))} --seed {seed}")
-    if summary["mismatches"]:
-        raise typer.Exit(1)
+    again = f"lab verify --replies {' '.join(map(str, paths))} --seed {seed}"
+    _tell(summary, lambda: print_replies(summary, again), out, as_json)

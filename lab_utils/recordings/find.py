@@ -108,6 +108,19 @@ def find_in(
     return with_distinct_names(found), failed
 
 
+def find_every(
+    paths: Iterable[str | Path], channels: tuple[str, str] = ("caller", "agent")
+) -> list[RecordingFiles]:
+    """`find_in` where each path must have recordings. Raises BadRecording for the first without, and if there
+    is none at all."""
+    found, failed = find_in(paths, channels)
+    if failed:
+        raise failed[0][1]
+    if not found:
+        raise BadRecording("no recordings given; name a file or a folder")
+    return found
+
+
 def find_all(path: str | Path, options: FindOptions | None = None) -> Found:
     """The recordings in a file or folder, and the files that were skipped, each with the reason.
 

@@ -4,7 +4,7 @@ from .cases import Case, draw_cases
 from .compare import Outcome
 from .recorded import Recorded, verify_recorded
 from .recorded_summary import recorded_summary
-from .replies import replies_summary, told, verify_replies
+from .replies import replies_summary, verify_replies
 from .run import verify
 from .summary import EXCLUDED, GROUP_NAMES, Verification, aligned, counts_of, group_of, groups, summary_of
 
@@ -23,7 +23,6 @@ __all__ = [
     "recorded_summary",
     "replies_summary",
     "summary_of",
-    "told",
     "verify",
     "verify_recorded",
     "verify_replies",

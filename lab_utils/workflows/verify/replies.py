@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ...core.settings import USUAL_CONDITIONS, Settings
 from ...latency.ablation.cells import Cell, Plan
 from ...latency.reply.proof import TOLERANCE_S, ReplyProof, draw, plan_of, prove
-from ...recordings.audio import BadRecording
-from ...recordings.find import find_in
+from ...recordings.find import find_every
 from ...session.providers.files import load_providers
 from ...session.workers import in_workers
 from ...turns.tracing import default_cache
@@ -34,11 +32,7 @@ def verify_replies(
 
     Raises BadRecording if a recording can't be used, and the error of a session that couldn't be run.
     """
-    files, failed = find_in(paths, channels)
-    if failed:
-        raise failed[0][1]
-    if not files:
-        raise BadRecording("no recordings given; name a file or a folder")
+    files = find_every(paths, channels)
     base = Plan(Settings(), USUAL_CONDITIONS, load_providers("guide"), cache or default_cache(), 0.0)
     drawn = [draw(number, len(files), seed) for number in (range(settings) if case is None else [case])]
     drawn.sort(key=lambda one: one.recording)  # workers load each recording once
@@ -75,18 +69,4 @@ def replies_summary(proofs: Sequence[ReplyProof]) -> dict[str, Any]:
             for one in proofs
             if not one.agrees
         ],
-    }
-
-
-def told(proof: ReplyProof) -> dict[str, Any]:
-    """A case in plain values, to reproduce it by hand."""
-    case = proof.case
-    return asdict(proof) | {
-        "case": {
-            "number": case.number,
-            "settings": case.settings.model_dump(),
-            "techniques": [*case.techniques.on, *sorted(case.techniques.levers)],
-            "providers": case.providers,
-            "seed": case.seed,
-        }
     }

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from ...core.detectors import traits_of
 from ...recordings.audio import BadRecording
-from ...recordings.find import RecordingFiles, find_in
+from ...recordings.find import RecordingFiles, find_every
 from ...session.workers import in_workers
 from ...turns.detectors import Predictor, check_weights
 from ...turns.tracing import default_cache
@@ -43,11 +43,7 @@ def verify(
     """
     if detector is not None:
         check_weights([detector[0]])
-    files, failed = find_in(paths, channels)
-    if failed:
-        raise failed[0][1]
-    if not files:
-        raise BadRecording("no recordings given; name a file or a folder")
+    files = find_every(paths, channels)
     cases = draw_cases(settings if case is None else case + 1, len(files), seed)
     if case is not None:
         cases = [one for one in cases if one.number == case]
