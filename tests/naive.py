@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 from livekit.agents import NOT_GIVEN
@@ -38,6 +39,14 @@ def threshold_of(settings: Settings, language: str) -> float:
     found = options.lookup(LanguageCode(language) if language else None)
     assert found is not None
     return found
+
+
+def share(shape: Sequence[tuple[float, float]], x: float) -> float:
+    """The share of the wait at one x (`WaitShape`), by its definition."""
+    for (x0, y0), (x1, y1) in pairwise(shape):
+        if x0 <= x < x1:
+            return y0 + (y1 - y0) * ((x - x0) / (x1 - x0))
+    return shape[0][1] if x < shape[0][0] else shape[-1][1]
 
 
 def said_by(labels: Labels, speaker: str) -> list[tuple[float, str]]:

@@ -14,7 +14,6 @@ likely.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,19 +29,8 @@ class WaitShape(tuple[tuple[float, float], ...]):
 
     __slots__ = ()
 
-    def share(self, x: float) -> float:
-        """The share at one x.
-
-        >>> [WaitShape([(0.0, 1.0), (0.5, 0.2), (1.0, 0.0)]).share(x) for x in (0.0, 0.25, 0.5)]
-        [1.0, 0.6, 0.2]
-        """
-        for (x0, y0), (x1, y1) in pairwise(self):
-            if x0 <= x < x1:
-                return y0 + (y1 - y0) * ((x - x0) / (x1 - x0))
-        return self[0][1] if x < self[0][0] else self[-1][1]
-
     def shares(self, x: Floats) -> Floats:
-        """`share` of many, of the same shape.
+        """The share at each x, of the same shape.
 
         >>> WaitShape([(0.5, 1.0), (0.5, 0.2)]).shares(np.array([0.1, 0.5, 0.9])).tolist()
         [1.0, 0.2, 0.2]
