@@ -50,11 +50,10 @@ def late_decisions(
 ) -> Decisions:
     """Decisions where transcripts may come at any time (stream times); `eot` is None for plain VAD.
 
-    `worlds`: what is heard on the tape, then on each branch of the `rows`. At one moment a transcript comes
-    before what the VAD says, for it takes fewer steps in the event loop, and so does a commit that it causes
-    at once; if `modelled` on what the VAD said, it comes after that. A branch is walked from where it leaves
-    the tape, in the state that the tape had led to. Raises MissingPredictions with all predictions that are
-    needed and not in `eot`.
+    `worlds`: what is heard on the tape, then on each branch of the `rows`. `modelled`: whether transcripts
+    follow from what the VAD said; given ones come at times as coarse as the sessions' clock. A branch is
+    walked from where it leaves the tape, in the state that the tape had led to. Raises MissingPredictions
+    with all predictions that are needed and not in `eot`.
 
     >>> from lab_utils.core.settings import VadSettings
     >>> from lab_utils.core.traces import VadTrace
