@@ -18,7 +18,7 @@ from ..latency.ablation.guide.claims import guides_name
 from ..latency.ablation.plan import BASELINE, MISTAKE
 from ..latency.ablation.run import TURNS, WAIT_S, Ablation, ablate
 from ..latency.ablation.side_by_side import side_by_side
-from ..latency.ablation.summary import alone_and_left_out, by_stage, levels, waterfall
+from ..latency.ablation.summary import LEVEL_TIMES, alone_and_left_out, by_stage, levels, waterfall
 from ..latency.ablation.turns import MEASURES
 from ..latency.techniques.descriptions import descriptions
 from ..latency.techniques.levers import LEVERS
@@ -69,9 +69,8 @@ class TechniqueStudy:
         nobody took, and answers that were another question's or another tenant's.
         """
         table = levels(self.ablation.summary)[["p50", "p95", *HEADS]]
-        times = ["p50", "p95", "commit_p95", "after_commit_p95", "answer_p95"]
-        table[times] *= 1000
-        whole = [*times, "wasted_look_ups", "wrong_answers"]
+        table[list(LEVEL_TIMES)] *= 1000
+        whole = [*LEVEL_TIMES, "wasted_look_ups", "wrong_answers"]
         table[whole] = table[whole].round().astype("Int64")  # an agent that never answered has no times
         mistaken = [name for name in map(str, table.index) if name.startswith(MISTAKE)]
         names = {**self._agents, **{name: f"all twelve, {name}" for name in mistaken}}

@@ -12,11 +12,10 @@ from rich.table import Table
 from ...core.text import in_ms
 from ...latency.ablation.guide.claims import View, guides_name
 from ...latency.ablation.run import Ablation
-from ...latency.ablation.summary import by_stage, levels
+from ...latency.ablation.summary import LEVEL_TIMES, by_stage, levels
 from ...latency.ablation.turns import MEASURES
 
 FEW_RECORDINGS = 5
-TIMES = ("p50", "p95", "commit_p95", "after_commit_p95", "answer_p95")
 VIEWS: tuple[View, ...] = ("alone", "left out", "stacked")
 
 
@@ -49,7 +48,7 @@ def _print_levels(console: Console, found: Ablation) -> None:
         table.add_row(
             found.summary.family.agents.get(str(agent), str(agent)),
             f"{row['answered']:.0%}",
-            *(in_ms(row[one], "") for one in TIMES),
+            *(in_ms(row[one], "") for one in LEVEL_TIMES),
             *(f"{row[one]:.2f}" for one in ("llm_calls", "discarded_replies", "dollars")),
         )
     console.print(table)

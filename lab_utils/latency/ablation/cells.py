@@ -14,6 +14,9 @@ from ...recordings.find import RecordingFiles
 from ...session.providers.schema import Providers
 from ..techniques.choice import Techniques
 
+CHUNK_S = 0.5
+"""Seconds of audio in each piece from the TTS: longer pieces save computing, first audio comes as early."""
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -52,7 +52,7 @@ from ..techniques.levers import PREAMBLE, lever_settings, min_sentence_len
 from ..techniques.semantic_cache import SemanticCache
 from ..techniques.switches import region, session_options
 from ..techniques.tool_prefetch import LookUp
-from .cells import Cell, Plan, Prepared, Rows
+from .cells import CHUNK_S, Cell, Plan, Prepared, Rows
 from .costs import usage_and_cost
 from .lengthened_pauses import with_lengthened_pauses
 from .scenario import LookUp as AskedFor
@@ -63,9 +63,6 @@ OTHER_TENANT = "another"
 LIKENESS = 0.6
 """Questions at least so similar count as the same one. The guide's value is 0.92, which `intents.similarity`
 reaches only for nearly equal texts: it compares words, not meaning."""
-
-CHUNK_S = 0.5
-"""Seconds of audio in each piece from the TTS: longer pieces save computing, first audio comes as early."""
 
 
 def measure(plan: Plan, cell: Cell) -> Rows:
@@ -288,7 +285,7 @@ def replies(scenario: Scenario, chat_ctx: llm.ChatContext, levers: Collection[Le
     """
     said = [message.text_content or "" for message in chat_ctx.messages() if message.role == "user"]
     answer = scenario.answer(said[-1] if said else "", len(said))
-    opening = f"{scenario.opening} " if "short_opening" in levers else ""
+    opening = scenario.opens_with(levers)
     if isinstance(answer, AskedFor):
         return ToolRequest(
             scenario.tool.name,

@@ -8,6 +8,7 @@ LiveKit.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cache
 from importlib import resources
 from typing import Annotated, NamedTuple
@@ -16,6 +17,7 @@ from pydantic import Field
 
 from ...core.files import parse_yaml
 from ...core.models import Frozen
+from ..techniques.choice import LeverName
 
 Text = Annotated[str, Field(min_length=1)]
 _WORD = re.compile(r"[a-z0-9']+")
@@ -81,6 +83,10 @@ class Scenario(Frozen):
     common: tuple[Common, ...]
     short: Short
     replies: Annotated[tuple[Text, ...], Field(min_length=1)]
+
+    def opens_with(self, levers: Collection[LeverName]) -> str:
+        """What comes before every reply under these levers; "" without `short_opening`."""
+        return f"{self.opening} " if "short_opening" in levers else ""
 
     def identifier(self, text: str) -> str | None:
         """The identifier that a turn spells (letters, digits, number words) or names in a phrase, or None."""

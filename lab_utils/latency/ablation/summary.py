@@ -238,6 +238,10 @@ def _check_measure(measure: str) -> None:
         raise ValueError(f"measure is {measure!r}; expected {wanted}: latencies are in seconds")
 
 
+LEVEL_TIMES = ("p50", "p95", "commit_p95", "after_commit_p95", "answer_p95")
+"""Columns of `levels` in seconds."""
+
+
 def levels(summary: Summary) -> pd.DataFrame:
     """The main agents, one row each: `BASELINE`, `DEFAULT`, the full stack and the mistakes.
 

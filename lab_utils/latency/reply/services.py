@@ -13,6 +13,7 @@ from ...core.delays import Draws, rng_for
 from ...session.providers.schema import LlmProvider, Providers, TtsProvider
 from ...session.scripted.connection import Connection, Request
 from ...session.scripted.prompt import tokens_of
+from ..ablation.cells import CHUNK_S
 from ..ablation.scenario import LookUp, Scenario
 from ..techniques.choice import Techniques
 from ..techniques.intents import classify
@@ -21,9 +22,6 @@ from ..techniques.model_routing import Model, model_for
 from ..techniques.switches import region
 from .sentences import pieces
 from .sound import Frames, frames
-
-CHUNK_S = 0.5
-"""As in `latency.ablation.measure`."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class Services:
         provider = self._models[model]
         ttft_s = provider.ttft.sample(self._ttft[model].rng(text)) + self._lines[model].request_s()
         answer = self._scenario.answer(text, turn)
-        opening = f"{self._scenario.opening} " if "short_opening" in self._techniques.levers else ""
+        opening = self._scenario.opens_with(self._techniques.levers)
         if isinstance(answer, LookUp):
             if not found:
                 name, asked = self._scenario.tool.name, {"query": answer.identifier}

@@ -13,10 +13,9 @@ from types import MappingProxyType
 from typing import Final
 
 from ...core.settings import Settings
+from ...session.scripted.voices import MIN_SENTENCE_LEN
 from .choice import LeverName
 
-MIN_SENTENCE_LEN: Final = 20
-"""LiveKit's default: characters of the shortest piece of a reply that goes to the TTS by itself."""
 SHORT_SENTENCE_LEN: Final = 5
 FILLER: Final = "One moment, I am looking it up."
 PREAMBLE: Final = "Let me look that up for you."

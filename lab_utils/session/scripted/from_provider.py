@@ -16,8 +16,8 @@ from .connection import Connection
 from .llm import DEFAULT_REPLIES, Replies, ScriptedLLM
 from .prompt_cache import PrefixCache
 from .stt_plan import SttTiming
-from .tts import CHUNK_S, MIN_SENTENCE_LEN, ScriptedTTS
-from .voices import Voice
+from .tts import CHUNK_S, ScriptedTTS
+from .voices import MIN_SENTENCE_LEN, Voice
 
 BATCH_SILENCE_S = 0.55
 """LiveKit's StreamAdapter sends an utterance to be recognized after this silence, its VAD's default."""

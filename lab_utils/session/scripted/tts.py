@@ -14,14 +14,12 @@ from ...core.timeline import SAMPLE_RATE_HZ
 from ..clock.pace import sleep_until
 from .connection import Connection, Request
 from .usage import TtsRequest
-from .voices import Voice, hibari_installed, speak
+from .voices import MIN_SENTENCE_LEN, Voice, hibari_installed, speak
 
 FIRST_AUDIO = Delay(0.2)
 SPEED = 10.0
 CHUNK_S = 0.2
 """Seconds of audio in each piece that is delivered; LiveKit's frames are of this length too."""
-MIN_SENTENCE_LEN = 20
-"""LiveKit's default (tokenize/blingfire.py)."""
 _BYTES = 2
 """Bytes of a sample."""
 

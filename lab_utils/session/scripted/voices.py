@@ -15,6 +15,8 @@ Voice = Literal["tone", "hibari"]
 
 CHARACTER_S = 0.055
 """Seconds of speech per character, about 180 words a minute."""
+MIN_SENTENCE_LEN = 20
+"""Characters of the shortest piece of text that is spoken by itself; LiveKit's (tokenize/blingfire.py)."""
 TONE_HZ = 220.0
 TONE_LEVEL = 0.12
 """Peak of the tone relative to full scale, -18 dBFS."""
