@@ -13,7 +13,7 @@ from livekit.agents import Agent, StopResponse
 from ..core.labels import agent_messages
 from ..core.recording import Recording
 from ..core.timeline import SAMPLE_RATE_HZ, to_samples
-from .clock.pace import Turn, sleep_in_turn
+from .clock.pace import Turn, sleep_until
 
 INSTRUCTIONS = "You are a helpful voice assistant on the phone. Answer briefly."
 GREETING = "Hello, how can I help you?"
@@ -121,7 +121,7 @@ class RecordedAgent(SpeakingAgent):
         loop = asyncio.get_running_loop()
         start_s = loop.time()  # the audio input starts at this moment too
         for turn_start_s, turn_end_s, said in self._turns:
-            await sleep_in_turn(start_s + self._offset_s + turn_start_s, Turn.AGENT)
+            await sleep_until(start_s + self._offset_s + turn_start_s, Turn.AGENT)
             audio = self._audio(turn_start_s, turn_end_s)
             handle = self.session.say(
                 said or "…", audio=audio, allow_interruptions=self._interruptible, add_to_chat_ctx=bool(said)

@@ -19,7 +19,7 @@ from lab_utils.session import clock
 from lab_utils.session.audio import audio_in, audio_out
 from lab_utils.session.audio.audio_in import RecordingInput, Stream
 from lab_utils.session.audio.audio_out import Heard, Playout, mix
-from lab_utils.session.clock.pace import Turn, sleep_in_turn
+from lab_utils.session.clock.pace import Turn, sleep_until
 from lab_utils.session.late_join import LateJoin
 
 RATE = 16_000
@@ -502,7 +502,7 @@ def test_playout_agrees_with_its_naive_twin(operations: list[tuple[str, int]]) -
                 value += number
             elif name == "wait":
                 tick += number
-                await sleep_in_turn(START_S + tick / RATE, Turn.FRAME)
+                await sleep_until(START_S + tick / RATE, Turn.FRAME)
                 # All that is due at this very moment happens first, as in the twin.
                 for _ in range(3):
                     await asyncio.sleep(0 if number == 0 else 1e-9)

@@ -367,7 +367,7 @@ def test_what_is_due_at_one_moment_comes_in_its_turn_with_all_that_it_leads_to(
     assert told == [(number, left) for number in order for left in range(timers[number][1], -1, -1)]
 
 
-@pytest.mark.parametrize("turn", Turn)
+@pytest.mark.parametrize("turn", [Turn.TRANSCRIPT, Turn.FRAME, Turn.AGENT])
 def test_whatever_else_waits_for_a_moment_comes_last_in_it(turn: Turn) -> None:
     told: list[str] = []
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from lab_utils.session import clock
-from lab_utils.session.clock.pace import Turn, sleep_in_turn, sleep_until
+from lab_utils.session.clock.pace import Turn, sleep_until
 
 
 def test_a_schedule_does_not_add_up_its_errors() -> None:
@@ -28,8 +28,8 @@ def test_in_real_time_who_sleeps_in_turn_goes_on_not_before_the_moment() -> None
     async def scenario() -> float:
         loop = asyncio.get_running_loop()
         start_s = loop.time()
-        await sleep_in_turn(start_s + 0.02, Turn.FRAME)
-        await sleep_in_turn(start_s, Turn.FRAME)
+        await sleep_until(start_s + 0.02, Turn.FRAME)
+        await sleep_until(start_s, Turn.FRAME)
         return loop.time() - start_s
 
     assert asyncio.run(scenario()) >= 0.019
@@ -38,7 +38,7 @@ def test_in_real_time_who_sleeps_in_turn_goes_on_not_before_the_moment() -> None
 def test_who_is_cancelled_while_sleeping_in_turn_is_not_woken() -> None:
     async def scenario() -> bool:
         loop = asyncio.get_running_loop()
-        sleeper = asyncio.create_task(sleep_in_turn(loop.time() + 1.0, Turn.FRAME))
+        sleeper = asyncio.create_task(sleep_until(loop.time() + 1.0, Turn.FRAME))
         await asyncio.sleep(0.5)
         sleeper.cancel()
         await asyncio.sleep(1.0)

@@ -18,7 +18,7 @@ from livekit.agents.voice import io
 
 from ...core.recording import Pcm
 from ...core.timeline import SAMPLE_RATE_HZ
-from ..clock.pace import Turn, sleep_in_turn
+from ..clock.pace import Turn, sleep_until
 from ..late_join import Arrival, in_time
 
 _BURST_STEP_S = 1e-4
@@ -92,7 +92,7 @@ class RecordingInput(io.AudioInput):
         if self._arrives is not in_time:
             due_s = max(due_s, self._came_s + _BURST_STEP_S)
         if due_s > loop.time():
-            await sleep_in_turn(due_s, Turn.FRAME)
+            await sleep_until(due_s, Turn.FRAME)
         self._came_s = due_s
         samples = None if self.ended.is_set() else self._next()
         if samples is None:

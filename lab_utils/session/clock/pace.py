@@ -10,11 +10,12 @@ from typing import Any
 
 class Turn(IntEnum):
     """Who comes first where several things are due at one moment of a virtual loop: each, and all that it
-    leads to at that moment, before the next, and last whatever else waits for a time, such as a commit.
+    leads to at that moment, before the next. `ANYTHING` is whatever else waits for a time, such as a commit.
 
     A real clock never shows two equal moments, so any order could come; a replay needs one.
     """
 
+    ANYTHING = 0
     TRANSCRIPT = 1
     FRAME = 2
     AGENT = 3
@@ -30,20 +31,21 @@ def call_at(
     return in_turn(moment_s, turn, callback, *args)
 
 
-async def sleep_in_turn(moment_s: float, turn: Turn) -> None:
-    """Sleep until `loop.time()` reaches `moment_s`, and go on in turn."""
+async def sleep_until(moment_s: float, turn: Turn = Turn.ANYTHING) -> None:
+    """Sleep until `loop.time()` reaches `moment_s`, and go on in turn.
+
+    The errors of a schedule's steps don't add up, as those of repeated `asyncio.sleep` do.
+    """
     loop = asyncio.get_running_loop()
+    if moment_s <= loop.time():
+        await asyncio.sleep(0)
+        return
     reached = loop.create_future()
     timer = call_at(loop, moment_s, turn, _reach, reached)
     try:
         await reached
     finally:
         timer.cancel()
-
-
-async def sleep_until(moment_s: float) -> None:
-    """Sleep until `loop.time()` reaches `moment_s`, so that the errors of a schedule's steps don't add up."""
-    await asyncio.sleep(max(0.0, moment_s - asyncio.get_running_loop().time()))
 
 
 def _reach(reached: asyncio.Future[None]) -> None:
