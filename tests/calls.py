@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,14 @@ def sample(name: str) -> Recording:
     """One of the sample calls, by the beginning of its name."""
     (files,) = [files for files in find_recordings(SAMPLES) if files.name.startswith(name)]
     return load_recording(files)
+
+
+def copy_samples(folder: Path, *names: str) -> Path:
+    """Put sample calls with their labels into a folder, and return it."""
+    for name in names:
+        for suffix in (".flac", ".labels.json"):
+            shutil.copy(SAMPLES / f"{name}{suffix}", folder)
+    return folder
 
 
 def cut(recording: Recording, start_s: float, end_s: float, name: str = "") -> Recording:

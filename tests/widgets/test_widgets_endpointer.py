@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from paths import SAMPLES
+from calls import copy_samples
 from test_browser import CHROMIUM, CHROMIUM_ARGS
 from widget_page import live
 
@@ -25,10 +25,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> lab.Study:
-    folder = tmp_path_factory.mktemp("calls")
-    for name in NAMES:
-        for suffix in (".flac", ".labels.json"):
-            shutil.copy(SAMPLES / f"{name}{suffix}", folder)
+    folder = copy_samples(tmp_path_factory.mktemp("calls"), *NAMES)
     grid = {"detector": ["v1-mini"], "min_delay": [0.3, 0.5], "max_delay": [2.5]}
     return lab.measure(folder, grid=grid, phases=1, quiet=True, jobs=1)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import soundfile
-from paths import SAMPLES
+from calls import copy_samples
 from test_browser import CHROMIUM, CHROMIUM_ARGS
 from widget_page import served
 
@@ -32,10 +32,7 @@ GRID = {"detector": ["v1-mini"], "min_delay": [0.5], "max_delay": [2.5, 3.0]}
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> lab.Study:
-    folder = tmp_path_factory.mktemp("calls")
-    for name in NAMES:
-        for suffix in (".flac", ".labels.json"):
-            shutil.copy(SAMPLES / f"{name}{suffix}", folder)
+    folder = copy_samples(tmp_path_factory.mktemp("calls"), *NAMES)
     cache = tmp_path_factory.mktemp("traces")
     return lab.measure(folder, grid=GRID, phases=1, cache=cache, quiet=True, jobs=1)
 

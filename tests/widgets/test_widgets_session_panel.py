@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from paths import SAMPLES
+from calls import copy_samples
 
 from lab_utils.core.labels import Ipu, Label, Labels
 from lab_utils.core.recording import Recording
@@ -28,9 +27,7 @@ PATIENT = Settings.from_knobs({"min_delay": 0.8, "max_delay": 1.6, "unlikely_thr
 
 @pytest.fixture
 def calls(tmp_path: Path) -> Path:
-    for suffix in (".flac", ".labels.json"):
-        shutil.copy(SAMPLES / f"02_lost_parcel{suffix}", tmp_path)
-    return tmp_path
+    return copy_samples(tmp_path, "02_lost_parcel")
 
 
 def made(plan: CallPlan, failure: str = "") -> CallRun:

@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 import yaml
-from paths import ROOT, SAMPLES
+from calls import copy_samples
+from paths import ROOT
 from test_browser import CHROMIUM, CHROMIUM_ARGS, MS
 
 import lab_utils as lab
@@ -45,11 +46,7 @@ GRID = {"detector": ["v1-mini"], "min_delay": [0.5], "max_delay": [2.5, 3.0]}
 
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("calls")
-    for name in NAMES:
-        for suffix in (".flac", ".labels.json"):
-            shutil.copy(SAMPLES / f"{name}{suffix}", folder)
-    return folder
+    return copy_samples(tmp_path_factory.mktemp("calls"), *NAMES)
 
 
 @pytest.fixture(scope="module")
