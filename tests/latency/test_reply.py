@@ -18,16 +18,16 @@ from lab_utils.core.traces import SttEvent
 from lab_utils.latency.reply.call import Heard, replies
 from lab_utils.latency.reply.proof import draw
 from lab_utils.latency.reply.records import NotCovered, ReplyTimes
-from lab_utils.latency.reply.scope import without_prefill
 from lab_utils.latency.techniques.choice import LEVER_NAMES, NAMES, Techniques
 from lab_utils.session.providers.files import load_providers
 from lab_utils.workflows.verify import replies_summary, verify_replies
 
 GUIDE = load_providers("guide")
 TTFT_S, TTS_S = 0.5, 0.1
-FLAT = without_prefill(GUIDE).model_copy(
+FLAT = GUIDE.model_copy(
     update={
         "large": GUIDE.large.model_copy(update={"ttft": Delay(TTFT_S), "prefill_s_per_1k": 0.0}),
+        "small": GUIDE.small.model_copy(update={"prefill_s_per_1k": 0.0}),
         "tts": GUIDE.tts.model_copy(update={"first_audio": Delay(TTS_S)}),
     }
 )
@@ -143,7 +143,6 @@ def test_a_tool_takes_its_time_between_two_calls_of_the_model() -> None:
         (Settings(), Techniques.of("streaming_stt"), FLAT, "a judge is awaited"),
         (Settings(), EARLY.with_levers("tool_filler"), FLAT, "the lever tool_filler speaks twice"),
         (Settings(), EARLY, SLOW, "writes 10 tokens per second"),
-        (Settings(), EARLY, GUIDE, "large.prefill_s_per_1k of guide isn't 0"),
     ],
 )
 def test_what_is_not_modelled_is_refused_by_name(settings, techniques, providers, message) -> None:

@@ -9,7 +9,7 @@ opened at the start of the session.
 from __future__ import annotations
 
 import gc
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, lru_cache
@@ -49,6 +49,7 @@ from ...turns.tracing import TraceCache, Tracer
 from ..techniques.agent import AgentParts, StackedAgent
 from ..techniques.choice import LeverName, Techniques
 from ..techniques.levers import PREAMBLE, lever_settings, min_sentence_len
+from ..techniques.notes import Note
 from ..techniques.semantic_cache import SemanticCache
 from ..techniques.switches import region, session_options
 from ..techniques.tool_prefetch import LookUp
@@ -79,7 +80,7 @@ def measure(plan: Plan, cell: Cell) -> Rows:
     session = key | {
         "turns": len(turns),
         "greeted": bool(parts.agent.parts.greeting),
-        **usage_and_cost(plan.providers, parts.large, parts.small, parts.tts, parts.tool, parts.agent.notes),
+        **parts.used(),
         "discarded_replies": parts.agent.discarded_replies,
         "false_boundaries": int(marks["false_boundary"].sum()),
         "errors": len(log.of_kind("error")),
@@ -108,20 +109,16 @@ def session(plan: Plan, cell: Cell) -> tuple[Recording, SessionLog, dict[str, in
     if cell.agent:
         job = replace(job, agent=load_parts({"agent": cell.agent})["agent"])
     log = run_watched(job)
-    notes = () if cell.agent else parts.agent.notes
-    return (
-        parts.recording,
-        log,
-        usage_and_cost(plan.providers, parts.large, parts.small, parts.tts, parts.tool, notes),
-    )
+    return parts.recording, log, parts.used(() if cell.agent else None)
 
 
-def ran(plan: Plan, cell: Cell) -> tuple[SessionJob, SessionLog]:
-    """A cell's session without its audio: what it was asked to do, and what happened."""
+def ran(plan: Plan, cell: Cell) -> tuple[SessionJob, SessionLog, dict[str, int | float]]:
+    """A cell's session without its audio: what it was asked to do, what happened, and what it used."""
     parts = _Parts(plan, cell)
     job = parts.job()
     with _uncollected():
-        return job, run_watched(job)
+        log = run_watched(job)
+    return job, log, parts.used()
 
 
 def traced(plan: Plan, files: RecordingFiles) -> Prepared:
@@ -205,6 +202,11 @@ class _Parts:
             prebuffered=self._techniques.audio_prebuffering,
         )
         return traced_job(job, Tracer(TraceCache(self._plan.cache)))[0]
+
+    def used(self, notes: Sequence[Note] | None = None) -> dict[str, int | float]:
+        """What the session has used, and what that costs; `notes`: in place of the agent's."""
+        told = self.agent.notes if notes is None else notes
+        return usage_and_cost(self._providers, self.large, self.small, self.tts, self.tool, told)
 
     def _timing(self) -> SttTiming:
         settings = self._plan.settings

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...core.settings import Conditions, Settings
 from ...core.timeline import Floats, frame_samples
@@ -19,6 +20,7 @@ from .records import Given, Kind, ReplyTimes
 from .scope import check_covered
 from .services import Services
 from .signals import vad_signals
+from .usage import Usage
 from .walk import Walk
 
 TOGETHER_S = 1e-6
@@ -46,7 +48,26 @@ def replies(
     providers: Providers,
     seed: int,
 ) -> list[ReplyTimes]:
-    """The reply to each commit, in order, of a call in which the agent speaks first.
+    """The reply to each commit, in order, of a call in which the agent speaks first (`answered`)."""
+    return answered(heard, settings, conditions, techniques, providers, seed).replies
+
+
+class Answered(NamedTuple):
+    """The replies of a call, and what they used."""
+
+    replies: list[ReplyTimes]
+    usage: Usage
+
+
+def answered(
+    heard: Heard,
+    settings: Settings,
+    conditions: Conditions,
+    techniques: Techniques,
+    providers: Providers,
+    seed: int,
+) -> Answered:
+    """The reply to each commit, in order, of a call in which the agent speaks first, and what that takes.
 
     `settings`: without the techniques' levers, which are applied here. `seed`: of the session's delays.
     Raises NotCovered for what isn't modelled (`scope`).
@@ -62,7 +83,8 @@ def replies(
             *(Given(_after(time_s, spoken), "commit", text) for time_s, text in heard.commits),
         ]
     )
-    return Walk(given, settings, services, early=techniques.streaming_stt).run()
+    walk = Walk(given, settings, services, early=techniques.streaming_stt)
+    return Answered(walk.run(), walk.usage)
 
 
 def _after(commit_s: float, spoken: Sequence[Given]) -> float:

@@ -20,9 +20,11 @@ from ...session.providers.files import builtin_providers, load_providers
 from ..ablation.cells import Cell, Plan
 from ..techniques.choice import LEVER_NAMES, NAMES, Techniques
 from .records import ReplyTimes
-from .scope import TOOL_LEVERS, without_prefill
+from .scope import TOOL_LEVERS
 
 TOLERANCE_S = 1e-3
+TOLERANCE_SHARE = 1e-6
+"""Of what a call costs."""
 ALWAYS, NEVER = frozenset({"async_evaluation"}), frozenset({"semantic_cache"})
 STAGES = ("llm_node_ttft", "tts_node_ttfb")
 """LiveKit's own figures that are compared too, of replies that were heard."""
@@ -95,27 +97,34 @@ class ReplyProof:
 def prove(plan: Plan, cell: Cell, case: Drawn) -> ReplyProof:
     """Run the case's session and compare each reply, in a worker."""
     from ..ablation.measure import ran  # LiveKit must be imported after the worker's clock is installed
-    from .call import Heard, replies
+    from .call import Heard, answered
 
-    job, log = ran(plan, cell)
+    job, log, used = ran(plan, cell)
     if log.failure:
         return ReplyProof(case, cell.files.name, failure=log.failure)
     assert job.transcripts is not None
     assert job.traces is not None
     commits = [(event.time_s, str(event.data["text"])) for event in log.of_kind("commit")]
     heard = Heard(job.transcripts, job.traces.vad.probabilities, commits)
-    found = replies(heard, plan.settings, plan.conditions, cell.techniques, plan.providers, cell.seed)
-    return compared(case, cell.files.name, log, found)
+    found = answered(heard, plan.settings, plan.conditions, cell.techniques, plan.providers, cell.seed)
+    dollars = found.usage.dollars(plan.providers)
+    return compared(case, cell.files.name, log, found.replies, dollars, float(used["dollars"]))
 
 
 def plan_of(case: Drawn, base: Plan) -> Plan:
-    """The plan of a case's session: `base` with its settings, a greeting, and providers that read at once."""
-    providers = without_prefill(load_providers(case.providers))
-    return Plan(case.settings, base.conditions, providers, base.cache, base.wait_s, True)
+    """The plan of a case's session: `base` with its settings and providers, and a greeting."""
+    return Plan(case.settings, base.conditions, load_providers(case.providers), base.cache, base.wait_s, True)
 
 
-def compared(case: Drawn, name: str, log: SessionLog, found: Sequence[ReplyTimes]) -> ReplyProof:
-    """What a session did against what was computed."""
+def compared(
+    case: Drawn,
+    name: str,
+    log: SessionLog,
+    found: Sequence[ReplyTimes],
+    dollars: float,
+    theirs_dollars: float,
+) -> ReplyProof:
+    """What a session did, and cost, against what was computed."""
     commits = [event.time_s for event in log.of_kind("commit")]
     plays = np.array([event.time_s for event in log.of_kind("playout_starts")])
     told = {reply.commit_s: reply.stages for reply in log.replies if reply.commit_s is not None}
@@ -135,5 +144,7 @@ def compared(case: Drawn, name: str, log: SessionLog, found: Sequence[ReplyTimes
                 wrong.append(
                     f"commit at {commit_s:.3f} s, {what}: {value:.4f} s, computed {mine[what]:.4f} s"
                 )
+    if abs(dollars - theirs_dollars) > TOLERANCE_SHARE * theirs_dollars:
+        wrong.append(f"LLM and TTS: ${theirs_dollars:.6f}, computed ${dollars:.6f}")
     n_heard = sum(ours.heard_s < math.inf for ours in found)
     return ReplyProof(case, name, len(commits), n_heard, stages, max(errors), tuple(wrong))

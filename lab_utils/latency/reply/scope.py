@@ -42,16 +42,3 @@ def check_covered(
             f"{providers.name} writes {slowest:g} tokens per second and speaks {providers.tts.speed:g} times "
             f"as fast as it plays; below {LEAST_TOKENS_PER_S} and {LEAST_SPEED} a reply may run out of sound"
         )
-    for part in ("large", "small"):
-        if getattr(providers, part).prefill_s_per_1k:
-            raise NotCovered(
-                f"{part}.prefill_s_per_1k of {providers.name} isn't 0: a reply then depends on all that was "
-                "said before; use figures that hold the reading, as 'lab fit' writes them"
-            )
-
-
-def without_prefill(providers: Providers) -> Providers:
-    """The providers with prompts read in no time, as where a first token's figures hold the reading."""
-    models = {part: getattr(providers, part) for part in ("large", "small")}
-    changed = {part: model.model_copy(update={"prefill_s_per_1k": 0.0}) for part, model in models.items()}
-    return providers.model_copy(update=changed)

@@ -8,13 +8,15 @@ it, and what is left goes out at the end.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
 CONTEXT = 10
 SYLLABLES_PER_S = 3.83
-"""At which LiveKit takes a reply's words to be heard (voice/transcription/synchronizer.py)."""
+"""At which LiveKit takes a reply's words to be heard until all of its audio is there."""
 
 
 def pieces(tokens: Sequence[str], shortest: int) -> list[tuple[int, str]]:
@@ -70,15 +72,38 @@ def filtered(tokens: Sequence[str]) -> Iterator[tuple[int, str]]:
             return
 
 
-def first_word_s(text: str) -> float:
-    """How long a reply must be heard before a word of it counts as heard.
+def heard_text(
+    text: str, played: Sequence[tuple[float, float]], cut_s: float, done_s: float, audio_s: float
+) -> str:
+    """The words of a reply that count as heard at `cut_s`: what the conversation holds of it then.
 
-    >>> round(first_word_s("Of course."), 3)
-    0.261
+    `played`: from when to when it was played, in order; `done_s`: when all of its audio, `audio_s` long, is
+    there, from which LiveKit then tells how fast it is spoken. A word that has been begun goes on through a
+    pause (voice/transcription/synchronizer.py, `_main_task`).
+
+    >>> heard_text("Of course. Then go on.", [(0.0, 1.0)], 1.0, 9.0, 1.3)
+    'Of course.'
+    >>> heard_text("Of course. Then go on.", [(0.0, 1.0)], 1.0, 0.2, 1.0)
+    'Of course. Then go'
     """
+    heard, now_s = "", 0.0
+    words = _syllables(text)
+    known_per_s = sum(count for count, _ in words) / audio_s
+    for count, word in words:
+        begins_s = next((max(now_s, since_s) for since_s, until_s in played if now_s < until_s), math.inf)
+        now_s = begins_s + count / (known_per_s if begins_s >= done_s else SYLLABLES_PER_S)
+        if now_s > cut_s:
+            break
+        heard += word
+    return heard
+
+
+@lru_cache(maxsize=1024)
+def _syllables(text: str) -> tuple[tuple[int, str], ...]:
+    """Each word with the space before it, and how many syllables LiveKit counts."""
     from livekit.agents.tokenize.basic import hyphenate_word
 
-    return len(hyphenate_word(text.split()[0])) / SYLLABLES_PER_S
+    return tuple((len(hyphenate_word(word)), word) for word in re.findall(r"\s*\S+", text))
 
 
 @cache

@@ -20,8 +20,10 @@ from ..techniques.intents import classify
 from ..techniques.levers import min_sentence_len
 from ..techniques.model_routing import Model, model_for
 from ..techniques.switches import region
+from .prompts import Item, Prompts, Reader
 from .sentences import pieces
 from .sound import Frames, frames
+from .usage import Call
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,10 @@ class Answer:
     """When each piece can go to the TTS, and the piece; nothing for a tool call."""
     query: str | None = None
     """The look-up that is asked for."""
+    said: str = ""
+    """All of the text."""
+    call: Call | None = None
+    """The request; none for what needed no model."""
 
 
 class Services:
@@ -50,6 +56,10 @@ class Services:
         self._lines = {model: self._line(self._models[model], model) for model in self._models}
         self._ttft = {model: Draws(seed, "llm") for model in self._models}
         self._speech, self._backend = Draws(seed, "tts"), Draws(seed, "tool")
+        self._prompts = Prompts(techniques, scenario)
+        marked = techniques.prefix_caching
+        self._readers = {model: Reader(self._models[model], marked=marked) for model in self._models}
+        self.calls: list[Call] = []
         self.tts_line = self._line(providers.tts, "tts")
         self._lines["large"].warm_up()
         if techniques.model_routing or techniques.short_turn_models:
@@ -62,32 +72,60 @@ class Services:
         rng = rng_for(self._seed, f"{part} connection")
         return Connection(rules.setup, self._round_trip, rules.idle_s, rng, lambda: self.now_s)
 
-    def ask(self, text: str, turn: int, *, found: bool = False) -> Answer:
+    def ask(self, text: str, turn: int, said: Sequence[Item], *, found: bool = False) -> Answer:
         """Ask the LLM about the user's words, the `turn`-th of the conversation, at `now_s`.
 
-        `found`: whether the tool has answered already.
+        `said`: the conversation, which they (or the tool's output) end; `found`: whether the tool has
+        answered already.
         """
         model = model_for(self._techniques, text, classify(text), self._scenario.foreseen(text) is not None)
         provider = self._models[model]
+        prompt = self._prompts.tokens(said, self.now_s)
         ttft_s = provider.ttft.sample(self._ttft[model].rng(text)) + self._lines[model].request_s()
+        read, reading_s = self._readers[model].begin(prompt, self.now_s)
+        ttft_s += reading_s
         answer = self._scenario.answer(text, turn)
         opening = self._scenario.opens_with(self._techniques.levers)
         if isinstance(answer, LookUp):
             if not found:
                 name, asked = self._scenario.tool.name, {"query": answer.identifier}
-                last_s = len(tokens_of(name + json.dumps(asked))) / provider.tokens_per_s
-                call_s = ttft_s + last_s
-                return Answer(call_s, call_s, call_s, (), answer.identifier)
+                count = len(tokens_of(name + json.dumps(asked)))
+                call_s = ttft_s + count / provider.tokens_per_s
+                call = self._asked(model, prompt, read, call_s, count, whole=True)
+                return Answer(call_s, call_s, call_s, (), answer.identifier, call=call)
             answer = self._scenario.tool.answer
-        return self._text(tokens_of(opening + answer), ttft_s, provider.tokens_per_s)
+        tokens = tokens_of(opening + answer)
+        call = self._asked(model, prompt, read, ttft_s, len(tokens), whole=False)
+        return self._text(tokens, ttft_s, provider.tokens_per_s, call)
 
-    def _text(self, tokens: Sequence[str], ttft_s: float, tokens_per_s: float) -> Answer:
+    def _asked(
+        self, model: Model, prompt: Sequence[str], read: int, first_s: float, tokens: int, *, whole: bool
+    ) -> Call:
+        per_s = self._models[model].tokens_per_s
+        call = Call(model, self.now_s, prompt, read, self.now_s + first_s, tokens, per_s, whole)
+        self.calls.append(call)
+        return call
+
+    def computed(self, call: Call) -> None:
+        """A call's first token comes: unless it was given up before, its prompt is in the cache now."""
+        if call.stopped_s >= self.now_s:
+            call.written = self._readers[call.model].done(call.prompt, self.now_s)
+
+    def found(self, query: str) -> tuple[Item, Item]:
+        """The call of the tool and its output, as the conversation holds them."""
+        asked = json.dumps({"query": query})
+        output = self._scenario.tool.found.replace("{argument}", query)
+        return ("call", f"{self._scenario.tool.name} {asked}"), ("output", output)
+
+    def _text(self, tokens: Sequence[str], ttft_s: float, tokens_per_s: float, call: Call) -> Answer:
+        said = "".join(tokens)
         whole_s = ttft_s + (len(tokens) - 1) / tokens_per_s
         came = pieces(tokens, min_sentence_len(self._techniques.levers))
         if not self._techniques.token_streaming:
-            return Answer(whole_s, whole_s, whole_s, tuple((whole_s, text) for _, text in came))
+            at_once = tuple((whole_s, text) for _, text in came)
+            return Answer(whole_s, whole_s, whole_s, at_once, None, said, call)
         timed = tuple((ttft_s + (count - 1) / tokens_per_s, text) for count, text in came)
-        return Answer(ttft_s, ttft_s, whole_s, timed)
+        return Answer(ttft_s, ttft_s, whole_s, timed, None, said, call)
 
     def speak(self, came: Sequence[tuple[float, str]], request: Request, open_s: float) -> Frames:
         """The audio of pieces of text that come at these times. `open_s`: when the connection is open."""
@@ -107,4 +145,5 @@ class Services:
     def greeting(self) -> Answer:
         """The greeting, which is there from the start."""
         came = pieces([self._scenario.greeting], min_sentence_len(self._techniques.levers))
-        return Answer(0.0, 0.0, 0.0, tuple((0.0, text) for _, text in came))
+        spoken = tuple((0.0, text) for _, text in came)
+        return Answer(0.0, 0.0, 0.0, spoken, None, self._scenario.greeting)

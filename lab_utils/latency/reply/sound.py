@@ -22,6 +22,8 @@ class Frames(NamedTuple):
     length_s: tuple[float, ...]
     done_s: float
     """When the TTS has sent all of it."""
+    taken: tuple[tuple[float, int], ...]
+    """When each piece of text is begun, and its characters: what has been begun is paid for."""
 
     def end_s(self, start_s: float) -> float:
         """When the last frame has been played, if the first one plays from `start_s` and nothing stops it."""
@@ -35,11 +37,12 @@ def frames(came: Sequence[tuple[float, str]], first_s: float, speed: float, chun
     """`came`: when each piece of text came, and the piece; `first_s`: from the first one to its audio.
 
     >>> frames([(1.0, "x" * 20)], 0.1, 10.0, 0.5)
-    Frames(ready_s=(1.1, 1.15, 1.21), length_s=(0.5, 0.5, 0.1), done_s=1.21)
+    Frames(ready_s=(1.1, 1.15, 1.21), length_s=(0.5, 0.5, 0.1), done_s=1.21, taken=((1.0, 20),))
     """
     size = round(chunk_s * SAMPLE_RATE_HZ)
-    free_s, held, ready, lengths = 0.0, 0, [], []
+    free_s, sent_s, held, ready, lengths, taken = 0.0, 0.0, 0, [], [], []
     for place, (came_s, text) in enumerate(came):
+        taken.append((max(sent_s, came_s), len(text)))
         free_s = came_s + first_s if not place else max(free_s, came_s)
         left = max(1, round(len(text) * CHARACTER_S * SAMPLE_RATE_HZ))
         while left:
@@ -49,8 +52,9 @@ def frames(came: Sequence[tuple[float, str]], first_s: float, speed: float, chun
                 ready.append(free_s)
                 lengths.append(size / SAMPLE_RATE_HZ)
                 held -= size
+            sent_s = free_s
             free_s += chunk / SAMPLE_RATE_HZ / speed
     if held:
         ready.append(free_s)
         lengths.append(held / SAMPLE_RATE_HZ)
-    return Frames(tuple(round(one, 9) for one in ready), tuple(lengths), round(free_s, 9))
+    return Frames(tuple(round(one, 9) for one in ready), tuple(lengths), round(free_s, 9), tuple(taken))

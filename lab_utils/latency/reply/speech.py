@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from ...core.settings import Settings
 from ..techniques.intents import same_words
-from .sentences import first_word_s
+from .sentences import heard_text
 from .services import Answer, Services
 from .state import Begun, State
 
@@ -67,8 +67,15 @@ class Speech:
         reply.sentence_s = self._now_s
         came = [(max(self._now_s, reply.asked_s + s), text) for s, text in reply.answer.text]
         reply.frames = self._services.speak(came, reply.request, reply.open_s)
+        self._is.spoken.append(reply)
         self._at(reply.frames.ready_s[0], lambda: self._try(reply))
         self._at(reply.frames.done_s, lambda: None if reply.over else self._services.tts_line.used())
+
+    def _read(self, answer: Answer) -> None:
+        """Note when the model has read its prompt."""
+        call = answer.call
+        if call is not None:
+            self._at(call.first_s, lambda: self._services.computed(call))
 
     def _call(self, reply: Begun) -> None:
         """The tool is called once the reply may be heard; until it has answered, nothing is current."""
@@ -83,9 +90,11 @@ class Speech:
         if reply.over or self._is.working is not reply:
             return
         self._is.working, self._is.current = None, reply
-        self._is.version += 1
+        assert reply.answer.query is not None
+        self._is.said += self._services.found(reply.answer.query)
         reply.asked_s = self._now_s
-        reply.answer = self._services.ask(reply.text, reply.turn, found=True)
+        reply.answer = self._services.ask(reply.text, reply.turn, self._is.said, found=True)
+        self._read(reply.answer)
         reply.allowed_s = math.inf
         self._write(reply)
         self._allow()
@@ -162,7 +171,7 @@ class Speech:
             return
         reply.playing_s = None
         self._leave(reply)
-        self._more()
+        self._add("assistant", reply.answer.said)
 
     def _leave(self, reply: Begun) -> None:
         """Nothing is current any more; a pause ends with what was paused."""
@@ -183,12 +192,13 @@ class Speech:
         if self._pauses:
             self._pause(reply, self._settings.interruption.false_interruption_timeout or 0.0)
             state.speaking = False
-        elif self._cut(reply):
-            self._at(self._now_s, self._more)  # after what the same transcript begins
+        elif heard := self._cut(reply):
+            # after what the same transcript begins
+            self._at(self._now_s, lambda: self._add("assistant", heard))
 
-    def _more(self) -> None:
+    def _add(self, kind: str, text: str) -> None:
         """The conversation has another message."""
-        self._is.version += 1
+        self._is.said.append((kind, text))
 
     def _pause(self, reply: Begun, timeout_s: float) -> None:
         self._is.paused, self._is.timeout_s = reply, timeout_s
@@ -196,7 +206,7 @@ class Speech:
 
     def _rest(self, reply: Begun) -> None:
         if reply.playing_s is not None:
-            reply.played_s += self._now_s - reply.playing_s
+            reply.played.append((reply.playing_s, self._now_s))
             reply.playing_s = None
 
     def _end_pause(self) -> None:
@@ -204,18 +214,23 @@ class Speech:
         state = self._is
         state.resuming += 1
         reply, state.paused = state.paused, None
-        if reply is not None and not reply.over and self._cut(reply):
-            self._more()
+        if reply is not None and not reply.over and (heard := self._cut(reply)):
+            self._add("assistant", heard)
 
-    def _cut(self, reply: Begun) -> bool:
-        """End a reply. Returns whether a word of it was heard, which is then in the conversation."""
+    def _cut(self, reply: Begun) -> str:
+        """End a reply. Returns the words of it that were heard, which belong into the conversation."""
         self._rest(reply)
         self._drop(reply)
         self._leave(reply)
-        return bool(reply.played_s) and reply.played_s >= first_word_s(reply.answer.text[0][1])
+        if reply.frames is None or not reply.played:
+            return ""
+        audio_s = sum(reply.frames.length_s)
+        return heard_text(reply.answer.said, reply.played, self._now_s, reply.frames.done_s, audio_s)
 
     def _drop(self, reply: Begun) -> None:
         """The reply is given up; a synthesis that isn't done takes its connection with it."""
         reply.cut_s = self._now_s
+        if reply.answer.call is not None:
+            reply.answer.call.stopped_s = self._now_s
         if reply.request is not None and (reply.frames is None or self._now_s < reply.frames.done_s):
             self._services.tts_line.close()

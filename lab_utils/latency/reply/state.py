@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 
 from ...session.scripted.connection import Request
+from ...session.scripted.usage import TtsRequest
+from .prompts import Item
 from .records import ReplyTimes
 from .services import Answer
 from .sound import Frames
@@ -35,14 +37,28 @@ class Begun:
     forwarded: bool = False
     heard_s: float = math.inf
     cut_s: float = math.inf
+    """When it was interrupted, or given up."""
     playing_s: float | None = None
     """Since when it plays; None: it doesn't."""
-    played_s: float = 0.0
+    played: list[tuple[float, float]] = field(default_factory=list)
+    """From when to when it was played before."""
+
+    @property
+    def played_s(self) -> float:
+        """How much of it was played, up to the last break."""
+        return sum(until_s - since_s for since_s, until_s in self.played)
 
     @property
     def over(self) -> bool:
         """Whether it was interrupted, or never used."""
         return self.cut_s < math.inf
+
+    @property
+    def tts_request(self) -> TtsRequest:
+        """What the TTS was sent."""
+        pieces, done_s = (self.frames.taken, self.frames.done_s) if self.frames else ((), math.inf)
+        sent = sum(count for since_s, count in pieces if since_s <= self.cut_s)
+        return TtsRequest(self.sentence_s, sent, "discarded" if self.cut_s < done_s else "done")
 
     @property
     def times(self) -> ReplyTimes:
@@ -74,8 +90,8 @@ class State:
     """Replies begun since the last commit."""
     turns: int = 0
     """User messages in the conversation."""
-    version: int = 0
-    """Of the conversation."""
+    said: list[Item] = field(default_factory=list)
+    """The conversation."""
     silent: bool = True
     speaking: bool = False
     """Whether the agent is."""
@@ -94,3 +110,11 @@ class State:
     ahead: tuple[str, float] | None = None
     """A look-up that was begun ahead, and when it has its result."""
     told: list[Begun] = field(default_factory=list)
+    """Committed, in order."""
+    spoken: list[Begun] = field(default_factory=list)
+    """For which the TTS was asked."""
+
+    @property
+    def version(self) -> int:
+        """Of the conversation, which only grows."""
+        return len(self.said)

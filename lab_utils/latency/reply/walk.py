@@ -25,6 +25,7 @@ from .records import Given, ReplyTimes
 from .services import Services
 from .speech import Speech
 from .state import Begun
+from .usage import Usage
 
 
 class Walk(Speech):
@@ -47,6 +48,13 @@ class Walk(Speech):
             self._services.now_s = self._now_s
             happens()
         return [reply.times for reply in self._is.told]
+
+    @property
+    def usage(self) -> Usage:
+        """What all replies have used; complete once they were run."""
+        calls = self._services.calls
+        large, small = (tuple(one.request for one in calls if one.model == of) for of in ("large", "small"))
+        return Usage(large, small, tuple(reply.tts_request for reply in self._is.spoken))
 
     def _happening(self, one: Given) -> Callable[[], None]:
         handlers: dict[str, Callable[[], None]] = {
@@ -91,7 +99,8 @@ class Walk(Speech):
     def _begin(self, text: str, *, early: bool) -> Begun:
         turn = self._is.turns + 1
         self._foresee(text)
-        answer = self._services.ask(text, turn)
+        answer = self._services.ask(text, turn, [*self._is.said, ("user", text)])
+        self._read(answer)
         begun = Begun(text, turn, self._is.version, early, self._now_s, answer)
         if answer.query is None:
             self._at(self._now_s + answer.ends_s, lambda: self._settle(begun))
@@ -107,8 +116,8 @@ class Walk(Speech):
         state.begun, state.words, state.preflight = 0, "", ""
         self._end_pause()
         for reply in (state.working, state.current):
-            if reply is not None and self._cut(reply):
-                self._more()
+            if reply is not None and (heard := self._cut(reply)):
+                self._add("assistant", heard)
         state.working = None
         ready = state.ready
         if ready is not None and ready.version == state.version and same_words(ready.text, text):
@@ -120,7 +129,7 @@ class Walk(Speech):
         state.foreseen = None
         reply.commit_s = self._now_s
         state.turns += 1
-        self._more()
+        self._add("user", text)
         state.current, state.speaking = reply, False
         state.told.append(reply)
         self._write(reply)

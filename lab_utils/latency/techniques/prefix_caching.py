@@ -27,15 +27,15 @@ def with_time_on_top(chat_ctx: llm.ChatContext, now: datetime) -> llm.ChatContex
     items = list(chat_ctx.items)
     for index, item in enumerate(items):
         if item.type == "message" and item.role in ("system", "developer"):
-            items[index] = item.model_copy(update={"content": [f"{_said(now)}\n", *item.content]})
+            items[index] = item.model_copy(update={"content": [f"{said_time(now)}\n", *item.content]})
             return llm.ChatContext(items)
-    return llm.ChatContext([llm.ChatMessage(role="system", content=[_said(now)]), *items])
+    return llm.ChatContext([llm.ChatMessage(role="system", content=[said_time(now)]), *items])
 
 
 def with_time_at_the_end(chat_ctx: llm.ChatContext, now: datetime) -> llm.ChatContext:
     """A copy that ends with the time, after everything that stays the same from call to call."""
-    return llm.ChatContext([*chat_ctx.items, llm.ChatMessage(role="system", content=[_said(now)])])
+    return llm.ChatContext([*chat_ctx.items, llm.ChatMessage(role="system", content=[said_time(now)])])
 
 
-def _said(now: datetime) -> str:
+def said_time(now: datetime) -> str:
     return f"It is now {now.isoformat(sep=' ', timespec='milliseconds')}."

@@ -26,7 +26,7 @@ def messages_of(chat_ctx: llm.ChatContext) -> list[str]:
     """The tokens of what system, user and assistant say, in order."""
     prompt: list[str] = []
     for message in chat_ctx.messages():
-        prompt += _piece(message.role, message.text_content or "")
+        prompt += piece(message.role, message.text_content or "")
     return prompt
 
 
@@ -36,9 +36,9 @@ def prompt_of(
     """The tokens of a whole request: the tools first, as `described`, then the context in its order."""
     prompt: list[str] = []
     for tool in tools:  # Anthropic and OpenAI put tools first
-        prompt += _piece("tool", described(tool))
+        prompt += piece("tool", described(tool))
     for kind, text in _parts(chat_ctx):
-        prompt += _piece(kind, text)
+        prompt += piece(kind, text)
     return prompt
 
 
@@ -78,7 +78,7 @@ def description(tool: llm.Tool) -> str:
 
 
 @functools.lru_cache(maxsize=512)
-def _piece(kind: str, text: str) -> tuple[str, ...]:
+def piece(kind: str, text: str) -> tuple[str, ...]:
     """A text's tokens. The first one names the speaker's role, so that equal words of two roles differ."""
     tokens = tokens_of(text)
     return (f"<{kind}>{tokens[0]}", *tokens[1:]) if tokens else ()

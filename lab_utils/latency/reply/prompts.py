@@ -1,0 +1,86 @@
+"""What a model is asked to read for each reply, and how much of that its provider's cache holds.
+
+Definition: `session.scripted.llm` and `techniques.agent.StackedAgent._prompt`: the tool, the instructions,
+the conversation and the time of day, in tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+
+from ...session.clock.virtual_time import EPOCH_S
+from ...session.providers.schema import LlmProvider
+from ...session.scripted.prompt import description, piece
+from ...session.scripted.prompt_cache import PrefixCache
+from ..ablation.scenario import Scenario
+from ..techniques.choice import Techniques
+from ..techniques.levers import instructed
+from ..techniques.prefix_caching import said_time
+from ..techniques.tool_prefetch import Foresight, LookUp, Prefetch
+
+Item = tuple[str, str]
+"""Who says it (as `session.scripted.prompt` names them), and the text."""
+
+
+class Prompts:
+    """The prompts of one session."""
+
+    def __init__(self, techniques: Techniques, scenario: Scenario) -> None:
+        self._techniques = techniques
+        self._tool = piece("tool", _described(scenario.tool.name, scenario.tool.description))
+        self._instructions = instructed(scenario.instructions, techniques.levers)
+
+    def tokens(self, said: Sequence[Item], now_s: float) -> list[str]:
+        """The prompt at `now_s` for a conversation that ends with the user's words or a tool's output."""
+        now, caches = said_time(datetime.fromtimestamp(EPOCH_S + now_s, UTC)), self._techniques.prefix_caching
+        top = self._instructions if caches else f"{now}\n\n{self._instructions}"
+        found = [*self._tool, *piece("system", top)]
+        for kind, text in said if self._techniques.kv_cache_reuse else rewritten(said):
+            found += piece(kind, text)
+        return [*found, *piece("system", now)] if caches else found
+
+
+def rewritten(said: Sequence[Item]) -> list[Item]:
+    """`techniques.kv_cache_reuse.rewritten` on plain items.
+
+    >>> [text.split("\\n") for _, text in rewritten([("user", "Hi."), ("assistant", "Ah?"), ("user", "No")])]
+    [['(1 turns ago)', 'Hi.'], ['(1 turns ago)', 'Ah?'], ['No']]
+    """
+    found: list[Item] = []
+    turns = 0
+    for kind, text in reversed(said):
+        earlier = turns and kind in ("user", "assistant")
+        found.append((kind, f"({turns} turns ago)\n{text}" if earlier else text))
+        turns += kind == "user"
+    return found[::-1]
+
+
+class Reader:
+    """One model reading prompts, with its provider's cache."""
+
+    def __init__(self, provider: LlmProvider, *, marked: bool) -> None:
+        self._cache = None if provider.cache is None else PrefixCache(provider.cache)
+        self._marked, self._s_per_token = marked, provider.prefill_s_per_1k / 1000
+
+    def begin(self, tokens: Sequence[str], now_s: float) -> tuple[int, float]:
+        """How many tokens the cache holds, and the seconds that the others take to read."""
+        read = 0 if self._cache is None else self._cache.find(tokens, now_s, marked=self._marked)
+        return read, (len(tokens) - read) * self._s_per_token
+
+    def done(self, tokens: Sequence[str], now_s: float) -> int:
+        """The prompt has been read: how many tokens the cache has now that it hadn't."""
+        return 0 if self._cache is None else self._cache.keep(tokens, now_s, marked=self._marked)
+
+
+@cache
+def _described(name: str, about: str) -> str:
+    """The tool as the model is told of it."""
+
+    async def call(query: str) -> str:
+        return query
+
+    prefetch = Prefetch(lambda *_: None)
+    (tool,) = Foresight({name: LookUp(about, call, lambda _: None)}, prefetch, on=False).tools()
+    return description(tool)

@@ -1,0 +1,70 @@
+"""What a session's replies have used, as the requests that `session.scripted` would list; so cost is counted
+by `ablation.costs` for both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...session.providers.schema import Providers
+from ...session.scripted.usage import LlmRequest, TtsRequest
+from ..ablation.costs import llm_dollars, tts_dollars
+from ..techniques.model_routing import Model
+
+
+@dataclass(eq=False)
+class Call:
+    """One request to a language model. Times in seconds."""
+
+    model: Model
+    at_s: float
+    prompt: Sequence[str]
+    """Its tokens."""
+    read: int
+    """How many of them the cache held."""
+    first_s: float
+    """When its first token comes; of a tool call, which comes whole, its last."""
+    tokens: int
+    tokens_per_s: float
+    whole: bool
+    """Whether it is a tool call."""
+    written: int = 0
+    stopped_s: float = math.inf
+    """When it was given up, if it was."""
+
+    @property
+    def ends_s(self) -> float:
+        """When its last token comes."""
+        return self.first_s if self.whole else self.first_s + (self.tokens - 1) / self.tokens_per_s
+
+    @property
+    def request(self) -> LlmRequest:
+        """As the simulated model lists it."""
+        sent = self.tokens
+        if self.stopped_s < self.ends_s:
+            passed_s = self.stopped_s - self.first_s
+            sent = 0 if self.whole or passed_s < 0 else 1 + math.floor(passed_s * self.tokens_per_s)
+        return LlmRequest(
+            self.at_s,
+            self.model,
+            len(self.prompt),
+            self.read,
+            self.written,
+            sent,
+            "done" if sent == self.tokens else "discarded",
+        )
+
+
+@dataclass(frozen=True)
+class Usage:
+    """All requests of a call."""
+
+    large: tuple[LlmRequest, ...]
+    small: tuple[LlmRequest, ...]
+    tts: tuple[TtsRequest, ...]
+
+    def dollars(self, providers: Providers) -> float:
+        """What they cost."""
+        llm = llm_dollars(providers.large, self.large) + llm_dollars(providers.small, self.small)
+        return llm + tts_dollars(providers.tts, self.tts)
