@@ -34,6 +34,16 @@ def test_the_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_
         assert not re.findall(r'<link[^>]*rel="?(?:stylesheet|preconnect)[^>]*href="?https?:', html), page
     reference = (tmp_path / "site" / "docs" / "reference.html").read_text("utf-8")
     assert [name for name in lab_utils._HOMES if f"lab.{name}" not in reference] == []
+    assert '<span class="nf">barge_in</span>' in reference  # measure_barge_in, where it is defined
+    assert "flowchart TD" not in (tmp_path / "site" / "docs" / "code.html").read_text("utf-8")
+    course = list((tmp_path / "site" / "notebooks" / "course").glob("*.html"))
+    assert len(course) == 6
+    assert not any("answer" in code for page in course for code in blocks(page.read_text("utf-8")))
+
+
+def blocks(html: str) -> list[str]:
+    """The code of a page, as text."""
+    return [re.sub(r"<[^>]+>", "", code) for code in re.findall(r"(?s)<pre>(.*?)</pre>", html)]
 
 
 def test_a_link_that_leads_nowhere_is_a_warning() -> None:
