@@ -1,17 +1,21 @@
-"""The pages docs/how answer by commands: each runs as it stands, on calls of a user's."""
+"""The pages docs/how answer by commands and cells: each runs as it stands, on calls of a user's."""
 
 from __future__ import annotations
 
 import re
-import shlex
+from functools import partial
 from pathlib import Path
 
 import pytest
 import soundfile
-from paths import ROOT, SAMPLE_CALLS
+import yaml
+from doc_pages import SMALL, calls_of_ones_own, commands, measure_little, python_blocks, run_python
+from paths import ROOT
 from typer.testing import CliRunner
 
+import lab_utils
 from lab_utils.cli import app
+from lab_utils.workflows.barge_in import measure_barge_in
 
 PAGES = sorted(path for path in (ROOT / "docs" / "how").glob("*.md") if path.name != "index.md")
 NOT_RUN = {
@@ -23,16 +27,14 @@ NOT_RUN = {
     "lab run my_calls/ --out sessions --json": "true_wait.md runs it",
     "lab techniques": "tests/workflows run it; minutes",
 }
-SMALL = "unlikely_threshold: [0.2, 0.36]\nmin_delay: [0.3, 0.6]\nmax_delay: [1.0, 2.5]\n"
-"""A grid for pages that sweep the usual one."""
-EXPECTED = {"lab check": (0, 1, 2)}
+LITTLE = {
+    "sweep": ["--phases", "1", "--jobs", "1"],
+    "check": ["--phases", "1", "--jobs", "1"],
+    "barge-in": ["--phases", "1", "--jobs", "1"],
+}
+"""One take, by command."""
+EXPECTED = {"check": (0, 1, 2)}
 """Commands that answer by their exit code."""
-
-
-def commands(page: Path) -> list[list[str]]:
-    """The commands of a page that stand on lines of their own."""
-    lines = re.findall(r"(?m)^    (lab .*)$", page.read_text("utf-8"))
-    return [shlex.split(line) for line in lines]
 
 
 def named_files(page: Path) -> dict[str, str]:
@@ -45,12 +47,8 @@ def named_files(page: Path) -> dict[str, str]:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two calls of the samples, one of them also with the caller alone."""
     folder = tmp_path_factory.mktemp("how")
-    calls = folder / "my_calls"
-    calls.mkdir()
-    for name in ("14_clinic_appointment", "20_library_books"):
-        for suffix in (".flac", ".labels.json"):
-            (calls / f"{name}{suffix}").symlink_to(SAMPLE_CALLS / "demo" / f"{name}{suffix}")
-    (folder / "small.yaml").write_text(SMALL, "utf-8")
+    calls_of_ones_own(folder)
+    (folder / "small.yaml").write_text(yaml.safe_dump(SMALL), "utf-8")
     return folder
 
 
@@ -58,26 +56,30 @@ def test_every_page_is_in_the_table_and_ends_in_something_to_run() -> None:
     index = (ROOT / "docs" / "how" / "index.md").read_text("utf-8")
     for page in PAGES:
         assert f"]({page.name})" in index
-        assert commands(page), page.name
+        assert commands(page.read_text("utf-8")), page.name
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_what_a_page_says_can_be_run(page: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
+    measure_little(monkeypatch)
+    monkeypatch.setattr(lab_utils, "barge_in", partial(measure_barge_in, phases=1, jobs=1), raising=False)
     for name, text in named_files(page).items():
         (place / name).write_text(text, "utf-8")
     if page.stem == "one_channel":
         audio, rate = soundfile.read(place / "my_calls" / "20_library_books.flac")
         soundfile.write(place / "my_calls" / "mono.wav", audio[: 10 * rate, 0], rate)
-    for command in commands(page):
-        if any(" ".join(command).startswith(known) for known in NOT_RUN):
+    for command in commands(page.read_text("utf-8")):
+        if any(" ".join(["lab", *command]).startswith(known) for known in NOT_RUN):
             continue
-        if command[1] in ("sweep", "check"):
-            command += ["--phases", "1", "--jobs", "1"]
-        if command[1] == "sweep" and "--grid" not in command:
+        command += LITTLE.get(command[0], [])
+        if command[0] == "sweep" and "--grid" not in command:
             command += ["--grid", "small.yaml"]
-        done = CliRunner().invoke(app, command[1:])
-        assert done.exit_code in EXPECTED.get(" ".join(command[:2]), (0,)), f"{command}\n{done.output}"
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code in EXPECTED.get(command[0], (0,)), f"{command}\n{done.output}"
+    names: dict[str, object] = {}
+    for block in python_blocks(page):
+        run_python(block, names)
     (place / "my_calls" / "mono.wav").unlink(missing_ok=True)
     (place / "my_calls" / "mono.labels.json").unlink(missing_ok=True)
