@@ -126,6 +126,18 @@ class TestExercise:
             assert said in feedback.said
             assert feedback.done == all(met)
 
+    def test_a_figure_can_be_asked_to_be_large(self) -> None:
+        task = Exercise(
+            "Be fooled", at_least={"false_boundary_rate": 0.3}, hints={"false_boundary_rate": "Pause."}
+        )
+        assert "false boundaries per hold at least 30.0%" in task._repr_html_()
+        fooled, not_yet = (task.check(KnownStudy(), {"min_delay": delay_s}) for delay_s in (0.5, 0.6))
+        assert fooled.done
+        assert str(not_yet).endswith("0 of 1 met. Pause.")
+        assert "it is 26.0%" in str(not_yet)
+        unhinted = Exercise("Be fooled", at_least={"false_boundary_rate": 0.3})
+        assert unhinted.check(KnownStudy(), {"min_delay": 0.6}).said == "0 of 1 met."
+
     def test_every_solution_counts(self) -> None:
         done = [TASK.check(KnownStudy(), {"min_delay": delay_s}).done for delay_s in (0.76, 0.8, 0.9, 0.95)]
         assert all(done)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -32,18 +32,23 @@ class Condition:
     """One figure of a setting and its limit."""
 
     figure: str
-    most: float
+    limit: float
     value: float
+    at_least: bool = False
+    """Whether the limit is the least, in place of the most."""
 
     @property
     def met(self) -> bool:
         """Whether the figure is known and within the limit."""
-        return self.value <= self.most + EQUAL
+        if self.at_least:
+            return self.value >= self.limit - EQUAL
+        return self.value <= self.limit + EQUAL
 
     @property
     def text(self) -> str:
         """What is wanted, in words."""
-        return f"{NAMES[self.figure]} at most {_text(self.figure, self.most)}"
+        limit = _text(self.figure, self.limit)
+        return f"{NAMES[self.figure]} at {'least' if self.at_least else 'most'} {limit}"
 
     @property
     def value_text(self) -> str:
@@ -75,26 +80,29 @@ class Feedback:
 
 @dataclass(frozen=True)
 class Exercise:
-    """A task, the most that each figure of a setting may be, and hints in place of the usual ones (`HINTS`).
+    """A task, the limits of a setting's figures, and hints in place of the usual ones (`HINTS`).
 
-    `at_most`: a figure's name, as in a study's table, and its limit; rates from 0 to 1, latencies in seconds.
+    `at_most`, `at_least`: a figure's name, as in a study's table, and its limit; rates from 0 to 1, latencies
+    in seconds. The usual hints are for `at_most`.
 
     Raises ValueError for a figure that doesn't exist, or a hint for one that has no limit.
     """
 
     task: str
-    at_most: Mapping[str, float]
+    at_most: Mapping[str, float] = field(default_factory=dict)
     hints: Mapping[str, str] = field(default_factory=dict)
+    at_least: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.at_most if name not in NAMES]
-        if unknown or not self.at_most:
+        limited = {**self.at_most, **self.at_least}
+        unknown = [name for name in limited if name not in NAMES]
+        if unknown or not limited:
             raise ValueError(
                 f"unknown figure {', '.join(unknown) or '(none)'}; figures are {', '.join(NAMES)}"
             )
-        idle = [name for name in self.hints if name not in self.at_most]
+        idle = [name for name in self.hints if name not in limited]
         if idle:
-            raise ValueError(f"a hint for {', '.join(idle)}, which has no limit in at_most")
+            raise ValueError(f"a hint for {', '.join(idle)}, which has no limit in at_most or at_least")
 
     def check(self, study: Study, knobs: Mapping[str, Any] | Settings) -> Feedback:
         """Which conditions a setting meets on a study's recordings. What can't be used is told, not raised.
@@ -107,19 +115,28 @@ class Exercise:
         except ValueError as error:
             return Feedback((), f"AgentSession can't use that: {error}.")
         figures = _values(study, settings)
-        conditions = tuple(Condition(name, most, figures[name]) for name, most in self.at_most.items())
+        conditions = tuple(self._conditions(figures))
         missing = [one for one in conditions if not one.met]
         if not missing:
-            return Feedback(conditions, "Well done: every condition is met. Can you do it faster still?")
-        known = {**HINTS, **self.hints}
-        hints = [known[one.figure] for one in missing if one.figure in known]
+            more = "" if self.at_least else " Can you do it faster still?"
+            return Feedback(conditions, f"Well done: every condition is met.{more}")
+        hints = [self._hint(one) for one in missing]
         met = len(conditions) - len(missing)
-        return Feedback(conditions, " ".join([f"{met} of {len(conditions)} met.", *hints]))
+        return Feedback(conditions, " ".join([f"{met} of {len(conditions)} met.", *filter(None, hints)]))
+
+    def _conditions(self, figures: Mapping[str, float]) -> Iterator[Condition]:
+        """Each with its figure, which is unknown where there is none."""
+        for limits, at_least in ((self.at_most, False), (self.at_least, True)):
+            for name, limit in limits.items():
+                yield Condition(name, limit, figures.get(name, math.nan), at_least)
+
+    def _hint(self, missing: Condition) -> str:
+        """What may be wrong where a condition isn't met; nothing where nobody knows."""
+        usual = "" if missing.at_least else HINTS.get(missing.figure, "")
+        return self.hints.get(missing.figure, usual)
 
     def _repr_html_(self) -> str:
-        wanted = "".join(
-            f"<li>{escape(Condition(name, most, math.nan).text)}</li>" for name, most in self.at_most.items()
-        )
+        wanted = "".join(f"<li>{escape(one.text)}</li>" for one in self._conditions({}))
         return f"<p><b>{escape(self.task)}</b></p><ul>{wanted}</ul>"
 
 
