@@ -9,21 +9,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from paths import ROOT, SAMPLE_CALLS
+from paths import ROOT
 from test_browser import CHROMIUM
-from test_notebooks import code_cells, samples_cache
+from test_notebooks import code_cells
 
 import lab_utils as lab
 from lab_utils.core.knobs import KNOBS
 
-__all__ = ["samples_cache"]
 COURSE = ROOT / "notebooks" / "course"
-GRID = {
-    "detector": ["vad", "v1-mini"],
-    "min_delay": [0.3, 0.5, 0.8, 1.2],
-    "max_delay": [2.5, 4.0],
-    "unlikely_threshold": [0.36, 0.5, 0.6],
-}
 
 
 def test_each_exercise_of_the_notebook_has_a_solution() -> None:
@@ -33,22 +26,6 @@ def test_each_exercise_of_the_notebook_has_a_solution() -> None:
         assert f"lab.exercise({number}).check(study" in source
     with pytest.raises(ValueError, match=f"they are 1 to {max(solutions)}"):
         lab.exercise(0)
-
-
-@pytest.mark.slow
-def test_solutions_solve_and_defaults_do_not_solve_all(
-    samples_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LAB_CACHE", str(samples_cache))  # for what an answer lets the detector hear anew
-    study = lab.measure(SAMPLE_CALLS / "demo", grid=GRID, phases=1, quiet=True, cache=samples_cache)
-    solutions = yaml.safe_load((COURSE / "solutions.yaml").read_text("utf-8"))
-    for number, knobs in solutions.items():
-        said = lab.exercise(number).check(study, knobs)
-        assert said.done, f"{number}: {said}"
-    by_default = [lab.exercise(number).check(study, {}).done for number in solutions]
-    assert by_default.count(True) <= 1
-    with pytest.raises(ValueError, match="more calls with holds would be needed"):
-        study.choose(lab.Budget.false_boundary_rate(0.10), guarantee=0.9)
 
 
 def test_the_printed_cheat_sheet_has_every_knob_and_needs_nothing_else() -> None:

@@ -1,4 +1,4 @@
-"""Every notebook runs, is thin, and carries no outputs (house rule 11)."""
+"""Every notebook runs, finds what it says of the samples, is thin, and carries no outputs (house rule 11)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from notebook_claims import CLAIMS
 from paths import ROOT
 
 import lab_utils
@@ -25,7 +26,8 @@ MOST_LINES = 60
 
 def kernel_environment(cache: Path) -> dict[str, str]:
     """For a kernel that finds this clone's package, this Python and the traces."""
-    path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH")) if part)
+    paths = (str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH"))
+    path = os.pathsep.join(part for part in paths if part)
     binaries = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     return os.environ | {"LAB_CACHE": str(cache), "PYTHONPATH": path, "PATH": binaries}
 
@@ -55,8 +57,8 @@ def code_cells(path: Path) -> list[SimpleNamespace]:
     return [SimpleNamespace(**cell | {"source": "".join(cell["source"])}) for cell in cells]
 
 
-def test_there_are_notebooks() -> None:
-    assert NOTEBOOKS
+def test_there_are_notebooks_and_the_claims_are_of_some() -> None:
+    assert set(CLAIMS) < {path.stem for path in NOTEBOOKS}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -99,6 +101,9 @@ class TestNotebook:
         for folder in ("audio_samples", "tests"):
             (tmp_path / folder).symlink_to(ROOT / folder)
         notebook = nbformat.read(path, as_version=4)
+        if path.stem in CLAIMS:
+            check = f"import notebook_claims\nnotebook_claims.CLAIMS[{path.stem!r}](globals())"
+            notebook.cells.append(nbformat.v4.new_code_cell(check))
         client = NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(work)}})
         course = path.parent.name == "course"
         cache = tmp_path / "traces" if course else samples_cache
