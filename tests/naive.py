@@ -16,6 +16,7 @@ from livekit.agents.voice.endpointing import BaseEndpointing, DynamicEndpointing
 from scipy.optimize import linear_sum_assignment
 
 from lab_utils.core.labels import Ipu, Label, Labels, agent_turns
+from lab_utils.core.policies.number_words import asks_for_number, gives_numbers
 from lab_utils.core.settings import USUAL_CONDITIONS, Conditions, Settings
 from lab_utils.core.traces import BRANCH_SAMPLES, Branch, Commits, EotTrace, SttEvent, Traced, text_key
 from lab_utils.turns.replay import stt_events
@@ -84,6 +85,8 @@ def replay(
             answers = dict(zip(keys, p.tolist(), strict=True))
         chosen = settings.detector.unlikely_threshold
         text_threshold = own_threshold if chosen == 0.36 else chosen
+    by_words = settings.policy.by_words and (uses_detector or answers is not None)
+    if settings.detector.model == "english" or by_words:
         for start, end in agent_turns(traced.labels).tolist():
             text = " ".join(text for at, text in said_by(traced.labels, "agent") if start <= at <= end)
             if text:
@@ -121,7 +124,7 @@ def replay(
                     n = sum(told_s < word_s <= t - silence for word_s in words_s)
                     told_s = t - silence
                     text = " ".join(["word"] * n) or "\u2026"
-                    if answers is not None:
+                    if answers is not None or by_words:
                         known = [
                             word for at, word in said_by(traced.labels, "user") if at + offset_s <= told_s
                         ]
@@ -168,6 +171,14 @@ def replay(
         if state["lst"] == task["lst"]:
             state["lst"] = None
 
+    def extra(now: float) -> float:
+        """What is added to a wait by what was said until now."""
+        asked = [what for _, at, who, what in sorted(context) if who == "assistant" and at <= now][-1:]
+        return max(
+            settings.policy.extra_delay_numbers if gives_numbers(state["turn"]) else 0.0,
+            settings.policy.extra_delay_asked if any(map(asks_for_number, asked)) else 0.0,
+        )
+
     def trigger(now: float) -> None:
         delay, cause, p, ready = endpointing.min_delay, "vad", math.nan, now
         if state["prediction"] is not None:
@@ -176,6 +187,7 @@ def replay(
             threshold = threshold_of(settings, traced.language or c.language)
             if p < threshold:
                 delay, cause = below(settings, p / threshold, endpointing), "max_delay"
+            delay += extra(ready)
         if state["committed_in_pause"]:
             cause = "late_transcript"
         if answers is not None:
@@ -184,6 +196,7 @@ def replay(
             ready, cause = now + c.prediction_delay, "detector"
             if p < text_threshold:
                 delay, cause = below(settings, p / text_threshold, endpointing), "max_delay"
+            delay += extra(now)
         at = max(ready, state["lst"] + delay)
         state["pending"] = {
             "at": at,

@@ -148,13 +148,15 @@ def traced_of(
 
 
 def with_texts(labels: Labels) -> Labels:
-    """The same, with two words in all that is said; every third stretch of the agent's has none."""
+    """The same, with two words in all that is said: one of the user's is a number, and the agent asks for one
+    in every third stretch of speech; in every third it has none."""
     words = []
     for k, ipu in enumerate(labels.ipus):
         if ipu.speaker == "user" or k % 3:
             middle_s = (ipu.start_s + ipu.end_s) / 2
             words.append(Word(ipu.speaker, ipu.start_s, middle_s, f"{ipu.speaker}{k}"))
-            words.append(Word(ipu.speaker, middle_s, ipu.end_s, "said."))
+            said = "number?" if ipu.speaker == "agent" and k % 3 == 1 else "said."
+            words.append(Word(ipu.speaker, middle_s, ipu.end_s, said))
     return replace(labels, words=tuple(sorted(words, key=lambda word: word.start_s)))
 
 

@@ -73,6 +73,8 @@ _NO_THRESHOLD, _THRESHOLD = names_without("has_threshold"), names_where("has_thr
 _PLAIN = names_without("streams")
 _WHO_JUDGES = f"only {', '.join(_THRESHOLD[:-1])} and {_THRESHOLD[-1]} give a probability to compare with it"
 
+_WHO_EXTENDS = "a wait is extended where a detector is asked; vad and stt ask none"
+
 _ROWS = (
     Knob(
         "vad",
@@ -173,6 +175,23 @@ _ROWS = (
         f"{', '.join(SHAPES)}, or points [p / unlikely_threshold, share]; null for LiveKit's two delays.",
         idle=Idle(lambda v: among(v["detector"], _NO_THRESHOLD), _WHO_JUDGES),
     ),
+    Knob(
+        "extra_delay_numbers",
+        "policy",
+        "extra_delay_numbers",
+        "Added to each wait while the user is giving a number or spelling: by the last words of the turn.",
+        unit="s",
+        idle=Idle(lambda v: among(v["detector"], _NO_THRESHOLD), _WHO_EXTENDS),
+    ),
+    Knob(
+        "extra_delay_asked",
+        "policy",
+        "extra_delay_asked",
+        "Added to each wait after the agent asked for a number or spelling; of two extra delays the longer "
+        "counts.",
+        unit="s",
+        idle=Idle(lambda v: among(v["detector"], _NO_THRESHOLD), _WHO_EXTENDS),
+    ),
 )
 
 KNOBS: dict[str, Knob] = {knob.name: knob for knob in _ROWS}
@@ -234,6 +253,16 @@ RULES = (
         "a wait_shape with dynamic endpointing",
         "wait_shape ({wait_shape}) can't be kept with endpointing_mode dynamic, which would forget at each "
         "pause what it has learned; make it fixed, or leave wait_shape out",
+    ),
+    Rule(
+        lambda v: (
+            ((v["extra_delay_numbers"] > 0) | (v["extra_delay_asked"] > 0))
+            & (v["endpointing_mode"] == "dynamic")
+        ),
+        "an extra delay with dynamic endpointing",
+        "extra_delay_numbers ({extra_delay_numbers} s) and extra_delay_asked ({extra_delay_asked} s) can't "
+        "be kept with endpointing_mode dynamic, which would forget at each pause what it has learned; make "
+        "it fixed, or both 0",
     ),
 )
 

@@ -175,8 +175,9 @@ def storable(table: pd.DataFrame) -> pd.DataFrame:
 
 def restored(table: pd.DataFrame) -> pd.DataFrame:
     """The table that `storable` was given. Raises ValueError for texts that are none of its."""
-    if "wait_shape" not in table:  # older tables have two delays everywhere
-        table = table.assign(wait_shape=np.nan)
+    # Older tables have two delays everywhere.
+    later = [name for name, knob in KNOBS.items() if knob.group == "policy" and name not in table]
+    table = table.assign(**dict.fromkeys(later, np.nan))
     texts = [name for name in KNOBS if name not in _TEXT_KNOBS and not is_numeric_dtype(table[name])]
 
     def value(name: str, text: str) -> Any:

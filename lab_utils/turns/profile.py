@@ -134,9 +134,8 @@ class Profile(Frozen, strict=False):
             f"Turn-taking profile {self.name!r}, measured on livekit-agents {self.livekit_agents} (Python)."
         )
         if policy_of(self.settings):
-            title += (
-                f"\nNOT in this code, only in the Python one: wait_shape {self.settings.policy.wait_shape}."
-            )
+            waits = [f"{name} {value}" for name, value in self.settings.policy if value]
+            title += f"\nNOT in this code, only in the Python one: {', '.join(waits)}."
         return node_snippet(self.settings, title)
 
     def snippet(self) -> str:
@@ -148,7 +147,8 @@ class Profile(Frozen, strict=False):
         turn_detection = built if traits.constructor else repr(self.settings.detector.model)
         policy = policy_of(self.settings)
         if policy is not None:
-            arguments = f"{policy.min_delay!r}, {policy.max_delay!r}, {policy.wait_shape!r}"
+            extra = f"{policy.extra_delay_numbers!r}, {policy.extra_delay_asked!r}"
+            arguments = f"{policy.min_delay!r}, {policy.max_delay!r}, {policy.wait_shape!r}, {extra}"
             turn_detection = f"LivePolicy({arguments}).watch({turn_detection})"
         inference = built.startswith("inference.") or not silero
         lines = [

@@ -19,6 +19,7 @@ from lab_utils.turns.grid import complete, expand
 from lab_utils.turns.replay import blocks_of
 from lab_utils.widgets.tuner.controls import Controls
 
+POLICY = ("wait_shape", "extra_delay_numbers", "extra_delay_asked")
 knob_page = runpy.run_path(str(ROOT / "docs" / "write_knobs.py"))["knob_page"]
 
 SETTINGS = [
@@ -49,10 +50,10 @@ def test_a_rule_and_idleness_say_the_same_of_a_setting_and_of_a_column():
     [
         ("v1-mini", "fixed", set()),
         ("v1-mini", "dynamic", set()),
-        ("vad", "fixed", {"max_delay", "unlikely_threshold", "wait_shape"}),
-        ("stt", "fixed", {"max_delay", "unlikely_threshold", "wait_shape"}),
-        ("vad", "dynamic", {"unlikely_threshold", "wait_shape"}),
-        ("stt", "dynamic", {"unlikely_threshold", "wait_shape"}),
+        ("vad", "fixed", {"max_delay", "unlikely_threshold", *POLICY}),
+        ("stt", "fixed", {"max_delay", "unlikely_threshold", *POLICY}),
+        ("vad", "dynamic", {"unlikely_threshold", *POLICY}),
+        ("stt", "dynamic", {"unlikely_threshold", *POLICY}),
     ],
 )
 def test_max_delay_is_in_force_with_any_detector_where_endpointing_is_dynamic(detector, mode, idle):

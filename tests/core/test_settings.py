@@ -134,6 +134,8 @@ VALUES = {
     "max_delay": 1.9,
     "unlikely_threshold": 0.25,
     "wait_shape": None,
+    "extra_delay_numbers": 0.0,
+    "extra_delay_asked": 0.0,
 }
 
 
@@ -142,7 +144,9 @@ def test_every_knob_can_be_set_and_read_by_its_flat_name():
     settings = Settings.from_knobs(VALUES)
     assert settings.knobs() == VALUES
     assert settings == Settings().replace(**VALUES)
-    for name, value in (VALUES | {"wait_shape": SHAPES["late"]}).items():
+    for name, value in (
+        VALUES | {"wait_shape": SHAPES["late"], "extra_delay_numbers": 0.7, "extra_delay_asked": 1.2}
+    ).items():
         assert Settings().replace(**{name: value}).knobs() == {**Settings().knobs(), name: value}
 
 

@@ -496,7 +496,13 @@ CHOICES = {
             },
         }
     ),
-    "a policy": Settings().replace(min_delay=0.35, max_delay=2.1, wait_shape=[[0.1, 1.0], [0.7, 0.25]]),
+    "a policy": Settings().replace(
+        min_delay=0.35,
+        max_delay=2.1,
+        wait_shape=[[0.1, 1.0], [0.7, 0.25]],
+        extra_delay_numbers=0.8,
+        extra_delay_asked=1.1,
+    ),
 }
 
 
@@ -541,6 +547,8 @@ def test_the_snippet_builds_the_same_session(choice: str) -> None:
 def test_a_pasted_policy_is_the_sessions_own_and_has_its_session() -> None:
     profile = Profile(name="a policy", settings=CHOICES["a policy"])
 
+    said = [("yes", "Hi."), ("four two", "Hi."), ("yes", "Your number?"), ("four two", "Your number?")]
+
     async def waits() -> list[list[float]]:
         fakes = session({})
         names: dict[str, Any] = {"stt": fakes.stt, "llm": fakes.llm, "tts": fakes.tts}
@@ -549,6 +557,7 @@ def test_a_pasted_policy_is_the_sessions_own_and_has_its_session() -> None:
         attach_policy(ours)
         policies = [one.turn_detection.live_policy for one in (names["session"], ours)]
         assert [one.session for one in policies] == [names["session"], ours]
+        assert [[one.extra(*words) for words in said] for one in policies] == [[0.0, 0.8, 1.1, 1.1]] * 2
         return [[one.wait(p, 0.36) for p in (0.0, 0.1, 0.2, 0.35)] for one in policies]
 
     pasted, ours = asyncio.run(waits())
@@ -556,7 +565,8 @@ def test_a_pasted_policy_is_the_sessions_own_and_has_its_session() -> None:
     shape = profile.settings.policy.wait_shape
     assert shape is not None
     assert ours == [0.35 + (2.1 - 0.35) * naive.share(shape, p / 0.36) for p in (0.0, 0.1, 0.2, 0.35)]
-    assert "NOT in this code, only in the Python one: wait_shape 0.1: 1, 0.7: 0.25." in profile.node_snippet()
+    node = profile.node_snippet()
+    assert "NOT in this code, only in the Python one: wait_shape 0.1: 1, 0.7: 0.25, extra_delay_n" in node
     assert "policy" not in to_yaml(Profile(name="p", settings=Settings()))
 
 

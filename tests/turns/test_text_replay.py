@@ -1,4 +1,5 @@
-"""Replays of text detectors against the event-by-event twin: on the tape, on branches, side by side."""
+"""Replays of text detectors and extra delays against the event-by-event twin: on the tape, on branches, side
+by side."""
 
 from __future__ import annotations
 
@@ -33,10 +34,16 @@ def settings_strategy(draw: st.DrawFn) -> Settings:
         enabled=draw(st.booleans()), min_words=draw(st.sampled_from([0, 0, 3]))
     )
     mode = draw(st.sampled_from(["fixed", "dynamic"]))
+    detector = draw(st.sampled_from(["english", "v1-mini", "own:mine"]))
+    extra = st.sampled_from([0.0, 0.4, 1.3]) if mode == "fixed" else st.just(0.0)
     return Settings(interruption=interruption).replace(
-        detector="english",
+        detector=detector,
+        extra_delay_numbers=draw(extra),
+        extra_delay_asked=draw(extra),
         wait_shape=draw(st.sampled_from([None, *WAIT_SHAPES])) if mode == "fixed" else None,
-        min_silence_duration=draw(st.sampled_from([0.1, 0.25, 0.55])),
+        min_silence_duration=draw(
+            st.sampled_from([0.25, 0.3, 0.55] if detector != "english" else [0.1, 0.25, 0.55])
+        ),
         min_delay=min_delay,
         max_delay=min_delay + draw(st.sampled_from([0.0, 0.5, 1.7])),
         endpointing_mode=mode,
@@ -50,7 +57,7 @@ def assert_equal(fast: Commits, slow: Commits) -> None:
 
 
 def speaks(labels: Labels) -> bool:
-    return {"user", "agent"} <= {ipu.speaker for ipu in labels.ipus}
+    return {"user", "agent"} <= {word.speaker for word in with_texts(labels).words}
 
 
 @pytest.mark.slow

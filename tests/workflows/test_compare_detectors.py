@@ -184,13 +184,17 @@ def test_detectors_are_named_by_themselves_or_as_given() -> None:
 @pytest.mark.slow
 def test_a_detector_stands_beside_itself_with_waits_that_fall_with_its_probability(tmp_path: Path) -> None:
     quiet = "quiet=lab_utils.turns.detectors.examples:is_quiet"
-    found = compare_detectors(CALLS[:2], [quiet, f"{quiet}+wait_shape"], phases=1, quiet=True, jobs=1)
-    assert found.names == ["own:quiet", "own:quiet+wait_shape"]
-    two, shaped = (found.results[name].table for name in found.names)
+    given = [quiet, f"{quiet}+wait_shape", f"{quiet}+extra_delay"]
+    found = compare_detectors(CALLS[:2], given, phases=1, quiet=True, jobs=1)
+    assert found.names == ["own:quiet", "own:quiet+wait_shape", "own:quiet+extra_delay"]
+    two, shaped, extended = (found.results[name].table for name in found.names)
+    assert set(extended["extra_delay_numbers"]) == {0.0, 0.7, 1.4}
+    others = ["min_silence_duration", "min_delay", "max_delay", "unlikely_threshold"]
+    assert (extended.groupby(others)["latency_mean"].nunique() > 1).any()
     assert two["wait_shape"].isna().all()
     assert set(map(str, shaped["wait_shape"])) == {"linear", "early", "late"}
     assert set(shaped["detector"]) == set(two["detector"]) == {"own:quiet"}
-    assert set(found.differences["second"]) == {"own:quiet+wait_shape"}
+    assert set(found.differences["second"]) == {"own:quiet+wait_shape", "own:quiet+extra_delay"}
     assert found.calibrations["own:quiet"].n == found.calibrations["own:quiet+wait_shape"].n
     workflow.write_results(found, tmp_path)
     knobs = json.loads((tmp_path / "summary.json").read_text())["settings"][1]["knobs"]
@@ -200,7 +204,8 @@ def test_a_detector_stands_beside_itself_with_waits_that_fall_with_its_probabili
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("vad+wait_shape", r"vad\+wait_shape: vad gives no probability for a wait to fall with"),
+        ("vad+wait_shape", r"vad\+wait_shape: vad gives no probability, which such waits need; leave"),
+        ("v1-mini+wait_shape+extra_delay", r"v1-mini\+wait_shape has a policy already; leave \+extra"),
         ("none+wait_shape", "unknown detector 'none'"),
     ],
 )

@@ -36,7 +36,8 @@ Detectors = Annotated[
         help="vad, v1-mini, stt, english, multilingual, smart-turn, cloud-v1 (sends the callers' audio to "
         "LiveKit's cloud), recorded (what the sessions' own detector said), or a function of yours as "
         "module:function or name=module:function; with +wait_shape behind the name also tuned to waits that "
-        "fall with its probability; may be repeated. Without it: vad and v1-mini.",
+        "fall with its probability, with +extra_delay to longer ones while numbers are given; may be "
+        "repeated. Without it: vad and v1-mini.",
     ),
 ]
 Predictions = Annotated[

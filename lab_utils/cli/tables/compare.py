@@ -41,7 +41,8 @@ def print_comparison(compared: Comparison, out: Path) -> None:
 def _table(title: str, titles: list[str], rows: list[list[str]], *, left: int) -> Table:
     table = Table(title=title, box=box.SIMPLE_HEAD)
     for k, name in enumerate(titles):
-        table.add_column(name, justify="left" if k < left else "right")
+        # At 80 columns the figures are folded, and no detector's name is cut.
+        table.add_column(name, justify="left" if k < left else "right", no_wrap=k == left - 1)
     for row in rows:
         table.add_row(*map(escape, row))
     return table

@@ -10,6 +10,7 @@ from livekit.agents.inference.eot import TurnDetector
 from livekit.agents.utils import is_given
 from livekit.agents.voice.turn import _resolve_endpointing
 
+from ...core.policies import PolicySettings
 from ...core.settings import Settings, default_deactivation, parse_settings
 from ..stand_ins.unanswerable import Unanswerable
 
@@ -33,7 +34,7 @@ def settings_of(session: AgentSession[Any], agent: Agent) -> Settings:
         "endpointing": dict(_resolve_endpointing(endpointing, turn_detection=_as_made(detection))),  # type: ignore[arg-type]
         "interruption": _known(interruption, Settings().interruption.model_dump()),
         "preemptive": _known(preemptive, Settings().preemptive.model_dump()),
-        "policy": {"wait_shape": None if policy is None else policy.wait_shape},
+        "policy": {name: getattr(policy, name) for name in PolicySettings.model_fields if policy is not None},
     }
     try:
         return parse_settings(values)

@@ -20,6 +20,7 @@ from livekit.agents.metrics import LLMMetrics, TTSMetrics
 from ...core.detectors import traits_of
 from ...core.session_log import Reply, SessionEvent, SessionEventKind
 from ...core.stages import STAGE_NAMES
+from ...turns.live_policy import own_threshold
 from .hooks import Hook, described, hooked
 
 OUR_OWN_DOING = "a non-default turn detection threshold was provided"
@@ -42,6 +43,7 @@ class Observer:
         self._speech_ended = False
         self._trigger = ""
         self._prediction: tuple[float, float] | None = None
+        self._session: AgentSession[Any] | None = None
         self._watched: list[Any] = []
         self._tools: dict[str, str] = {}  # call id -> name of the running tool
         self.told: BaseException | None = None
@@ -80,6 +82,7 @@ class Observer:
     @contextmanager
     def watching(self, session: AgentSession[Any], agent: Agent) -> Iterator[None]:
         """Note what happens in a session that starts with `agent`, also when other agents take over."""
+        self._session = session
         self._watch_plugins(session, agent)
         session.on("user_input_transcribed", self._on_transcript)
         session.on("agent_state_changed", lambda event: self.note("agent_state", state=event.new_state))
@@ -206,8 +209,9 @@ class Observer:
             self._trigger = "final"
 
     def _on_prediction(self, ev: Any) -> None:
-        self._prediction = (ev.probability, ev.threshold)
-        self.note("prediction", probability=ev.probability, threshold=ev.threshold)
+        threshold = own_threshold(self._session, ev.threshold)
+        self._prediction = (ev.probability, threshold)
+        self.note("prediction", probability=ev.probability, threshold=threshold)
 
     def _on_end_of_turn(self, info: Any) -> Callable[[Any], None]:
         """Note a commit. The function returned makes it "commit_refused" if LiveKit refuses the commit."""

@@ -3,7 +3,7 @@
 Goal: what `Corpus.score` and `per_recording` say of a single setting, in one pass over the pauses of all
 recordings and takes instead of one pass for each. Exactly the same where the setting is one of those that
 `can_score` tells: fixed endpointing, every transcript there by END_OF_SPEECH, no `min_words`, no
-`wait_shape`, not `stt` mode.
+`wait_shape` or extra delay, not `stt` mode.
 Conventions: arrays are (rows,), a row being a pause of a tape or of a branch in one take (`replay.records`);
 labelled pauses are numbered take by take, the recordings one after the other in each.
 """

@@ -65,6 +65,7 @@ def can_score(rows: CorpusPauses, settings: Settings, conditions: Conditions) ->
         and block.endpointing_mode == "fixed"
         and block.min_words is None
         and not block.shapes
+        and block.extra is None
         and rows.are_early(conditions.transcription_delay)
     )
 

@@ -93,11 +93,20 @@ def decide(
     early = stt is None and np.all(
         final_times(rows.pauses, delay_s, block.finals_s) <= rows.pauses.end_of_speech_s
     )
-    if early and block.min_words is None and memory is None and not block.shapes:
+    if block.extra is not None and block.needs == "predictions" and block.speech is None:
+        raise ValueError("extra delays depend on what was said; give decide the block that Block.on gives")
+    if early and block.min_words is None and memory is None and not block.shapes and block.extra is None:
         return early_decisions(rows, heard, delays, conditions.prediction_delay, frame)
     worlds = _worlds(block, rows, agent, stt, words_s, memory)
     return late_decisions(
-        rows, worlds, heard, delays, conditions.prediction_delay, frame, modelled=stt is None
+        rows,
+        worlds,
+        heard,
+        delays,
+        conditions.prediction_delay,
+        frame,
+        modelled=stt is None,
+        extra=block.extra,
     )
 
 
@@ -120,7 +129,7 @@ def _worlds(
         spoken_s: Floats | None,
         speech: Speech | None,
     ) -> World:
-        if memory is None or speech is None:
+        if speech is None:
             counts = _counted(block, pauses, spoken_s) if stt is None else None
             return World(pauses, heard, _refusals(block, speaks, heard, counts))
         if stt is None:

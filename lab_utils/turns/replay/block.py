@@ -18,6 +18,7 @@ from ...core.timeline import Floats, Ints
 from ...core.traces import Traced
 from .decisions import Delays
 from .endpointing import Learner, learned_min_delays
+from .extra_delays import ExtraDelays
 from .records import Rows
 from .said import MissingTexts, Speech
 
@@ -40,12 +41,15 @@ class Block:
     """Settings whose threshold differs by language, by place; `threshold` then has the English one."""
     shapes: Mapping[int, WaitShape] = field(default_factory=dict)
     """Settings with a `wait_shape`, by place."""
+    extra: ExtraDelays | None = None
+    """What is added to waits by what was said; None where nothing is."""
     finals_s: Floats = field(default_factory=lambda: np.zeros((0, 2)))
     """`Traced.finals` at stream times; set by `on`."""
     interruptible: bool = True
     """Whether the user may interrupt the agent; only text detectors know less where it can't be."""
     speech: Speech | None = None
-    """What a text detector may come to know; set by `on`, None in a language that it doesn't know."""
+    """What a text detector, or who extends waits by what was said, may come to know; set by `on`. None in a
+    language that a text detector doesn't know."""
 
     def __len__(self) -> int:
         return len(self.threshold)
@@ -61,7 +65,8 @@ class Block:
         threshold = settings.detector.unlikely_threshold
         # Speech that can't be interrupted refuses nothing (agent_activity.py:2740).
         wanted = settings.interruption.min_words if settings.interruption.enabled else 0
-        shape = settings.policy.wait_shape if settings.detector.traits.has_threshold else None
+        judged = settings.detector.traits.has_threshold
+        shape = settings.policy.wait_shape if judged else None
         return cls(
             vad=settings.vad,
             detector=settings.detector.model,
@@ -74,6 +79,7 @@ class Block:
             max_delay=np.array([settings.endpointing.max_delay]),
             min_words=np.array([wanted]) if wanted else None,
             shapes={} if shape is None else {0: shape},
+            extra=ExtraDelays.of([settings.policy]) if judged else None,
             interruptible=settings.interruption.enabled,
         )
 
@@ -92,7 +98,19 @@ class Block:
             threshold = np.where(threshold == ENGLISH_UNLIKELY_THRESHOLD, own, threshold)
             for place, values in self.by_language.items():
                 threshold[place] = threshold_in(values, language)
-        return replace(self, threshold=threshold, by_language={}, finals_s=traced.finals + offset_s)
+        speech = None if self.extra is None else self._spoken(traced, offset_s)
+        finals_s = traced.finals + offset_s
+        return replace(self, threshold=threshold, by_language={}, finals_s=finals_s, speech=speech)
+
+    def _spoken(self, traced: Traced, offset_s: float) -> Speech:
+        """Who says what; raises ValueError if extra delays depend on what nobody knows."""
+        speech = Speech.of(traced.labels, offset_s, interruptible=self.interruptible)
+        if self.extra is not None and (self.extra.asked_s > 0).any() and not any(speech.agent):
+            raise ValueError(
+                "extra_delay_asked depends on what the agent said, and the labels have no words of it; write "
+                "them with `lab transcribe`, or set extra_delay_asked to 0"
+            )
+        return speech
 
     def _about_words(self, traced: Traced, language: str, offset_s: float) -> Block:
         """`on` for a text detector (turn_detector/base.py, `unlikely_threshold`). Raises MissingTexts."""
@@ -104,8 +122,7 @@ class Block:
         if own is None:
             return here
         threshold = np.where(self.threshold == ENGLISH_UNLIKELY_THRESHOLD, own, self.threshold)
-        speech = Speech.of(traced.labels, offset_s, interruptible=self.interruptible)
-        return replace(here, threshold=threshold, speech=speech)
+        return replace(here, threshold=threshold, speech=self._spoken(traced, offset_s))
 
     def learners(self, agent: Floats) -> list[Learner]:
         """Each setting's delays, for one walk through the events (`stt` mode)."""
@@ -158,10 +175,12 @@ def blocks_of(table: pd.DataFrame, conditions: Conditions, most: int) -> Iterato
     [([1, 0], [0.3, 0.9])]
     """
     table = table.reset_index(drop=True).sort_values(_IN_A_BLOCK, kind="stable", key=_numbers)
-    shared = [name for name in KNOBS if name not in (*_IN_A_BLOCK, "wait_shape")]
+    shared = [name for name, knob in KNOBS.items() if name not in _IN_A_BLOCK and knob.group != "policy"]
     shapes = {k: one for k, one in enumerate(table["wait_shape"]) if isinstance(one, WaitShape)}
-    # Settings with a shape are walked through event by event, so they stand in blocks of their own.
-    keys = [*shared, table["wait_shape"].notna().rename("has_shape")]
+    extra_s = table[["extra_delay_numbers", "extra_delay_asked"]].fillna(0.0).to_numpy(np.float64)
+    # Settings with a policy are walked through event by event, so they stand in blocks of their own.
+    has_extra = pd.Series((extra_s > 0).any(axis=1), table.index, name="has_extra")
+    keys = [*shared, table["wait_shape"].notna().rename("has_shape"), has_extra]
     row_numbers = table.index.to_numpy()
     threshold = _numbers(table["unlikely_threshold"]).fillna(0.0).to_numpy(np.float64)
     several = {k: one for k, one in enumerate(table["unlikely_threshold"]) if isinstance(one, ByLanguage)}
@@ -179,6 +198,7 @@ def blocks_of(table: pd.DataFrame, conditions: Conditions, most: int) -> Iterato
                     threshold=threshold[part],
                     by_language={k: several[row] for k, row in enumerate(part) if row in several},
                     shapes={k: shapes[row] for k, row in enumerate(part) if row in shapes},
+                    extra=ExtraDelays(*extra_s[part].T) if has_extra.iloc[part[0]] else None,
                     min_delay=min_delay[part],
                     max_delay=max_delay[part],
                 ),
@@ -204,11 +224,12 @@ def blocks_of_settings(
     groups: dict[tuple[Any, ...], list[int]] = {}
     for place, one in enumerate(alone):
         counts = one.min_words is None
-        waits = one.endpointing_mode, one.alpha, bool(one.shapes)
+        waits = one.endpointing_mode, one.alpha, bool(one.shapes), one.extra is None
         key = (one.vad, one.detector, *waits, counts, one.interruptible)
         groups.setdefault(key, []).append(place)
     for places in groups.values():
         counted = [words for k in places if (words := alone[k].min_words) is not None]
+        policies = [settings[k].policy for k in places]
         yield (
             places,
             replace(
@@ -220,6 +241,7 @@ def blocks_of_settings(
                     if alone[place].by_language
                 },
                 shapes={k: alone[place].shapes[0] for k, place in enumerate(places) if alone[place].shapes},
+                extra=ExtraDelays.of(policies) if alone[places[0]].extra is not None else None,
                 min_delay=np.concatenate([alone[k].min_delay for k in places]),
                 max_delay=np.concatenate([alone[k].max_delay for k in places]),
                 min_words=np.concatenate(counted) if counted else None,

@@ -19,10 +19,11 @@ import numpy as np
 from ...core.timeline import Floats, Ints
 from ...core.traces import Bools, EotTrace, SttEvent
 from .decisions import Delays, Predictions
+from .extra_delays import ExtraDelays
 from .late_state import State
 from .records import BranchPauses, Decisions, PauseCommits, Pauses, Rows
 from .refusals import Refusals
-from .said import Conversation
+from .said import Conversation, Talk
 from .stt_events import speaking_time
 
 
@@ -35,7 +36,7 @@ class World:
     refusals: Refusals | None
     """Where commits may be refused, None where none is."""
     conversation: Conversation | None = None
-    """What a text detector is asked; None where none is."""
+    """What was said, for a text detector or extra delays; None without."""
 
 
 def late_decisions(
@@ -47,11 +48,13 @@ def late_decisions(
     frame_samples: int,
     *,
     modelled: bool = False,
+    extra: ExtraDelays | None = None,
 ) -> Decisions:
     """Decisions where transcripts may come at any time (stream times); `eot` is None for plain VAD.
 
     `worlds`: what is heard on the tape, then on each branch of the `rows`. `modelled`: whether transcripts
-    follow from what the VAD said; given ones come at times as coarse as the sessions' clock. A branch is
+    follow from what the VAD said; given ones come at times as coarse as the sessions' clock. `extra`: what is
+    added to waits by what was said, which the worlds' conversations tell. A branch is
     walked from where it leaves the tape, in the state that the tape had led to. Raises MissingPredictions
     with all predictions that are needed and not in `eot`.
 
@@ -72,11 +75,15 @@ def late_decisions(
     def walk_of(world: World, of_rows: Ints) -> _Walk:
         numbers = np.append(columns[of_rows], delays.first[None, :], axis=0)  # -1: before any pause
         shift = rows.shift[of_rows]
-        return _Walk(world, numbers, shift, delays, predictions, prediction_delay, frame_samples, modelled)
+        return _Walk(
+            world, numbers, shift, delays, predictions, prediction_delay, frame_samples, modelled, extra
+        )
 
     tape = worlds[0]
-    talks = tape.conversation is not None
-    state = State.start(len(tape.pauses), len(tape.transcripts), len(delays), talks=talks)
+    memory = tape.conversation.memory if tape.conversation is not None else None
+    sizes = len(tape.transcripts), len(delays)
+    talk = Talk.start(*sizes, answers=memory is not None) if tape.conversation is not None else None
+    state = State.start(len(tape.pauses), *sizes, talk)
     forked = _walk_tape(walk_of(tape, np.arange(len(tape.pauses))), state, rows.branches, worlds[1:])
     by_pause, by_trigger = [state.by_pause(0, len(tape.pauses))], [state.by_trigger]
     for k, (branch, world, branched) in enumerate(zip(rows.branches, worlds[1:], forked, strict=True)):
@@ -86,8 +93,8 @@ def late_decisions(
         by_trigger.append(branched.by_trigger)
     if predictions is not None:
         predictions.check()
-    if tape.conversation is not None:
-        tape.conversation.memory.check()
+    if memory is not None:
+        memory.check()
     return Decisions.side_by_side(PauseCommits.joined(by_pause), rows.branch, by_trigger, rows.forks)
 
 
@@ -125,6 +132,7 @@ class _Walk:
     prediction_delay: float
     frame_samples: int
     modelled: bool
+    extra: ExtraDelays | None
 
     def step(self, state: State, event: tuple[float, int, int, int]) -> None:
         """One event of `_events`."""
@@ -162,7 +170,7 @@ class _Walk:
                 p = self._predicted(state, predictions, i)
                 state.probability[state.row], state.accepted[state.row] = p, p >= delays.threshold
         likely, ready_s, p = self._judged(state, at_s)
-        wait_s = delays.waits(p, likely, self.columns[state.pause])
+        wait_s = delays.waits(p, likely, self.columns[state.pause]) + self._extra_s(state, at_s)
         commit_s = np.maximum(ready_s, state.last_speaking_s + wait_s)
         state.wait(commit_s, commit_s == at_s)
 
@@ -172,15 +180,34 @@ class _Walk:
         Each of shape=(settings,); no probability counts where the end is likely.
         """
         conversation = self.world.conversation
-        if conversation is not None and state.talk is not None:
-            p = conversation.asked(state.talk, at_s)
+        if conversation is not None and conversation.memory is not None and state.talk is not None:
+            p = conversation.asked(state.talk, conversation.memory, at_s)
             state.judge(p, p >= self.delays.threshold)
             return state.talk.likely, at_s + self.prediction_delay, p
         likely = state.accepted[state.row] | ~state.predicted
         if self.predictions is None or state.pause < 0:
             return likely, at_s, state.probability[state.row]
-        ready_s = max(at_s, float(self.world.pauses.predict_s[state.pause]) + self.prediction_delay)
-        return likely, np.where(state.predicted, ready_s, at_s), state.probability[state.row]
+        ready_s = np.where(state.predicted, self._answered_s(state, at_s), at_s)
+        return likely, ready_s, state.probability[state.row]
+
+    def _answered_s(self, state: State, at_s: float) -> float:
+        """When a detector that hears has answered, at a trigger in this pause."""
+        return max(at_s, float(self.world.pauses.predict_s[state.pause]) + self.prediction_delay)
+
+    def _extra_s(self, state: State, at_s: float) -> Floats | float:
+        """What is added to the waits, by what is known when the detector answers or the text is asked about.
+
+        A worker extends a wait where LiveKit asks for the threshold, that is, where there is a probability.
+        """
+        conversation = self.world.conversation
+        if self.extra is None or conversation is None or state.talk is None:
+            return 0.0
+        if conversation.memory is not None:
+            return self.extra.on(state.talk, conversation, at_s)
+        if state.pause < 0:
+            return 0.0
+        extra_s = self.extra.on(state.talk, conversation, self._answered_s(state, at_s))
+        return np.where(state.predicted, extra_s, 0.0)
 
     def _predicted(self, state: State, predictions: Predictions, pause: int) -> Floats:
         """What the detector says in a pause; shape=(settings,), or (1,) if it hears the same under all."""

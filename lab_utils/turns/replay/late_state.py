@@ -46,17 +46,17 @@ class State:
     """The last one whose END_OF_SPEECH has come."""
     speaking: bool = False
     talk: Talk | None = None
-    """What has been said, for a text detector."""
+    """What has been said, for a text detector or extra delays."""
 
     @classmethod
-    def start(cls, pauses: int, transcripts: int, n: int, *, talks: bool = False) -> State:
-        """The state before anything is heard; `talks`: for a text detector."""
+    def start(cls, pauses: int, transcripts: int, n: int, talk: Talk | None = None) -> State:
+        """The state before anything is heard."""
         unknown = np.full((2, n), np.nan)
         false = np.zeros((3, n), np.bool_)
         return cls(
             0, *cls._tables(pauses, n), *cls._late(transcripts, n), false[0], false[1], np.full(n, np.inf),
             false[2], unknown[0], unknown[1], np.full(n, -1, dtype=np.int64), np.zeros(n, dtype=np.int64),
-            talk=Talk.start(transcripts, n) if talks else None,
+            talk=talk,
         )  # fmt: skip
 
     @staticmethod
@@ -145,7 +145,7 @@ class State:
         if later.any():
             np.copyto(self.late_s[self.pending_transcript], pending_s, where=later)
             np.copyto(self.late_last_speaking_s[self.pending_transcript], heard_s, where=later)
-            if self.talk is not None:
+            if self.talk is not None and self.talk.late_likely is not None:
                 np.copyto(self.talk.late_likely[self.pending_transcript], self.talk.likely, where=later)
         np.copyto(self.flushed, flush_samples(pending_s, frame_samples), where=due)
         self.last_flush = int(self.flushed.max())

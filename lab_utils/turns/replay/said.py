@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ...core.labels import Labels, agent_messages, spoken_words
+from ...core.policies.number_words import asks_for_number, gives_numbers
 from ...core.timeline import Floats, Ints
 from ...core.traces import Bools, Cause, Prompt, SttEvent, TextAnswers, text_key
 from .decisions import MissingTraces
@@ -87,8 +88,8 @@ class Speech:
         """
         if not self.words:
             raise ValueError(
-                "a text detector is asked about the user's words, and the labels have none; write them with "
-                "`lab transcribe`, or use a detector that hears"
+                "text detectors and extra delays depend on the user's words, and the labels have none; write "
+                "them with `lab transcribe`, or use a detector that hears, without extra delays"
             )
         ends = np.searchsorted(self.words_s, last_speaking_s, side="right").tolist()
         texts = (" ".join(self.words[a:b]) for a, b in zip([0, *ends], ends, strict=False))
@@ -97,6 +98,10 @@ class Speech:
     def ended(self, at_s: float) -> int:
         """How many of the agent's turns are over."""
         return int(np.searchsorted(self.agent_s[:, 1], at_s, side="right"))
+
+    def last_of_agent(self, ended: int) -> str:
+        """What the agent said last when so many of its turns are over; "" if nobody knows."""
+        return next((text for text in reversed(self.agent[:ended]) if text), "")
 
     def prompt(self, history: History, text: str, ended: int) -> Prompt:
         """What is asked when so many of the agent's turns are over.
@@ -124,24 +129,29 @@ class Talk:
     """What was committed before, by its number in `Memory`."""
     likely: Bools
     """The last answer: whether the end of turn is likely."""
-    late_likely: Bools
-    """That answer, for commits by transcript (`late_state.State.late_s`); shape=(transcripts, settings)."""
+    late_likely: Bools | None
+    """That answer, for commits by transcript (`late_state.State.late_s`); shape=(transcripts, settings). None
+    for a detector that hears, and is not asked anew at a transcript."""
     heard: int = 0
     """Transcripts so far."""
 
     @classmethod
-    def start(cls, transcripts: int, n: int) -> Talk:
-        """Before anything is said."""
+    def start(cls, transcripts: int, n: int, *, answers: bool) -> Talk:
+        """Before anything is said; `answers`: for a text detector."""
         numbers = np.zeros((2, n), dtype=np.int64)
-        return cls(numbers[0], numbers[1], np.ones(n, np.bool_), np.ones((transcripts, n), np.bool_))
+        late = np.ones((transcripts, n), np.bool_) if answers else None
+        return cls(numbers[0], numbers[1], np.ones(n, np.bool_), late)
 
     def fork(self, transcripts: int) -> Talk:
         """The same, to go on with other events."""
-        late = np.ones((transcripts, len(self.first)), np.bool_)
+        late = None if self.late_likely is None else np.ones((transcripts, len(self.first)), np.bool_)
         return Talk(self.first.copy(), self.history.copy(), self.likely.copy(), late, self.heard)
 
     def by_trigger(self, late_s: Floats, last_speaking_s: Floats) -> TriggerCommits:
         """Commits by transcript, those that the detector took for likely first."""
+        if self.late_likely is None:
+            late: Cause = "late_transcript"
+            return TriggerCommits(late_s, last_speaking_s, (late,) * len(late_s))
         n, sides = len(late_s), (self.late_likely, ~self.late_likely)
         likely: tuple[Cause, ...] = ("detector",)
         unlikely: tuple[Cause, ...] = ("max_delay",)
@@ -177,29 +187,44 @@ class Memory:
 
 @dataclass(frozen=True)
 class Conversation:
-    """What is said on a tape or a branch, and what the detector answers."""
+    """What is said on a tape or a branch, and what a text detector answers."""
 
     speech: Speech
     transcripts: Sequence[SttEvent]
-    memory: Memory
+    memory: Memory | None
+    """None for a detector that hears: only waits depend on what was said (`extra_delays`)."""
     _keys: dict[tuple[int, int, int, int], int | None] = field(default_factory=dict)
+    _gives: dict[tuple[int, int], bool] = field(default_factory=dict)
 
-    def asked(self, talk: Talk, at_s: float) -> Floats:
+    def gives_numbers(self, first: int, heard: int) -> bool:
+        """Whether the user is giving numbers, in the turn of the transcripts from `first` to `heard`."""
+        if (first, heard) not in self._gives:
+            self._gives[first, heard] = gives_numbers(self._text(first, heard))
+        return self._gives[first, heard]
+
+    def was_asked(self, at_s: float) -> bool:
+        """Whether the agent's last message before a moment asks for a number."""
+        return asks_for_number(self.speech.last_of_agent(self.speech.ended(at_s)))
+
+    def asked(self, talk: Talk, memory: Memory, at_s: float) -> Floats:
         """The answers at a trigger, shape=(settings,); NaN where nothing was said, or nothing is known."""
         ended = self.speech.ended(at_s)
         pairs, of = np.unique(np.stack((talk.history, talk.first)), axis=1, return_inverse=True)
-        keys = [self._key(history, first, talk.heard, ended) for history, first in pairs.T.tolist()]
+        keys = [self._key(memory, history, first, talk.heard, ended) for history, first in pairs.T.tolist()]
         said = np.array([key is not None for key in keys])
         p = np.full(len(keys), np.nan)
-        p[said] = self.memory.answers.known(np.array([key for key in keys if key is not None], np.int64))
+        p[said] = memory.answers.known(np.array([key for key in keys if key is not None], np.int64))
         for (history, first), key, one in zip(pairs.T.tolist(), keys, p.tolist(), strict=True):
             if key is not None and np.isnan(one):
-                self.memory.missing[key] = self._prompt(history, first, talk.heard, ended)
+                memory.missing[key] = self._prompt(memory, history, first, talk.heard, ended)
         found: Floats = p[of.reshape(-1)]
         return found
 
     def committed(self, talk: Talk, due: Bools, at_s: Floats) -> None:
         """Put the turn into the context of the settings that commit it, each at its moment."""
+        if self.memory is None:
+            talk.first[due] = talk.heard
+            return
         begun, ended = (np.searchsorted(side, at_s[due], side="right") for side in self.speech.agent_s.T)
         kept = np.ones_like(begun) if self.speech.interruptible else begun == ended
         every = np.stack((talk.history[due], talk.first[due], begun, kept))
@@ -211,15 +236,16 @@ class Conversation:
         talk.history[due] = np.array(after, dtype=np.int64)[of.reshape(-1)]
         talk.first[due] = talk.heard
 
-    def _key(self, history: int, first: int, heard: int, ended: int) -> int | None:
+    def _key(self, memory: Memory, history: int, first: int, heard: int, ended: int) -> int | None:
         """Of the prompt; None where the turn has no words."""
         place = (history, first, heard, ended)
         if place not in self._keys:
-            self._keys[place] = text_key(self._prompt(*place)) if self._text(first, heard) else None
+            said = self._text(first, heard)
+            self._keys[place] = text_key(self._prompt(memory, *place)) if said else None
         return self._keys[place]
 
-    def _prompt(self, history: int, first: int, heard: int, ended: int) -> Prompt:
-        return self.speech.prompt(self.memory.histories[history], self._text(first, heard), ended)
+    def _prompt(self, memory: Memory, history: int, first: int, heard: int, ended: int) -> Prompt:
+        return self.speech.prompt(memory.histories[history], self._text(first, heard), ended)
 
     def _text(self, first: int, heard: int) -> str:
         """The finals joined as `_audio_transcript` is."""

@@ -2,7 +2,8 @@
 
 Conventions: one kind per user turn in time order, with the unfinished one at the end, if there is one: what
 a labelled interval's `turn` counts. Words are those of the labels, else the texts of IPUs. Words for numbers
-and questions are known in English only; elsewhere digits, single letters and question marks tell.
+and questions are known in English only (`core.policies.number_words`); elsewhere digits, single letters and
+question marks tell.
 """
 
 from __future__ import annotations
@@ -12,31 +13,16 @@ import re
 from collections.abc import Sequence
 
 from ...core.labels import Labels, Speaker, UserTurn, user_turns
+from ...core.policies.number_words import LEAST_NUMBERS, asks_for_number, is_number, last_sentence, words_of
 
 LENGTHS_S = (1.0, 3.0, 6.0)
 """Where lengths of turns are divided."""
 NO_WORDS = "no words known"
 
-_NUMBER_WORDS = frozenset(
-    word
-    for line in (
-        "zero oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen",
-        "sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred",
-        "thousand double triple first second third fourth fifth sixth seventh eighth ninth tenth",
-        "january february march april june july august september october november december",
-    )
-    for word in line.split()
-)
-_LETTERS_THAT_ARE_WORDS = frozenset("aio")
-_ASKS_NUMBER = re.compile(
-    r"\b(number|spell|code|date|birth|postcode|zip|digits?|phone|e-?mail|how (many|much)|what time|when)\b"
-)
 _ASKS_YES_OR_NO = re.compile(
     r"^(and |so |okay,? |great,? |thanks?,? )*(do|does|did|is|are|was|were|have|has|had|can|could|would|will|"
     r"shall|should|may)\b"
 )
-LEAST_NUMBERS = 2
-"""Fewer such words may be anything ("one moment"): a turn with so many gives a number or spells."""
 
 
 def lengths(labels: Labels) -> list[str]:
@@ -63,8 +49,8 @@ def numbers(labels: Labels) -> list[str]:
     """
     found = []
     for turn in _turns(labels):
-        said = _words(_said(labels, "user", turn.start_s, turn.end_s))
-        n = sum(_is_number(word) for word in said)
+        said = words_of(_said(labels, "user", turn.start_s, turn.end_s))
+        n = sum(is_number(word) for word in said)
         plain = "numbers or spelling" if n >= LEAST_NUMBERS else "other words"
         found.append(plain if said else NO_WORDS)
     return found
@@ -107,24 +93,9 @@ def _said(labels: Labels, speaker: Speaker, from_s: float, to_s: float) -> str:
     return " ".join(texts).strip()
 
 
-def _words(said: str) -> list[str]:
-    """Words in lower case, without signs around them."""
-    every = re.split(r"[\s-]+", said.lower())
-    return [word for text in every if (word := text.strip(".,;:?!…\"'()[]"))]
-
-
-def _is_number(word: str) -> bool:
-    if any(sign.isdigit() for sign in word) or word in _NUMBER_WORDS:
-        return True
-    return len(word) == 1 and word.isalpha() and word not in _LETTERS_THAT_ARE_WORDS
-
-
 def _question(said: str) -> str:
-    sentences = [one.strip() for one in re.split(r"(?<=[.?!])\s+", said.lower()) if one.strip()]
-    if not sentences:
-        return "nothing"
-    last = sentences[-1]
-    if _ASKS_NUMBER.search(last) and ("?" in last or re.search(r"\b(please|tell|give|read|spell)\b", last)):
+    last = last_sentence(said)
+    if asks_for_number(said):
         return "a number or spelling"
     if not last.endswith("?"):
         return "nothing"

@@ -127,7 +127,7 @@ def measure_eot_bench(
         found, failed = find_in(others, channels, options)
         skipped = [Skipped(str(path), str(error)) for path, error in failed]
         for one in given_detectors(detectors or USUAL):
-            if one.shaped:
+            if one.policy:
                 raise InputError(f"{one.name}: eot-bench has its own policy of waits; name {one.detector}")
             point = SCORE_POINT_S if score_point is None else score_point
             made.append(_asked(found, one, point, skipped, jobs, cache, quiet))

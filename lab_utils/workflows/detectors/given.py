@@ -22,8 +22,9 @@ from .recorded import NAME as RECORDED
 USUAL = ("vad", "v1-mini")
 """What a comparison takes if nothing is named."""
 Given = str | Callable[..., Any]
-SHAPED = "+wait_shape"
-"""After a detector's name: tuned over shapes of the wait (`core.policies`), too."""
+SHAPED, EXTENDED = "+wait_shape", "+extra_delay"
+POLICIES = (SHAPED, EXTENDED)
+"""After a detector's name: tuned over shapes of the wait, or over extra delays (`core.policies`), too."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class GivenDetector:
     """One detector of a comparison."""
 
     name: str
-    """As in settings; with `SHAPED` for the same detector with waits that fall with its probability."""
+    """As in settings; with one of `POLICIES` for the same detector with waits beyond AgentSession's two."""
     predictor: Predictor | None = None
     """Of a user's own."""
 
@@ -41,9 +42,9 @@ class GivenDetector:
         return asked_of(self.name)
 
     @property
-    def shaped(self) -> bool:
-        """Whether its waits fall with its probability, instead of being one of two."""
-        return self.name.endswith(SHAPED)
+    def policy(self) -> str:
+        """Which of `POLICIES` it is tuned over; "" for AgentSession's two waits."""
+        return policy_in(self.name)
 
     @property
     def traits(self) -> DetectorTraits:
@@ -90,19 +91,23 @@ def asked_of(name: str) -> str:
     >>> asked_of("v1-mini+wait_shape"), asked_of("v1-mini")
     ('v1-mini', 'v1-mini')
     """
-    return name.removesuffix(SHAPED)
+    return name.removesuffix(policy_in(name))
+
+
+def policy_in(name: str) -> str:
+    """The one of `POLICIES` that a name ends in, or ""."""
+    return next((policy for policy in POLICIES if name.endswith(policy)), "")
 
 
 def _given(one: Given) -> GivenDetector:
     if callable(one):
         return GivenDetector(*own_detector(one))
-    if one.endswith(SHAPED):
+    if policy := policy_in(one):
         plain = _given(asked_of(one))
-        if not plain.traits.has_threshold:
-            raise InputError(
-                f"{one}: {plain.name} gives no probability for a wait to fall with; leave it out"
-            )
-        return GivenDetector(plain.name + SHAPED, plain.predictor)
+        if not plain.traits.has_threshold or plain.policy:
+            why = "has a policy already" if plain.policy else "gives no probability, which such waits need"
+            raise InputError(f"{one}: {plain.name} {why}; leave {policy} out")
+        return GivenDetector(plain.name + policy, plain.predictor)
     if one in DETECTORS:
         return GivenDetector(one)
     if one == NAME:

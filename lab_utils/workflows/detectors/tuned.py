@@ -8,7 +8,7 @@ import pandas as pd
 
 from ...core.policies import SHAPES
 from ...turns.grid import expand
-from .given import GivenDetector
+from .given import EXTENDED, SHAPED, GivenDetector
 
 GRID: dict[str, list[Any]] = {
     "min_silence_duration": [0.25, 0.4, 0.55, 0.7],
@@ -33,13 +33,20 @@ SHAPED_GRID: dict[str, list[Any]] = {
     "wait_shape": list(SHAPES),
 }
 """The same for waits that fall with p: coarser, for such settings are walked through event by event."""
+EXTENDED_GRID: dict[str, list[Any]] = {
+    **SHAPED_GRID,
+    "wait_shape": [None],
+    "extra_delay_numbers": [0.0, 0.7, 1.4],
+    "extra_delay_asked": [0.0, 0.7],
+}
+"""The same for waits that are longer while numbers are given; 0 is among them, as most calls need none."""
 
 
 def settings_table(one: GivenDetector) -> pd.DataFrame:
     """A detector's settings."""
     grid = GRID if one.traits.has_threshold else SILENCE_GRID
-    if one.shaped:
-        grid = SHAPED_GRID
+    if one.policy:
+        grid = {SHAPED: SHAPED_GRID, EXTENDED: EXTENDED_GRID}[one.policy]
     if one.traits.needs == "words":
         grid = grid | {"unlikely_threshold": TEXT_THRESHOLDS}
     return expand({"vad": ["livekit"], "detector": [one.detector], **grid})[0]

@@ -58,6 +58,7 @@ def draw_cases(count: int, recordings: int, seed: int = 0) -> list[Case]:
         conditions = conditions.replace(stt_tells_end=tells, language=_draw_language(number, seed))
         settings = _by_language(settings, number, seed)
         settings = _shaped(settings, rng_for(seed, f"case {number} policy"))
+        settings = _extended(settings, rng_for(seed, f"case {number} extra delays"))
         path, waits = _draw_take(rng_for(seed, f"case {number} take"))
         cases.append(
             Case(
@@ -139,6 +140,15 @@ def _shaped(settings: Settings, rng: np.random.Generator) -> Settings:
     n = int(rng.integers(1, 6))
     x, y = (np.sort(rng.uniform(0, 1, n).round(3)).tolist() for _ in range(2))
     return settings.replace(wait_shape=list(zip(x, y[::-1], strict=True)))
+
+
+def _extended(settings: Settings, rng: np.random.Generator) -> Settings:
+    """Half of the settings whose waits may depend on what was said with one extra delay, or both."""
+    if rng.random() < 0.5 or settings.detector.model != "v1-mini" or settings.endpointing.mode == "dynamic":
+        return settings
+    drawn, which = rng.uniform(0.1, 2.0, 2).round(3).tolist(), int(rng.integers(3))
+    numbers_s, asked_s = (0.0 if which == k else value for k, value in enumerate(drawn))
+    return settings.replace(extra_delay_numbers=numbers_s, extra_delay_asked=asked_s)
 
 
 def _draw_interruption(rng: np.random.Generator) -> dict[str, Frozen]:

@@ -6,8 +6,8 @@ recording until then, and on the branch from then on, is compared with it.
 
 What is not compared, and counted: commits at or after the end of the audio, which the end of a session brings
 forward. Assumed by the replay, and so arranged in the session: with dynamic endpointing the agent is the
-recorded one, uninterrupted (`RecordedAgent`), and so it is with `min_words` and for text detectors; else it
-is any agent.
+recorded one, uninterrupted (`RecordedAgent`), and so it is with `min_words`, with extra delays and for text
+detectors; else it is any agent.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def verify_case(
     refuses = settings.interruption.enabled and settings.interruption.min_words > 0
     offset = phase_offsets(PHASES)[case.phase]
     events = transcripts(case, recording, tracer)
-    by_words = settings.detector.traits.needs == "words"
+    by_words = settings.detector.traits.needs == "words" or settings.policy.by_words
     interruptible = settings.interruption.enabled if by_words else refuses
     recorded = functools.partial(RecordedAgent, recording, offset, interruptible=interruptible)
     job = SessionJob(
@@ -170,12 +170,15 @@ def _with_branch(tape: Recording, case: Case, fork: Fork, tracer: Tracer) -> Com
 
 
 def _possible(settings: Settings, labels: Labels) -> Settings:
-    """The settings without `min_words` where no words, or no speech of the agent, are known."""
+    """The settings without `min_words` and extra delays where no words, or none of the agent, are known."""
     try:
         word_times(labels)
     except ValueError:
         interruption = settings.interruption.model_copy(update={"min_words": 0})
-        return settings.model_copy(update={"interruption": interruption})
+        settings = settings.model_copy(update={"interruption": interruption})
+    speech = Speech.of(labels, 0.0)
+    if not speech.words or not any(speech.agent):
+        return settings.replace(extra_delay_numbers=0.0, extra_delay_asked=0.0)
     return settings
 
 
@@ -200,7 +203,7 @@ def transcripts(case: Case, recording: Recording, tracer: Tracer) -> tuple[SttEv
     pauses = find_pauses(trace, settings.vad, frame_samples(conditions.frame_duration))
     offset_s = offset / SAMPLE_RATE_HZ
     finals = transcripts_of(pauses, conditions.transcription_delay)
-    if settings.detector.traits.needs == "words":
+    if settings.detector.traits.needs == "words" or settings.policy.by_words:
         finals = Speech.of(recording.labels, offset_s).finals(finals, pauses.last_speaking_s)
     elif settings.interruption.min_words:
         counts = words_by_pause(word_times(recording.labels) + offset_s, pauses.last_speaking_s)
