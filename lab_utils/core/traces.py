@@ -223,6 +223,15 @@ class Traced:
     def phases(self) -> int:
         return len(self.eot)
 
+    def heard_by(self, vad: str) -> tuple[VadTrace, ...]:
+        """What a VAD model heard, one trace per phase. Raises ValueError if it wasn't traced."""
+        if vad not in self.vad:
+            raise ValueError(
+                f"{self.path}: traced with the VAD {' and '.join(sorted(self.vad))}, not with {vad}; measure "
+                f"again with a grid that has it, as in 'vad: [{', '.join(sorted({*self.vad, vad}))}]'"
+            )
+        return self.vad[vad]
+
     def predictions(self, detector: str) -> tuple[EotTrace, ...]:
         """What a detector said, one trace per phase; without entries where it was not asked."""
         if detector == "v1-mini":

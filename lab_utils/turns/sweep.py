@@ -110,7 +110,7 @@ class Corpus:
         everywhere = block
         for r, (recording, agent) in enumerate(zip(self.recordings, self.agents, strict=True)):
             for phase, rows in enumerate(pauses[r]):
-                trace = recording.vad[block.vad.model][phase]
+                trace = recording.heard_by(block.vad.model)[phase]
                 offset_s = trace.phase_samples / SAMPLE_RATE_HZ
                 stt = stt_events_for(block, recording.labels, offset_s)
                 eot, speaks = recording.said(block.detector, phase), agent + offset_s

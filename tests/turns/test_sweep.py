@@ -422,3 +422,13 @@ def test_todays_defaults_are_scored_beside_the_grid(corpus, conditions):
     block = sweeping.Block.of(settings, conditions)
     frame = figures_of(corpus.score(block, corpus.pauses(settings.vad, 0.02)), corpus.labelled)
     assert result.table["latency_mean"].tolist() == [pytest.approx(frame.loc["latency_mean", "value"])]
+
+
+def test_a_vad_that_was_not_traced_is_named() -> None:
+    corpus = Corpus.of([traced_of(Labels(4.0, (), ()))])
+    with pytest.raises(
+        ValueError, match=r"x\.wav: traced with the VAD livekit, not with silero; measure again"
+    ):
+        score_one(corpus, Settings().replace(vad="silero"))
+    with pytest.raises(ValueError, match=r"a grid that has it, as in 'vad: \[livekit, silero\]'"):
+        replay(corpus.recordings[0], Settings().replace(vad="silero"))

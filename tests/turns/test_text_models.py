@@ -170,3 +170,9 @@ def test_they_are_compared_swept_and_proven_in_the_real_session(hub: Path, tmp_p
     foreign = run(cli.app, ["compare", *paths, "--detector", "english", "--phases", "1", "--language", "sv"])
     assert foreign.exit_code == 1
     assert "english doesn't know the language sv" in " ".join(foreign.stderr.split())
+    (tmp_path / "grid.yaml").write_text("detector: [english]\nmin_delay: [0.5]\n", "utf-8")
+    given = ["--grid", str(tmp_path / "grid.yaml"), "--phases", "1", "--out", str(tmp_path / "out")]
+    swept = run(cli.app, ["sweep", *paths, *given, "--language", "sv"])
+    assert swept.exit_code == 0, swept.output
+    known = "english doesn't know the language sv; its settings wait min_delay there"
+    assert " ".join(swept.stderr.split()).count(known) == len(CALLS)

@@ -35,10 +35,11 @@ def run(*arguments: str) -> str:
 @pytest.mark.slow
 def test_a_search_goes_on_and_its_folder_can_be_exported(tmp_path: Path) -> None:
     """12 settings, then 8 more; the choice is held out and exported; other objectives are refused."""
-    calls = [*map(str, PATHS), "--phases", "1", "--jobs", "1", "--json"]
+    calls = [*map(str, PATHS), "--phases", "1", "--jobs", "1", "--frame-ms", "20", "--json"]
     out = tmp_path / "out"
     first = json.loads(run("optimize", *calls, "--evaluations", "12", "--out", str(out)))
     assert first["settings"] == 12
+    assert first["conditions"]["frame_duration"] == 0.02
     summary = json.loads(run("optimize", *calls, "--evaluations", "20", "--out", str(out)))
     table = pd.read_parquet(out / "sweep.parquet")
     assert summary["settings"] == len(table) == 20

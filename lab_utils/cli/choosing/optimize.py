@@ -30,7 +30,7 @@ from ..common import (
     working_on,
 )
 from .export import Objective
-from .sweep import HeardOver, Language
+from .sweep import FrameMs, HeardOver, Language
 
 if TYPE_CHECKING:
     from ...turns.choose import Budget
@@ -71,6 +71,7 @@ def optimize(
     phases: Phases = 4,
     jobs: Jobs = 2,
     cache: Cache = None,
+    frame_ms: FrameMs = 50.0,
     transcription_delay: TranscriptionDelay = None,
     providers: ProviderProfile = None,
     language: Language = "",
@@ -103,7 +104,7 @@ def optimize(
             most_missed=max_missed,
             seed=seed,
             folder=out,
-            conditions=conditions.replace(language=language),
+            conditions=conditions.replace(language=language, frame_duration=frame_ms / 1000),
             phases=phases,
             jobs=jobs,
             cache=cache,
@@ -111,7 +112,7 @@ def optimize(
             options=find_options((user, agent), pair, raw, swap),
             path=parse_path(path) if path else None,
         )
-        warn(*(f"skipped: {item.reason}" for item in study.skipped))
+        warn(*(f"skipped: {item.reason}" for item in study.skipped), *study.foreign)
         budget = Budget.false_boundary_rate(max_false_boundary_rate, minimize, max_missed)
         _tell(study, budget, out, as_json)
 

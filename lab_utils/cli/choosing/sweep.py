@@ -156,7 +156,7 @@ def sweep_and_tell(
         options=find_options(channels, *found_by),
         path=heard,
     )
-    warn(*(f"skipped: {item.reason}" for item in study.skipped))
+    warn(*(f"skipped: {item.reason}" for item in study.skipped), *study.foreign)
     choice = study.choose(nearest=True)
     summary = studies.write_report(study, choice, out, out.resolve().name, dt.date.today())
     on_lines = study.score_conditions(choice, worse, jobs=jobs, cache=cache) if worse else None

@@ -347,7 +347,7 @@ def _decisions_on(
     with_branches: bool = False,
 ) -> tuple[Decisions, float]:
     """What a block's settings do on a recording, and stream time less recording time."""
-    trace = traced.vad[block.vad.model][phase]
+    trace = traced.heard_by(block.vad.model)[phase]
     offset_s = trace.phase_samples / SAMPLE_RATE_HZ
     frame = frame_samples(block.conditions.frame_duration)
     if with_branches:

@@ -80,7 +80,8 @@ def find_all_rows(traced: Traced, vad: VadSettings, frame_samples: int) -> list[
 
 
 def _rows(traced: Traced, phases: range, vad: VadSettings, frame_samples: int) -> list[Rows]:
-    tapes = [traced.vad[vad.model][phase] for phase in phases]
+    every = traced.heard_by(vad.model)
+    tapes = [every[phase] for phase in phases]
     streams: list[_Stream] = []
     shared: list[list[int]] = []
     for phase, tape, turns in zip(phases, tapes, _turning_points(tapes, vad), strict=True):

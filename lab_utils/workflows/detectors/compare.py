@@ -34,7 +34,7 @@ from ...turns.detectors.base import Predictor, Questions
 from ...turns.detectors.table import Answers
 from ...turns.slices import slices
 from ...turns.sweep import Corpus, Sweep, counts, sweep
-from ..study.measured import Skipped, absolute, trace_table
+from ..study.measured import Skipped, absolute, trace_table, unknown_to
 from .given import Given, GivenDetector, asked_of, given_detectors
 from .push_to_talk import PushToTalk, push_to_talk
 from .recorded import recorded_detector
@@ -244,10 +244,10 @@ def _answered(
     usable, skipped = [], []
     about_words = [name for name in names if traits_of(name).needs == "words"]
     for number, one in enumerate(recordings):
-        language = one.language or conditions.language or "en"
-        foreign = [name for name in about_words if one.texts[name].threshold_in(language) is None]
+        foreign = [name for name in about_words if unknown_to(name, one, conditions)]
         silent = [name for name, table in _answers(own).items() if one.sha256 not in table.of]
         if foreign:
+            language = unknown_to(foreign[0], one, conditions)
             reason = f"{one.path}: {foreign[0]} doesn't know the language {language}"
             skipped.append(Skipped(one.path, reason))
         elif silent:

@@ -74,6 +74,16 @@ class Measured:
         return Settings()
 
     @property
+    def foreign(self) -> tuple[str, ...]:
+        """Which recordings are in a language that a text detector doesn't know, a sentence each."""
+        return tuple(
+            f"{one.path}: {name} doesn't know the language {language}; its settings wait min_delay there"
+            for one in self.corpus.recordings
+            for name in one.texts
+            if (language := unknown_to(name, one, self.conditions))
+        )
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many recordings, holds, ends of turn, … the figures rest on."""
         return counts(self.corpus) | {"recordings": len(self.corpus.recordings)}
@@ -268,6 +278,12 @@ def measure_table(
         options,
         path,
     )
+
+
+def unknown_to(text_detector: str, traced: Traced, conditions: Conditions) -> str:
+    """The language of a recording, if a text detector that it was traced for doesn't know it; else ""."""
+    language = traced.language or conditions.language or "en"
+    return language if traced.texts[text_detector].threshold_in(language) is None else ""
 
 
 def _own_blocks(conditions: Conditions, recording: Recording) -> list[Block]:

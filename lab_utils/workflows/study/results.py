@@ -51,6 +51,7 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
         "recordings": [_recording(traced) for traced in study.corpus.recordings],
         "sources": list(study.sources),
         "skipped": [{"path": item.path, "reason": item.reason} for item in study.skipped],
+        **({"foreign": list(study.foreign)} if study.foreign else {}),
         "counts": counts(study.corpus),
         "phases": study.phases,
         "channels": list(study.channels),

@@ -153,7 +153,7 @@ class Study(Measured):
         one, chosen = self.corpus.recordings[self.number(recording)], settings or self.defaults
         delays = chosen.endpointing
         pauses = find_pauses(
-            one.vad[chosen.vad.model][0], chosen.vad, frame_samples(self.conditions.frame_duration)
+            one.heard_by(chosen.vad.model)[0], chosen.vad, frame_samples(self.conditions.frame_duration)
         )
         agent = agent_turns(one.labels)
         learned = lessons(pauses, agent, delays.min_delay, delays.max_delay, delays.alpha)
@@ -281,9 +281,11 @@ class Study(Measured):
         )
         overview = self.overview
         shown = table_html(list(overview.columns), overview.to_numpy().tolist(), caption)
-        if not self.skipped:
-            return shown
-        return shown + table_html(["skipped"], [[item.reason] for item in self.skipped])
+        told = {
+            "skipped": [[item.reason] for item in self.skipped],
+            "note": [[line] for line in self.foreign],
+        }
+        return shown + "".join(table_html([title], rows) for title, rows in told.items() if rows)
 
 
 def measure(
