@@ -122,6 +122,23 @@ class Profile(Frozen, strict=False):
             "turn_handling": {"turn_detection": turn_detection, **self.settings.turn_handling()},
         }
 
+    def agent_kwargs(self) -> dict[str, Any]:
+        """`vad` and `turn_handling` for an `Agent` or `AgentTask`, in force while it is in charge.
+
+        As `session_kwargs`. Raises InputError for a policy, which sets the session's `max_delay`.
+        """
+        if policy_of(self.settings):
+            raise InputError(
+                f"profile {self.name!r} has {' and '.join(self._policy)}, which are set for a whole session; "
+                "give it to AgentSession, or export one without for this agent"
+            )
+        return self.session_kwargs()
+
+    @property
+    def _policy(self) -> list[str]:
+        """What it has beyond AgentSession's knobs."""
+        return [f"{name} {value}" for name, value in self.settings.policy if value]
+
     def _repr_html_(self) -> str:
         facts = [(name, value) for name, value in self.settings.knobs().items() if value is not None]
         if self.evidence is not None:
@@ -134,8 +151,7 @@ class Profile(Frozen, strict=False):
             f"Turn-taking profile {self.name!r}, measured on livekit-agents {self.livekit_agents} (Python)."
         )
         if policy_of(self.settings):
-            waits = [f"{name} {value}" for name, value in self.settings.policy if value]
-            title += f"\nNOT in this code, only in the Python one: {', '.join(waits)}."
+            title += f"\nNOT in this code, only in the Python one: {', '.join(self._policy)}."
         return node_snippet(self.settings, title)
 
     def snippet(self) -> str:

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from livekit.agents.language import LanguageCode
 from paths import TESTS
 
+from lab_utils.core.errors import InputError
 from lab_utils.core.settings import Conditions, Settings, livekit_defaults, parse_settings
 from lab_utils.turns import profile as module
 from lab_utils.turns.evidence import (
@@ -568,6 +569,27 @@ def test_a_pasted_policy_is_the_sessions_own_and_has_its_session() -> None:
     node = profile.node_snippet()
     assert "NOT in this code, only in the Python one: wait_shape 0.1: 1, 0.7: 0.25, extra_delay_n" in node
     assert "policy" not in to_yaml(Profile(name="p", settings=Settings()))
+
+
+def test_an_agents_own_profile_precedes_the_sessions_while_it_is_in_charge() -> None:
+    from livekit.agents import Agent
+
+    from lab_utils.session.entrypoint.settings import settings_of
+
+    patient = Settings().replace(
+        min_delay=0.8, max_delay=4.0, min_silence_duration=0.4, unlikely_threshold=0.5
+    )
+
+    async def in_force() -> list[Settings]:
+        running = session(Profile(name="quick", settings=Settings().replace(min_delay=0.1)).session_kwargs())
+        asks = Agent(instructions="", **Profile(name="patient", settings=patient).agent_kwargs())
+        return [settings_of(running, asks), settings_of(running, Agent(instructions=""))]
+
+    assert asyncio.run(in_force()) == [patient, Settings().replace(min_delay=0.1)]
+    with pytest.raises(
+        InputError, match=r"'a policy' has wait_shape .* and extra_delay_numbers 0.8 and extra"
+    ):
+        Profile(name="a policy", settings=CHOICES["a policy"]).agent_kwargs()
 
 
 def test_our_defaults_are_those_of_a_session_told_nothing() -> None:
