@@ -21,10 +21,12 @@ from synthetic import (
 
 from lab_utils.core.labels import Ipu, Label, Labels
 from lab_utils.core.recording import Recording
-from lab_utils.core.settings import Conditions, Settings
-from lab_utils.core.traces import BRANCH_SAMPLES, Traced
+from lab_utils.core.settings import Conditions, Settings, VadSettings
+from lab_utils.core.traces import BRANCH_SAMPLES, Traced, VadTrace
 from lab_utils.turns.branches import branch_recording, forks_of, own_silence
-from lab_utils.turns.replay import Block, replay, replay_branches
+from lab_utils.turns.replay import Block, find_pauses, replay, replay_branches
+from lab_utils.turns.replay.records import BranchPauses
+from lab_utils.turns.replay.vad_runs import trace_of
 
 # --- against the twin -------------------------------------------------------------------------------
 
@@ -210,3 +212,23 @@ def test_a_turn_without_a_branch_is_refused(turn):
         ValueError, match=rf"call.wav: end of turn {turn} has no branch; those of \[0\] have one"
     ):
         branch_recording(recording(), turn)
+
+
+# --- what a branch knows of the VAD ---------------------------------------------------------------------
+
+
+def test_a_branch_knows_a_restart_on_the_tape_only_up_to_where_it_leaves_the_tape() -> None:
+    silence = VadTrace("silero", 0, np.full(140, 0.01))
+    own, none = find_pauses(silence, VadSettings(model="silero"), 800), np.zeros((0, 2))
+    branch = BranchPauses(0, 25_600, 1.65, 0, own, none, Labels(9.0, (), ()), np.full(20, 0.01))
+    before, after, its_own = np.linspace(0, 1, 100), np.linspace(1, 0, 100), np.full(30, 0.5)
+    tape = VadTrace(
+        "silero",
+        0,
+        np.full(140, 0.9),
+        restarts={20_480: before, 26_000: after, branch.shift + 25_700: its_own},
+    )
+    known = trace_of(branch, tape).restarts
+    assert sorted(known) == [20_480, 25_700]
+    np.testing.assert_array_equal(known[20_480], before[:10])  # 5,120 samples are 10 windows
+    np.testing.assert_array_equal(known[25_700], its_own)
