@@ -341,6 +341,7 @@ def counts_at(times_s, labels: Labels) -> SettingCounts:
         max_column=column,
         probability=np.full((n, 1), np.nan),
         last_speaking_s=times_s[:, None],
+        branch=np.full(n, -1),
     )
     return setting_counts(decisions, labelled_pauses(labels), 0.0, WAIT_S)
 

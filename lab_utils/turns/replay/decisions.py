@@ -163,7 +163,7 @@ def early_decisions(
         last_speaking_s=pauses.last_speaking_s[:, None],
         shortened=tuple(judged.shortened),
         forks=rows.forks,
-        pause_branch=rows.branch,
+        branch=rows.branch,
     )
     if predictions is not None:
         _need_what_settings_hear(decisions, predictions, judged.lacking, rows)

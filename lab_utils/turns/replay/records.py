@@ -253,6 +253,8 @@ class Decisions:
     """shape=(pauses, 1), or (pauses, settings); NaN without a detector, and for what `shortened` holds."""
     last_speaking_s: Floats
     """The last speaking time that each wait counts from: shape=(pauses, 1), or (pauses, columns)."""
+    branch: Ints
+    """The branch of each pause, -1 for the tape, shape=(pauses,)."""
     shortened: tuple[Shortened, ...] = ()
     late_s: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     """shape=(triggers, settings): commits that belong to no pause or come after its first, by what triggered
@@ -261,19 +263,17 @@ class Decisions:
     """The last speaking time behind each of these, shape=(triggers, settings)."""
     late_cause: tuple[Cause, ...] = ()
     """The cause of each trigger's commits."""
+    late_branch: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """The branch of each late trigger, -1 for the tape, shape=(triggers,)."""
     forks: Forks = Forks()
-    pause_branch: Ints | None = None
-    """The branch of each pause, -1 for the tape, shape=(pauses,); None: all are the tape's."""
-    trigger_branch: Ints | None = None
-    """The branch of each late trigger, in the same way, shape=(triggers,)."""
 
     @classmethod
     def side_by_side(
-        cls, by_pause: PauseCommits, pause_branch: Ints, by_trigger: Sequence[TriggerCommits], forks: Forks
+        cls, by_pause: PauseCommits, branch: Ints, by_trigger: Sequence[TriggerCommits], forks: Forks
     ) -> Decisions:
         """Decisions that settings share nothing of: a column each.
 
-        `pause_branch`: the branch of each pause; `by_trigger`: the tape's, then those of each branch.
+        `branch`: the branch of each pause; `by_trigger`: the tape's, then those of each branch.
         """
         n_pauses, n = by_pause.commit_s.shape
         settings = np.arange(n)
@@ -296,26 +296,14 @@ class Decisions:
             late_last_speaking_s=np.concatenate([part.last_speaking_s for part in by_trigger])[used],
             late_cause=tuple(causes[row] for row in np.flatnonzero(used)),
             forks=forks,
-            pause_branch=pause_branch,
-            trigger_branch=np.repeat(
+            branch=branch,
+            late_branch=np.repeat(
                 np.arange(-1, len(by_trigger) - 1), [len(part.commit_s) for part in by_trigger]
             )[used],
         )
 
     def __len__(self) -> int:
         return len(self.level)
-
-    @property
-    def branch(self) -> Ints:
-        """The branch of each pause, -1 for the tape; shape=(pauses,)."""
-        n = len(self.accepted)
-        return np.full(n, -1, dtype=np.int64) if self.pause_branch is None else self.pause_branch
-
-    @property
-    def late_branch(self) -> Ints:
-        """The branch of each late trigger, -1 for the tape; shape=(triggers,)."""
-        n = len(self.late_s)
-        return np.full(n, -1, dtype=np.int64) if self.trigger_branch is None else self.trigger_branch
 
     def resolve(self, settings: Ints, wanted: Bools) -> dict[int, tuple[Bools, Ints]]:
         """Shortened pauses under some settings: pause -> (accepted, start), each shape=(settings,).
