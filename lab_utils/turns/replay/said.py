@@ -32,7 +32,6 @@ class MissingTexts(MissingTraces):
     """Raised when a replay needs answers to `prompts` that the trace does not hold."""
 
     def __init__(self, prompts: Sequence[Prompt]) -> None:
-        super().__init__(prompts)  # so that it can be sent from a worker process
         self.prompts = tuple(prompts)
 
     def __str__(self) -> str:
