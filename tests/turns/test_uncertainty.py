@@ -127,6 +127,17 @@ def test_a_call_that_differs_from_the_others_widens_the_interval():
     assert widths[1] > 2 * widths[0]
 
 
+def test_more_variance_of_the_logarithm_widens_a_percentiles_interval_to_both_sides():
+    """By Student's quantile, as the interval itself; recordings of one size have one degree less."""
+    values = list(np.random.default_rng(2).lognormal(sigma=0.4, size=(30, 40)))
+    plain = percentile_interval(values, [1.0] * 30, 50)
+    wide = percentile_interval(values, [1.0] * 30, 50, extra=0.01)
+    middle = np.sort(np.concatenate(values))[599]
+    added = stats.t.ppf(0.975, 29) * 0.1
+    assert np.log(middle / wide.low) == pytest.approx(np.hypot(np.log(middle / plain.low), added))
+    assert np.log(wide.high / middle) == pytest.approx(np.hypot(np.log(plain.high / middle), added))
+
+
 def test_missed_ends_of_turn_are_slower_than_all_others():
     """One in ten is missed: the 95th percentile has no upper limit, the median has."""
     values = [np.append(np.linspace(0.4, 0.8, 9), np.inf)] * 30
