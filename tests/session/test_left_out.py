@@ -136,27 +136,34 @@ def clerk(folder: Path) -> list[str]:
     return ["--agent", f"{code}:Clerk", "--llm", f"{code}:script"]
 
 
+@pytest.fixture(scope="module")
+def runs(call: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with a usual run, `out`, and one asked to keep texts, `asked`; what the first printed."""
+    folder = tmp_path_factory.mktemp("runs")
+    shown = lab(folder, cache, "run", call, "--out", "out", *clerk(call.parent))
+    lab(folder, cache, "run", call, "--out", "asked", "--text", *clerk(call.parent))
+    return folder, shown
+
+
 @pytest.mark.slow
-def test_a_run_keeps_what_was_said_only_if_asked(call, cache, tmp_path) -> None:
-    shown = lab(tmp_path, cache, "run", call, "--out", "out", *clerk(call.parent))
-    written = everything_in(tmp_path / "out")
+def test_a_run_keeps_what_was_said_only_if_asked(runs) -> None:
+    folder, shown = runs
+    written = everything_in(folder / "out")
     assert "session-log" in written
     for what, word in {**SAID, "the recorded agent": RECORDED_AGENT}.items():
         assert word not in written, f"{what} is in a file"
         assert word not in shown, f"{what} is on the screen"
     assert "no texts: --text keeps them" in shown
 
-    lab(tmp_path, cache, "run", call, "--out", "asked", "--text", *clerk(call.parent))
-    asked = everything_in(tmp_path / "asked")
+    asked = everything_in(folder / "asked")
     for what, word in SAID.items():
         assert word in asked, f"{what} was never said, so the test shows nothing"
 
 
 @pytest.mark.slow
-def test_both_forms_of_a_run_are_read_and_differ_in_nothing_but_texts(call, cache, tmp_path) -> None:
-    for options in (["--out", "out"], ["--out", "asked", "--text"]):
-        lab(tmp_path, cache, "run", call, *clerk(call.parent), *options)
-    short, full = (read_session(tmp_path / name / "call") for name in ("out", "asked"))
+def test_both_forms_of_a_run_are_read_and_differ_in_nothing_but_texts(runs) -> None:
+    folder, _ = runs
+    short, full = (read_session(folder / name / "call") for name in ("out", "asked"))
     assert (short.text, full.text) == (False, True)
     assert (short.heard == full.heard).all()
     assert [(e.time_s, e.kind) for e in short.events] == [(e.time_s, e.kind) for e in full.events]
@@ -173,11 +180,11 @@ def test_both_forms_of_a_run_are_read_and_differ_in_nothing_but_texts(call, cach
     assert "ValueError" in {event.data["type"] for event in short.of_kind("error", "warning")}
     assert short.report["user_turns"] == full.report["user_turns"] > 0
     assert short.report["agent_name"] == full.report["agent_name"] == ""
-    told = [read_turns(tmp_path / name / "call" / "report.json") for name in ("out", "asked")]
+    told = [read_turns(folder / name / "call" / "report.json") for name in ("out", "asked")]
     assert [turn.stages for turn in told[0]] == [turn.stages for turn in told[1]] != []
     assert without_text(full).events == short.events
     for name in ("turns.csv", "timeline.png", "latency.png", "heard.flac"):
-        pair = [(tmp_path / out / "call" / name).read_bytes() for out in ("out", "asked")]
+        pair = [(folder / out / "call" / name).read_bytes() for out in ("out", "asked")]
         assert pair[0] == pair[1], name
 
 
