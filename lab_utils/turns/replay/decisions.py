@@ -244,10 +244,9 @@ def _need_what_settings_hear(
     decisions: Decisions, predictions: Predictions, lacking: dict[int, Ints], rows: Rows
 ) -> None:
     """Ask for those of the lacking predictions that a setting really comes to."""
-    wanted = np.zeros(len(rows), np.bool_)
-    wanted[list(lacking)] = True
+    none = np.zeros(len(rows), np.bool_)  # a pause that lacks one isn't sure, so it is resolved in any case
     ends = rows.pauses.predict_sample + rows.shift
-    for pause, (_, start) in decisions.resolve(np.arange(len(decisions)), wanted).items():
+    for pause, (_, start) in decisions.resolve(np.arange(len(decisions)), none).items():
         if pause in lacking:
             heard = lacking[pause][np.unique(start)] + rows.shift[pause]
             predictions.needed(heard, np.full(len(heard), ends[pause]))
