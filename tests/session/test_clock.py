@@ -320,6 +320,20 @@ def test_what_ignores_being_cancelled_is_abandoned():
     assert clock.run(main) == "done"
 
 
+def test_threads_end_after_the_loop_whose_work_they_did():
+    before = set(threading.enumerate())
+
+    async def main():
+        await asyncio.gather(*(asyncio.to_thread(time.sleep, 0.01) for _ in range(3)))
+        return [one for one in threading.enumerate() if one not in before and "virtual-loop" in one.name]
+
+    threads = clock.run(main)
+    assert len(threads) == 3
+    for one in threads:
+        one.join(30)
+    assert not any(one.is_alive() for one in threads)
+
+
 def test_work_that_hangs_keeps_no_process_from_ending():
     answer = run_virtually(
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import naive
 import numpy as np
@@ -25,7 +26,7 @@ from lab_utils.core.settings import Conditions, Settings, VadSettings
 from lab_utils.core.traces import BRANCH_SAMPLES, Traced, VadTrace
 from lab_utils.turns.branches import branch_recording, forks_of, own_silence
 from lab_utils.turns.replay import Block, find_pauses, replay, replay_branches
-from lab_utils.turns.replay.records import BranchPauses
+from lab_utils.turns.replay.records import BranchPauses, Rows
 from lab_utils.turns.replay.vad_runs import trace_of
 
 # --- against the twin -------------------------------------------------------------------------------
@@ -69,6 +70,41 @@ def test_what_is_heard_on_a_branch_is_what_a_recording_of_its_own_leads_to(
     traced = traced_of(labels, seed=seed, offsets=(offset,), vads=("livekit", "silero"))
     traced = complete(traced, [Block.of(settings, conditions)])
     assert_branches_agree(traced, settings, conditions, 0)
+
+
+@pytest.mark.parametrize("detector", ["vad", "v1-mini", "stt"])
+def test_a_branch_leaves_the_tape_also_where_the_vad_hears_nothing_more_on_it(detector: str) -> None:
+    """The last sound is too faint for the VAD: the tape has no event after the branch has left it."""
+    ipus = (Ipu("user", 1.0, 2.5), Ipu("agent", 3.5, 4.5), Ipu("user", 5.0, 5.1))
+    labels = Labels(9.0, ipus, (Label("shift", 2.5, 5.0),))
+    unheard, vads = replace(labels, ipus=ipus[:2]), ("livekit", "silero")
+    traced = replace(
+        traced_of(labels, vads=vads, noise=0.0), vad=traced_of(unheard, vads=vads, noise=0.0).vad
+    )
+    settings, conditions = Settings().replace(detector=detector), Conditions(transcription_delay=1.0)
+    traced = complete(traced, [Block.of(settings, conditions)])
+    assert_branches_agree(traced, settings, conditions, 0)
+    ((_, (_, commits)),) = replay_branches(traced, settings, conditions, 0).items()
+    assert len(commits.time_s) == 1
+
+
+def test_the_pauses_before_one_are_those_that_its_tape_or_branch_has_heard() -> None:
+    labels = labels_of([Turn(speech=(1.0,), pauses=(), gap=1.0, reply=0.5, rest=1.0)] * 4)
+    speech = traced_of(labels, vads=("silero",), noise=0.0).vad["silero"][0]
+    tape = find_pauses(speech, VadSettings(model="silero"), 800)
+    assert len(tape) >= 3
+    none, end = np.zeros((0, 2)), int(tape.stream_end_s * 16_000)
+    rows = Rows.of(
+        tape,
+        [
+            BranchPauses(k, end, 9.0, shared, tape, none, labels, np.zeros(0))
+            for k, shared in enumerate((1, 2))
+        ],
+    )
+    n = len(tape)
+    assert rows.before(2).tolist() == [0, 1]
+    assert rows.before(n + 1).tolist() == [0, n]
+    assert rows.before(2 * n + 1).tolist() == [0, 1, 2 * n]
 
 
 def call(rng: np.random.Generator) -> Labels:

@@ -8,7 +8,7 @@ import math
 import naive
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from synthetic import (
     Turn,
@@ -242,6 +242,7 @@ def test_speech_after_the_last_labelled_end_of_turn_is_no_false_boundary():
     st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 4)), min_size=1, max_size=8),
     st.sampled_from([0, 10, 37.5, 50, 90, 95, 100]),
 )
+@example([(1, 1), (2, 0)], 100)
 def test_a_weighted_percentile_is_numpys_of_the_values_repeated(drawn, q):
     values, weights = np.array(drawn, dtype=np.float64).T
     (found,) = weighted_percentile(values, weights.astype(np.int64)[None, :], q)
