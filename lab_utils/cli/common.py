@@ -14,6 +14,7 @@ import typer
 
 from ..core.errors import machine_error_text
 from ..core.files.bundled import bundled
+from ..core.files.places import place_of
 from ..core.text import one_line, printable
 
 if TYPE_CHECKING:
@@ -34,7 +35,15 @@ Out = Annotated[Path, typer.Option("--out", help="Folder that receives the resul
 Jobs = Annotated[int, typer.Option(min=1, help="Worker processes.")]
 Phases = Annotated[int, typer.Option(min=1, max=512, help="Audio phases to average over.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the simulated delays.")]
-Cache = Annotated[Path | None, typer.Option(help="Folder for cached traces (default: the user's cache).")]
+Cache = Annotated[
+    Any,  # a `Folder`, which typer can't read from its type
+    typer.Option(
+        parser=place_of,
+        metavar="FOLDER|URL",
+        show_default=False,
+        help="Where traces are kept, such as s3://bucket/traces (default: the user's cache).",
+    ),
+]
 Paths = Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.", show_default=False)]
 UserChannel = Annotated[
     str, typer.Option("--user", help="Name of the user's channel in pairs of mono files.")

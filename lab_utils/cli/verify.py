@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..core.files.places import Folder
 from .common import AgentChannel, Cache, Jobs, Json, Paths, ProfileFile, UserChannel, app, ending_well, warn
 
 InPlace = Annotated[
@@ -110,7 +111,7 @@ def _verify_commits(
 def _verify_recorded(
     paths: list[Path],
     profile: Path | None,
-    cache: Path | None,
+    cache: Folder | None,
     channels: tuple[str, str],
     out: Path | None,
     as_json: bool,

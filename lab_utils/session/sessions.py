@@ -15,13 +15,14 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
+from ..core.files.places import Folder
 from ..core.recording import Recording
 from ..core.session_log import SessionLog, SessionMode
 from ..core.settings import Conditions, Settings
 from ..core.timeline import TAIL_S
 from ..core.traces import Commits
 from ..turns.replay import replay
-from ..turns.tracing import TraceCache, Tracer, default_cache
+from ..turns.tracing import TraceCache, Tracer
 from .commits import commit_pairs
 from .job import HasSettings, SessionJob, conditions_in, settings_in
 from .log.files import save_session, session_folder
@@ -49,7 +50,7 @@ def run_settings(
     seed: int = 0,
     folder: str | Path | None = None,
     text: bool = False,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     processes: int = 2,
     quiet: bool = False,
 ) -> SessionSet:
@@ -64,7 +65,7 @@ def run_settings(
         raise ValueError(f"{recording.name}: has no labels; load it with lab_utils.load")
     if not settings:
         raise ValueError("no settings to run; expected a name and Settings or a profile for each session")
-    tracer = Tracer(TraceCache(cache or default_cache()))
+    tracer = Tracer(TraceCache.at(cache))
     jobs: list[SessionJob] = []
     replayed: dict[str, Commits] = {}
     for name, given in tqdm(

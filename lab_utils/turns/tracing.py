@@ -17,6 +17,7 @@ from shlex import quote
 import numpy as np
 
 from ..core.batch import run_batch
+from ..core.files.places import Folder
 from ..core.labels import Ipu, Labels, Word, agent_turns
 from ..core.recording import Recording
 from ..core.samples.stream import Stream, heard_stream
@@ -420,7 +421,7 @@ def trace_recordings(
     blocks: Sequence[Block],
     *,
     phases: int = 4,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     jobs: int = 2,
     quiet: bool = False,
     channel_condition: ChannelCondition = CLEAN,
@@ -438,7 +439,7 @@ def trace_recordings(
     A recording that cannot be loaded or traced gives the error in its place, so that one bad file does not
     stop the others. Only the traces come back: the audio of all recordings is never in memory at once.
     """
-    kept = TraceCache(cache or default_cache())
+    kept = TraceCache.at(cache)
     kept.prune(largest_cache())
     check_weights(block.detector for block in blocks)
     tracer = Tracer(kept, own=detectors or {})

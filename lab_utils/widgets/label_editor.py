@@ -17,6 +17,7 @@ import pandas as pd
 import traitlets as t
 
 from ..core.errors import machine_error_text
+from ..core.files.places import Folder
 from ..core.labels import Label, LabelKind, Labels
 from ..core.recording import Recording
 from ..core.settings import Settings
@@ -26,7 +27,7 @@ from ..recordings.labels.agreement import places
 from ..recordings.labels.checks import label_checks, least_sure_first
 from ..recordings.labels.edits import Change, edit_labels, undo_edit
 from ..recordings.labels.file import ROUNDING_S, read_labels
-from ..turns.tracing import TraceCache, Tracer, default_cache
+from ..turns.tracing import TraceCache, Tracer
 from ..workflows.label import LabelledFile, open_labels
 from .timeline import Timeline
 from .timeline_data import label_items, timeline_data
@@ -234,7 +235,7 @@ def label_editor(
     *,
     other: str | Path | None = None,
     channels: tuple[str, str] = ("caller", "agent"),
-    cache: Path | None = None,
+    cache: Folder | None = None,
 ) -> LabelEditor:
     """A label editor for one recording; `who` is kept with every edit.
 
@@ -244,4 +245,4 @@ def label_editor(
     file = open_labels(Path(path), channels, cache)
     recording = load_recording(find_recordings(path, user=channels[0], agent=channels[1])[0])
     theirs = None if other is None else read_labels(other)
-    return LabelEditor(recording, file, Tracer(TraceCache(cache or default_cache())), who, other=theirs)
+    return LabelEditor(recording, file, Tracer(TraceCache.at(cache)), who, other=theirs)

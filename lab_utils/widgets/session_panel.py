@@ -16,6 +16,7 @@ import numpy as np
 
 from .. import plots
 from ..core.errors import machine_error_text
+from ..core.files.places import Folder
 from ..core.settings import Settings
 from ..core.sound import Sound
 from ..core.timeline import SAMPLE_RATE_HZ
@@ -124,7 +125,7 @@ class SessionPanel(w.VBox):
         profiles: Mapping[str, Settings | HasSettings] | None = None,
         *,
         jobs: int = 2,
-        cache: Path | None = None,
+        cache: Folder | None = None,
         run: Runner | None = None,
     ) -> None:
         files = find_recordings(calls) if isinstance(calls, str | Path) else list(calls)

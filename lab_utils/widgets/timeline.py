@@ -13,6 +13,7 @@ import anywidget
 import numpy as np
 import traitlets as t
 
+from ..core.files.places import Folder
 from ..core.recording import Recording
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.sound import excerpt, wav
@@ -20,7 +21,7 @@ from ..plots.recordings import LABEL_NAMES
 from ..plots.style import BLUE, ORANGE, SKY, VERMILLION
 from ..turns.metrics import attribute, labelled_pauses
 from ..turns.replay import replay
-from ..turns.tracing import TraceCache, Tracer, default_cache
+from ..turns.tracing import TraceCache, Tracer
 from ..workflows.load import load
 from .timeline_data import TimelineData, spectrogram, timeline_data
 
@@ -127,7 +128,7 @@ def timeline(
     settings: Settings | None = None,
     *,
     conditions: Conditions = USUAL_CONDITIONS,
-    cache: Path | None = None,
+    cache: Folder | None = None,
 ) -> Timeline:
     """The timeline of a recording, or of the one in a file, under a setting (default: LiveKit's defaults).
 
@@ -136,7 +137,7 @@ def timeline(
     settings = settings or Settings()
     if not isinstance(recording, Recording):
         recording = load(recording, cache=cache)
-    tracer = Tracer(TraceCache(cache or default_cache()))
+    tracer = Tracer(TraceCache.at(cache))
     traced = tracer.trace_session(recording, settings, conditions)
     commits = attribute(replay(traced, settings, conditions), labelled_pauses(traced.labels, traced.tail_s))
     return Timeline(recording, timeline_data(recording, traced, commits, settings))

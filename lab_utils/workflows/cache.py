@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import InputError
+from ..core.files.places import Folder, Place
 from ..recordings.find import find_in, load_recording
 from ..session.log.files import session_folder
-from ..turns.cache import BadEntry, Place, TraceCache, default_cache, largest_cache, read_entry
+from ..turns.cache import BadEntry, TraceCache, largest_cache, read_entry
 
 
 @dataclass(frozen=True)
@@ -23,19 +24,19 @@ class CacheStatus:
     recordings: int
 
 
-def cache_status(cache: Place | None = None) -> CacheStatus:
+def cache_status(cache: Folder | None = None) -> CacheStatus:
     """What is in a cache."""
-    kept = TraceCache(cache or default_cache())
+    kept = TraceCache.at(cache)
     entries = list(kept.entries())
     recordings = {path.name[:64] for path in entries}
     size = sum(path.stat().st_size for path in entries)
     return CacheStatus(kept.folder, len(entries), size, largest_cache(), len(recordings))
 
 
-def verify_cache(cache: Place | None = None) -> tuple[int, list[tuple[Place, str]]]:
+def verify_cache(cache: Folder | None = None) -> tuple[int, list[tuple[Place, str]]]:
     """How many entries are intact, and those that aren't, with the reason. Changes nothing."""
     intact, damaged = 0, []
-    for path in sorted(TraceCache(cache or default_cache()).entries(), key=str):
+    for path in sorted(TraceCache.at(cache).entries(), key=str):
         try:
             read_entry(path, path.stem)
             intact += 1
@@ -44,12 +45,12 @@ def verify_cache(cache: Place | None = None) -> tuple[int, list[tuple[Place, str
     return intact, damaged
 
 
-def prune_cache(cache: Place | None = None, largest: int | None = None) -> list[Place]:
+def prune_cache(cache: Folder | None = None, largest: int | None = None) -> list[Place]:
     """Remove damaged entries, and the least recently used until the rest has at most `largest` bytes.
 
     `largest`: None for `$LAB_CACHE_MAX`. Returns what was removed.
     """
-    kept = TraceCache(cache or default_cache())
+    kept = TraceCache.at(cache)
     damaged = [path for path, _ in verify_cache(kept.folder)[1]]
     for path in damaged:
         path.unlink(missing_ok=True)
@@ -68,7 +69,7 @@ def forget(
     path: str | Path,
     results: Sequence[Path] = (),
     *,
-    cache: Place | None = None,
+    cache: Folder | None = None,
     channels: tuple[str, str] = ("caller", "agent"),
 ) -> Forgotten:
     """Remove all that was derived from the recordings of a path: cache entries and results of sessions.
@@ -80,7 +81,7 @@ def forget(
     if not found:
         reason = str(failed[0][1]) if failed else f"{path}: no recording there"
         raise InputError(f"{reason}; what was made of it can't be told, see 'lab cache prune'")
-    kept = TraceCache(cache or default_cache())
+    kept = TraceCache.at(cache)
     removed: list[Place] = []
     stays: list[Path] = []
     for files in found:

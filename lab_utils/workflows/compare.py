@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ..core.errors import InputError
+from ..core.files.places import Folder
 from ..core.labels import Labels
 from ..core.recording import Recording
 from ..core.session_log import SessionLog, SessionMode
@@ -137,7 +138,7 @@ def compare(
     seed: int = 0,
     folder: str | Path | None = None,
     text: bool = False,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     jobs: int = 2,
     quiet: bool = False,
 ) -> Sessions:
@@ -172,7 +173,7 @@ def run_session(
     mode: SessionMode = "open_loop",
     agent: Callable[[], Any] | None = None,
     seed: int = 0,
-    cache: Path | None = None,
+    cache: Folder | None = None,
 ) -> SessionLog:
     """Run a recording (or its file) as one real `AgentSession`, under LiveKit's defaults if not told."""
     chosen = {"session": settings or Settings()}

@@ -12,10 +12,10 @@ cached by the degraded audio.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pandas as pd
 
+from ..core.files.places import Folder
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ..core.traces import Traced
 from ..recordings.conditions import ChannelCondition
@@ -38,7 +38,7 @@ def score_conditions(
     seed: int = 0,
     path: HeardPath | None = None,
     jobs: int = 2,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     quiet: bool = False,
 ) -> pd.DataFrame:
     """Score settings, by name, on the recordings under each channel condition.

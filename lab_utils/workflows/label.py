@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.files import replacing
+from ..core.files.places import Folder
 from ..core.labels import LABEL_KINDS, Label, LabelKind, Labels
 from ..recordings.audio import BadRecording, is_local
 from ..recordings.find import find_recordings, load_recording
@@ -16,7 +17,7 @@ from ..recordings.labels.agreement import Agreement
 from ..recordings.labels.checks import label_checks, least_sure_first
 from ..recordings.labels.edits import Change, edit_labels, label_at, undo_edit
 from ..recordings.labels.file import SUFFIX, ChangeEntry, EditEntry, read_label_file
-from ..turns.tracing import TraceCache, Tracer, default_cache
+from ..turns.tracing import TraceCache, Tracer
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ UNDECIDED = "undecided"
 
 
 def write_skeleton(
-    path: Path, channels: tuple[str, str] = ("caller", "agent"), cache: Path | None = None
+    path: Path, channels: tuple[str, str] = ("caller", "agent"), cache: Folder | None = None
 ) -> tuple[Path, int]:
     """Write a label file to fill in: where speech is, and each pause as undecided; returns it and their
     number.
@@ -97,7 +98,7 @@ def write_skeleton(
     if files.label_path.exists():
         raise BadRecording.of(files.label_path, "is there already", "correct it, or move it away")
     recording = load_recording(files)
-    speech = Tracer(TraceCache(cache or default_cache())).speech_only(recording)
+    speech = Tracer(TraceCache.at(cache)).speech_only(recording)
     if not speech.ipus:
         raise BadRecording.of(recording.path, "has no speech", "nothing to label")
     ends = [*(ipu.start_s for ipu in speech.ipus[1:]), recording.duration_s]
@@ -124,7 +125,7 @@ def write_skeleton(
 
 
 def open_labels(
-    path: Path, channels: tuple[str, str] = ("caller", "agent"), cache: Path | None = None
+    path: Path, channels: tuple[str, str] = ("caller", "agent"), cache: Folder | None = None
 ) -> LabelledFile:
     """The labels of a recording, or those in a label file. Raises ValueError for what has none."""
     if path.name.endswith((SUFFIX, SUFFIX.lstrip("."))):
@@ -134,7 +135,7 @@ def open_labels(
         raise ValueError(f"{path}: holds {len(found)} recordings; name one of them, or its label file")
     if not is_local(found[0].user):
         raise BadRecording.of(found[0].user, "isn't on this machine", "copy it here to label it")
-    recording = Tracer(TraceCache(cache or default_cache())).labelled(load_recording(found[0]))
+    recording = Tracer(TraceCache.at(cache)).labelled(load_recording(found[0]))
     assert recording.labels is not None
     return LabelledFile(found[0].label_path, recording.labels)
 

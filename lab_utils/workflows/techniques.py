@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..core.errors import InputError
 from ..core.files import replacing
+from ..core.files.places import Folder
 from ..core.settings import Settings
 from ..latency.ablation.cells import Plan
 from ..latency.ablation.files import save_ablation
@@ -178,7 +179,7 @@ def measure_techniques(
     mistakes: bool = False,
     levers: bool = False,
     jobs: int = 2,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     channels: tuple[str, str] = ("caller", "agent"),
     quiet: bool = False,
 ) -> TechniqueStudy:

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.batch import run_batch
+from ..core.files.places import Folder
 from ..core.labels import Labels, Speaker, Word
 from ..core.recording import Pcm, Recording
 from ..recordings.audio import BadRecording
@@ -36,7 +37,7 @@ from ..recordings.transcripts import (
     transcribe_channel,
     with_words,
 )
-from ..turns.tracing import TraceCache, Tracer, agent_alone, default_cache
+from ..turns.tracing import TraceCache, Tracer, agent_alone
 from ..turns.vad import model_version
 
 RULES = 1
@@ -71,12 +72,12 @@ class Transcriber:
     def of(
         cls,
         model: str = DEFAULT_MODEL,
-        cache: Path | None = None,
+        cache: Folder | None = None,
         language: str | None = None,
         threads: int = 0,
     ) -> Transcriber:
         """Raises ValueError for a model that is not on this machine."""
-        return cls(TraceCache(cache or default_cache()), find_model(model), language, threads)
+        return cls(TraceCache.at(cache), find_model(model), language, threads)
 
     @property
     def source(self) -> str:
@@ -129,7 +130,7 @@ def transcribe_recordings(
     *,
     model: str = DEFAULT_MODEL,
     language: str | None = None,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     jobs: int = 2,
     quiet: bool = False,
 ) -> Iterator[Transcript | ValueError]:
@@ -152,7 +153,7 @@ def transcribe_folders(
     *,
     model: str = DEFAULT_MODEL,
     language: str | None = None,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     jobs: int = 2,
     channels: tuple[str, str] = ("caller", "agent"),
     quiet: bool = False,
@@ -195,7 +196,7 @@ def transcribe(
     *,
     model: str = DEFAULT_MODEL,
     language: str | None = None,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     jobs: int = 2,
     quiet: bool = False,
 ) -> pd.DataFrame:

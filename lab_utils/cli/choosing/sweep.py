@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...core.files.places import Folder
 from ..common import (
     AgentChannel,
     Cache,
@@ -121,7 +122,7 @@ def sweep_and_tell(
     *,
     phases: int,
     jobs: int,
-    cache: Path | None,
+    cache: Folder | None,
     as_json: bool,
     conditions: Mapping[str, Any] | None = None,
     providers: str | None = None,

@@ -6,9 +6,9 @@ Plain data. Doesn't import LiveKit, which must be imported after the worker's cl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from ...core.files.places import Place
 from ...core.settings import Conditions, Settings
 from ...recordings.find import RecordingFiles
 from ...session.providers.schema import Providers
@@ -25,7 +25,7 @@ class Plan:
     settings: Settings
     conditions: Conditions
     providers: Providers
-    cache: Path
+    cache: Place
     """Folder of the trace cache."""
     wait_s: float
     """The caller waits at least so long for an answer (`lengthened_pauses`)."""

@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any
 
 from livekit import rtc
@@ -21,6 +20,7 @@ from livekit.agents import llm
 from livekit.agents.voice import SpeechHandle
 
 from ...core.delays import Draws, rng_for
+from ...core.files.places import Place
 from ...core.labels import Labels
 from ...core.recording import Recording
 from ...core.session_log import SessionLog
@@ -132,7 +132,7 @@ def traced(plan: Plan, files: RecordingFiles) -> Prepared:
 
 
 @lru_cache(maxsize=2)
-def _loaded(files: RecordingFiles, cache: Path, wait_s: float) -> Recording:
+def _loaded(files: RecordingFiles, cache: Place, wait_s: float) -> Recording:
     return with_lengthened_pauses(Tracer(TraceCache(cache)).labelled(load_recording(files)), wait_s)
 
 

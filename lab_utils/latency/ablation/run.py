@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from ...core.files.places import Folder
 from ...core.settings import Conditions, Settings
 from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, find_in, with_distinct_names
 from ...session.job import HasSettings, conditions_in, settings_in
 from ...session.providers.schema import Providers
 from ...session.workers import in_workers
-from ...turns.tracing import default_cache
+from ...turns.cache import cache_folder
 from ..techniques.choice import Techniques
 from .cells import Cell, Plan, Prepared, Rows
 from .plan import LEVERS, TECHNIQUES, configurations, lever_configurations
@@ -84,7 +85,7 @@ def ablate(
     mistakes: bool = False,
     levers: bool = False,
     jobs: int = 2,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     channels: tuple[str, str] = ("caller", "agent"),
     quiet: bool = False,
 ) -> Ablation:
@@ -136,14 +137,14 @@ def ablate(
 def _plan(
     profile: Settings | HasSettings,
     providers: Providers,
-    cache: Path | None,
+    cache: Folder | None,
     wait_s: float,
     greeting: bool | None,
 ) -> Plan:
     if not 0 <= wait_s <= 60:
         raise ValueError(f"wait_s is {wait_s}; expected 0 to 60 seconds")
     settings, conditions = settings_in(profile), conditions_in(profile)
-    return Plan(settings, conditions, providers, cache or default_cache(), wait_s, greeting)
+    return Plan(settings, conditions, providers, cache_folder(cache), wait_s, greeting)
 
 
 def prepare(plan: Plan, files: RecordingFiles) -> Prepared:

@@ -4,8 +4,8 @@ An entry (`entries.py`) that isn't exactly what was asked is made again, and tha
 lacks of the project's own samples, the package has (`shipped.py`).
 
 Entries are the user's alone (folder 0700, files 0600). The least recently used go first when all together are
-larger than `$LAB_CACHE_MAX`. The folder may also be a place of any file system that fsspec knows, given as
-`UPath`: there the store keeps what is private, and the entries written first go first.
+larger than `$LAB_CACHE_MAX`. The folder may also be one of a store that fsspec knows, such as S3: there the
+store says who may read it, an entry is written by one request, and those written first go first.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from platformdirs import user_cache_path
 
 from ...core.errors import InputError
 from ...core.files import write_whole
+from ...core.files.places import Folder, Place, place_of
 from .entries import BadEntry as BadEntry
-from .entries import Place as Place
 from .entries import entry_bytes
 from .entries import read_entry as read_entry
 from .shipped import shipped_arrays
@@ -41,9 +41,14 @@ _USED_AGAIN_S = 3600.0
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
-def default_cache() -> Path:
-    """Where traces are kept: `$LAB_CACHE`, or the user's cache folder."""
-    return Path(os.environ.get("LAB_CACHE") or user_cache_path("livekit-turn-lab"))
+def default_cache() -> Place:
+    """Where traces are kept: `$LAB_CACHE`, a path or a URL, or the user's cache folder."""
+    return place_of(os.environ.get("LAB_CACHE") or user_cache_path("livekit-turn-lab"))
+
+
+def cache_folder(given: Folder | None) -> Place:
+    """The folder that a user means; None: the default. Raises InputError for a store that doesn't answer."""
+    return default_cache() if given is None else place_of(given)
 
 
 def largest_cache() -> int:
@@ -66,6 +71,11 @@ class TraceCache:
     """Arrays on disk by address; written whole or not at all, checked on reading."""
 
     folder: Place
+
+    @classmethod
+    def at(cls, given: Folder | None) -> TraceCache:
+        """In a folder by its path or URL; None: in the default one. Raises InputError like `cache_folder`."""
+        return cls(cache_folder(given))
 
     def load(self, address: str, names: Sequence[str]) -> list[np.ndarray] | None:
         """The arrays stored at an address, here or with the package; None if there is no intact entry."""
@@ -93,16 +103,18 @@ class TraceCache:
         """Keep arrays, of one dimension and equal length, at an address."""
         path = self._path(address)
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.parent.mkdir(mode=0o700, exist_ok=True)
             data = entry_bytes(address, arrays)
             if isinstance(path, Path):
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.parent.mkdir(mode=0o700, exist_ok=True)
                 write_whole(path, data, mode=0o600)
             else:
                 path.write_bytes(data)
         except OSError as error:
             remedy = "free some space, or give another folder with --cache or $LAB_CACHE"
-            raise ValueError(f"{self.folder}: traces can't be kept ({error.strerror}); {remedy}") from None
+            raise ValueError(
+                f"{self.folder}: traces can't be kept ({error.strerror or error}); {remedy}"
+            ) from None
 
     def entries(self) -> Iterator[Place]:
         """The files of all entries."""

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from upath import UPath
+
+from ...core.files.places import Place
 
 VERSION = 1
 """Of the entries."""
@@ -23,9 +24,6 @@ MAX_ARRAY_BYTES = 64 << 20
 """Of one array; a trace of four hours has 4 MB."""
 _KINDS = "fiuU"
 _ABOUT = "about.json"
-
-Place = Path | UPath
-"""A file or folder here, or of another file system."""
 
 
 class BadEntry(ValueError):
@@ -52,6 +50,8 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 def read_entry(path: Place, address: str) -> dict[str, np.ndarray]:
     """The arrays of an entry. Raises BadEntry for what isn't exactly what was stored at this address."""
+    if not isinstance(path, Path):
+        return entry_in(io.BytesIO(path.read_bytes()), address)  # by one request
     with path.open("rb") as file:
         return entry_in(file, address)
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from platformdirs import user_cache_path
 
 from ...core.errors import InputError
 from ...core.recording import Pcm
@@ -33,8 +34,10 @@ WINDOW, HOP, MELS = 400, 160, 80
 
 
 def models_folder() -> Path:
-    """Where fetched weights are kept: `$LAB_MODELS`, or a folder of the cache."""
-    return Path(os.environ.get("LAB_MODELS") or default_cache() / "models")
+    """Where fetched weights are kept: `$LAB_MODELS`, or a folder of the cache if that is on this machine."""
+    cache = default_cache()
+    own = cache if isinstance(cache, Path) else user_cache_path("livekit-turn-lab")
+    return Path(os.environ.get("LAB_MODELS") or own / "models")
 
 
 def weights() -> Path:

@@ -9,6 +9,7 @@ import anywidget
 import traitlets as t
 
 from ...core.errors import machine_error_text
+from ...core.files.places import Folder
 from ...workflows.listener import keep_turn
 from ..timeline import STATIC
 
@@ -28,7 +29,7 @@ class Recorder(anywidget.AnyWidget):
     sample = t.Unicode().tag(sync=True)
 
     def __init__(
-        self, sample: str | Path = "", *, folder: str | Path = "out/recordings", cache: Path | None = None
+        self, sample: str | Path = "", *, folder: str | Path = "out/recordings", cache: Folder | None = None
     ) -> None:
         self.path = str(sample)
         self._folder, self._cache = folder, cache

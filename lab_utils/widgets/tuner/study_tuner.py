@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import InputError
+from ...core.files.places import Folder
 from ...core.recording import Recording
 from ...core.settings import Settings
 from ...core.traces import Traced
@@ -16,7 +17,7 @@ from ...turns.profile import BadProfile, Profile, load_profile, save_profile
 from ...turns.replay import Block
 from ...turns.sweep import score_one
 from ...turns.told_settings import as_recorded, own_settings
-from ...turns.tracing import TraceCache, Tracer, default_cache
+from ...turns.tracing import TraceCache, Tracer
 from ...workflows.study import Choice, Study
 from .presets import Presets, default_file
 from .scorer import Deliver
@@ -57,7 +58,7 @@ class Tuner(TunerView):
         self,
         study: Study,
         choice: Choice | None = None,
-        cache: Path | None = None,
+        cache: Folder | None = None,
         *,
         presets_file: Path | None = None,
         deliver: Deliver | None = None,
@@ -76,7 +77,7 @@ class Tuner(TunerView):
             study.conditions,
             start=study.defaults,
             start_name=DEFAULTS,
-            complete=Completer(study, Tracer(TraceCache(cache or default_cache()))),
+            complete=Completer(study, Tracer(TraceCache.at(cache))),
             marks=marks,
             presets=presets,
             deliver=deliver,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import ipywidgets as w
 
+from ...core.files.places import Folder
 from ...recordings.find import load_recording
-from ...turns.tracing import TraceCache, Tracer, default_cache
+from ...turns.cache import cache_folder
+from ...turns.tracing import TraceCache, Tracer
 from ...workflows.label import LabelledFile, open_labels
 from ...workflows.study import Study
 from ..label_editor import LabelEditor
@@ -16,8 +16,8 @@ from ..label_editor import LabelEditor
 class LabelPanel(w.VBox):
     """A menu of recordings, and the label editor of the chosen one."""
 
-    def __init__(self, study: Study, who: str, cache: Path | None = None) -> None:
-        self._study, self._who, self._cache = study, who, cache or default_cache()
+    def __init__(self, study: Study, who: str, cache: Folder | None = None) -> None:
+        self._study, self._who, self._cache = study, who, cache_folder(cache)
         names = [(one.name, number) for number, one in enumerate(study.corpus.recordings)]
         self.recording = w.Dropdown(options=names, description="recording", layout={"width": "340px"})
         self.who = w.Text(value=who, description="your name", layout={"width": "260px"})

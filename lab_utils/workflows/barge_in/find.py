@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ...core.files.places import Place
 from ...core.recording import Recording
 from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, load_recording
@@ -39,7 +40,7 @@ class RecordingScenes:
 class SceneFinder:
     """Finds a recording's scenes; can be sent to a worker process."""
 
-    cache: Path
+    cache: Place
     told: ToldOnsets | None = None
     """What `--labels` says; None: what `labels.json` beside the audio says, if it is a list of onsets."""
     transcribes: bool = True

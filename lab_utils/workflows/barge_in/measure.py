@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.batch import run_batch
+from ...core.files.places import Folder, Place
 from ...core.settings import USUAL_CONDITIONS, Conditions, InterruptionSettings, Settings
 from ...core.timeline import phase_offsets
 from ...recordings.audio import BadRecording
@@ -20,7 +21,8 @@ from ...turns.barge_in.onsets import read_onsets
 from ...turns.barge_in.replay import AgentSpeech
 from ...turns.barge_in.scenes import Scene
 from ...turns.barge_in.search import grid_settings, table_of
-from ...turns.tracing import TraceCache, Tracer, default_cache
+from ...turns.cache import cache_folder
+from ...turns.tracing import TraceCache, Tracer
 from ..study.measured import Skipped
 from .adaptive import adaptive_scores
 from .find import RecordingScenes, SceneFinder, without_audio
@@ -69,7 +71,7 @@ def measure_barge_in(
     conditions: Conditions | None = None,
     phases: int = 4,
     jobs: int = 2,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     quiet: bool = False,
     channels: tuple[str, str] = ("caller", "agent"),
 ) -> BargeIn:
@@ -87,7 +89,7 @@ def measure_barge_in(
     )
     files, failed = find_in([paths] if isinstance(paths, str | Path) else paths, channels)
     told = None if labels is None else read_onsets(Path(labels))
-    folder = cache or default_cache()
+    folder = cache_folder(cache)
     finder = SceneFinder(folder, told, transcribes, threads=1 if jobs > 1 else 0)
     tried = tuple(grid_settings(grid))
     work = _Work(finder, settings, tried, assumed, tuple(phase_offsets(phases)))
@@ -179,7 +181,7 @@ def _completed(
 
 
 def run_scene(
-    scene: Scene, settings: Settings, conditions: Conditions, offset: int, cache: Path
+    scene: Scene, settings: Settings, conditions: Conditions, offset: int, cache: Place
 ) -> AgentSpeech:
     """One scene as a session; in a process with a virtual clock. Raises RuntimeError for one that failed."""
     from ...session.barge_in.scene_session import scene_job, speech_in

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...core.delays import rng_for
+from ...core.files.places import Folder, Place
 from ...core.settings import Conditions, InterruptionSettings, Settings
 from ...core.timeline import phase_offsets
 from ...recordings.audio import BadRecording
@@ -18,7 +19,8 @@ from ...session.barge_in.scene_replay import SceneReplay
 from ...session.workers import in_workers
 from ...turns.barge_in.replay import AgentSpeech
 from ...turns.barge_in.scenes import Scene
-from ...turns.tracing import TraceCache, Tracer, default_cache
+from ...turns.cache import cache_folder
+from ...turns.tracing import TraceCache, Tracer
 from .find import SceneFinder
 from .measure import run_scene
 
@@ -66,7 +68,7 @@ def verify_barge_in(
     seed: int = 0,
     case: int | None = None,
     labels: str | Path | None = None,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     jobs: int = 2,
     channels: tuple[str, str] = ("caller", "agent"),
     quiet: bool = False,
@@ -80,7 +82,7 @@ def verify_barge_in(
     files, failed = find_in(paths, channels)
     if failed:
         raise failed[0][1]
-    folder = cache or default_cache()
+    folder = cache_folder(cache)
     finder = SceneFinder(folder, None if labels is None else read_onsets(Path(labels)))
     scenes: list[Scene] = []
     for one in files:
@@ -104,7 +106,7 @@ def verify_barge_in(
 
 
 def _compare(
-    scene: Scene, number: int, settings: Settings, conditions: Conditions, offset: int, cache: Path
+    scene: Scene, number: int, settings: Settings, conditions: Conditions, offset: int, cache: Place
 ) -> SceneProof:
     replay = SceneReplay.of(scene, settings, conditions, offset, Tracer(TraceCache(cache)))
     (ours,) = replay.speeches([settings])

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from ...core.files.places import Folder
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...recordings.recording_files import FindOptions
 from ...turns import grid as grids
@@ -112,7 +113,7 @@ def check(
     conditions: Conditions = USUAL_CONDITIONS,
     phases: int = 4,
     jobs: int = 2,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     channels: tuple[str, str] = ("caller", "agent"),
     options: FindOptions | None = None,
     quiet: bool = False,

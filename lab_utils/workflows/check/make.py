@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...core.errors import InputError
+from ...core.files.places import Folder
 from ...core.settings import USUAL_CONDITIONS, Conditions
 from ...turns.grid import DEFAULT_GRID, expand
 from ...turns.pins import PinnedCalls, read_pins, without_sound, write_calls
@@ -20,7 +21,7 @@ def pin_calls(
     conditions: Conditions = USUAL_CONDITIONS,
     phases: int = 4,
     jobs: int = 2,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     quiet: bool = False,
 ) -> PinnedCalls:
     """Write the pinned calls of a folder of pins, traced for every setting of the default grid.

@@ -17,6 +17,7 @@ from ...core.batch import results as results_of_batch
 from ...core.batch import run_batch
 from ...core.detectors import traits_of
 from ...core.errors import InputError
+from ...core.files.places import Folder
 from ...core.labels import spoken_words
 from ...core.samples.stream import heard_stream
 from ...core.settings import USUAL_CONDITIONS, Conditions
@@ -140,7 +141,7 @@ def compare_detectors(
     conditions: Conditions = USUAL_CONDITIONS,
     phases: int = 4,
     jobs: int = 2,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     channels: tuple[str, str] = ("caller", "agent"),
     options: FindOptions | None = None,
     path: HeardPath | None = None,

@@ -15,13 +15,14 @@ import pandas as pd
 from ...core.batch import run_batch
 from ...core.errors import InputError
 from ...core.files import write_together
+from ...core.files.places import Folder
 from ...core.text.html import table_html
 from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, find_in, load_recording, results_of
 from ...recordings.json_files import as_json
 from ...recordings.recording_files import FindOptions
 from ...turns import eot_bench
-from ...turns.cache import TraceCache, default_cache
+from ...turns.cache import TraceCache
 from ...turns.detectors import predictor_of
 from ...turns.detectors.base import Predictor
 from ...turns.eot_bench.asked import INTERVAL_S, SCORE_POINT_S, asked
@@ -106,7 +107,7 @@ def measure_eot_bench(
     *,
     score_point: float | None = None,
     jobs: int = 2,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     channels: tuple[str, str] = ("caller", "agent"),
     options: FindOptions | None = None,
     quiet: bool = False,
@@ -145,7 +146,7 @@ def _asked(
     score_point: float,
     skipped: list[Skipped],
     jobs: int,
-    cache: Path | None,
+    cache: Folder | None,
     quiet: bool,
 ) -> eot_bench.Predictions:
     """One detector's answers about all recordings; `skipped` receives those that can't be used."""
@@ -154,7 +155,7 @@ def _asked(
         raise InputError(
             f"{given.name}: can't be asked so; name a detector that hears audio, such as v1-mini"
         )
-    work = _Ask(Tracer(TraceCache(cache or default_cache())), predictor, given.traits.hears_samples)
+    work = _Ask(Tracer(TraceCache.at(cache)), predictor, given.traits.hears_samples)
     outcomes = run_batch(work, files, jobs=min(jobs, max(1, len(files))), task=given.name, quiet=quiet)
     known = {one.path for one in skipped}
     tables: list[pd.DataFrame] = []

@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from ...core.batch import run_batch
+from ...core.files.places import Folder
 from ...core.labels import LabelKind
 from ...core.recording import Pcm, Recording
 from ...core.samples.kept import blocks_of, kept
@@ -29,7 +30,7 @@ from ...recordings.labels.two_channel import label_two_channels
 from ...recordings.speakers.two_voices import tell_apart
 from ...recordings.speakers.voices import model_version, voice_encoder
 from ...turns.branches import own_silence, silence_like
-from ...turns.tracing import TraceCache, Tracer, default_cache
+from ...turns.tracing import TraceCache, Tracer
 
 First = Literal["agent", "user"]
 SURE: dict[LabelKind, float] = {"hold": 0.66, "shift": 0.93, "cut_off": 0.5, "backchannel": 0.5}
@@ -61,7 +62,7 @@ def diarize_folders(
     out: Path,
     *,
     first: First = "agent",
-    cache: Path | None = None,
+    cache: Folder | None = None,
     jobs: int = 2,
     quiet: bool = False,
 ) -> Iterator[Separated | ValueError]:
@@ -74,7 +75,7 @@ def diarize_folders(
     found, failed = find_in(paths)
     yield from (error for _, error in failed)
     out.mkdir(parents=True, exist_ok=True)
-    work = partial(_separate, Tracer(TraceCache(cache or default_cache())), out, first)
+    work = partial(_separate, Tracer(TraceCache.at(cache)), out, first)
     outcomes = run_batch(work, found, jobs=min(jobs, max(1, len(found))), task="diarizing", quiet=quiet)
     yield from results_of(found, outcomes, "taken apart")
 

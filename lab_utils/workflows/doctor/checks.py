@@ -14,7 +14,8 @@ from typing import Literal
 from jupyter_core.paths import jupyter_path
 from packaging.requirements import Requirement
 
-from ...turns.cache import default_cache, largest_cache
+from ...core.files.places import Folder, Place
+from ...turns.cache import cache_folder, largest_cache
 
 State = Literal["ok", "optional", "missing"]
 """As it should be; something that only some uses need isn't there; the lab won't work well without it."""
@@ -48,7 +49,7 @@ class Check:
     remedy: str = ""
 
 
-def examine(cache: Path | None = None) -> list[Check]:
+def examine(cache: Folder | None = None) -> list[Check]:
     """All checks, in the order in which they are shown. `cache`: None for the user's."""
     return [
         python(),
@@ -56,7 +57,7 @@ def examine(cache: Path | None = None) -> list[Check]:
         pins(),
         *models(),
         telemetry(),
-        cache_place(cache or default_cache()),
+        cache_place(cache_folder(cache)),
         loopback(),
         *extensions(),
         *tools(),
@@ -152,8 +153,10 @@ def telemetry() -> Check:
     return Check("telemetry", "missing", f"not off: {on}", "import lab_utils before what sends it")
 
 
-def cache_place(folder: Path) -> Check:
+def cache_place(folder: Place) -> Check:
     """Where traces are kept: whether it can be written to, and has space."""
+    if not isinstance(folder, Path):
+        return Check("cache", "ok", f"{folder}: answers, uses {largest_cache() / 1e9:.1f} GB at most")
     here = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     remedy = "set LAB_CACHE to another folder, or make room"
     if not os.access(here, os.W_OK):

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from ...core.errors import InputError
 from ...core.files import write_whole
+from ...core.files.places import Folder
 from ...core.labels import Label, Labels
 from ...recordings.audio import BadRecording
 from ...recordings.find import find_recordings, load_recording
 from ...recordings.labels.file import SUFFIX, write_labels
-from ...turns.tracing import TraceCache, Tracer, default_cache
+from ...turns.tracing import TraceCache, Tracer
 
 ENDINGS = {"webm": ".webm", "ogg": ".ogg", "mp4": ".m4a", "wav": ".wav"}
 """Kinds of sound that browsers record, and how their files end."""
@@ -36,7 +37,7 @@ class SpokenTurn:
         return f"{self.labels.duration_s:.1f} s with {pauses} inside the turn; kept in {self.path}"
 
 
-def keep_turn(sound: bytes, mime: str, folder: str | Path, cache: Path | None = None) -> SpokenTurn:
+def keep_turn(sound: bytes, mime: str, folder: str | Path, cache: Folder | None = None) -> SpokenTurn:
     """Write a turn as a browser recorded it, and its labels, into a folder, under a name that is free there.
 
     `mime`: the sound's type, such as "audio/webm;codecs=opus". Raises BadRecording, and keeps nothing, for
@@ -77,9 +78,9 @@ def one_turn(speech: Labels) -> Labels:
     return Labels(speech.duration_s, ipus, (*holds, end), source=SOURCE)
 
 
-def _labelled(path: Path, cache: Path | None) -> Labels:
+def _labelled(path: Path, cache: Folder | None) -> Labels:
     (files,) = find_recordings(path)
-    speech = Tracer(TraceCache(cache or default_cache())).speech_only(load_recording(files))
+    speech = Tracer(TraceCache.at(cache)).speech_only(load_recording(files))
     try:
         return one_turn(speech)
     except ValueError as error:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from ...core.files.places import Folder
 from ...core.labels import Labels
 from ...core.recording import Recording
 from ...core.session_log import SessionLog
@@ -18,7 +18,7 @@ from ...recordings.find import RecordingFiles
 from ...session.job import HasSettings, conditions_in, settings_in
 from ...session.metrics import session_scores
 from ...session.providers.files import load_providers
-from ...turns.tracing import default_cache
+from ...turns.cache import cache_folder
 
 PER_TURNS = 1000
 """Money is told for so many turns."""
@@ -39,13 +39,13 @@ class CallPlan:
     """Your own, as "module:Class"; else a scripted one that answers as a call centre would."""
     seed: int = 0
 
-    def cell(self, cache: Path | None = None) -> tuple[Plan, Cell]:
+    def cell(self, cache: Folder | None = None) -> tuple[Plan, Cell]:
         """As an ablation runs it. Raises ValueError for a provider profile that can't be read."""
         providers = load_providers(self.providers)
         caches = providers.large.cache is not None and providers.large.cache.automatic
         techniques = self.techniques or livekit_default(caches)
         plan = Plan(
-            settings_in(self.settings), conditions_in(self.settings), providers, cache or default_cache(), 0.0
+            settings_in(self.settings), conditions_in(self.settings), providers, cache_folder(cache), 0.0
         )
         return plan, Cell(self.files, "session", techniques, self.seed, self.agent)
 
@@ -78,7 +78,7 @@ def run_calls(
     plans: Sequence[CallPlan],
     *,
     jobs: int = 2,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     cancel: threading.Event | None = None,
 ) -> Iterator[CallRun]:
     """Run sessions in worker processes on the virtual clock; in order, each as soon as it is done.

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ... import plots
 from ...core.files import write_whole
+from ...core.files.places import Place
 from ...core.labels import Labels
 from ...core.recording import Recording
 from ...core.session_log import SessionLog, SessionMode
@@ -80,7 +81,7 @@ class Plan:
     worker: str | None
     """Name of a worker file or module, instead of an agent."""
     room: RoomFacts
-    cache: Path
+    cache: Place
     out: Path
     text: bool
     """Whether results hold what was said."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...core.batch import RaisedInWorker, WorkerDied
 from ...core.files import is_machine_error
+from ...core.files.places import Folder
 from ...core.session_log import SessionMode
 from ...core.settings import Conditions, Settings, livekit_defaults
 from ...core.text import one_line
@@ -23,7 +24,7 @@ from ...session.log.left_out import LEFT_OUT
 from ...session.providers.schema import Providers
 from ...session.user_parts import BadPart, Part, PartKind
 from ...session.workers import in_workers
-from ...turns.tracing import default_cache
+from ...turns.cache import cache_folder
 from ..assumed import conditions_with
 from .probe import probe
 from .providers import timing_of
@@ -59,7 +60,7 @@ def run_recordings(
     real_time: bool = False,
     limits: Limits | None = None,
     text: bool = False,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     jobs: int = 2,
     channels: tuple[str, str] = ("caller", "agent"),
     quiet: bool = False,
@@ -87,7 +88,7 @@ def run_recordings(
         raise BadPart(f"--worker {worker}: it makes its own agent; leave --agent out")
     assumed = conditions_with(providers, conditions or conditions_in(profile or settings))
     timing = timing_of(settings, assumed, providers)
-    files = cache or default_cache(), out.absolute()
+    files = cache_folder(cache), out.absolute()
     plan = Plan(
         settings, assumed, mode, seed, real_time, limits, timing, parts, worker, room, *files, text, providers
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ...core.errors import InputError
+from ...core.files.places import Folder
 from ...core.recording import Recording
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...core.traces import Traced
@@ -117,7 +118,7 @@ class Measured:
         impossible: int = 0,
         origins: Origins | None = None,
         jobs: int = 2,
-        cache: Path | None = None,
+        cache: Folder | None = None,
         quiet: bool = False,
     ) -> Measured:
         """The same recordings under the settings of another table (`measure_table`)."""
@@ -145,7 +146,7 @@ class Measured:
         numbers: Sequence[int],
         *,
         jobs: int = 2,
-        cache: Path | None = None,
+        cache: Folder | None = None,
         quiet: bool = True,
     ) -> Corpus:
         """Some of the recordings, traced for every setting of a table."""
@@ -182,7 +183,7 @@ def trace_table(
     conditions: Conditions = USUAL_CONDITIONS,
     phases: int = 4,
     jobs: int = 2,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     quiet: bool = False,
     channels: tuple[str, str] = ("caller", "agent"),
     channel_condition: ChannelCondition = CLEAN,
@@ -228,7 +229,7 @@ def measure_table(
     conditions: Conditions = USUAL_CONDITIONS,
     phases: int = 4,
     jobs: int = 2,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     quiet: bool = False,
     channels: tuple[str, str] = ("caller", "agent"),
     channel_condition: ChannelCondition = CLEAN,

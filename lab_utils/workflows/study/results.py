@@ -12,6 +12,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from ...core.files import BadFile, read_model, write_together
+from ...core.files.places import Folder
 from ...core.knobs import KNOBS
 from ...core.models import Frozen
 from ...core.settings import DEFAULTS_NOTE, Conditions
@@ -202,7 +203,7 @@ def reopen_study(
     folder: Path,
     *,
     jobs: int = 2,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     quiet: bool = False,
     providers: str | Path | None = None,
     transcription_delay: float | None = None,

@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 
 from ...core.errors import InputError
 from ...core.files.locking import locked
+from ...core.files.places import Folder
 from ...turns.grid import DEFAULT_GRID
 from ...turns.origins import Origins, part_of_each
 from ...turns.replay import MissingTraces
@@ -63,7 +64,7 @@ class _Part:
     corners: pd.DataFrame
     corpus: Corpus
     jobs: int
-    cache: Path | None
+    cache: Folder | None
 
     def step(self, most: int) -> int:
         """Try up to so many new settings; how many there were."""
@@ -93,7 +94,7 @@ def search(
     seed: int = 0,
     folder: Path | None = None,
     jobs: int = 2,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     quiet: bool = False,
 ) -> Measured:
     """The settings that a search finds on a study's recordings, scored on all of them.

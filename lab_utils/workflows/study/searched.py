@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...core.files.places import Folder
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...recordings.heard_paths import HeardPath
 from ...recordings.recording_files import FindOptions
@@ -26,7 +27,7 @@ def optimize(
     conditions: Conditions = USUAL_CONDITIONS,
     phases: int = 4,
     jobs: int = 2,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     quiet: bool = False,
     channels: tuple[str, str] = ("caller", "agent"),
     options: FindOptions | None = None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ...core.files.places import Folder
 from ...core.labels import LabelKind, agent_turns
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...core.sound import Sound, excerpt
@@ -73,7 +74,9 @@ class Study(Measured):
             for one in self.corpus.recordings
         )
 
-    def sweep(self, grid: Mapping[str, Sequence[Any]], *, jobs: int = 2, cache: Path | None = None) -> Study:
+    def sweep(
+        self, grid: Mapping[str, Sequence[Any]], *, jobs: int = 2, cache: Folder | None = None
+    ) -> Study:
         """The same recordings under the settings of another grid (knob → values)."""
         table, impossible = grids.expand(grid)
         measured = self.with_table(table, impossible=impossible, jobs=jobs, cache=cache)
@@ -90,7 +93,7 @@ class Study(Measured):
         seed: int = 0,
         folder: str | Path | None = None,
         jobs: int = 2,
-        cache: Path | None = None,
+        cache: Folder | None = None,
         quiet: bool = False,
     ) -> Study:
         """The same recordings under settings that a search finds between the values of a grid (`search`).
@@ -191,7 +194,7 @@ class Study(Measured):
         return pd.DataFrame(rows, columns=["recording", "start_s", "end_s"])
 
     def score_conditions(
-        self, choice: Choice, lines: Sequence[ChannelCondition], *, jobs: int = 2, cache: Path | None = None
+        self, choice: Choice, lines: Sequence[ChannelCondition], *, jobs: int = 2, cache: Folder | None = None
     ) -> pd.DataFrame:
         """LiveKit's defaults and the choice, as recorded and on worse lines; as `score_conditions`."""
         settings = {"LiveKit's defaults": self.defaults, "chosen": choice.settings}
@@ -295,7 +298,7 @@ def measure(
     conditions: Conditions = USUAL_CONDITIONS,
     phases: int = 4,
     jobs: int = 2,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     quiet: bool = False,
     channels: tuple[str, str] = ("caller", "agent"),
     channel_condition: ChannelCondition = CLEAN,

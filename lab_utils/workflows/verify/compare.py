@@ -15,11 +15,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from ...core.delays import Delay, rng_for
+from ...core.files.places import Place
 from ...core.labels import Labels, user_turns
 from ...core.recording import Recording
 from ...core.session_log import SessionLog
@@ -74,7 +74,7 @@ class Outcome:
 
 
 def verify_case(
-    files: RecordingFiles, case: Case, cache: Path, own: Mapping[str, Predictor] | None = None
+    files: RecordingFiles, case: Case, cache: Place, own: Mapping[str, Predictor] | None = None
 ) -> Outcome:
     """Replay one case and run it as a session; in a process with a virtual clock.
 

@@ -20,6 +20,7 @@ from typing import Literal
 
 import numpy as np
 
+from ...core.files.places import Folder
 from ...core.recording import Recording
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...core.timeline import Floats
@@ -30,7 +31,7 @@ from ...session.job import HasSettings, conditions_in, settings_in
 from ...turns.replay import replay
 from ...turns.replay.stt_events import UNKNOWN
 from ...turns.told_settings import settings_of_report
-from ...turns.tracing import TraceCache, Tracer, default_cache
+from ...turns.tracing import TraceCache, Tracer
 
 NEAR_S = 0.1
 """A commit of the replay this near is the session's."""
@@ -136,7 +137,7 @@ def verify_recorded(
     paths: Sequence[str | Path],
     profile: Settings | HasSettings | None = None,
     *,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     channels: tuple[str, str] = ("caller", "agent"),
 ) -> Iterator[Recorded | BadRecording]:
     """Each imported session against its replay, in order; BadRecording where one can't be used.
@@ -146,7 +147,7 @@ def verify_recorded(
     base = Settings() if profile is None else settings_in(profile)
     conditions = USUAL_CONDITIONS if profile is None else conditions_in(profile)
     source = "LiveKit's default" if profile is None else "the profile"
-    tracer = Tracer(TraceCache(cache or default_cache()))
+    tracer = Tracer(TraceCache.at(cache))
     found, failed = find_in(paths, channels)
     for _, error in failed:
         yield error

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ...core.files.places import Folder
 from ...core.settings import USUAL_CONDITIONS, Settings
 from ...latency.ablation.cells import Cell, Plan
 from ...latency.reply.proof import TOLERANCE_S, ReplyProof, draw, plan_of, prove
 from ...recordings.find import find_every
 from ...session.providers.files import load_providers
 from ...session.workers import in_workers
-from ...turns.tracing import default_cache
+from ...turns.cache import cache_folder
 
 
 def verify_replies(
@@ -23,7 +24,7 @@ def verify_replies(
     *,
     seed: int = 0,
     case: int | None = None,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     jobs: int = 2,
     channels: tuple[str, str] = ("caller", "agent"),
     quiet: bool = False,
@@ -33,7 +34,7 @@ def verify_replies(
     Raises BadRecording if a recording can't be used, and the error of a session that couldn't be run.
     """
     files = find_every(paths, channels)
-    base = Plan(Settings(), USUAL_CONDITIONS, load_providers("guide"), cache or default_cache(), 0.0)
+    base = Plan(Settings(), USUAL_CONDITIONS, load_providers("guide"), cache_folder(cache), 0.0)
     drawn = [draw(number, len(files), seed) for number in (range(settings) if case is None else [case])]
     drawn.sort(key=lambda one: one.recording)  # workers load each recording once
     work = [

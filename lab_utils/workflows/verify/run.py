@@ -13,11 +13,12 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from ...core.detectors import traits_of
+from ...core.files.places import Folder
 from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, find_every
 from ...session.workers import in_workers
+from ...turns.cache import cache_folder
 from ...turns.detectors import Predictor, check_weights
-from ...turns.tracing import default_cache
 from .cases import Case, draw_cases
 from .compare import Outcome, verify_case
 from .summary import Verification
@@ -29,7 +30,7 @@ def verify(
     *,
     seed: int = 0,
     case: int | None = None,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     jobs: int = 2,
     channels: tuple[str, str] = ("caller", "agent"),
     quiet: bool = False,
@@ -92,11 +93,11 @@ def compare_cases(
     files: Sequence[RecordingFiles],
     cases: Sequence[Case],
     *,
-    cache: Path | None = None,
+    cache: Folder | None = None,
     processes: int = 2,
     own: Mapping[str, Predictor] | None = None,
 ) -> Iterator[Outcome | Exception]:
     """The outcome of each case, in order; an exception where a recording can't be used."""
-    folder = cache or default_cache()
+    folder = cache_folder(cache)
     arguments = ((files[case.recording], case, folder, own) for case in cases)
     return in_workers(verify_case, arguments, processes)
