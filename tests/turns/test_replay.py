@@ -42,6 +42,7 @@ from lab_utils.turns.replay import (
     replay,
     stt_events_for,
 )
+from lab_utils.turns.replay.records import Decisions, Shortened
 
 
 def traced(
@@ -479,3 +480,25 @@ def test_dynamic_endpointing_waits_longer_after_it_has_seen_a_pause():
 def test_the_stand_in_detector_gives_probabilities_of_all_sizes():
     """The random traces above would be idle if it always said the same."""
     assert {probability_of(k * 512, k * 512 + 19_200) for k in range(200)} == set(PROBABILITIES)
+
+
+def test_a_shortened_pause_is_accepted_from_its_threshold_on_by_the_audio_that_is_left():
+    """The pause before it commits by the short delay, or not: one start of the audio each."""
+    column, pauses = np.arange(2), 2
+    decisions = Decisions(
+        accepted_s=np.zeros((pauses, 2)),
+        rejected_s=np.zeros((pauses, 2)),
+        threshold=np.array([0.3, 0.36, 0.37]),
+        accepted=np.array([[True] * 3, [False] * 3]),
+        rejected=np.zeros((pauses, 3), np.bool_),
+        level=np.repeat([0, 1, 2], 2),
+        min_column=np.tile(column, 3),
+        max_column=np.tile(column, 3),
+        probability=np.full((pauses, 1), np.nan),
+        last_speaking_s=np.zeros((pauses, 1)),
+        branch=np.full(pauses, -1),
+        shortened=(Shortened(1, np.array([0]), np.array([[0, 1]]), np.array([0.36, 0.1])),),
+    )
+    (accepted, start) = decisions.resolve(np.arange(6), np.zeros(pauses, np.bool_))[1]
+    assert start.tolist() == [0, 1] * 3
+    assert accepted.tolist() == [True, False, True, False, False, False]
