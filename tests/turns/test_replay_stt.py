@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from synthetic import complete
 
-from lab_utils.core.labels import Ipu, Labels
+from lab_utils.core.labels import Ipu, Labels, Word
 from lab_utils.core.settings import Conditions, Settings
 from lab_utils.core.timeline import WINDOW_S
 from lab_utils.core.traces import EotTrace, SttEvent, SttEventKind, Traced, VadTrace
@@ -243,6 +243,18 @@ def test_speech_is_joined_to_utterances_across_shorter_silences():
         (4.7, "end_of_speech", ""),
     ]
     assert all(e.start_s is None and e.end_s is None for e in events)
+
+
+def test_speech_without_a_text_has_the_users_own_words_of_that_time():
+    words = (
+        Word("user", 1.0, 1.4, "yes"),
+        Word("agent", 1.4, 1.8, "really"),
+        Word("user", 1.6, 2.0, "please"),
+        Word("user", 5.0, 5.5, "later"),
+    )
+    labels = Labels(9.0, (Ipu("user", 1.0, 2.0), Ipu("user", 4.9, 5.6)), (), words=words)
+    texts = [event.text for event in stt_events(labels, Conditions()) if event.kind == "final"]
+    assert texts == ["yes please", "later"]
 
 
 def test_without_given_events_the_modelled_ones_decide():
