@@ -286,7 +286,7 @@ class Settings(Frozen):
         try:
             return Settings.model_validate(values)
         except ValidationError as error:
-            raise ValueError(describe(error, _KNOB_OF)) from None
+            raise InputError(describe(error, _KNOB_OF)) from None
 
     def knobs(self) -> dict[str, Any]:
         """Flat knob names and values, in the order of `KNOBS`."""
@@ -307,7 +307,7 @@ def check_knob(name: object) -> None:
             f"{name} is a condition, which is the same for all settings, not a knob; set it in `Conditions`"
         )
     if name not in KNOBS:
-        raise ValueError(f"unknown knob {quoted(name)}; knobs are {', '.join(KNOBS)}")
+        raise InputError(f"unknown knob {quoted(name)}; knobs are {', '.join(KNOBS)}")
 
 
 def livekit_defaults(vad: str = "livekit", detector: str = "v1-mini") -> Settings:

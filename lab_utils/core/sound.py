@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .errors import InputError
 from .labels import agent_turns
 from .recording import Pcm, Recording
 from .timeline import SAMPLE_RATE_HZ, Floats, to_samples
@@ -43,12 +44,12 @@ class Sound:
 def excerpt(recording: Recording, start_s: float, end_s: float) -> Sound:
     """A stretch of a recording, cut to its length; the user on both sides if the agent wasn't recorded.
 
-    Raises ValueError if nothing of the recording lies in it.
+    Raises InputError if nothing of the recording lies in it.
     """
     first, last = (min(max(0, to_samples(at_s)), len(recording.user)) for at_s in (start_s, end_s))
     if last <= first:
         asked = f"{start_s:.1f}-{end_s:.1f} s"
-        raise ValueError(f"{recording.name}: lasts {recording.duration_s:.1f} s, asked for {asked}")
+        raise InputError(f"{recording.name}: lasts {recording.duration_s:.1f} s, asked for {asked}")
     agent = recording.user if recording.agent is None else recording.agent
     return Sound(np.stack((recording.user[first:last], agent[first:last]), axis=1))
 

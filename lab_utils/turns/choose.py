@@ -55,7 +55,10 @@ class Budget:
     def false_boundary_rate(
         cls, most: float, latency: Latency = "latency_mean", most_missed: float = MOST_MISSED
     ) -> Budget:
-        """Least latency with at most this rate per hold."""
+        """Least latency with at most this rate per hold. Raises InputError if it is no share from 0 to 1."""
+        given: object = most
+        if not isinstance(given, int | float | np.number) or not 0 <= most <= 1:
+            raise InputError(f"a false-boundary rate is a share from 0 to 1 (10 % is 0.10), got {most!r}")
         return cls("false_boundary_rate", most, latency, most_missed)
 
     @classmethod

@@ -107,6 +107,18 @@ def _check_size(grid: Mapping[str, Sequence[Any]], where: str = "") -> None:
         )
 
 
+def _check_knobs(grid: Mapping[str, Sequence[Any]]) -> None:
+    """What `read_grid` asks of a file, asked of a grid in Python, whose lists may be arrays, ranges …"""
+    for name, values in grid.items():
+        if name not in KNOBS:
+            raise BadGrid(f"grid: unknown knob {quoted(name)}; knobs are {', '.join(KNOBS)}")
+        if isinstance(values, str | Mapping) or not hasattr(values, "__len__") or not len(values):
+            raise BadGrid(f"grid: {name} is {quoted(values)}; expected a list of values, such as [{values}]")
+        for value in values:
+            if isinstance(value, str):
+                _check_value("grid", name, value)
+
+
 def _check_value(where: str, name: str, value: Any) -> None:
     """Refuse a value that no setting accepts, on its own or beside the most lenient others."""
     lenient = Settings.from_knobs({"detector": "vad", "min_delay": 0.0, "max_delay": 60.0})
@@ -120,8 +132,10 @@ def expand(grid: Mapping[str, Sequence[Any]]) -> tuple[pd.DataFrame, int]:
     """The table of all possible settings of a grid, and how many impossible ones were left out.
 
     Impossible is what breaks one of `knobs.RULES`.
-    Raises BadGrid if nothing is left, or if the product is beyond `MOST_SETTINGS`.
+    Raises BadGrid for what isn't knobs with lists of values, if nothing is left, and if the product is beyond
+    `MOST_SETTINGS`.
     """
+    _check_knobs(grid)
     _check_size(grid)
     lists = [[knob_value(name, value) for value in values] for name, values in grid.items()]
     places = pd.MultiIndex.from_product([range(len(values)) for values in lists], names=list(grid))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab_utils.core.errors import InputError
 from lab_utils.turns.choose import Budget, NoneWithinBudget, answering, choose, choose_or_nearest, frontier
 
 
@@ -155,3 +156,9 @@ def test_none_within_a_budget_says_how_many_reach_it_by_not_answering():
     with pytest.raises(NoneWithinBudget) as none:
         choose(reached_exactly.iloc[:1], Budget.false_boundary_rate(0.05))
     assert "reach it" not in str(none.value)
+
+
+@pytest.mark.parametrize("most", [10, -0.1, math.nan, "10 %", None])
+def test_a_rate_that_is_no_share_is_told(most: object) -> None:
+    with pytest.raises(InputError, match=r"a share from 0 to 1 \(10 % is 0\.10\), got"):
+        Budget.false_boundary_rate(most)

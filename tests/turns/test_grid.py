@@ -366,3 +366,24 @@ def test_shapes_of_the_wait_are_kept_in_a_file(tmp_path):
         "linear",
         "0: 1, 0.5: 0.25",
     }
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        ({"min_dely": [0.3]}, "grid: unknown knob 'min_dely'; knobs are vad, "),
+        ({"min_delay": 0.5}, r"grid: min_delay is 0.5; expected a list of values, such as \[0.5\]"),
+        ({"detector": "vad"}, "grid: detector is 'vad'; expected a list"),
+        ({"min_delay": []}, r"grid: min_delay is \[\]"),
+        ({"min_delay": ["soon"]}, "grid: min_delay: expected a valid number, got 'soon'"),
+        ({"detector": ["V1-mini"]}, "grid: detector: expected 'vad'"),
+    ],
+)
+def test_a_grid_in_python_that_is_none_is_told(grid: dict, message: str) -> None:
+    with pytest.raises(BadGrid, match=message):
+        expand(grid)
+
+
+def test_a_grid_in_python_may_be_of_arrays() -> None:
+    table, _ = expand({"min_delay": np.arange(0.3, 0.6, 0.1), "max_delay": range(1, 3)})
+    assert len(table) == 6

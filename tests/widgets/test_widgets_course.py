@@ -7,6 +7,7 @@ import math
 import pandas as pd
 import pytest
 
+from lab_utils.core.errors import InputError
 from lab_utils.core.settings import Settings
 from lab_utils.turns.replay.decisions import MissingTraces
 from lab_utils.widgets.course import Exercise, Prediction, exercise
@@ -138,6 +139,13 @@ class TestExercise:
         unhinted = Exercise("Be fooled", at_least={"false_boundary_rate": 0.3})
         assert unhinted.check(KnownStudy(), {"min_delay": 0.6}).said == "0 of 1 met."
 
+    def test_what_cannot_be_tried_here_is_told(self) -> None:
+        lacks = MissingTraces("no traces")
+        study = KnownStudy(lacks)
+        study.sweep = lambda grid: (_ for _ in ()).throw(InputError("english: its weights aren't here"))
+        said = str(TASK.check(study, {"detector": "english"}))
+        assert said == "That can't be tried here: english: its weights aren't here."
+
     def test_every_solution_counts(self) -> None:
         done = [TASK.check(KnownStudy(), {"min_delay": delay_s}).done for delay_s in (0.76, 0.8, 0.9, 0.95)]
         assert all(done)
@@ -148,11 +156,13 @@ class TestExercise:
             ({"min_dely": 1}, "unknown knob 'min_dely'"),
             ({"min_delay": -1}, "min_delay"),
             ({"min_delay": 3.0, "max_delay": 1.0}, "max_delay"),
+            ("min_delay=0.5", "Give names and values"),
+            (None, "Give names and values"),
         ],
     )
     def test_a_learners_mistake_is_told_not_raised(self, knobs: dict[str, float], why: str) -> None:
         feedback = TASK.check(KnownStudy(), knobs)
-        assert feedback.said.startswith("AgentSession can't use that: ")
+        assert feedback.said.startswith(("AgentSession can't use that: ", "Give names"))
         assert why in feedback.said
         assert not feedback.done
 

@@ -50,6 +50,6 @@ def exercise(number: int) -> Exercise:
 
     Raises InputError for a number that there is no exercise of.
     """
-    if not 1 <= number <= len(_EXERCISES):
-        raise InputError(f"there is no exercise {number}; they are 1 to {len(_EXERCISES)}")
+    if number not in range(1, len(_EXERCISES) + 1):
+        raise InputError(f"there is no exercise {number!r}; they are 1 to {len(_EXERCISES)}")
     return _EXERCISES[number - 1]

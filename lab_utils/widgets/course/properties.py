@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from ...core.errors import InputError
 from ...core.settings import Settings
 from ...core.text.html import table_html
 from ...turns.replay.decisions import MissingTraces
@@ -110,11 +111,17 @@ class Exercise:
         `knobs`: names and values, as in a grid; what is missing is LiveKit's default. Predictions that no
         setting of the study led to are traced first, which can take a minute.
         """
+        given: object = knobs
+        if not isinstance(given, Settings | Mapping):
+            return Feedback((), f'Give names and values, such as {{"min_delay": 0.5}}, not {knobs!r}.')
         try:
             settings = knobs if isinstance(knobs, Settings) else Settings.from_knobs(knobs)
         except ValueError as error:
             return Feedback((), f"AgentSession can't use that: {error}.")
-        figures = _values(study, settings)
+        try:
+            figures = _values(study, settings)
+        except InputError as error:
+            return Feedback((), f"That can't be tried here: {error}.")
         conditions = tuple(self._conditions(figures))
         missing = [one for one in conditions if not one.met]
         if not missing:

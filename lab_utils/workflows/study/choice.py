@@ -90,6 +90,8 @@ def choose_settings(
     `guarantee`: a confidence; then the fastest setting that is certified with it (`turns.guarantee`). Raises
     NoneWithinBudget if there is none; without a guarantee the nearest one is taken if `nearest`.
     """
+    if not isinstance(budget, Budget):
+        raise InputError(f"expected a budget, such as lab.Budget.false_boundary_rate(0.10), got {budget!r}")
     n = counts(corpus)
     if not (n["holds"] and n["turns"]):
         raise InputError(

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ...core.errors import InputError
 from ...core.files.places import Folder
-from ...core.labels import LabelKind, agent_turns
+from ...core.labels import LABEL_KINDS, LabelKind, agent_turns
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...core.sound import Sound, excerpt
 from ...core.text.html import table_html
@@ -183,7 +184,12 @@ class Study(Measured):
         return pd.concat(frames, ignore_index=True)
 
     def pauses(self, kind: LabelKind = "hold", longest_s: float = LONGEST_HOLD_S) -> pd.DataFrame:
-        """The labelled pauses of a kind up to a length, the longest first: recording, start_s, end_s."""
+        """The labelled pauses of a kind up to a length, the longest first: recording, start_s, end_s.
+
+        Raises InputError for another kind.
+        """
+        if kind not in LABEL_KINDS:
+            raise InputError(f"there are no pauses of the kind {kind!r}; kinds are {', '.join(LABEL_KINDS)}")
         rows = [
             (one.name, float(start_s), float(end_s))
             for one in self.corpus.recordings
