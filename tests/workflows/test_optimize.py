@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from lab_utils.cli import app
+from lab_utils.core.errors import InputError
 from lab_utils.turns.choose import answering
 from lab_utils.turns.metrics import hypervolume
 from lab_utils.workflows.study import measure, reopen_study
@@ -35,11 +37,10 @@ def run(*arguments: str) -> str:
 @pytest.mark.slow
 def test_a_search_goes_on_and_its_folder_can_be_exported(tmp_path: Path) -> None:
     """12 settings, then 8 more; the choice is held out and exported; other objectives are refused."""
-    calls = [*map(str, PATHS), "--phases", "1", "--jobs", "1", "--frame-ms", "20", "--json"]
+    calls = [*map(str, PATHS), "--phases", "1", "--jobs", "1", "--json"]
     out = tmp_path / "out"
     first = json.loads(run("optimize", *calls, "--evaluations", "12", "--out", str(out)))
     assert first["settings"] == 12
-    assert first["conditions"]["frame_duration"] == 0.02
     summary = json.loads(run("optimize", *calls, "--evaluations", "20", "--out", str(out)))
     table = pd.read_parquet(out / "sweep.parquet")
     assert summary["settings"] == len(table) == 20
@@ -57,6 +58,21 @@ def test_a_search_goes_on_and_its_folder_can_be_exported(tmp_path: Path) -> None
     refused = CliRunner().invoke(app, other)
     assert refused.exit_code == 1
     assert "is of a search with other objectives; give another folder" in refused.stderr
+
+
+def test_frames_have_the_length_that_is_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given: dict[str, Any] = {}
+
+    def kept(*_: Any, **options: Any) -> None:
+        given.update(options)
+        raise InputError("enough")
+
+    monkeypatch.setattr("lab_utils.workflows.study.optimize", kept)
+    result = CliRunner().invoke(
+        app, ["optimize", str(PATHS[0]), "--frame-ms", "20", "--out", str(tmp_path / "out")]
+    )
+    assert result.exit_code == 1
+    assert given["conditions"].frame_duration == 0.02
 
 
 @pytest.mark.slow

@@ -110,6 +110,22 @@ def test_another_min_delay_in_the_session_is_noticed(files, cache) -> None:
     assert not replace(ours, session=theirs.session).agrees
 
 
+@pytest.mark.slow
+def test_waits_are_longer_in_the_session_while_numbers_are_given_and_after_it_was_asked(files, cache) -> None:
+    """In a call in which a name is spelled and a phone number is given."""
+    plain = Settings().replace(min_delay=0.3, max_delay=1.6)
+    policies = [{}, {"extra_delay_numbers": 0.7}, {"extra_delay_asked": 0.9}]
+    cases = [
+        Case(k, 0, plain.replace(**policy), Conditions(), phase=0, from_words=True, live=False)
+        for k, policy in enumerate(policies)
+    ]
+    outcomes = run(files, cases, cache)
+    assert all(one.agrees for one in outcomes)
+    usual, numbers, asked = (one.session for one in outcomes)
+    assert usual != numbers != asked != usual
+    assert max(len(numbers), len(asked)) <= len(usual)
+
+
 def made_up(session: list[tuple[float, str]], failure: str = "") -> SessionLog:
     events = tuple(SessionEvent(time_s, "commit", {"cause": cause}) for time_s, cause in session)
     heard = np.zeros((0, 2), np.int16)
