@@ -6,6 +6,7 @@ measured from a folder that only this user can read, and that goes when the serv
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
@@ -27,6 +28,9 @@ POLICY = (
     "style-src 'self' 'unsafe-inline' data:; img-src 'self' data: blob:; media-src 'self' data: blob:; "
     "font-src 'self' data:; connect-src 'self' data: blob:; frame-ancestors 'none'; form-action 'self'"
 )
+
+EXTENSIONS = ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8", "anywidget"]
+"""What shows widgets. Other extensions of this machine's JupyterLab would load for nothing, or fail."""
 
 
 def free_port(port: int | None) -> int:
@@ -72,6 +76,7 @@ def _notebook(folder: Path) -> Path:
     import nbformat  # takes seconds
 
     code = (
+        f"import os\nos.chdir({os.getcwd()!r})\n"  # paths mean what they mean where the command was given
         "from lab_utils.widgets.workbench.workbench import open_workbench\n"
         f"display(open_workbench({str(folder)!r}))"
     )
@@ -120,11 +125,13 @@ def _application(folder: Path, notebook: Path, token: str, port: int, theme: str
                 "file_allowlist": [],
                 "allow_template_override": "NO",
                 "allow_theme_override": "NO",
+                "extension_allowlist": EXTENSIONS,
                 "kernel_spec_manager_class": ThisPython,
             },
         ),
         log_level="ERROR",
     )
+    logging.getLogger("tornado.general").setLevel(logging.ERROR)  # it warns of how Jupyter pings the page
     app.initialize([str(notebook)])
     app.template_paths.insert(0, str(TEMPLATE))
     return app
