@@ -43,7 +43,11 @@ widget.render({
   el: document.getElementById("place"),
   model: {
     get: (name) => state[name],
-    set: (name, value) => (changed[name] = state[name] = value),
+    set(name, value) {
+      const same = state[name] === value;
+      changed[name] = state[name] = value;
+      if (!same) window.tell(`change:${name}`); // as Backbone does
+    },
     save_changes() {
       if (live) post({ changed });
       changed = {};

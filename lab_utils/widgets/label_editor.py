@@ -60,7 +60,7 @@ class LabelEditor(Timeline):
     differences = t.List(t.Dict()).tag(sync=True)
     """Where they differ: at_s, end_s, text."""
     saved = t.Unicode().tag(sync=True)
-    """Where the labels are, and how many edits they have."""
+    """Where the labels are, and how many edits stand there: those undone aren't counted."""
 
     def __init__(
         self,
@@ -76,7 +76,8 @@ class LabelEditor(Timeline):
         recording = replace(recording, labels=file.labels)
         traced = tracer.trace_session(recording, settings)
         none = pd.DataFrame({"commit_s": [], "cause": [], "false_boundary": [], "probability": []})
-        super().__init__(recording, timeline_data(recording, traced, none, settings))
+        data = timeline_data(recording, traced, none, settings)
+        super().__init__(recording, replace(data, threshold=None))  # no setting is judged here
         self.who = who
         self._file, self._now = file.file, now
         self._undone: list[list[Change]] = []
@@ -134,7 +135,7 @@ class LabelEditor(Timeline):
 
     def _edits(self, labels: Labels) -> int:
         try:
-            return len(LabelledFile(self._file, labels).history)
+            return sum(edit.undone is None for edit in LabelledFile(self._file, labels).history)
         except (ValueError, OSError):
             return 0
 

@@ -27,6 +27,7 @@ from ..session.providers.files import builtin_providers
 from ..turns.profile import load_profile
 from ..workflows.run.call import CallPlan, CallRun, run_calls
 from .pictures import picture_html
+from .pulse import Pulse
 
 Runner = Callable[[Sequence[CallPlan], threading.Event], Iterator[CallRun]]
 SIDES = ("A", "B")
@@ -133,6 +134,7 @@ class SessionPanel(w.VBox):
         self._run = run or (lambda plans, cancel: run_calls(plans, jobs=jobs, cache=cache, cancel=cancel))
         self._cancel = threading.Event()
         self._thread: threading.Thread | None = None
+        self._draws, self._longest_s = False, 1.0
         self.runs: dict[str, CallRun] = {}
         """What came of the sessions, by side."""
         self._make_controls(files, every)
@@ -142,6 +144,7 @@ class SessionPanel(w.VBox):
         )
         sides = w.HBox(list(self.sides.values()), layout={"flex_flow": "row wrap"})
         super().__init__([top, sides, self.status, self.figures, self.results])
+        self.children = [Pulse(self), *self.children]
 
     def _make_controls(
         self, files: Sequence[RecordingFiles], profiles: Mapping[str, Settings | HasSettings]
@@ -161,14 +164,19 @@ class SessionPanel(w.VBox):
     def _make_results(self) -> None:
         self.figures = w.HTML()
         self.timeline, self.latency = w.HTML(), w.HTML()
-        self.span = w.FloatRangeSlider(
-            description="seconds", step=0.5, readout_format=".1f", continuous_update=False,
-            layout={"width": "98%"},
-        )  # fmt: skip
+        narrow = {"layout": {"width": "150px"}, "style": {"description_width": "60px"}}
+        self.from_s = w.BoundedFloatText(description="from (s)", min=0.0, step=1.0, **narrow)
+        self.to_s = w.BoundedFloatText(description="to (s)", min=0.0, step=1.0, **narrow)
+        self.earlier = w.Button(description="‹ earlier", layout={"width": "auto"})
+        self.later = w.Button(description="later ›", layout={"width": "auto"})
+        self.earlier.on_click(lambda _: self._move(-1))
+        self.later.on_click(lambda _: self._move(1))
         self.sound = {side: w.HTML(layout={"margin": "0 24px 8px 0"}) for side in SIDES}
-        self.span.observe(lambda _: self._draw(), "value")
+        for limit in (self.from_s, self.to_s):
+            limit.observe(lambda _: self._draw(), "value")
         players = w.HBox(list(self.sound.values()), layout={"flex_flow": "row wrap"})
-        self.results = w.VBox([self.span, self.timeline, players, self.latency], layout={"display": "none"})
+        span = w.HBox([self.earlier, self.from_s, self.to_s, self.later], layout={"flex_flow": "row wrap"})
+        self.results = w.VBox([span, self.timeline, players, self.latency], layout={"display": "none"})
 
     def offer(self, name: str, settings: Settings | HasSettings) -> None:
         """Let these settings be chosen by this name on either side; again: with these values."""
@@ -249,9 +257,11 @@ class SessionPanel(w.VBox):
         failed = [
             f"{self._name(side)}: {run.log.failure}" for side, run in self.runs.items() if run.log.failure
         ]
-        longest_s = max(run.log.duration_s for run in self.runs.values())
-        self.span.max = max(longest_s, 1.0)
-        self.span.value = (0.0, min(WINDOW_S, self.span.max))
+        self._longest_s = max(1.0, *(run.log.duration_s for run in self.runs.values()))
+        self._draws = False  # two fields are set, and one picture drawn
+        self.from_s.max = self.to_s.max = self._longest_s
+        self.from_s.value, self.to_s.value = 0.0, min(WINDOW_S, self._longest_s)
+        self._draws = True
         self.latency.value = picture_html(
             plots.latency_figure([run.log for run in self.runs.values()], names=self._names()),
             "Latency of each reply by stage, both sessions",
@@ -263,11 +273,20 @@ class SessionPanel(w.VBox):
     def _names(self) -> list[str]:
         return [self._name(side) for side in self.runs]
 
+    def _move(self, by: int) -> None:
+        """As many seconds earlier or later as are shown."""
+        length_s = max(1.0, self.to_s.value - self.from_s.value)
+        from_s = min(max(0.0, self.from_s.value + by * length_s), max(0.0, self._longest_s - length_s))
+        self._draws = False
+        self.from_s.value, self.to_s.value = from_s, from_s + length_s
+        self._draws = True
+        self._draw()
+
     def _draw(self) -> None:
-        """Timelines and sound of the seconds that the slider says."""
-        if len(self.runs) < len(SIDES):
+        """Timelines and sound of the seconds that the fields say."""
+        if len(self.runs) < len(SIDES) or not self._draws:
             return
-        from_s, to_s = self.span.value
+        from_s, to_s = self.from_s.value, self.to_s.value
         if to_s - from_s < 1.0:
             return
         logs = [run.log for run in self.runs.values()]

@@ -39,7 +39,7 @@ audio { display: block; margin-top: 0.3rem; }
 @media print {
   @page { margin: 15mm; }
   body { max-width: none; margin: 0; padding: 0; font-size: 11pt; } audio { display: none; }
-  figure, pre, tr { break-inside: avoid; } h2 { break-after: avoid; }
+  figure, pre, table, tr { break-inside: avoid; } h2 { break-after: avoid; }
   table { font-size: 9pt; } .scroll { overflow: visible; } pre { white-space: pre-wrap; font-size: 8.5pt; }
 }
 """

@@ -99,13 +99,21 @@ def test_both_are_run_and_shown_side_by_side(calls: Path) -> None:
     assert panel.progress.value == 2
     assert re.search(r"A: LiveKit&#x27;s defaults.*B: patient", panel.figures.value)
     assert panel.figures.value.count("$ 0.0120") == 2
-    assert panel.span.value == (0.0, 4.0)
+    assert (panel.from_s.value, panel.to_s.value) == (0.0, 4.0)
     assert "alt='Both sessions from 0.0 to 4.0 s" in panel.timeline.value
     assert "Latency of each reply" in panel.latency.value
     assert panel.results.layout.display == "flex"
     before = panel.timeline.value
-    panel.span.value = (1.0, 3.0)
+    panel.to_s.value = 2.0
+    panel.later.click()
+    assert (panel.from_s.value, panel.to_s.value) == (2.0, 4.0)
+    panel.later.click()  # there is no more
+    assert (panel.from_s.value, panel.to_s.value) == (2.0, 4.0)
+    panel.from_s.value, panel.to_s.value = 1.0, 3.0
     assert panel.timeline.value != before
+    panel.earlier.click()
+    assert (panel.from_s.value, panel.to_s.value) == (0.0, 2.0)
+    panel.from_s.value, panel.to_s.value = 1.0, 3.0
     assert "audio" in panel.sound["A"].value
     assert "1.0 to 3.0 s; caller left" in panel.sound["A"].value
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import ipywidgets as w
 import numpy as np
 import pytest
 from paths import SAMPLES
@@ -20,6 +21,7 @@ from lab_utils.core.labels import Label, Labels
 from lab_utils.core.recording import Recording
 from lab_utils.core.timeline import WINDOW_S
 from lab_utils.recordings.labels.file import read_label_file, read_labels
+from lab_utils.widgets.pulse import Pulse
 from lab_utils.widgets.timeline import Timeline, encoded
 from lab_utils.widgets.timeline_data import MOST_PEAKS, TimelineData, label_items
 
@@ -108,6 +110,7 @@ def test_a_label_is_chosen_by_a_click(page: Any, shown: Timeline) -> None:
     page.locator("[part~='region']").first.click()
     page.wait_for_function("() => state.selected !== null")
     assert page.evaluate("state.selected") in {label["number"] for label in shown.labels}
+    assert "inset" in page.locator("[part~='region'][aria-current='true']").evaluate("e => e.style.boxShadow")
 
 
 def test_every_control_has_a_name(page: Any) -> None:
@@ -213,6 +216,28 @@ def test_the_buttons_ask_for_edits_of_the_chosen_label(editing: Any) -> None:
     assert [edit["what"] for edit in edits(editing)] == ["retype", "merge", "undo"]
     assert edits(editing)[0]["to"] == "backchannel"
     assert editing.get_by_role("button", name="Do again what was undone").is_disabled()
+
+
+def test_a_panel_says_when_its_python_is_gone(tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    panel = w.VBox()
+    with served(tmp_path, Pulse(panel), {}) as address, sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        page = browser.new_page()
+        page.clock.install()
+        page.goto(address)
+        page.wait_for_function("() => window.drawn")
+        page.evaluate("name => (document.body.className = name)", panel._dom_classes[0])
+        page.evaluate("document.body.click()")
+        assert page.evaluate("sent.length") == 1
+        page.clock.fast_forward(7_000)
+        assert not page.get_by_role("alert").inner_text()
+        page.clock.fast_forward(2_000)
+        assert "load the page again" in page.get_by_role("alert").inner_text()
+        page.evaluate("tell('msg:custom', { kind: 'here' }, [])")  # it was only busy
+        assert not page.get_by_role("alert").inner_text()
+        browser.close()
 
 
 HOURS = 4

@@ -12,11 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from matplotlib.figure import Figure
 from paths import SAMPLES
 
 import lab_utils as lab
+from lab_utils import plots
 from lab_utils.core.settings import Settings
 from lab_utils.core.traces import Traced
+from lab_utils.turns.choose import frontier
 from lab_utils.turns.sweep import score_one
 from lab_utils.widgets.tuner.presets import Presets
 from lab_utils.widgets.tuner.worker import Worker
@@ -105,6 +108,19 @@ def test_it_opens_at_livekits_defaults_with_all_there_is(tuner: lab.Tuner, study
     place = [one["name"] for one in tuner.point_knobs].index("min_delay")
     texts = [tuner.point_knobs[place]["texts"][code] for code in codes[place]]
     assert texts == [f"{value:g}" for value in study.table["min_delay"]]
+
+
+def test_its_colours_are_those_of_the_plot_for_files(tuner: lab.Tuner, study: lab.Study):
+    choice = study.choose(nearest=True)
+    ax = Figure().subplots()
+    best = frontier(study.table)
+    drawn = plots.tradeoff(
+        ax, study.table, best, defaults=choice.defaults, chosen=choice.chosen, own=choice.chosen
+    ).artists
+    lines = {"frontier": drawn.frontier, "LiveKit's defaults": drawn.defaults}
+    lines |= {"chosen": drawn.chosen, "other": drawn.own}
+    assert {name: line.get_color() for name, line in lines.items()}.items() <= tuner.colours.items()
+    assert len(set(tuner.colours.values())) == len(tuner.colours)
 
 
 def test_figures_are_those_of_the_setting(tuner: lab.Tuner):

@@ -20,9 +20,10 @@ import pytest
 import yaml
 from calls import copy_samples
 from paths import ROOT
-from test_browser import CHROMIUM, CHROMIUM_ARGS, MS
+from test_browser import CHROMIUM, CHROMIUM_ARGS, MS, TUNER
 
 import lab_utils as lab
+from lab_utils.recordings.labels.file import read_labels
 from lab_utils.turns.replay import MissingTraces
 from lab_utils.widgets import failures as failures_module
 from lab_utils.widgets.failures import FailureBrowser
@@ -193,20 +194,13 @@ def served(calls: Path, cache: Path, study: lab.Study, tmp_path: Path) -> Iterat
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(GRID))
-    command = [
-        sys.executable,
-        "-c",
-        PROGRAM,
-        "tune",
-        str(calls),
-        "--grid",
-        str(tmp_path / "grid.yaml"),
-    ]
-    command += ["--phases", "1", "--cache", str(cache), "--out", str(tmp_path / "out"), "--no-browser"]
+    (tmp_path / "calls").symlink_to(calls)  # paths as a user types them: from where the command is given
+    command = [sys.executable, "-c", PROGRAM, "tune", "calls", "--grid", "grid.yaml"]
+    command += ["--phases", "1", "--cache", str(cache), "--out", "out", "--no-browser"]
     with (tmp_path / "errors").open("w") as errors:
-        environment = os.environ | {"TMPDIR": str(scratch)}
+        environment = os.environ | {"TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)}
         server = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT, env=environment
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=tmp_path, env=environment
         )
     try:
         line = server.stdout.readline()
@@ -235,6 +229,17 @@ def test_from_recordings_to_a_failure_that_plays(served: tuple[str, Any], tmp_pa
             page.goto(address, wait_until="commit", timeout=120 * MS)
             page.get_by_role("tab", name="Tuner").wait_for(timeout=120 * MS)
             assert not page.get_by_text("open_workbench").count()  # no code
+            slider = page.get_by_label("min_silence_duration (s)", exact=True)  # what it needs isn't traced
+            drawn = page.locator(TUNER).get_attribute("data-drawn")
+            slider.press("ArrowRight")
+            page.wait_for_function(
+                "([tuner, old]) => tuner.dataset.drawn !== old && tuner.dataset.state === 'exact'",
+                arg=[page.locator(TUNER).element_handle(), drawn],
+                timeout=120 * MS,
+            )
+            page.get_by_role("button", name="Export what the controls say as a profile").click()
+            page.get_by_text(f"Wrote {tmp_path / 'my-agent.yaml'}").wait_for(timeout=60 * MS)
+            page.get_by_role("button", name="Undo the last step").click()
             page.get_by_role("tab", name="Failures").click()
             page.get_by_role("button", name="Next failure").click(timeout=60 * MS)
             page.get_by_role("button", name="Play with the agent replying at the commit").click()
@@ -245,6 +250,7 @@ def test_from_recordings_to_a_failure_that_plays(served: tuple[str, Any], tmp_pa
             page.get_by_role("button", name="Open this pause in the label editor").click()
             least_sure = page.get_by_role("button", name="Go to the next label, the least sure first")
             least_sure.wait_for(timeout=60 * MS)  # in the tab of the labels
+            _move_a_label(page, tmp_path / "calls")
             page.get_by_role("tab", name="Sessions").click()
             page.get_by_role("button", name="Run both").click(timeout=60 * MS)
             page.get_by_role("button", name="Cancel").click(timeout=60 * MS)
@@ -260,3 +266,29 @@ def test_from_recordings_to_a_failure_that_plays(served: tuple[str, Any], tmp_pa
     assert server.wait(30) == 0
     assert "the workbench has ended" in (tmp_path / "errors").read_text()
     assert not [*(tmp_path / "scratch").glob("lab-tune-*")]
+    assert lab.load_profile(tmp_path / "my-agent.yaml").settings.vad.min_silence_duration == 0.3
+
+
+def _move_a_label(page: Any, calls: Path) -> None:
+    """Drag the least sure label: it is in the file; and back."""
+    page.get_by_role("button", name="Go to the next label, the least sure first").click()
+    region = page.locator("[part~='region'][aria-current='true']").locator("visible=true")
+    region.wait_for(timeout=60 * MS)
+    name = page.locator(".lab-timeline .lab-heading").locator("visible=true").inner_text()
+    file = calls / f"{name}.labels.json"
+    before = read_labels(file).labels
+    box = region.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 4, y, steps=3)
+    page.mouse.move(x + 8, y, steps=3)
+    page.mouse.up()
+    page.get_by_text("1 edit in").wait_for(timeout=60 * MS)
+    (gone,) = set(before) - set(read_labels(file).labels)
+    (moved,) = set(read_labels(file).labels) - set(before)
+    assert moved.kind == gone.kind
+    assert 0 < moved.start_s - gone.start_s < 1
+    page.get_by_role("button", name="Take back the last edit").click()
+    page.get_by_text("0 edits in").wait_for(timeout=60 * MS)
+    assert read_labels(file).labels == before

@@ -10,7 +10,7 @@ const digest = createHash("sha256");
 for (const name of sources) digest.update(name).update(readFileSync(name));
 
 await build({
-  entryPoints: ["src/timeline.js", "src/failures.js", "src/tuner.js", "src/endpointer.js", "src/recorder.js"],
+  entryPoints: ["src/timeline.js", "src/failures.js", "src/tuner.js", "src/endpointer.js", "src/recorder.js", "src/pulse.js"],
   outdir: "../static",
   bundle: true,
   format: "esm",

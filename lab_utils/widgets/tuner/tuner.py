@@ -50,6 +50,7 @@ class TunerView(anywidget.AnyWidget):
     knobs = t.List(t.Dict()).tag(sync=True)
     """Rows of the table of knobs that have a control."""
     axes = t.Dict().tag(sync=True)
+    colours = t.Dict(view.COLOURS).tag(sync=True)
     point_rows = t.Bytes().tag(sync=True)
     point_values = t.Bytes().tag(sync=True)
     point_knobs = t.List(t.Dict()).tag(sync=True)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ...core.knobs import KNOBS
 from ...core.timeline import Ints
+from ...plots.style import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, YELLOW
 from ...turns.choose import answering, frontier
 from ...workflows.study.figure_texts import figure_rows
 
@@ -20,6 +21,16 @@ AXES = {
 }
 """What the trade-off can be drawn over."""
 DRAWN = ("false_boundary_rate", *AXES)
+COLOURS = {
+    "frontier": BLUE,
+    "LiveKit's defaults": VERMILLION,
+    "chosen": GREEN,
+    "now": PURPLE,
+    "A": SKY,
+    "B": ORANGE,
+    "other": YELLOW,
+}
+"""Of what is drawn, by name, as in `plots.sweeps`; `other`: recorded sessions' own settings."""
 MOST_POINTS = 20_000
 """Of more settings a part is drawn, with the whole frontier."""
 FIGURES = (

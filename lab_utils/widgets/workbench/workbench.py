@@ -13,6 +13,7 @@ from ...core.settings import Settings
 from ...turns.replay import MissingTraces
 from ...workflows.study import Choice, Study
 from ..failures import FailureBrowser
+from ..pulse import Pulse
 from ..session_panel import SessionPanel
 from ..tuner import Tuner
 from .label_panel import LabelPanel
@@ -43,6 +44,7 @@ class Workbench(w.VBox):
             self.tabs.set_title(number, title)
         self.tabs.observe(lambda change: self._open(change["new"]), "selected_index")
         super().__init__([w.HTML(_heading(study)), self.tabs])
+        self.children = [Pulse(self), *self.children]
         self._open(0)
 
     @property

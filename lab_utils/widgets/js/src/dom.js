@@ -19,7 +19,8 @@ export function element(tag, attributes = {}, ...children) {
 
 export const NO_ANSWER_MS = 8000;
 const NO_ANSWER =
-  "No answer from Python yet. If the kernel was restarted, run the cell again; edits that were saved are in the label file.";
+  "No answer from Python yet. If the kernel was restarted, run the cell again; in lab tune, load the page again. " +
+  "Edits that were saved are in the label file.";
 
 /** Tells if an answer is long in coming: `asked()` after a message, `answered()` once something has come back. */
 export function answerTimer(tell, ms = NO_ANSWER_MS) {

@@ -122,9 +122,19 @@ function render({ model, el }) {
         resize: model.get("editable"),
       });
       drawn.set(label.number, region);
+      mark(label.number, region);
       region.element?.setAttribute("role", "group");
       region.element?.setAttribute("aria-label", `${label.name} at ${clock(label.start_s)}`);
     }
+  }
+
+  /** The selected label has a frame. */
+  function mark(number, region) {
+    if (!region.element) return;
+    const mine = number === model.get("selected");
+    region.element.style.boxShadow = mine ? `inset 0 0 0 2px ${getComputedStyle(root).color}` : "";
+    if (mine) region.element.setAttribute("aria-current", "true");
+    else region.element.removeAttribute("aria-current");
   }
 
   function drawLabels() {
@@ -151,6 +161,7 @@ function render({ model, el }) {
       ["× false boundary", `background:${colours.failure};width:3px`],
     ];
     const items = [
+      ...data.channels.map((one) => [one === "user" ? "caller" : one, `background:${colours[one]};height:4px`]),
       ...[...kinds].map(([name, colour]) => [name, `background:${colour};outline:1px solid ${colour}`]),
       ...(model.get("editable") ? [] : commits),
       ["VAD probability, dashed and dotted its thresholds", `background:${themeOf(root, colours).vad};height:2px`],
@@ -368,6 +379,7 @@ function render({ model, el }) {
     show(span[0], span[1]);
     goTo(model.get("position_s"), model.get("said"));
   };
+  const selected = () => drawn.forEach((region, number) => mark(number, region));
   const relabelled = () => {
     waitingFor.answered();
     changed();
@@ -388,6 +400,7 @@ function render({ model, el }) {
   model.on("change:commits change:threshold change:vad change:vad_scale change:title change:words", changed);
   model.on("change:labels", relabelled);
   model.on("change:span", spanned);
+  model.on("change:selected", selected);
   model.on("msg:custom", messaged);
   const resized = new ResizeObserver(draw);
   resized.observe(tracks);
@@ -404,6 +417,7 @@ function render({ model, el }) {
     scrolled.setAttribute(name, value); // it scrolls, so it can be reached by keyboard
   }
   surfer.once("redrawcomplete", () => {
+    drawLegend(); // the colours of the page are known by now
     drawLabels();
     spanned();
   });

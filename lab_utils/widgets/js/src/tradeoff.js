@@ -6,12 +6,9 @@ import { answers, frame, lineAt, nearest, percent, seconds, spoken, ticks, value
 const MARGIN = { left: 46, right: 12, top: 10, bottom: 38 };
 const HEIGHT = 380;
 const SHAPES = { "LiveKit's defaults": "diamond", chosen: "star", A: "A", B: "B", now: "now" };
-export const COLOURS = {
-  dot: "#8c8c8c", frontier: "#0072B2", now: "#F0E442", A: "#56B4E9", B: "#E69F00",
-  chosen: "#009E73", "LiveKit's defaults": "#777777", other: "#CC79A7", budget: "#D55E00",
-};
+const DOT = "#8c8c8c"; // seen on light and dark paper
 
-/** `view`: points, axis(), marks(), old() if the figures aren't current, frontier(), budgets(), take(k), budget(field, value). */
+/** `view`: points, axis(), marks(), colour(name), old() if the figures aren't current, frontier(), budgets(), take(k), budget(field, value). */
 export function tradeoff(view) {
   const canvas = element("canvas", { class: "lab-tradeoff", tabindex: "0", role: "application" });
   canvas.setAttribute("aria-roledescription", "trade-off plot");
@@ -51,7 +48,7 @@ export function tradeoff(view) {
     context.clearRect(0, 0, canvas.width, canvas.height);
     context.drawImage(still, 0, 0);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    drawBudgets(context, width, axis);
+    drawBudgets(context, width, axis, ink);
     for (const [name, mark] of Object.entries(view.marks())) if (name !== "now") drawMark(context, name, mark, axis, ink);
     const now = view.marks().now;
     if (now) {
@@ -73,7 +70,7 @@ export function tradeoff(view) {
     context.fillStyle = ink.paper;
     context.fillRect(0, 0, width, HEIGHT);
     drawAxes(context, width, axis, ink);
-    context.fillStyle = COLOURS.dot;
+    context.fillStyle = DOT;
     for (let k = 0; k < view.points.n; k++) {
       if (!Number.isFinite(valueOf(view.points, k, axis))) continue;
       context.globalAlpha = answers(view.points, k) ? 0.55 : 0.15;
@@ -81,7 +78,7 @@ export function tradeoff(view) {
       context.fillRect(x - 1.25, y - 1.25, 2.5, 2.5);
     }
     context.globalAlpha = 1;
-    context.strokeStyle = context.fillStyle = COLOURS.frontier;
+    context.strokeStyle = context.fillStyle = view.colour("frontier");
     context.lineWidth = 1.6;
     context.beginPath();
     let before = null;
@@ -121,9 +118,9 @@ export function tradeoff(view) {
     context.fillText("callers cut off (per hold)", left + 4, MARGIN.top + 2);
   }
 
-  function drawBudgets(context, width, axis) {
+  function drawBudgets(context, width, axis, ink) {
     const budgets = view.budgets();
-    context.strokeStyle = context.fillStyle = COLOURS.budget;
+    context.strokeStyle = ink.text;
     context.setLineDash([6, 4]);
     const y = scales.y(budgets.false_boundary_rate);
     line(context, MARGIN.left, y, width - MARGIN.right, y);
@@ -139,11 +136,11 @@ export function tradeoff(view) {
     const [rate, least, most] = mark.false_boundary_rate;
     if (rate === null) return;
     const [x, y] = [scales.x(value ?? scales.right), scales.y(rate)];
-    context.strokeStyle = COLOURS[name] ?? COLOURS.other;
+    context.strokeStyle = view.colour(name);
     context.lineWidth = 1.5;
     if (low !== null && high !== null) line(context, scales.x(low), y, scales.x(high), y);
     if (least !== null && most !== null) line(context, x, scales.y(least), x, scales.y(most));
-    context.fillStyle = COLOURS[name] ?? COLOURS.other;
+    context.fillStyle = view.colour(name);
     context.strokeStyle = ink.text;
     context.lineWidth = 1;
     shape(context, SHAPES[name] ?? "square", x, y);

@@ -4,7 +4,7 @@
 
 import { element, keepKeys } from "./dom.js";
 import { Requests } from "./requests.js";
-import { COLOURS, tradeoff } from "./tradeoff.js";
+import { tradeoff } from "./tradeoff.js";
 import { percent, pointsOf, seconds } from "./tradeoff_model.js";
 import { knobControls } from "./tuner_controls.js";
 
@@ -24,9 +24,11 @@ function render({ model, el }) {
     first: Math.floor(Math.random() * 1e9) + 1,
     silent: (yes) => {
       root.classList.toggle("lab-silent", yes);
-      if (yes) status.textContent = "No answer from the kernel yet. If it was restarted, run the cell again.";
+      if (yes) status.textContent = "No answer from Python yet. If it was restarted, run the cell again; in lab tune, load the page again.";
     },
   });
+
+  const colour = (name) => model.get("colours")[name] ?? model.get("colours").other;
 
   function ask(kind, more = {}, same = null) {
     requests.ask({ kind, ...more }, same);
@@ -66,6 +68,7 @@ function render({ model, el }) {
     axisName: () => model.get("axes")[axis.value],
     paper: () => getComputedStyle(root).backgroundColor,
     marks: () => model.get("scored").marks ?? {},
+    colour,
     old: () => model.get("scored").state !== "exact" || root.classList.contains("lab-waiting"),
     frontier: () => model.get("frontiers")[axis.value],
     budgets: () => budgets,
@@ -115,7 +118,8 @@ function render({ model, el }) {
     button("Pin as A", "Pin this setting as A", () => ask("pin", { which: "A" })),
     button("Pin as B", "Pin this setting as B", () => ask("pin", { which: "B" })),
     button("Back to A", "Back to the setting pinned as A", () => ask("back", { which: "A" })),
-    button("Back to B", "Back to the setting pinned as B", () => ask("back", { which: "B" })));
+    button("Back to B", "Back to the setting pinned as B", () => ask("back", { which: "B" })),
+    button("No B", "Compare with A only", () => ask("pin", { which: "no B" })));
 
   // What to do with them.
   const name = element("input", { type: "text", value: "my-agent", "aria-label": "Name of the profile", size: 14 });
@@ -204,7 +208,7 @@ function render({ model, el }) {
     legend.dataset.key = key;
     legend.replaceChildren(...["frontier", ...names].map((one) => {
       const swatch = element("span", { class: "lab-swatch" });
-      swatch.style.background = COLOURS[one] ?? COLOURS.other;
+      swatch.style.background = colour(one);
       return element("li", {}, swatch, one === "frontier" ? "best of all (frontier)" : one);
     }));
   }

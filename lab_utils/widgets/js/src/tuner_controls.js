@@ -16,11 +16,18 @@ export function knobControls(knobs, move) {
         const idle = state.idle[name];
         row.inputs.forEach((input) => (input.disabled = Boolean(idle)));
         row.node.classList.toggle("lab-idle", Boolean(idle));
-        row.note.textContent = idle ? `Idle: ${idle}` : (state.notes[name] ?? "");
+        row.note.textContent = idle ? `Idle: ${idle}` : (state.notes[name] ?? changed(row.knob, state.values[name]));
       }
     },
   };
 }
+
+function changed(knob, value) {
+  const same = knob.choices.length ? value === knob.usual : Math.abs(value - knob.usual) < 1e-9;
+  return same ? "" : `LiveKit's default: ${usualOf(knob)}`;
+}
+
+const usualOf = (knob) => (knob.unit ? `${knob.usual} ${knob.unit}` : String(knob.usual));
 
 function row(knob, ...inputs) {
   const id = `lab-knob-${knob.name}-${Math.random().toString(36).slice(2)}`;
@@ -28,7 +35,7 @@ function row(knob, ...inputs) {
   const note = element("small", { class: "lab-note", id: `${id}-note` });
   inputs[0].id = id;
   for (const input of inputs) {
-    input.title = `${knob.help} LiveKit's default: ${knob.usual}${knob.unit ? ` ${knob.unit}` : ""}.`;
+    input.title = `${knob.help} LiveKit's default: ${usualOf(knob)}.`;
     input.setAttribute("aria-describedby", `${id}-note`);
   }
   return { knob, inputs, note, node: element("div", { class: "lab-knob" }, label, ...inputs, note) };
