@@ -108,4 +108,7 @@ def _link(page: str, name: str) -> str:
     if len(data) > LINKED_MB * 1e6:
         return ""
     text = b64encode(data).decode("ascii")
-    return f"<a style='text-decoration:underline' download='{escape(name, quote=True)}' href='data:text/html;base64,{text}'>Download it</a>"
+    style = "style='text-decoration:underline'"
+    return (
+        f"<a {style} download='{escape(name, quote=True)}' href='data:text/html;base64,{text}'>Download it</a>"
+    )
