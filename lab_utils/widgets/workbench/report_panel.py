@@ -108,7 +108,5 @@ def _link(page: str, name: str) -> str:
     if len(data) > LINKED_MB * 1e6:
         return ""
     text = b64encode(data).decode("ascii")
-    style = "style='text-decoration:underline'"
-    return (
-        f"<a {style} download='{escape(name, quote=True)}' href='data:text/html;base64,{text}'>Download it</a>"
-    )
+    shown = f"style='text-decoration:underline' download='{escape(name, quote=True)}'"
+    return f"<a {shown} href='data:text/html;base64,{text}'>Download it</a>"
