@@ -143,8 +143,9 @@ class SessionPanel(w.VBox):
             [self.recording, self.start, self.cancel, self.progress], layout={"flex_flow": "row wrap"}
         )
         sides = w.HBox(list(self.sides.values()), layout={"flex_flow": "row wrap"})
-        super().__init__([top, sides, self.status, self.figures, self.results])
-        self.children = [Pulse(self), *self.children]
+        inside = [top, sides, self.status, self.figures, self.results]
+        super().__init__(inside)
+        self.children = [Pulse(self), *inside]
 
     def _make_controls(
         self, files: Sequence[RecordingFiles], profiles: Mapping[str, Settings | HasSettings]

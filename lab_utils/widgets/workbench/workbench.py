@@ -43,8 +43,9 @@ class Workbench(w.VBox):
         for number, title in enumerate(self._sections):
             self.tabs.set_title(number, title)
         self.tabs.observe(lambda change: self._open(change["new"]), "selected_index")
-        super().__init__([w.HTML(_heading(study)), self.tabs])
-        self.children = [Pulse(self), *self.children]
+        inside = [w.HTML(_heading(study)), self.tabs]
+        super().__init__(inside)
+        self.children = [Pulse(self), *inside]
         self._open(0)
 
     @property
