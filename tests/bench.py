@@ -26,7 +26,10 @@ from lab_utils.core.recording import Recording
 from lab_utils.core.settings import Conditions, Settings
 from lab_utils.core.timeline import SAMPLE_RATE_HZ, WINDOW_S, frame_samples, stream_of
 from lab_utils.core.traces import EotTrace, Traced, VadTrace
-from lab_utils.latency.ablation.run import ablate
+from lab_utils.latency.ablation.cells import Cell, Plan
+from lab_utils.latency.ablation.run import WAIT_S, ablate, measure_cell
+from lab_utils.latency.joint.calls import JointCall
+from lab_utils.latency.joint.configuration import SWITCHES, techniques_of
 from lab_utils.recordings.find import find_recordings, load_recording
 from lab_utils.session import clock
 from lab_utils.session.job import SessionJob
@@ -72,6 +75,8 @@ def main() -> None:
     results["session"] = bench_sessions(recordings)
     progress("latency techniques")
     results["techniques"] = bench_techniques()
+    progress("joint configurations")
+    results["joint"] = bench_joint()
     progress("tracing")
     results["tracing"] = bench_tracing(recordings)
     json.dump(results, sys.stdout, indent=1)
@@ -298,6 +303,45 @@ def bench_techniques() -> dict[str, float]:
         "turns_per_s, 2 processes": round(turns / took_s, 1),
         "minutes_for_1000_turns_of_each": round(1000 * len(found.configurations) / turns * took_s / 60, 1),
     }
+
+
+def bench_joint(configurations: int = 12) -> dict[str, float]:
+    """CPU of a joint configuration on one call, computed and as a session, of the same configurations."""
+    (files,) = find_recordings(SAMPLES / "calls" / "demo" / "13_savings_account.flac")
+    providers, random = load_providers("guide"), np.random.default_rng(0)
+    rows = [
+        (
+            Settings().replace(min_delay=round(float(random.uniform(0.2, 1.0)), 2)),
+            techniques_of({name: bool(random.integers(2)) for name in SWITCHES}),
+        )
+        for _ in range(configurations)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Path(folder)
+        call = JointCall.of(files, providers, Conditions(), seed=0, cache=cache, wait_s=WAIT_S)
+        call.outcomes(rows)  # traces
+        start = time.process_time()
+        call.outcomes(rows)
+        computed_s = (time.process_time() - start) / configurations
+        cells = [
+            (Plan(one, Conditions(), providers, cache, WAIT_S, True), Cell(files, str(k), techniques, 0))
+            for k, (one, techniques) in enumerate(rows)
+        ]
+        (session_s,) = in_workers(cpu_of_cells, [(cells,)], 1)
+    return {
+        "computed_ms": round(1000 * computed_s, 2),
+        "session_ms": round(1000 * session_s, 1),
+        "ratio": round(session_s / computed_s, 1),
+    }
+
+
+def cpu_of_cells(cells: list[tuple[Plan, Cell]]) -> float:
+    """CPU seconds of a session, after one to warm up; in a worker."""
+    measure_cell(*cells[0])
+    start = time.process_time()
+    for plan, cell in cells:
+        measure_cell(plan, cell)
+    return (time.process_time() - start) / len(cells)
 
 
 def bench_tracing(recordings: list[Recording]) -> dict[str, float]:

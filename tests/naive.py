@@ -835,3 +835,43 @@ def agent_silences(p, vad, frame, transcripts, start_s, interruption):
         found.append((silent_since, resumes_s))
         silent_since = None
     return found + ([(silent_since, math.inf)] if silent_since is not None else [])
+
+
+def commits_with_words(commits_s, finals):
+    """Each commit with the finals that came since the one before; a final at its moment counts."""
+    found, given = [], []
+    for commit_s in commits_s:
+        new = [k for k, (time_s, _) in enumerate(finals) if time_s < commit_s + 1e-6 and k not in given]
+        given += new
+        found.append((commit_s, " ".join(finals[k][1] for k in new)))
+    return found
+
+
+def e2e_s(replies, turns):
+    """By turn (true end, start of the next): how long after its end the agent is heard; else infinity."""
+    found = []
+    for end_s, until_s in turns:
+        commits = [one.commit_s for one in replies if end_s - 1e-6 <= one.commit_s < until_s]
+        if not commits:
+            found.append(math.inf)
+            continue
+        heard = [one.heard_s for one in replies if one.commit_s >= min(commits) and one.heard_s < until_s]
+        found.append(round(min(heard) - end_s, 9) if heard else math.inf)
+    return found
+
+
+def joint_frontier(table, least, most_missed):
+    """Rows that answer, with a finite latency, that no other such row beats; of equal ones the first."""
+    names = ["false_boundary_rate", least, "dollars_per_1000"]
+    rows = [k for k in range(len(table)) if table["missed_rate"][k] <= most_missed]
+    found, seen = [], set()
+    for k in rows:
+        mine = tuple(table[name][k] for name in names)
+        beaten = False
+        for other in rows:
+            theirs = tuple(table[name][other] for name in names)
+            beaten |= theirs != mine and all(t <= m for t, m in zip(theirs, mine, strict=True))
+        if not beaten and mine not in seen and math.isfinite(mine[1]):
+            found.append(k)
+            seen.add(mine)
+    return found

@@ -257,6 +257,10 @@ class Tracer:
         traced = self._traced(recording, [Take(phase_samples)], [settings.vad.model], branched=branched)
         return self.complete(recording, traced, [Block.of(settings, conditions)], stt)
 
+    def trace_tape(self, recording: Recording, vads: Iterable[str] = VAD_MODELS) -> Traced:
+        """VAD traces of the tape alone, at phase 0: what `complete` then makes ready for sessions."""
+        return self._traced(recording, [Take(0)], vads)
+
     def _traced(
         self,
         recording: Recording | Hearings,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -29,7 +30,6 @@ from ..common import (
     warn,
     working_on,
 )
-from .export import Objective
 from .sweep import FrameMs, HeardOver, Language
 
 if TYPE_CHECKING:
@@ -48,9 +48,29 @@ Evaluations = Annotated[
     int | None, typer.Option(min=1, help="Settings to try (default: 500, without --seconds).")
 ]
 Seconds = Annotated[float | None, typer.Option(min=0.001, help="How long to try settings.")]
-Least = Annotated[Objective, typer.Option(help="What is made least beside false boundaries.")]
+Least = Annotated[
+    Literal["latency_mean", "latency_p50", "latency_p90", "latency_p95", "e2e_p50", "e2e_p95"],
+    typer.Option(
+        help="What is made least beside false boundaries. e2e: to the agent's first sound, with techniques "
+        "and levers of latency searched too (needs --providers)."
+    ),
+]
+MostCost = Annotated[
+    float | None,
+    typer.Option(min=0.001, help="With e2e: at most so many dollars per 1,000 turns, LLM and TTS."),
+]
+Sessions = Annotated[
+    int, typer.Option(min=0, max=50, help="With e2e: so many finalists are run as real sessions.")
+]
 MostMissed = Annotated[
-    float, typer.Option(min=0, max=1, help="Share of the ends of turn that may go unanswered.")
+    float,
+    typer.Option(
+        "--max-missed",
+        "--max-no-fire",
+        min=0,
+        max=1,
+        help="Share of the ends of turn that may go unanswered.",
+    ),
 ]
 MostCut = Annotated[
     float, typer.Option(min=0, max=1, help="The setting that is chosen has at most this rate per hold.")
@@ -66,6 +86,8 @@ def optimize(
     minimize: Least = "latency_mean",
     max_missed: MostMissed = 0.02,
     max_false_boundary_rate: MostCut = 0.1,
+    max_cost: MostCost = None,
+    sessions: Sessions = 4,
     seed: Annotated[int, typer.Option(min=0, help="Of the search.")] = 0,
     out: Out = Path("out/optimize"),
     phases: Phases = 4,
@@ -91,10 +113,38 @@ def optimize(
         from ...turns.grid import read_grid
         from ...workflows import study as studies
         from ...workflows.assumed import conditions_with
+        from ...workflows.joint import JointBudget
+        from .joint import optimize_joint
 
+        conditions = conditions_with(providers, transcription_delay=transcription_delay)
+        conditions = conditions.replace(language=language, frame_duration=frame_ms / 1000)
+        options = find_options((user, agent), pair, raw, swap)
+        over = parse_path(path) if path else None
+        if minimize == "e2e_p50" or minimize == "e2e_p95":
+            limits = max_false_boundary_rate, max_missed, math.inf if max_cost is None else max_cost
+            optimize_joint(
+                paths,
+                providers,
+                grid,
+                JointBudget(minimize, *limits),
+                evaluations=evaluations,
+                seconds=seconds,
+                seed=seed,
+                out=out,
+                sessions=sessions,
+                phases=phases,
+                jobs=jobs,
+                cache=cache,
+                conditions=conditions,
+                options=options,
+                path=over,
+                as_json=as_json,
+            )
+            return
+        if max_cost is not None:
+            raise typer.BadParameter(f"--max-cost goes with --minimize e2e_p50 or e2e_p95, not {minimize}")
         studies.check_folder(out)
         space = read_grid(grid) if grid else None
-        conditions = conditions_with(providers, transcription_delay=transcription_delay)
         study = studies.optimize(
             paths,
             space,
@@ -104,13 +154,13 @@ def optimize(
             most_missed=max_missed,
             seed=seed,
             folder=out,
-            conditions=conditions.replace(language=language, frame_duration=frame_ms / 1000),
+            conditions=conditions,
             phases=phases,
             jobs=jobs,
             cache=cache,
             channels=(user, agent),
-            options=find_options((user, agent), pair, raw, swap),
-            path=parse_path(path) if path else None,
+            options=options,
+            path=over,
         )
         warn(*(f"skipped: {item.reason}" for item in study.skipped), *study.foreign)
         budget = Budget.false_boundary_rate(max_false_boundary_rate, minimize, max_missed)

@@ -82,7 +82,7 @@ def heard_text(
     pause (voice/transcription/synchronizer.py, `_main_task`).
 
     >>> heard_text("Of course. Then go on.", [(0.0, 1.0)], 1.0, 9.0, 1.3)
-    'Of course.'
+    'Of course. Then'
     >>> heard_text("Of course. Then go on.", [(0.0, 1.0)], 1.0, 0.2, 1.0)
     'Of course. Then go'
     """

@@ -23,8 +23,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from ...core.errors import InputError
-from ...core.knobs import KNOBS
-from ..grid import complete, is_possible
+from ..grid import is_possible
 from .space import USUAL_OBJECTIVES, Choices, Objectives, Range, Space
 
 STARTUP = 40
@@ -64,7 +63,8 @@ class Proposals:
         """
         self._space, self._objectives, self._seed = space, objectives, seed
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._live = optuna.create_study(directions=["minimize", "minimize"])
+        directions = [optuna.study.StudyDirection.MINIMIZE] * len(objectives.columns)
+        self._live = optuna.create_study(directions=directions)
         self._kept: optuna.Study | None = None
         self._asked: list[optuna.Trial] = []
         self._known: dict[tuple[Any, ...], dict[Any, Any]] = {}
@@ -72,14 +72,14 @@ class Proposals:
             self._kept = optuna.create_study(
                 storage=open_storage(storage),
                 study_name=name,
-                directions=["minimize", "minimize"],
+                directions=directions,
                 load_if_exists=True,
             )
             self._check(storage, json.loads(json.dumps(of or {}, sort_keys=True)))
             self._live.add_trials(self._kept.trials)
             params = [space.propose(partial(_of_trial, trial.params)) for trial in self._kept.trials]
             if params:
-                self._remember(complete(pd.DataFrame(params)))
+                self._remember(space.table(params))
 
     def __len__(self) -> int:
         """How many settings are known."""
@@ -113,10 +113,10 @@ class Proposals:
         in_vain = 0
         while len(found) < most and in_vain < MOST_TRIES:
             trials = [self._live.ask() for _ in range(most - len(found))]
-            table = complete(
-                pd.DataFrame([self._space.propose(partial(_suggest, trial)) for trial in trials])
+            table = self._space.table([self._space.propose(partial(_suggest, trial)) for trial in trials])
+            of_each = zip(
+                trials, self._keys(table), table.to_dict("records"), is_possible(table), strict=True
             )
-            of_each = zip(trials, _keys(table), table.to_dict("records"), is_possible(table), strict=True)
             for trial, key, row, possible in of_each:
                 if possible and key not in self._known and key not in found:
                     found[key] = row
@@ -125,15 +125,18 @@ class Proposals:
                 else:
                     self._live.tell(trial, state=_FAILED)
                     in_vain += 1
-        return pd.DataFrame(list(found.values()), columns=list(KNOBS))
+        return pd.DataFrame(list(found.values()), columns=self._space.columns)
 
     def tell(self, table: pd.DataFrame, metrics: pd.DataFrame) -> None:
         """What the settings asked for last do, which is kept at once."""
         told = []
-        figures = metrics[["false_boundary_rate", self._objectives.latency, "missed_rate"]]
-        for trial, (rate, latency_s, missed) in zip(self._asked, figures.to_numpy(np.float64), strict=True):
+        figures = metrics[[*self._objectives.columns, "missed_rate"]]
+        for trial, (rate, latency_s, *others, missed) in zip(
+            self._asked, figures.to_numpy(np.float64), strict=True
+        ):
             worst_s = WORST_LATENCY_S
             values = [float(rate), min(float(latency_s), worst_s) if latency_s == latency_s else worst_s]
+            values += map(float, others)
             trial.set_constraint("missed_rate", _finite(missed) - self._objectives.most_missed)
             told.append(self._live.tell(trial, values))
         self._asked = []
@@ -143,7 +146,11 @@ class Proposals:
 
     def _remember(self, table: pd.DataFrame) -> None:
         rows: list[dict[Any, Any]] = table.to_dict("records")
-        self._known |= dict(zip(_keys(table), rows, strict=True))
+        self._known |= dict(zip(self._keys(table), rows, strict=True))
+
+    def _keys(self, table: pd.DataFrame) -> list[tuple[Any, ...]]:
+        named = table[self._space.columns].astype(object)
+        return list(named.where(named.notna(), None).itertuples(index=False, name=None))
 
     def _check(self, storage: Path, of: dict[str, Any]) -> None:
         assert self._kept is not None
@@ -175,11 +182,6 @@ def _of_trial(params: Mapping[str, Any], name: str, among: Range | Choices) -> A
 
 def _plain(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else value
-
-
-def _keys(table: pd.DataFrame) -> list[tuple[Any, ...]]:
-    filled = table[list(KNOBS)].astype(object).where(table[list(KNOBS)].notna(), None)
-    return list(filled.itertuples(index=False, name=None))
 
 
 def _finite(share: float) -> float:

@@ -16,7 +16,7 @@ import pandas as pd
 from ...core.knobs import KNOBS, is_structured
 from ...core.settings import Settings, livekit_defaults
 from ...core.timeline import WINDOW_S
-from ..choose import MOST_MISSED, Latency
+from ..choose import MOST_MISSED
 from ..grid import BadGrid, complete, is_possible, knob_value
 
 STEP = 0.01
@@ -50,8 +50,16 @@ Choices = tuple[Any, ...]
 class Objectives:
     """What is made least, beside false boundaries per hold, and what must hold."""
 
-    latency: Latency = "latency_mean"
+    latency: str = "latency_mean"
+    """A column of the metrics."""
     most_missed: float = MOST_MISSED
+    others: tuple[str, ...] = ()
+    """Further columns that are made least."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All that is made least."""
+        return ("false_boundary_rate", self.latency, *self.others)
 
 
 USUAL_OBJECTIVES = Objectives()
@@ -62,6 +70,8 @@ class Space:
     """Knob name → its range, or what it is chosen among."""
 
     knobs: Mapping[str, Range | Choices]
+    switches: tuple[str, ...] = ()
+    """What is on or off beside the knobs of turn-taking: columns of their own."""
 
     @classmethod
     def of(cls, grid: Mapping[str, Sequence[Any]]) -> Space:
@@ -83,7 +93,18 @@ class Space:
             idle = KNOBS[name].idle
             if idle is None or not idle.when(values):
                 values[name] = chosen[name] = choose(name, among)
-        return chosen
+        return chosen | {name: choose(name, (False, True)) for name in self.switches}
+
+    @property
+    def columns(self) -> list[str]:
+        """Of a table of what is proposed."""
+        return [*KNOBS, *self.switches]
+
+    def table(self, proposals: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+        """What was proposed, completed by defaults (`grid.complete`)."""
+        found = pd.DataFrame(list(proposals))
+        switched = {name: found[name].astype(bool) for name in self.switches}
+        return complete(found.drop(columns=list(self.switches))).assign(**switched)
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -91,7 +112,7 @@ class Space:
         return {
             name: [among.low, among.high] if isinstance(among, Range) else {"among": list(among)}
             for name, among in self.knobs.items()
-        }
+        } | dict.fromkeys(self.switches, "switch")
 
     @property
     def corners(self) -> pd.DataFrame:

@@ -35,6 +35,8 @@ EVALUATIONS = 500
 BATCH = 24
 STORAGE = "search.jsonl"
 """In the results folder: Optuna's storage, from which a search goes on."""
+Further = Callable[[pd.DataFrame, Sequence[int]], pd.DataFrame]
+"""Rows of a space's table and numbers of recordings → further columns of metrics, a row each."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,17 @@ class _Part:
     corpus: Corpus
     jobs: int
     cache: Folder | None
+    further: Further | None = None
 
     def step(self, most: int) -> int:
         """Try up to so many new settings; how many there were."""
         table = self.proposals.ask(most)  # none if there is nothing new, or nothing left to try
         if len(table):
-            self.proposals.tell(table, self._scored(table))
+            scored = self._scored(table)
+            if self.further is not None:
+                more = self.further(table, self.numbers)
+                scored = pd.concat([scored.reset_index(drop=True), more.reset_index(drop=True)], axis=1)
+            self.proposals.tell(table, scored)
         return len(table)
 
     def _scored(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -105,6 +112,30 @@ def search(
     settings. Raises InputError for recordings, a space or a storage that can't be used.
     """
     over = Space.of(DEFAULT_GRID if space is None else space)
+    table, origins = find(
+        measured, over, work, objectives, seed=seed, folder=folder, jobs=jobs, cache=cache, quiet=quiet
+    )
+    return measured.with_table(table, origins=origins, jobs=jobs, cache=cache, quiet=quiet)
+
+
+def find(
+    measured: Measured,
+    over: Space,
+    work: Work | None,
+    objectives: Objectives,
+    *,
+    seed: int,
+    folder: Path | None,
+    jobs: int,
+    cache: Folder | None,
+    quiet: bool,
+    further: Further | None = None,
+    depends_on: Mapping[str, Any] | None = None,
+) -> tuple[pd.DataFrame, Origins]:
+    """`search` without scoring what was found: a table of it, and to which recordings each row is owed.
+
+    `further`: more columns of metrics that are made least, which rest on `depends_on` too.
+    """
     work = work or Work()
     n = counts(measured.corpus)
     if not (n["holds"] and n["turns"]):
@@ -115,17 +146,16 @@ def search(
     corpus = measured.corpus_for(corners, range(len(measured.files)), jobs=jobs, cache=cache, quiet=quiet)
     numbers = parts_of(corpus)
     with nullcontext() if folder is None else locked(_made(folder), wait_s=0.0):
-        searches = _searches(measured, over, objectives, numbers, seed, folder)
+        searches = _searches(measured, over, objectives, numbers, seed, folder, depends_on or {})
         parts = [
-            _Part(measured, of, one, corners, corpus.of_some(of), jobs, cache)
+            _Part(measured, of, one, corners, corpus.of_some(of), jobs, cache, further)
             for of, one in zip(numbers, searches, strict=True)
         ]
         _run(parts, work, quiet)
     found = part_of_each([one.keys for one in searches])
     rows = {key: row for one in searches for key, row in zip(one.keys, one.rows, strict=True)}
     table = pd.DataFrame([rows[key] for key in found])
-    origins = Origins(numbers, tuple(found.values()))
-    return measured.with_table(table, origins=origins, jobs=jobs, cache=cache, quiet=quiet)
+    return table, Origins(numbers, tuple(found.values()))
 
 
 def _made(folder: Path) -> Path:
@@ -140,6 +170,7 @@ def _searches(
     numbers: Sequence[Sequence[int]],
     seed: int,
     folder: Path | None,
+    further: Mapping[str, Any],
 ) -> list[Proposals]:
     """One for each part, with what was kept of it."""
     try:
@@ -150,10 +181,10 @@ def _searches(
     storage = None if folder is None else folder / STORAGE
     searches = []
     for part, of in enumerate(numbers):
-        depends_on = {
+        depends_on = dict(further) | {
             "recordings": [measured.corpus.recordings[r].sha256 for r in of],
             "space": space.plain,
-            "objectives": [objectives.latency, objectives.most_missed],
+            "objectives": [objectives.latency, objectives.most_missed, *objectives.others],
             "conditions": measured.conditions.model_dump(),
             "phases": measured.phases,
             "line": [str(measured.channel_condition), measured.seed, measured.path],

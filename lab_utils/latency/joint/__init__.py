@@ -1,0 +1,1 @@
+"""Turn-taking, techniques and levers as one configuration: what it answers when, and for what money."""

@@ -1,0 +1,51 @@
+"""What a joint search chooses beside the knobs of turn-taking, and what it leaves alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ..techniques.choice import LeverName, TechniqueName, Techniques
+
+CHOSEN_TECHNIQUES: Final[tuple[TechniqueName, ...]] = (
+    "streaming_stt",
+    "model_routing",
+    "tool_prefetch",
+    "tts_warmup",
+    "short_turn_models",
+    "regional_routing",
+)
+ALWAYS_ON: Final[tuple[TechniqueName, ...]] = (
+    "token_streaming",
+    "prefix_caching",
+    "audio_prebuffering",
+    "async_evaluation",
+    "kv_cache_reuse",
+)
+"""LiveKit does it by itself, it costs nothing, or (the judge) only waits without it."""
+LEFT_OUT: Final = ("semantic_cache", "tool_preamble", "tool_filler")
+"""What the closed form of a reply doesn't cover (`reply.scope`): `lab techniques` measures it."""
+CHOSEN_LEVERS: Final[tuple[LeverName, ...]] = (
+    "resume_false_interruption",
+    "max_retries",
+    "max_speech_duration",
+    "preemptive_tts",
+    "min_sentence_len",
+    "short_opening",
+)
+SWITCHES: Final[tuple[str, ...]] = (*CHOSEN_TECHNIQUES, *CHOSEN_LEVERS)
+"""Columns of a table of configurations beside its knobs; true or false."""
+
+
+def techniques_of(row: Mapping[Any, Any]) -> Techniques:
+    """The techniques and levers of a row.
+
+    >>> techniques_of(dict.fromkeys(SWITCHES, False)).on == ALWAYS_ON
+    True
+    """
+    on = [name for name in CHOSEN_TECHNIQUES if row[name]]
+    return Techniques.of(*on, *ALWAYS_ON).with_levers(*(name for name in CHOSEN_LEVERS if row[name]))
+
+
+EVERY_ONE: Final = techniques_of(dict.fromkeys(SWITCHES, True))
+"""All that a joint search may switch on."""

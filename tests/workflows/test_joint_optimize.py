@@ -1,0 +1,68 @@
+"""`lab optimize --minimize e2e_p95` from end to end, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from paths import SAMPLES
+from typer.testing import CliRunner
+
+from lab_utils.cli import app
+from lab_utils.turns.profile import load_profile
+
+CALLS = [
+    str(SAMPLES / "calls" / "demo" / f"{name}.flac")
+    for name in ("13_savings_account", "14_clinic_appointment")
+]
+GRID = {"vad": ["livekit"], "detector": ["v1-mini"], "min_delay": [0.0, 1.2], "max_delay": [1.2, 2.5]}
+
+
+def ran(*arguments: str):
+    return CliRunner().invoke(app, ["optimize", *arguments])
+
+
+@pytest.mark.slow
+def test_the_choice_is_run_as_sessions_that_say_the_same_and_is_exported_with_its_levers(
+    tmp_path: Path,
+) -> None:
+    grid, out = tmp_path / "grid.yaml", tmp_path / "out"
+    grid.write_text(yaml.safe_dump(GRID), encoding="utf-8")
+    joint = [*CALLS, "--grid", str(grid), "--providers", "guide", "--minimize", "e2e_p95", "--phases", "1"]
+    usual = [*joint, "--evaluations", "8", "--jobs", "1", "--json"]
+    first = ran(*usual, "--sessions", "1", "--out", str(out))
+    assert first.exit_code == 0, first.output
+    summary = json.loads(first.stdout)
+    figures = summary["figures"]
+    for name in ("e2e_p50", "e2e_p95", "dollars_per_1000", "answered"):
+        assert figures["chosen, as sessions"][name] == pytest.approx(figures["chosen"][name], abs=1e-6)
+    assert figures["floor (perfect detector)"]["e2e_p95"] <= figures["chosen"]["e2e_p95"]
+    assert figures["chosen, held out"]["e2e_p95"] > 0
+    profile = load_profile(out / "profile.yaml")
+    levers = set(summary["levers"])
+    assert profile.settings.interruption.resume_false_interruption != ("resume_false_interruption" in levers)
+    assert profile.settings.preemptive.preemptive_tts == ("preemptive_tts" in levers)
+    worker = (out / "agent.py").read_text("utf-8")
+    assert all(f'"{name}"' in worker for name in (*levers, *summary["techniques"]))
+    table = pd.read_parquet(out / "joint.parquet")
+    again = ran(*usual, "--sessions", "0", "--out", str(out))  # nothing is left to try
+    assert json.loads(again.stdout)["settings"] == summary["settings"]
+    pd.testing.assert_frame_equal(pd.read_parquet(out / "joint.parquet"), table)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--minimize", "e2e_p95"], "needs --providers"),
+        (["--max-cost", "5"], "--max-cost goes with --minimize e2e_p50 or e2e_p95"),
+        (["--minimize", "e2e_p50", "--providers", "guidance"], "guidance"),
+    ],
+)
+def test_what_can_not_be_searched_is_refused_in_a_line(arguments, message, tmp_path: Path) -> None:
+    result = ran(CALLS[0], *arguments, "--out", str(tmp_path / "out"))
+    assert result.exit_code != 0
+    assert message in " ".join(result.stderr.replace("│", " ").split())
+    assert "Traceback" not in result.output
