@@ -11,10 +11,10 @@ from .conditions import channel_condition_figure, channel_condition_tradeoff
 from .detectors import frontiers, frontiers_figure, reliability, reliability_figure
 from .endpointing import learned_delays, learned_delays_figure
 from .hold_lengths import hold_curves, hold_lengths_figure
-from .joint import joint_figure, joint_tradeoff
 from .label_pages import label_page, label_strip, label_words
 from .picture import Picture
 from .providers.fits import fit_figure, stage_fit
+from .providers.joint import joint_figure, joint_tradeoff
 from .providers.provider_stages import provider_figure, stage_delays
 from .recordings import (
     decisions,

@@ -3,69 +3,83 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from ...core.settings import Conditions
     from ...recordings.heard_paths import HeardPath
     from ...recordings.recording_files import FindOptions
-    from ...workflows.joint import JointBudget, JointStudy
+    from ...workflows.joint import JointStudy
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a search of either kind is given on the command line."""
+
+    paths: list[Path]
+    grid: Path | None
+    evaluations: int | None
+    seconds: float | None
+    seed: int
+    out: Path
+    phases: int
+    jobs: int
+    cache: str | None
+    conditions: Conditions
+    channels: tuple[str, str]
+    options: FindOptions | None
+    path: HeardPath | None
 
 
 def optimize_joint(
-    paths: list[Path],
+    asked: Asked,
     providers: str | None,
-    grid: Path | None,
-    budget: JointBudget,
-    *,
-    evaluations: int | None,
-    seconds: float | None,
-    seed: int,
-    out: Path,
+    minimize: Literal["e2e_p50", "e2e_p95"],
+    limits: tuple[float, float, float],
     sessions: int,
-    phases: int,
-    jobs: int,
-    cache: Path | None,
-    conditions: Conditions,
-    options: FindOptions | None,
-    path: HeardPath | None,
+    *,
     as_json: bool,
 ) -> None:
-    """Search, write the folder, and print what came of it. Raises BadParameter without providers."""
+    """Search, write the folder, and print what came of it. Raises BadParameter without providers.
+
+    `limits`: of false boundaries per hold, of missed ends of turn, of dollars per 1,000 turns.
+    """
     import typer
 
     from ...turns.grid import read_grid
-    from ...workflows.joint import optimize_replies
+    from ...workflows.joint import JointBudget, optimize_replies
     from ...workflows.joint.folder import write_joint
     from ...workflows.study import check_folder
     from ..common import warn
 
     if providers is None:
         raise typer.BadParameter(
-            f"--minimize {budget.least} needs --providers: whose stages and prices, by name or file"
+            f"--minimize {minimize} needs --providers: whose stages and prices, by name or file"
         )
-    check_folder(out)
+    check_folder(asked.out)
     study = optimize_replies(
-        paths,
+        asked.paths,
         providers,
-        read_grid(grid) if grid else None,
-        budget=budget,
-        evaluations=evaluations,
-        seconds=seconds,
-        seed=seed,
-        folder=out,
+        read_grid(asked.grid) if asked.grid else None,
+        budget=JointBudget(minimize, *limits),
+        evaluations=asked.evaluations,
+        seconds=asked.seconds,
+        seed=asked.seed,
+        folder=asked.out,
         sessions=sessions,
-        phases=phases,
-        jobs=jobs,
-        cache=cache,
-        conditions=conditions,
-        options=options,
-        path=path,
+        phases=asked.phases,
+        jobs=asked.jobs,
+        cache=asked.cache,
+        conditions=asked.conditions,
+        channels=asked.channels,
+        options=asked.options,
+        path=asked.path,
     )
     warn(*(f"skipped: {item.reason}" for item in study.study.skipped))
-    summary = write_joint(study, out)
-    print(json.dumps(summary | {"out": str(out)}) if as_json else _told(study, out))
+    summary = write_joint(study, asked.out)
+    print(json.dumps(summary | {"out": str(asked.out)}) if as_json else _told(study, asked.out))
 
 
 def _told(study: JointStudy, out: Path) -> str:

@@ -30,10 +30,11 @@ from ..common import (
     warn,
     working_on,
 )
+from .joint import Asked, optimize_joint
 from .sweep import FrameMs, HeardOver, Language
 
 if TYPE_CHECKING:
-    from ...turns.choose import Budget
+    from ...turns.choose import Budget, Latency
     from ...workflows.study import Study
 
 
@@ -109,62 +110,62 @@ def optimize(
     """Search between the values of a grid, and go on where it ended."""
     with working_on(scheduler):
         from ...recordings.heard_paths import parse_path
-        from ...turns.choose import Budget
-        from ...turns.grid import read_grid
-        from ...workflows import study as studies
         from ...workflows.assumed import conditions_with
-        from ...workflows.joint import JointBudget
-        from .joint import optimize_joint
 
         conditions = conditions_with(providers, transcription_delay=transcription_delay)
-        conditions = conditions.replace(language=language, frame_duration=frame_ms / 1000)
-        options = find_options((user, agent), pair, raw, swap)
-        over = parse_path(path) if path else None
+        asked = Asked(
+            paths,
+            grid,
+            evaluations,
+            seconds,
+            seed,
+            out,
+            phases,
+            jobs,
+            cache,
+            conditions.replace(language=language, frame_duration=frame_ms / 1000),
+            (user, agent),
+            find_options((user, agent), pair, raw, swap),
+            parse_path(path) if path else None,
+        )
         if minimize == "e2e_p50" or minimize == "e2e_p95":
             limits = max_false_boundary_rate, max_missed, math.inf if max_cost is None else max_cost
-            optimize_joint(
-                paths,
-                providers,
-                grid,
-                JointBudget(minimize, *limits),
-                evaluations=evaluations,
-                seconds=seconds,
-                seed=seed,
-                out=out,
-                sessions=sessions,
-                phases=phases,
-                jobs=jobs,
-                cache=cache,
-                conditions=conditions,
-                options=options,
-                path=over,
-                as_json=as_json,
-            )
-            return
-        if max_cost is not None:
+            optimize_joint(asked, providers, minimize, limits, sessions, as_json=as_json)
+        elif max_cost is not None:
             raise typer.BadParameter(f"--max-cost goes with --minimize e2e_p50 or e2e_p95, not {minimize}")
-        studies.check_folder(out)
-        space = read_grid(grid) if grid else None
-        study = studies.optimize(
-            paths,
-            space,
-            evaluations=evaluations,
-            seconds=seconds,
-            minimize=minimize,
-            most_missed=max_missed,
-            seed=seed,
-            folder=out,
-            conditions=conditions,
-            phases=phases,
-            jobs=jobs,
-            cache=cache,
-            channels=(user, agent),
-            options=options,
-            path=over,
-        )
-        warn(*(f"skipped: {item.reason}" for item in study.skipped), *study.foreign)
-        budget = Budget.false_boundary_rate(max_false_boundary_rate, minimize, max_missed)
-        _tell(study, budget, out, as_json)
+        else:
+            _optimize_commits(asked, minimize, max_false_boundary_rate, max_missed, as_json=as_json)
+
+
+def _optimize_commits(
+    asked: Asked, minimize: Latency, max_false_boundary_rate: float, max_missed: float, *, as_json: bool
+) -> None:
+    """Search turn-taking alone."""
+    from ...turns.choose import Budget
+    from ...turns.grid import read_grid
+    from ...workflows import study as studies
+
+    studies.check_folder(asked.out)
+    study = studies.optimize(
+        asked.paths,
+        read_grid(asked.grid) if asked.grid else None,
+        evaluations=asked.evaluations,
+        seconds=asked.seconds,
+        minimize=minimize,
+        most_missed=max_missed,
+        seed=asked.seed,
+        folder=asked.out,
+        conditions=asked.conditions,
+        phases=asked.phases,
+        jobs=asked.jobs,
+        cache=asked.cache,
+        channels=asked.channels,
+        options=asked.options,
+        path=asked.path,
+    )
+    warn(*(f"skipped: {item.reason}" for item in study.skipped), *study.foreign)
+    budget = Budget.false_boundary_rate(max_false_boundary_rate, minimize, max_missed)
+    _tell(study, budget, asked.out, as_json)
 
 
 def _tell(study: Study, budget: Budget, out: Path, as_json: bool) -> None:

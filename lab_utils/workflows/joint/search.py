@@ -156,21 +156,42 @@ def optimize_replies(
     for corner in range(len(corners)):  # before the work, not after
         check_covered(settings_of_row(corners, corner), first.conditions, EVERY_ONE, chosen_providers)
     evaluator = evaluator_of(first, chosen_providers, seed=seed, cache=cache)
+    kept = None if folder is None else Path(folder)
+    work = Work(evaluations, seconds)
+    scored, table = _found(
+        first, over, work, budget, evaluator, chosen_providers, seed, kept, jobs, cache, quiet
+    )
+    return _judged(scored, table, evaluator, chosen_providers, budget, seed, sessions, jobs, quiet)
+
+
+def _found(
+    first: Study,
+    over: Space,
+    work: Work,
+    budget: JointBudget,
+    evaluator: Evaluator,
+    providers: Providers,
+    seed: int,
+    folder: Path | None,
+    jobs: int,
+    cache: Folder | None,
+    quiet: bool,
+) -> tuple[Study, pd.DataFrame]:
+    """What the search came to: turn-taking scored on all recordings, and a table of configurations."""
     table, origins = find(
         first,
         over,
-        Work(evaluations, seconds),
+        work,
         Objectives(budget.least, budget.most_missed, (DOLLARS,)),
         seed=seed,
-        folder=None if folder is None else Path(folder),
+        folder=folder,
         jobs=jobs,
         cache=cache,
         quiet=quiet,
         further=lambda rows, numbers: evaluator.table(configurations(rows), numbers),
-        depends_on={"providers": chosen_providers.model_dump(mode="json"), "wait_s": WAIT_S},
+        depends_on={"providers": providers.model_dump(mode="json"), "wait_s": WAIT_S},
     )
-    scored = first.with_table(table, origins=origins, jobs=jobs, cache=cache, quiet=quiet)
-    return _judged(Study.of(scored), table, evaluator, chosen_providers, budget, seed, sessions, jobs, quiet)
+    return Study.of(first.with_table(table, origins=origins, jobs=jobs, cache=cache, quiet=quiet)), table
 
 
 def evaluator_of(study: Study, providers: Providers, *, seed: int, cache: Folder | None) -> Evaluator:

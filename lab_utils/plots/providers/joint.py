@@ -12,10 +12,10 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..latency.joint.evaluate import DOLLARS
-from .display import Display
-from .style import BLACK, GREEN, LIGHT_GREY, VERMILLION, blank_figure
-from .sweeps import RATE_LABEL, point, rate_scale
+from ...latency.joint.evaluate import DOLLARS
+from ..display import Display
+from ..style import BLACK, GREEN, LIGHT_GREY, VERMILLION, blank_figure
+from ..sweeps import RATE_LABEL, point, rate_scale
 
 LABELS = {"e2e_p50": "median", "e2e_p95": "95th percentile"}
 
