@@ -44,6 +44,7 @@ CORE: dict[str, tuple[str, ...]] = {
     "lab_utils/turns/replay": (
         "tests/turns/test_replay*.py",
         "tests/turns/test_endpointing.py",
+        "tests/turns/test_text_replay.py",
         "tests/turns/test_branches.py",
     ),
     "lab_utils/turns/metrics/changes": ("tests/turns/test_changes.py",),

@@ -330,6 +330,8 @@ def test_range_reached_after_the_commit_holds_only_counted_so():
 
 def test_range_without_turns_says_so():
     assert "no such turns" in judge_level(LEVEL, Level(NONE, NONE, NONE, NONE, 0)).reason
+    assert "no such turns" in judge_level(LEVEL, Level(NONE, NONE, NONE, NONE, 10)).reason
+    assert "no such turns" in judge_level(LEVEL, level(0.6, 0.2)._replace(turns=0)).reason
 
 
 def test_share_holds_up_to_its_limit():

@@ -99,6 +99,22 @@ def test_a_start_for_another_query_ends_the_look_up_before_it() -> None:
     assert [note[1] for note in notes] == ["prefetched", "unused", "prefetched", "hit"]
 
 
+def test_a_call_of_another_query_ends_the_look_up_ahead() -> None:
+    notes: list[tuple[str, ...]] = []
+
+    async def scenario() -> None:
+        prefetch = Prefetch(lambda *note: notes.append(note))
+        prefetch.start("orders", "7", hangs)
+        await asyncio.sleep(0)
+        assert await prefetch.take("orders", "8", look_up) == "found 8"
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert prefetch.running == 0, "it hangs if it isn't cancelled"
+
+    run(scenario)
+    assert [note[1] for note in notes] == ["prefetched", "cancelled", "called cold"]
+
+
 def test_two_starts_of_the_same_query_are_one_call() -> None:
     calls: list[str] = []
 

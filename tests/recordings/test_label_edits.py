@@ -241,3 +241,8 @@ def test_words_of_the_file_stay_and_those_of_the_estimate_fill_an_empty_one():
     assert merge_edited(with_other, with_one).words == (one,)
     assert merge_edited(with_other, LABELS).words == (other,)
     assert merge_edited(LABELS, with_one).words == (one,)
+
+
+def test_a_time_that_is_just_as_far_from_a_label_as_times_are_rounded_is_in_it() -> None:
+    labels = Labels(9.0, (), (Label("hold", 0.01, 0.5),))
+    assert label_at(labels, 0.0) is labels.labels[0]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import socket
 import threading
@@ -318,6 +319,14 @@ def test_what_ignores_being_cancelled_is_abandoned():
         return "done"
 
     assert clock.run(main) == "done"
+
+
+def test_a_function_is_known_by_itself_even_if_it_has_arguments_of_another_kind():
+    """Only what `asyncio.to_thread` puts around a function is taken off."""
+    partial = functools.partial(sum, [1, 2])
+    assert clock.unwrapped(functools.partial(contextlib.nullcontext, sum)) is sum
+    assert clock.unwrapped(partial) is partial
+    assert clock.unwrapped(sum) is sum
 
 
 def test_threads_end_after_the_loop_whose_work_they_did():

@@ -83,3 +83,25 @@ def test_an_exchange_shows_its_transcript_reply_and_runs() -> None:
     np.testing.assert_allclose(shown.llm.waits, [[times["llm"], times["token"]]], atol=1e-6)
     np.testing.assert_allclose(shown.tts.waits[:, 1], [times["audio"]], atol=1e-6)
     assert not shown.uses_tools
+
+
+def test_the_caller_is_drawn_from_the_beginning_of_the_session() -> None:
+    log = replace(
+        log_with(), heard=np.repeat(np.array([[0, 0], [16_384, 0], [0, 0]], np.int16), 16_000, axis=0)
+    )
+    shown = session_timeline_of(log, session_commits(log), LABELS)
+    loud = shown.caller.time_s[shown.caller.high > 0.4]
+    assert loud.min() == pytest.approx(1.0, abs=0.05)
+    assert loud.max() == pytest.approx(2.0, abs=0.05)
+
+
+def test_a_request_that_the_next_one_replaces_ends_there() -> None:
+    """Its own end is in no event."""
+    first = (SessionEvent(1.0, "llm_starts", {"id": "a"}), SessionEvent(1.5, "llm_first_token", {"id": "a"}))
+    second = (
+        SessionEvent(3.0, "llm_starts", {"id": "b"}),
+        SessionEvent(3.25, "llm_first_token", {"id": "b"}),
+    )
+    shown = timeline(*first, *second, SessionEvent(4.0, "llm_ends", {"id": "b"}))
+    assert shown.llm.waits.tolist() == [[1.0, 1.5], [3.0, 3.25]]
+    assert shown.llm.works.tolist() == [[1.5, 3.0], [3.25, 4.0]]

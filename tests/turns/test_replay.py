@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import hypothesis
 import naive
@@ -19,10 +19,12 @@ from synthetic import (
     block_of,
     complete,
     conditions_strategy,
+    conversations,
     probability_of,
     settings_of_one_block,
     settings_strategy,
     stt_event_lists,
+    traced_of,
 )
 
 from lab_utils.core.labels import Ipu, Labels, agent_turns
@@ -38,7 +40,9 @@ from lab_utils.turns.replay import (
     commit_times,
     commits_of,
     decide,
+    find_all_rows,
     find_pauses,
+    find_rows,
     replay,
     stt_events_for,
 )
@@ -502,3 +506,18 @@ def test_a_shortened_pause_is_accepted_from_its_threshold_on_by_the_audio_that_i
     (accepted, start) = decisions.resolve(np.arange(6), np.zeros(pauses, np.bool_))[1]
     assert start.tolist() == [0, 1] * 3
     assert accepted.tolist() == [True, False, True, False, False, False]
+
+
+@given(conversations(), st.integers(0, 2**32 - 1))
+def test_rows_of_all_takes_at_once_are_those_of_each(labels, seed):
+    traced = traced_of(labels, seed=seed, offsets=(0, 170, 300))
+    vad = Settings().vad.model_copy(update={"model": "livekit"})
+    together = find_all_rows(traced, vad, 320)
+    assert len(together) == 3
+    for phase, rows in enumerate(together):
+        alone = find_rows(traced, vad, phase, 320)
+        for one, other in ((rows.tape, alone.tape), (rows.pauses, alone.pauses)):
+            for field in fields(one):
+                np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
+        np.testing.assert_array_equal(rows.branch, alone.branch)
+        assert [one.shared for one in rows.branches] == [one.shared for one in alone.branches]

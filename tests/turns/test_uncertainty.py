@@ -138,6 +138,15 @@ def test_more_variance_of_the_logarithm_widens_a_percentiles_interval_to_both_si
     assert np.log(wide.high / middle) == pytest.approx(np.hypot(np.log(plain.high / middle), added))
 
 
+def test_with_more_variance_a_limit_that_was_open_or_is_too_far_away_is_open():
+    values = [np.append(np.linspace(0.5, 1.0, 9), np.inf)] * 30
+    open_above = percentile_interval(values, [1.0] * 30, 88, extra=0.01)
+    assert open_above.low is not None
+    assert open_above.high is None
+    closed = list(np.random.default_rng(2).lognormal(sigma=0.4, size=(30, 40)))
+    assert percentile_interval(closed, [1.0] * 30, 50, extra=100.0).told == "can't be told"
+
+
 def test_missed_ends_of_turn_are_slower_than_all_others():
     """One in ten is missed: the 95th percentile has no upper limit, the median has."""
     values = [np.append(np.linspace(0.4, 0.8, 9), np.inf)] * 30
