@@ -1,22 +1,25 @@
-"""`lab plan`: how many calls a guarantee takes, and how many this machine can carry."""
+"""`lab plan`: how many calls a guarantee takes, what hours cost, how many calls this machine can carry."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .common import Json, app, ending_well
+from .common import SAMPLES, Json, app, ending_well
 
-plan = typer.Typer(help="Say how many calls it takes, or a machine carries.", no_args_is_help=True)
+plan = typer.Typer(
+    help="Say how many calls it takes, what hours cost, or a machine carries.", no_args_is_help=True
+)
 app.add_typer(plan, name="plan")
 
 
 @plan.callback()
 def main() -> None:
-    """Say how many calls it takes, or a machine carries."""
+    """Say how many calls it takes, what hours cost, or a machine carries."""
 
 
 @plan.command("calls")
@@ -52,3 +55,24 @@ def load(
 
         for one in measure_load(requests or (2.0, 5.0, 10.0, 15.0, 20.0), seconds):
             print(json.dumps(asdict(one)) if as_json else str(one), flush=True)
+
+
+@plan.command("hours")
+def hours(
+    hours: Annotated[float, typer.Argument(help="Hours of recordings.")],
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Recordings to measure on.  [default: two calls of the demo]", show_default=False
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Cores that work on it.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Measure on this machine what hours of recordings cost: CPU, memory, space in the cache."""
+    with ending_well():
+        from ..workflows.plan import plan_hours
+
+        demo = sorted(SAMPLES.glob("*.flac"))[:2]
+        planned = plan_hours(hours, paths or demo, workers=workers, quiet=as_json)
+        print(json.dumps(asdict(planned) | {"cpu_hours": planned.cpu_hours}) if as_json else str(planned))

@@ -1,9 +1,21 @@
-"""How many calls a guarantee takes, before there are any."""
+"""Before there are any calls: how many a guarantee takes, and what hours of them would cost."""
 
 from __future__ import annotations
 
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
+from ..core.batch import results, run_batch
+from ..core.errors import InputError
+from ..core.files import scratch_folder
+from ..core.files.bundled import bundled
+from ..recordings.find import find_in
+from ..turns.cache import TraceCache
 from ..turns.guarantee import (
     POWER,
     USUAL_CORRELATION,
@@ -62,3 +74,109 @@ def plan_calls(
         testing_calls=testing,
         least_testing_calls=least or 0,
     )
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """What one stage takes for an hour of recordings, on this machine."""
+
+    stage: str
+    cpu_s: float
+    peak_mb: float
+    """The most that the process has held by its end."""
+
+
+@dataclass(frozen=True)
+class HoursPlan:
+    """What hours of recordings would take, if all were as those that were measured."""
+
+    hours: float
+    workers: int
+    measured_s: float
+    """Of recordings, on which it was measured."""
+    stages: tuple[StageCost, ...]
+    store_mb: float
+    """What an hour's traces take in the cache."""
+
+    @property
+    def cpu_hours(self) -> float:
+        """Of one core, for all stages."""
+        return self.hours * sum(stage.cpu_s for stage in self.stages) / 3600
+
+    def __str__(self) -> str:
+        rows = [("", "CPU s an hour", "peak MB")]
+        rows += [(one.stage, f"{one.cpu_s:.0f}", f"{one.peak_mb:.0f}") for one in self.stages]
+        table = "\n".join(f"  {stage:<26}{cpu:>14}{peak:>10}" for stage, cpu, peak in rows)
+        return (
+            f"measured on {self.measured_s / 60:.1f} minutes of recordings, on this machine:\n{table}\n"
+            f"{self.hours:g} hours: {self.cpu_hours:.1f} hours of a core, "
+            f"{self.cpu_hours / self.workers:.1f} hours on {self.workers} workers of one core each; "
+            f"{self.hours * self.store_mb / 1e3:.2f} GB in the cache"
+        )
+
+
+def plan_hours(
+    hours: float, paths: Sequence[str | Path], *, workers: int = 1, quiet: bool = False
+) -> HoursPlan:
+    """Measure on `paths` what hours of such recordings would cost: listening, asking, scoring.
+
+    Each stage runs in a process of its own with a cache of its own, so nothing that is known already makes it
+    cheaper; loading libraries and models comes before. Sessions aren't in it. Raises InputError without a
+    recording that can be used.
+    """
+    if hours <= 0 or workers < 1:
+        raise InputError(f"{hours:g} hours on {workers} workers: expected more than 0, on at least 1")
+    found, errors = find_in(paths)
+    if not found:
+        reasons = "; ".join(str(error) for _, error in errors)
+        raise InputError(reasons or "no recordings; name a file or a folder")
+    given = [str(path) for path in paths]
+    outcomes = run_batch(_measured, [given], jobs=1, isolated=True, task="measuring", unit="set", quiet=quiet)
+    with closing(outcomes):
+        ((measured_s, stages, store_bytes),) = results(outcomes)
+    an_hour = 3600 / measured_s
+    return HoursPlan(
+        hours,
+        workers,
+        measured_s,
+        tuple(StageCost(stage, cpu_s * an_hour, peak_mb) for stage, cpu_s, peak_mb in stages),
+        store_bytes * an_hour / 1e6,
+    )
+
+
+def _measured(paths: list[str]) -> tuple[float, list[tuple[str, float, float]], int]:
+    """Seconds of recordings; stages with CPU seconds and peak MB; bytes in the cache."""
+    from .study import Study, measure  # loads much
+
+    os.environ["LAB_SHIPPED_TRACES"] = "0"  # of the demo's calls, too, all is traced
+    small = next(bundled("audio_samples/calls/demo").glob("*.flac"))
+    without = {"detector": ["vad"]}
+    with scratch_folder("plan") as folder:
+
+        def cost(stage: str, run: Callable[[], object]) -> tuple[str, float, float]:
+            began = time.process_time()
+            run()
+            return stage, time.process_time() - began, _peak_mb()
+
+        def study(grid: dict[str, list[str]] | None = None) -> Study:
+            return measure(paths, grid=grid, jobs=1, cache=folder / "cache", quiet=True)
+
+        measure(small, phases=1, jobs=1, cache=folder / "first", quiet=True)
+        stages = [
+            cost("listen (voice activity)", lambda: study(without)),
+            cost("ask (turn detector)", study),
+            cost("read traces and score", study),
+        ]
+        measured_s = sum(one.duration_s for one in study().corpus.recordings)
+        stored = sum(path.stat().st_size for path in TraceCache(folder / "cache").entries())
+    (listen, ask, score) = stages
+    asked = (ask[0], max(0.0, ask[1] - score[1]), ask[2])  # it scored as well
+    return measured_s, [listen, asked, score], stored
+
+
+def _peak_mb() -> float:
+    """The most memory that this process has held; Linux tells KB, macOS bytes."""
+    import resource  # not on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
