@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from rich import box
 from rich.console import Console
@@ -39,10 +40,11 @@ def print_comparison(compared: Comparison, out: Path) -> None:
 
 
 def _table(title: str, titles: list[str], rows: list[list[str]], *, left: int) -> Table:
-    table = Table(title=title, box=box.SIMPLE_HEAD)
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for k, name in enumerate(titles):
-        # At 80 columns the figures are folded, and no detector's name is cut.
-        table.add_column(name, justify="left" if k < left else "right", no_wrap=k == left - 1)
+        # At 80 columns figures are folded, no detector's name is, and nothing is cut.
+        justify: Literal["left", "right"] = "left" if k < left else "right"
+        table.add_column(name, justify=justify, no_wrap=k == left - 1, overflow="fold")
     for row in rows:
         table.add_row(*map(escape, row))
     return table
