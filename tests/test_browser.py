@@ -133,7 +133,7 @@ def _run_all_cells(page: Page) -> None:
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=60 * MS)  # before, Run asks for a kernel
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    _scroll_to(page, TUNER, seconds=120)
+    _scroll_to(page, TUNER, seconds=300)
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(
         timeout=120 * MS
     )  # each cell that runs takes the focus
