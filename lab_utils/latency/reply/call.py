@@ -26,6 +26,7 @@ from .walk import Walk
 TOGETHER_S = 1e-6
 ORDER: tuple[Kind, ...] = ("preflight", "final", "start", "window", "loud", "quiet", "end", "commit")
 """Of what happens at the same moment."""
+_RANK = {kind: rank for rank, kind in enumerate(ORDER)}
 
 
 @dataclass(frozen=True)
@@ -95,4 +96,4 @@ def _after(commit_s: float, spoken: Sequence[Given]) -> float:
 
 def in_order(given: Iterable[Given]) -> list[Given]:
     """By time, and at the same nanosecond by `ORDER`."""
-    return sorted(given, key=lambda one: (round(one.time_s, 9), ORDER.index(one.kind)))
+    return sorted(given, key=lambda one: (round(one.time_s, 9), _RANK[one.kind]))

@@ -16,6 +16,7 @@ Definition: livekit-agents 1.8.9, voice/agent_activity.py.
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Sequence
 
 from ...core.settings import Settings
@@ -29,24 +30,26 @@ from .usage import Usage
 
 
 class Walk(Speech):
-    """One call. `early`: whether replies are begun before the commit at all."""
+    """One call. `given`: in order; `early`: whether replies are begun before the commit at all."""
 
     def __init__(
         self, given: Sequence[Given], settings: Settings, services: Services, *, early: bool
     ) -> None:
         super().__init__(settings, services)
         self._early = early and settings.preemptive.enabled
-        for one in given:
-            self._at(round(one.time_s, 9), self._happening(one))
+        self._given = given
         self._onset_s = windows_to_reach(settings.vad.min_speech_duration) * WINDOW_S
 
     def run(self) -> list[ReplyTimes]:
         """The replies to all commits, in order, after a greeting."""
         self._at(0.0, self._greet)
-        while self._due:
-            self._now_s, _, happens = heapq.heappop(self._due)
-            self._services.now_s = self._now_s
-            happens()
+        handlers = self._handlers
+        for one in self._given:  # at its moment before whatever the agent has to do then
+            time_s = round(one.time_s, 9)
+            self._until(time_s)
+            self._now_s = self._services.now_s = time_s
+            handlers[one.kind](one.text)
+        self._until(math.inf)
         return [reply.times for reply in self._is.told]
 
     @property
@@ -56,18 +59,25 @@ class Walk(Speech):
         large, small = (tuple(one.request for one in calls if one.model == of) for of in ("large", "small"))
         return Usage(large, small, tuple(reply.tts_request for reply in self._is.spoken))
 
-    def _happening(self, one: Given) -> Callable[[], None]:
-        handlers: dict[str, Callable[[], None]] = {
-            "preflight": lambda: self._preflight(one.text),
-            "final": lambda: self._final(one.text),
-            "commit": lambda: self._commit(one.text),
-            "start": self._starts,
-            "window": self._stop,
-            "end": self._ends,
-            "quiet": lambda: self._silence(True),
-            "loud": lambda: self._silence(False),
+    def _until(self, time_s: float) -> None:
+        """Do what is due before a moment."""
+        while self._due and self._due[0][0] < time_s:
+            self._now_s, _, happens = heapq.heappop(self._due)
+            self._services.now_s = self._now_s
+            happens()
+
+    @property
+    def _handlers(self) -> dict[str, Callable[[str], None]]:
+        return {
+            "preflight": self._preflight,
+            "final": self._final,
+            "commit": self._commit,
+            "start": lambda _: self._starts(),
+            "window": lambda _: self._stop(),
+            "end": lambda _: self._ends(),
+            "quiet": lambda _: self._silence(True),
+            "loud": lambda _: self._silence(False),
         }
-        return handlers[one.kind]
 
     # --- transcripts and commits ----------------------------------------------------------------------
 

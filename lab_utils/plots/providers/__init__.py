@@ -1,1 +1,1 @@
-"""Pictures of provider profiles: their delays, and how they were fitted."""
+"""Pictures of provider profiles: their delays, how they were fitted, and what is searched under them."""

@@ -84,6 +84,8 @@ _STRIDE = 64
 def _shared(left: Sequence[str], right: Sequence[str]) -> int:
     """Number of tokens that both share from the beginning."""
     limit = min(len(left), len(right))
+    if left[:limit] == right[:limit]:
+        return limit
     same = 0
     while same < limit and left[same : same + _STRIDE] == right[same : same + _STRIDE]:
         same += _STRIDE
