@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+
+from tqdm import tqdm
 
 from ..core.batch import results, run_batch
 from ..core.errors import InputError
@@ -148,6 +151,7 @@ def _measured(paths: list[str]) -> tuple[float, list[tuple[str, float, float]], 
     """Seconds of recordings; stages with CPU seconds and peak MB; bytes in the cache."""
     from .study import Study, measure  # loads much
 
+    tqdm.set_lock(threading.RLock())  # one between processes would outlast this one
     os.environ["LAB_SHIPPED_TRACES"] = "0"  # of the demo's calls, too, all is traced
     small = next(bundled("audio_samples/calls/demo").glob("*.flac"))
     without = {"detector": ["vad"]}

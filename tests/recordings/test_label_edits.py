@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab_utils.core.labels import LABEL_KINDS, Ipu, Label, Labels, Word
+from lab_utils.core.labels import LABEL_KINDS, Ipu, Label, LabelKind, Labels, Word
 from lab_utils.recordings.labels.edits import (
     Change,
     edit_labels,
@@ -246,3 +246,15 @@ def test_words_of_the_file_stay_and_those_of_the_estimate_fill_an_empty_one():
 def test_a_time_that_is_just_as_far_from_a_label_as_times_are_rounded_is_in_it() -> None:
     labels = Labels(9.0, (), (Label("hold", 0.01, 0.5),))
     assert label_at(labels, 0.0) is labels.labels[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "user"), [("hold", [(1.0, 2.0), (3.0, 5.0)]), ("backchannel", [(1.0, 5.0)])]
+)
+def test_a_silence_that_a_person_has_labelled_is_cut_out_of_estimated_speech(
+    kind: LabelKind, user: list[tuple[float, float]]
+) -> None:
+    mark = replace(Label(kind, 2.0, 3.0), edited=True)
+    merged = merge_edited(Labels(9.0, (Ipu("user", 1.0, 5.0),), ()), Labels(9.0, (), (mark,)))
+    assert [(ipu.start_s, ipu.end_s) for ipu in merged.ipus] == user
+    assert merged.labels == (mark,)
