@@ -72,18 +72,26 @@ def test_what_is_heard_on_a_branch_is_what_a_recording_of_its_own_leads_to(
     assert_branches_agree(traced, settings, conditions, 0)
 
 
-@pytest.mark.parametrize("detector", ["vad", "v1-mini", "stt"])
-def test_a_branch_leaves_the_tape_also_where_the_vad_hears_nothing_more_on_it(detector: str) -> None:
-    """The last sound is too faint for the VAD: the tape has no event after the branch has left it."""
+@pytest.mark.parametrize(
+    ("detector", "min_delay", "own"), [("vad", 0.5, 0), ("vad", 4.0, 1), ("v1-mini", 0.5, 1), ("stt", 0.5, 0)]
+)
+def test_a_branch_leaves_the_tape_also_where_the_vad_hears_nothing_more_on_it(
+    detector: str, min_delay: float, own: int
+) -> None:
+    """The last sound is too faint for the VAD: the tape has no event after the branch has left it.
+
+    The first pause commits before that, or on the branch, to which the pause belongs as well.
+    """
     ipus = (Ipu("user", 1.0, 2.5), Ipu("agent", 3.5, 4.5), Ipu("user", 5.0, 5.1))
     labels = Labels(9.0, ipus, (Label("shift", 2.5, 5.0),))
     unheard, vads = replace(labels, ipus=ipus[:2]), ("livekit", "silero")
     traced = replace(
         traced_of(labels, vads=vads, noise=0.0), vad=traced_of(unheard, vads=vads, noise=0.0).vad
     )
-    settings, conditions = Settings().replace(detector=detector), Conditions(transcription_delay=1.0)
+    settings = Settings().replace(detector=detector, min_delay=min_delay, max_delay=max(3.0, min_delay))
+    conditions = Conditions(transcription_delay=1.0)
     traced = complete(traced, [Block.of(settings, conditions)])
-    assert_branches_agree(traced, settings, conditions, 0)
+    assert assert_branches_agree(traced, settings, conditions, 0) == own
     ((_, (_, commits)),) = replay_branches(traced, settings, conditions, 0).items()
     assert len(commits.time_s) == 1
 
