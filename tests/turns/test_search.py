@@ -18,7 +18,7 @@ from lab_utils.turns.guarantee import certify, split
 from lab_utils.turns.held_out import candidates, held_out
 from lab_utils.turns.metrics import hypervolume
 from lab_utils.turns.origins import BY_EACH, Origins
-from lab_utils.turns.search import Range, Space, parts_of
+from lab_utils.turns.search import Objectives, Range, Space, parts_of
 from lab_utils.turns.search.proposals import Proposals
 from lab_utils.turns.sweep import Corpus, folds_of_parts, sweep
 
@@ -128,6 +128,17 @@ def test_a_search_does_better_than_chance() -> None:
     searched(search, 2, 40)
     at_random = [row for seed in (10, 11) for row in _first(seed)]
     assert covered(search.rows) > covered(at_random)
+
+
+def test_what_must_hold_is_searched_for() -> None:
+    """With a limit of false boundaries more of what is proposed keeps it."""
+
+    def kept(limits: tuple[tuple[str, float], ...]) -> int:
+        search = Proposals(Space.of(GRID), Objectives(limits=limits), seed=1)
+        searched(search, 4, 30)
+        return int((metrics_of(pd.DataFrame(search.rows))["false_boundary_rate"] <= 0.05).sum())
+
+    assert kept((("false_boundary_rate", 0.05),)) > kept(())
 
 
 def _first(seed: int) -> list[dict]:

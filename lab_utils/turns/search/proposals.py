@@ -1,9 +1,9 @@
 """Proposals of one search: Optuna asked for settings, told what they do, and kept in its storage.
 
 Method: multi-objective tree-structured Parzen estimators (Ozaki et al. 2022, "Multiobjective tree-structured
-Parzen estimator"), constrained by the share of ends of turn that may go unanswered. The sampler is seeded
-anew for each batch by the number of settings known: the same seed gives the same settings, also if a search
-is interrupted between batches and goes on from its storage.
+Parzen estimator"), constrained by what must hold, such as the share of ends of turn that may go unanswered.
+The sampler is seeded anew for each batch by the number of settings known: the same seed gives the same
+settings, also if a search is interrupted between batches and goes on from its storage.
 """
 
 from __future__ import annotations
@@ -130,14 +130,17 @@ class Proposals:
     def tell(self, table: pd.DataFrame, metrics: pd.DataFrame) -> None:
         """What the settings asked for last do, which is kept at once."""
         told = []
-        figures = metrics[[*self._objectives.columns, "missed_rate"]]
-        for trial, (rate, latency_s, *others, missed) in zip(
-            self._asked, figures.to_numpy(np.float64), strict=True
-        ):
+        limited = self._objectives.limited
+        figures, held = (
+            metrics[list(columns)].to_numpy(np.float64) for columns in (self._objectives.columns, limited)
+        )
+        for trial, (rate, latency_s, *others), found in zip(self._asked, figures, held, strict=True):
             worst_s = WORST_LATENCY_S
             values = [float(rate), min(float(latency_s), worst_s) if latency_s == latency_s else worst_s]
             values += map(float, others)
-            trial.set_constraint("missed_rate", _finite(missed) - self._objectives.most_missed)
+            for (name, most), value in zip(limited.items(), found, strict=True):
+                # In parts of the limit, as Optuna adds up by how much each is exceeded.
+                trial.set_constraint(name, (_finite(value) - most) / max(most, 0.01))
             told.append(self._live.tell(trial, values))
         self._asked = []
         self._remember(table)

@@ -55,11 +55,18 @@ class Objectives:
     most_missed: float = MOST_MISSED
     others: tuple[str, ...] = ()
     """Further columns that are made least."""
+    limits: tuple[tuple[str, float], ...] = ()
+    """Further columns with the most that each may be."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All that is made least."""
         return ("false_boundary_rate", self.latency, *self.others)
+
+    @property
+    def limited(self) -> dict[str, float]:
+        """All that must hold: by column, the most that it may be."""
+        return {"missed_rate": self.most_missed, **dict(self.limits)}
 
 
 USUAL_OBJECTIVES = Objectives()

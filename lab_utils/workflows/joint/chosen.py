@@ -46,18 +46,18 @@ class JointBudget:
             f"{self.most_missed:g}{money}"
         )
 
+    @property
+    def limits(self) -> tuple[tuple[str, float], ...]:
+        """What must hold beside the answers: columns with the most that each may be."""
+        limits = (("false_boundary_rate", self.most_cut), (DOLLARS, self.most_dollars))
+        return tuple((name, most) for name, most in limits if not math.isinf(most))
+
     def excess(self, table: pd.DataFrame) -> pd.Series:
         """By how much each row is beyond the budget, in parts of it; 0 within."""
-        limits = {
-            "missed_rate": self.most_missed,
-            "false_boundary_rate": self.most_cut,
-            DOLLARS: self.most_dollars,
-        }
         beyond = pd.Series(0.0, index=table.index)
-        for name, most in limits.items():
-            if not math.isinf(most):
-                over = (table[name].fillna(1.0) - most - _TOLERANCE).clip(lower=0.0)
-                beyond += over / max(most, 0.01)
+        for name, most in (("missed_rate", self.most_missed), *self.limits):
+            over = (table[name].fillna(1.0) - most - _TOLERANCE).clip(lower=0.0)
+            beyond += over / max(most, 0.01)
         return beyond
 
     def choose(self, table: pd.DataFrame) -> int:

@@ -182,7 +182,7 @@ def _found(
         first,
         over,
         work,
-        Objectives(budget.least, budget.most_missed, (DOLLARS,)),
+        Objectives(budget.least, budget.most_missed, (DOLLARS,), budget.limits),
         seed=seed,
         folder=folder,
         jobs=jobs,

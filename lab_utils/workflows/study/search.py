@@ -184,7 +184,12 @@ def _searches(
         depends_on = dict(further) | {
             "recordings": [measured.corpus.recordings[r].sha256 for r in of],
             "space": space.plain,
-            "objectives": [objectives.latency, objectives.most_missed, *objectives.others],
+            "objectives": [
+                objectives.latency,
+                objectives.most_missed,
+                *objectives.others,
+                *objectives.limits,
+            ],
             "conditions": measured.conditions.model_dump(),
             "phases": measured.phases,
             "line": [str(measured.channel_condition), measured.seed, measured.path],
