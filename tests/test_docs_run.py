@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,7 +77,18 @@ def test_all_python_of_the_docs_is_run_by_some_test() -> None:
     assert with_python == {*ORDER, *NOT_RUN}
 
 
+@pytest.fixture
+def event_loop() -> Iterator[None]:
+    """AgentSession wants one, as a worker and a notebook have; another test may have taken this thread's."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("event_loop")
 def test_the_python_of_the_docs_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     calls_of_ones_own(tmp_path)

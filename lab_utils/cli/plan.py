@@ -11,15 +11,13 @@ import typer
 
 from .common import SAMPLES, Json, app, ending_well
 
-plan = typer.Typer(
-    help="Say how many calls it takes, what hours cost, or a machine carries.", no_args_is_help=True
-)
+plan = typer.Typer(help="Say how many calls it takes, or what hours of them cost.", no_args_is_help=True)
 app.add_typer(plan, name="plan")
 
 
 @plan.callback()
 def main() -> None:
-    """Say how many calls it takes, what hours cost, or a machine carries."""
+    """Say how many calls it takes, or what hours of them cost."""
 
 
 @plan.command("calls")

@@ -23,6 +23,7 @@ from synthetic import (
 from lab_utils.core.labels import Ipu, Label, Labels
 from lab_utils.core.recording import Recording
 from lab_utils.core.settings import Conditions, Settings, VadSettings
+from lab_utils.core.timeline import WINDOW_S
 from lab_utils.core.traces import BRANCH_SAMPLES, Traced, VadTrace
 from lab_utils.turns.branches import branch_recording, forks_of, own_silence
 from lab_utils.turns.replay import Block, find_pauses, replay, replay_branches
@@ -195,6 +196,59 @@ def test_realistic_calls_reach_every_path_and_agree_with_the_twin(detector):
         "stt": {"stt", "vad", "restart", "restart on a branch"},
     }[detector]
     assert {path for path in needed if not reached[path]} == set(), dict(reached)
+
+
+def on_frames(rng: np.random.Generator, detector: str) -> tuple[Labels, Settings, Conditions]:
+    """Times that are all whole frames, which are windows of the VAD: much falls together."""
+
+    def whole(least: int, most: int) -> float:
+        return round(float(rng.integers(least, most)) * WINDOW_S, 3)
+
+    turns = [
+        Turn(
+            speech=tuple(whole(12, 50) for _ in range(n)),
+            pauses=tuple((whole(8, 40), "hold") for _ in range(n - 1)),
+            gap=whole(0, 40),
+            reply=whole(10, 50),
+            rest=whole(0, 30),
+        )
+        for n in rng.integers(1, 4, size=4).tolist()
+    ]
+    low = float(rng.choice([0, 10, 16])) * WINDOW_S
+    settings = Settings().replace(
+        detector=detector,
+        min_silence_duration=float(rng.choice([8, 10])) * WINDOW_S,
+        min_delay=low,
+        max_delay=low + float(rng.choice([0, 10, 40])) * WINDOW_S,
+        endpointing_mode=str(rng.choice(["fixed", "dynamic"])),
+    )
+    conditions = Conditions(
+        transcription_delay=float(rng.choice([0, 8, 16, 30])) * WINDOW_S,
+        prediction_delay=float(rng.choice([0, 1])) * WINDOW_S,
+        frame_duration=WINDOW_S,
+        stt_silence=float(rng.choice([10, 16])) * WINDOW_S,
+        stt_tells_end=bool(rng.random() < 0.5),
+    )
+    return labels_of(turns, lead_s=16 * WINDOW_S, rest_s=30 * WINDOW_S), settings, conditions
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("detector", ["vad", "v1-mini", "stt"])
+def test_what_falls_on_one_moment_comes_in_the_order_of_the_twin(detector):
+    together = 0
+    for seed in range(60):
+        labels, settings, conditions = on_frames(np.random.default_rng(seed), detector)
+        traced = traced_of(labels, seed=seed, vads=("livekit", "silero"), noise=0.02)
+        traced = complete(traced, [Block.of(settings, conditions)])
+        fast, slow = replay(traced, settings, conditions), naive.replay(traced, settings, conditions)
+        assert fast.cause == slow.cause
+        np.testing.assert_allclose(fast.time_s, slow.time_s, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(fast.last_speaking_s, slow.last_speaking_s, rtol=0, atol=1e-9)
+        assert_branches_agree(traced, settings, conditions, 0)
+        pauses = find_pauses(traced.vad[settings.vad.model][0], settings.vad, 512)
+        heard_s = np.concatenate((pauses.start_of_speech_s, pauses.end_of_speech_s, pauses.resume_s))
+        together += int((np.abs(fast.time_s[:, None] - heard_s) < 1e-9).any(axis=1).sum())
+    assert together > 10
 
 
 # --- audio ------------------------------------------------------------------------------------------

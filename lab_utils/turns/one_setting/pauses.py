@@ -14,7 +14,7 @@ from ...core.timeline import SAMPLE_RATE_HZ, Floats, Ints
 from ...core.traces import Bools
 from ..metrics.labelled_pauses import LabelledPauses
 from ..replay import Rows
-from ..replay.records import Pauses
+from ..replay.records import TIE_S, Pauses
 from ..replay.stt_events import final_times
 from ..sweep import Corpus
 
@@ -98,10 +98,10 @@ class CorpusPauses:
         return len(self.take)
 
     def are_early(self, transcription_delay: float) -> bool:
-        """Whether every transcript is there by END_OF_SPEECH."""
+        """Whether every transcript is there before END_OF_SPEECH."""
         usual_s = self.last_speaking_s + transcription_delay
         final_s = np.where(np.isnan(self.told_final_s), usual_s, self.told_final_s)
-        return bool(np.all(final_s <= self.end_of_speech_s))
+        return bool(np.all(final_s < self.end_of_speech_s - TIE_S))
 
     def emptied(self, flushed: Ints) -> Ints:
         """The last samples heard when an earlier commit emptied the buffer, -1 for none; shape=(rows,).

@@ -20,7 +20,7 @@ from .block import Block, blocks_of, blocks_of_settings
 from .decisions import MissingPredictions, MissingTraces, early_decisions
 from .late import World, late_decisions
 from .pauses import find_all_rows, find_pauses, find_rows
-from .records import Decisions, PauseCommits, Pauses, Rows, TriggerCommits
+from .records import TIE_S, Decisions, PauseCommits, Pauses, Rows, TriggerCommits
 from .refusals import Refusals, word_count, word_times, words_by_pause
 from .said import Conversation, Memory, MissingTexts, Speech
 from .stt_events import final_times, in_stream, stt_events, transcripts_of
@@ -90,8 +90,9 @@ def decide(
     heard = eot if isinstance(eot, EotTrace) and block.needs == "predictions" else None
     memory = Memory(eot) if isinstance(eot, TextAnswers) and block.speech is not None else None
     delay_s = conditions.transcription_delay
+    # At the very moment of END_OF_SPEECH, a final comes after a commit that this triggers at once.
     early = stt is None and np.all(
-        final_times(rows.pauses, delay_s, block.finals_s) <= rows.pauses.end_of_speech_s
+        final_times(rows.pauses, delay_s, block.finals_s) < rows.pauses.end_of_speech_s - TIE_S
     )
     if block.extra is not None and block.needs == "predictions" and block.speech is None:
         raise ValueError("extra delays depend on what was said; give decide the block that Block.on gives")

@@ -10,10 +10,10 @@ where the delay is `min_delay`, or `max_delay` if the detector's p < threshold. 
 or a final transcript that comes after it; neither counts while the turn has no transcript. A commit empties
 the detector's audio buffer, so a prediction soon after it hears less than 1.2 s.
 
-`early_decisions` serves transcripts that are there by END_OF_SPEECH: a setting then chooses, pause by pause,
-between two delays, so commit times are computed once for each distinct delay and shared by all settings. For
-other transcripts, and for waits that fall with p (`core.policies`), see `late`; for the speech-to-text's own
-endpointing `stt_mode`.
+`early_decisions` serves transcripts that are there before END_OF_SPEECH: a setting then chooses, pause by
+pause, between two delays, so commit times are computed once for each distinct delay and shared by all
+settings. For other transcripts, and for waits that fall with p (`core.policies`), see `late`; for the
+speech-to-text's own endpointing `stt_mode`.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def flush_samples(commit_s: Floats, frame_samples: int) -> Ints:
 def early_decisions(
     rows: Rows, eot: EotTrace | None, delays: Delays, prediction_delay: float, frame_samples: int
 ) -> Decisions:
-    """Decisions where every transcript is there by END_OF_SPEECH; `eot` is None for plain VAD.
+    """Decisions where every transcript is there before END_OF_SPEECH; `eot` is None for plain VAD.
 
     Raises MissingPredictions with all predictions that are needed and not in `eot`.
 
