@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +123,7 @@ def plan_hours(
 ) -> HoursPlan:
     """Measure on `paths` what hours of such recordings would cost: listening, asking, scoring.
 
-    Each stage runs in a process of its own with a cache of its own, so nothing that is known already makes it
+    It is done in a process of its own with a cache of its own, so nothing that is known already makes it
     cheaper; loading libraries and models comes before. Sessions aren't in it. Raises InputError without a
     recording that can be used.
     """
@@ -149,29 +149,23 @@ def plan_hours(
 
 def _measured(paths: list[str]) -> tuple[float, list[tuple[str, float, float]], int]:
     """Seconds of recordings; stages with CPU seconds and peak MB; bytes in the cache."""
-    from .study import Study, measure  # loads much
+    from .study import measure  # loads much
 
     tqdm.set_lock(threading.RLock())  # one between processes would outlast this one
     os.environ["LAB_SHIPPED_TRACES"] = "0"  # of the demo's calls, too, all is traced
     small = next(bundled("audio_samples/calls/demo").glob("*.flac"))
-    without = {"detector": ["vad"]}
     with scratch_folder("plan") as folder:
-
-        def cost(stage: str, run: Callable[[], object]) -> tuple[str, float, float]:
-            began = time.process_time()
-            run()
-            return stage, time.process_time() - began, _peak_mb()
-
-        def study(grid: dict[str, list[str]] | None = None) -> Study:
-            return measure(paths, grid=grid, jobs=1, cache=folder / "cache", quiet=True)
-
         measure(small, phases=1, jobs=1, cache=folder / "first", quiet=True)
-        stages = [
-            cost("listen (voice activity)", lambda: study(without)),
-            cost("ask (turn detector)", study),
-            cost("read traces and score", study),
-        ]
-        measured_s = sum(one.duration_s for one in study().corpus.recordings)
+        stages = []
+        for stage, grid in (
+            ("listen (voice activity)", {"detector": ["vad"]}),
+            ("ask (turn detector)", None),
+            ("read traces and score", None),
+        ):
+            began = time.process_time()
+            study = measure(paths, grid=grid, jobs=1, cache=folder / "cache", quiet=True)
+            stages.append((stage, time.process_time() - began, _peak_mb()))
+        measured_s = sum(one.duration_s for one in study.corpus.recordings)
         stored = sum(path.stat().st_size for path in TraceCache(folder / "cache").entries())
     (listen, ask, score) = stages
     asked = (ask[0], max(0.0, ask[1] - score[1]), ask[2])  # it scored as well
