@@ -88,7 +88,7 @@ def _verify_commits(
     settings: int,
     seed: int,
     case: int | None,
-    how: tuple[Path | None, int, tuple[str, str]],
+    how: tuple[Folder | None, int, tuple[str, str]],
     detector: str,
     out: Path | None,
     as_json: bool,
@@ -138,7 +138,7 @@ def _verify_barge_in(
     settings: int,
     seed: int,
     case: int | None,
-    how: tuple[Path | None, int, tuple[str, str]],
+    how: tuple[Folder | None, int, tuple[str, str]],
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -157,7 +157,7 @@ def _verify_replies(
     settings: int,
     seed: int,
     case: int | None,
-    how: tuple[Path | None, int, tuple[str, str]],
+    how: tuple[Folder | None, int, tuple[str, str]],
     out: Path | None,
     as_json: bool,
 ) -> None:

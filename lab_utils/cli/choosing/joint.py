@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from ...core.files.places import Folder
     from ...core.settings import Conditions
     from ...recordings.heard_paths import HeardPath
     from ...recordings.recording_files import FindOptions
@@ -26,7 +27,7 @@ class Asked:
     out: Path
     phases: int
     jobs: int
-    cache: str | None
+    cache: Folder | None
     conditions: Conditions
     channels: tuple[str, str]
     options: FindOptions | None

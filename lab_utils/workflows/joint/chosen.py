@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from ...core.errors import InputError
 from ...latency.ablation.estimates import Estimate, Estimator
-from ...latency.joint.evaluate import DOLLARS, E2E, Evaluator
+from ...latency.joint.evaluate import DOLLARS, E2E, Configuration, Evaluator
 from ...turns.choose import MOST_MISSED
 from ...turns.sweep import Sweep
 
@@ -112,7 +112,7 @@ def held_out(
     result: Sweep,
     on_fold: Sequence[pd.DataFrame],
     evaluator: Evaluator,
-    configurations: Sequence[Any],
+    configurations: Sequence[Configuration],
     budget: JointBudget,
     holds: Sequence[int],
 ) -> HeldOut | None:

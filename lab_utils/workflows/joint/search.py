@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ...core.errors import InputError
-from ...core.files.places import Folder, place_of
+from ...core.files.places import Folder
 from ...core.settings import Conditions, Settings
 from ...latency.ablation.cells import Cell, Plan
 from ...latency.ablation.run import SEEDS, WAIT_S, measure_cell
@@ -30,10 +30,10 @@ from ...recordings.recording_files import FindOptions
 from ...session.providers.files import load_providers
 from ...session.providers.schema import Providers
 from ...session.workers import in_workers
+from ...turns.cache import cache_folder
 from ...turns.grid import DEFAULT_GRID
 from ...turns.search import Objectives, Space
 from ...turns.sweep import counts, score_table
-from ...turns.tracing import default_cache
 from ..assumed import conditions_with
 from ..study.choice import settings_of_row
 from ..study.search import Work, find
@@ -196,7 +196,7 @@ def _found(
 
 def evaluator_of(study: Study, providers: Providers, *, seed: int, cache: Folder | None) -> Evaluator:
     """The study's recordings made ready for joint evaluation with these providers."""
-    kept, conditions = default_cache() if cache is None else place_of(cache), study.conditions
+    kept, conditions = cache_folder(cache), study.conditions
     return Evaluator(
         [
             JointCall.of(files, providers, conditions, seed=SEEDS * seed, cache=kept, wait_s=WAIT_S)
