@@ -24,13 +24,22 @@ from lab_utils.core.labels import Ipu, Label, Labels
 from lab_utils.core.recording import Recording
 from lab_utils.core.settings import Conditions, Settings, VadSettings
 from lab_utils.core.timeline import WINDOW_S
-from lab_utils.core.traces import BRANCH_SAMPLES, Traced, VadTrace
+from lab_utils.core.traces import BRANCH_SAMPLES, Commits, Traced, VadTrace
 from lab_utils.turns.branches import branch_recording, forks_of, own_silence
 from lab_utils.turns.replay import Block, find_pauses, replay, replay_branches
 from lab_utils.turns.replay.records import BranchPauses, Rows
 from lab_utils.turns.replay.vad_runs import trace_of
 
 # --- against the twin -------------------------------------------------------------------------------
+
+
+def assert_tape_agrees(traced: Traced, settings: Settings, conditions: Conditions, phase: int = 0) -> Commits:
+    """The commits of the tape, fast, if they are those of the twin."""
+    fast, slow = (one(traced, settings, conditions, phase) for one in (replay, naive.replay))
+    assert fast.cause == slow.cause
+    np.testing.assert_allclose(fast.time_s, slow.time_s, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(fast.last_speaking_s, slow.last_speaking_s, rtol=0, atol=1e-9)
+    return fast
 
 
 def assert_branches_agree(traced: Traced, settings: Settings, conditions: Conditions, phase: int) -> int:
@@ -167,11 +176,7 @@ def test_realistic_calls_reach_every_path_and_agree_with_the_twin(detector):
         settings, conditions = realistic(detector, rng)
         traced = traced_of(labels, seed=seed, offsets=(int(rng.choice([0, 200])),), noise=0.05)
         traced = complete(traced, [Block.of(settings, conditions)])
-        fast = replay(traced, settings, conditions)
-        slow = naive.replay(traced, settings, conditions)
-        assert fast.cause == slow.cause
-        np.testing.assert_allclose(fast.time_s, slow.time_s, rtol=0, atol=1e-9)
-        np.testing.assert_allclose(fast.last_speaking_s, slow.last_speaking_s, rtol=0, atol=1e-9)
+        fast = assert_tape_agrees(traced, settings, conditions)
         reached["commit of a branch alone"] += assert_branches_agree(traced, settings, conditions, 0)
         reached.update(fast.cause)
         shorter = traced.eot[0].ends - traced.eot[0].starts < 19_200
@@ -240,10 +245,7 @@ def test_what_falls_on_one_moment_comes_in_the_order_of_the_twin(detector):
         labels, settings, conditions = on_frames(np.random.default_rng(seed), detector)
         traced = traced_of(labels, seed=seed, vads=("livekit", "silero"), noise=0.02)
         traced = complete(traced, [Block.of(settings, conditions)])
-        fast, slow = replay(traced, settings, conditions), naive.replay(traced, settings, conditions)
-        assert fast.cause == slow.cause
-        np.testing.assert_allclose(fast.time_s, slow.time_s, rtol=0, atol=1e-9)
-        np.testing.assert_allclose(fast.last_speaking_s, slow.last_speaking_s, rtol=0, atol=1e-9)
+        fast = assert_tape_agrees(traced, settings, conditions)
         assert_branches_agree(traced, settings, conditions, 0)
         pauses = find_pauses(traced.vad[settings.vad.model][0], settings.vad, 512)
         heard_s = np.concatenate((pauses.start_of_speech_s, pauses.end_of_speech_s, pauses.resume_s))
