@@ -15,7 +15,7 @@ from lab_utils.core.delays import Delay
 from lab_utils.core.settings import USUAL_CONDITIONS, Settings
 from lab_utils.core.timeline import WINDOW_S
 from lab_utils.core.traces import SttEvent
-from lab_utils.latency.reply.call import Heard, replies
+from lab_utils.latency.reply.call import Heard, answered
 from lab_utils.latency.reply.proof import draw
 from lab_utils.latency.reply.records import NotCovered, ReplyTimes
 from lab_utils.latency.techniques.choice import LEVER_NAMES, NAMES, Techniques
@@ -56,12 +56,12 @@ def said(text: str, end_s: float) -> list[SttEvent]:
 ONE_TURN = Heard(said(QUESTION, SPOKE_UNTIL_S), speech((10.0, SPOKE_UNTIL_S)), [(12.9, QUESTION)])
 
 
-def answered(heard: Heard, techniques: Techniques, settings: Settings = DEFAULTS) -> list[ReplyTimes]:
-    return replies(heard, settings, USUAL_CONDITIONS, techniques, FLAT, 0)
+def replies(heard: Heard, techniques: Techniques, settings: Settings = DEFAULTS) -> list[ReplyTimes]:
+    return answered(heard, settings, USUAL_CONDITIONS, techniques, FLAT, 0).replies
 
 
 def test_without_preemption_the_reply_takes_model_sentence_and_voice_from_the_commit_on() -> None:
-    (reply,) = answered(ONE_TURN, WAITING)
+    (reply,) = replies(ONE_TURN, WAITING)
     assert (reply.early, reply.asked_s) == (False, 12.9)
     assert reply.first_token_s == pytest.approx(12.9 + TTFT_S)
     assert reply.sentence_s > reply.first_token_s
@@ -70,18 +70,18 @@ def test_without_preemption_the_reply_takes_model_sentence_and_voice_from_the_co
 
 def test_a_reply_that_was_begun_at_the_transcript_is_heard_earlier_by_what_lay_between() -> None:
     soon = replace(ONE_TURN, commits=[(12.4, QUESTION)])
-    (reply,), (late,) = answered(soon, EARLY), answered(soon, WAITING)
+    (reply,), (late,) = replies(soon, EARLY), replies(soon, WAITING)
     assert reply.early
     assert reply.asked_s == pytest.approx(SPOKE_UNTIL_S + 0.1)
     assert late.heard_s - reply.heard_s == pytest.approx(12.4 - reply.asked_s)
-    assert answered(ONE_TURN, EARLY)[0].heard_s == pytest.approx(12.9 + TTS_S)  # written by the commit
+    assert replies(ONE_TURN, EARLY)[0].heard_s == pytest.approx(12.9 + TTS_S)  # written by the commit
 
 
 def test_with_preemptive_speech_nothing_is_left_to_wait_for_but_the_commit() -> None:
     late = replace(ONE_TURN, commits=[(14.5, QUESTION)])
     spoken = EARLY.with_levers("preemptive_tts")
-    assert answered(late, spoken)[0].heard_s == pytest.approx(14.5)
-    assert answered(late, EARLY)[0].heard_s == pytest.approx(14.5 + TTS_S)
+    assert replies(late, spoken)[0].heard_s == pytest.approx(14.5)
+    assert replies(late, EARLY)[0].heard_s == pytest.approx(14.5 + TTS_S)
 
 
 def test_words_that_come_after_make_the_reply_begin_anew_and_retries_run_out() -> None:
@@ -90,7 +90,7 @@ def test_words_that_come_after_make_the_reply_begin_anew_and_retries_run_out() -
     for number, part in enumerate(parts):
         events += said(part, 11.0 + 0.4 * number)
     heard = Heard(events, speech((10.0, 12.6)), [(13.4, words)])
-    (reply,), (more,) = answered(heard, EARLY), answered(heard, EARLY.with_levers("max_retries"))
+    (reply,), (more,) = replies(heard, EARLY), replies(heard, EARLY.with_levers("max_retries"))
     assert (reply.early, more.early) == (False, True)
     assert more.asked_s == pytest.approx(11.0 + 4 * 0.4 + 0.1)
 
@@ -106,10 +106,10 @@ def falsely_committed(gap_s: float) -> Heard:
 
 def test_a_paused_reply_blocks_the_next_ones_early_start_and_a_stopped_one_does_not() -> None:
     heard = falsely_committed(1.0)
-    first, second = answered(heard, EARLY)
+    first, second = replies(heard, EARLY)
     assert first.heard_s < first.cut_s
     assert not second.early
-    stopped, quick = answered(heard, EARLY.with_levers("resume_false_interruption"))
+    stopped, quick = replies(heard, EARLY.with_levers("resume_false_interruption"))
     assert stopped.cut_s < first.cut_s
     assert quick.early
     assert quick.heard_s < second.heard_s
@@ -117,7 +117,7 @@ def test_a_paused_reply_blocks_the_next_ones_early_start_and_a_stopped_one_does_
 
 @given(st.floats(0.05, 2.5), st.sets(st.sampled_from(["resume_false_interruption", "preemptive_tts"])))
 def test_stages_follow_one_another_whatever_the_caller_does(gap_s: float, levers: set) -> None:
-    for reply in answered(falsely_committed(gap_s), EARLY.with_levers(*levers)):
+    for reply in replies(falsely_committed(gap_s), EARLY.with_levers(*levers)):
         assert reply.asked_s <= reply.first_token_s <= reply.sentence_s <= reply.audio_s
         assert reply.heard_s >= reply.commit_s
         assert reply.heard_s == math.inf or (reply.audio_s <= reply.heard_s <= reply.cut_s)
@@ -127,8 +127,9 @@ def test_stages_follow_one_another_whatever_the_caller_does(gap_s: float, levers
 def test_a_tool_takes_its_time_between_two_calls_of_the_model() -> None:
     spelled = "it is seven four zero two nine"
     heard = replace(ONE_TURN, transcripts=said(spelled, SPOKE_UNTIL_S), commits=[(12.9, spelled)])
-    (reply,) = answered(heard, WAITING)
-    ahead = replies(heard, Settings(), USUAL_CONDITIONS, Techniques.of(*WAITING.on, "tool_prefetch"), FLAT, 0)
+    (reply,) = replies(heard, WAITING)
+    looking_ahead = Techniques.of(*WAITING.on, "tool_prefetch")
+    ahead = answered(heard, Settings(), USUAL_CONDITIONS, looking_ahead, FLAT, 0).replies
     assert reply.asked_s > 12.9 + TTFT_S + 0.2  # the tool takes about 0.3 s
     assert 0.2 < reply.heard_s - ahead[0].heard_s < 0.5
     assert reply.first_token_s - reply.asked_s == pytest.approx(TTFT_S)
@@ -147,7 +148,7 @@ def test_a_tool_takes_its_time_between_two_calls_of_the_model() -> None:
 )
 def test_what_is_not_modelled_is_refused_by_name(settings, techniques, providers, message) -> None:
     with pytest.raises(NotCovered, match=message):
-        replies(ONE_TURN, settings, USUAL_CONDITIONS, techniques, providers, 0)
+        answered(ONE_TURN, settings, USUAL_CONDITIONS, techniques, providers, 0)
 
 
 def test_the_case_of_a_number_is_the_same_in_every_draw_and_draws_reach_all_that_is_covered() -> None:

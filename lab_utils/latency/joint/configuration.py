@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..techniques.choice import LeverName, TechniqueName, Techniques
+from ..techniques.choice import LEVER_NAMES, NAMES, TechniqueName, Techniques
 
-CHOSEN_TECHNIQUES: Final[tuple[TechniqueName, ...]] = (
-    "streaming_stt",
-    "model_routing",
-    "tool_prefetch",
-    "tts_warmup",
-    "short_turn_models",
-    "regional_routing",
-)
 ALWAYS_ON: Final[tuple[TechniqueName, ...]] = (
     "token_streaming",
     "prefix_caching",
@@ -25,14 +17,8 @@ ALWAYS_ON: Final[tuple[TechniqueName, ...]] = (
 """LiveKit does it by itself, it costs nothing, or (the judge) only waits without it."""
 LEFT_OUT: Final = ("semantic_cache", "tool_preamble", "tool_filler")
 """What the closed form of a reply doesn't cover (`reply.scope`): `lab techniques` measures it."""
-CHOSEN_LEVERS: Final[tuple[LeverName, ...]] = (
-    "resume_false_interruption",
-    "max_retries",
-    "max_speech_duration",
-    "preemptive_tts",
-    "min_sentence_len",
-    "short_opening",
-)
+CHOSEN_TECHNIQUES: Final = tuple(name for name in NAMES if name not in (*ALWAYS_ON, *LEFT_OUT))
+CHOSEN_LEVERS: Final = tuple(name for name in LEVER_NAMES if name not in LEFT_OUT)
 SWITCHES: Final[tuple[str, ...]] = (*CHOSEN_TECHNIQUES, *CHOSEN_LEVERS)
 """Columns of a table of configurations beside its knobs; true or false."""
 

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from ...core.files.places import Place
 from ...core.settings import Settings
-from ...core.timeline import Floats
+from ...turns.metrics.scores import percentile
 from ..techniques.choice import Techniques
 from .calls import JointCall, Outcome
 
@@ -58,20 +58,7 @@ def figures_of(outcomes: Sequence[Outcome]) -> dict[str, float]:
     0.75
     """
     e2e_s = np.concatenate([one.e2e_s for one in outcomes]) if outcomes else np.zeros(0)
-    found = {name: percentile(e2e_s, q) for name, q in E2E.items()}
+    found = {name: float(percentile(np.sort(e2e_s)[None, :], q)[0]) for name, q in E2E.items()}
     turns = max(1, len(e2e_s))
     dollars = 1000 * sum(one.dollars for one in outcomes) / turns
     return found | {DOLLARS: dollars, "answered": float(np.isfinite(e2e_s).sum()) / turns}
-
-
-def percentile(values: Floats, q: float) -> float:
-    """A percentile of values that may be infinite; NaN of none.
-
-    >>> percentile(np.array([1.0, 2.0, np.inf]), 50.0), percentile(np.array([1.0, np.inf]), 95.0)
-    (2.0, inf)
-    """
-    if not len(values):
-        return np.nan
-    with np.errstate(invalid="ignore"):
-        found = float(np.percentile(values, q))
-    return np.inf if np.isnan(found) else found

@@ -41,18 +41,6 @@ class Heard:
     """When each turn is committed, and its words."""
 
 
-def replies(
-    heard: Heard,
-    settings: Settings,
-    conditions: Conditions,
-    techniques: Techniques,
-    providers: Providers,
-    seed: int,
-) -> list[ReplyTimes]:
-    """The reply to each commit, in order, of a call in which the agent speaks first (`answered`)."""
-    return answered(heard, settings, conditions, techniques, providers, seed).replies
-
-
 class Answered(NamedTuple):
     """The replies of a call, and what they used."""
 

@@ -16,6 +16,7 @@ from ...session.scripted.prompt import description, piece
 from ...session.scripted.prompt_cache import PrefixCache
 from ..ablation.scenario import Scenario
 from ..techniques.choice import Techniques
+from ..techniques.kv_cache_reuse import age
 from ..techniques.levers import instructed
 from ..techniques.prefix_caching import said_time
 from ..techniques.tool_prefetch import Foresight, LookUp, Prefetch
@@ -52,7 +53,7 @@ def rewritten(said: Sequence[Item]) -> list[Item]:
     turns = 0
     for kind, text in reversed(said):
         earlier = turns and kind in ("user", "assistant")
-        found.append((kind, f"({turns} turns ago)\n{text}" if earlier else text))
+        found.append((kind, f"{age(turns)}\n{text}" if earlier else text))
         turns += kind == "user"
     return found[::-1]
 

@@ -28,9 +28,14 @@ def rewritten(chat_ctx: llm.ChatContext) -> llm.ChatContext:
     turns = 0
     for item in reversed(chat_ctx.items):
         if item.type == "message" and item.role in ("user", "assistant") and turns:
-            items.append(item.model_copy(update={"content": [f"({turns} turns ago)", *item.content]}))
+            items.append(item.model_copy(update={"content": [age(turns), *item.content]}))
         else:
             items.append(item)
         if item.type == "message" and item.role == "user":
             turns += 1
     return llm.ChatContext(items[::-1])
+
+
+def age(turns: int) -> str:
+    """What is put before a message of so many user turns ago."""
+    return f"({turns} turns ago)"
