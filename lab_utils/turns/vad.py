@@ -62,8 +62,11 @@ def forked_probabilities(
 
     One array of shape=(windows,) a stream, with one for each of its continuations, of the windows from the
     first on that hears something else. Silero's model goes through all streams once, as one batch; LiveKit's
-    native model can't be copied, so it hears the stream anew for each continuation.
+    native model can't be copied, so it hears the stream anew for each continuation. Without a stream no model
+    is loaded.
     """
+    if not streams:
+        return []
     if model == "silero":
         return _silero_forked(streams, continuations)
     wholes = speech_probabilities(model, streams)

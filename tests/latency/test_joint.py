@@ -15,8 +15,15 @@ from paths import SAMPLES
 
 from lab_utils.core.settings import USUAL_CONDITIONS, Settings
 from lab_utils.latency.joint.calls import JointCall, e2e_of
-from lab_utils.latency.joint.configuration import ALWAYS_ON, EVERY_ONE, LEFT_OUT, SWITCHES, techniques_of
-from lab_utils.latency.joint.evaluate import DOLLARS, Evaluator, figures_of
+from lab_utils.latency.joint.configuration import (
+    ALWAYS_ON,
+    DOLLARS,
+    EVERY_ONE,
+    LEFT_OUT,
+    SWITCHES,
+    techniques_of,
+)
+from lab_utils.latency.joint.evaluate import Evaluator, figures_of
 from lab_utils.latency.reply.call import Heard, answered
 from lab_utils.latency.reply.records import ReplyTimes
 from lab_utils.latency.techniques.choice import LEVER_NAMES, NAMES

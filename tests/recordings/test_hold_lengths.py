@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from lab_utils.core.labels import Ipu, Label, Labels
 from lab_utils.recordings.labels.hold_lengths import hold_lengths, seen_until
@@ -42,6 +43,8 @@ def test_the_estimate_is_the_product_of_the_chances_to_go_on(holds, cut_offs):
         assert found.estimated[k] == pytest.approx(share)
         assert found.naive[k] == pytest.approx(np.mean(whole > at))
     assert (found.holds, found.cut_offs) == (len(holds), len(cut_offs))
+    theirs = stats.ecdf(stats.CensoredData(uncensored=holds, right=cut_offs)).sf.evaluate(found.length_s)
+    np.testing.assert_allclose(found.estimated, theirs, atol=1e-12)
 
 
 def test_without_cut_offs_both_curves_are_the_same():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
@@ -127,3 +129,20 @@ def test_they_are_what_tracing_anew_gives(tmp_path: Path, monkeypatch: pytest.Mo
     again = tmp_path / "again"
     lab.measure(CALL, grid=grid, phases=1, cache=again, jobs=1, quiet=True)
     assert not again.exists()  # nobody had to listen
+
+
+def test_a_sweep_of_what_is_known_loads_no_model_and_starts_no_worker(tmp_path: Path, read: None) -> None:
+    """Each of these takes from a third of a second to two seconds to import."""
+    (tmp_path / "grid.yaml").write_text("vad: [livekit, silero]\nmin_delay: [0.3, 0.6]\n")
+    heavy = {"livekit.agents", "livekit.local_inference", "loky", "onnxruntime", "scipy.stats"}
+    code = (
+        "import sys\nfrom lab_utils.cli import app\n"
+        f"app(sys.argv[1:], standalone_mode=False)\nprint({heavy} & set(sys.modules))"
+    )
+    given = ["sweep", str(CALL), "--grid", "grid.yaml", "--out", "out", "--cache", "cache"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *given], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "set()"
+    assert not (tmp_path / "cache").exists()

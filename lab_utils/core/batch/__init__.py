@@ -16,8 +16,7 @@ from typing import Any, TypeVar
 from tqdm.auto import tqdm
 
 from .cluster import current, on_client, on_cluster
-from .outcomes import Done, Failed, Outcome, RaisedInWorker, Skipped, WorkerDied, bound
-from .pool import NOT_BEGUN, Pool, on_pool
+from .outcomes import NOT_BEGUN, Done, Failed, Outcome, RaisedInWorker, Skipped, WorkerDied, bound
 
 __all__ = [
     "NOT_BEGUN",
@@ -69,6 +68,8 @@ def run_batch(
     elif jobs == 1 and not isolated and prepare is None:
         outcomes = map(bound(function, shared, skips), items)
     else:
+        from .pool import Pool, on_pool  # joblib and loky take a third of a second, and one job needs neither
+
         outcomes = on_pool(function, shared, skips, items, Pool(jobs, isolated, prepare), blame)
     total = len(items) if isinstance(items, Sized) else None
     with tqdm(total=total, desc=task, unit=unit, disable=quiet or not task) as bar:

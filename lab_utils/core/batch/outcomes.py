@@ -10,6 +10,8 @@ from typing import Any, Generic, TypeVar
 from ..text import one_line
 
 T = TypeVar("T")
+NOT_BEGUN = 86
+"""Exit code of a worker process that ends before it begins an item, which another one then works on."""
 
 
 class WorkerDied(RuntimeError):

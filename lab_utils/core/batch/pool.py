@@ -27,15 +27,13 @@ from loky import ProcessPoolExecutor, get_reusable_executor
 from loky.process_executor import BrokenProcessPool
 
 from ..files import scratch_folder
-from .outcomes import Done, Failed, Outcome, RaisedInWorker, WorkerDied, outcome_of
+from .outcomes import NOT_BEGUN, Done, Failed, Outcome, RaisedInWorker, WorkerDied, outcome_of
 
 T = TypeVar("T")
 
 AHEAD = 8
 """Items per process that are submitted before the first of them is done."""
 PARENT_CHECK_S = 0.5
-NOT_BEGUN = 86
-"""Exit code of a worker that ends before it begins an item, which another one then works on."""
 IDLE_S = 300.0
 """Workers wait so long for the next batch."""
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")

@@ -21,6 +21,10 @@ CHOSEN_TECHNIQUES: Final = tuple(name for name in NAMES if name not in (*ALWAYS_
 CHOSEN_LEVERS: Final = tuple(name for name in LEVER_NAMES if name not in LEFT_OUT)
 SWITCHES: Final[tuple[str, ...]] = (*CHOSEN_TECHNIQUES, *CHOSEN_LEVERS)
 """Columns of a table of configurations beside its knobs; true or false."""
+E2E: Final = {"e2e_p50": 50.0, "e2e_p95": 95.0}
+"""Columns of what came of them, percentiles of latency in s: their names, and which percentile."""
+DOLLARS: Final = "dollars_per_1000"
+"""The column of money per 1,000 turns."""
 
 
 def techniques_of(row: Mapping[Any, Any]) -> Techniques:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -19,9 +18,8 @@ from ...core.settings import Settings
 from ...turns.metrics.scores import percentile
 from ..techniques.choice import Techniques
 from .calls import JointCall, Outcome
+from .configuration import DOLLARS, E2E
 
-E2E: Final = {"e2e_p50": 50.0, "e2e_p95": 95.0}
-DOLLARS: Final = "dollars_per_1000"
 Configuration = tuple[Settings, Techniques]
 
 

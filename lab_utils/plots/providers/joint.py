@@ -12,7 +12,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ...latency.joint.evaluate import DOLLARS
+from ...latency.joint.configuration import DOLLARS
 from ..display import Display
 from ..style import BLACK, GREEN, LIGHT_GREY, VERMILLION, blank_figure
 from ..sweeps import RATE_LABEL, point, rate_scale

@@ -110,9 +110,9 @@ def hold_lengths(*recordings: Labels) -> HoldLengths:
     )  # sums of label times differ in their last digits
     if not len(whole):
         return HoldLengths(none, none, none, 0, cut)
-    length_s = np.unique(whole)
+    length_s, ended = np.unique(whole, return_counts=True)
     naive = np.array([np.mean(whole > one) for one in length_s])
-    from scipy import stats  # takes a second, and few ask how long holds are
-
-    curve = stats.ecdf(stats.CensoredData(uncensored=whole, right=cut)).sf
-    return HoldLengths(length_s, naive, np.asarray(curve.evaluate(length_s)), len(whole), cut)
+    # Kaplan and Meier's product, as `scipy.stats.ecdf` computes it, whose import takes a second.
+    at_risk = len(whole) + len(cut) - sum(np.searchsorted(np.sort(one), length_s) for one in (whole, cut))
+    estimated = np.cumprod((at_risk - ended) / at_risk, dtype=np.float64)
+    return HoldLengths(length_s, naive, estimated, len(whole), cut)

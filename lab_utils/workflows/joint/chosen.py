@@ -12,7 +12,8 @@ import pandas as pd
 
 from ...core.errors import InputError
 from ...latency.ablation.estimates import Estimate, Estimator
-from ...latency.joint.evaluate import DOLLARS, E2E, Configuration, Evaluator
+from ...latency.joint.configuration import DOLLARS, E2E
+from ...latency.joint.evaluate import Configuration, Evaluator
 from ...turns.choose import MOST_MISSED
 from ...turns.sweep import Sweep
 

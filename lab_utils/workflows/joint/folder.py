@@ -10,8 +10,7 @@ from typing import Any
 
 from ...core.files import write_together
 from ...latency.export import worker_code
-from ...latency.joint.configuration import LEFT_OUT
-from ...latency.joint.evaluate import DOLLARS, E2E
+from ...latency.joint.configuration import DOLLARS, E2E, LEFT_OUT
 from ...latency.techniques.levers import lever_settings
 from ...turns.choose import Budget
 from ...turns.grid import storable

@@ -21,8 +21,8 @@ from ...core.settings import Conditions, Settings
 from ...latency.ablation.cells import Cell, Plan
 from ...latency.ablation.run import SEEDS, WAIT_S, measure_cell
 from ...latency.joint.calls import JointCall, Outcome
-from ...latency.joint.configuration import EVERY_ONE, SWITCHES, techniques_of
-from ...latency.joint.evaluate import DOLLARS, Configuration, Evaluator, figures_of
+from ...latency.joint.configuration import DOLLARS, EVERY_ONE, SWITCHES, techniques_of
+from ...latency.joint.evaluate import Configuration, Evaluator, figures_of
 from ...latency.reply.scope import check_covered
 from ...latency.techniques.choice import Techniques, livekit_default
 from ...recordings.heard_paths import HeardPath
