@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 import soundfile
 from fuzz_target import Target, dumped, imports_soundly, noise
-from recording_fixtures import RECORDINGS, copied
+from recording_fixtures import RECORDINGS, copied, one_line
 
+from lab_utils.recordings.audio import BadRecording
+from lab_utils.recordings.formats.livekit_history import read_history
 from lab_utils.recordings.pairs import PairPattern
 from lab_utils.recordings.recording_files import FindOptions, parse_raw
 
@@ -43,6 +45,20 @@ def _importing(name: str, still: Callable[[Path], object]) -> Preparing:
         return try_one
 
     return prepare
+
+
+def _reporting(folder: Path) -> Callable[[bytes], None]:
+    """Fuzzes a session report, as `lab import` and `lab evaluate` read it."""
+    prepared = _importing("report.json", lambda calls: noise(calls / "audio.wav", 2.0))(folder)
+
+    def try_one(data: bytes) -> None:
+        prepared(data)
+        try:
+            read_history(folder / "calls" / "report.json")
+        except BadRecording as error:
+            one_line(error)
+
+    return try_one
 
 
 def _corpus(name: str) -> Callable[[Path], object]:
@@ -177,6 +193,9 @@ def _report() -> tuple[bytes, ...]:
     for item in values["chat_history"]["items"]:
         for key in item.get("metrics", {}).keys() & {"started_speaking_at", "stopped_speaking_at"}:
             item["metrics"][key] = origin + (item["metrics"][key] - origin) / 8
+    call = {"type": "function_call", "call_id": "c", "name": "book", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "c", "output": "", "is_error": False}
+    values["chat_history"]["items"] += [call, output]
     return dumped(values)
 
 
@@ -205,9 +224,7 @@ _TRANSCRIPT = f"harper_valley/data/transcript/{SID}.json"
 _METADATA = f"harper_valley/data/metadata/{SID}.json"
 _RTTM = "ami/rttm/ES9001a.rttm"
 TARGETS = {
-    "livekit_report": Target(
-        _report, _importing("report.json", lambda calls: noise(calls / "audio.wav", 2.0)), is_json=True
-    ),
+    "livekit_report": Target(_report, _reporting, is_json=True),
     "livekit_egress": Target(_egress_seeds, _importing("EG_TR_AMagent.json", egress_audio), is_json=True),
     "otlp": Target(
         _spans, _importing("call-17.json", lambda calls: noise(calls / "call-17.wav", 2.0)), is_json=True

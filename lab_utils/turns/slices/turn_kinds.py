@@ -75,7 +75,7 @@ def asked(labels: Labels) -> list[str]:
         ]
         said = " ".join(heard).strip() or _said(labels, "agent", before_s, turn.start_s)
         before_s = turn.end_s
-        found.append(_question(said) if said or not speaks else NO_WORDS)
+        found.append(question_kind(said) if said or not speaks else NO_WORDS)
     return found
 
 
@@ -93,7 +93,12 @@ def _said(labels: Labels, speaker: Speaker, from_s: float, to_s: float) -> str:
     return " ".join(texts).strip()
 
 
-def _question(said: str) -> str:
+def question_kind(said: str) -> str:
+    """What the last sentence of an agent's words asked for.
+
+    >>> question_kind("Thanks. Is that right?"), question_kind("And your phone number, please?")
+    ('yes or no', 'a number or spelling')
+    """
     last = last_sentence(said)
     if asks_for_number(said):
         return "a number or spelling"

@@ -1,0 +1,68 @@
+"""`lab evaluate`: finished calls judged by words, audio and tools; failures grouped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .common import AgentChannel, Jobs, Json, Out, UserChannel, app, ending_well, warn
+
+Sessions = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Results of lab run, session reports with audio, or folders of them.", show_default=False
+    ),
+]
+Expect = Annotated[
+    Path | None, typer.Option(help="YAML: tools and words that calls must have, claims that need a tool.")
+]
+JudgeModel = Annotated[
+    str | None,
+    typer.Option(
+        "--judge",
+        metavar="MODEL",
+        help="Model that judges coherence. Sends the words of each call to $OPENAI_BASE_URL with "
+        "$OPENAI_API_KEY.",
+    ),
+]
+Slow = Annotated[float, typer.Option(min=0, help="Seconds beyond which a reply is a failure.")]
+
+
+@app.command()
+def evaluate(
+    sessions: Sessions,
+    expect: Expect = None,
+    judge: JudgeModel = None,
+    slow: Slow = 3.0,
+    out: Out = Path("out/evaluate"),
+    jobs: Jobs = 1,
+    user: UserChannel = "caller",
+    agent_channel: AgentChannel = "agent",
+    as_json: Json = False,
+) -> None:
+    """Judge finished calls by words, audio and tools. Failures are grouped."""
+    with ending_well():
+        from ..workflows import evaluate as workflow
+        from ..workflows.study import check_folder
+        from .tables.evaluate import print_evaluation
+
+        check_folder(out)
+        found = workflow.evaluate(
+            sessions,
+            workflow.load_expectations(expect) if expect else None,
+            judge=workflow.Judge.of(judge) if judge else None,
+            slow_s=slow,
+            channels=(user, agent_channel),
+            jobs=jobs,
+            quiet=as_json,
+            tell=warn,
+        )
+        workflow.save_evaluation(found, out)
+        warn(*(f"skipped: {reason}" for reason in found.skipped), *found.untold)
+        if as_json:
+            print(json.dumps(workflow.summary_of(found) | {"out": str(out)}))
+        else:
+            print_evaluation(found, out)

@@ -1,0 +1,157 @@
+"""A judge of coherence: a language model behind an OpenAI-compatible endpoint reads a call's words.
+
+It is asked only where the user names a model: the words of each call leave the machine then, for
+`OPENAI_BASE_URL` (OpenAI's own by default), with `OPENAI_API_KEY`. Audio is never sent. One request a call,
+at temperature 0; a busy or failing server is asked up to three times. What a judge says is an opinion: the
+same call may be judged otherwise tomorrow, and by another model.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import requests
+from pydantic import Field
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from ...core.errors import InputError
+from ...core.files import BadFile, parse_model
+from ...core.models import Frozen
+from ...core.text import clip, one_line
+from ...recordings.formats.livekit_history import Said
+from .calls import Call
+
+OPENAI = "https://api.openai.com/v1"
+TIMEOUT_S = 60.0
+CHARACTERS_PER_TOKEN = 4
+"""Of English text; for the size that is told before anything is sent."""
+_ASKED = """You judge a telephone call of a voice agent. Judge only the agent, by these words.
+Answer with one JSON object: {"coherence": N, "problems": [{"turn": T, "what": "..."}]}
+coherence: 5 if every reply follows from what was said before it; 4 one small slip; 3 a reply that ignores or
+misreads the caller; 2 several; 1 no conversation at all.
+problems: each reply that contradicts itself or what was said before, ignores the caller, repeats itself, or
+makes something up. T is its number in brackets; "what" is "contradicts", "ignores", "repeats" or "makes up".
+No other text."""
+
+
+class _Problem(Frozen, extra="ignore", strict=False):
+    turn: int
+    what: str
+
+
+class _Answer(Frozen, extra="ignore", strict=False):
+    coherence: Annotated[int, Field(ge=1, le=5)]
+    problems: list[_Problem] = Field(default_factory=list)
+
+
+class _Message(Frozen, extra="ignore"):
+    content: str
+
+
+class _Choice(Frozen, extra="ignore"):
+    message: _Message
+
+
+class _Completion(Frozen, extra="ignore"):
+    choices: Annotated[list[_Choice], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a judge said of one call."""
+
+    coherence: int | None
+    """1 (none) to 5; None if it didn't answer."""
+    problems: tuple[tuple[int, str], ...] = ()
+    """Place of the agent's message in `Call.items`, and what is wrong with it."""
+    error: str = ""
+    """Why there is no judgement, in a line."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A model that is asked, and where."""
+
+    model: str
+    base_url: str
+    key: str
+
+    @classmethod
+    def of(cls, model: str, environment: Mapping[str, str] = os.environ) -> Judge:
+        """The judge that the environment allows. Raises InputError without a key, or for a bad address."""
+        base_url = environment.get("OPENAI_BASE_URL") or OPENAI
+        key = environment.get("OPENAI_API_KEY", "")
+        if not key:
+            raise InputError(
+                f"--judge {model}: OPENAI_API_KEY isn't set; set it (any text for a server without keys)"
+            )
+        if urlsplit(base_url).scheme not in ("http", "https"):
+            raise InputError(f"OPENAI_BASE_URL is {base_url!r}; expected a URL such as {OPENAI}")
+        return cls(model, base_url.rstrip("/"), key)
+
+    def told(self, calls: int, characters: int) -> str:
+        """What will be sent, and to whom."""
+        host = urlsplit(self.base_url).netloc
+        tokens = (characters + calls * len(_ASKED)) // CHARACTERS_PER_TOKEN
+        return f"the words of {calls} call(s), about {tokens} tokens, go to {self.model} at {host}"
+
+    def judge(self, call: Call) -> Judgement:
+        """What the model says of a call; a failure is in `Judgement.error`."""
+        body: Any = {
+            "model": self.model,
+            "temperature": 0,
+            "response_format": {"type": "json_object"},
+            "messages": [
+                {"role": "system", "content": _ASKED},
+                {"role": "user", "content": script(call)},
+            ],
+        }
+        try:
+            with requests.Session() as session:
+                retry = Retry(
+                    total=2, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503), allowed_methods=None
+                )
+                session.mount(self.base_url, HTTPAdapter(max_retries=retry))
+                answer = session.post(
+                    f"{self.base_url}/chat/completions",
+                    json=body,
+                    headers={"Authorization": f"Bearer {self.key}"},
+                    timeout=TIMEOUT_S,
+                )
+                answer.raise_for_status()
+            content = parse_model(answer.content, _Completion, "a chat completion").choices[0].message.content
+            said = parse_model(content, _Answer, "the judge's JSON")
+        except (requests.RequestException, BadFile) as error:
+            return Judgement(None, error=self._without_key(one_line(str(error))))
+        messages = [k for k, item in enumerate(call.items) if isinstance(item, Said)]
+        placed = ((one.turn - 1, one.what) for one in said.problems)
+        problems = ((messages[turn], clip(what)) for turn, what in placed if 0 <= turn < len(messages))
+        return Judgement(said.coherence, tuple(one for one in problems if _is_agents(call, one[0])))
+
+    def _without_key(self, text: str) -> str:
+        return clip(text.replace(self.key, "…"), 200)
+
+
+def script(call: Call) -> str:
+    """A call as a judge reads it: a numbered line for each message, tools between them."""
+    lines, number = [], 0
+    for item in call.items:
+        if isinstance(item, Said):
+            number += 1
+            who = "caller" if item.speaker == "user" else "agent"
+            cut = " (interrupted by the caller)" if item.interrupted else ""
+            lines.append(f"[{number}] {who}: {' '.join((item.text or '').split())}{cut}")
+        else:
+            came = {None: "", True: ", which failed", False: ""}[item.failed]
+            lines.append(f"(the agent calls {item.name} {item.arguments or ''}{came})")
+    return "\n".join(lines)
+
+
+def _is_agents(call: Call, place: int) -> bool:
+    item = call.items[place]
+    return isinstance(item, Said) and item.speaker == "agent"

@@ -1,0 +1,288 @@
+"""`lab evaluate`: what it finds in finished calls, and how it groups what went wrong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import soundfile
+from evaluated_calls import ORIGIN, agent, chat_server, tool, user, write_call
+from synthetic_sessions import Exchange, labels_of_session, session_of
+from typer.testing import CliRunner, Result
+
+from lab_utils.cli import app
+from lab_utils.core.errors import InputError
+from lab_utils.recordings.labels.file import write_labels
+from lab_utils.session.log.files import save_session
+from lab_utils.workflows.evaluate import Evaluation, Judge, evaluate, load_expectations, save_evaluation
+from lab_utils.workflows.evaluate.words import plain, word_errors
+
+EXPECT = """
+calls:
+  - match: "booking*"
+    tools: [book_table]
+    agent_says: ["see you"]
+    claims:
+      - {says: "I('ve| have) booked", tool: book_table}
+"""
+HELLO = agent("Hello. Could you give me your phone number?", 0.2)
+
+
+def booked(text: str = "I’ve booked a table. See you!", *, e2e_s: float | None = None) -> list:
+    return [HELLO, user("Table for two, please"), *tool("book_table"), agent(text, e2e_s=e2e_s)]
+
+
+def without_call() -> list:
+    return [HELLO, user("It's four two seven, in Leeds"), agent("One moment. I have booked it. See you!")]
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seven calls: three whose agent claims a booking without one, by telephone; more went wrong."""
+    folder = tmp_path_factory.mktemp("calls")
+    for k in range(3):
+        write_call(
+            folder / f"booking-{k}", without_call(), known="It's four two seven, in leads", telephone=True
+        )
+    write_call(folder / "booking-fine", booked(), known="Table for two, please.")
+    write_call(folder / "booking-fine-2", booked(), known="A table, for two please")
+    failed = [HELLO, user("Two"), *tool("book_table", failed=True), agent("Sorry.", e2e_s=4.5)]
+    write_call(folder / "booking-failed", failed, errors={"llm": 1, "tts": 0})
+    write_call(folder / "other", [HELLO, user("Bye"), agent("Bye.", e2e_s=2.9)])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def found(calls: Path) -> Evaluation:
+    path = calls.parent / "expect.yaml"
+    path.write_text(EXPECT)
+    return evaluate([calls], load_expectations(path), quiet=True)
+
+
+def of(found: Evaluation, name: str) -> pd.Series:
+    return found.table.set_index("call").loc[name]
+
+
+def test_a_task_is_done_if_its_tool_went_well_and_its_words_were_said(found: Evaluation) -> None:
+    done = found.table.set_index("call")["task_done"]
+    assert done["booking-fine"]
+    assert not done[["booking-0", "booking-failed"]].any()
+    assert pd.isna(done["other"])  # nothing is expected of it
+    causes = set(found.failures.query("call == 'booking-failed'")["cause"])
+    assert {"task: book_table never succeeded", "task: the agent didn't say /see you/"} <= causes
+    assert {"tool failed: book_table", "error of the llm", "reply after more than 3 s"} <= causes
+    assert "reply after more than 3 s" not in set(found.failures.query("call == 'other'")["cause"])
+
+
+def test_a_claim_needs_a_call_of_its_tool(found: Evaluation) -> None:
+    assert of(found, "booking-fine")[["claims", "claims_without_call"]].tolist() == [1, 0]
+    assert of(found, "booking-0")[["claims", "claims_without_call"]].tolist() == [1, 1]
+    (broken,) = found.failures.query("call == 'booking-0' and cause.str.startswith('claim')").to_dict(
+        "records"
+    )
+    assert broken["detail"] == "I have booked it."
+    assert broken["at_s"] == pytest.approx(3.0, abs=0.01)
+
+
+def test_words_are_compared_with_the_known_ones(found: Evaluation) -> None:
+    assert of(found, "booking-0")["word_error_rate"] == pytest.approx(1 / 6)
+    assert of(found, "booking-fine")["word_error_rate"] == 0
+    assert of(found, "booking-fine-2")["word_errors"] == 1  # "a" wasn't heard
+    assert pd.isna(of(found, "other")["word_error_rate"])
+    rate, interval = found.word_error_rate or (0.0, None)
+    assert rate == pytest.approx(4 / 27)
+    assert interval is not None
+    assert interval.low < rate < interval.high
+    assert any("2 of 7 call(s): no known words" in line for line in found.untold)
+
+
+@pytest.mark.parametrize(
+    ("known", "heard", "errors"),
+    [
+        ("one two three", "one two three", (0, 0, 0)),
+        ("one two three", "one too three four", (1, 0, 1)),
+        ("one two three", "", (0, 3, 0)),
+        ("Well-known, isn’t it?", "well known isn't it", (0, 0, 0)),
+    ],
+)
+def test_errors_are_substitutions_deletions_and_insertions(known: str, heard: str, errors: tuple) -> None:
+    counted = word_errors(known, heard)
+    assert counted is not None
+    assert (counted.substitutions, counted.deletions, counted.insertions) == errors
+
+
+def test_signs_alone_are_no_words() -> None:
+    assert plain(" – '… ") == ""
+    assert word_errors("…", "yes") is None
+
+
+def test_the_biggest_group_is_first_and_tells_what_its_failures_share(found: Evaluation) -> None:
+    sizes = [len(group.failures) for group in found.groups]
+    assert sizes == sorted(sizes, reverse=True)
+    (claims,) = [one for one in found.groups if one.cause.startswith("claim:")]
+    assert claims.calls == ("booking-0", "booking-1", "booking-2")
+    shared = {(one.kind, one.value): one for one in claims.shared}
+    line = shared["line", "telephone"]
+    assert (line.cases, line.of, line.others, line.of_others) == (3, 3, 0, 4)
+    assert line.p == pytest.approx(1 / 35)  # 3 of 7 calls: 1 of 35 ways
+    assert line.beyond_chance
+    assert ("numbers", "numbers or spelling") in shared
+    assert ("state", "asked for a number or spelling") not in shared  # all were asked for it
+    (misheard,) = [one for one in found.groups if one.cause == "misheard: leads"]
+    assert len(misheard.failures) == 3
+    assert misheard.failures[0].detail == "heard as leeds"
+
+
+def test_the_line_and_its_noise_are_told(found: Evaluation) -> None:
+    row = of(found, "booking-fine")
+    assert (row["line"], of(found, "booking-0")["line"]) == ("wide band", "telephone")
+    assert row["user_clipped_ratio"] == 0
+    assert row["user_speech_level_dbfs"] < 0
+
+
+def test_a_report_is_written_for_people_and_programs(found: Evaluation, tmp_path: Path) -> None:
+    save_evaluation(found, tmp_path / "out")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["counts"]["claims_without_call"] == 3
+    assert summary["counts"]["task_not_done"] == 4
+    assert summary["groups"][0]["failures"] == 3
+    assert len(pd.read_parquet(tmp_path / "out" / "failures.parquet")) == summary["counts"]["failures"]
+    assert len(pd.read_parquet(tmp_path / "out" / "calls.parquet")) == 7
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "3 of 5 claims without a call of the tool" in text
+    assert "line 'telephone': 3 of 3, elsewhere 0 of 4 (more than chance)" in text
+
+
+# Results of `lab run`.
+
+
+@pytest.fixture(params=[True, False], ids=["text", "no text"])
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[bool, Path]:
+    """A folder as `lab run` writes it, with text or without."""
+    exchanges = [Exchange(1.0, 2.5, hold=(1.2, 1.9), hold_commit_s=1.7), Exchange(5.5, 6.0)]
+    times = session_of(exchanges)
+    items = [HELLO, user("Table for two pleas"), *tool("book_table", failed=True), agent("I've booked it.")]
+    report = {"timestamp": ORIGIN + times.duration_s, "duration_ms": 1000 * times.duration_s}
+    log = replace(times, recording="booking-run", report=report | {"chat_history": {"items": items}})
+    folder = save_session(log, tmp_path / "run", text=request.param)
+    tape = tmp_path / "calls" / "tape.wav"
+    tape.parent.mkdir()
+    soundfile.write(tape, times.heard, 16_000)
+    labels = labels_of_session(exchanges, times.duration_s)
+    texts = ["Table for", "two, please"]
+    users = [ipu for ipu in labels.ipus if ipu.speaker == "user"]
+    known = tuple(replace(ipu, text=text) for ipu, text in zip(users, texts, strict=False))
+    write_labels(replace(labels, ipus=known), tape.with_name("tape.labels.json"))
+    recording = {"folder": folder.name, "path": str(tape)}
+    (tmp_path / "run" / "summary.json").write_text(json.dumps({"recordings": [recording]}))
+    return request.param, tmp_path / "run"
+
+
+def test_sessions_of_lab_run_are_read_with_the_words_of_their_recordings(
+    run: tuple[bool, Path], found: Evaluation, calls: Path
+) -> None:
+    text, folder = run
+    evaluated = evaluate([folder], load_expectations(calls.parent / "expect.yaml"), quiet=True)
+    (one,) = evaluated.calls
+    assert one.call.source == "lab run"
+    at_s = {failure.cause: failure.at_s for failure in one.failures}
+    assert "tool failed: book_table" in at_s  # names of tools are kept
+    assert at_s["spoke into the caller's pause"] == 1.7
+    if text:
+        assert one.words is not None
+        assert one.words.misheard == (("please", "pleas"),)
+        assert one.claims == 1
+        assert "claim: said /I('ve| have) booked/ without book_table" in at_s
+    else:
+        assert one.words is None
+        assert "lab run --text keeps it" in evaluated.untold[0]
+
+
+# A judge on the loopback.
+
+
+def test_a_judge_is_sent_words_and_its_problems_become_failures(calls: Path) -> None:
+    said = json.dumps(
+        {"coherence": 2, "problems": [{"turn": 3, "what": "ignores"}, {"turn": 2, "what": "x"}]}
+    )
+    told: list[str] = []
+    with chat_server([(503, ""), (200, said)]) as (url, asked):
+        judge = Judge.of("tiny", {"OPENAI_API_KEY": "sk-secret", "OPENAI_BASE_URL": url})
+        found = evaluate([calls / "booking-fine"], judge=judge, quiet=True, tell=told.append)
+    assert "1 call(s)" in told[0]
+    assert "127.0.0.1" in told[0]
+    assert len(asked) == 2  # asked again after the 503
+    assert asked[1]["path"] == "/v1/chat/completions"
+    assert asked[1]["authorization"] == "Bearer sk-secret"
+    script = asked[1]["messages"][1]["content"]
+    assert "[2] caller: Table for two, please\n(the agent calls book_table" in script
+    (one,) = found.calls
+    assert one.judgement is not None
+    assert one.judgement.coherence == 2
+    judged = [failure for failure in one.failures if failure.cause == "judge: the agent ignores"]
+    assert [(failure.exchange, failure.at_s) for failure in judged] == [(1, pytest.approx(3.0, abs=0.01))]
+    assert not any(failure.cause.endswith(" x") for failure in one.failures)  # turn 2 is the caller's
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [((200, "not JSON"), "not JSON"), ((401, ""), "401"), ((200, '{"coherence": 9}'), "coherence")],
+)
+def test_a_judge_that_fails_fails_no_call(calls: Path, answer: tuple[int, str], why: str) -> None:
+    with chat_server([answer]) as (url, _):
+        judge = Judge.of("tiny", {"OPENAI_API_KEY": "sk-secret", "OPENAI_BASE_URL": url})
+        found = evaluate([calls / "booking-fine"], judge=judge, quiet=True)
+    (one,) = found.calls
+    assert one.judgement is not None
+    assert one.judgement.coherence is None
+    assert why in one.judgement.error
+    assert "sk-secret" not in one.judgement.error
+
+
+def test_without_a_key_nothing_is_asked() -> None:
+    with pytest.raises(InputError, match="OPENAI_API_KEY isn't set"):
+        Judge.of("tiny", {})
+
+
+# The command.
+
+
+def lab_evaluate(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+
+
+def test_the_command_prints_groups_and_what_is_not_known(
+    calls: Path, found: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    expect = calls.parent / "expect.yaml"
+    result = lab_evaluate(calls, "--expect", expect, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "task done in 2 of 6 calls" in result.stdout
+    assert "claim: said /I('ve| have) booked/ without book_table" in result.stdout
+    assert "no known words" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("calls: [{tool: [x]}]", "line 1: calls[0].tool: unknown key"),
+        ("calls:\n- agent_says: ['(']", "line 2: calls[0].agent_says[0]: no regular expression"),
+        ("- 1", "keys and values"),
+    ],
+)
+def test_bad_expectations_end_in_one_line(calls: Path, tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "expect.yaml").write_text(text)
+    result = lab_evaluate(calls, "--expect", tmp_path / "expect.yaml", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_without_sessions_is_told(tmp_path: Path) -> None:
+    result = lab_evaluate(tmp_path, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "no recording in this folder" in result.stderr
