@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
 from dataclasses import astuple
 
 import pytest
 from ablation_tables import made_up
 from hypothesis import given
 from hypothesis import strategies as st
+from livekit.agents import FlushSentinel, llm
 from own_process import run_virtually
 from paths import ROOT, SAMPLES
 
@@ -31,6 +34,7 @@ from lab_utils.latency.techniques.levers import (
     lever_settings,
     min_sentence_len,
 )
+from lab_utils.latency.techniques.token_streaming import flushed
 from lab_utils.workflows.techniques import describe_levers
 
 
@@ -94,10 +98,44 @@ def test_savings_of_levers_are_those_that_were_put_in() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("tokens", "first"),
+    [
+        (["Of", " course", ".", " You", " owe", " 3", ".", "50", "."], "Of course."),
+        (["Dr", ".", " Smith", " is", " here", ".", " Shall", " I", "?"], "Dr. Smith is here."),
+        (["Your", " balance", " is", " 3", ".", "50", " euros", "."], None),  # one sentence
+        (["Sure", ".", " Let", " me", "."], "Sure."),
+        (["Sure. Let", " me", "."], None),  # both in one chunk
+        ([], None),
+    ],
+)
+def test_the_first_sentence_is_flushed_when_the_second_begins(tokens: list, first: str | None) -> None:
+    async def chunks() -> AsyncGenerator[llm.ChatChunk, None]:
+        for token in tokens:
+            yield llm.ChatChunk(id="x", delta=llm.ChoiceDelta(role="assistant", content=token))
+        yield llm.ChatChunk(
+            id="x", usage=llm.CompletionUsage(completion_tokens=1, prompt_tokens=1, total_tokens=2)
+        )
+
+    async def run() -> list:
+        return [chunk async for chunk in flushed(chunks())]
+
+    came = asyncio.run(run())
+    flushes = [place for place, chunk in enumerate(came) if isinstance(chunk, FlushSentinel)]
+    said = [chunk.delta.content for chunk in came if isinstance(chunk, llm.ChatChunk) and chunk.delta]
+    assert said == tokens
+    assert came[-1].usage is not None
+    if first is None:
+        assert not flushes
+    else:
+        (place,) = flushes
+        assert "".join(tokens[:place]) == first
+
+
 @pytest.mark.slow
 def test_a_preamble_is_heard_before_the_tool_has_answered_and_the_answer_comes_no_sooner() -> None:
     """The same call under three agents: what is said ahead, and what a short first sentence is worth."""
-    none, preamble, short = run_virtually(
+    none, preamble, short, flush = run_virtually(
         """
 from lab_utils.latency.ablation.cells import Cell, Plan
 from lab_utils.latency.ablation.measure import measure
@@ -110,7 +148,8 @@ from lab_utils.turns.tracing import default_cache
 def main():
     (files,) = find_recordings("SAMPLES/03_blocked_card.flac")
     plan = Plan(Settings(), Conditions(), load_providers("guide"), default_cache(), 7.0)
-    levers = (), ("tool_preamble",), ("min_sentence_len", "short_opening")
+    short = ("min_sentence_len", "short_opening")
+    levers = (), ("tool_preamble",), short, ("first_sentence_flush",)
     agents = [Techniques.everything().with_levers(*chosen) for chosen in levers]
     return [list(measure(plan, Cell(files, "x", agent, 3)).turns) for agent in agents]
 """.replace("SAMPLES", str(SAMPLES))
@@ -126,3 +165,5 @@ def main():
     by_llm = [place for place, turn in enumerate(none) if turn["answered_by"] in ("large", "small")]
     by_llm = [place for place in by_llm if place not in tool]
     assert all(short[place]["turn_total_s"] < none[place]["turn_total_s"] - 0.03 for place in by_llm)
+    assert all(flush[place]["turn_total_s"] < none[place]["turn_total_s"] - 0.01 for place in by_llm)
+    assert all(turn["answer_s"] == turn["turn_total_s"] for turn in flush)  # its second part is no answer

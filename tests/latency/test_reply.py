@@ -18,6 +18,7 @@ from lab_utils.core.traces import SttEvent
 from lab_utils.latency.reply.call import Heard, answered
 from lab_utils.latency.reply.proof import draw
 from lab_utils.latency.reply.records import NotCovered, ReplyTimes
+from lab_utils.latency.reply.scope import LEVERS_LEFT_OUT
 from lab_utils.latency.techniques.choice import LEVER_NAMES, NAMES, Techniques
 from lab_utils.session.providers.files import load_providers
 from lab_utils.workflows.verify import replies_summary, verify_replies
@@ -142,7 +143,7 @@ def test_a_tool_takes_its_time_between_two_calls_of_the_model() -> None:
         (Settings().replace(endpointing_mode="dynamic"), EARLY, FLAT, "endpointing is dynamic"),
         (Settings(), Techniques.everything(), FLAT, "semantic_cache answers without the LLM"),
         (Settings(), Techniques.of("streaming_stt"), FLAT, "a judge is awaited"),
-        (Settings(), EARLY.with_levers("tool_filler"), FLAT, "the lever tool_filler speaks twice"),
+        (Settings(), EARLY.with_levers("tool_filler"), FLAT, "the lever tool_filler asks the TTS twice"),
         (Settings(), EARLY, SLOW, "writes 10 tokens per second"),
     ],
 )
@@ -156,7 +157,7 @@ def test_the_case_of_a_number_is_the_same_in_every_draw_and_draws_reach_all_that
     assert cases[7] == draw(7, 12, 3) != draw(7, 12, 4)
     assert {name for case in cases for name in case.techniques.on} == set(NAMES) - {"semantic_cache"}
     levers = {name for case in cases for name in case.techniques.levers}
-    assert levers == set(LEVER_NAMES) - {"tool_preamble", "tool_filler"}
+    assert levers == set(LEVER_NAMES) - set(LEVERS_LEFT_OUT)
 
 
 @pytest.mark.slow

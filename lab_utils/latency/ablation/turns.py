@@ -6,8 +6,9 @@ Definitions (seconds; "label": the recording's label of the end of the caller's 
   NaN otherwise, and the turn counts as not answered.
 - `commit_s`: from that end to the commit; `after_commit_s`: from the commit to the audio. Their sum is
   `turn_total_s`.
-- `answer_s`: from that end to the last speech of the agent that begins before the next commit and the next
-  turn: the answer itself where something is said before it (`levers`), else `turn_total_s`.
+- `answer_s`: from that end to the first audio of what the LLM says once the turn's last tool has answered,
+  before the next commit and the next turn: the answer itself where something is said before it (`levers`).
+  Without a tool it is `turn_total_s`.
 - `stt_first_partial_s`: from the end of the turn's first word to the first transcript of the turn.
 - `transcription_s`, `hook_s`, `llm_ttft_s`, `tts_first_audio_s`: what LiveKit reports about the answer
   (`transcription_delay`, `on_user_turn_completed_delay`, `llm_node_ttft`, `tts_node_ttfb`, see

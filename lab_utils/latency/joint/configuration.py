@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ..reply.scope import LEVERS_LEFT_OUT
 from ..techniques.choice import LEVER_NAMES, NAMES, TechniqueName, Techniques
 
 ALWAYS_ON: Final[tuple[TechniqueName, ...]] = (
@@ -15,7 +16,7 @@ ALWAYS_ON: Final[tuple[TechniqueName, ...]] = (
     "kv_cache_reuse",
 )
 """LiveKit does it by itself, it costs nothing, or (the judge) only waits without it."""
-LEFT_OUT: Final = ("semantic_cache", "tool_preamble", "tool_filler")
+LEFT_OUT: Final = ("semantic_cache", *LEVERS_LEFT_OUT)
 """What the closed form of a reply doesn't cover (`reply.scope`): `lab techniques` measures it."""
 CHOSEN_TECHNIQUES: Final = tuple(name for name in NAMES if name not in (*ALWAYS_ON, *LEFT_OUT))
 CHOSEN_LEVERS: Final = tuple(name for name in LEVER_NAMES if name not in LEFT_OUT)

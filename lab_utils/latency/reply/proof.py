@@ -20,7 +20,7 @@ from ...session.providers.files import builtin_providers, load_providers
 from ..ablation.cells import Cell, Plan
 from ..techniques.choice import LEVER_NAMES, NAMES, Techniques
 from .records import ReplyTimes
-from .scope import TOOL_LEVERS
+from .scope import LEVERS_LEFT_OUT
 
 TOLERANCE_S = 1e-3
 TOLERANCE_SHARE = 1e-6
@@ -50,7 +50,7 @@ def draw(number: int, recordings: int, seed: int) -> Drawn:
         return of[int(rng.integers(len(of)))]
 
     techniques = [name for name in NAMES if name in ALWAYS or (name not in NEVER and rng.random() < 0.6)]
-    levers = [name for name in LEVER_NAMES if name not in TOOL_LEVERS and rng.random() < 0.4]
+    levers = [name for name in LEVER_NAMES if name not in LEVERS_LEFT_OUT and rng.random() < 0.4]
     knobs = {
         "detector": one(("v1-mini", "v1-mini", "vad")),
         "min_delay": one((0.2, 0.3, 0.5, 0.8)),

@@ -26,6 +26,7 @@ from livekit import rtc
 from livekit.agents import (
     Agent,
     ConversationItemAddedEvent,
+    FlushSentinel,
     FunctionTool,
     ModelSettings,
     StopResponse,
@@ -41,7 +42,7 @@ from .model_routing import Model, model_for
 from .notes import Note, notes_in
 from .semantic_cache import FOREIGN, Hit, SemanticCache
 from .switches import turn_handling
-from .token_streaming import buffered
+from .token_streaming import buffered, flushed
 from .tool_prefetch import Foresight, LookUp, Prefetch
 
 
@@ -227,7 +228,7 @@ class StackedAgent(Agent):
 
     async def llm_node(
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
-    ) -> AsyncGenerator[llm.ChatChunk | str, None]:
+    ) -> AsyncGenerator[llm.ChatChunk | FlushSentinel | str, None]:
         """The reply, streamed: a cached answer, or the reply of the model that suits the user's words."""
         message, continued = _newest(chat_ctx)
         text = (message.text_content if message is not None else None) or ""
@@ -244,12 +245,14 @@ class StackedAgent(Agent):
         chunks = self._chunks(model, self._prompt(chat_ctx), tools, model_settings)
         if not self.techniques.token_streaming or "buffered_reply" in self.techniques.mistakes:
             chunks = buffered(chunks)
+        reply = flushed(chunks) if "first_sentence_flush" in self.techniques.levers else chunks
         called: set[str] = set()
         finished = False
         try:
-            async with aclosing(chunks):
-                async for chunk in chunks:
-                    called.update(call.name for call in (chunk.delta.tool_calls if chunk.delta else ()))
+            async with aclosing(chunks), aclosing(reply):
+                async for chunk in reply:
+                    if isinstance(chunk, llm.ChatChunk) and chunk.delta:
+                        called.update(call.name for call in chunk.delta.tool_calls)
                     yield chunk
             finished = True
         finally:

@@ -42,6 +42,7 @@ LeverName = Literal[
     "preemptive_tts",
     "min_sentence_len",
     "short_opening",
+    "first_sentence_flush",
     "tool_preamble",
     "tool_filler",
 ]

@@ -85,6 +85,14 @@ _ROWS: Final = (
         "replies that all begin alike, and a few more characters.",
     ),
     Lever(
+        "first_sentence_flush",
+        "the TTS speaks the first sentence as soon as the second one begins, however short it is, and gets "
+        "the rest as a text of its own.",
+        "`Agent.llm_node` yields a `FlushSentinel` between them",
+        "nothing: the tokenizer waits for 20 characters of sentence and ten of the next one.",
+        "a second request to the TTS for each reply, which doesn't know the melody of the first.",
+    ),
+    Lever(
         "tool_preamble",
         "before it calls a tool the LLM says a sentence, by a line in the instructions; the tool runs while "
         "that is spoken.",

@@ -18,10 +18,34 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import TypeVar
 
+from livekit.agents import FlushSentinel, llm, tokenize
+
 Chunk = TypeVar("Chunk")
+_SENTENCES = tokenize.blingfire.SentenceTokenizer(min_sentence_len=1)
 
 
 async def buffered(chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Chunk, None]:
     """The same chunks, all of them only when the last one has come; none if the stream fails."""
     for chunk in [chunk async for chunk in chunks]:
+        yield chunk
+
+
+async def flushed(
+    chunks: AsyncGenerator[llm.ChatChunk, None],
+) -> AsyncGenerator[llm.ChatChunk | FlushSentinel, None]:
+    """The same chunks, with a FlushSentinel where the second sentence begins.
+
+    LiveKit then ends the first sentence's TTS stream, which speaks what it holds back, and opens another for
+    the rest. Sentences are those of LiveKit's tokenizer. If one chunk holds the end of the first sentence and
+    the beginning of the second, nothing is flushed.
+    """
+    begun = ""
+    sentences: list[str] = []
+    async for chunk in chunks:
+        content = chunk.delta.content if chunk.delta else None
+        if content and len(sentences) < 2:
+            sentences = _SENTENCES.tokenize(begun + content)
+            if len(sentences) > 1 and sentences[0] == begun.strip():
+                yield FlushSentinel()
+            begun += content
         yield chunk
