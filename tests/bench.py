@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import naive
 import naive_eot_bench
@@ -29,7 +30,7 @@ from lab_utils.core.traces import EotTrace, Traced, VadTrace
 from lab_utils.latency.ablation.cells import Cell, Plan
 from lab_utils.latency.ablation.run import WAIT_S, ablate, measure_cell
 from lab_utils.latency.joint.calls import JointCall
-from lab_utils.latency.joint.configuration import SWITCHES, techniques_of
+from lab_utils.latency.joint.configuration import SWITCHES
 from lab_utils.recordings.find import find_recordings, load_recording
 from lab_utils.session import clock
 from lab_utils.session.job import SessionJob
@@ -39,8 +40,10 @@ from lab_utils.session.workers import in_workers
 from lab_utils.turns import eot_bench, grid, one_setting, sweep
 from lab_utils.turns.detectors import v1_mini
 from lab_utils.turns.replay import Block, MissingPredictions, Rows, blocks_of, decide, find_pauses
+from lab_utils.turns.search import Range, Space
 from lab_utils.turns.tracing import TraceCache, Tracer
 from lab_utils.turns.vad import speech_probabilities
+from lab_utils.workflows.joint.search import configurations as joint_configurations
 
 SAMPLES = Path(__file__).resolve().parent.parent / "audio_samples"
 HOUR_S = 3600.0
@@ -305,17 +308,20 @@ def bench_techniques() -> dict[str, float]:
     }
 
 
-def bench_joint(configurations: int = 12) -> dict[str, float]:
-    """CPU of a joint configuration on one call, computed and as a session, of the same configurations."""
+def bench_joint(configurations: int = 24) -> dict[str, float]:
+    """CPU of a joint configuration on one call, computed and as a session: of the same ones, such as
+    the default search proposes at random."""
     (files,) = find_recordings(SAMPLES / "calls" / "demo" / "13_savings_account.flac")
     providers, random = load_providers("guide"), np.random.default_rng(0)
-    rows = [
-        (
-            Settings().replace(min_delay=round(float(random.uniform(0.2, 1.0)), 2)),
-            techniques_of({name: bool(random.integers(2)) for name in SWITCHES}),
-        )
-        for _ in range(configurations)
-    ]
+    space = Space(Space.of(grid.DEFAULT_GRID).knobs, SWITCHES)
+
+    def chosen(_: str, among: Any) -> Any:
+        if isinstance(among, Range):
+            return among.nearest(float(random.uniform(among.low, among.high)))
+        return among[int(random.integers(len(among)))]
+
+    table = space.table([space.propose(chosen) for _ in range(2 * configurations)])
+    rows = joint_configurations(table[grid.is_possible(table)].head(configurations))
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder)
         call = JointCall.of(files, providers, Conditions(), seed=0, cache=cache, wait_s=WAIT_S)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from typing import Any, Self
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Protocol, Self
 
 import numpy as np
 from pydantic import model_validator
@@ -22,6 +24,16 @@ Z95 = 1.6448536269514722
 """The 95th percentile of the standard normal distribution."""
 Z75 = 0.6744897501960817
 """Its 75th percentile."""
+
+
+class Normals(Protocol):
+    """A random stream of standard normal numbers: a numpy generator, or `remembered`."""
+
+    def standard_normal(self) -> float:
+        """The next number."""
+
+    def spawn(self, n_children: int, /) -> Sequence[Normals]:
+        """Streams of their own."""
 
 
 class Delay(Frozen):
@@ -70,7 +82,7 @@ class Delay(Frozen):
             return 0.0
         return math.log(self.p95_s / self.p50_s) / Z95
 
-    def sample(self, rng: np.random.Generator) -> float:
+    def sample(self, rng: Normals) -> float:
         """One delay in seconds. Takes one number from `rng`, also if constant: what follows never shifts."""
         return self.p50_s * math.exp(self.sigma * float(rng.standard_normal()))
 
@@ -79,6 +91,45 @@ def rng_for(seed: int, part: str) -> np.random.Generator:
     """The random stream of one part ("stt", "llm" …) of a run; independent of all other parts' streams."""
     name = hashlib.blake2b(part.encode(), digest_size=16).digest()  # hash() differs from process to process
     return np.random.default_rng(np.random.SeedSequence([seed, int.from_bytes(name, "big")]))
+
+
+def remembered(seed: int, part: str) -> Normals:
+    """`rng_for`'s normal numbers, for those who draw the same again and again: each is drawn once."""
+    return _Reader(_memory(seed, part))
+
+
+class _Memory:
+    """A random stream with what was drawn of it."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+        self.drawn: list[float] = []
+        self.children: list[_Memory] = []
+
+
+class _Reader:
+    """Reads a memory from its beginning."""
+
+    def __init__(self, memory: _Memory) -> None:
+        self._memory, self._read, self._spawned = memory, 0, 0
+
+    def standard_normal(self) -> float:
+        drawn = self._memory.drawn
+        if self._read == len(drawn):
+            drawn.append(float(self._memory.rng.standard_normal()))
+        self._read += 1
+        return drawn[self._read - 1]
+
+    def spawn(self, n_children: int, /) -> list[_Reader]:
+        known, self._spawned = self._memory.children, self._spawned + n_children
+        if len(known) < self._spawned:
+            known += [_Memory(rng) for rng in self._memory.rng.spawn(self._spawned - len(known))]
+        return [_Reader(child) for child in known[self._spawned - n_children : self._spawned]]
+
+
+@lru_cache(maxsize=1 << 15)
+def _memory(seed: int, part: str) -> _Memory:
+    return _Memory(rng_for(seed, part))
 
 
 class Draws:
@@ -99,5 +150,12 @@ class Draws:
 
     def rng(self, asked: str) -> np.random.Generator:
         """The stream of this request. The same text asked again is another request."""
+        return rng_for(self._seed, self._next(asked))
+
+    def sample(self, delay: Delay, asked: str) -> float:
+        """A delay of this request, as `delay.sample(self.rng(asked))`; remembered."""
+        return delay.sample(remembered(self._seed, self._next(asked)))
+
+    def _next(self, asked: str) -> str:
         self._asked[asked] += 1
-        return rng_for(self._seed, f"{self._part} {self._asked[asked]} {asked}")
+        return f"{self._part} {self._asked[asked]} {asked}"

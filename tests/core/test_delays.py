@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab_utils.core.delays import Delay, Draws, rng_for
+from lab_utils.core.delays import Delay, Draws, remembered, rng_for
 
 
 def test_half_of_the_delays_lie_below_the_median_and_19_of_20_below_the_95th_percentile() -> None:
@@ -111,3 +111,16 @@ def test_draws_go_by_what_is_asked_and_not_by_what_was_asked_before() -> None:
 def test_an_impossible_interquartile_range_is_refused(p50_s: float, iqr_s: float) -> None:
     with pytest.raises(ValueError, match="expected a median above 0"):
         Delay.from_iqr(p50_s, iqr_s)
+
+
+def test_remembered_numbers_are_those_of_the_stream_and_of_its_children_for_every_reader() -> None:
+    fresh = rng_for(5, "line")
+    numbers = [float(fresh.standard_normal()) for _ in range(3)]
+    children = [[float(child.standard_normal()) for _ in range(2)] for child in fresh.spawn(3)]
+    for read in (1, 3, 2):  # a later reader may read further than those before
+        reader = remembered(5, "line")
+        assert [reader.standard_normal() for _ in range(read)] == numbers[:read]
+        assert [[child.standard_normal() for _ in range(2)] for child in reader.spawn(3)] == children
+    delay, asked, drawn = Delay(0.4, 0.9), Draws(5, "llm"), Draws(5, "llm")
+    for text in ("one", "one", "two"):
+        assert drawn.sample(delay, text) == delay.sample(asked.rng(text))

@@ -26,6 +26,7 @@ from lab_utils.latency.joint.configuration import (
 from lab_utils.latency.joint.evaluate import Evaluator, figures_of
 from lab_utils.latency.reply.call import Heard, answered
 from lab_utils.latency.reply.records import ReplyTimes
+from lab_utils.latency.reply.signals import Voice
 from lab_utils.latency.techniques.choice import LEVER_NAMES, NAMES
 from lab_utils.recordings.find import find_recordings
 from lab_utils.session.providers.files import load_providers
@@ -60,7 +61,9 @@ def test_outcomes_are_those_of_replay_and_replies_one_after_the_other(min_delay,
     traced = of.tracer.trace_session(of.recording, chosen, USUAL_CONDITIONS, 0, events)
     commits_s = replay(traced, chosen, USUAL_CONDITIONS, 0, events).time_s.tolist()
     finals = [(one.time_s, one.text) for one in events if one.kind == "final"]
-    heard = Heard(events, traced.vad["livekit"][0].probabilities, naive.commits_with_words(commits_s, finals))
+    heard = Heard(
+        events, Voice(traced.vad["livekit"][0].probabilities), naive.commits_with_words(commits_s, finals)
+    )
     slow = answered(heard, chosen, USUAL_CONDITIONS, techniques, GUIDE, 3)
     (first, again) = of.outcomes([(chosen, techniques), (chosen, techniques)])
     assert first.e2e_s.tolist() == naive.e2e_s(slow.replies, of.ends_s.tolist()) == again.e2e_s.tolist()

@@ -19,6 +19,7 @@ from lab_utils.latency.reply.call import Heard, answered
 from lab_utils.latency.reply.proof import draw
 from lab_utils.latency.reply.records import NotCovered, ReplyTimes
 from lab_utils.latency.reply.scope import LEVERS_LEFT_OUT
+from lab_utils.latency.reply.signals import Voice
 from lab_utils.latency.techniques.choice import LEVER_NAMES, NAMES, Techniques
 from lab_utils.session.providers.files import load_providers
 from lab_utils.workflows.verify import replies_summary, verify_replies
@@ -43,11 +44,11 @@ DEFAULTS = Settings()
 QUESTION = "Could you move it to the evening for me?"
 
 
-def speech(*spans: tuple[float, float], length_s: float = 40.0) -> np.ndarray:
+def speech(*spans: tuple[float, float], length_s: float = 40.0) -> Voice:
     p = np.full(round(length_s / WINDOW_S), 0.01)
     for start_s, end_s in spans:
         p[round(start_s / WINDOW_S) : round(end_s / WINDOW_S)] = 0.95
-    return p
+    return Voice(p)
 
 
 def said(text: str, end_s: float) -> list[SttEvent]:

@@ -1,6 +1,7 @@
 """The prompt cache: only true prefixes are found, for as long and from the length that the rules say."""
 
 import naive
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,11 +35,14 @@ def test_it_knows_what_a_cache_that_remembers_every_prefix_knows(
     min_tokens: int, step_tokens: int, steps: list[tuple[str, list[str], int]]
 ) -> None:
     fast = PrefixCache(rules(min_tokens, step_tokens, ttl_s=5.0))
+    numbered = PrefixCache(rules(min_tokens, step_tokens, ttl_s=5.0))
     slow = naive.PrefixCache(min_tokens, step_tokens, ttl_s=5.0)
     now_s = 0.0
     for what, tokens, later_s in steps:
         now_s += later_s
-        assert getattr(fast, what)(tokens, now_s) == getattr(slow, what)(tokens, now_s)
+        numbers = np.array([ord(token) for token in tokens], dtype=np.int64)
+        found = getattr(fast, what)(tokens, now_s)
+        assert found == getattr(slow, what)(tokens, now_s) == getattr(numbered, what)(numbers, now_s)
 
 
 @given(prompts(), prompts())

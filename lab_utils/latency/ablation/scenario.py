@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Annotated, NamedTuple
 
@@ -98,7 +98,7 @@ class Scenario(Frozen):
         return self._spelled(text, self.spelled.foreseen)
 
     def _spelled(self, text: str, at_least: int) -> str | None:
-        known = set(self.spelled.words)
+        known = _as_set(self.spelled.words)
         # "I" and "a" are words far more often than letters.
         found = [word for word in words_of(text) if word in known or (len(word) == 1 and word not in "ia")]
         return " ".join(found) if len(found) >= at_least else None
@@ -121,9 +121,15 @@ class Scenario(Frozen):
         return replies[(turn - 1) % len(replies)]
 
 
-def words_of(text: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def words_of(text: str) -> tuple[str, ...]:
     """The words of a text, in lower case, without punctuation."""
-    return _WORD.findall(text.lower())
+    return tuple(_WORD.findall(text.lower()))
+
+
+@cache
+def _as_set(words: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(words)
 
 
 @cache

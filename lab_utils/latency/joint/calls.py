@@ -31,6 +31,7 @@ from ..ablation.lengthened_pauses import with_lengthened_pauses
 from ..ablation.timing import AT_ONCE_S, turns_of
 from ..reply.call import TOGETHER_S, Heard, answered
 from ..reply.records import ReplyTimes
+from ..reply.signals import Voice
 from ..techniques.choice import Techniques
 from ..techniques.switches import region
 
@@ -56,6 +57,8 @@ class JointCall:
     tracer: Tracer
     _traced: dict[tuple[bool, bool], Traced] = field(default_factory=dict)
     _events: dict[tuple[bool, bool], tuple[SttEvent, ...]] = field(default_factory=dict)
+    _voices: dict[str, Voice] = field(default_factory=dict)
+    """By model of the VAD."""
 
     @classmethod
     def of(
@@ -106,7 +109,7 @@ class JointCall:
             if spoken:
                 commits_s.append(max(end_s, _last_of_turn(finals_s, end_s, until_s)))
         perfect = Settings().replace(detector="vad", min_delay=0.0, min_silence_duration=0.0)
-        heard = Heard(events, self._labelled_speech(), with_words(np.array(commits_s), events))
+        heard = Heard(events, Voice(self._labelled_speech()), with_words(np.array(commits_s), events))
         return self._answered(heard, perfect, techniques)
 
     def _labelled_speech(self) -> Floats:
@@ -144,8 +147,11 @@ class JointCall:
 
     def _outcome(self, settings: Settings, techniques: Techniques, commits_s: Floats) -> Outcome:
         events = self.events(_line(techniques))
-        speech = self._heard(_line(techniques)).vad[settings.vad.model][0].probabilities
-        return self._answered(Heard(events, speech, with_words(commits_s, events)), settings, techniques)
+        model = settings.vad.model
+        if model not in self._voices:
+            self._voices[model] = Voice(self._heard(_line(techniques)).vad[model][0].probabilities)
+        heard = Heard(events, self._voices[model], with_words(commits_s, events))
+        return self._answered(heard, settings, techniques)
 
     def _answered(self, heard: Heard, settings: Settings, techniques: Techniques) -> Outcome:
         found = answered(heard, settings, self.conditions, techniques, self.providers, self.seed)

@@ -98,6 +98,7 @@ def prove(plan: Plan, cell: Cell, case: Drawn) -> ReplyProof:
     """Run the case's session and compare each reply, in a worker."""
     from ..ablation.measure import ran  # LiveKit must be imported after the worker's clock is installed
     from .call import Heard, answered
+    from .signals import Voice
 
     job, log, used = ran(plan, cell)
     if log.failure:
@@ -105,7 +106,7 @@ def prove(plan: Plan, cell: Cell, case: Drawn) -> ReplyProof:
     assert job.transcripts is not None
     assert job.traces is not None
     commits = [(event.time_s, str(event.data["text"])) for event in log.of_kind("commit")]
-    heard = Heard(job.transcripts, job.traces.vad.probabilities, commits)
+    heard = Heard(job.transcripts, Voice(job.traces.vad.probabilities), commits)
     found = answered(heard, plan.settings, plan.conditions, cell.techniques, plan.providers, cell.seed)
     dollars = found.usage.dollars(plan.providers)
     return compared(case, cell.files.name, log, found.replies, dollars, float(used["dollars"]))

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from operator import itemgetter
+from typing import Literal, NamedTuple, get_args
 
 Kind = Literal["preflight", "final", "start", "window", "loud", "quiet", "end", "commit"]
 """Of the STT: preflight, final. Of the VAD: start and end of speech; window, one whose speech has lasted
-`min_duration`; loud and quiet, a window that makes the agent wait with its reply, or no longer."""
+`min_duration`; loud and quiet, a window that makes the agent wait with its reply, or no longer. In the order
+of what happens at the same moment."""
+_RANK = {kind: rank for rank, kind in enumerate(get_args(Kind))}
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(NamedTuple):
     """Something that happens whatever the agent says."""
 
     time_s: float
+    """In whole nanoseconds."""
+    rank: int
     kind: Kind
     text: str = ""
     """Of a transcript; of a commit, the turn's words."""
+
+    @classmethod
+    def at(cls, time_s: float, kind: Kind, text: str = "") -> Given:
+        """What happens at a moment."""
+        return cls(round(time_s, 9), _RANK[kind], kind, text)
+
+
+def in_order(given: Iterable[Given]) -> list[Given]:
+    """By time, and at the same nanosecond by the order of `Kind`."""
+    return sorted(given, key=itemgetter(0, 1))
 
 
 @dataclass(frozen=True)

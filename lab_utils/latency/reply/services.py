@@ -9,7 +9,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...core.delays import Draws, rng_for
+from ...core.delays import Draws, remembered
+from ...core.timeline import Ints
 from ...session.providers.schema import LlmProvider, Providers, TtsProvider
 from ...session.scripted.connection import Connection, Request
 from ...session.scripted.prompt import tokens_of
@@ -69,7 +70,7 @@ class Services:
 
     def _line(self, provider: LlmProvider | TtsProvider, part: str) -> Connection:
         rules = provider.connection
-        rng = rng_for(self._seed, f"{part} connection")
+        rng = remembered(self._seed, f"{part} connection")
         return Connection(rules.setup, self._round_trip, rules.idle_s, rng, lambda: self.now_s)
 
     def ask(self, text: str, turn: int, said: Sequence[Item], *, found: bool = False) -> Answer:
@@ -81,7 +82,7 @@ class Services:
         model = model_for(self._techniques, text, classify(text), self._scenario.foreseen(text) is not None)
         provider = self._models[model]
         prompt = self._prompts.tokens(said, self.now_s)
-        ttft_s = provider.ttft.sample(self._ttft[model].rng(text)) + self._lines[model].request_s()
+        ttft_s = self._ttft[model].sample(provider.ttft, text) + self._lines[model].request_s()
         read, reading_s = self._readers[model].begin(prompt, self.now_s)
         ttft_s += reading_s
         answer = self._scenario.answer(text, turn)
@@ -99,7 +100,7 @@ class Services:
         return self._text(tokens, ttft_s, provider.tokens_per_s, call)
 
     def _asked(
-        self, model: Model, prompt: Sequence[str], read: int, first_s: float, tokens: int, *, whole: bool
+        self, model: Model, prompt: Ints, read: int, first_s: float, tokens: int, *, whole: bool
     ) -> Call:
         per_s = self._models[model].tokens_per_s
         call = Call(model, self.now_s, prompt, read, self.now_s + first_s, tokens, per_s, whole)
@@ -131,7 +132,7 @@ class Services:
         """The audio of pieces of text that come at these times. `open_s`: when the connection is open."""
         provider, (first_s, text) = self._providers.tts, came[0]
         network_s = max(0.0, open_s - first_s) + request.round_trip_s
-        delay_s = provider.first_audio.sample(self._speech.rng(text)) + network_s
+        delay_s = self._speech.sample(provider.first_audio, text) + network_s
         return frames(came, delay_s, provider.speed, CHUNK_S)
 
     def foreseen(self, text: str) -> str | None:
@@ -140,7 +141,7 @@ class Services:
 
     def look_up_s(self, query: str) -> float:
         """How long the tool takes."""
-        return self._providers.tool.latency.sample(self._backend.rng(query))
+        return self._backend.sample(self._providers.tool.latency, query)
 
     def greeting(self) -> Answer:
         """The greeting, which is there from the start."""

@@ -4,9 +4,9 @@ by `ablation.costs` for both."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...core.timeline import Ints
 from ...session.providers.schema import Providers
 from ...session.scripted.usage import LlmRequest, TtsRequest
 from ..ablation.costs import llm_dollars, tts_dollars
@@ -19,8 +19,8 @@ class Call:
 
     model: Model
     at_s: float
-    prompt: Sequence[str]
-    """Its tokens."""
+    prompt: Ints
+    """Its tokens, as numbers."""
     read: int
     """How many of them the cache held."""
     first_s: float

@@ -43,12 +43,14 @@ class Walk(Speech):
     def run(self) -> list[ReplyTimes]:
         """The replies to all commits, in order, after a greeting."""
         self._at(0.0, self._greet)
-        handlers = self._handlers
-        for one in self._given:  # at its moment before whatever the agent has to do then
-            time_s = round(one.time_s, 9)
-            self._until(time_s)
+        handlers, due, state = self._handlers, self._due, self._is
+        for time_s, _, kind, text in self._given:  # at its moment before whatever the agent has to do then
+            if due and due[0][0] < time_s:
+                self._until(time_s)
+            if kind == "window" and state.current is None:
+                continue  # most of what is given: nothing that speech could stop
             self._now_s = self._services.now_s = time_s
-            handlers[one.kind](one.text)
+            handlers[kind](text)
         self._until(math.inf)
         return [reply.times for reply in self._is.told]
 

@@ -61,11 +61,17 @@ def words_of(text: str) -> list[str]:
     return [word.replace("’", "'").lower() for word in _WORDS.findall(text)]
 
 
+@lru_cache(maxsize=4096)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(words_of(text))
+
+
 def same_words(one: str, other: str) -> bool:
     """Whether two transcripts differ at most in case and punctuation, as LiveKit compares them."""
-    return one == other or words_of(one) == words_of(other)
+    return one == other or _words(one) == _words(other)
 
 
+@lru_cache(maxsize=4096)
 def classify(text: str) -> Intent:
     """The intent class of one user turn.
 

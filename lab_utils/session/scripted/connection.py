@@ -6,9 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-
-from ...core.delays import Delay
+from ...core.delays import Delay, Normals
 
 
 class Request(NamedTuple):
@@ -36,7 +34,7 @@ class Connection:
         setup: Delay,
         round_trip: Delay,
         idle_s: float,
-        rng: np.random.Generator,
+        rng: Normals,
         now_s: Callable[[], float] = _loop_s,
     ) -> None:
         """`idle_s`: an unused connection is closed after so many seconds. `now_s`: the clock."""
