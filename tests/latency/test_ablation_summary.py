@@ -277,7 +277,7 @@ def test_technique_that_never_acts_or_changes_nothing_says_so():
     rows = {(view, on): saved(0, affected=0.0) for view in ("alone", "left out") for on in ("all", "its")}
     stages = {"tts_first_audio_s": 0.0}
     assert "greeting" in judge_saving(claim, rows, stages, greeted=True).reason
-    assert "greeting" not in judge_saving(claim, rows, stages, greeted=False).reason
+    assert "greeting" not in judge_saving(claim, rows, stages).reason
     assert "30% of the turns" in judged(saved(0.009, affected=0.3), saved(0), saved(0.009)).reason
 
 

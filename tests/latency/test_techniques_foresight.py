@@ -107,6 +107,7 @@ def test_the_llm_asked_again_for_a_committed_message_starts_nothing(
 
 def test_nobodys_words_start_nothing(foresight: Foresight, prefetch: Recorded) -> None:
     foresight.asked(None, "")
+    foresight.asked("instructions", "")
     assert prefetch.done == []
 
 

@@ -115,6 +115,38 @@ def test_a_call_of_another_query_ends_the_look_up_ahead() -> None:
     assert [note[1] for note in notes] == ["prefetched", "cancelled", "called cold"]
 
 
+@pytest.mark.parametrize(
+    ("called", "told"),
+    [({"orders"}, []), ({"orders", "invoices"}, []), ({"invoices"}, ["cancelled"]), (set(), ["unused"])],
+)
+def test_an_answer_that_called_no_such_tool_ends_the_look_up_ahead(called: set[str], told: list[str]) -> None:
+    notes: list[tuple[str, ...]] = []
+
+    async def scenario() -> None:
+        prefetch = Prefetch(lambda *note: notes.append(note))
+        prefetch.settle(frozenset(called))  # nothing runs yet
+        prefetch.start("orders", "7", hangs)
+        await asyncio.sleep(0)
+        prefetch.settle(frozenset(called))
+        await asyncio.sleep(0.01)
+        assert prefetch.running == (0 if told else 1)
+        await prefetch.aclose()
+
+    run(scenario)
+    assert [note[1] for note in notes][1:] == (told or ["unused"])
+
+
+def test_a_start_for_another_tool_ends_the_look_up_before_it() -> None:
+    async def scenario() -> None:
+        prefetch = Prefetch(silent)
+        prefetch.start("orders", "7", hangs)
+        prefetch.start("invoices", "7", look_up)
+        assert await prefetch.take("invoices", "7", look_up) == "found 7"
+        assert prefetch.running == 0
+
+    run(scenario)
+
+
 def test_two_starts_of_the_same_query_are_one_call() -> None:
     calls: list[str] = []
 

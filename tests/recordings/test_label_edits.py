@@ -258,3 +258,59 @@ def test_a_silence_that_a_person_has_labelled_is_cut_out_of_estimated_speech(
     merged = merge_edited(Labels(9.0, (Ipu("user", 1.0, 5.0),), ()), Labels(9.0, (), (mark,)))
     assert [(ipu.start_s, ipu.end_s) for ipu in merged.ipus] == user
     assert merged.labels == (mark,)
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        (Ipu("user", 2.0, 4.0, "x"), [(3.0, 4.0, "x")]),  # begins with the silence: nothing is split
+        (Ipu("user", 1.0, 3.0, "x"), [(1.0, 2.0, "x")]),
+        (Ipu("user", 2.0, 3.0, "x"), []),
+        (Ipu("user", 1.0, 2.0, "x"), [(1.0, 2.0, "x")]),
+        (Ipu("user", 3.0, 4.0, "x"), [(3.0, 4.0, "x")]),
+        (Ipu("agent", 1.0, 4.0, "x"), [(1.0, 4.0, "x")]),
+    ],
+)
+def test_a_silence_leaves_no_pieces_without_length(said: Ipu, left: list[tuple[float, float, str]]) -> None:
+    silence = Label("hold", 2.0, 3.0, edited=True)
+    merged = merge_edited(Labels(9.0, (said,), ()), Labels(9.0, (), (silence,)))
+    assert [(ipu.start_s, ipu.end_s, ipu.text) for ipu in merged.ipus] == left
+
+
+@pytest.mark.parametrize(
+    ("estimated", "stays"),
+    [
+        (Label("cut_off", 2.9, 3.5), False),  # a tenth of a second in common
+        (Label("cut_off", 3.0, 3.5), True),
+        (Label("backchannel", 1.5, 2.0), True),
+        (Label("shift", 2.0, 2.0), False),  # no length, but the same start
+        (Label("shift", 1.995, 1.995), False),
+        (Label("shift", 1.98, 1.98), True),
+    ],
+)
+def test_labels_meet_if_they_share_some_time_or_begin_together(estimated: Label, stays: bool) -> None:
+    own = Label("hold", 2.0, 3.0, edited=True)
+    merged = merge_edited(Labels(9.0, (), (estimated,)), Labels(9.0, (), (own,)))
+    assert (estimated in merged.labels) is stays
+    first, begins = replace(own, start_s=0.01), Label("shift", 0.0, 0.0)  # ten milliseconds, to the last bit
+    assert merge_edited(Labels(9.0, (), (begins,)), Labels(9.0, (), (first,))).labels == (first,)
+
+
+def test_speech_ten_milliseconds_from_a_silence_moves_with_it(path: Path) -> None:
+    """Just as much as times are rounded by; the user's next speech doesn't move with the end of a shift."""
+    ipus = (Ipu("user", 0.0, 0.01), Ipu("agent", 0.02, 3.0), Ipu("user", 4.0, 5.0))
+    write_labels(Labels(9.0, ipus, (Label("hold", 0.02, 1.0), Label("shift", 3.0, 4.0))), path)
+    first = edit_labels(path, [Change(Label("hold", 0.02, 1.0), Label("hold", 0.03, 1.0))], "Ada", NOON)
+    assert first.spans("user").tolist() == [[0.0, 0.03], [4.0, 5.0]]
+    assert first.spans("agent").tolist() == [[0.02, 3.0]]
+    second = edit_labels(path, [Change(Label("shift", 3.0, 4.0), Label("shift", 3.0, 3.5))], "Ada", NOON)
+    assert second.spans("user").tolist() == [[0.0, 0.03], [4.0, 5.0]]
+    write_labels(Labels(9.0, (Ipu("user", 0.02, 2.0),), (Label("hold", 0.0, 0.01),)), path)
+    third = edit_labels(path, [Change(Label("hold", 0.0, 0.01), Label("hold", 0.0, 0.5))], "Ada", NOON)
+    assert third.spans("user").tolist() == [[0.5, 2.0]]
+
+
+def test_a_label_that_a_person_has_added_refuses_nothing(path: Path) -> None:
+    added = Label("hold", 1.3, 1.6)
+    edit_labels(path, [Change(None, added)], "Ada", NOON)
+    assert [label.start_s for label in update_labels(path, LABELS).labels] == [1.3, 2.0, 4.0]

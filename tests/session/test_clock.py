@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import functools
+import gc
 import itertools
 import socket
 import threading
 import time
+from concurrent.futures import Executor, Future
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,9 +109,11 @@ def test_the_clock_stands_still_while_a_thread_is_held_for():
         with loop.hold("the encoder"):
             threading.Thread(target=work).start()
             await done.wait()
-        return loop.time() - before
+        held_s = loop.time() - before
+        await asyncio.sleep(2.0)  # and goes on afterwards
+        return held_s, loop.time() - before
 
-    assert clock.run(main) == 0.0
+    assert clock.run(main, stall_s=1.0) == (0.0, 2.0)
 
 
 def test_a_deadlock_names_what_waits():
@@ -218,6 +223,15 @@ def test_a_task_that_spins_beyond_the_limit_at_one_moment_is_stopped(monkeypatch
         clock.run(lambda: spin(8 * clock_loop.SPINS_BETWEEN_CHECKS), stall_s=5.0)
 
 
+def test_a_task_may_spin_for_just_as_long_as_the_limit(monkeypatch):
+    """The fifth look at real time comes after five seconds, the sixth after six."""
+    spin = spinning(monkeypatch, check_s=1.0)
+    clock.run(lambda: spin(6 * clock_loop.SPINS_BETWEEN_CHECKS - 100), stall_s=5.0)
+    spin = spinning(monkeypatch, check_s=1.0)
+    with pytest.raises(clock.Stalled):
+        clock.run(lambda: spin(6 * clock_loop.SPINS_BETWEEN_CHECKS + 100), stall_s=5.0)
+
+
 def test_clocks_in_nanoseconds_follow_the_others():
     before, after, rising = run_virtually(
         """
@@ -279,7 +293,9 @@ def test_identifiers_are_drawn_from_the_seed():
     ids = """
         import uuid
         async def draw():
-            return uuid.uuid4().hex
+            drawn = uuid.uuid4()
+            assert drawn.version == 4
+            return drawn.hex
         def main():
             drawn = [clock.run(draw, seed=seed) for seed in (7, 7, 8, 0)]
             return [*drawn, clock.run(draw), uuid.uuid4().hex]
@@ -307,7 +323,7 @@ def test_numpy_seconds_leave_the_clock_a_plain_float():
     assert type(clock.run(main)) is float
 
 
-def test_what_ignores_being_cancelled_is_abandoned():
+def test_what_ignores_being_cancelled_is_abandoned(caplog):
     async def insists():
         while True:
             with contextlib.suppress(asyncio.CancelledError):
@@ -319,6 +335,27 @@ def test_what_ignores_being_cancelled_is_abandoned():
         return "done"
 
     assert clock.run(main) == "done"
+    gc.collect()
+    assert not caplog.records, "asyncio need not warn of what is abandoned on purpose"
+
+
+def test_a_generator_that_is_left_open_is_closed_with_the_loop():
+    ended: list[str] = []
+
+    async def counts():
+        try:
+            for k in itertools.count():
+                yield k
+        finally:
+            ended.append("closed")
+
+    left_open = counts()
+
+    async def main():
+        return await anext(left_open)
+
+    assert clock.run(main) == 0
+    assert ended == ["closed"]
 
 
 def test_a_function_is_known_by_itself_even_if_it_has_arguments_of_another_kind():
@@ -327,6 +364,64 @@ def test_a_function_is_known_by_itself_even_if_it_has_arguments_of_another_kind(
     assert clock.unwrapped(functools.partial(contextlib.nullcontext, sum)) is sum
     assert clock.unwrapped(partial) is partial
     assert clock.unwrapped(sum) is sum
+
+
+def test_calls_one_after_the_other_share_a_thread():
+    async def main():
+        return [(await asyncio.to_thread(threading.current_thread)).name for _ in range(4)]
+
+    assert set(clock.run(main)) == {"virtual-loop-1"}
+
+
+def test_work_that_an_executor_cancels_is_cancelled_for_who_waits():
+    class Refuses(Executor):
+        def submit(self, fn, /, *args, **kwargs):
+            work = Future()
+            work.cancel()
+            work.set_running_or_notify_cancel()
+            return work
+
+    async def main():
+        await asyncio.get_running_loop().run_in_executor(Refuses(), int)
+
+    with pytest.raises(asyncio.CancelledError):
+        clock.run(main, foreign_thread_s=0.1)
+
+
+def test_a_running_loop_is_not_closed_and_a_closed_one_takes_no_work():
+    async def main():
+        loop = asyncio.get_running_loop()
+        with pytest.raises(RuntimeError, match="Cannot close a running"):
+            loop.close()
+        assert await asyncio.to_thread(int, "7") == 7
+        return loop
+
+    loop = clock.run(main, stall_s=1.0)
+    with pytest.raises(RuntimeError, match="closed"):
+        loop.run_in_executor(None, int)
+    loop.close()  # again, which does nothing
+
+
+def test_what_waits_in_our_own_code_is_named_before_what_waits_in_packages():
+    packaged: dict[str, Any] = {}
+    text = "async def packaged(event):\n    await event.wait()\n"
+    exec(compile(text, "/somewhere/site-packages/package.py", "exec"), packaged)
+
+    async def own(event):
+        await event.wait()
+
+    async def main():
+        event = asyncio.Event()
+        tasks = (
+            asyncio.create_task(packaged["packaged"](event), name="a"),
+            asyncio.create_task(own(event), name="b"),
+        )
+        await asyncio.gather(*tasks)
+
+    with pytest.raises(clock.Deadlock) as raised:
+        clock.run(main, foreign_thread_s=0.1)
+    names = [name.split(" ")[0] for name in str(raised.value).split(" wait: ")[1].split("; ")]
+    assert names.index("b") < names.index("a") == len(names) - 1
 
 
 def test_threads_end_after_the_loop_whose_work_they_did():

@@ -41,6 +41,9 @@ def test_who_is_cancelled_while_sleeping_in_turn_is_not_woken() -> None:
         sleeper = asyncio.create_task(sleep_until(loop.time() + 1.0, Turn.FRAME))
         await asyncio.sleep(0.5)
         sleeper.cancel()
+        await asyncio.sleep(0)
+        waiting = [timer for timer in asyncio.get_running_loop()._scheduled if not timer.cancelled()]
+        assert waiting == [], "its timer is left behind"
         await asyncio.sleep(1.0)
         return sleeper.cancelled()
 

@@ -47,7 +47,8 @@ def test_a_reply_that_begins_as_the_caller_resumes():
     assert said(commit_s + 0.01, first_s + 0.5) == 1  # the agent speaks into it
     assert said(first_s + 0.1, first_s + 0.5) == 1  # both begin at once
     assert said(first_s + 0.3, first_s + 0.5) == 0  # an interruption
-    assert said(commit_s + 0.01, first_s - 0.01) == 0  # over before
+    for end_s in (first_s - 0.01, first_s):  # over before
+        assert said(commit_s + 0.01, end_s) == 0
     for start_s in (commit_s - 0.1, commit_s):  # begun by the commit: a false boundary
         assert said(start_s, first_s + 0.5) == 0
     assert said(first_s + 0.2, first_s + 0.5) == 1  # the last moment at which the caller is unaware of it
@@ -58,6 +59,27 @@ def test_a_reply_that_begins_as_the_caller_resumes():
     )
     ordered = tuple(sorted((*LOG.events, *events), key=lambda event: event.time_s))
     assert session_scores(replace(LOG, mode="reactive", events=ordered), LABELS)["as_resumed"] == 1
+
+
+def test_a_reply_that_begins_with_its_commit_answers_it():
+    """Both at 3 s; the caller, who began at 2.5 s, before that commit, was cut off instead."""
+    events = (
+        SessionEvent(1.0, "commit", {}),
+        SessionEvent(3.0, "commit", {}),
+        SessionEvent(3.0, "playout_starts", {}),
+        SessionEvent(4.0, "playout_ends", {}),
+    )
+    labels = replace(LABELS, ipus=(Ipu("user", 2.5, 3.5),), labels=())
+    assert session_scores(replace(LOG, events=events), labels)["as_resumed"] == 0
+    assert session_scores(replace(LOG, events=(events[0], *events[2:])), labels)["as_resumed"] == 1
+
+
+def test_a_commit_as_a_reactive_caller_begins_is_false_and_as_the_turn_ends_it_is_not():
+    turns = ((2.0, "caller_starts"), (3.0, "caller_ends"), (5.0, "caller_starts"), (6.0, "caller_ends"))
+    events = [SessionEvent(time_s, kind, {}) for time_s, kind in turns]
+    events += [SessionEvent(time_s, "commit", {}) for time_s in (1.5, 2.0, 3.0, 4.0, 5.5)]
+    log = replace(LOG, mode="reactive", events=tuple(sorted(events, key=lambda event: event.time_s)))
+    assert false_boundaries(log, LABELS).tolist() == [2.0, 5.5]
 
 
 def test_a_reactive_callers_own_turns_count_not_the_labels():

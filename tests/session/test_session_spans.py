@@ -64,6 +64,7 @@ class TestPlayouts:
         first, second = playouts(log)
         assert (first.start_s, first.end_s, first.interrupted) == (1.0, 3.0, True)
         assert first.pauses.tolist() == [[1.5, 2.0], [2.5, 3.0]]
+        assert not playouts(log_of((1.0, "playout_starts", {}), (2.0, "playout_ends", {})))[0].interrupted
         assert second.start_s == 4.0
         assert np.isnan(second.end_s)
         assert len(second.pauses) == 0
@@ -87,12 +88,12 @@ class TestSessionCommits:
     def test_the_last_pause_goes_on_for_as_long_as_the_session_did(self):
         """A session hears more than the labels tell: silence is added, or the caller waits for an answer."""
         labels = Labels(3.2, (Ipu("user", 1.0, 2.9),), (Label("shift", 2.9, 3.2),))
-        log = log_of((5.5, "commit", {}), (10.5, "commit", {}))
+        log = log_of((3.5, "commit", {}), (5.5, "commit", {}), (10.5, "commit", {}))
         frame = session_commits(log, labels)
-        assert frame["label"].tolist() == ["end_of_turn", "other"]
-        assert frame["latency_s"].iloc[0] == pytest.approx(2.6)
+        assert frame["label"].tolist() == ["end_of_turn", "end_of_turn", "other"]
+        assert frame["latency_s"].iloc[0] == pytest.approx(0.6)
         early = session_commits(replace(log, duration_s=2.0), labels)
-        assert early["label"].tolist() == ["other", "other"]
+        assert early["label"].tolist() == ["other", "other", "other"]
 
     def test_without_labels_nothing_is_called_false(self):
         frame = session_commits(session_of([HOLD]))

@@ -67,6 +67,36 @@ def test_predictions_of_the_stretch_are_shown_with_their_own_threshold_or_the_se
     np.testing.assert_allclose(shown.predictions.threshold, [0.36, 0.7, 0.36])
 
 
+def test_transcripts_and_interruptions_of_the_stretch_are_shown_with_its_edges() -> None:
+    def said(time_s: float, **data: bool) -> SessionEvent:
+        return SessionEvent(time_s, "transcript", {"text": "yes", **data})
+
+    def played(start_s: float, end_s: float, interrupted: bool) -> tuple[SessionEvent, SessionEvent]:
+        ends = SessionEvent(end_s, "playout_ends", {"interrupted": interrupted})
+        return SessionEvent(start_s, "playout_starts", {}), ends
+
+    events = [said(time_s, final=time_s % 1 == 0) for time_s in (0.5, 1.0, 1.5, 3.0, 3.5, 4.0)]
+    events += [*played(0.2, 1.0, True), *played(1.2, 2.0, False), *played(2.5, 4.5, True)]
+    shown = timeline(*sorted(events, key=lambda event: event.time_s), span=(1.0, 3.0))
+    assert (shown.interim_s.tolist(), shown.final_s.tolist()) == ([1.5], [1.0, 3.0])
+    assert shown.interrupted_s.tolist() == [1.0]
+    assert shown.playouts.tolist() == [[1.2, 2.0], [2.5, 3.0]]
+
+
+def test_an_error_shows_its_first_text_alone() -> None:
+    error = SessionEvent(1.0, "error", {"code": 3, "type": "RuntimeError", "message": "long"})
+    assert timeline(error).troubles == ((1.0, "error: RuntimeError"),)
+
+
+@pytest.mark.parametrize("loudest", [0, 1, 8])
+def test_full_scale_is_the_loudest_sample_however_faint(loudest: int) -> None:
+    log = replace(log_with(), heard=np.zeros((160_000, 2), np.int16))
+    log.heard[80_000:96_000, 1] = -loudest
+    shown = session_timeline_of(log, session_commits(log), LABELS)
+    assert shown.agent.low.min() == -min(1, loudest)
+    assert shown.caller.low.min() == shown.caller.high.max() == 0
+
+
 def test_troubles_carry_their_text_and_those_outside_are_left_out() -> None:
     error = SessionEvent(1.0, "error", {"type": "RuntimeError"})
     assert timeline(error, span=(1.0, 3.0)).troubles == ((1.0, "error: RuntimeError"),)

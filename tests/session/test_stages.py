@@ -115,6 +115,16 @@ class TestStageTable:
         assert one["other"] == pytest.approx(0.1 + 0.35 + 0.7)
         assert one["saved"] == 0
 
+    def test_events_tell_also_where_livekit_reported_no_more_than_it_takes(self):
+        """End of turn, total and the LLM's own figure; without a hook the commit ends the wait."""
+        log = session_of([replace(PLAIN, preemptive=0.4)])
+        bare = without(
+            log, "transcription_delay", "on_user_turn_completed_delay", "tts_node_ttfb", "playback_latency"
+        )
+        assert len(bare.replies[0].stages) == 3
+        assert stage_table(bare).iloc[0]["saved"] == pytest.approx(0.2)
+        assert stage_table(without(bare, "end_of_turn_delay")).iloc[0]["saved"] == 0
+
     def test_what_livekit_did_not_report_is_missing_not_zero(self):
         log = without(session_of([PLAIN]), "tts_node_ttfb", "on_user_turn_completed_delay")
         one = stage_table(log).iloc[0]
@@ -180,6 +190,13 @@ class TestReplyStages:
         assert shown.sum() == pytest.approx(1.08)
         begins = [0.0, *np.cumsum(shown)[:-1]]
         np.testing.assert_allclose(found.starts.iloc[0][shown.index], begins)
+
+    def test_a_part_that_is_wholly_saved_or_missing_has_no_length_and_moves_none(self):
+        saved = ReplyStages.of(session_of([replace(PLAIN, preemptive=0.1)]))
+        assert np.isnan(saved.lengths["llm_node_ttft"].iloc[0])
+        missing = ReplyStages.of(without(session_of([PLAIN]), "on_user_turn_completed_delay"))
+        assert np.isnan(missing.lengths["on_user_turn_completed_delay"].iloc[0])
+        assert missing.starts.iloc[0].tolist() == pytest.approx([0.0, 0.6, 0.6, 0.95, 1.15, 1.18])
 
     def test_a_reply_that_was_never_heard_ends_nowhere(self):
         found = ReplyStages.of(without(session_of([PLAIN]), "e2e_latency"))

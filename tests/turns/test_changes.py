@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lab_utils.core.settings import Conditions, Settings
 from lab_utils.turns.metrics.changes import Difference, change
 from lab_utils.turns.metrics.per_recording import PerRecording
-from lab_utils.turns.metrics.uncertainty import UNTOLD, Interval
+from lab_utils.turns.metrics.uncertainty import UNTOLD, Interval, difference_interval
 from lab_utils.turns.one_setting.surprises import surprises
 from lab_utils.workflows.study.change_text import change_sentence
 
@@ -62,6 +64,30 @@ def test_a_latency_is_compared_where_both_answer() -> None:
         "0 % cut off as before, as fast on average, p95 never answered, 0 → 50 % never"
     )
     assert "p95 now 0.7 s" in change_sentence(change([call(0.0, [np.inf])] * 3, [call(0.0, [0.7])] * 3))
+
+
+def test_latencies_of_several_takes_count_as_their_mean() -> None:
+    """Calls of several sizes: how many turns each has decides how far the interval reaches."""
+    sizes, waits = (1, 4, 9, 2), ((0.5, 0.9), (0.7, 1.0), (0.4, 0.5), (0.6, 0.6))
+    before, after = ([call(0.0, [pair[k]] * n) for n, pair in zip(sizes, waits, strict=True)] for k in (0, 1))
+    found = change(before, after).latency_mean
+    gained = np.array([n * (b - a) for n, (a, b) in zip(sizes, waits, strict=True)])
+    expected = difference_interval(gained, np.array(sizes, dtype=np.float64))
+    assert (found.interval.low, found.interval.high) == pytest.approx((expected.low, expected.high))
+    twice = [
+        [replace(one, latency_s=np.tile(one.latency_s, (2, 1))) for one in part] for part in (before, after)
+    ]
+    again = change(*twice).latency_mean
+    assert (again.before, again.after) == pytest.approx((found.before, found.after))
+    assert (again.interval.low, again.interval.high) == pytest.approx(
+        (found.interval.low, found.interval.high)
+    )
+
+
+def test_what_is_never_answered_before_and_after_is_as_before() -> None:
+    found = change([call(0.0, [np.inf])] * 3, [call(0.0, [np.inf])] * 3)
+    assert found.latency_p95.difference == 0.0
+    assert np.isnan(found.latency_mean.difference)
 
 
 def test_two_calls_tell_nothing_from_chance() -> None:

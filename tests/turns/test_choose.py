@@ -148,7 +148,9 @@ def test_choices_are_those_of_the_double_loop(rows, names, most):
 
 
 def test_none_within_a_budget_says_how_many_reach_it_by_not_answering():
-    reached_exactly = scored((0.30, 0.5, 0.9, 0.0), (0.05, 0.2, 0.3, 0.9), (0.01, 0.2, 0.3, 0.5))
+    reached_exactly = scored(
+        (0.30, 0.5, 0.9, 0.0), (0.05, 0.2, 0.3, 0.9), (0.01, 0.2, 0.3, 0.5), (0.06, 0.2, 0.3, 0.5)
+    )
     with pytest.raises(
         NoneWithinBudget, match=r"the least in this grid is 0\.300.*\(2 settings reach it but"
     ):
@@ -158,7 +160,7 @@ def test_none_within_a_budget_says_how_many_reach_it_by_not_answering():
     assert "reach it" not in str(none.value)
 
 
-@pytest.mark.parametrize("most", [10, -0.1, math.nan, "10 %", None])
+@pytest.mark.parametrize("most", [10, 1.5, -0.1, math.nan, "10 %", None])
 def test_a_rate_that_is_no_share_is_told(most: object) -> None:
     with pytest.raises(InputError, match=r"a share from 0 to 1 \(10 % is 0\.10\), got"):
         Budget.false_boundary_rate(most)

@@ -37,6 +37,31 @@ def test_a_pause_of_which_more_than_half_is_speech_was_speech() -> None:
     assert table["what"].tolist() == ["", "speech", ""]
 
 
+def whats(labels: Labels, *spans: tuple[float, float]) -> list[str]:
+    return lesson_table([Lesson(a, b, b + 1, 0.3, 0.4) for a, b in spans], labels)["what"].tolist()
+
+
+def test_edges_may_lie_three_tenths_of_a_second_apart() -> None:
+    """A backchannel on either side; an end of turn a little after the pause was heard to begin."""
+    short = Labels(40.0, (), (Label("backchannel", 0.1, 0.3), Label("backchannel", 20.0, 20.3)))
+    spans = ((0.0, 9.0), (0.61, 9.0), (9.0, 19.75), (9.0, 19.65))
+    assert whats(short, *spans) == ["backchannel", "", "backchannel", ""]
+    begins = Labels(40.0, (), (Label("backchannel", 0.3, 2.0),))
+    assert whats(begins, (0.0, 0.6), (0.0, 0.61)) == ["backchannel", ""]
+    ends = Labels(40.0, (), (Label("shift", 0.0, 1.0), Label("shift", 12.0, 13.0)))
+    spans = ((0.3, 1.0), (0.31, 1.0), (11.0, 12.0), (11.0, 12.01))
+    assert whats(ends, *spans) == ["end of turn", "", "", "end of turn"]
+
+
+def test_a_pause_that_shares_a_moment_with_a_hold_or_a_cut_off_was_one() -> None:
+    labels = Labels(40.0, (), (Label("hold", 2.0, 3.0), Label("cut_off", 5.0, 6.0)))
+    spans = ((2.9, 4.0), (3.0, 4.0), (5.9, 7.0), (6.0, 7.0), (4.0, 5.0))
+    assert whats(labels, *spans) == ["hold", "", "cut off", "", ""]
+    table = lesson_table([Lesson(5.9, 7.0, 8.0, 0.3, 0.4)], labels)
+    assert table["wrong"].tolist() == [False]
+    assert table.dtypes[["at_s", "pause_from_s", "pause_s", "before_s", "after_s"]].eq(np.float64).all()
+
+
 @given(
     st.lists(st.tuples(st.integers(5, 60), st.integers(10, 90)), min_size=1, max_size=6),
     st.lists(st.tuples(st.floats(0.0, 12.0), st.floats(0.1, 3.0)), max_size=2),

@@ -34,6 +34,8 @@ from lab_utils.turns.metrics import (
     LabelledPauses,
     SettingCounts,
     attribute,
+    coin_flips,
+    hypervolume,
     labelled_pauses,
     pareto_frontier,
     setting_counts,
@@ -47,7 +49,6 @@ from lab_utils.turns.replay.records import Decisions
 TAIL_S = 4.0
 
 
-WAIT_S = np.array([8.0])
 FEW = 2
 """Settings of a block that the twin scores, too: it walks each branch from the recording's start."""
 
@@ -194,6 +195,7 @@ CALL = Labels(
         (1.2, 1.5, "speech", math.nan, False),  # the detector lost the voice; no pause was touched
         (1.9, 2.0, "hold", math.nan, True),  # heard to end a little early
         (1.9, 1.99, "speech", math.nan, False),
+        (10.4, 10.5, "speech", math.nan, False),  # in the last turn with an end
         (2.1, 2.49, "hold", math.nan, True),
         (2.1, 2.55, "hold", math.nan, True),  # a moment after the user went on
         (2.1, 3.1, "hold", math.nan, True),  # speech of half a second went unheard
@@ -223,6 +225,16 @@ def test_a_commit_belongs_to_the_pause_whose_silence_caused_it(
     assert (slow["label"], slow["false_boundary"]) == (label, false_boundary)
 
 
+@pytest.mark.parametrize("agent_s", [9.0, 9.5, 10.0])
+def test_a_cut_off_pause_is_known_until_the_agent_begins_in_it(agent_s):
+    """As the pause begins, in it, or not before its end, where the user speaks on."""
+    ipus = (Ipu("user", 8.0, 9.0), Ipu("user", 10.0, 11.0), Ipu("agent", agent_s, agent_s + 0.3))
+    call = Labels(20.0, tuple(sorted(ipus, key=lambda i: i.start_s)), (Label("cut_off", 9.0, 10.0),))
+    frame = attribute(commits_at(9.0, 9.49, 9.5, after_s=0.0), labelled_pauses(call))
+    assert frame["label"].tolist() == ["cut_off"] * 3
+    assert frame["false_boundary"].tolist() == [time_s < agent_s for time_s in (9.0, 9.49, 9.5)]
+
+
 def test_a_turn_has_a_cut_off_pause_or_none():
     assert labelled_pauses(CALL).cut_off_turns.tolist() == [False, True]
 
@@ -230,6 +242,28 @@ def test_a_turn_has_a_cut_off_pause_or_none():
 def test_only_the_first_commit_after_an_end_of_turn_has_a_latency():
     frame = attribute(commits_at(3.4, 3.9, 11.5), labelled_pauses(CALL))
     np.testing.assert_allclose(frame["latency_s"], [0.4, np.nan, 0.5])
+
+
+def test_an_end_of_turn_is_answered_on_the_tape_or_else_where_the_caller_waits():
+    """The first branch leaves the tape at 3.4 s, the second at 11.5 s."""
+    marks, heard = labelled_pauses(CALL), commits_at(2.2, 3.6, 4.5, after_s=0.1)
+    branches = {0: (3.4, heard), 1: (11.5, commits_at(12.5, after_s=1.0))}
+    columns = ["commit_s", "label", "latency_s", "on_branch"]
+
+    def rows(*times_s: float, longest_s: float = math.inf) -> list[list[object]]:
+        frame = attribute(commits_at(*times_s, after_s=0.05), marks, branches, longest_s)
+        frame["latency_s"] = frame["latency_s"].round(9).where(frame["latency_s"].notna(), -1.0)
+        return frame[columns].values.tolist()
+
+    second = [12.5, "end_of_turn", 1.5, True]
+    assert rows(3.3) == [[3.3, "end_of_turn", 0.3, False], second]
+    assert rows(3.4) == [[3.4, "end_of_turn", -1.0, False], [3.6, "end_of_turn", 0.6, True], second]
+    assert rows(3.3, 11.2) == [[3.3, "end_of_turn", 0.3, False], [11.2, "end_of_turn", 0.2, False]]
+    # what comes later than the longest wait scores nothing, on the tape and on a branch
+    assert rows(3.25, longest_s=0.25)[0] == [3.25, "end_of_turn", 0.25, False]
+    assert rows(3.25, longest_s=0.2) == [[3.25, "end_of_turn", -1.0, False]]
+    assert rows(longest_s=1.5) == [[3.6, "end_of_turn", 0.6, True], second]
+    assert rows(longest_s=0.5) == []
 
 
 def test_speech_after_the_last_labelled_end_of_turn_is_no_false_boundary():
@@ -282,7 +316,16 @@ def test_a_recording_without_labels_has_no_intervals():
 
 @pytest.mark.parametrize(
     ("duration_s", "kind"),
-    [(0.19, UNSCORED_HOLD), (0.2, HOLD), (0.3, HOLD), (5.0, HOLD), (5.01, UNSCORED_HOLD)],
+    [
+        (0.19, UNSCORED_HOLD),
+        (0.2, HOLD),
+        (0.2 - 4e-10, HOLD),  # what lies below a nanosecond is rounding
+        (0.2 - 2e-9, UNSCORED_HOLD),
+        (0.3, HOLD),
+        (5.0, HOLD),
+        (5.0 + 4e-10, HOLD),
+        (5.01, UNSCORED_HOLD),
+    ],
 )
 def test_holds_from_two_tenths_to_five_seconds_are_scored_both_included(duration_s, kind):
     labels = Labels(20.0, (), (Label("hold", 7.1, 7.1 + duration_s),))
@@ -326,7 +369,7 @@ def test_intervals_are_disjoint_and_in_order(labels):
     assert np.all(marks.end_s[:-1] <= marks.start_s[1:])
 
 
-def counts_at(times_s, labels: Labels) -> SettingCounts:
+def counts_at(times_s, labels: Labels, longest_wait_s: float = 8.0) -> SettingCounts:
     """One setting that commits at these times without a wait."""
     times_s = np.asarray(times_s, dtype=float)
     n = len(times_s)
@@ -344,7 +387,14 @@ def counts_at(times_s, labels: Labels) -> SettingCounts:
         last_speaking_s=times_s[:, None],
         branch=np.full(n, -1),
     )
-    return setting_counts(decisions, labelled_pauses(labels), 0.0, WAIT_S)
+    return setting_counts(decisions, labelled_pauses(labels), 0.0, np.array([longest_wait_s]))
+
+
+def test_an_end_of_turn_may_be_answered_up_to_the_longest_wait():
+    found = [
+        counts_at([3.5, 13.25], CALL, longest_s).latency_s[:, 0].tolist() for longest_s in (0.5, 0.4, 2.25)
+    ]
+    assert found == [[0.5, math.inf], [math.inf, math.inf], [0.5, 2.25]]
 
 
 @pytest.mark.parametrize(
@@ -447,6 +497,36 @@ def test_the_frontier_is_that_of_the_double_loop(points):
     assert found.tolist() == naive.pareto(rate.tolist(), latency_s.tolist())
     assert np.all(np.diff(rate[found]) > 0)
     assert np.all(np.diff(latency_s[found]) < 0)
+
+
+points = st.tuples(
+    st.one_of(st.just(math.nan), st.integers(0, 10).map(lambda k: k / 8)),
+    st.one_of(st.just(math.nan), st.just(math.inf), st.integers(0, 12).map(lambda k: k / 2)),
+)
+
+
+@given(st.lists(points, max_size=8))
+@example([(0.5, 6.0), (1.25, 1.0), (0.25, 2.0)])
+def test_the_frontiers_area_is_that_of_the_cells_that_some_setting_beats(points):
+    """Cells of an eighth by half a second, up to a rate of 1 and a latency of 5 s."""
+    cells = [(k / 8, n / 2) for k in range(8) for n in range(10)]
+    beaten = sum(any(rate <= r and latency_s <= s for rate, latency_s in points) for r, s in cells)
+    rate, latency_s = np.array(points, dtype=np.float64).reshape(-1, 2).T
+    assert hypervolume(rate, latency_s) == beaten / 16
+
+
+def test_coin_flips_are_the_pairs_of_takes_that_disagree_setting_by_setting():
+    """Two calls of 2 and 70 pauses; bits of two words, so that an axis can't be taken for the other."""
+    few, many = marks_with(2, 0), marks_with(70, 0)
+
+    def take(*words: tuple[int, int]) -> SettingCounts:
+        return tally_of(np.zeros((0, 2)), cut_words=np.array(words, dtype=np.uint64))
+
+    first = [take((0b01, 0b10)), take((0b11, 0b10)), take((0b00, 0b10))]
+    second = [take((0, 1), (0, 0)), take((0, 0), (0b111, 0)), take((0, 0), (0b111, 0))]
+    flips = coin_flips([first, second], [few, many])
+    assert flips.tolist() == [(1 + 1 + 2 + 3 + 3) / (3 * 72), (1 + 1) / (3 * 72)]
+    assert np.isnan(coin_flips([first[:1], second[:1]], [few, many])).all()
 
 
 def test_the_script_of_a_conversation_gives_every_kind_of_label():

@@ -150,6 +150,20 @@ def test_a_notebook_shows_what_was_asked_for_where_that_is_known() -> None:
     assert "chosen for" not in Profile(name="defaults", settings=Settings())._repr_html_()
 
 
+def test_a_name_may_have_two_hundred_characters(tmp_path: Path) -> None:
+    profile = Profile(name="x" * 200, settings=Settings())
+    save_profile(profile, tmp_path / "p.yaml")
+    assert load_profile(tmp_path / "p.yaml") == profile
+
+
+def test_a_saved_profile_outlives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its bytes are on the disk before it takes its name."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    save_profile(support_line(), tmp_path / "p.yaml")
+    assert synced
+
+
 def test_saving_twice_gives_the_same_bytes(saved: Path, tmp_path: Path) -> None:
     save_profile(load_profile(saved), tmp_path / "again.yaml")
     assert (tmp_path / "again.yaml").read_bytes() == saved.read_bytes()
@@ -302,6 +316,7 @@ REFUSED = {
     "text for date": (change("evidence", "date", to="last week"), r"evidence\.date: .*date, got 'last week'"),
     "number for name": (change("name", to=7), r"name: .*string, got 7"),
     "empty name": (change("name", to=""), r"name: .*at least 1 char"),
+    "long name": (change("name", to="x" * 201), r"name: .*at most 200 char"),
     "no recordings": (change("evidence", "recordings", to=[]), r"evidence\.recordings: .*at least 1"),
     "recording": (
         change("evidence", "recordings", 1, "sha256", to=1),

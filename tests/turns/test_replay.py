@@ -185,6 +185,31 @@ def test_blocks_hold_each_row_of_the_table_once(rows, most):
     assert sorted(seen) == list(range(len(table)))
 
 
+def test_settings_stand_with_what_is_added_to_their_waits_if_anything_is():
+    added_s = [(0.0, 0.0), (0.4, 0.0), (0.0, 0.0), (0.0, 1.3), (0.4, 1.3)]
+    table = complete_table(
+        pd.DataFrame(
+            [
+                {
+                    "detector": "v1-mini",
+                    "min_delay": 0.3 + k / 10,
+                    "extra_delay_numbers": a,
+                    "extra_delay_asked": b,
+                }
+                for k, (a, b) in enumerate(added_s)
+            ]
+            + [{"detector": "vad", "min_delay": 0.3}]
+        )
+    )
+    found = {}
+    for numbers, block in blocks_of(table, Conditions(), most=2):
+        pairs = [None] * len(numbers)
+        if block.extra is not None:
+            pairs = list(zip(block.extra.numbers_s.tolist(), block.extra.asked_s.tolist(), strict=True))
+        found |= dict(zip(numbers.tolist(), pairs, strict=True))
+    assert found == {k: pair if any(pair) else None for k, pair in enumerate(added_s)} | {5: None}
+
+
 # --- LiveKit's rules, one by one (sources: lab_utils/turns/replay) ------------------------------------------
 
 # Frames as long as a window: window w is judged at (w + 1) * 32 ms.

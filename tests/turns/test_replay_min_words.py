@@ -106,16 +106,17 @@ def one_overlap(n_words: int, agent: tuple[float, float]) -> Labels:
     return Labels(8.0, ordered, (), words=words, source="construction")
 
 
-def commits(labels: Labels, min_words: int, enabled: bool = True) -> list[float]:
-    settings = Settings().replace(detector="vad", min_delay=0.5)
+def commits(labels: Labels, min_words: int, enabled: bool = True, detector: str = "vad") -> list[float]:
+    settings = Settings().replace(detector=detector, min_delay=0.5)
     interruption = settings.interruption.model_copy(update={"min_words": min_words, "enabled": enabled})
     settings = settings.model_copy(update={"interruption": interruption})
     return list(replay(traced_of(labels, noise=0.0), settings).time_s)
 
 
-def test_too_few_words_while_the_agent_speaks_are_no_turn():
-    assert len(commits(one_overlap(2, (0.5, 6.0)), min_words=3)) == 0
-    assert len(commits(one_overlap(3, (0.5, 6.0)), min_words=3)) == 1
+@pytest.mark.parametrize("detector", ["vad", "stt"])
+def test_too_few_words_while_the_agent_speaks_are_no_turn(detector):
+    assert len(commits(one_overlap(2, (0.5, 6.0)), min_words=3, detector=detector)) == 0
+    assert len(commits(one_overlap(3, (0.5, 6.0)), min_words=3, detector=detector)) == 1
 
 
 def test_once_the_agent_is_silent_any_word_will_do():

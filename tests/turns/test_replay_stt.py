@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from synthetic import complete
+from synthetic import block_of, complete
 
 from lab_utils.core.labels import Ipu, Labels, Word
 from lab_utils.core.settings import Conditions, Settings
@@ -95,6 +95,13 @@ def test_a_final_after_the_end_of_speech_commits_the_turn():
     assert commits(SPEECH + LONG_SILENCE, [end(1.5), final(2.7)]) == [(2.7, "late_transcript")]
 
 
+def test_what_is_due_at_once_comes_before_what_is_said_next_at_that_moment():
+    events = [end(1.5), final(2.7), start(2.7)]
+    assert commits(SPEECH + LONG_SILENCE, events) == [(2.7, "late_transcript")]
+    events = [end(1.5), final(1.7), start(2.0)]  # due at 2.0, but not at once
+    assert commits(SPEECH + LONG_SILENCE, events) == []
+
+
 def test_a_final_with_word_times_moves_the_last_speaking_time():
     assert commits(SPEECH + LONG_SILENCE, [end(1.5), final(1.7, end_s=1.4)]) == [(1.9, "late_transcript")]
     assert commits(SPEECH + LONG_SILENCE, [end(1.5), final(1.7, end_s=0.0)]) == [(2.0, "late_transcript")]
@@ -140,6 +147,34 @@ def test_a_commit_unmarks_the_turn():
     ]
 
 
+def test_an_end_of_speech_that_nobody_heard_begin_teaches_nothing():
+    """Dynamic endpointing would take the silence from it to the first speech for a pause."""
+    dynamic = STT.replace(endpointing_mode="dynamic")
+    events = [end(0.1), final(1.0)]
+    assert commits([0.0] * 20 + SPEECH + LONG_SILENCE, events, dynamic) == [(1.94, "vad")]
+
+
+ENDS = SPEECH + [0.0] * 8
+"""The VAD's END_OF_SPEECH comes with the stream's last window, at 1.056 s."""
+
+
+@pytest.mark.parametrize("last", [[], [final(1.056)], [final(1.1)]])
+def test_nothing_is_committed_at_the_end_of_the_stream_or_after_it(last):
+    """The turn was marked as ended before anything was said, so the VAD's end would commit it at once."""
+    at_once = STT.replace(min_delay=0.0)
+    events = [end(0.02), final(0.5), *last]
+    assert commits(ENDS, events, at_once) == []
+    assert commits([*ENDS, 0.0], events[:2], at_once) == [(1.056, "vad")]
+
+
+@pytest.mark.parametrize(("before_s", "found"), [(0.0, []), (1e-6, [(5.599999, "stt")])])
+def test_a_commit_due_as_the_stream_ends_comes_no_more(before_s, found):
+    """175 windows last 5.6 s."""
+    at_s = 5.1 - before_s
+    assert at_s + 0.5 == 5.6 - before_s
+    assert commits(SPEECH + LONG_SILENCE, [final(1.5), end(at_s)]) == found
+
+
 # --- the VAD begins anew ------------------------------------------------------------------------------
 
 IN_SPEECH = [1.0] * 60 + LONG_SILENCE
@@ -173,6 +208,27 @@ def test_a_restart_that_is_not_traced_is_asked_for_up_to_the_next_event():
 def test_a_vad_that_has_ended_or_never_started_is_not_restarted():
     assert commits(SPEECH + LONG_SILENCE, [final(1.1), end(1.1)]) == [(1.6, "stt")]
     assert commits(LONG_SILENCE, [final(1.1), end(1.1)]) == [(1.6, "stt")]
+
+
+def test_speech_from_the_very_first_window_is_restarted_too():
+    at_once = STT.replace(min_speech_duration=0.0)
+    with pytest.raises(MissingRestarts) as caught:
+        commits(IN_SPEECH, [final(1.0), end(1.0)], at_once)
+    assert caught.value.origins == (AT,)
+
+
+def test_settings_ask_together_for_the_longest_restart_that_any_of_them_needs():
+    """A short delay commits before the next event comes, and frees the VAD; a long one hears on."""
+    recording, events = traced(IN_SPEECH), [final(1.0), end(1.0), start(2.0), end(3.0)]
+    (trace,) = recording.vad["livekit"]
+    rows = Rows.of(find_pauses(trace, STT.vad, 512))
+    alone = []
+    for delays in ([0.5], [1.5], [0.5, 1.5], [1.5, 0.5]):
+        block = block_of([STT.replace(min_delay=delay) for delay in delays], CONDITIONS)
+        with pytest.raises(MissingRestarts) as caught:
+            decide(rows, EotTrace(), np.zeros((0, 2)), block, events, trace)
+        alone.append(dict(zip(caught.value.origins, caught.value.windows, strict=True)))
+    assert alone[2] == alone[3] == {AT: max(one[AT] for one in alone[:2])}
 
 
 def test_a_frame_of_the_same_moment_has_reached_the_vad_before_its_restart():

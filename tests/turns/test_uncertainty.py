@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lab_utils.turns.metrics.uncertainty import (
+    FURTHEST,
     UNTOLD,
     Interval,
     degrees_of_freedom,
+    difference_interval,
     difference_test,
     mean_interval,
     percentile_interval,
@@ -82,6 +84,11 @@ def test_degrees_of_freedom_are_those_of_the_turns_own_matrix(n):
         rate_interval(np.array([1.0, 0.0, 0.0]), np.array([9.0, 0.0, 0.0])),
         rate_interval(np.zeros(0), np.zeros(0)),
         mean_interval(np.zeros(5), np.zeros(5)),
+        mean_interval(np.zeros(5), np.full(5, 2.0)),
+        mean_interval(np.ones(2), np.ones(2)),
+        difference_interval(np.ones(2), np.ones(2)),
+        difference_interval(np.array([1.0, 2.0, 3.0, 0.0]), np.array([1.0, 1.0, 0.0, 0.0])),
+        difference_test(np.array([1.0, 2.0, 3.0]), np.ones(3), extra=np.inf)[0],
         percentile_interval([np.array([0.5])] * 2, [1.0] * 2, 50),
         percentile_interval([np.full(9, np.inf)] * 9, [1.0] * 9, 50),
     ],
@@ -171,3 +178,53 @@ def test_differences_that_are_all_the_same_leave_nothing_to_chance():
     n = np.array([4.0, 5.0, 6.0])
     assert difference_test(np.zeros(3), n) == (Interval(0.0, 0.0), 1.0)
     assert difference_test(n / 2, n) == (Interval(0.5, 0.5), 0.0)
+
+
+def test_many_recordings_may_show_a_smaller_correlation_than_is_assumed_of_few():
+    for calls in (29, 30, 31, 45):
+        n = [6, 9] * (calls // 2) + [7] * (calls % 2)
+        for count in ([0.0] * calls, [1.0] + [0.0] * (calls - 1)):
+            close(rate_interval(np.array(count), np.array(n, float)), naive.rate_interval(count, n))
+
+
+def test_more_variance_widens_a_rates_interval_by_students_quantile_within_0_and_1():
+    count, n = np.array([3.0, 5.0, 4.0, 6.0]), np.full(4, 10.0)
+    plain, wide = rate_interval(count, n), rate_interval(count, n, extra=0.0004)
+    half, added = (plain.high - plain.low) / 2, stats.t.ppf(0.975, 3) * 0.02
+    assert wide.high - wide.low == pytest.approx(2 * np.hypot(half, added))
+    assert wide.high + wide.low == pytest.approx(plain.high + plain.low)
+    assert rate_interval(count, n, extra=1.0) == Interval(0.0, 1.0)
+
+
+def test_more_variance_widens_a_means_interval_in_the_logarithm():
+    total, n = np.array([8.0, 12.0, 5.0, 9.0]), np.full(4, 10.0)
+    plain, wide = mean_interval(total, n), mean_interval(total, n, extra=0.01)
+    added = stats.t.ppf(0.975, 3) * 0.1
+    for before, after in ((plain.low, wide.low), (plain.high, wide.high)):
+        assert abs(np.log(after / 0.85)) == pytest.approx(np.hypot(np.log(before / 0.85), added))
+    assert wide.low < 0.85 < wide.high
+    assert mean_interval(total / 60, n).told == "two-sided"  # sums below a second
+
+
+@pytest.mark.parametrize(
+    ("factor", "told"), [(2.95, "two-sided"), (3.05, "can't be told"), (3.9, "can't be told")]
+)
+def test_a_limit_more_than_three_times_away_says_nothing(factor, told):
+    """All calls alike: what is left is the variance on top."""
+    assert FURTHEST == 3
+    extra = (np.log(factor) / stats.t.ppf(0.975, 3)) ** 2
+    found = mean_interval(np.full(4, 5.0), np.full(4, 10.0), extra)
+    assert found.told == told
+    if told == "two-sided":
+        assert (found.low, found.high) == pytest.approx((0.5 / factor, 0.5 * factor))
+
+
+def test_a_difference_is_tested_with_the_variance_on_top_and_without_empty_recordings():
+    total, n = np.array([-1.0, 2.0, 1.0, 0.5]), np.full(4, 10.0)
+    error = np.sqrt(sum((total - total.mean()) ** 2) / (1 - 0.25) / 40**2 + 0.0025)
+    found, p = difference_test(np.append(total, 0.0), np.append(n, 0.0), extra=0.0025)
+    middle, half = total.sum() / 40, stats.t.ppf(0.975, 3) * error
+    assert (found.low, found.high) == pytest.approx((middle - half, middle + half))
+    assert p == pytest.approx(2 * stats.t.sf(middle / error, 3))
+    assert difference_test(-total, n, extra=0.0025)[1] == pytest.approx(p)
+    assert np.isnan(difference_test(total, n, extra=np.inf)[1])

@@ -124,7 +124,7 @@ def owners(last_speaking_s: Floats, commit_s: Floats, labelled: LabelledPauses) 
     after = np.searchsorted(labelled.start_s, last_speaking_s, side="right")
     before = after - 1  # -1 is the entry appended, which nothing belongs to
     within = last_speaking_s < end_s[before]
-    touches_next = start_s[after] <= np.where(np.isfinite(commit_s), commit_s, -np.inf)
+    touches_next = start_s[after] <= commit_s
     nearer = ~(last_speaking_s - start_s[before] <= start_s[after] - last_speaking_s)
     of_next = touches_next & (nearer | ~within)
     owner = np.where(of_next, after, np.where(within, before, -1))
@@ -206,7 +206,8 @@ def _meanings(commits: Commits, labelled: LabelledPauses, until_s: Floats) -> di
     names[(owner < 0) & in_speech] = IN_SPEECH
     known = commits.time_s < np.append(labelled.agent_s, -np.inf)[owner]
     ends = (kind == END_OF_TURN) & (commits.time_s < until_s[owner])
-    first = ends & ~pd.Series(np.where(ends, owner, -1 - np.arange(len(owner)))).duplicated().to_numpy()
+    first = ends.copy()
+    first[ends] = ~pd.Series(owner[ends]).duplicated().to_numpy()
     scored = (kind == HOLD) | ((kind == CUT_OFF) & known)
     return {
         "commit_s": commits.time_s,

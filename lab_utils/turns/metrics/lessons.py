@@ -47,8 +47,8 @@ def lesson_table(lessons: Sequence[Lesson], labels: Labels) -> pd.DataFrame:
         )
         for one, what in zip(lessons, kinds, strict=True)
     ]
-    numbers = dict.fromkeys(COLUMNS[:5], np.float64)
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({**numbers, "what": str, "wrong": np.bool_})
+    types = {**dict.fromkeys(COLUMNS, np.float64), "what": str, "wrong": np.bool_}
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(types)
 
 
 def _what(lesson: Lesson, labels: Labels) -> str:

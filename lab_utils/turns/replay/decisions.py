@@ -258,7 +258,7 @@ def _shortened(rows: Rows, latest: Ints, starts: Ints) -> list[int]:
     `latest`: of each row, the last samples heard when a commit of any setting emptied the buffer.
     """
     numbers: list[int] = []
-    tape = np.maximum.accumulate(np.append(-1, latest[rows.branch < 0]))
+    tape = np.maximum.accumulate(np.append(-1, latest))  # its rows come first
     since = -1
     for row, branch in enumerate(rows.branch.tolist()):
         if branch < 0:

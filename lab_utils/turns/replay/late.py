@@ -256,7 +256,7 @@ def _events(
     for k, one in enumerate(transcripts):
         if modelled and one.time_s < from_s <= pauses.end_of_speech_s[k]:
             events.append((from_s, -1, _TRANSCRIPT, k))  # of speech that a tape which goes on doesn't end
-        elif one.time_s > from_s - 1 and one.text and one.kind in ("final", "preflight"):
+        elif one.text and one.kind in ("final", "preflight"):
             at_s = one.time_s if modelled else round(one.time_s, 8)  # as the sessions' timers
             events.append((at_s, len(pauses) + k, _TRANSCRIPT, k))
     return sorted(event for event in events if from_s <= event[0] < pauses.stream_end_s)

@@ -67,7 +67,7 @@ def stt_commits(
             commits.append(_Walk(runs, learner, lag_s, own).commits(events))
         except MissingRestarts as needed:
             for origin, windows in zip(needed.origins, needed.windows, strict=True):
-                missing[origin] = max(windows, missing.get(origin, 0))
+                missing[origin] = max(windows, missing.get(origin, windows))
     if missing:
         raise MissingRestarts(missing)
     n = len(learners)
