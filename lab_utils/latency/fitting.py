@@ -66,6 +66,8 @@ class Figures:
     files: tuple[Path, ...]
     skipped: tuple[Skipped, ...] = ()
     """Reports that can't be read, or that are about the same session as another report."""
+    source: str = ""
+    """What the figures come from; empty for session reports."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,9 @@ class Fit:
 
     stages: tuple[StageFit, ...]
     too_few: Mapping[str, int]
-    """Stage → number of its figures, where there are less than `LEAST_FIGURES`."""
+    """Stage → number of its figures, where there are less than `least`."""
     figures: Figures
+    least: int = LEAST_FIGURES
 
 
 def read_figures(paths: Iterable[Path], base: Providers) -> Figures:
@@ -155,17 +158,16 @@ def read_figures(paths: Iterable[Path], base: Providers) -> Figures:
     return _figures(turns, base, tuple(files), tuple(skipped))
 
 
-def fit(figures: Figures) -> Fit:
-    """Fit each stage with `LEAST_FIGURES`. Raises ValueError if none has them, or if a p95 is over 60 s."""
-    counts = {stage: len(figures.seconds[stage]) for stage in STAGES}
+def fit(figures: Figures, least: int = LEAST_FIGURES) -> Fit:
+    """Fit each stage with `least` figures. Raises ValueError if none has them, or if a p95 is over 60 s."""
+    counts = {stage: len(seconds) for stage, seconds in figures.seconds.items()}
     fitted = tuple(
-        fit_stage(stage, figures.seconds[stage]) for stage in STAGES if counts[stage] >= LEAST_FIGURES
+        fit_stage(stage, figures.seconds[stage], least) for stage, n in counts.items() if n >= least
     )
     if not fitted:
         have = ", ".join(f"{stage} {n}" for stage, n in counts.items())
         raise ValueError(
-            f"too few turns to fit: {have}; expected at least {LEAST_FIGURES} of a stage: bring reports of "
-            "more calls"
+            f"too few turns to fit: {have}; expected at least {least} of a stage: bring reports of more calls"
         )
     for one in fitted:
         p95_s = float(np.exp(one.mu + Z95 * one.sigma))
@@ -174,17 +176,15 @@ def fit(figures: Figures) -> Fit:
                 f"{one.stage}: the fitted 95th percentile is {p95_s:.0f} s, expected at most 60; "
                 "look for sessions in which the provider failed, and leave them out"
             )
-    few = {stage: n for stage, n in counts.items() if n < LEAST_FIGURES}
-    return Fit(fitted, few, figures)
+    few = {stage: n for stage, n in counts.items() if n < least}
+    return Fit(fitted, few, figures, least)
 
 
-def fit_stage(stage: str, seconds: Floats) -> StageFit:
-    """The log-normal of figures above zero, shape=(n,). Raises ValueError for less than `LEAST_FIGURES`."""
+def fit_stage(stage: str, seconds: Floats, least: int = LEAST_FIGURES) -> StageFit:
+    """The log-normal of figures above zero, shape=(n,). Raises ValueError for less than `least`, or two."""
     n = len(seconds)
-    if n < LEAST_FIGURES:
-        raise ValueError(
-            f"{stage} has {n} figures, expected at least {LEAST_FIGURES}: bring reports of more calls"
-        )
+    if n < max(least, 2):
+        raise ValueError(f"{stage} has {n} figures, expected at least {least}: bring reports of more calls")
     ordered = np.sort(seconds)
     logs = np.log(ordered)
     mu, spread = float(logs.mean()), float(logs.std(ddof=1))
@@ -206,7 +206,7 @@ def profile_of(fitted: Fit, base: Providers, name: str, date: datetime.date) -> 
     longer it is than the near one. A first token's figures include reading whatever of the prompt wasn't
     cached, and reports don't tell how much that was: the time to read it is 0 where a first token is fitted.
     """
-    parts = {stage.partition(".")[0] for stage in STAGES}
+    parts = {stage.partition(".")[0] for stage in (*STAGES, *(one.stage for one in fitted.stages))}
     changed = {part: getattr(base, part) for part in sorted(parts)}
     for stage in fitted.stages:
         part, _, figure = stage.stage.partition(".")
@@ -222,7 +222,8 @@ def profile_of(fitted: Fit, base: Providers, name: str, date: datetime.date) -> 
         "near": Region(round_trip=Delay(0.0), origin=why),
         "far": Region(round_trip=_beyond(far, near), origin=why),
     }
-    description = f"{base.name}, with the latencies of {len(fitted.figures.files)} of your sessions."
+    whose = fitted.figures.source or f"{len(fitted.figures.files)} of your sessions"
+    description = f"{base.name}, with the latencies of {whose}."
     return base.model_copy(update={**changed, "name": name, "description": description, "regions": regions})
 
 
@@ -235,9 +236,10 @@ def _beyond(far: Delay, near: Delay) -> Delay:
 
 def _origin(stage: StageFit, figures: Figures, date: datetime.date) -> Origin:
     files, models = len(figures.files), ", ".join(figures.models[stage.stage])
+    reports = f"your session reports ({files} file{'s' * (files > 1)}, n={stage.n})"
     shape = "" if stage.log_normal else ", which a log-normal describes badly"
     return Origin(
-        source=f"your session reports ({files} file{'s' * (files > 1)}, n={stage.n})",
+        source=f"{figures.source} (n={stage.n})" if figures.source else reports,
         date=date.isoformat(),
         note=f"fitted on this date; Kolmogorov-Smirnov distance {stage.ks:.3f}{shape}; network included"
         + (f"; {models}" if models else ""),
@@ -284,7 +286,7 @@ def _figures(
             if measured not in turn.stages:
                 continue
             model, seconds = turn.models.get(measured, ""), turn.stages[measured]
-            if stage == "large.ttft" and told_apart and _is_model(model, base.small.model):
+            if stage == "large.ttft" and told_apart and is_model(model, base.small.model):
                 stage = "small.ttft"
             if 0.0 < seconds <= LONGEST_S:
                 found[stage].append(seconds)
@@ -295,6 +297,6 @@ def _figures(
     return Figures(arrays, left_out, {k: tuple(sorted(v)) for k, v in models.items()}, files, skipped)
 
 
-def _is_model(reported: str, name: str) -> bool:
+def is_model(reported: str, name: str) -> bool:
     """Whether a report's model is the profile's model: "openai/gpt-4o-mini-2024-07-18" is gpt-4o-mini."""
     return re.fullmatch(rf"{re.escape(name)}(-\d[\d-]*)?", reported.rpartition("/")[2]) is not None

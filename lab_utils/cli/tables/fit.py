@@ -1,16 +1,21 @@
-"""What `lab fit` prints."""
+"""What `lab fit` and `lab probe` print."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from ...core.delays import Delay
+from ...core.text import printable
 from ...latency import fitting
 from ...session.providers.schema import Providers
+from ...workflows.fit import summary_of
+from ...workflows.probe import Plan, Probe
 
 
 def print_fit(fitted: fitting.Fit, base: Providers, out: Path, plot: Path | None) -> None:
@@ -33,7 +38,7 @@ def print_fit(fitted: fitting.Fit, base: Providers, out: Path, plot: Path | None
     console.print(table)
     for name, n in fitted.too_few.items():
         if n or name != "small.ttft":
-            have = f"{n} turns, {fitting.LEAST_FIGURES} are needed"
+            have = f"{n} turns, {fitted.least} are needed"
             console.print(f"{name}: {have}; as in {base.name}", highlight=False, markup=False)
     for stage in fitted.stages:
         if n := fitted.figures.left_out[stage.stage]:
@@ -57,3 +62,31 @@ def _with_interval(at_s: float, interval_s: tuple[float, float]) -> str:
 def _both(delay: Delay) -> str:
     p95 = "–" if delay.p95_s is None else f"{1000 * delay.p95_s:.0f}"
     return f"{1000 * delay.p50_s:.0f}, {p95} ms"
+
+
+def print_probe(found: Probe, plan: Plan, out: Path, *, as_json: bool) -> None:
+    """What a live probe measured, as `print_fit` or as JSON, and how its sessions went."""
+    shown = {
+        name: {"n": len(seconds), "p50_s": round(float(np.median(seconds)), 4)}
+        for name, seconds in found.shown.items()
+        if len(seconds)
+    }
+    failed = [one.failure for one in found.sessions if one.failure]
+    if as_json:
+        summary = summary_of(found.fitted)
+        print(json.dumps(summary | {"shown": shown, "failed": failed, "profile": str(out)}))
+        return
+    print_fit(found.fitted, plan.base, out, None)
+    if any(stage.n < fitting.LEAST_FIGURES for stage in found.fitted.stages):
+        print(
+            f"fewer than {fitting.LEAST_FIGURES} figures place a p95 badly, as intervals tell: --repeat more"
+        )
+    words = {
+        "first_sentence": "request to the end of the first sentence",
+        "whole": "last speech to first sound",
+    }
+    for name, figures in shown.items():
+        print(f"{words[name]}: median {1000 * figures['p50_s']:.0f} ms of {figures['n']}")
+    if failed:
+        print(f"{len(failed)} of {len(found.sessions)} sessions ended early: {printable(failed[0])}")
+    print(f"prices and what wasn't measured are those of {plan.base.name}: look them over")

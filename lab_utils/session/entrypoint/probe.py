@@ -1,8 +1,13 @@
-"""A worker's entrypoint run up to its session, to see what it asks for and which settings it gives."""
+"""A worker's entrypoint run up to its session, to see what it asks for and what it gives to its session."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from livekit.agents import Agent, AgentSession, llm
 
 from ...core.settings import Settings
 from .. import clock
@@ -15,15 +20,74 @@ from .job import offline_job
 from .load import OPTION, Worker
 from .settings import settings_of
 
+Given = TypeVar("Given")
+
+
+@dataclass(frozen=True)
+class PlugIn:
+    """A part that a worker's session speaks to."""
+
+    label: str
+    """Module and class."""
+    provider: str
+    model: str
+
+
+@dataclass(frozen=True)
+class LiveParts:
+    """What a worker gives to its session."""
+
+    settings: Settings
+    stt: PlugIn
+    llm: PlugIn
+    tts: PlugIn
+    tools: tuple[str, ...]
+    """Names of the agent's function tools."""
+    instructions: int
+    """Characters of the agent's instructions."""
+
 
 def settings_given(worker: Worker, facts: RoomFacts, stand_ins: ProcessStandIns | None) -> Settings:
     """The settings of the worker's AgentSession, which isn't started. Raises BadPart."""
+    return _given(worker, facts, stand_ins, settings_of)
 
-    async def up_to_the_session() -> Settings:
+
+def parts_given(worker: Worker, facts: RoomFacts) -> LiveParts:
+    """The parts of the worker's AgentSession, which isn't started; nothing stands in.
+
+    Raises BadPart, also for a session that has no STT, LLM or TTS, or a speech-to-speech model.
+    """
+    return _given(worker, facts, None, lambda session, agent: _parts_of(worker, session, agent))
+
+
+def _parts_of(worker: Worker, session: AgentSession[Any], agent: Agent) -> LiveParts:
+    found = {name: getattr(agent, name) or getattr(session, name) for name in ("stt", "llm", "tts")}
+    missing = [name.upper() for name, part in found.items() if part is None]
+    if missing or isinstance(found["llm"], llm.RealtimeModel):
+        finding = f"its session has no {missing[0]}" if missing else "a speech-to-speech model has no stages"
+        raise BadPart.of(OPTION, worker.name, finding, "give it an STT, an LLM and a TTS")
+    parts = {name: PlugIn(_label(part), part.provider, part.model) for name, part in found.items()}
+    tools = tuple(str(getattr(getattr(tool, "info", tool), "name", "?")) for tool in agent.tools)
+    return LiveParts(
+        settings_of(session, agent), **parts, tools=tools, instructions=len(str(agent.instructions))
+    )
+
+
+def _label(part: Any) -> str:
+    return f"{type(part).__module__}.{type(part).__qualname__}"
+
+
+def _given(
+    worker: Worker,
+    facts: RoomFacts,
+    stand_ins: ProcessStandIns | None,
+    read: Callable[[AgentSession[Any], Agent], Given],
+) -> Given:
+    async def up_to_the_session() -> Given:
         async with offline_job(facts, stand_ins) as job:
             entry = Entry(worker, job, stand_ins)
             try:
-                return settings_of(*await entry.opened())
+                return read(*await entry.opened())
             finally:
                 entry.abandon()
 

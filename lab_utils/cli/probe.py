@@ -1,0 +1,77 @@
+"""`lab probe`: one's own plug-ins and providers measured live, written as a provider profile."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .common import SAMPLES, AgentChannel, Cache, Json, UserChannel, app, ending_well, warn
+
+if TYPE_CHECKING:
+    from ..workflows.probe import Plan
+
+WorkerFile = Annotated[str, typer.Argument(help="Your worker: worker.py or a module.", show_default=False)]
+Recordings = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Calls whose turns are played (default: one of the demo's).", show_default=False),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Send it without asking.")]
+
+
+@app.command()
+def probe(
+    worker: WorkerFile,
+    recordings: Recordings = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Provider profile to write.")] = Path(
+        "probed.yaml"
+    ),
+    base: Annotated[
+        str, typer.Option(help="Provider profile that gives prices and what isn't measured.")
+    ] = "guide",
+    turns: Annotated[int, typer.Option(min=1, help="Turns of each call that are played.")] = 10,
+    repeat: Annotated[int, typer.Option(min=1, help="How often they are played.")] = 3,
+    metadata: Annotated[str, typer.Option(help="Of the worker's job, as a dispatch gives it.")] = "",
+    yes: Yes = False,
+    cache: Cache = None,
+    user: UserChannel = "caller",
+    agent_channel: AgentChannel = "agent",
+    as_json: Json = False,
+) -> None:
+    """Measure your live providers with your worker. Writes a provider profile."""
+    with ending_well():
+        from ..session.entrypoint.facts import RoomFacts
+        from ..session.providers.files import save_providers
+        from ..workflows import probe as workflow
+        from .tables.fit import print_probe
+
+        if out.is_dir():
+            raise ValueError(f"{out}: is a folder; name a file")
+        plan = workflow.prepare(
+            worker,
+            recordings or [min(SAMPLES.glob("*.flac"))],
+            base,
+            turns=turns,
+            repeats=repeat,
+            room=RoomFacts(metadata),
+            channels=(user, agent_channel),
+            cache=cache,
+        )
+        _agreed(plan, yes)
+        found = workflow.measure(plan, out.stem, quiet=as_json)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        save_providers(found.profile, out)
+        print_probe(found, plan, out, as_json=as_json)
+
+
+def _agreed(plan: Plan, yes: bool) -> None:
+    """Tell what will be sent, and ask. Raises ValueError where nobody can answer, typer.Exit for a no."""
+    warn("this sends", *(f"  {line}" for line in plan.told))
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ValueError("nothing was sent: nobody is there to ask; add --yes to send it")
+    if not typer.confirm("send it?", err=True):
+        raise typer.Exit(1)

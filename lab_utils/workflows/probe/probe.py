@@ -1,0 +1,173 @@
+"""A user's own worker with its real providers, in real time: each stage measured, a provider profile written.
+
+Two steps: `prepare` runs the worker's entrypoint up to its session and tells what would be sent to whom;
+`measure` plays the turns. Nothing is sent to a provider in the first step, unless the worker's own code does.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ...core.errors import InputError
+from ...core.files.places import Folder
+from ...core.recording import Recording
+from ...latency import fitting
+from ...recordings.audio import BadRecording
+from ...recordings.find import find_every, load_recording
+from ...session.entrypoint.facts import NO_FACTS, RoomFacts
+from ...session.entrypoint.load import load_worker
+from ...session.entrypoint.probe import LiveParts, parts_given
+from ...session.job import Limits, SessionJob
+from ...session.providers.files import load_providers
+from ...session.providers.schema import Providers
+from ...session.workers import in_workers, run_watched
+from ...turns.cache import cache_folder
+from ...turns.tracing import TraceCache, Tracer
+from .figures import Measured, figures_of, measured
+from .script import Estimate, estimate, first_turns, told
+
+LEAST = 5
+"""Figures below which a stage stays as in the base. So few give a wide interval, which is shown."""
+TAIL_S = 8.0
+"""Silence after the last turn, in which it is answered."""
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a probe is going to do; can be sent to a worker process."""
+
+    worker: str
+    room: RoomFacts
+    live: LiveParts
+    base: Providers
+    """What gives the figures that a probe doesn't measure, prices among them."""
+    recordings: tuple[Recording, ...]
+    repeats: int
+    tail_s: float = TAIL_S
+
+    @property
+    def estimated(self) -> Estimate:
+        return estimate(self.recordings, self.repeats, self.live, self.base)
+
+    @property
+    def told(self) -> list[str]:
+        """What will be sent, to whom and for how much, a line each."""
+        return told(self.live, self.estimated, self.base)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a probe found."""
+
+    fitted: fitting.Fit
+    profile: Providers
+    shown: dict[str, np.ndarray]
+    """`figures.SHOWN` → seconds, shape=(n,)."""
+    sessions: tuple[Measured, ...]
+
+
+def prepare(
+    worker: str,
+    paths: Sequence[str | Path],
+    base: str,
+    *,
+    turns: int = 10,
+    repeats: int = 3,
+    room: RoomFacts = NO_FACTS,
+    channels: tuple[str, str] = ("caller", "agent"),
+    cache: Folder | None = None,
+    tail_s: float = TAIL_S,
+    isolated: bool = True,
+) -> Plan:
+    """Load what is to be played, `turns` of each recording, and ask the worker for its parts.
+
+    `isolated`: run the worker's code in a process of its own. Raises BadPart for a worker that can't be
+    used, BadRecording or InputError for recordings that can't.
+    """
+    before = load_providers(base)
+    tracer = Tracer(TraceCache(cache_folder(cache)))
+    recordings = [
+        first_turns(tracer.labelled(load_recording(files)), turns) for files in find_every(paths, channels)
+    ]
+    silent = [one.name for one in recordings if one.labels and not len(one.labels.spans("agent"))]
+    if silent:
+        finding = "nobody answers in it, and the caller waits for the recorded agent's cues"
+        raise BadRecording.of(silent[0], finding, "give recordings with both sides")
+    (live,) = _results(_ask, [(worker, room)], isolated)
+    return Plan(worker, room, live, before, tuple(recordings), repeats, tail_s)
+
+
+def measure(
+    plan: Plan, name: str, *, least: int = LEAST, isolated: bool = True, quiet: bool = False
+) -> Probe:
+    """Play the turns in real time, `repeats` times, one session after the other; `name`: of the profile.
+
+    Stages with fewer than `least` figures stay as in the base. Raises InputError if no stage has more, with
+    what the sessions failed of.
+    """
+    jobs = [(plan, recording) for _ in range(plan.repeats) for recording in plan.recordings]
+    sessions = tuple(_results(_play, jobs, isolated, quiet=quiet))
+    figures, shown = figures_of(sessions, "lab probe")
+    try:
+        fitted = fitting.fit(figures, least)
+    except ValueError as error:
+        failures = ", ".join(sorted({one.failure for one in sessions if one.failure}))
+        why = f"; the sessions ended early: {failures}" if failures else ""
+        raise InputError(f"{error}{why}") from None
+    profile = fitting.profile_of(fitted, plan.base, name, dt.date.today())
+    return Probe(fitted, _named(profile, plan.live), shown, sessions)
+
+
+def _results(
+    function: Callable[..., Result], arguments: list[tuple[Any, ...]], isolated: bool, *, quiet: bool = True
+) -> Iterator[Result]:
+    """What the function gives for each; raises the first error."""
+    if not isolated:
+        yield from (function(*one) for one in arguments)
+        return
+    answers = in_workers(
+        function, arguments, 1, real_time=True, task="live sessions", unit="session", quiet=quiet
+    )
+    with closing(answers):
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+            yield answer
+
+
+def _ask(worker: str, room: RoomFacts) -> LiveParts:
+    return parts_given(load_worker(worker), room)
+
+
+def _play(plan: Plan, recording: Recording) -> Measured:
+    """One session, in this process."""
+    job = SessionJob(
+        recording,
+        plan.live.settings,
+        mode="reactive",
+        tail_s=plan.tail_s,
+        real_time=True,
+        limits=Limits(real_s=Limits().real_s + 4 * recording.duration_s),
+        worker=load_worker(plan.worker),
+        room=plan.room,
+        keep_audio=False,
+    )
+    return measured(run_watched(job), plan.base)
+
+
+def _named(profile: Providers, live: LiveParts) -> Providers:
+    """The profile with the providers and models that were measured."""
+    parts = {"stt": live.stt, "large": live.llm, "tts": live.tts}
+    named = {
+        part: getattr(profile, part).model_copy(update={"provider": one.provider, "model": one.model})
+        for part, one in parts.items()
+    }
+    return profile.model_copy(update=named)

@@ -1,0 +1,189 @@
+"""`lab probe` against LiveKit's gateway on the loopback: the delays it was given come out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from calls import one_question, sample
+from loopback_gateway import Gateway, served
+from synthetic_sessions import session_of
+from typer.testing import CliRunner
+
+from lab_utils.cli import app
+from lab_utils.core.errors import InputError
+from lab_utils.core.labels import Ipu
+from lab_utils.core.recording import Recording
+from lab_utils.core.session_log import SessionEvent
+from lab_utils.core.settings import Settings
+from lab_utils.recordings.labels.file import write_labels
+from lab_utils.session.entrypoint.facts import NO_FACTS
+from lab_utils.session.entrypoint.probe import LiveParts, PlugIn
+from lab_utils.session.providers.files import load_providers
+from lab_utils.workflows import probe as workflow
+from lab_utils.workflows.probe import Plan, measure, prepare
+from lab_utils.workflows.probe.figures import figures_of, measured
+from lab_utils.workflows.probe.script import estimate, first_turns, told, turns_of
+
+TOLERANCE_S = 0.1
+"""Of a stage's median; measured here: at most 0.01 s off. The STT's server hears ends in blocks of 50 ms."""
+TOOL_S = 0.25
+WORKER = '''
+import asyncio
+
+from livekit.agents import Agent, AgentSession, WorkerOptions, cli, function_tool, inference
+
+KEYS = {"base_url": "URL", "api_key": "key", "api_secret": "a-secret-of-at-least-thirty-two-bytes"}
+
+
+class Assistant(Agent):
+    def __init__(self):
+        super().__init__(instructions="Answer briefly.")
+
+    @function_tool
+    async def look_up(self) -> str:
+        """Look it up."""
+        await asyncio.sleep(TOOL_S)
+        return "found"
+
+
+async def entrypoint(ctx):
+    session = AgentSession(
+        stt=inference.STT("deepgram/nova-3", **KEYS),
+        llm=inference.LLM("openai/gpt-4.1-mini", **KEYS),
+        tts=inference.TTS("cartesia/sonic-3", **KEYS),
+        turn_handling={"turn_detection": "vad", "endpointing": {"min_delay": 0.3, "max_delay": 0.5}},
+    )
+    await session.start(room=ctx.room, agent=Assistant())
+
+
+if __name__ == "__main__":
+    cli.run_app(WorkerOptions(entrypoint_fnc=entrypoint))
+'''
+
+
+def write_worker(path: Path, url: str) -> str:
+    path.write_text(WORKER.replace("URL", url).replace("TOOL_S", str(TOOL_S)))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def question(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A call with one turn, and its answer."""
+    call = one_question()
+    path = tmp_path_factory.mktemp("calls") / "question.wav"
+    soundfile.write(path, np.stack((call.user, call.agent), axis=1), 16_000)
+    labels = replace(call.labels, ipus=(*call.labels.ipus, Ipu("agent", 1.9, 1.95)))
+    write_labels(labels, path.with_name("question.labels.json"))
+    return path
+
+
+@pytest.mark.slow
+def test_the_delays_of_the_providers_come_out(question: Path, tmp_path: Path) -> None:
+    with served(Gateway(stt_s=0.3, ttft_s=0.35, tts_s=0.2)) as gateway:
+        worker = write_worker(tmp_path / "worker.py", gateway.url)
+        plan = prepare(worker, [question], "guide", repeats=2, tail_s=2.2, isolated=False)
+        assert plan.live.stt == PlugIn("livekit.agents.inference.stt.STT", "livekit", "deepgram/nova-3")
+        assert plan.live.tools == ("look_up",)
+        assert gateway.chats == []  # nothing is sent before it is agreed to
+        assert gateway.audio_s == 0
+        found = measure(plan, "mine", least=2, isolated=False)
+    assert [one.failure for one in found.sessions] == ["", ""]
+    truth = {"stt.final": 0.3, "large.ttft": 0.35, "tts.first_audio": 0.2, "tool.latency": TOOL_S}
+    medians = {one.stage: float(np.median(one.seconds)) for one in found.fitted.stages}
+    print({name: round(medians[name] - true, 3) for name, true in truth.items()})
+    assert medians == {name: pytest.approx(true, abs=TOLERANCE_S) for name, true in truth.items()}
+    assert found.profile.large.ttft.p50_s == pytest.approx(0.35, abs=TOLERANCE_S)
+    assert (found.profile.large.model, found.profile.tts.model) == ("openai/gpt-4.1-mini", "cartesia/sonic-3")
+    assert found.profile.tool.origins["latency"].source == "lab probe (n=2)"
+    assert found.profile.small == load_providers("guide").small
+    assert np.median(found.shown["first_sentence"]) == pytest.approx(0.45, abs=TOLERANCE_S)
+
+
+# What would be sent, and what is counted.
+
+LIVE = LiveParts(
+    Settings(),
+    PlugIn("livekit.plugins.deepgram.STT", "Deepgram", "nova-3"),
+    PlugIn("livekit.plugins.openai.LLM", "api.openai.com", "gpt-4.1-mini"),
+    PlugIn("livekit.plugins.cartesia.TTS", "Cartesia", "sonic-3"),
+    ("book",),
+    2_000,
+)
+
+
+@pytest.fixture(scope="module")
+def call() -> Recording:
+    return sample("01")
+
+
+def test_only_the_first_turns_are_played(call: Recording) -> None:
+    short = first_turns(call, 2)
+    assert turns_of(short) == 2 < turns_of(call)
+    assert len(short.user) == len(short.agent) < len(call.user)
+    assert first_turns(call, 1000) is call
+
+
+def test_what_is_sent_to_whom_and_for_how_much_is_told(call: Recording) -> None:
+    prices = load_providers("deepgram-openai-cartesia")
+    two, four = (estimate([first_turns(call, 2)], repeats, LIVE, prices) for repeats in (2, 4))
+    assert two.turns == 4
+    assert two.requests == (4, 16)  # with LiveKit's three retries of a preemptive reply
+    assert two.prompt_tokens[0] > 4 * 2_000 / 4
+    assert four.dollars[1] == pytest.approx(2 * two.dollars[1])
+    assert two.dollars[0] < two.dollars[1] < 0.1
+    lines = told(LIVE, two, prices)
+    assert "Deepgram nova-3 (livekit.plugins.deepgram.STT)" in lines[0]
+    assert "4 to 16 requests" in lines[1]
+    assert lines[-1].endswith("run for real: book")
+    quiet = replace(LIVE, settings=Settings(preemptive={"enabled": False}), tools=())
+    assert estimate([first_turns(call, 2)], 2, quiet, prices).requests == (4, 4)
+
+
+def test_figures_are_told_apart_by_model_and_what_is_not_above_zero_is_left_out() -> None:
+    base = load_providers("deepgram-openai-cartesia")
+    events = [
+        SessionEvent(1.0, "caller_starts", {"turn": "opening"}),
+        SessionEvent(2.0, "caller_ends"),
+        SessionEvent(1.6, "transcript", {"final": True}),
+        SessionEvent(2.3, "transcript", {"final": True}),
+        SessionEvent(5.0, "caller_starts", {"turn": "answer"}),
+        SessionEvent(6.0, "caller_ends"),
+        SessionEvent(5.9, "transcript", {"final": True}),
+    ]
+    replies = [
+        {"llm_node_ttft": 0.5, "llm_metadata": {"model_name": f"openai/{base.small.model}-2026-01-02"}}
+    ]
+    replies += [{"llm_node_ttft": 0.7, "tts_node_ttfb": 0.2, "llm_metadata": {"model_name": "other"}}]
+    items = [{"type": "message", "role": "assistant", "metrics": metrics} for metrics in replies]
+    log = session_of([], events=False, report={"chat_history": {"items": items}})
+    one = measured(replace(log, events=tuple(sorted(events, key=lambda event: event.time_s))), base)
+    figures, _ = figures_of([one, one], "lab probe")
+    assert figures.seconds["stt.final"].tolist() == pytest.approx([0.3, 0.3])
+    assert figures.left_out["stt.final"] == 2  # before the end of the speech
+    assert figures.seconds["small.ttft"].tolist() == [0.5, 0.5]
+    assert figures.seconds["large.ttft"].tolist() == [0.7, 0.7]
+    assert figures.models["large.ttft"] == ("other",)
+
+
+@pytest.mark.parametrize(("options", "sent"), [((), False), (("--yes",), True)])
+def test_nothing_is_sent_unless_it_is_agreed_to(
+    call: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], sent: bool
+) -> None:
+    plan = Plan("worker.py", NO_FACTS, LIVE, load_providers("guide"), (first_turns(call, 2),), 3)
+    asked: list[Plan] = []
+
+    def measure_nothing(plan: Plan, *_: object, **__: object) -> None:
+        asked.append(plan)
+        raise InputError("measured")
+
+    monkeypatch.setattr(workflow, "prepare", lambda *_, **__: plan)
+    monkeypatch.setattr(workflow, "measure", measure_nothing)
+    result = CliRunner().invoke(app, ["probe", "worker.py", "-o", str(tmp_path / "mine.yaml"), *options])
+    assert result.exit_code == 1
+    assert "api.openai.com gpt-4.1-mini" in result.stderr
+    assert asked == [plan] * sent
+    assert ("add --yes to send it" in result.stderr) is not sent
