@@ -117,6 +117,9 @@ coverage: $(STAMP)  ## how often 95 % intervals contain the truth, in simulated 
 bench: $(STAMP)  ## print benchmark results as JSON
 	@$(BIN)/python tests/bench.py
 
+bench-scale: $(STAMP)  ## print as JSON how memory and time of a sweep grow with the hours (a quarter of an hour)
+	@$(BIN)/python tests/bench_scale.py
+
 bench-ui: $(STAMP)  ## print as JSON how fast the tuner is in Chromium
 	@$(BIN)/python tests/bench_ui.py
 
@@ -192,5 +195,5 @@ $(KOKORO_STYLES): $(SAMPLES_STAMP)
 	tar xzf $$folder*.tgz -C $$folder
 	@touch $@
 
-.PHONY: demo lab venv coverage test test-fast check check-style check-types check-imports check-notebooks notebooks verify bench bench-ui docs cheat-sheet format \
+.PHONY: demo lab venv coverage test test-fast check check-style check-types check-imports check-notebooks notebooks verify bench bench-scale bench-ui docs cheat-sheet format \
         mutants samples traces widgets screenshots lock clean distclean help

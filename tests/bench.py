@@ -39,6 +39,7 @@ from lab_utils.session.providers.files import load_providers
 from lab_utils.session.workers import in_workers
 from lab_utils.turns import eot_bench, grid, one_setting, sweep
 from lab_utils.turns.detectors import v1_mini
+from lab_utils.turns.metrics import summarize
 from lab_utils.turns.replay import Block, MissingPredictions, Rows, blocks_of, decide, find_pauses
 from lab_utils.turns.search import Range, Space
 from lab_utils.turns.tracing import TraceCache, Tracer
@@ -239,7 +240,7 @@ def bench_slider(corpus: sweep.Corpus) -> dict[str, float]:
 
     def as_a_sweep() -> None:
         counts = corpus.score(block, corpus.pauses(block.vad, conditions.frame_duration))
-        corpus.summary(counts, range(len(corpus.recordings)))
+        summarize(counts, corpus.labelled)
 
     assert one_setting.can_score(found, settings, conditions)
     move_s, pauses_s, sweep_s = (seconds(work, repeats=10) for work in (move, pauses, as_a_sweep))

@@ -55,6 +55,7 @@ CORE: dict[str, tuple[str, ...]] = {
         "tests/turns/test_sweep.py",
         "tests/turns/test_replay_samples.py",
     ),
+    "lab_utils/turns/metrics/pooled": ("tests/turns/test_metrics*.py", "tests/turns/test_sweep.py"),
     "lab_utils/turns/metrics": (
         "tests/turns/test_metrics*.py",
         "tests/turns/test_figures.py",

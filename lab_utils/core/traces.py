@@ -223,6 +223,12 @@ class Traced:
     def phases(self) -> int:
         return len(self.eot)
 
+    @property
+    def vad_bytes(self) -> int:
+        """What the VADs said, in memory; all else is small beside it."""
+        tapes = sum(trace.probabilities.nbytes for takes in self.vad.values() for trace in takes)
+        return tapes + sum(p.nbytes for one in self.branches for takes in one.vad.values() for p in takes)
+
     def heard_by(self, vad: str) -> tuple[VadTrace, ...]:
         """What a VAD model heard, one trace per phase. Raises ValueError if it wasn't traced."""
         if vad not in self.vad:

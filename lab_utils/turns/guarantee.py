@@ -181,10 +181,6 @@ def split(corpus: Corpus, seed: int = 0) -> tuple[list[int], list[int], int]:
     return order[:n], order[n:], len(corpus.labelled) - len(with_holds)
 
 
-def part_of(corpus: Corpus, recordings: Sequence[int]) -> Corpus:
-    return Corpus.of([corpus.recordings[r] for r in recordings])
-
-
 def settings_in(result: Sweep, row: int) -> Settings:
     return grids.settings_of({name: result.table[name].iloc[row] for name in KNOBS})
 
@@ -241,12 +237,12 @@ def certify(
     knobs = result.table[list(KNOBS)]
     known = result.rows_without(testing)
     if ordering and len(known):
-        ordered = sweep(part_of(corpus, ordering), knobs.iloc[known], conditions, quiet=True).table
+        ordered = sweep(corpus.of_some(ordering), knobs.iloc[known], conditions, quiet=True).table
         rows = known[frontier(ordered, cast(Latency, budget.least), budget.most_missed)].tolist()
         kept_of = np.unique(np.linspace(0, max(0, len(rows) - 1), MOST_CANDIDATES).round().astype(int))
         rows = [rows[k] for k in kept_of if k < len(rows)]
     shares = (
-        shares_of(part_of(corpus, testing), [settings_in(result, row) for row in rows], conditions)
+        shares_of(corpus.of_some(testing), [settings_in(result, row) for row in rows], conditions)
         if rows and testing
         else []
     )

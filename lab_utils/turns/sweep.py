@@ -2,28 +2,28 @@
 
 Goal: score every setting of a grid, on all recordings and without each fold of them.
 Conventions: a result table has the knob columns of `grid` and the metric columns of `metrics.summarize`;
-rates in [0, 1], latencies in seconds. Work is done block by block: beside the results, memory does not grow
-with the grid.
+rates in [0, 1], latencies in seconds. Work is done block of settings by block and recording by recording:
+beside the results, memory grows neither with the grid nor with the hours (`kept_objects`, `metrics.pooled`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from itertools import groupby
+from operator import attrgetter, itemgetter
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from ..core.batch import results, run_batch
 from ..core.labels import agent_turns, user_turns
+from ..core.samples.kept_objects import OnDemand, kept_objects, some_of
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ..core.timeline import SAMPLE_RATE_HZ, Floats, Ints, frame_samples
 from ..core.traces import Traced, check_probabilities
-from . import grid as grids
 from .branches import WAIT_AFTER_MAX_DELAY_S, longest_wait_s
 from .metrics import (
     BACKCHANNEL,
@@ -32,31 +32,32 @@ from .metrics import (
     UNSCORED_HOLD,
     LabelledPauses,
     PerRecording,
+    Pooled,
     SettingCounts,
-    attributes,
-    coin_flips,
     figures,
     labelled_pauses,
     per_recording,
     setting_counts,
-    summarize,
 )
 from .origins import Origins
 from .replay import (
     Block,
     Rows,
     blocks_of,
-    commits_of,
     counted_words,
     decide,
     find_all_rows,
     stt_events_for,
-    waits_of,
 )
 from .replay.records import Decisions
 
 BLOCK_LATENCIES = 16_000_000
-"""Latencies (settings x ends of turn x phases) held at once: it bounds memory to some hundred megabytes."""
+"""Latencies (settings x ends of turn x phases) of a recording that are held at once: it bounds memory to some
+hundred megabytes."""
+FILE_LATENCIES = 400_000_000
+"""Those of all recordings, in a file of 3.2 GB if they don't fit into memory."""
+TRACES_BYTES = 256 << 20
+"""Speech probabilities that may be in memory: an hour of calls in four takes has 13 MB."""
 MOST_FOLDS = 10
 
 
@@ -64,41 +65,53 @@ MOST_FOLDS = 10
 class Corpus:
     """Traced recordings, made ready for scoring."""
 
-    recordings: tuple[Traced, ...]
+    recordings: Sequence[Traced]
+    """In memory or in a file (`kept_objects`)."""
     labelled: tuple[LabelledPauses, ...]
     """The labels of each recording as intervals."""
     agents: tuple[Floats, ...]
     """The agent's turns of each recording, shape=(n, 2)."""
     longest_wait_s: tuple[float, ...]
     """How long the caller waits on the shortest branch of each recording; infinite without branches."""
+    takes: tuple[int, ...]
+    """In how many takes each was heard."""
 
     @classmethod
-    def of(cls, recordings: Sequence[Traced]) -> Corpus:
+    def of(cls, recordings: Iterable[Traced]) -> Corpus:
         """Raises ValueError for a recording of which a model said what is no probability."""
-        for one in recordings:
-            others = [trace.probabilities for of in one.others.values() for trace in of]
-            texts = [answers.probabilities for answers in one.texts.values()]
-            for p in (*(trace.probabilities for trace in one.eot), *others, *texts):
-                check_probabilities(p, "end-of-turn probabilities", one.path)
-            for vad in (trace for of_model in one.vad.values() for trace in of_model):
-                check_probabilities(vad.probabilities, "speech probabilities", one.path)
-        labelled = tuple(labelled_pauses(r.labels, r.tail_s) for r in recordings)
-        agents = tuple(agent_turns(r.labels) for r in recordings)
-        return cls(tuple(recordings), labelled, agents, tuple(_longest_wait_s(r) for r in recordings))
+        made: list[tuple[LabelledPauses, Floats, float, int]] = []
+
+        def checked() -> Iterator[Traced]:
+            for one in recordings:
+                _check(one)
+                labelled = labelled_pauses(one.labels, one.tail_s)
+                made.append((labelled, agent_turns(one.labels), _longest_wait_s(one), one.phases))
+                yield one
+
+        kept = kept_objects(checked(), attrgetter("vad_bytes"), TRACES_BYTES)
+        labelled, agents, longest_wait_s, takes = zip(*made, strict=True) if made else [()] * 4
+        return cls(kept, labelled, agents, longest_wait_s, takes)
 
     def of_some(self, numbers: Sequence[int]) -> Corpus:
         """Some of the recordings."""
         return Corpus(
-            tuple(self.recordings[r] for r in numbers),
+            some_of(self.recordings, numbers),
             tuple(self.labelled[r] for r in numbers),
             tuple(self.agents[r] for r in numbers),
             tuple(self.longest_wait_s[r] for r in numbers),
+            tuple(self.takes[r] for r in numbers),
         )
 
-    def pauses(self, vad: VadSettings, frame_duration: float) -> list[list[Rows]]:
-        """The VAD's pauses of each recording and phase, and of the branches there."""
-        frame = frame_samples(frame_duration)
-        return [find_all_rows(one, vad, frame) for one in self.recordings]
+    def pauses(self, vad: VadSettings, frame_duration: float) -> Sequence[list[Rows]]:
+        """The VAD's pauses of each recording and phase, and of the branches there.
+
+        Found as they are asked for, where the recordings lie in a file.
+        """
+        find = partial(_rows_of, self.recordings, vad, frame_samples(frame_duration))
+        everyone = range(len(self.recordings))
+        return (
+            OnDemand(everyone, find) if isinstance(self.recordings, OnDemand) else list(map(find, everyone))
+        )
 
     def decisions(
         self, block: Block, pauses: Sequence[Sequence[Rows]]
@@ -119,14 +132,22 @@ class Corpus:
                 decided = decide(rows, eot, speaks, block, stt, trace, words_s)
                 yield r, phase, decided, offset_s
 
-    def score(self, block: Block, pauses: Sequence[Sequence[Rows]]) -> list[list[SettingCounts]]:
-        """A block's counts, for each recording and phase. Raises MissingTraces."""
-        counts: list[list[SettingCounts]] = [[] for _ in self.recordings]
+    def counted(
+        self, block: Block, pauses: Sequence[Sequence[Rows]]
+    ) -> Iterator[tuple[int, list[SettingCounts]]]:
+        """Each recording's number and a block's counts there, one for each phase. Raises MissingTraces."""
         wait_s = longest_wait_s(block.max_delay)
         self.check_waits(float(wait_s.max(initial=0.0)))
-        for r, _, decided, offset_s in self.decisions(block, pauses):
-            counts[r].append(setting_counts(decided, self.labelled[r], offset_s, wait_s))
-        return counts
+        for r, takes in groupby(self.decisions(block, pauses), key=itemgetter(0)):
+            counts = [
+                setting_counts(decided, self.labelled[r], offset_s, wait_s)
+                for _, _, decided, offset_s in takes
+            ]
+            yield r, counts
+
+    def score(self, block: Block, pauses: Sequence[Sequence[Rows]]) -> list[list[SettingCounts]]:
+        """A block's counts, for each recording and phase. Raises MissingTraces."""
+        return [counts for _, counts in self.counted(block, pauses)]
 
     def check_waits(self, wait_s: float) -> None:
         """Raise ValueError if the recordings were traced for shorter waits than this."""
@@ -138,13 +159,19 @@ class Corpus:
                     "trace it with a grid that has such a max_delay"
                 )
 
-    def summary(self, counts: Sequence[Sequence[SettingCounts]], chosen: Sequence[int]) -> dict[str, Floats]:
-        """Metrics pooled over takes and some of the recordings; commits in no label: per take."""
-        flat = [(t, self.labelled[r]) for r in chosen for t in counts[r]]
-        flips = coin_flips([counts[r] for r in chosen], [self.labelled[r] for r in chosen])
-        found = summarize([t for t, _ in flat], [m for _, m in flat]) | {"coin_flips": flips}
-        takes = max(1, len(flat)) / max(1, len(chosen))
-        return found | {"commits_in_no_label": found["commits_in_no_label"] / takes}
+
+def _rows_of(recordings: Sequence[Traced], vad: VadSettings, frame_samples: int, number: int) -> list[Rows]:
+    return find_all_rows(recordings[number], vad, frame_samples)
+
+
+def _check(one: Traced) -> None:
+    """Raise ValueError if a model said what is no probability."""
+    others = [trace.probabilities for of in one.others.values() for trace in of]
+    texts = [answers.probabilities for answers in one.texts.values()]
+    for p in (*(trace.probabilities for trace in one.eot), *others, *texts):
+        check_probabilities(p, "end-of-turn probabilities", one.path)
+    for vad in (trace for of_model in one.vad.values() for trace in of_model):
+        check_probabilities(vad.probabilities, "speech probabilities", one.path)
 
 
 def _longest_wait_s(recording: Traced) -> float:
@@ -203,7 +230,7 @@ def score_table(
     quiet: bool = False,
 ) -> list[pd.DataFrame]:
     """The metrics of every row of a table, on each subset of the recordings. Raises MissingTraces."""
-    groups = _by_vad(blocks_of(table, conditions, _block_size(corpus)))
+    groups = groups_of(corpus, table, conditions)
     scored_groups = run_batch(partial(_score_group, subsets=subsets), groups, shared=corpus, jobs=jobs)
     parts: list[tuple[Ints, list[dict[str, Floats]]]] = []
     with tqdm(total=len(table), desc="sweeping", unit="setting", disable=quiet) as bar:
@@ -240,14 +267,15 @@ def folds_of_parts(parts: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...
 
 def _block_size(corpus: Corpus) -> int:
     """Most settings to score at once."""
-    latencies = sum(m.n_turns * r.phases for r, m in zip(corpus.recordings, corpus.labelled, strict=True))
-    return max(1, BLOCK_LATENCIES // max(1, latencies))
+    latencies = [m.n_turns * takes for takes, m in zip(corpus.takes, corpus.labelled, strict=True)]
+    most = (BLOCK_LATENCIES // max(1, *latencies), FILE_LATENCIES // max(1, sum(latencies)))
+    return max(1, min(most))
 
 
-def _by_vad(blocks: Iterator[tuple[Ints, Block]]) -> list[list[tuple[Ints, Block]]]:
-    """Blocks that share a VAD and a frame, together: they share the pauses."""
+def groups_of(corpus: Corpus, table: pd.DataFrame, conditions: Conditions) -> list[list[tuple[Ints, Block]]]:
+    """The table in blocks, each with its rows; those of one VAD and frame, which share pauses, in a list."""
     groups: dict[tuple[VadSettings, float], list[tuple[Ints, Block]]] = {}
-    for rows, block in blocks:
+    for rows, block in blocks_of(table, conditions, _block_size(corpus)):
         groups.setdefault((block.vad, block.conditions.frame_duration), []).append((rows, block))
     return list(groups.values())
 
@@ -259,8 +287,10 @@ def _score_group(
     pauses = corpus.pauses(first.vad, first.conditions.frame_duration)
     scored = []
     for rows, block in group:
-        counts = corpus.score(block, pauses)
-        scored.append((rows, [corpus.summary(counts, only) for only in subsets]))
+        pooled = Pooled([frozenset(one) for one in subsets], len(block))
+        for r, takes in corpus.counted(block, pauses):
+            pooled.add(r, takes, corpus.labelled[r])
+        scored.append((rows, pooled.summaries()))
     return scored
 
 
@@ -277,7 +307,7 @@ def score_rows(
     """What each setting of a table did on each recording. Raises MissingTraces."""
     table = knobs.reset_index(drop=True)
     scored: list[list[PerRecording]] = [[] for _ in range(len(table))]
-    for group in _by_vad(blocks_of(table, conditions, _block_size(corpus))):
+    for group in groups_of(corpus, table, conditions):
         pauses = corpus.pauses(group[0][1].vad, conditions.frame_duration)
         for rows, block in group:
             counts = corpus.score(block, pauses)
@@ -297,36 +327,3 @@ def counts(corpus: Corpus) -> dict[str, int]:
     kinds = {"holds": HOLD, "unscored_holds": UNSCORED_HOLD, "cut_offs": CUT_OFF, "backchannels": BACKCHANNEL}
     found = {name: sum(m.count(kind) for m in corpus.labelled) for name, kind in kinds.items()}
     return found | {"turns": sum(m.n_turns for m in corpus.labelled)}
-
-
-def commits_table(
-    corpus: Corpus, settings: dict[int, Settings], conditions: Conditions = USUAL_CONDITIONS
-) -> pd.DataFrame:
-    """Every commit of some settings on the tapes, and of an end of turn that is answered on its branch only.
-
-    Columns: setting (the key), recording, phase, then those of `metrics.attributes`; rows in that order.
-    """
-    numbers = np.array(list(settings))
-    table = grids.complete(pd.DataFrame([one.knobs() for one in settings.values()]))
-    parts: list[tuple[int, int, int, dict[str, NDArray[Any]]]] = []
-    for group in _by_vad(blocks_of(table, conditions, _block_size(corpus))):
-        pauses = corpus.pauses(group[0][1].vad, conditions.frame_duration)
-        for rows, block in group:
-            wait_s = longest_wait_s(block.max_delay)
-            for r, phase, decided, offset_s in corpus.decisions(block, pauses):
-                for k, number in enumerate(numbers[rows]):
-                    commits = commits_of(decided, k, block.detector, offset_s)
-                    waits = waits_of(decided, k, block.detector, offset_s)
-                    meant = attributes(commits, corpus.labelled[r], waits, float(wait_s[k]))
-                    parts.append((int(number), r, phase, meant))
-    parts.sort(key=lambda part: part[:3])
-    n = [len(columns["commit_s"]) for *_, columns in parts]
-    names = np.array([recording.name for recording in corpus.recordings], dtype=object)
-    keys = {
-        "setting": np.repeat([number for number, *_ in parts], n),
-        "recording": np.repeat(names[[r for _, r, *_ in parts]], n),
-        "phase": np.repeat([phase for _, _, phase, _ in parts], n),
-    }
-    return pd.DataFrame(
-        keys | {name: np.concatenate([columns[name] for *_, columns in parts]) for name in parts[0][3]}
-    )

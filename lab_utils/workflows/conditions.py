@@ -11,7 +11,7 @@ cached by the degraded audio.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -53,8 +53,7 @@ def score_conditions(
     blocks = [Block.of(one, conditions) for one in settings.values()]
     frames = []
     for one_condition in channel_conditions:
-        traced: list[Traced] = []
-        for result in trace_recordings(
+        results = trace_recordings(
             files,
             blocks,
             phases=phases,
@@ -64,12 +63,16 @@ def score_conditions(
             channel_condition=one_condition,
             seed=seed,
             path=path,
-        ):
-            if isinstance(result, ValueError):
-                raise ValueError(f"condition {one_condition}: {result}")
-            traced.append(result)
-        corpus = Corpus.of(traced)
+        )
+        corpus = Corpus.of(_traced(results, one_condition))
         for name, one in settings.items():
             figures = score_one(corpus, one, conditions).rename_axis("metric").reset_index()
             frames.append(figures.assign(channel_condition=str(one_condition), setting=name))
     return pd.concat(frames, ignore_index=True)[list(COLUMNS)]
+
+
+def _traced(results: Iterable[Traced | ValueError], condition: ChannelCondition) -> Iterator[Traced]:
+    for result in results:
+        if isinstance(result, ValueError):
+            raise ValueError(f"condition {condition}: {result}")
+        yield result

@@ -109,7 +109,8 @@ def test_counts_and_summary_agree_with_the_definitions(conversations, settings, 
                 assert found.backchannels_hit[s] == expected.backchannels_hit
                 assert found.timeouts[s] == expected.timeouts
                 np.testing.assert_allclose(found.latency_s[:, s], expected.latencies_s, atol=1e-9)
-    summary = summarize(pooled, marks)
+    summary = summarize([[take] for take in pooled], marks)
+    assert np.isnan(summary.pop("coin_flips")).all()  # of a single take each
     for s in range(len(settings[:FEW])):
         expected_summary = naive.summary(scores[s])
         assert summary.keys() == expected_summary.keys()
@@ -466,7 +467,7 @@ def marks_with(n_holds: int, n_turns: int) -> LabelledPauses:
 )
 def test_a_missed_turn_is_infinite_in_percentiles_and_left_out_of_the_mean(columns):
     latency_s = np.array(columns).T.reshape(-1, len(columns))
-    summary = summarize([tally_of(latency_s)], [marks_with(0, len(latency_s))])
+    summary = summarize([[tally_of(latency_s)]], [marks_with(0, len(latency_s))])
     for s, column in enumerate(columns):
         seen = [t for t in column if t < math.inf]
         for q in (50, 90, 95):
@@ -479,7 +480,7 @@ def test_a_missed_turn_is_infinite_in_percentiles_and_left_out_of_the_mean(colum
 
 
 def test_a_rate_without_a_denominator_is_not_a_number():
-    summary = summarize([tally_of(np.zeros((0, 2)))], [marks_with(0, 0)])
+    summary = summarize([[tally_of(np.zeros((0, 2)))]], [marks_with(0, 0)])
     for name in (*RATES, *LATENCIES, "backchannel_rate"):
         assert np.isnan(summary[name]).all(), name
         assert summary[name].shape == (2,)

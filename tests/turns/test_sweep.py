@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import weakref
 
 import naive
 import numpy as np
@@ -12,14 +13,17 @@ from synthetic import Turn, complete, labels_of, traced_of
 
 from lab_utils.core.knobs import KNOBS
 from lab_utils.core.labels import Labels
+from lab_utils.core.samples import kept_objects
 from lab_utils.core.settings import Conditions, Settings
 from lab_utils.turns import sweep as sweeping
 from lab_utils.turns.choose import Budget, NoneWithinBudget, choose
 from lab_utils.turns.grid import expand, row_of, settings_of
 from lab_utils.turns.held_out import held_out
-from lab_utils.turns.metrics import LATENCIES, RATES, attribute, labelled_pauses
+from lab_utils.turns.metrics import LATENCIES, RATES, attribute, labelled_pauses, pooled
 from lab_utils.turns.replay import MissingPredictions, blocks_of, replay, replay_branches
-from lab_utils.turns.sweep import Corpus, commits_table, counts, figures_of, make_folds, score_one, sweep
+from lab_utils.turns.sweep import Corpus, counts, figures_of, make_folds, score_one, sweep
+from lab_utils.workflows.study import commits
+from lab_utils.workflows.study.commits import commits_table, write_commits
 
 METRICS = [
     *RATES,
@@ -165,6 +169,38 @@ def test_rows_keep_their_order_and_their_knobs(table, result):
     assert result.table.index.tolist() == list(range(len(table)))
     assert list(result.table.columns) == [*KNOBS, *result.without[0].columns]
     assert {*METRICS, "coin_flips"} == set(result.without[0].columns)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_sweep_from_a_file_gives_the_same_and_holds_one_recording(
+    corpus, table, result, conditions, jobs, monkeypatch, tmp_path
+):
+    if conditions is LATE:
+        pytest.skip("it is the same for recordings")
+    monkeypatch.setattr(sweeping, "TRACES_BYTES", 0)
+    monkeypatch.setattr(sweeping, "BLOCK_LATENCIES", 4000)
+    monkeypatch.setattr(pooled, "LATENCIES_AT_ONCE", 2000)
+    monkeypatch.setattr(commits, "ROWS_AT_ONCE", 1)
+    kept = Corpus.of(iter(corpus.recordings))
+    assert isinstance(kept.recordings, kept_objects.OnDemand)
+    loaded, load = [], kept_objects._File.__call__
+
+    def counted_load(file, number):
+        assert sum(one() is not None for one in loaded) <= 2  # until the next is there
+        found = load(file, number)
+        loaded.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(kept_objects._File, "__call__", counted_load)
+    again = sweep(kept, table, conditions, jobs=jobs, quiet=True)
+    assert jobs > 1 or len(loaded) > len(kept.recordings)
+    pd.testing.assert_frame_equal(again.table, result.table, check_exact=True)
+    for one, other in zip(again.without, result.without, strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+    settings = {number: settings_in(table.iloc[number]) for number in (0, 70)}
+    write_commits(kept, settings, conditions, tmp_path / "commits.parquet")
+    expected = commits_table(corpus, settings, conditions)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "commits.parquet"), expected)
 
 
 def test_coin_flips_are_pairs_of_takes_that_disagree_on_a_hold(corpus, table, result, conditions):

@@ -7,6 +7,7 @@ them is told from those beside it.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
@@ -59,17 +60,18 @@ def on_client(
     from distributed import KilledWorker
 
     there = () if shared is None else (client.scatter(shared, broadcast=True, hash=False),)
-    futures = [client.submit(_work, function, skips, item, *there, pure=False) for item in items]
+    futures = deque(client.submit(_work, function, skips, item, *there, pure=False) for item in items)
     try:
-        for future in futures:
+        while futures:
             try:
-                yield future.result()
+                # Let go of at once: a worker keeps a result as long as somebody here may ask for it.
+                yield futures.popleft().result()
             except KilledWorker as error:
                 yield Failed(WorkerDied(f"it ended {error.allowed_failures + 1} workers, one after another"))
             except Exception as error:  # what can't be sent between machines, for one
                 yield Failed(error)
     finally:
-        client.cancel(futures)
+        client.cancel(list(futures))
 
 
 def _work(function: Callable[..., T], skips: Any, item: Any, *shared: Any) -> Outcome[T]:

@@ -28,7 +28,9 @@ BLOCK_ROWS = 1_024_000
 class Kept:
     """An array in the making, of which the rows come in blocks."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_memory_bytes: int | None = None) -> None:
+        """`in_memory_bytes`: more lie in a file; default `IN_MEMORY_BYTES`."""
+        self._in_memory_bytes = IN_MEMORY_BYTES if in_memory_bytes is None else in_memory_bytes
         self._blocks: list[NDArray[Any]] = []
         self._file: IO[bytes] | None = None
         self._bytes = 0
@@ -39,7 +41,7 @@ class Kept:
         Raises OSError, naming the folder for temporary files, where they can't be written.
         """
         self._bytes += block.nbytes
-        if self._file is None and self._bytes <= IN_MEMORY_BYTES:
+        if self._file is None and self._bytes <= self._in_memory_bytes:
             self._blocks.append(block.copy())  # not a view, which would hold all that it is a part of
             return
         try:

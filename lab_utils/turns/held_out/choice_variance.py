@@ -31,6 +31,8 @@ DRAWS = 200
 LEAST_AT_BUDGET = 5
 MOST_INFINITE = 0.025
 """Draws in which a percentile may fall among missed ends of turn, before its limits can't be told."""
+VALUES_AT_ONCE = 4_000_000
+"""Latencies, draw by draw, whose percentile is looked for at once: it bounds memory."""
 _NEVER_S, _ENDLESS_S = 1e9, 1e3
 """Percentiles can't interpolate infinity: these are a missed end of turn, and the least that shows one."""
 
@@ -111,9 +113,12 @@ class Scores:
         known = np.minimum(np.concatenate(values), _NEVER_S)
         if not len(known):
             return np.full(len(weights), np.nan)
-        found = weighted_percentile(
-            known, weights.astype(np.int64)[:, group], float(name[len("latency_p") :])
-        )
+        rows, q = max(1, VALUES_AT_ONCE // len(known)), float(name[len("latency_p") :])
+        drawn = weights.astype(np.int64)
+        parts = [
+            weighted_percentile(known, drawn[k : k + rows][:, group], q) for k in range(0, len(drawn), rows)
+        ]
+        found = np.concatenate(parts)
         return np.where(found > _ENDLESS_S, np.inf, found)
 
 

@@ -16,7 +16,7 @@ Definitions (after livekit/eot-bench; examples and reasons in docs/figures.md):
   `max_delay` + 2 s, if that is longer). A missed turn's latency is infinite in percentiles and left out of
   the mean. Longest wait: the largest latency.
 - Takes: hearings of one call that no listener could tell apart; rates are means over them. Coin flips: the
-  probability that two takes disagree on whether a hold is cut (`coin_flips`).
+  probability that two takes disagree on whether a hold is cut.
 """
 
 from .figures import figures
@@ -36,14 +36,13 @@ from .labelled_pauses import (
     owners,
 )
 from .per_recording import PerRecording, per_recording
+from .pooled import Pooled, summarize
 from .scores import (
     LATENCIES,
     PERCENTILES,
     RATES,
-    coin_flips,
     hypervolume,
     pareto_frontier,
-    summarize,
     weighted_percentile,
 )
 from .setting_counts import SettingCounts, setting_counts
@@ -62,10 +61,10 @@ __all__ = [
     "UNSCORED_HOLD",
     "LabelledPauses",
     "PerRecording",
+    "Pooled",
     "SettingCounts",
     "attribute",
     "attributes",
-    "coin_flips",
     "figures",
     "hypervolume",
     "labelled_pauses",

@@ -32,7 +32,7 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from ...core.timeline import Floats
+from ...core.timeline import Floats, Ints
 
 CONFIDENCE = 0.95
 LEAST_RECORDINGS = 3
@@ -171,26 +171,28 @@ def percentile_interval(
     if len(used) < LEAST_RECORDINGS:
         return UNTOLD
     every = np.concatenate([values[r] for r in used])
-    slowest, place = np.unique(every, return_inverse=True)
-    of = np.repeat(np.arange(len(used)), [len(values[r]) for r in used])
-    each = np.zeros((len(slowest), len(used)))
-    np.add.at(each, (place, of), np.array([weight[r] for r in used])[of])
-    faster = np.cumsum(each, axis=0)
-    n, wanted = faster[-1], q / 100
-    share = faster.sum(axis=1) / n.sum()
+    sizes = np.array([len(values[r]) for r in used])
+    weight_of = np.array([weight[r] for r in used], dtype=np.float64)
+    order = np.argsort(every, kind="stable")
+    of = np.repeat(np.arange(len(used)), sizes)[order]
+    ordered = every[order]
+    last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+    slowest, n, wanted = ordered[last], sizes * weight_of, q / 100
+    faster = np.cumsum(weight_of[of])[last]
+    share = faster / n.sum()
     share[-1] = 1.0
     with np.errstate(invalid="ignore", divide="ignore"):
-        effect = n.sum() * _variance(faster, n) / (share * (1 - share))
+        effect = n.sum() * _growing_variance(of, weight_of, n)[last] / (share * (1 - share))
     effect = np.maximum(1.0, np.nan_to_num(effect, nan=1.0, posinf=1.0))
     margin = _quantile(n) * np.sqrt(effect * wanted * (1 - wanted) / n.sum())
     below = np.append(0.0, share[:-1])
     margin_below = np.append(margin[0], margin[:-1])
     first = int(np.argmax(share >= wanted - margin))
-    last = int(np.flatnonzero(below <= wanted + margin_below)[-1])
+    latest = int(np.flatnonzero(below <= wanted + margin_below)[-1])
     low = None if wanted - margin[first] <= 0 else float(slowest[first])
-    open_above = 1 - wanted <= margin[-1] or np.isinf(slowest[last])
+    open_above = 1 - wanted <= margin[-1] or np.isinf(slowest[latest])
     found = Interval(
-        low if low is None or np.isfinite(low) else None, None if open_above else float(slowest[last])
+        low if low is None or np.isfinite(low) else None, None if open_above else float(slowest[latest])
     )
     middle = float(slowest[np.argmax(share >= wanted - 1e-12)])
     return _widened(found, middle, _quantile(n) ** 2 * extra) if extra else found
@@ -221,6 +223,24 @@ def _variance(total: Floats, n: Floats) -> Floats:
     return np.asarray((residual**2 / (1 - share)).sum(axis=-1) / n.sum() ** 2)
 
 
+def _growing_variance(of: Ints, weight: Floats, n: Floats) -> Floats:
+    """`_variance` of what has been counted, after each of some cases in order; shape=(cases,).
+
+    `of`: the recording of each case, which counts its `weight`; both by place in `n`. The squares are written
+    out, so that it takes as long as the cases, not cases times recordings.
+    """
+    share = n / n.sum()
+    scale = 1 / (1 - share)
+    by_recording = np.argsort(of, kind="stable")
+    first = np.cumsum(np.bincount(of, minlength=len(n))) - np.bincount(of, minlength=len(n))
+    before = np.empty(len(of))
+    before[by_recording] = np.arange(len(of)) - first[of[by_recording]]
+    own = weight[of]
+    squares = np.cumsum(scale[of] * own**2 * (2 * before + 1))
+    mixed, total = np.cumsum((scale * share)[of] * own), np.cumsum(own)
+    return np.asarray((squares - 2 * total * mixed + total**2 * (scale * share**2).sum()) / n.sum() ** 2)
+
+
 def _quantile(n: Floats) -> float:
     """Student's for recordings of sizes `n`."""
     return float(special.stdtrit(degrees_of_freedom(n), 0.5 + CONFIDENCE / 2))
@@ -238,8 +258,14 @@ def degrees_of_freedom(n: Floats) -> float:
     """
     share = n / n.sum()
     spread = n * (1 - WORKING_CORRELATION) + n**2 * WORKING_CORRELATION
-    mixed = share[:, None] * spread
-    matrix = np.diag(spread) - mixed - mixed.T + np.outer(share, share) * spread.sum()
-    weight = 1 / np.sqrt(1 - share)
-    matrix = matrix * np.outer(weight, weight)
-    return float(np.trace(matrix) ** 2 / (matrix**2).sum())
+    # Of the matrix diag(spread) - share spread' - spread share' + sum(spread) share share', whose rows and
+    # columns are scaled by sqrt(scale): its trace, and the sum of its squares, without making it.
+    scale, every = 1 / (1 - share), spread.sum()
+    outer = every * share**2 - 2 * share * spread
+    diagonal = scale * (spread + outer)
+    of_shares, mixed, of_spreads = ((scale * one).sum() for one in (share**2, share * spread, spread**2))
+    squares = (
+        2 * of_shares * of_spreads + 2 * mixed**2 - 4 * every * of_shares * mixed + (every * of_shares) ** 2
+    )
+    squares += (diagonal**2 - (scale * outer) ** 2).sum()
+    return float(diagonal.sum() ** 2 / squares)

@@ -16,8 +16,9 @@ from ...recordings.recording_files import FindOptions
 from ...turns import grid as grids
 from ...turns.metrics.changes import Change, Difference, change
 from ...turns.pins import SAME_S, Pin, PinnedCalls
-from ...turns.sweep import Corpus, commits_table, score_rows
+from ...turns.sweep import Corpus, score_rows
 from ..study.choice import settings_of_row
+from ..study.commits import commits_table
 from ..study.measured import Skipped, trace_table
 
 Judgement = Literal["no worse", "worse", "can't be told"]

@@ -164,7 +164,7 @@ def compare_detectors(
         channels=channels, options=options, path=path, detectors=own,
     )  # fmt: skip
     usable, skipped = _answered(traced.corpus.recordings, map(asked_of, tables), own, conditions)
-    corpus = traced.corpus if len(usable) == len(traced.files) else Corpus.of(_taken(traced, usable))
+    corpus = traced.corpus if len(usable) == len(traced.files) else traced.corpus.of_some(usable)
     files = tuple(traced.files[k] for k in usable)
     result = sweep(corpus, every, conditions, jobs=jobs, quiet=quiet)
     sweeps = dict(zip(tables, _parts(result, [len(table) for table in tables.values()]), strict=True))
@@ -264,10 +264,6 @@ def _answered(
             "lab compare --questions tells the hashes of these"
         )
     return usable, tuple(skipped)
-
-
-def _taken(traced: Any, usable: Sequence[int]) -> list[Traced]:
-    return [traced.corpus.recordings[k] for k in usable]
 
 
 def _judged(

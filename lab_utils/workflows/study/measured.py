@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -216,9 +216,12 @@ def trace_table(
         own=partial(_own_blocks, conditions),
         detectors=detectors,
     )
-    usable = _usable(zip(found, traces, strict=True), skipped)
-    corpus = Corpus.of([traced for _, traced in usable])
-    return TracedRecordings(tuple(one for one, _ in usable), corpus, tuple(skipped))
+    used: list[RecordingFiles] = []
+    corpus = Corpus.of(_usable(zip(found, traces, strict=True), used, skipped))
+    if not used:
+        reasons = "; ".join(item.reason for item in skipped)
+        raise BadRecording(reasons or "no recordings given; name a file or a folder")
+    return TracedRecordings(tuple(used), corpus, tuple(skipped))
 
 
 def measure_table(
@@ -296,10 +299,11 @@ def _own_blocks(conditions: Conditions, recording: Recording) -> list[Block]:
 
 
 def _usable(
-    traces: Iterable[tuple[RecordingFiles, Traced | ValueError]], skipped: list[Skipped]
-) -> list[tuple[RecordingFiles, Traced]]:
-    """What was traced, the same audio once; others are added to `skipped`. BadRecording if nothing was."""
-    usable: list[tuple[RecordingFiles, Traced]] = []
+    traces: Iterable[tuple[RecordingFiles, Traced | ValueError]],
+    used: list[RecordingFiles],
+    skipped: list[Skipped],
+) -> Iterator[Traced]:
+    """What was traced, the same audio once; its files are added to `used`, the others to `skipped`."""
     first: dict[str, Path] = {}
     for files, traced in traces:
         if isinstance(traced, ValueError):
@@ -309,11 +313,8 @@ def _usable(
             skipped.append(Skipped(str(files.user), reason))
         else:
             first[traced.sha256] = files.user
-            usable.append((files, traced))
-    if not usable:
-        reasons = "; ".join(item.reason for item in skipped)
-        raise BadRecording(reasons or "no recordings given; name a file or a folder")
-    return usable
+            used.append(files)
+            yield traced
 
 
 def absolute(path: str | Path) -> str:

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,10 +28,11 @@ from ...turns.deafness import detector_warnings
 from ...turns.grid import restored, storable
 from ...turns.origins import Origins
 from ...turns.profile import save_profile
-from ...turns.sweep import commits_table, counts
+from ...turns.sweep import counts
 from ..assumed import conditions_with
 from .channel_conditions import CONDITION_FILES
 from .choice import Choice
+from .commits import write_commits
 from .figure_texts import finite_or_none, plain_figures
 from .measured import absolute, measure_table
 from .study import Study
@@ -129,13 +131,12 @@ def write_report(study: Study, choice: Choice, folder: Path, name: str, date: dt
     every = len(study.table) <= ALL_COMMITS_UP_TO
     rows = range(len(study.table)) if every else {choice.row, *frontier(study.table)}
     settings = {LIVEKIT_DEFAULT: study.defaults} | {row: study.settings(row) for row in sorted(rows)}
-    commits = commits_table(study.corpus, settings, study.conditions)
     picture = study.plot_tradeoff(choice)
     made = study.profile(choice, name, date)
     writers: tuple[Callable[[Path], object], ...] = (
         lambda path: path.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8"),
         _stored(study).to_parquet,
-        commits.to_parquet,
+        partial(write_commits, study.corpus, settings, study.conditions),
         lambda path: picture.save(path, dpi=150),
         lambda path: save_profile(made, path),
     )

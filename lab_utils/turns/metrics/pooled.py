@@ -1,0 +1,192 @@
+"""Counts of many recordings for a block of settings, for several subsets of the recordings at once.
+
+Goal: all that a sweep's figures need of a recording once its traces are gone, so that recordings can come one
+by one. Counts are added up; latencies are kept to the last bit, in a file if they are many: memory doesn't
+grow with the recordings.
+Conventions: as of `metrics`; arrays are (settings,) unless said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.samples.kept import Kept, release
+from ...core.timeline import Floats
+from .labelled_pauses import BACKCHANNEL, CUT_OFF, HOLD, LabelledPauses
+from .scores import LATENCIES, PERCENTILES, percentile
+from .setting_counts import Counts, SettingCounts
+
+AT_ONCE = 1024
+"""Settings whose latencies are sorted at once: few enough to stay in the processor's cache."""
+LATENCIES_AT_ONCE = 16_000_000
+"""So many latencies are in memory, 128 MB; more lie in a file."""
+_COUNTS = (
+    "holds_cut",
+    "cut_offs_cut",
+    "turns_cut",
+    "turns_cut_at_most",
+    "backchannels_hit",
+    "timeouts",
+    "in_no_label",
+)
+_KINDS = (HOLD, CUT_OFF, BACKCHANNEL)
+
+
+class Pooled:
+    """Counts of recordings, added as they come."""
+
+    def __init__(self, subsets: Sequence[Collection[int]], settings: int) -> None:
+        """`subsets`: of the recordings, by number; `settings`: how many the block has."""
+        self._subsets = subsets
+        self._settings = settings
+        self._cell: dict[tuple[bool, ...], int] = {}
+        """Recordings that are in the same subsets share a cell, by which subsets these are."""
+        self._counts: list[Counts] = []
+        """Of each cell, shape=(counts, settings)."""
+        self._differ: list[Counts] = []
+        """Holds and cut-off pauses on which two takes differ, over all pairs of takes."""
+        self._labelled: list[Counts] = []
+        """Of each cell: labels by `_KINDS`, turns and takes, recordings, and pairs of takes x holds."""
+        self._latency_s = Kept(8 * LATENCIES_AT_ONCE)
+        """Each recording's, shape=(settings, takes x turns), one after the other."""
+        self._lengths: list[int] = []
+        self._cell_of: list[int] = []
+
+    def add(self, number: int, takes: Sequence[SettingCounts], labelled: LabelledPauses) -> None:
+        """One recording's counts, one of each take."""
+        cell = self._cell_for(number)
+        own = np.array([[getattr(take, name) for name in _COUNTS] for take in takes])
+        self._counts[cell] += own.sum(axis=0)
+        pairs = 0
+        for one, other in combinations(takes, 2):
+            differ = np.bitwise_count(one.cut_words ^ other.cut_words)
+            self._differ[cell] += differ.sum(axis=0, dtype=np.int64)
+            pairs += 1
+        of_label = np.array([*map(labelled.count, _KINDS), labelled.n_turns, 1])
+        n_holds = int(of_label[0] + of_label[1])
+        self._labelled[cell] += np.array([*(len(takes) * of_label), 1, pairs * n_holds])
+        latency_s = np.concatenate([take.latency_s for take in takes]).T
+        self._latency_s.add(np.ascontiguousarray(latency_s).ravel())
+        self._lengths.append(latency_s.shape[1])
+        self._cell_of.append(cell)
+
+    def _cell_for(self, number: int) -> int:
+        inside = tuple(number in subset for subset in self._subsets)
+        if inside not in self._cell:
+            self._cell[inside] = len(self._cell)
+            self._counts.append(np.zeros((len(_COUNTS), self._settings), dtype=np.int64))
+            self._differ.append(np.zeros(self._settings, dtype=np.int64))
+            self._labelled.append(np.zeros(len(_KINDS) + 4, dtype=np.int64))
+        return self._cell[inside]
+
+    def summaries(self) -> list[dict[str, Floats]]:
+        """Rates and latencies on each subset; a rate without a denominator, a latency without a turn is NaN.
+
+        Pooled over takes; commits in no label are a take's mean.
+        """
+        latencies = self._latencies()
+        return [self._summary(k, latencies[k]) for k in range(len(self._subsets))]
+
+    def _cells(self, subset: int) -> list[int]:
+        return [cell for inside, cell in self._cell.items() if inside[subset]]
+
+    def _summary(self, subset: int, latencies: Sequence[Floats]) -> dict[str, Floats]:
+        cells = self._cells(subset)
+        none = np.zeros((len(_COUNTS), self._settings), dtype=np.int64)
+        of = dict(zip(_COUNTS, sum((self._counts[cell] for cell in cells), none), strict=True))
+        labelled = sum((self._labelled[cell] for cell in cells), np.zeros(len(_KINDS) + 4, dtype=np.int64))
+        scored, cut_offs, backchannels, n_turns, n_takes, n_recordings, n_pairs = labelled.tolist()
+        n_holds = scored + cut_offs
+        committed, longest, *figures = latencies
+        differ = sum((self._differ[cell] for cell in cells), none[0])
+        rates = {
+            "false_boundary_rate": _ratio(of["holds_cut"] + of["cut_offs_cut"], n_holds),
+            "false_boundary_rate_per_turn": _ratio(of["turns_cut"], n_turns),
+            "timeout_rate": _ratio(of["timeouts"], n_turns),
+            "missed_rate": _ratio(n_turns - committed, n_turns),
+            "false_boundary_rate_at_most": _ratio(of["holds_cut"] + cut_offs, n_holds),
+            "false_boundary_rate_per_turn_at_most": _ratio(of["turns_cut_at_most"], n_turns),
+            "backchannel_rate": _ratio(of["backchannels_hit"], backchannels),
+            "commits_in_no_label": of["in_no_label"] / (max(1, n_takes) / max(1, n_recordings)),
+            "longest_wait": longest,
+        }
+        flips = {"coin_flips": _ratio(differ, n_pairs)}
+        return rates | dict(zip(LATENCIES, figures, strict=True)) | flips
+
+    def _latencies(self) -> list[list[Floats]]:
+        """Of each subset: committed turns, longest and mean latency, and percentiles."""
+        parts: list[list[list[Floats]]] = [[] for _ in self._subsets]
+        for latency_s in self._chunks():
+            for k, found in enumerate(parts):
+                cells = set(self._cells(k))
+                chosen = [one for one, cell in zip(latency_s, self._cell_of, strict=True) if cell in cells]
+                found.append(latency_figures(np.concatenate([latency_s[0][:, :0], *chosen], axis=1)))
+        return [[np.concatenate(part) for part in zip(*found, strict=True)] for found in parts]
+
+    def _chunks(self) -> Iterator[list[Floats]]:
+        """Some settings at a time: each recording's latencies, shape=(settings, takes x turns)."""
+        every: Floats = self._latency_s.array()
+        bounds = self._settings * np.cumsum([0, *self._lengths])
+        most = max(1, min(AT_ONCE, LATENCIES_AT_ONCE // max(1, sum(self._lengths))))
+        for first in range(0, self._settings, most):
+            some = slice(first, first + most)
+            yield [
+                every[at : at + self._settings * n].reshape(self._settings, n)[some]
+                for at, n in zip(bounds[:-1].tolist(), self._lengths, strict=True)
+            ]
+            release(every)
+
+
+def summarize(
+    counts: Sequence[Sequence[SettingCounts]], labelled: Sequence[LabelledPauses]
+) -> dict[str, Floats]:
+    """`Pooled.summaries` of all recordings; `counts[r]`: recording r's, one per take.
+
+    Coin flips: the probability that two takes of a call disagree on whether a hold is cut, over the scored
+    holds and cut-off pauses of all recordings; NaN with a single take.
+
+    >>> from lab_utils.core.labels import Ipu, Label, Labels
+    >>> from lab_utils.turns.metrics import labelled_pauses
+    >>> labels = Labels(9.0, (Ipu("user", 1.0, 2.0),), (Label("shift", 2.0, 3.0), Label("hold", 4.0, 4.5)))
+    >>> none = np.zeros(1, dtype=np.int64)
+    >>> takes = [
+    ...     SettingCounts(*[none] * 5, np.array([[bits]], dtype=np.uint64), none, none, np.array([[wait_s]]))
+    ...     for bits, wait_s in ((0b0, 0.6), (0b1, 0.8), (0b1, np.inf))
+    ... ]
+    >>> found = summarize([takes], [labelled_pauses(labels)])
+    >>> [float(found[name][0].round(3)) for name in ("latency_mean", "latency_p50", "latency_p95")]
+    [0.7, 0.8, inf]
+    >>> float(found["missed_rate"][0].round(3)), float(found["longest_wait"][0])
+    (0.333, inf)
+    >>> found["coin_flips"].round(3).tolist()  # of 3 pairs 2 disagree, on one hold
+    [0.667]
+    """
+    pooled = Pooled([range(len(counts))], len(counts[0][0].timeouts))
+    for number, (takes, of) in enumerate(zip(counts, labelled, strict=True)):
+        pooled.add(number, takes, of)
+    return pooled.summaries()[0]
+
+
+def latency_figures(latency_s: Floats) -> list[Floats]:
+    """Committed turns, longest and mean latency and percentiles of some settings, each shape=(settings,).
+
+    `latency_s`: shape=(settings, turns), which is sorted in place.
+    """
+    latency_s.sort(axis=1)
+    sum_s = latency_s.sum(axis=1)
+    committed = np.full(len(latency_s), latency_s.shape[1])
+    missing = np.flatnonzero(np.isinf(sum_s))
+    seen = latency_s[missing] < np.inf
+    sum_s[missing] = np.sum(latency_s[missing], axis=1, where=seen)
+    committed[missing] = np.count_nonzero(seen, axis=1)
+    mean_s = np.where(committed > 0, sum_s / np.maximum(committed, 1), np.nan)
+    longest_s = latency_s[:, -1] if latency_s.shape[1] else np.full(len(latency_s), np.nan)
+    return [committed, longest_s, mean_s, *(percentile(latency_s, q) for q in PERCENTILES)]
+
+
+def _ratio(count: NDArray[np.int64] | Floats, n: int) -> Floats:
+    return count / n if n else np.full(len(count), np.nan)

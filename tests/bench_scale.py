@@ -1,0 +1,129 @@
+"""How memory and time of a sweep grow with the hours (`make bench-scale`), as JSON on stdout.
+
+    python tests/bench_scale.py 2.5 5 10 20   # hours of traces, each in a process of its own
+    python tests/bench_scale.py 200           # the goal: under 2 GB
+
+Traces of so many hours are made of the samples' by perturbation. Each probability moves at random on the
+logistic scale, but not over a threshold of the grid, since other pauses and commits would ask for predictions
+that only the models can give; the labels of a call are all earlier by up to 20 ms, so that latencies differ.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lab_utils.core.labels import Labels
+from lab_utils.core.settings import USUAL_CONDITIONS, Settings
+from lab_utils.core.traces import Traced
+from lab_utils.turns import grid
+from lab_utils.turns.choose import frontier
+from lab_utils.turns.sweep import Corpus, counts, sweep
+from lab_utils.workflows.study.choice import DEFAULT_BUDGET, choose_settings
+from lab_utils.workflows.study.commits import write_commits
+from lab_utils.workflows.study.measured import trace_table
+from lab_utils.workflows.study.results import LIVEKIT_DEFAULT
+
+SAMPLES = Path(__file__).resolve().parent.parent / "audio_samples" / "calls" / "demo"
+SPREAD = 0.5
+"""Standard deviation of what is added to the logarithm of the odds."""
+THRESHOLDS = sorted({0.35, 0.5, *grid.DEFAULT_GRID["unlikely_threshold"]})
+
+
+def perturbed(samples: Sequence[Traced], hours: float) -> Iterator[Traced]:
+    """Calls like the samples, so many hours in all."""
+    rng, left_s, k = np.random.default_rng(0), 3600 * hours, 0
+
+    def moved(p: np.ndarray) -> np.ndarray:
+        p = np.clip(p, 1e-6, 1 - 1e-6)
+        other = p / (p + (1 - p) * np.exp(rng.normal(0, SPREAD, len(p))))
+        return np.where(np.digitize(other, THRESHOLDS) == np.digitize(p, THRESHOLDS), other, p)
+
+    while left_s > 0:
+        one = samples[k % len(samples)]
+        yield replace(
+            one,
+            name=f"call-{k}",
+            sha256=f"{k:064x}",
+            labels=earlier(one.labels, float(rng.uniform(0, 0.02))),
+            vad={model: tuple(_moved(takes, moved)) for model, takes in one.vad.items()},
+            eot=tuple(_moved(one.eot, moved)),
+        )
+        left_s, k = left_s - one.duration_s, k + 1
+
+
+def _moved(takes: Iterable[Any], moved: Callable[[np.ndarray], np.ndarray]) -> Iterator[Any]:
+    return (replace(trace, probabilities=moved(trace.probabilities)) for trace in takes)
+
+
+def earlier(labels: Labels, by_s: float) -> Labels:
+    """All of a call's labels, so much earlier."""
+
+    def shifted(spans: Iterable[Any]) -> tuple[Any, ...]:
+        return tuple(replace(x, start_s=max(0.0, x.start_s - by_s), end_s=x.end_s - by_s) for x in spans)
+
+    return replace(labels, ipus=shifted(labels.ipus), labels=shifted(labels.labels))
+
+
+def measure(hours: float) -> dict[str, float]:
+    """Sweep so many hours over the default grid, choose, and write the commits, in this process."""
+    table, _ = grid.expand(grid.DEFAULT_GRID)
+    samples = trace_table([SAMPLES], table, jobs=1, quiet=True).corpus.recordings
+    found: dict[str, float] = {"hours": hours, "MB, start": _peak_mb()}
+
+    def timed(step: str, start_s: float) -> None:
+        found[f"CPU s, {step}"] = round(time.process_time() - start_s, 1)
+        found[f"MB, {step}"] = _peak_mb()
+
+    start_s = time.process_time()
+    corpus = Corpus.of(perturbed(samples, hours))
+    found |= {"recordings": len(corpus.recordings), **counts(corpus), "settings": len(table)}
+    timed("making the traces", start_s)
+    start_s = time.process_time()
+    scored = sweep(corpus, table, quiet=True)
+    timed("sweep", start_s)
+    start_s = time.process_time()
+    choice = choose_settings(corpus, scored, DEFAULT_BUDGET, USUAL_CONDITIONS, nearest=True)
+    timed("choice", start_s)
+    start_s = time.process_time()
+    rows = sorted({choice.row, *frontier(scored.table)})
+    settings = {LIVEKIT_DEFAULT: Settings()} | {
+        row: grid.settings_of(scored.table.iloc[row].to_dict()) for row in rows
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        write_commits(corpus, settings, USUAL_CONDITIONS, Path(folder) / "commits.parquet")
+    timed("commits", start_s)
+    return found
+
+
+def _peak_mb() -> int:
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--one"]:
+        json.dump(measure(float(sys.argv[2])), sys.stdout)
+        return
+    sizes, found = [float(one) for one in sys.argv[1:]] or [2.5, 5.0, 10.0, 20.0], []
+    for hours in sizes:
+        print(f"bench: {hours:g} hours", file=sys.stderr)
+        command = [sys.executable, __file__, "--one", str(hours)]
+        found.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    hours, cost_s = (np.array([one[name] for one in found]) for name in ("hours", "CPU s, sweep"))
+    r2 = float(np.corrcoef(hours, cost_s)[0, 1] ** 2) if len(found) > 2 else None
+    json.dump({"sizes": found, "r2 of the sweep's CPU by hours": r2}, sys.stdout, indent=1)
+    print()
+
+
+if __name__ == "__main__":
+    main()
