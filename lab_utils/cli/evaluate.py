@@ -28,6 +28,11 @@ JudgeModel = Annotated[
         "$OPENAI_API_KEY.",
     ),
 ]
+With = Annotated[
+    str | None,
+    typer.Option("--with", help="ai-evaluation: it asks the judge, from the environment of --python."),
+]
+OtherPython = Annotated[Path | None, typer.Option("--python", help="Python that has what --with names.")]
 Slow = Annotated[float, typer.Option(min=0, help="Seconds beyond which a reply is a failure.")]
 
 
@@ -36,6 +41,8 @@ def evaluate(
     sessions: Sessions,
     expect: Expect = None,
     judge: JudgeModel = None,
+    with_: With = None,
+    python: OtherPython = None,
     slow: Slow = 3.0,
     out: Out = Path("out/evaluate"),
     jobs: Jobs = 1,
@@ -54,6 +61,7 @@ def evaluate(
             sessions,
             workflow.load_expectations(expect) if expect else None,
             judge=workflow.Judge.of(judge) if judge else None,
+            ai_evaluation=_other_python(with_, python, judge),
             slow_s=slow,
             channels=(user, agent_channel),
             jobs=jobs,
@@ -66,3 +74,16 @@ def evaluate(
             print(json.dumps(workflow.summary_of(found) | {"out": str(out)}))
         else:
             print_evaluation(found, out)
+
+
+def _other_python(package: str | None, python: Path | None, judge: str | None) -> Path | None:
+    """The Python that has the package, if one is asked for. Raises ValueError where the options don't fit."""
+    if package is None and python is None:
+        return None
+    if package != "ai-evaluation":
+        raise ValueError(f"--with {package}: expected ai-evaluation")
+    if python is None or judge is None:
+        raise ValueError(
+            "--with ai-evaluation needs --python, of its environment, and --judge, the model it asks"
+        )
+    return python

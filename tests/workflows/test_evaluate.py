@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -286,3 +287,67 @@ def test_a_folder_without_sessions_is_told(tmp_path: Path) -> None:
     result = lab_evaluate(tmp_path, "--out", tmp_path / "out")
     assert result.exit_code == 1
     assert "no recording in this folder" in result.stderr
+
+
+# ai-evaluation, in a Python of its own. Here a stand-in of what it offers asks the server as it does.
+
+FI = """
+import json, os, urllib.request
+from types import SimpleNamespace
+
+def evaluate(*, prompt, engine, model, output):
+    assert "FI_API_KEY" not in os.environ
+    print("what it prints is in nobody's way")
+    if "Table" not in output:
+        raise ValueError("nothing to grade for " + os.environ["OPENAI_API_KEY"])
+    body = {"model": model, "messages": [{"role": "user", "content": prompt + output}]}
+    request = urllib.request.Request(
+        os.environ["OPENAI_BASE_URL"] + "/chat/completions", json.dumps(body).encode(), {"Authorization": "x"}
+    )
+    told = json.load(urllib.request.urlopen(request))["choices"][0]["message"]["content"]
+    return SimpleNamespace(score=json.loads(told)["score"], reason=told, error=None)
+"""
+
+
+@pytest.fixture
+def other_python(tmp_path: Path) -> Path:
+    """A Python that finds a module `fi.evals`, and nothing of this environment's paths."""
+    (tmp_path / "lib" / "fi").mkdir(parents=True)
+    (tmp_path / "lib" / "fi" / "evals.py").write_text(FI)
+    (tmp_path / "bin").mkdir()
+    python = tmp_path / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path / "lib"} exec {sys.executable} -S "$@"\n')
+    python.chmod(0o755)
+    return python
+
+
+def test_ai_evaluation_grades_calls_from_its_own_environment(
+    calls: Path, other_python: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FI_API_KEY", "not to be passed on")
+    said = json.dumps({"score": 0.4, "reason": "ignores the caller"})
+    with chat_server([(200, said)]) as (url, asked):
+        judge = Judge.of("tiny", {"OPENAI_API_KEY": "sk-secret", "OPENAI_BASE_URL": url})
+        found = evaluate(
+            [calls / "booking-fine", calls / "other"], judge=judge, ai_evaluation=other_python, quiet=True
+        )
+    fine, other = found.calls
+    assert [one["model"] for one in asked] == ["openai/tiny"]
+    assert "[2] caller: Table for two, please" in asked[0]["messages"][0]["content"]
+    assert fine.judgement is not None
+    assert (fine.judgement.coherence, fine.judgement.reason) == (3, "ignores the caller")
+    assert "judge: coherence 3 or less of 5" in {failure.cause for failure in fine.failures}
+    assert other.judgement is not None
+    assert other.judgement.error == "ValueError: nothing to grade for …"
+
+
+def test_a_python_without_ai_evaluation_is_told(calls: Path, tmp_path: Path) -> None:
+    judge = Judge.of("tiny", {"OPENAI_API_KEY": "sk-secret"})
+    for python, finding in (
+        (Path(sys.executable), "No module named 'fi'.*make an environment for it"),
+        (tmp_path / "python", "no such file"),
+    ):
+        with pytest.raises(InputError, match=finding):
+            evaluate([calls / "booking-fine"], judge=judge, ai_evaluation=python, quiet=True)
+    result = lab_evaluate(calls, "--with", "ai-evaluation", "--out", tmp_path / "out")
+    assert "needs --python" in result.stderr

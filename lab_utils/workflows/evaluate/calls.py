@@ -97,6 +97,11 @@ class Call:
             found.append(Exchange(user, tuple(agent), before))
         return tuple(found)
 
+    def exchange_of(self, place: int) -> int:
+        """Which exchange holds an item."""
+        ends = np.cumsum([len(one.agent) + (one.user is not None) for one in self.exchanges])
+        return int(np.searchsorted(ends, place, side="right"))
+
     @property
     def has_text(self) -> bool:
         """Whether what was said was kept."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from ...recordings.find import find_in, results_of
 from ...recordings.formats.livekit_history import Said
 from ...recordings.recording_files import FindOptions
 from ...turns.metrics.uncertainty import Interval
+from .ai_evaluation import graded
 from .calls import Call, read_call
 from .checks import Failure, Task, claims_of, misheard, session_failures, task_of
 from .expectations import Expectations
@@ -27,7 +28,8 @@ from .words import WordErrors, errors_of, pooled
 SLOW_S = 3.0
 """A reply that is heard later is a failure, if nothing else is asked for."""
 _AUDIO = ("speech_level_dbfs", "snr_db", "clipped_ratio", "dropouts")
-JUDGED = "judge: the agent "
+INCOHERENT = 3
+"""A grade of a whole call from which on it is a failure, where single replies aren't blamed."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,7 @@ def evaluate(
     expectations: Expectations | None = None,
     *,
     judge: Judge | None = None,
+    ai_evaluation: Path | None = None,
     slow_s: float = SLOW_S,
     channels: tuple[str, str] = ("caller", "agent"),
     options: FindOptions | None = None,
@@ -169,7 +172,8 @@ def evaluate(
     """Evaluate sessions of `lab run` and imported ones; calls that can't be used are skipped with the reason.
 
     `expectations`: what the calls should have achieved. `judge`: is sent the words of each call; `tell` is
-    called before with what is sent, and to whom. `slow_s`: see `SLOW_S`. Raises BadRecording if no call can
+    called before with what is sent, and to whom. `ai_evaluation`: the Python of an environment that has
+    ai-evaluation, which asks the judge then. `slow_s`: see `SLOW_S`. Raises BadRecording if no call can
     be used.
     """
     found, failed = find_in(paths, channels, options)
@@ -189,11 +193,19 @@ def evaluate(
     judgements: dict[str, Judgement] = {}
     if judge is not None and readable:
         tell(judge.told(len(readable), sum(len(call.said("user") + call.said("agent")) for call in readable)))
-        asked = run_batch(judge.judge, readable, task="judging", unit="call", quiet=quiet)
-        judgements = {call.name: one for call, one in zip(readable, results(asked), strict=True)}
+        given = _judgements(judge, readable, ai_evaluation, quiet)
+        judgements = {call.name: one for call, one in zip(readable, given, strict=True)}
     declared = expectations or Expectations()
     evaluated = (_evaluated(call, declared, slow_s, judgements.get(call.name)) for call in calls)
     return Evaluation(tuple(evaluated), tuple(skipped))
+
+
+def _judgements(
+    judge: Judge, calls: Sequence[Call], ai_evaluation: Path | None, quiet: bool
+) -> Iterable[Judgement]:
+    if ai_evaluation is not None:
+        return graded(judge, calls, ai_evaluation)
+    return results(run_batch(judge.judge, calls, task="judging", unit="call", quiet=quiet))
 
 
 def _evaluated(
@@ -208,16 +220,19 @@ def _evaluated(
         *broken,
         *session_failures(call, slow_s),
         *misheard(call, words),
-        *(_judged(call, place, what) for place, what in (judgement.problems if judgement else ())),
+        *_judged(call, judgement),
     )
     return Evaluated(call, words, task, claims, failures, judgement)
 
 
-def _judged(call: Call, place: int, what: str) -> Failure:
-    said, passed = call.items[place], 0
-    assert isinstance(said, Said)
-    for number, exchange in enumerate(call.exchanges):
-        passed += len(exchange.agent) + (exchange.user is not None)
-        if place < passed:
-            return Failure(call.name, f"{JUDGED}{what}", number, said.start_s, said.text or "")
-    raise AssertionError(f"item {place} of {call.name} is in no exchange")
+def _judged(call: Call, judgement: Judgement | None) -> Iterator[Failure]:
+    """What a judge blames: single replies, or the call, where it told a reason for all of it."""
+    if judgement is None or judgement.coherence is None:
+        return
+    if judgement.reason and judgement.coherence <= INCOHERENT:
+        yield Failure(call.name, f"judge: coherence {INCOHERENT} or less of 5", detail=judgement.reason)
+    for place, what in judgement.problems:
+        said = call.items[place]
+        assert isinstance(said, Said)
+        number = call.exchange_of(place)
+        yield Failure(call.name, f"judge: the agent {what}", number, said.start_s, said.text or "")

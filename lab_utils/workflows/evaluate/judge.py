@@ -71,6 +71,8 @@ class Judgement:
     """Place of the agent's message in `Call.items`, and what is wrong with it."""
     error: str = ""
     """Why there is no judgement, in a line."""
+    reason: str = ""
+    """Why the grade is what it is, where that was told for the whole call."""
 
 
 @dataclass(frozen=True)
