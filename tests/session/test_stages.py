@@ -51,6 +51,14 @@ class TestWhichRunBelongsToAReply:
         log = with_run(self.LOG, "llm", 2.0, 0.35)
         assert stage_table(log).iloc[0]["saved"] == pytest.approx(0.22)
 
+    def test_one_whose_first_output_was_all_but_heard(self):
+        """Nothing but the LLM's first token is known of the reply, which was heard 10 ms later."""
+        known = "end_of_turn_delay", "on_user_turn_completed_delay", "llm_node_ttft", "e2e_latency"
+        stages = dict(zip(known, (0.6, 0.02, 0.35, 0.76), strict=True))
+        (reply,) = self.LOG.replies
+        one = stage_table(replace(self.LOG, replies=(replace(reply, stages=stages),))).iloc[0]
+        assert (one["saved"], one["other"]) == (pytest.approx(0.22), pytest.approx(0.01))
+
     def test_none_that_took_longer_or_shorter_than_livekit_says(self):
         for took_s in (0.35 + 0.03, 0.35 - 0.03):
             log = with_run(self.LOG, "llm", 3.0, took_s)

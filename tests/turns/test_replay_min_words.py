@@ -147,3 +147,5 @@ def test_words_of_a_text_without_times_are_spread_over_the_speech():
     labels = Labels(9.0, (Ipu("user", 1.0, 3.0, "one two"), Ipu("agent", 4.0, 5.0)), (), source="x")
     assert word_times(labels).tolist() == [1.5, 2.5]
     assert words_by_pause(word_times(labels), np.array([2.0, 3.1])).tolist() == [1, 1]
+    single = replace(labels, ipus=(*labels.ipus, Ipu("user", 6.0, 7.0, "yes"), Ipu("user", 7.5, 8.0, "…")))
+    assert word_times(single).tolist() == [1.5, 2.5, 6.5]

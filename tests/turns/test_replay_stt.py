@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
+from dataclasses import replace
 
+import naive
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from synthetic import block_of, complete
 
 from lab_utils.core.labels import Ipu, Labels, Word
@@ -14,6 +18,7 @@ from lab_utils.core.settings import Conditions, Settings
 from lab_utils.core.timeline import WINDOW_S
 from lab_utils.core.traces import EotTrace, SttEvent, SttEventKind, Traced, VadTrace
 from lab_utils.turns.replay import Block, MissingRestarts, Rows, decide, find_pauses, replay, stt_events
+from lab_utils.turns.replay.stt_events import final_times
 
 # Frames as long as a window: window w is judged at (w + 1) * 32 ms.
 CONDITIONS = Conditions(transcription_delay=0.0, frame_duration=0.032, prediction_delay=0.0)
@@ -277,6 +282,30 @@ def test_the_speech_to_texts_start_and_end_of_speech_are_ignored_by_the_other_mo
 def test_no_final_no_commit():
     assert commits(SPEECH + LONG_SILENCE, [], VAD) == []
     assert commits(SPEECH + LONG_SILENCE, [final(0.9, "")], VAD) == []
+
+
+# --- finals as the recorded session told them ---------------------------------------------------------
+
+TICK_S = 1 / 64
+ticks = st.integers(0, 160).map(lambda tick: tick * TICK_S)
+
+
+@given(
+    st.lists(ticks, max_size=5, unique=True),
+    st.lists(st.tuples(ticks, st.sampled_from([0.0, 0.5])), max_size=5, unique_by=lambda told: told[0]),
+    st.sampled_from([0.25, 1.0]),
+)
+@example([1.0, 2.0], [(0.75, 0.5), (1.25, 0.0), (2.25 + TICK_S, 0.0)], 0.25)
+def test_a_pause_has_the_final_of_the_nearest_end_that_was_told_if_any_is_near(last_s, told, delay_s):
+    """Within 0.25 s, of two as near the earlier; else as modelled. In binary fractions that can be equal."""
+    found = find_pauses(traced(SPEECH + LONG_SILENCE).vad["livekit"][0], STT.vad, 512)
+    pauses = replace(found, last_speaking_s=np.array(sorted(last_s), dtype=np.float64))
+    finals = np.array(sorted((end_s, end_s + later_s) for end_s, later_s in told), dtype=np.float64)
+    recording = replace(traced(SPEECH), finals=finals.reshape(-1, 2))
+    conditions = CONDITIONS.replace(transcription_delay=delay_s)
+    expected = [naive.final_of(recording, one, conditions, 0.0) for one in sorted(last_s)]
+    assert final_times(pauses, delay_s, finals.reshape(-1, 2)).tolist() == expected
+    assert final_times(pauses, delay_s).tolist() == [one + delay_s for one in sorted(last_s)]
 
 
 # --- the modelled speech-to-text ----------------------------------------------------------------------

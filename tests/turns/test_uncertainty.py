@@ -228,3 +228,4 @@ def test_a_difference_is_tested_with_the_variance_on_top_and_without_empty_recor
     assert p == pytest.approx(2 * stats.t.sf(middle / error, 3))
     assert difference_test(-total, n, extra=0.0025)[1] == pytest.approx(p)
     assert np.isnan(difference_test(total, n, extra=np.inf)[1])
+    assert difference_interval(np.array([0.1, 0.3, 0.2]), np.ones(3)).told == "two-sided"  # a turn each

@@ -259,7 +259,6 @@ def _shortened(rows: Rows, latest: Ints, starts: Ints) -> list[int]:
     """
     numbers: list[int] = []
     tape = np.maximum.accumulate(np.append(-1, latest))  # its rows come first
-    since = -1
     for row, branch in enumerate(rows.branch.tolist()):
         if branch < 0:
             since = int(tape[row])
