@@ -125,6 +125,17 @@ def test_the_pauses_before_one_are_those_that_its_tape_or_branch_has_heard() -> 
     assert rows.before(2 * n + 1).tolist() == [0, 1, 2 * n]
 
 
+def test_only_a_prediction_that_hears_beyond_the_fork_is_a_branchs_own() -> None:
+    labels = labels_of([Turn(speech=(1.0,), pauses=(), gap=1.0, reply=0.5, rest=1.0)] * 3)
+    speech = traced_of(labels, vads=("silero",), noise=0.0).vad["silero"][0]
+    tape = find_pauses(speech, VadSettings(model="silero"), 800)
+    fork, n = int(tape.predict_sample[1]), len(tape)
+    leaves = BranchPauses(4, fork, 9.0, 0, tape, np.zeros((0, 2)), labels, np.zeros(0))
+    shift = Rows.of(tape, [leaves]).shift
+    assert shift.tolist() == [0] * n + [0, 0] + [5 * BRANCH_SAMPLES] * (n - 2)
+    assert n > 2
+
+
 def call(rng: np.random.Generator) -> Labels:
     """A call as people hold it: short windows after turns, hesitations, impatient and late agents."""
     turns = []

@@ -45,6 +45,7 @@ from lab_utils.turns.replay import (
     find_rows,
     replay,
     stt_events_for,
+    waits_of,
 )
 from lab_utils.turns.replay.records import Decisions, Shortened
 
@@ -531,6 +532,7 @@ def test_a_shortened_pause_is_accepted_from_its_threshold_on_by_the_audio_that_i
     (accepted, start) = decisions.resolve(np.arange(6), np.zeros(pauses, np.bool_))[1]
     assert start.tolist() == [0, 1] * 3
     assert accepted.tolist() == [True, False, True, False, False, False]
+    assert waits_of(decisions, 0, "v1-mini", 0.0) == {}, "nothing was said of branches"
 
 
 @given(conversations(), st.integers(0, 2**32 - 1))

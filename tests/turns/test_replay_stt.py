@@ -172,6 +172,10 @@ def test_nothing_is_committed_at_the_end_of_the_stream_or_after_it(last):
     assert commits([*ENDS, 0.0], events[:2], at_once) == [(1.056, "vad")]
 
 
+def test_without_a_sound_nothing_is_committed():
+    assert commits([], [final(0.2), end(0.3)]) == []
+
+
 @pytest.mark.parametrize(("before_s", "found"), [(0.0, []), (1e-6, [(5.599999, "stt")])])
 def test_a_commit_due_as_the_stream_ends_comes_no_more(before_s, found):
     """175 windows last 5.6 s."""

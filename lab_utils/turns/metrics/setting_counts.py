@@ -106,7 +106,8 @@ def setting_counts(
     >>> commit_s = np.array([[2.25, np.inf], [3.5, 3.75]])  # of two settings, in two pauses
     >>> silence_s, no_detector = np.array([[2.0], [3.0]]), np.full((2, 1), np.nan)
     >>> first = PauseCommits(commit_s, silence_s, np.isfinite(commit_s), no_detector)
-    >>> decided = Decisions.side_by_side(first, np.array([-1, -1]), [TriggerCommits.none(2)], Forks())
+    >>> late = TriggerCommits(np.zeros((0, 2)), np.zeros((0, 2)), ())
+    >>> decided = Decisions.side_by_side(first, np.array([-1, -1]), [late], Forks())
     >>> found = setting_counts(decided, labelled, 0.0, np.array([8.0, 0.6]))
     >>> found.holds_cut.tolist(), found.latency_s.tolist()
     ([1, 0], [[0.5, inf]])

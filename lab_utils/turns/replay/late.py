@@ -47,7 +47,7 @@ def late_decisions(
     prediction_delay: float,
     frame_samples: int,
     *,
-    modelled: bool = False,
+    modelled: bool,
     extra: ExtraDelays | None = None,
 ) -> Decisions:
     """Decisions where transcripts may come at any time (stream times); `eot` is None for plain VAD.
@@ -66,7 +66,7 @@ def late_decisions(
     >>> tape = World(pauses, [SttEvent(3.0, "final", "Yes.")], None)
     >>> one, delays_s = np.zeros(1, dtype=np.int64), np.array([0.8])
     >>> delays = Delays(np.array([-np.inf]), delays_s, one, one, delays_s)
-    >>> late_decisions(Rows.of(pauses), [tape], None, delays, 0.0, 800).accepted_s.tolist()
+    >>> late_decisions(Rows.of(pauses), [tape], None, delays, 0.0, 800, modelled=False).accepted_s.tolist()
     [[3.0]]
     """
     predictions = Predictions(eot) if eot is not None else None

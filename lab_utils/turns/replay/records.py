@@ -144,8 +144,8 @@ class Rows:
         branch = np.repeat(np.arange(-1, len(branches)), sizes)
         leaves = np.array([*(one.from_sample for one in branches), 0], dtype=np.int64)[branch]
         shift = np.array([*(one.shift for one in branches), 0], dtype=np.int64)[branch]
-        heard = (branch >= 0) & (pauses.predict_sample > leaves)
-        return cls(pauses, branch, np.where(heard, shift, 0), tape, tuple(branches))
+        shift = np.where(pauses.predict_sample > leaves, shift, 0)
+        return cls(pauses, branch, shift, tape, tuple(branches))
 
     def __len__(self) -> int:
         return len(self.branch)
@@ -218,11 +218,6 @@ class TriggerCommits:
     """In the same way, NaN where it led to none."""
     cause: tuple[Cause, ...]
     """Of each trigger's commits."""
-
-    @classmethod
-    def none(cls, settings: int) -> TriggerCommits:
-        """For so many settings whose commits all belong to a pause and come first."""
-        return cls(np.zeros((0, settings)), np.zeros((0, settings)), ())
 
 
 @dataclass(frozen=True)
