@@ -5,6 +5,9 @@ the time at which the detector fires, a hold is cut off if d > timeout, or if d 
 f < d holds for just those thresholds that lie below the highest score given before d. The latencies of a
 policy add up to S(timeout) - S(action_delay) + n action_delay, S(x) being the sum of min(f, x) over the ends
 of turn; f rises with the threshold in steps, wherever a score is higher than all before it.
+
+All of it is counted by rank: that of a score is how many of the grid's thresholds lie below it, so it fires
+for those. Counts by rank and by wait, summed along both, tell what happens under every threshold and wait.
 """
 
 from __future__ import annotations
@@ -57,26 +60,23 @@ def score_grid(
     timeout_rate, n_holds, n_turns. What has no denominator is NaN.
     """
     scores = counted_scores(spans, limits_s)
-    least = np.array(thresholds, dtype=np.float64)
+    least, place = np.unique(np.array(thresholds, dtype=np.float64), return_inverse=True)
     waits_s = np.unique(np.array((*action_delays, *timeouts), dtype=np.float64))
     pairs = [(a, t) for a in action_delays for t in timeouts if t + TOLERANCE >= a]
     delay_s, timeout_s = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
     delay, timeout = np.searchsorted(waits_s, delay_s), np.searchsorted(waits_s, timeout_s)
 
-    beyond = scores.duration_s[scores.is_hold] > waits_s[:, None] + TOLERANCE
-    in_time = scores.time_s + TOLERANCE < scores.duration_s[scores.of_span]
-    fires = scores.highest_where(in_time)[scores.is_hold] > least[:, None]
-    fired = fires.astype(np.float64) @ beyond.T.astype(np.float64)
-    cut = beyond.sum(axis=1)[timeout] + np.maximum(0, fired[:, delay] - fired[:, timeout])
-    waited_s = _waited(scores, least, waits_s)
+    beyond, fired = _cut(scores, least, waits_s)
+    cut = beyond[timeout] + np.maximum(0, fired[:, delay] - fired[:, timeout])
+    waited_s, late = _waited(scores, least, waits_s)
     latency_s = waited_s[:, timeout] + scores.n_turns * delay_s - waited_s[:, delay]
-    late = _late(scores, least, waits_s)[:, timeout]
+    sums = (cut[place].ravel(), latency_s[place].ravel(), late[place][:, timeout].ravel())
     columns = {
-        "threshold": np.repeat(least, len(pairs)),
-        "action_delay": np.tile(delay_s, len(least)),
-        "timeout": np.tile(timeout_s, len(least)),
+        "threshold": np.repeat(least[place], len(pairs)),
+        "action_delay": np.tile(delay_s, len(place)),
+        "timeout": np.tile(timeout_s, len(place)),
     }
-    return _table(scores, columns, (cut.ravel(), latency_s.ravel(), late.ravel()))
+    return _table(scores, columns, sums)
 
 
 def vad_baseline(
@@ -129,7 +129,7 @@ def _table(scores: Scores, columns: dict[str, Floats], sums: tuple[Any, Any, Any
         "mean_latency": latency_s / (n_turns or np.nan),
         "timeout_rate": late / (n_turns or np.nan),
     }
-    return pd.DataFrame({**columns, **rates, "n_holds": n_holds, "n_turns": n_turns})
+    return pd.DataFrame({**columns, **rates, "n_holds": n_holds, "n_turns": n_turns}, copy=False)
 
 
 def _best(table: pd.DataFrame, order: Sequence[str], held: str, most: Sequence[float]) -> pd.DataFrame:
@@ -146,39 +146,56 @@ def _best(table: pd.DataFrame, order: Sequence[str], held: str, most: Sequence[f
     return table.reset_index(drop=True).reindex(best).set_axis(pd.Index(most, name="most"))
 
 
-def _late(scores: Scores, least: Floats, waits_s: Floats) -> Ints:
-    """In how many turns the detector has not fired after each wait; shape=(thresholds, waits)."""
-    highest = np.full((len(waits_s) + 1, len(scores.is_hold)), -1.0)
-    wait = np.searchsorted(waits_s + TOLERANCE, scores.time_s)
-    np.maximum.at(highest, (wait, scores.of_span), scores.p)
-    by_then = np.sort(np.maximum.accumulate(highest[:-1], axis=0)[:, ~scores.is_hold], axis=1)
-    return np.stack([np.searchsorted(one, least, side="right") for one in by_then], axis=1)
+def _cut(scores: Scores, least: Floats, waits_s: Floats) -> tuple[Ints, Ints]:
+    """How many holds last longer than each wait, and in how many of these the detector fires before they end.
 
-
-def _waited(scores: Scores, least: Floats, waits_s: Floats) -> Floats:
-    """Sum over turns of the time until the detector fires, at most each wait; shape=(thresholds, waits)."""
-    of_span, time_s, p = _steps(scores)
-    first = np.diff(of_span, prepend=-1) > 0
-    last = np.append(first[1:], True)[: len(first)]
-    next_s = np.where(last, np.inf, np.append(time_s[1:], np.inf)[: len(time_s)])
-    never = scores.n_turns - int(first.sum())
-    least_s = np.minimum(time_s[first, None], waits_s).sum(axis=0) + never * waits_s
-    longer_s = np.minimum(next_s[:, None], waits_s) - np.minimum(time_s[:, None], waits_s)
-    by_p = np.argsort(p, kind="stable")
-    more_s = np.concatenate((np.zeros((1, len(waits_s))), longer_s[by_p].cumsum(axis=0)))
-    waited_s: Floats = least_s + more_s[np.searchsorted(p[by_p], least, side="right")]
-    return waited_s
-
-
-def _steps(scores: Scores) -> tuple[Ints, Floats, Floats]:
-    """Span, time and p of the scores in turns that are higher than all before: there the fire time moves on.
-
-    By span, then by time.
+    shape=(waits,) and (thresholds, waits).
     """
-    of_turn = np.flatnonzero(~scores.is_hold[scores.of_span])
-    keys = (-scores.p, scores.time_s, scores.of_span)
-    order = of_turn[np.lexsort([key[of_turn] for key in keys])]
-    of_span, p = scores.of_span[order], scores.p[order]
-    before = pd.Series(p).groupby(of_span).cummax().shift(fill_value=-1.0).to_numpy()
-    step = (p > before) | (np.diff(of_span, prepend=-1) > 0)
-    return of_span[step], scores.time_s[order][step], p[step]
+    in_time = scores.time_s + TOLERANCE < scores.duration_s[scores.of_span]
+    highest = scores.highest_of(np.where(in_time, scores.p, -1.0))[scores.is_hold]
+    rank, width = np.searchsorted(least, highest), len(waits_s) + 1
+    outlasts = np.searchsorted(waits_s + TOLERANCE, scores.duration_s[scores.is_hold])
+    shape = len(least) + 1, width
+    counts = np.bincount(rank * width + outlasts, minlength=shape[0] * width).reshape(shape)
+    longer = counts[:, ::-1].cumsum(axis=1)[:, -2::-1]
+    return longer.sum(axis=0), longer[::-1].cumsum(axis=0)[-2::-1]
+
+
+def _waited(scores: Scores, least: Floats, waits_s: Floats) -> tuple[Floats, Ints]:
+    """Sum over turns of the time until the detector fires, at most each wait; and how many it comes late for.
+
+    shape=(thresholds, waits), both.
+    """
+    of_span, time_s, before, rank = _steps(scores, least)
+    width = len(waits_s) + 1
+    wait = np.searchsorted(waits_s + TOLERANCE, time_s)
+
+    def by_then(weights: Floats) -> Floats:
+        """Sums over what has fired by each wait; a step fires for thresholds from the rank before on."""
+        begun, ended = (
+            np.bincount(row * width + wait, weights, minlength=(len(least) + 1) * width)
+            for row in (before, rank)
+        )
+        fires = (begun - ended).reshape(-1, width).cumsum(axis=0)[:-1, :-1]
+        total: Floats = fires.cumsum(axis=1)
+        return total
+
+    late = scores.n_turns - by_then(np.ones(len(of_span)))
+    waited_s: Floats = by_then(time_s) + late * waits_s
+    return waited_s, late.astype(np.int64)
+
+
+def _steps(scores: Scores, least: Floats) -> tuple[Ints, Floats, Ints, Ints]:
+    """Span, time, rank before and rank of the scores in turns that outrank all before; in order.
+
+    There the fire time moves on.
+    """
+    first = np.diff(scores.of_span, prepend=-1) > 0
+    rises = first | (np.diff(scores.p, prepend=-1.0) > 0)
+    some = np.flatnonzero(rises & ~scores.is_hold[scores.of_span])
+    of_span, rank = scores.of_span[some], np.searchsorted(least, scores.p[some])
+    floor = of_span * (len(least) + 1)  # so that the ranks of a span exceed those of all spans before
+    highest = np.maximum.accumulate(rank + floor) - floor
+    before = np.where(first[some], 0, np.append(0, highest)[:-1])
+    step = np.flatnonzero(highest > before)
+    return of_span[step], scores.time_s[some[step]], before[step], rank[step]

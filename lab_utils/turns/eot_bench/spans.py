@@ -64,7 +64,7 @@ def scored_spans(recording: Traced, asked_s: Floats, p: Floats) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Scores:
-    """Silences and their scores, flat."""
+    """Silences and their scores, flat: by span, and in each by time."""
 
     is_hold: Bools
     """Whether each span is a hold, else the end of a turn; shape=(spans,)."""
@@ -88,12 +88,14 @@ class Scores:
     @cached_property
     def highest(self) -> Floats:
         """The highest score of each span, -1 without one; shape=(spans,)."""
-        return self.highest_where(np.ones(len(self.p), dtype=np.bool_))
+        return self.highest_of(self.p)
 
-    def highest_where(self, which: Bools) -> Floats:
-        """The same among some of the scores; `which`: shape=(scores,)."""
+    def highest_of(self, p: Floats) -> Floats:
+        """The same of other scores in place of these; shape=(scores,)."""
         highest = np.full(len(self.is_hold), -1.0)
-        np.maximum.at(highest, self.of_span[which], self.p[which])
+        if len(p):
+            first = np.flatnonzero(np.diff(self.of_span, prepend=-1))
+            highest[self.of_span[first]] = np.maximum.reduceat(p, first)
         return highest
 
     def counted(self, limits_s: Limits = HOLD_LIMITS_S) -> Scores:
@@ -101,6 +103,8 @@ class Scores:
         low_s, high_s = limits_s
         within = (self.duration_s >= low_s - TOLERANCE) & (self.duration_s <= high_s + TOLERANCE)
         keep = within | ~self.is_hold
+        if keep.all():
+            return self
         of_kept = keep[self.of_span]
         number = np.cumsum(keep) - 1
         return Scores(
@@ -129,7 +133,8 @@ def scores_of(spans: pd.DataFrame) -> Scores:
     if np.any((p < 0) | (p > 1)):
         raise ValueError(f"p must lie from 0 to 1, got {p.min():g} to {p.max():g}; per cent, or logits?")
     is_hold, duration_s = spans["is_hold"].to_numpy(np.bool_), spans["duration_s"].to_numpy(np.float64)
-    return Scores(is_hold, duration_s, of_span, time_s, p)
+    by_time = np.lexsort((time_s, of_span))
+    return Scores(is_hold, duration_s, of_span[by_time], time_s[by_time], p[by_time])
 
 
 def counted_scores(spans: pd.DataFrame | Scores, limits_s: Limits = HOLD_LIMITS_S) -> Scores:
