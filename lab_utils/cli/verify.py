@@ -18,6 +18,12 @@ InPlace = Annotated[
         help="smart-turn, english, multilingual, or a function as module:function, in place of v1-mini."
     ),
 ]
+Every = Annotated[
+    bool,
+    typer.Option(
+        "--every-detector", help="All that can run here in turn, and barge-in, in one table of commits."
+    ),
+]
 
 
 @app.command()
@@ -42,6 +48,7 @@ def verify(
     ] = False,
     profile: ProfileFile = None,
     detector: InPlace = "",
+    every_detector: Every = False,
     user: UserChannel = "caller",
     agent: AgentChannel = "agent",
     as_json: Json = False,
@@ -50,6 +57,8 @@ def verify(
     with ending_well():
         if out is not None and out.is_dir():
             raise ValueError(f"{out}: is a folder; name a file with --out")
+        if every_detector and (barge_in or replies or recorded):
+            raise typer.BadParameter("--every-detector is a run of its own; leave the other kinds out")
         if (barge_in or replies) and (recorded or profile is not None):
             name = "--replies" if replies else "--barge-in"
             raise typer.BadParameter(f"{name} draws its settings; leave --recorded and --profile out")
@@ -65,7 +74,8 @@ def verify(
             return
         if profile is not None:
             raise typer.BadParameter("--profile goes with --recorded; drawn settings need none")
-        _verify_commits(paths, settings, seed, case, how, detector, out, as_json)
+        drawn_by = _verify_every if every_detector else _verify_commits
+        drawn_by(paths, settings, seed, case, how, detector, out, as_json)
 
 
 def _tell(summary: dict[str, Any], show: Callable[[], None], out: Path | None, as_json: bool) -> None:
@@ -105,7 +115,53 @@ def _verify_commits(
     )
     warn(*(f"skipped: {reason}" for reason in proved.skipped))
     summary = workflow.summary_of(proved)
-    _tell(summary, lambda: print_verification(proved, summary), out, as_json)
+    options = f" --detector {detector}" if detector else ""
+    _tell(summary, lambda: print_verification(proved, summary, options), out, as_json)
+
+
+def _verify_every(
+    paths: list[Path],
+    settings: int,
+    seed: int,
+    case: int | None,
+    how: tuple[Folder | None, int, tuple[str, str]],
+    detector: str,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Commits under every detector that can run here, and barge-in on as many settings as one of them."""
+    from ..recordings.audio import BadRecording
+    from ..workflows import verify as workflow
+    from ..workflows.barge_in import verify_barge_in
+    from ..workflows.detectors import every_detector
+    from .tables.barge_in import plain_proofs, print_scene_proofs
+    from .tables.verify import print_every, print_mismatches
+
+    every, left_out = every_detector(detector)
+    cache, jobs, channels = how
+    proved = workflow.verify(
+        paths, settings, seed=seed, case=case, cache=cache, jobs=jobs, channels=channels, every=every
+    )
+    left_out += [f"skipped: {reason}" for reason in proved.skipped]
+    scenes = []
+    share = -(-settings // len(every))
+    if case is None:
+        try:
+            scenes = verify_barge_in(paths, share, seed=seed, cache=cache, jobs=jobs, channels=channels)
+        except BadRecording as error:
+            left_out.append(f"left out: barge-in ({error})")
+    warn(*left_out)
+    summary = workflow.every_summary(proved) | {"left_out": left_out, "barge_in": plain_proofs(scenes)}
+    summary["mismatches"] += summary["barge_in"]["mismatches"]
+    options = " --every-detector" + (f" --detector {detector}" if detector else "")
+
+    def show() -> None:
+        print_every(summary)
+        print_mismatches(proved, options)
+        if scenes:
+            print_scene_proofs(scenes, f"lab verify --barge-in {' '.join(map(str, paths))} --seed {seed}")
+
+    _tell(summary, show, out, as_json)
 
 
 def _verify_recorded(

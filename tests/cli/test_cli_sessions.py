@@ -225,19 +225,6 @@ def test_ctrl_c_ends_with_130_and_says_what_is_on_disk(call, cache, tmp_path, mo
     assert "lab: interrupted: 0 of 1 recording(s) finished, in " in result.stderr
 
 
-@pytest.mark.slow
-def test_verify_compares_and_writes_json(call, cache, tmp_path) -> None:
-    path = tmp_path / "folder" / "proof.json"
-    result = lab("verify", call, "--settings", 2, "--seed", 2, "--cache", cache, "--out", path, "--json")
-    assert result.exit_code == 0, result.stdout + result.stderr
-    summary = json.loads(result.stdout)
-    assert summary == json.loads(path.read_text("utf-8"))
-    assert summary["settings"] == 2
-    assert summary["mismatches"] == 0
-    assert summary["commits"] > 4
-    assert summary["largest_error_s"] < 0.001
-
-
 def test_verify_ends_with_1_and_shows_a_mismatch_beside_the_setting(call, cache, monkeypatch) -> None:
     def verify(files, cases, **_):
         for case in cases:

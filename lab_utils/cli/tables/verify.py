@@ -14,8 +14,8 @@ from ...session.commits import Moment
 from ...workflows import verify as workflow
 
 
-def print_verification(proved: workflow.Verification, summary: dict[str, Any]) -> None:
-    """The cases by mode, every mismatch with its setting, and the verdict."""
+def print_verification(proved: workflow.Verification, summary: dict[str, Any], options: str = "") -> None:
+    """The cases by mode, every mismatch with its setting, and the verdict; `options`: of the command."""
     console = Console()
     table = Table(title="Replay against AgentSession", box=box.SIMPLE, padding=(0, 1, 0, 0))
     for name in workflow.GROUP_NAMES:
@@ -27,8 +27,7 @@ def print_verification(proved: workflow.Verification, summary: dict[str, Any]) -
     table.add_section()
     table.add_row("all", *[""] * (len(workflow.GROUP_NAMES) - 1), *_figures(summary))
     console.print(table)
-    for outcome in proved.mismatches:
-        _print_mismatch(console, proved, outcome)
+    print_mismatches(proved, options)
     n = len(proved.mismatches)
     verdict = "all agree" if not n else f"{n} DISAGREE{'S' * (n == 1)}"
     console.print(
@@ -47,6 +46,41 @@ def print_verification(proved: workflow.Verification, summary: dict[str, Any]) -
     console.print(f"excluded: {summary['excluded']} {workflow.EXCLUDED}", highlight=False)
 
 
+def print_every(summary: dict[str, Any]) -> None:
+    """Settings and commits by detector and by policy, barge-in beside them, and the verdict."""
+    console = Console()
+    table = Table(title="Every detector against AgentSession", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
+    for name in ("settings", "commits", "differ", "error ms"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, counts in summary["by_detector"].items():
+        table.add_row(name, *_figures(counts))
+    table.add_section()
+    table.add_row("all", *_figures(summary))
+    table.add_section()
+    for name, counts in summary["by_policy"].items():
+        table.add_row(f"of these: {name}", *_figures(counts))
+    console.print(table)
+    scenes = summary["barge_in"]
+    n = summary["mismatches"]
+    verdict = "all agree" if not n else f"{n} DISAGREE{'S' * (n == 1)}"
+    console.print(
+        f"[bold]{verdict}[/bold]: {len(summary['by_detector'])} detectors, {summary['settings']} setting(s) "
+        f"on {len(summary['recordings'])} recording(s), {summary['commits']} commits; barge-in: "
+        f"{scenes['settings']} setting(s), {scenes['stops']} stops and {scenes['resumes']} resumptions; "
+        f"seed {summary['seed']}",
+        highlight=False,
+    )
+    console.print(f"excluded: {summary['excluded']} {workflow.EXCLUDED}", highlight=False)
+
+
+def print_mismatches(proved: workflow.Verification, options: str) -> None:
+    """Every mismatch with its setting and both timelines."""
+    console = Console()
+    for outcome in proved.mismatches:
+        _print_mismatch(console, proved, outcome, options)
+
+
 def _figures(counts: dict[str, Any]) -> list[str]:
     error = counts["largest_error_s"]
     return [
@@ -57,13 +91,15 @@ def _figures(counts: dict[str, Any]) -> list[str]:
     ]
 
 
-def _print_mismatch(console: Console, proved: workflow.Verification, outcome: workflow.Outcome) -> None:
+def _print_mismatch(
+    console: Console, proved: workflow.Verification, outcome: workflow.Outcome, options: str
+) -> None:
     """The setting, how to repeat it, and both timelines."""
     case = outcome.case
     group = ", ".join(workflow.group_of(case))
     console.print(f"[bold]case {case.number}[/bold] on {escape(outcome.recording)}: {group}")
     console.print(
-        f"  again: lab verify {' '.join(proved.paths)} --seed {proved.seed} --case {case.number}",
+        f"  again: lab verify {' '.join(proved.paths)} --seed {proved.seed} --case {case.number}{options}",
         highlight=False,
         markup=False,
         soft_wrap=True,

@@ -4,11 +4,13 @@ from .compare import Comparison, compare_detectors
 from .given import load_detector
 from .push_to_talk import push_to_talk
 from .results import FILES, questions, summary_of, write_questions, write_results
+from .runnable import every_detector
 
 __all__ = [
     "FILES",
     "Comparison",
     "compare_detectors",
+    "every_detector",
     "load_detector",
     "push_to_talk",
     "questions",

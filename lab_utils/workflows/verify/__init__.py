@@ -6,7 +6,19 @@ from .recorded import Recorded, verify_recorded
 from .recorded_summary import recorded_summary
 from .replies import replies_summary, verify_replies
 from .run import verify
-from .summary import EXCLUDED, GROUP_NAMES, Verification, aligned, counts_of, group_of, groups, summary_of
+from .summary import (
+    EXCLUDED,
+    GROUP_NAMES,
+    Verification,
+    aligned,
+    by_detector,
+    by_policy,
+    counts_of,
+    every_summary,
+    group_of,
+    groups,
+    summary_of,
+)
 
 __all__ = [
     "EXCLUDED",
@@ -16,8 +28,11 @@ __all__ = [
     "Recorded",
     "Verification",
     "aligned",
+    "by_detector",
+    "by_policy",
     "counts_of",
     "draw_cases",
+    "every_summary",
     "group_of",
     "groups",
     "recorded_summary",

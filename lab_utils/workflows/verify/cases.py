@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...core.delays import rng_for
-from ...core.detectors import DETECTORS
+from ...core.detectors import DETECTORS, traits_of
 from ...core.languages import ENGLISH_UNLIKELY_THRESHOLD
 from ...core.models import Frozen
 from ...core.settings import (
@@ -46,12 +47,19 @@ class Case:
     """On a branch: which one, as a fraction of those it may be about. None: the tape goes on."""
 
 
-def draw_cases(count: int, recordings: int, seed: int = 0) -> list[Case]:
-    """`count` cases over the whole knob space, spread over the recordings and in their order."""
+def draw_cases(
+    count: int, recordings: int, seed: int = 0, detectors: Sequence[str] = (), instead: str = ""
+) -> list[Case]:
+    """`count` cases over the whole knob space, spread over the recordings and in their order.
+
+    `detectors`: by their names in settings, taken in turn on each recording instead of being drawn;
+    `instead`: takes the place of v1-mini, where that is drawn.
+    """
     cases = []
     for number in range(count):
+        name = detectors[number % len(detectors)] if detectors else ""
         rng = rng_for(seed, f"case {number}")
-        settings, conditions = _draw_settings(rng)
+        settings, conditions = _draw_settings(rng, name)
         beside = _draw_interruption(rng_for(seed, f"case {number} interruption"))
         settings = settings.model_copy(update=beside)
         tells = bool(rng_for(seed, f"case {number} stt").random() < 0.5)
@@ -63,7 +71,7 @@ def draw_cases(count: int, recordings: int, seed: int = 0) -> list[Case]:
         cases.append(
             Case(
                 number=number,
-                recording=number % recordings,
+                recording=number // max(len(detectors), 1) % recordings,
                 settings=settings,
                 conditions=conditions,
                 phase=int(rng.integers(PHASES)),
@@ -73,7 +81,21 @@ def draw_cases(count: int, recordings: int, seed: int = 0) -> list[Case]:
                 waits=waits,
             )
         )
+        if name or instead:
+            cases[-1] = _with_detector(cases[-1], name or instead)
     return sorted(cases, key=lambda case: (case.recording, case.number))
+
+
+def _with_detector(case: Case, name: str) -> Case:
+    """The case with another detector in place of v1-mini, from its trace."""
+    if case.settings.detector.traits.needs != "predictions" or name == "v1-mini":
+        return case
+    threshold = case.settings.detector.unlikely_threshold
+    if traits_of(name).needs == "words":
+        threshold = float(threshold)  # the text detectors take no other
+    return replace(
+        case, settings=case.settings.replace(detector=name, unlikely_threshold=threshold), live=False
+    )
 
 
 def _draw_take(rng: np.random.Generator) -> tuple[HeardPath, float | None]:
@@ -82,13 +104,18 @@ def _draw_take(rng: np.random.Generator) -> tuple[HeardPath, float | None]:
     return path, float(rng.random()) if rng.random() < WAITS_SHARE else None
 
 
-def _draw_settings(rng: np.random.Generator) -> tuple[Settings, Conditions]:
-    """Any setting AgentSession accepts, to the millisecond; a third of the delays is the defaults' or 0."""
+def _draw_settings(rng: np.random.Generator, name: str) -> tuple[Settings, Conditions]:
+    """Any setting AgentSession accepts, to the millisecond; a third of the delays is the defaults' or 0.
+
+    `name`: its detector, for which v1-mini stands unless it is silence or the speech-to-text; "" for any.
+    """
 
     def between(low: float, high: float) -> float:
         return round(float(rng.uniform(low, high)), 3)
 
     detector = str(rng.choice(["vad", "stt", "v1-mini"], p=[0.3, 0.3, 0.4]))
+    if name:
+        detector = name if name in ("vad", "stt") else "v1-mini"
     activation = between(0.25, 0.75)
     min_delay = float(rng.choice([0.0, 0.3, 0.5, between(0.0, 1.2), between(0.0, 1.2)]))
     return parse_with_conditions(

@@ -7,12 +7,10 @@ out with its reason.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from ...core.detectors import traits_of
 from ...core.files.places import Folder
 from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, find_every
@@ -22,6 +20,9 @@ from ...turns.detectors import Predictor, check_weights
 from .cases import Case, draw_cases
 from .compare import Outcome, verify_case
 from .summary import Verification
+
+Named = tuple[str, Predictor | None]
+"""A detector's name in settings, and what predicts for a user's own."""
 
 
 def verify(
@@ -34,23 +35,24 @@ def verify(
     jobs: int = 2,
     channels: tuple[str, str] = ("caller", "agent"),
     quiet: bool = False,
-    detector: tuple[str, Predictor | None] | None = None,
+    detector: Named | None = None,
+    every: Sequence[Named] = (),
 ) -> Verification:
     """Draw `settings` cases over the recordings, or take the one case of a number, and compare each.
 
-    The case of a number is the same in every draw with the same seed and recordings. `detector`: a user's own
-    (`own_detector`), or a text detector without a predictor, which takes the place of v1-mini in all cases.
+    The case of a number is the same in every draw with the same seed, recordings and detectors. `detector`: a
+    user's own (`own_detector`), or one of the lab's without a predictor, which takes the place of v1-mini in
+    all cases; `every`: several of either kind, which take turns (`every_detector`).
     Raises BadRecording if no recording can be used, InputError without a text detector's weights.
     """
-    if detector is not None:
-        check_weights([detector[0]])
+    named = [*every, *([detector] if detector else [])]
+    check_weights(name for name, _ in named)
     files = find_every(paths, channels)
-    cases = draw_cases(settings if case is None else case + 1, len(files), seed)
+    in_turn, instead = [name for name, _ in every], detector[0] if detector else ""
+    cases = draw_cases(settings if case is None else case + 1, len(files), seed, in_turn, instead)
     if case is not None:
         cases = [one for one in cases if one.number == case]
-    if detector is not None:
-        cases = [_with_detector(one, detector[0]) for one in cases]
-    own = {name: predictor for name, predictor in ([detector] if detector else []) if predictor is not None}
+    own = {name: predictor for name, predictor in named if predictor is not None}
     outcomes: list[Outcome] = []
     skipped: dict[str, None] = {}
     try:
@@ -75,18 +77,6 @@ def verify(
         raise BadRecording("; ".join(skipped))
     outcomes.sort(key=lambda outcome: outcome.case.number)
     return Verification(seed, tuple(map(str, paths)), tuple(outcomes), tuple(skipped))
-
-
-def _with_detector(case: Case, name: str) -> Case:
-    """The case with another detector in place of v1-mini, from its trace."""
-    if case.settings.detector.traits.needs != "predictions":
-        return case
-    threshold = case.settings.detector.unlikely_threshold
-    if traits_of(name).needs == "words":
-        threshold = float(threshold)  # the text detectors take no other
-    return replace(
-        case, settings=case.settings.replace(detector=name, unlikely_threshold=threshold), live=False
-    )
 
 
 def compare_cases(

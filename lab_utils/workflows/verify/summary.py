@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ...core.settings import Settings
 from ...session.commits import TOLERANCE_S, Moment
 from .cases import Case
 from .compare import Outcome
@@ -56,6 +57,15 @@ def summary_of(verified: Verification) -> dict[str, Any]:
     }
 
 
+def every_summary(verified: Verification) -> dict[str, Any]:
+    """The same of a run of every detector, with counts by detector and by policy."""
+    by = {"by_detector": by_detector, "by_policy": by_policy}
+    return summary_of(verified) | {
+        name: {key: counts_of(some) for key, some in parted(verified.outcomes).items()}
+        for name, parted in by.items()
+    }
+
+
 def counts_of(outcomes: Iterable[Outcome]) -> dict[str, Any]:
     """Of some cases: how many, their commits, how many disagree, and the largest error.
 
@@ -95,6 +105,27 @@ def groups(outcomes: Iterable[Outcome]) -> dict[Group, list[Outcome]]:
     for outcome in outcomes:
         found.setdefault(group_of(outcome.case), []).append(outcome)
     return dict(sorted(found.items()))
+
+
+def by_detector(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
+    """The outcomes by detector, in the order of their numbers."""
+    found: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        found.setdefault(outcome.case.settings.detector.model, []).append(outcome)
+    return found
+
+
+def by_policy(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
+    """The outcomes by what moves their waits and what else is special about them; one may be in several."""
+    some = list(outcomes)
+    has: dict[str, Callable[[Settings], bool]] = {
+        "dynamic endpointing": lambda one: one.endpointing.mode == "dynamic",
+        "wait_shape": lambda one: one.policy.wait_shape is not None,
+        "extra_delay": lambda one: one.policy.by_words,
+        "min_words": lambda one: one.interruption.enabled and one.interruption.min_words > 0,
+    }
+    found = {name: [one for one in some if kept(one.case.settings)] for name, kept in has.items()}
+    return found | {"the caller waits": [one for one in some if one.case.waits is not None]}
 
 
 def _names(group: Group) -> dict[str, Any]:
