@@ -34,7 +34,9 @@ Detectors = Annotated[
     typer.Option(
         "--detector",
         help="vad, v1-mini, stt, english, multilingual, smart-turn, cloud-v1 (sends the callers' audio to "
-        "LiveKit's cloud), recorded (what the sessions' own detector said), or a function of yours as "
+        "LiveKit's cloud), recorded (what the sessions' own detector said), flux=TABLE or "
+        "assemblyai=TABLE (confidences that Deepgram Flux or AssemblyAI gave, told in their own parameters; "
+        ",eot_timeout_ms=3000 behind TABLE keeps one as it is), or a function of yours as "
         "module:function or name=module:function; with +wait_shape behind the name also tuned to waits that "
         "fall with its probability, with +extra_delay to longer ones while numbers are given; may be "
         "repeated. Without it: vad and v1-mini.",

@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ...workflows.detectors import FILES, Comparison
-from ...workflows.detectors.texts import calibration_rows, point_rows
+from ...workflows.detectors.compare import SLICED_AT
+from ...workflows.detectors.texts import calibration_rows, point_rows, service_rows, worker_codes
 
 
 def print_comparison(compared: Comparison, out: Path) -> None:
@@ -33,6 +34,10 @@ def print_comparison(compared: Comparison, out: Path) -> None:
         console.print(
             _table("What the probabilities are worth", *calibration_rows(compared.calibrations), left=1)
         )
+    if any(one.service for one in compared.detectors):
+        console.print(_table("In the services' own names", *service_rows(compared), left=3))
+        for code in worker_codes(compared, SLICED_AT.name):
+            console.print(code, highlight=False, markup=False)
     for sentence in compared.verdicts:
         console.print(escape(sentence), highlight=False)
     console.print(escape(compared.push_to_talk.in_words), highlight=False)

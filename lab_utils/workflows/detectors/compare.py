@@ -118,10 +118,12 @@ class Comparison:
         return plots.Picture(plots.reliability_figure(bins))
 
     def _repr_html_(self) -> str:
-        from .texts import point_rows
+        from .texts import point_rows, service_rows
 
         titles, rows = point_rows(self.points, self.cost_ms)
-        return table_html(titles, rows, " ".join([*self.verdicts, self.push_to_talk.in_words]))
+        services = service_rows(self)
+        told = table_html(*services) if services[1] else ""
+        return table_html(titles, rows, " ".join([*self.verdicts, self.push_to_talk.in_words])) + told
 
 
 def _point_row(one: Reached) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ...turns.detectors.cloud_v1 import NAME as CLOUD
 from ...turns.detectors.cloud_v1 import cloud_v1
 from ...turns.detectors.own import own_detector
 from ...turns.detectors.smart_turn import NAME, smart_turn
+from ...turns.detectors.stt_services import SERVICES, SttService
 from ...turns.detectors.table import Answers, read_answers
 from .recorded import NAME as RECORDED
 
@@ -35,6 +36,10 @@ class GivenDetector:
     """As in settings; with one of `POLICIES` for the same detector with waits beyond AgentSession's two."""
     predictor: Predictor | None = None
     """Of a user's own."""
+    service: SttService | None = None
+    """Whose confidences the predictor's table holds; it is tuned, and told, in the service's own names."""
+    options: Mapping[str, float] = field(default_factory=dict)
+    """Parameters of the service that stay as they are."""
 
     @property
     def detector(self) -> str:
@@ -65,7 +70,8 @@ def given_detectors(
 ) -> tuple[GivenDetector, ...]:
     """The detectors of a comparison, in order; `USUAL` and the tables if no detector is named.
 
-    `detectors`: names of the lab's, "module:function" or "name=module:function", or functions; `predictions`:
+    `detectors`: names of the lab's, "module:function" or "name=module:function", functions, or a service's
+    recorded confidences as "flux=table.csv" (`stt_services.SERVICES`); `predictions`:
     files of probabilities, or "name=file" (`turns.detectors.table`); `recorded`: makes the detector
     "recorded" (`recorded_detector`). Raises InputError for what is none of
     these, and for a name that comes twice.
@@ -104,8 +110,9 @@ def _given(one: Given) -> GivenDetector:
         return GivenDetector(*own_detector(one))
     if policy := policy_in(one):
         plain = _given(asked_of(one))
-        if not plain.traits.has_threshold or plain.policy:
+        if not plain.traits.has_threshold or plain.policy or plain.service:
             why = "has a policy already" if plain.policy else "gives no probability, which such waits need"
+            why = "decides by itself" if plain.service else why
             raise InputError(f"{one}: {plain.name} {why}; leave {policy} out")
         return GivenDetector(plain.name + policy, plain.predictor)
     if one in DETECTORS:
@@ -114,10 +121,28 @@ def _given(one: Given) -> GivenDetector:
         return GivenDetector(*smart_turn())
     if one == CLOUD:
         return GivenDetector(*cloud_v1())
+    if one.partition("=")[0] in SERVICES:
+        return _service(one)
     if ":" in one:
         return GivenDetector(*load_detector(one))
     known = ", ".join((*DETECTORS, NAME, CLOUD, RECORDED))
     raise InputError(f"unknown detector {quoted(one)}; expected {known}, or a function as module:function")
+
+
+def _service(given: str) -> GivenDetector:
+    """A service's table of confidences, as in "flux=table.csv" or "flux=table.csv,eot_timeout_ms=3000"."""
+    name, _, rest = given.partition("=")
+    path, *fixed = rest.split(",")
+    service, options = SERVICES[name], {}
+    if not path:
+        raise InputError(f"{given}: expected a table of confidences, as in {name}=confidences.csv")
+    for one in fixed:
+        option, _, value = one.partition("=")
+        try:
+            options[option] = float(value)
+        except ValueError:
+            raise InputError(f"{given}: {quoted(one)} is no parameter with a number") from None
+    return GivenDetector(*read_answers(Path(path), name), service, service.checked(options))
 
 
 def _table(given: str | Path) -> tuple[str, Predictor]:

@@ -15,6 +15,7 @@ from ...core.files import write_together, write_whole
 from ...core.labels import user_turns
 from ...turns.grid import storable
 from .compare import SLICED_AT, Comparison
+from .texts import service_points
 
 SUMMARY_VERSION = 1
 QUALITY = ("brier", "error", "roc_auc", "average_precision")
@@ -53,6 +54,16 @@ def summary_of(compared: Comparison) -> dict[str, Any]:
         "settings": [
             {"point": one.point.name, "detector": one.detector, "knobs": one.settings.knobs()}
             for one in compared.reached
+        ],
+        "services": [
+            {
+                "point": one.point.name,
+                "detector": one.detector,
+                "service": service.title,
+                "parameters": told,
+                "worker": service.worker_code(told),
+            }
+            for one, service, told in service_points(compared)
         ],
         "differences": _plain(compared.differences),
         "calibration": {

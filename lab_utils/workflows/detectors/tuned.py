@@ -45,6 +45,8 @@ EXTENDED_GRID: dict[str, list[Any]] = {
 def settings_table(one: GivenDetector) -> pd.DataFrame:
     """A detector's settings."""
     grid = GRID if one.traits.has_threshold else SILENCE_GRID
+    if one.service:
+        grid = one.service.grid(one.options)
     if one.policy:
         grid = {SHAPED: SHAPED_GRID, EXTENDED: EXTENDED_GRID}[one.policy]
     if one.traits.needs == "words":
