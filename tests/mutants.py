@@ -15,21 +15,23 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import multiprocessing
 import os
 import random
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
+import pytest
 import yaml
 from tqdm import tqdm
 
@@ -39,6 +41,9 @@ COPIED = ("lab_utils", "tests", "audio_samples", "profiles", "pyproject.toml")
 LEAST_KILLED = 0.95
 NO_TESTS = 5
 """pytest's exit code when it has selected none."""
+FORKS = multiprocessing.get_context("forkserver")
+"""Tests run in processes forked from one that has loaded the libraries, and nothing of the project."""
+LIBRARIES = ["_hypothesis_pytestplugin", "hypothesis", "livekit.agents", "pandas", "pydantic", "scipy.stats"]
 
 CORE: dict[str, tuple[str, ...]] = {
     "lab_utils/turns/replay": (
@@ -215,25 +220,53 @@ def judge(mutant: Mutant, source: str, folder: Path, limit_s: float) -> Result:
     target = folder / mutant.file
     original = target.read_text("utf-8")
     target.write_text(source, "utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--doctest-modules"]
-    command += [mutant.file, *tests_of(mutant.file)]
-    environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    run = partial(
-        subprocess.run, cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=limit_s
-    )
+    arguments = ["-q", "-x", "-p", "no:cacheprovider", "--doctest-modules", mutant.file]
+    arguments += tests_of(mutant.file)
     try:
         # Most die in the fast tests with few examples; only the others need the whole.
         for marked, profile in (("not slow", "quick"), ("slow or not slow", "mutants")):
-            done = run([*command, "-m", marked], env=environment | {"HYPOTHESIS_PROFILE": profile})
-            if done.returncode not in (0, NO_TESTS):
-                failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-                how = failed[0].split(" - ")[0] if failed else f"exit {done.returncode}"
-                return Result(mutant, True, how)
-    except subprocess.TimeoutExpired:
-        return Result(mutant, True, "timeout")
+            code, told = tested([*arguments, "-m", marked], profile, folder, limit_s)
+            if code is None:
+                return Result(mutant, True, "timeout")
+            if code not in (0, NO_TESTS):
+                failed = [line for line in told.splitlines() if line.startswith(("FAILED", "ERROR"))]
+                return Result(mutant, True, failed[0].split(" - ")[0] if failed else f"exit {code}")
     finally:
         target.write_text(original, "utf-8")
     return Result(mutant, False, "survived")
+
+
+def tested(arguments: list[str], profile: str, folder: Path, limit_s: float) -> tuple[int | None, str]:
+    """pytest's exit code, None if it takes longer than the limit, and what it printed."""
+    out = folder / "pytest.txt"
+    process = FORKS.Process(target=run_pytest, args=(arguments, profile, folder, out))
+    process.start()
+    process.join(limit_s)
+    if process.exitcode is None:
+        with suppress(ProcessLookupError):  # it may not have got as far as a group of its own
+            os.killpg(process.pid or 0, signal.SIGKILL)
+        process.kill()
+        process.join()
+        return None, ""
+    return process.exitcode, out.read_text("utf-8", "replace")
+
+
+def run_pytest(arguments: list[str], profile: str, folder: Path, out: Path) -> None:
+    """Run pytest on a copy of the project, in this process, which it ends."""
+    os.setsid()  # to be ended with whatever it starts
+    os.chdir(folder)
+    here = str(Path(__file__).parent)
+    sys.path[:] = [str(folder), *(path for path in sys.path if path not in (here, str(ROOT), ""))]
+    os.environ |= {
+        "HYPOTHESIS_PROFILE": profile,
+        "PYTHONPATH": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    sys.dont_write_bytecode = True
+    with out.open("w", encoding="utf-8") as told:
+        os.dup2(told.fileno(), 1)
+        os.dup2(told.fileno(), 2)
+    sys.exit(int(pytest.main(arguments)))
 
 
 def copy_project(folder: Path) -> Path:
@@ -275,6 +308,7 @@ def main() -> int:
     listed = [m for m, _ in drawn if (m.file, m.before, m.what) in equivalent]
     work = [(m, source) for m, source in drawn if m not in listed]
     start = time.monotonic()
+    FORKS.set_forkserver_preload(LIBRARIES)
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(options.jobs) as pool:
         copies: SimpleQueue[Path] = SimpleQueue()
         for number in range(options.jobs):

@@ -1,6 +1,7 @@
 """The mutation tool changes exactly one place, and draws the same for the same seed."""
 
 import ast
+from pathlib import Path
 
 import mutants
 import pytest
@@ -58,3 +59,18 @@ def test_what_is_listed_as_equivalent_is_still_there() -> None:
         lines = source.split("\n")
         found = mutants.mutations(ast.parse(source))
         assert (line, what) in {(lines[node.lineno - 1].strip(), how) for _, node, how in found}, file
+
+
+def test_tests_of_a_mutant_fail_pass_or_are_ended_in_a_process_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "import os, time\n"
+        "def test_fails(): assert os.environ['HYPOTHESIS_PROFILE'] != 'quick'\n"
+        "def test_passes(): assert os.getcwd() == os.environ['PYTHONPATH']\n"
+        "def test_hangs(): time.sleep(600)\n"
+    )
+    ends = {}
+    for name, limit_s in (("fails", 120), ("passes", 120), ("hangs", 0.1)):
+        arguments = ["-q", "-p", "no:cacheprovider", "test_it.py", "-k", name]
+        ends[name] = mutants.tested(arguments, "quick", tmp_path.resolve(), limit_s)
+    assert (ends["fails"][0], ends["passes"][0], ends["hangs"][0]) == (1, 0, None)
+    assert "FAILED test_it.py::test_fails" in ends["fails"][1]
