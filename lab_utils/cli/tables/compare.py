@@ -35,8 +35,10 @@ def print_comparison(compared: Comparison, out: Path) -> None:
             _table("What the probabilities are worth", *calibration_rows(compared.calibrations), left=1)
         )
     if any(one.service for one in compared.detectors):
-        console.print(_table("In the services' own names", *service_rows(compared), left=3))
-        for code in worker_codes(compared, SLICED_AT.name):
+        console.print(
+            _table("In the services' own names", *service_rows(compared.reached, compared.detectors), left=3)
+        )
+        for code in worker_codes(compared.reached, compared.detectors, SLICED_AT.name):
             console.print(code, highlight=False, markup=False)
     for sentence in compared.verdicts:
         console.print(escape(sentence), highlight=False)

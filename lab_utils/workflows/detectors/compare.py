@@ -121,7 +121,7 @@ class Comparison:
         from .texts import point_rows, service_rows
 
         titles, rows = point_rows(self.points, self.cost_ms)
-        services = service_rows(self)
+        services = service_rows(self.reached, self.detectors)
         told = table_html(*services) if services[1] else ""
         return table_html(titles, rows, " ".join([*self.verdicts, self.push_to_talk.in_words])) + told
 

@@ -63,7 +63,7 @@ def summary_of(compared: Comparison) -> dict[str, Any]:
                 "parameters": told,
                 "worker": service.worker_code(told),
             }
-            for one, service, told in service_points(compared)
+            for one, service, told in service_points(compared.reached, compared.detectors)
         ],
         "differences": _plain(compared.differences),
         "calibration": {

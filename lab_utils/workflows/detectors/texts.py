@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..study.figure_texts import NAMES, figure_text
 if TYPE_CHECKING:
     from ...turns.comparison.points import Reached
     from ...turns.detectors.stt_services import SttService
-    from .compare import Comparison
+    from .given import GivenDetector
 
 SHOWN = ("false_boundary_rate", "latency_mean", "missed_rate")
 
@@ -53,29 +53,33 @@ def calibration_rows(calibrations: Mapping[str, Any]) -> tuple[list[str], list[l
     return titles, rows
 
 
-def service_rows(compared: Comparison) -> tuple[list[str], list[list[str]]]:
+def service_rows(
+    reached: Iterable[Reached], detectors: Iterable[GivenDetector]
+) -> tuple[list[str], list[list[str]]]:
     """Titles and rows: what each service is tuned to at each operating point, in its own names."""
     rows = [
         [one.point.name, one.detector, ", ".join(f"{name} {value:g}" for name, value in told.items())]
-        for one, _, told in service_points(compared)
+        for one, _, told in service_points(reached, detectors)
     ]
     return ["at most", "service", "its parameters"], rows
 
 
-def service_points(compared: Comparison) -> list[tuple[Reached, SttService, dict[str, float]]]:
+def service_points(
+    reached: Iterable[Reached], detectors: Iterable[GivenDetector]
+) -> list[tuple[Reached, SttService, dict[str, float]]]:
     """The points that services get to, each with the service's parameters there."""
-    given = {one.name: one for one in compared.detectors}
+    given = {one.name: one for one in detectors}
     return [
         (one, service, service.options_of(one.settings, given[one.detector].options))
-        for one in compared.reached
+        for one in reached
         if (service := given[one.detector].service) is not None and one.gets_there
     ]
 
 
-def worker_codes(compared: Comparison, point: str) -> list[str]:
+def worker_codes(reached: Iterable[Reached], detectors: Iterable[GivenDetector], point: str) -> list[str]:
     """For each service that gets to a point, a worker that sets the parameters which it has there."""
     return [
         f"# {service.title}, {one.point.name}\n{service.worker_code(told)}"
-        for one, service, told in service_points(compared)
+        for one, service, told in service_points(reached, detectors)
         if one.point.name == point
     ]
