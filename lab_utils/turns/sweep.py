@@ -56,7 +56,7 @@ BLOCK_LATENCIES = 16_000_000
 hundred megabytes."""
 FILE_LATENCIES = 400_000_000
 """Those of all recordings, in a file of 3.2 GB if they don't fit into memory."""
-TRACES_BYTES = 256 << 20
+TRACES_BYTES = 128 << 20
 """Speech probabilities that may be in memory: an hour of calls in four takes has 13 MB."""
 MOST_FOLDS = 10
 

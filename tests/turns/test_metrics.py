@@ -34,7 +34,6 @@ from lab_utils.turns.metrics import (
     LabelledPauses,
     SettingCounts,
     attribute,
-    coin_flips,
     hypervolume,
     labelled_pauses,
     pareto_frontier,
@@ -525,9 +524,9 @@ def test_coin_flips_are_the_pairs_of_takes_that_disagree_setting_by_setting():
 
     first = [take((0b01, 0b10)), take((0b11, 0b10)), take((0b00, 0b10))]
     second = [take((0, 1), (0, 0)), take((0, 0), (0b111, 0)), take((0, 0), (0b111, 0))]
-    flips = coin_flips([first, second], [few, many])
+    flips = summarize([first, second], [few, many])["coin_flips"]
     assert flips.tolist() == [(1 + 1 + 2 + 3 + 3) / (3 * 72), (1 + 1) / (3 * 72)]
-    assert np.isnan(coin_flips([first[:1], second[:1]], [few, many])).all()
+    assert np.isnan(summarize([first[:1], second[:1]], [few, many])["coin_flips"]).all()
 
 
 def test_the_script_of_a_conversation_gives_every_kind_of_label():

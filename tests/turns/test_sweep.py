@@ -180,6 +180,7 @@ def test_a_sweep_from_a_file_gives_the_same_and_holds_one_recording(
     monkeypatch.setattr(sweeping, "TRACES_BYTES", 0)
     monkeypatch.setattr(sweeping, "BLOCK_LATENCIES", 4000)
     monkeypatch.setattr(pooled, "LATENCIES_AT_ONCE", 2000)
+    monkeypatch.setattr(pooled, "SORTED_AT_ONCE", 500)
     monkeypatch.setattr(commits, "ROWS_AT_ONCE", 1)
     kept = Corpus.of(iter(corpus.recordings))
     assert isinstance(kept.recordings, kept_objects.OnDemand)

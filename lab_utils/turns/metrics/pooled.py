@@ -22,6 +22,8 @@ from .setting_counts import Counts, SettingCounts
 
 AT_ONCE = 1024
 """Settings whose latencies are sorted at once: few enough to stay in the processor's cache."""
+SORTED_AT_ONCE = 2_000_000
+"""Latencies that are sorted at once."""
 LATENCIES_AT_ONCE = 16_000_000
 """So many latencies are in memory, 128 MB; more lie in a file."""
 _COUNTS = (
@@ -119,25 +121,30 @@ class Pooled:
 
     def _latencies(self) -> list[list[Floats]]:
         """Of each subset: committed turns, longest and mean latency, and percentiles."""
+        cell_of = np.repeat(self._cell_of, self._lengths)
+        inside = [np.isin(cell_of, self._cells(k)) for k in range(len(self._subsets))]
         parts: list[list[list[Floats]]] = [[] for _ in self._subsets]
         for latency_s in self._chunks():
-            for k, found in enumerate(parts):
-                cells = set(self._cells(k))
-                chosen = [one for one, cell in zip(latency_s, self._cell_of, strict=True) if cell in cells]
-                found.append(latency_figures(np.concatenate([latency_s[0][:, :0], *chosen], axis=1)))
+            # Sorted once: a subset's are the others left out.
+            order = np.argsort(latency_s, axis=1)
+            ordered = np.take_along_axis(latency_s, order, axis=1)
+            for found, of_subset in zip(parts, inside, strict=True):
+                own = ordered if of_subset.all() else ordered[of_subset[order]].reshape(len(order), -1)
+                found.append(latency_figures(own))
         return [[np.concatenate(part) for part in zip(*found, strict=True)] for found in parts]
 
-    def _chunks(self) -> Iterator[list[Floats]]:
-        """Some settings at a time: each recording's latencies, shape=(settings, takes x turns)."""
+    def _chunks(self) -> Iterator[Floats]:
+        """Some settings at a time: the latencies of all recordings, shape=(settings, takes x turns)."""
         every: Floats = self._latency_s.array()
         bounds = self._settings * np.cumsum([0, *self._lengths])
-        most = max(1, min(AT_ONCE, LATENCIES_AT_ONCE // max(1, sum(self._lengths))))
+        most = max(1, min(AT_ONCE, SORTED_AT_ONCE // max(1, sum(self._lengths))))
         for first in range(0, self._settings, most):
             some = slice(first, first + most)
-            yield [
+            of_recordings = [
                 every[at : at + self._settings * n].reshape(self._settings, n)[some]
                 for at, n in zip(bounds[:-1].tolist(), self._lengths, strict=True)
             ]
+            yield np.concatenate(of_recordings, axis=1)
             release(every)
 
 
@@ -174,9 +181,8 @@ def summarize(
 def latency_figures(latency_s: Floats) -> list[Floats]:
     """Committed turns, longest and mean latency and percentiles of some settings, each shape=(settings,).
 
-    `latency_s`: shape=(settings, turns), which is sorted in place.
+    `latency_s`: shape=(settings, turns), each row ascending.
     """
-    latency_s.sort(axis=1)
     sum_s = latency_s.sum(axis=1)
     committed = np.full(len(latency_s), latency_s.shape[1])
     missing = np.flatnonzero(np.isinf(sum_s))
@@ -184,7 +190,8 @@ def latency_figures(latency_s: Floats) -> list[Floats]:
     sum_s[missing] = np.sum(latency_s[missing], axis=1, where=seen)
     committed[missing] = np.count_nonzero(seen, axis=1)
     mean_s = np.where(committed > 0, sum_s / np.maximum(committed, 1), np.nan)
-    longest_s = latency_s[:, -1] if latency_s.shape[1] else np.full(len(latency_s), np.nan)
+    # A copy: a view would hold them all.
+    longest_s = latency_s[:, -1].copy() if latency_s.shape[1] else np.full(len(latency_s), np.nan)
     return [committed, longest_s, mean_s, *(percentile(latency_s, q) for q in PERCENTILES)]
 
 
