@@ -19,6 +19,8 @@ from aiohttp import WSMsgType, web
 LOUD = 300.0
 """Root mean square of a 50 ms block from which it is speech."""
 FIRST, SECOND = "Certainly, I can do that for you. ", "It is done now, thank you."
+SHORT, BRIEF = "Begin with one word.", "Sure. "
+"""What in a prompt makes replies begin shorter, and how they begin then."""
 TOOL = "look_up"
 
 
@@ -56,22 +58,26 @@ class Gateway:
             function = {"name": TOOL, "arguments": "{}"}
             deltas = [{"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": function}]}]
         else:
-            deltas = [{"content": part} for part in (FIRST, SECOND)]
+            short = SHORT in json.dumps(body["messages"])
+            deltas = [{"content": part} for part in ((BRIEF if short else FIRST), SECOND)]
         for k, delta in enumerate(deltas):
             await self._event(answer, {"role": "assistant", **delta}, None)
             await asyncio.sleep(0.1 * (k == 0))
         await self._event(answer, {}, "tool_calls" if wants_tool else "stop")
+        if (body.get("stream_options") or {}).get("include_usage"):
+            await self._event(answer, None, None, usage(body))
         await answer.write(b"data: [DONE]\n\n")
 
-    async def _event(self, answer: web.StreamResponse, delta: dict[str, Any], finish: str | None) -> None:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        chunk = {
-            "id": "1",
-            "object": "chat.completion.chunk",
-            "created": 1,
-            "model": "m",
-            "choices": [choice],
-        }
+    async def _event(
+        self,
+        answer: web.StreamResponse,
+        delta: dict[str, Any] | None,
+        finish: str | None,
+        used: dict[str, int] | None = None,
+    ) -> None:
+        choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
+        chunk = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices}
+        chunk |= {} if used is None else {"usage": used}
         await answer.write(f"data: {json.dumps(chunk)}\n\n".encode())
 
     async def stt(self, request: web.Request) -> web.WebSocketResponse:
@@ -119,6 +125,12 @@ class Gateway:
                 await socket.send_json({"type": "done", "session_id": "s"})
                 first, text = None, ""
         return socket
+
+
+def usage(body: dict[str, Any]) -> dict[str, int]:
+    """One token a character of the messages, and ten of the answer."""
+    n = sum(len(str(message.get("content") or "")) for message in body["messages"])
+    return {"prompt_tokens": n, "completion_tokens": 10, "total_tokens": n + 10}
 
 
 @contextmanager

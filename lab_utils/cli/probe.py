@@ -18,6 +18,10 @@ Recordings = Annotated[
     list[Path] | None,
     typer.Argument(help="Calls whose turns are played (default: one of the demo's).", show_default=False),
 ]
+Instructions = Annotated[
+    list[Path] | None,
+    typer.Option(help="Text file with another prompt to compare the worker's own with; repeat it."),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Send it without asking.")]
 
 
@@ -33,6 +37,7 @@ def probe(
     ] = "guide",
     turns: Annotated[int, typer.Option(min=1, help="Turns of each call that are played.")] = 10,
     repeat: Annotated[int, typer.Option(min=1, help="How often they are played.")] = 3,
+    instructions: Instructions = None,
     metadata: Annotated[str, typer.Option(help="Of the worker's job, as a dispatch gives it.")] = "",
     yes: Yes = False,
     cache: Cache = None,
@@ -55,6 +60,7 @@ def probe(
             base,
             turns=turns,
             repeats=repeat,
+            instructions=instructions or (),
             room=RoomFacts(metadata),
             channels=(user, agent_channel),
             cache=cache,

@@ -117,6 +117,8 @@ class SessionJob:
     """The stand-ins of this process, if there are any; their STTs then transcribe the caller too."""
     keep_audio: bool = True
     """Whether the log holds what was heard."""
+    instructions: str | None = None
+    """In place of those that the session's first agent brings."""
 
     def __post_init__(self) -> None:
         name = self.recording.name

@@ -161,6 +161,8 @@ class _Session:
             session, agent = await opening.opened()
             if job.worker is not None:
                 self._bring(session, agent, pcm, lambda: len(audio_in.sent) * frame)
+            if job.instructions is not None:
+                agent._instructions = job.instructions
             self._told = self._to_be_told()
             await self._hold(opening, session, agent, audio_in, audio_out, context)
         finally:

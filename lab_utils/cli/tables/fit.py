@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ...core.delays import Delay
-from ...core.text import printable
+from ...core.text import in_ms, printable
 from ...latency import fitting
 from ...session.providers.schema import Providers
 from ...workflows.fit import summary_of
@@ -74,7 +75,10 @@ def print_probe(found: Probe, plan: Plan, out: Path, *, as_json: bool) -> None:
     failed = [one.failure for one in found.sessions if one.failure]
     if as_json:
         summary = summary_of(found.fitted)
-        print(json.dumps(summary | {"shown": shown, "failed": failed, "profile": str(out)}))
+        prompts = json.loads(found.prompts.to_json(orient="records"))
+        print(
+            json.dumps(summary | {"shown": shown, "failed": failed, "prompts": prompts, "profile": str(out)})
+        )
         return
     print_fit(found.fitted, plan.base, out, None)
     if any(stage.n < fitting.LEAST_FIGURES for stage in found.fitted.stages):
@@ -89,4 +93,22 @@ def print_probe(found: Probe, plan: Plan, out: Path, *, as_json: bool) -> None:
         print(f"{words[name]}: median {1000 * figures['p50_s']:.0f} ms of {figures['n']}")
     if failed:
         print(f"{len(failed)} of {len(found.sessions)} sessions ended early: {printable(failed[0])}")
+    if len(found.prompts) > 1:
+        Console().print(_prompts(found))
     print(f"prices and what wasn't measured are those of {plan.base.name}: look them over")
+
+
+def _prompts(found: Probe) -> Table:
+    """The prompts side by side."""
+    heads = ("prompt", "replies", "first sentence", "first token", "to its end", "first sound", "$ per 1,000")
+    table = Table(*heads, title="The same agent under several prompts (medians)", box=box.SIMPLE)
+    for row in found.prompts.to_dict("records"):
+        characters, dollars = row["first_sentence_characters"], row["dollars_per_1000_turns"]
+        table.add_row(
+            escape(printable(row["prompt"])),
+            str(row["replies"]),
+            "–" if np.isnan(characters) else f"{characters:.0f} characters",
+            *(in_ms(row[name]) for name in ("first_token_s", "first_sentence_s", "whole_s")),
+            "–" if np.isnan(dollars) else f"{dollars:.2f}",
+        )
+    return table

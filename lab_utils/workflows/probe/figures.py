@@ -7,11 +7,14 @@ Definitions, in seconds:
   base profile's small one. `first_sentence`: its `llm_node_ttfs`, to the end of the first sentence.
 - `tts.first_audio`: its `tts_node_ttfb`. `tool.latency`: each call of a tool, to its end.
 - `whole`: its `e2e_latency`.
+- `Said`: of each reply that wasn't interrupted, the characters up to its first ".", "?" or "!" and in all;
+  the tokens and characters that the plug-ins report, of replies that were given up too.
 The network is in all of them. Figures that aren't above zero are left out and counted.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +23,8 @@ import numpy as np
 
 from ...core.session_log import SessionLog
 from ...latency import fitting
+from ...recordings.formats.livekit_history import Said as Message
+from ...recordings.formats.livekit_history import history_of
 from ...session.metrics.spans import activities
 from ...session.providers.schema import Providers
 
@@ -36,6 +41,20 @@ _OF_A_REPLY = {
 
 
 @dataclass(frozen=True)
+class Said:
+    """How much was said and used in a session."""
+
+    turns: int
+    first_sentences: tuple[int, ...]
+    """Characters, by reply."""
+    replies: tuple[int, ...]
+    prompt_tokens: int
+    completion_tokens: int
+    """0, like those of prompts, where the LLM's plug-in reports none."""
+    tts_characters: int
+
+
+@dataclass(frozen=True)
 class Measured:
     """The figures of one session, in order; plain values."""
 
@@ -45,6 +64,7 @@ class Measured:
     failure: str = ""
     """Why the session ended before its call did."""
     errors: int = 0
+    said: Said = Said(0, (), (), 0, 0, 0)
 
 
 def measured(log: SessionLog, base: Providers) -> Measured:
@@ -67,7 +87,26 @@ def measured(log: SessionLog, base: Providers) -> Measured:
         {name: tuple(sorted(names - {""})) for name, names in models.items()},
         log.failure,
         len(log.of_kind("error")),
+        _said(log),
     )
+
+
+def _said(log: SessionLog) -> Said:
+    items = history_of(log.report).items
+    texts = [one.text.strip() for one in items if isinstance(one, Message) and _whole(one) and one.text]
+    ends = log.of_kind("llm_ends")
+    return Said(
+        len([event for event in log.of_kind("caller_starts") if event.data.get("turn") != "backchannel"]),
+        tuple(len(re.split(r"(?<=[.?!])\s", text)[0]) for text in texts),
+        tuple(map(len, texts)),
+        sum(int(event.data.get("prompt_tokens") or 0) for event in ends),
+        sum(int(event.data.get("completion_tokens") or 0) for event in ends),
+        sum(int(event.data.get("characters") or 0) for event in log.of_kind("tts_starts")),
+    )
+
+
+def _whole(message: Message) -> bool:
+    return message.speaker == "agent" and not message.interrupted
 
 
 def _finals(log: SessionLog) -> list[float]:

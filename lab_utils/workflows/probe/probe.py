@@ -7,13 +7,14 @@ Two steps: `prepare` runs the worker's entrypoint up to its session and tells wh
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 
 from ...core.errors import InputError
 from ...core.files.places import Folder
@@ -31,6 +32,7 @@ from ...session.workers import in_workers, run_watched
 from ...turns.cache import cache_folder
 from ...turns.tracing import TraceCache, Tracer
 from .figures import Measured, figures_of, measured
+from .prompts import AS_IT_IS, read_prompts, side_by_side
 from .script import Estimate, estimate, first_turns, told
 
 LEAST = 5
@@ -52,10 +54,12 @@ class Plan:
     recordings: tuple[Recording, ...]
     repeats: int
     tail_s: float = TAIL_S
+    prompts: Mapping[str, str | None] = field(default_factory=lambda: dict(read_prompts(())))
+    """By name; None for the worker's own, which is the first."""
 
     @property
     def estimated(self) -> Estimate:
-        return estimate(self.recordings, self.repeats, self.live, self.base)
+        return estimate(self.recordings, self.repeats * len(self.prompts), self.live, self.base)
 
     @property
     def told(self) -> list[str]:
@@ -72,6 +76,9 @@ class Probe:
     shown: dict[str, np.ndarray]
     """`figures.SHOWN` → seconds, shape=(n,)."""
     sessions: tuple[Measured, ...]
+    """Under the worker's own prompt."""
+    prompts: pd.DataFrame
+    """`prompts.side_by_side`"""
 
 
 def prepare(
@@ -81,6 +88,7 @@ def prepare(
     *,
     turns: int = 10,
     repeats: int = 3,
+    instructions: Sequence[Path] = (),
     room: RoomFacts = NO_FACTS,
     channels: tuple[str, str] = ("caller", "agent"),
     cache: Folder | None = None,
@@ -89,8 +97,9 @@ def prepare(
 ) -> Plan:
     """Load what is to be played, `turns` of each recording, and ask the worker for its parts.
 
-    `isolated`: run the worker's code in a process of its own. Raises BadPart for a worker that can't be
-    used, BadRecording or InputError for recordings that can't.
+    `instructions`: files with further prompts for the worker's agent. `isolated`: run the worker's code in a
+    process of its own. Raises BadPart for a worker that can't be used, BadRecording or InputError for
+    recordings or prompts that can't.
     """
     before = load_providers(base)
     tracer = Tracer(TraceCache(cache_folder(cache)))
@@ -101,8 +110,9 @@ def prepare(
     if silent:
         finding = "nobody answers in it, and the caller waits for the recorded agent's cues"
         raise BadRecording.of(silent[0], finding, "give recordings with both sides")
+    prompts = read_prompts(instructions)
     (live,) = _results(_ask, [(worker, room)], isolated)
-    return Plan(worker, room, live, before, tuple(recordings), repeats, tail_s)
+    return Plan(worker, room, live, before, tuple(recordings), repeats, tail_s, prompts)
 
 
 def measure(
@@ -113,8 +123,12 @@ def measure(
     Stages with fewer than `least` figures stay as in the base. Raises InputError if no stage has more, with
     what the sessions failed of.
     """
-    jobs = [(plan, recording) for _ in range(plan.repeats) for recording in plan.recordings]
-    sessions = tuple(_results(_play, jobs, isolated, quiet=quiet))
+    rounds = range(plan.repeats)
+    jobs = [(plan, one, prompt) for _ in rounds for one in plan.recordings for prompt in plan.prompts]
+    by_prompt: dict[str, list[Measured]] = {prompt: [] for prompt in plan.prompts}
+    for (_, _, prompt), one in zip(jobs, _results(play, jobs, isolated, quiet=quiet), strict=True):
+        by_prompt[prompt].append(one)
+    sessions = tuple(by_prompt[AS_IT_IS])
     figures, shown = figures_of(sessions, "lab probe")
     try:
         fitted = fitting.fit(figures, least)
@@ -123,7 +137,7 @@ def measure(
         why = f"; the sessions ended early: {failures}" if failures else ""
         raise InputError(f"{error}{why}") from None
     profile = fitting.profile_of(fitted, plan.base, name, dt.date.today())
-    return Probe(fitted, _named(profile, plan.live), shown, sessions)
+    return Probe(fitted, _named(profile, plan.live), shown, sessions, side_by_side(by_prompt, plan.base))
 
 
 def _results(
@@ -147,7 +161,7 @@ def _ask(worker: str, room: RoomFacts) -> LiveParts:
     return parts_given(load_worker(worker), room)
 
 
-def _play(plan: Plan, recording: Recording) -> Measured:
+def play(plan: Plan, recording: Recording, prompt: str) -> Measured:
     """One session, in this process."""
     job = SessionJob(
         recording,
@@ -159,6 +173,7 @@ def _play(plan: Plan, recording: Recording) -> Measured:
         worker=load_worker(plan.worker),
         room=plan.room,
         keep_audio=False,
+        instructions=plan.prompts[prompt],
     )
     return measured(run_watched(job), plan.base)
 

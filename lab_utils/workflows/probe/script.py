@@ -63,7 +63,10 @@ class Estimate:
 
 
 def estimate(recordings: Sequence[Recording], repeats: int, live: LiveParts, prices: Providers) -> Estimate:
-    """What it comes to, before anything is sent."""
+    """What it comes to, before anything is sent.
+
+    `repeats`: how often each recording is played, under all prompts together.
+    """
     turns = repeats * sum(map(turns_of, recordings))
     speech_s = repeats * sum(one.labels.duration_s for one in recordings if one.labels)
     stt_s = speech_s + turns * REPLY_S
