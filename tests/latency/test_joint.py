@@ -119,11 +119,21 @@ def test_the_choice_keeps_the_budget_if_any_does_and_no_frontier_row_is_beaten(t
     assert len(set(run)) == len(run) <= 3
 
 
+def test_a_limit_of_the_median_rules_out_a_long_wait_for_all() -> None:
+    frame = pd.DataFrame([(1.8, 1.9), (0.9, 2.3), (1.2, 2.2)], columns=["e2e_p50", "e2e_p95"]).assign(
+        false_boundary_rate=0.1, missed_rate=0.0, **{DOLLARS: 5.0}
+    )
+    assert JointBudget().choose(frame) == 0
+    assert JointBudget(most_p50_s=1.2).choose(frame) == 2
+    assert JointBudget(most_p50_s=0.5).choose(frame) == 1  # none keeps it: the nearest
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("e2e_p95", 1.5), "most_cut is 1.5; expected a share"),
         (("e2e_p95", 0.1, -0.1), "most_missed is -0.1"),
+        (("e2e_p95", 0.1, 0.02, 5.0, 0.0), "a median of at most 0 s; expected above 0"),
         (("e2e_p50", 0.1, 0.02, 0.0), "a cost of at most 0 \\$ per 1,000 turns; expected above 0"),
     ],
 )

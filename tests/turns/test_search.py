@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import naive
@@ -128,6 +129,24 @@ def test_a_search_does_better_than_chance() -> None:
     searched(search, 2, 40)
     at_random = [row for seed in (10, 11) for row in _first(seed)]
     assert covered(search.rows) > covered(at_random)
+
+
+def test_starting_points_come_first_each_once_also_if_a_search_goes_on(tmp_path: Path) -> None:
+    space = Space(Space.of({**GRID, "wait_shape": [None, "late"]}).knobs, ("fast",))
+    space = space.beginning_along("min_delay", 3)
+    few = Proposals(space, storage=tmp_path / "search.jsonl")
+    begun = few.ask(5)
+    few.tell(begun, metrics_of(begun))
+    goes_on = Proposals(space, storage=tmp_path / "search.jsonl").ask(30)
+    table = pd.concat([begun, goes_on], ignore_index=True)
+    starts = table[table["fast"] & table["min_delay"].isin([0.0, 1.5, 3.0])].head(len(space.starts))
+    assert starts.index.tolist() == list(range(len(starts)))
+    assert len(starts) >= 16
+    for vad, detector in product(GRID["vad"], GRID["detector"]):
+        of_both = starts[(starts["vad"] == vad) & (starts["detector"] == detector)]
+        assert {0.0, 1.5} <= set(of_both["min_delay"])
+    assert starts["wait_shape"].isna().all()
+    assert (starts["min_silence_duration"] == 0.25).all()
 
 
 def test_what_must_hold_is_searched_for() -> None:

@@ -58,6 +58,7 @@ def test_the_choice_is_run_as_sessions_that_say_the_same_and_is_exported_with_it
     [
         (["--minimize", "e2e_p95"], "needs --providers"),
         (["--max-cost", "5"], "--max-cost goes with --minimize e2e_p50 or e2e_p95"),
+        (["--max-p50", "1.2"], "--max-p50 goes with --minimize e2e_p50 or e2e_p95"),
         (["--minimize", "e2e_p50", "--providers", "guidance"], "guidance"),
     ],
 )
@@ -65,4 +66,14 @@ def test_what_can_not_be_searched_is_refused_in_a_line(arguments, message, tmp_p
     result = ran(CALLS[0], *arguments, "--out", str(tmp_path / "out"))
     assert result.exit_code != 0
     assert message in " ".join(result.stderr.replace("│", " ").split())
+    assert "Traceback" not in result.output
+
+
+def test_what_the_agent_asks_is_refused_as_a_knob_before_the_work(tmp_path: Path) -> None:
+    grid = tmp_path / "grid.yaml"
+    grid.write_text("extra_delay_asked: [0.0, 1.0]\n", encoding="utf-8")
+    asked = ["--grid", str(grid), "--minimize", "e2e_p95", "--providers", "guide", "--phases", "1"]
+    result = ran(CALLS[1], *asked, "--jobs", "1", "--out", str(tmp_path / "out"))
+    assert result.exit_code != 0
+    assert "the simulated agent asks other things" in " ".join(result.stderr.replace("│", " ").split())
     assert "Traceback" not in result.output

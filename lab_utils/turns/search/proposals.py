@@ -81,6 +81,23 @@ class Proposals:
             if params:
                 self._remember(space.table(params))
 
+        self._begin()
+
+    def _begin(self) -> None:
+        """Ask for the starting points that aren't known first."""
+        starts = [self._space.propose(partial(_at_start, start)) for start in self._space.starts]
+        keys = self._keys(self._space.table(starts)) if starts else []
+        for start, key in zip(starts, keys, strict=True):
+            if key not in self._known:
+                self._live.enqueue_trial(self._params(start))
+
+    def _params(self, proposal: Mapping[str, Any]) -> dict[str, Any]:
+        """As `_suggest` names them."""
+        numbers = {name for name, among in self._space.knobs.items() if isinstance(among, Range)}
+        return {
+            name: value if name in numbers else json.dumps(_plain(value)) for name, value in proposal.items()
+        }
+
     def __len__(self) -> int:
         """How many settings are known."""
         return len(self._known)
@@ -174,6 +191,11 @@ def _suggest(trial: optuna.Trial, name: str, among: Range | Choices) -> Any:
         return among.nearest(trial.suggest_float(name, among.low, among.high))
     texts = [json.dumps(_plain(value)) for value in among]
     return among[texts.index(trial.suggest_categorical(name, texts))]
+
+
+def _at_start(start: Mapping[str, Any], name: str, among: Range | Choices) -> Any:
+    """The value of a starting point."""
+    return among.nearest(start[name]) if isinstance(among, Range) else start[name]
 
 
 def _of_trial(params: Mapping[str, Any], name: str, among: Range | Choices) -> Any:

@@ -7,10 +7,11 @@ steps that no recording can tell apart (`STEP`), and silence of the VAD in its o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ...core.knobs import KNOBS, is_structured
@@ -79,6 +80,8 @@ class Space:
     knobs: Mapping[str, Range | Choices]
     switches: tuple[str, ...] = ()
     """What is on or off beside the knobs of turn-taking: columns of their own."""
+    starts: tuple[Mapping[str, Any], ...] = ()
+    """Proposals that a search begins with: a value for each knob and switch."""
 
     @classmethod
     def of(cls, grid: Mapping[str, Sequence[Any]]) -> Space:
@@ -101,6 +104,29 @@ class Space:
             if idle is None or not idle.when(values):
                 values[name] = chosen[name] = choose(name, among)
         return chosen | {name: choose(name, (False, True)) for name in self.switches}
+
+    def beginning_along(self, knob: str, parts: int) -> Space:
+        """The space with starting points evenly over a knob's range, for each combination of names.
+
+        Other numbers are LiveKit's defaults, or what is nearest to them, the rest the first choice; switches
+        are on.
+
+        >>> over = Space.of({"min_delay": [0.0, 1.0], "detector": ["vad", "stt"]})
+        >>> [tuple(start.values()) for start in over.beginning_along("min_delay", 2).starts]
+        [('vad', 0.0), ('vad', 1.0), ('stt', 0.0), ('stt', 1.0)]
+        """
+        among = {name: self._beginning(name, knob, parts) for name in self.knobs}
+        rows = (dict(zip(among, chosen, strict=True)) for chosen in product(*among.values()))
+        return replace(self, starts=tuple(row | dict.fromkeys(self.switches, True) for row in rows))
+
+    def _beginning(self, name: str, along: str, parts: int) -> Choices:
+        """The values of a knob at starting points."""
+        among = self.knobs[name]
+        if not isinstance(among, Range):
+            return among if KNOBS[name].choices else among[:1]
+        if name == along:
+            return tuple(np.linspace(among.low, among.high, parts).tolist())
+        return (float(np.clip(Settings().knobs()[name], among.low, among.high)),)
 
     @property
     def columns(self) -> list[str]:

@@ -21,9 +21,8 @@ from ...core.settings import Conditions, Settings
 from ...latency.ablation.cells import Cell, Plan
 from ...latency.ablation.run import SEEDS, WAIT_S, measure_cell
 from ...latency.joint.calls import JointCall, Outcome
-from ...latency.joint.configuration import DOLLARS, EVERY_ONE, SWITCHES, techniques_of
+from ...latency.joint.configuration import DOLLARS, EVERY_ONE, techniques_of
 from ...latency.joint.evaluate import Configuration, Evaluator, figures_of
-from ...latency.reply.scope import check_covered
 from ...latency.techniques.choice import Techniques, livekit_default
 from ...recordings.heard_paths import HeardPath
 from ...recordings.recording_files import FindOptions
@@ -31,7 +30,6 @@ from ...session.providers.files import load_providers
 from ...session.providers.schema import Providers
 from ...session.workers import in_workers
 from ...turns.cache import cache_folder
-from ...turns.grid import DEFAULT_GRID
 from ...turns.search import Objectives, Space
 from ...turns.sweep import counts, score_table
 from ..assumed import conditions_with
@@ -39,6 +37,7 @@ from ..study.choice import settings_of_row
 from ..study.search import Work, find
 from ..study.study import Study, measure
 from .chosen import HeldOut, JointBudget, finalists, frontier, held_out
+from .space import joint_space
 
 if TYPE_CHECKING:
     from ... import plots
@@ -131,14 +130,13 @@ def optimize_replies(
 ) -> JointStudy:
     """Search turn-taking, techniques and levers together, and run the best as real sessions.
 
-    `providers`: a provider profile, or its name or file; `space`: a grid of knobs, as of `Study.optimize`;
+    `providers`: a provider profile, or its name or file; `space`: a grid of knobs (default: `JOINT_GRID`);
     `sessions`: how many configurations are run at the end (0: none); `conditions`: in place of the
     providers' own; the other arguments are those of `measure`. The same seed and evaluations give the
     same result; with a `folder` the search goes on from what is there. Raises InputError or BadRecording for
     what can't be used, and NotCovered for a knob or provider that the closed form of a reply doesn't cover.
     """
     budget = budget or JointBudget()
-    over = Space(Space.of(DEFAULT_GRID if space is None else space).knobs, SWITCHES)
     chosen_providers = providers if isinstance(providers, Providers) else load_providers(str(providers))
     first = measure(
         paths,
@@ -152,9 +150,7 @@ def optimize_replies(
         options=options,
         path=path,
     )
-    corners = over.corners
-    for corner in range(len(corners)):  # before the work, not after
-        check_covered(settings_of_row(corners, corner), first.conditions, EVERY_ONE, chosen_providers)
+    over = joint_space(space, first.conditions, chosen_providers)
     evaluator = evaluator_of(first, chosen_providers, seed=seed, cache=cache)
     kept = None if folder is None else Path(folder)
     work = Work(evaluations, seconds)
