@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,13 @@ import pandas as pd
 import pytest
 import soundfile
 from evaluated_calls import ORIGIN, agent, chat_server, tool, user, write_call
+from recording_fixtures import RECORDINGS
 from synthetic_sessions import Exchange, labels_of_session, session_of
 from typer.testing import CliRunner, Result
 
 from lab_utils.cli import app
 from lab_utils.core.errors import InputError
+from lab_utils.recordings.formats.livekit_history import ToolCall
 from lab_utils.recordings.labels.file import write_labels
 from lab_utils.session.log.files import save_session
 from lab_utils.workflows.evaluate import Evaluation, Judge, evaluate, load_expectations, save_evaluation
@@ -200,6 +203,37 @@ def test_sessions_of_lab_run_are_read_with_the_words_of_their_recordings(
     else:
         assert one.words is None
         assert "lab run --text keeps it" in evaluated.untold[0]
+
+
+# Span dumps.
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_a_span_dump_tells_tools_too_and_texts_where_they_were_kept(
+    found: Evaluation, calls: Path, tmp_path: Path, text: bool
+) -> None:
+    folder = tmp_path / "booking-spans"
+    folder.mkdir()
+    shutil.copy(RECORDINGS / "livekit" / "call-17" / "audio.ogg", folder / "audio.ogg")
+    dump = json.loads((RECORDINGS / "otlp" / "call-17.otlp.json").read_text())
+    spans = dump["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    for span in spans:
+        kept = [one for one in span["attributes"] if text or not one["key"].startswith("lk.pii.")]
+        span["attributes"] = kept
+    (turn,) = [span for span in spans if span["name"] == "user_turn"]
+    attributes = {
+        "lk.function_tool.name": {"stringValue": "book_table"},
+        "lk.function_tool.is_error": {"boolValue": True},
+    }
+    ran = {"name": "function_tool", "attributes": [{"key": k, "value": v} for k, v in attributes.items()]}
+    spans.append(turn | ran | {"startTimeUnixNano": turn["endTimeUnixNano"]})
+    (folder / "spans.json").write_text(json.dumps(dump))
+    (one,) = evaluate([folder], load_expectations(calls.parent / "expect.yaml"), quiet=True).calls
+    assert one.call.source == "otlp"
+    assert one.call.has_text is text
+    assert [exchange.tools for exchange in one.call.exchanges] == [(ToolCall("book_table", None, True),)]
+    assert "tool failed: book_table" in {failure.cause for failure in one.failures}
+    assert one.task.done is (False if text else None)
 
 
 # A judge on the loopback.

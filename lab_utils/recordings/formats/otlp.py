@@ -7,6 +7,7 @@ names are those of livekit-agents 1.8.9 (telemetry/trace_types.py and where voic
 - `agent_session` begins with the recording (LiveKit starts its recorder then): its start is time 0;
 - `user_turn`, with `user_speaking` inside, its transcript and delays;
 - `agent_turn`, with `agent_speaking`, `llm_node` and `tts_node` inside, its text and latencies;
+- `function_tool`: a tool that ran;
 - `eou_detection`: what the turn detector said, kept in `Provenance.details["eou"]`.
 
 Recognised by the key `resourceSpans` in a .json or .jsonl file. The audio is a file of the same stem,
@@ -183,6 +184,21 @@ def read_turns(path: Path) -> tuple[ObservedTurn, ...]:
     Raises BadRecording for what is no OTLP JSON.
     """
     return _turns(read_spans(path), 0)
+
+
+def read_tools(path: Path) -> tuple[tuple[float, str, bool], ...]:
+    """The tools that ran in one session: start in seconds, name, whether it failed. Raises BadRecording."""
+    spans = read_spans(path)
+    origin = next((span.start_time_unix_nano for span in spans if span.name == "agent_session"), 0)
+    return tuple(
+        (
+            (span.start_time_unix_nano - origin) / 1e9,
+            span.text("lk.function_tool.name"),
+            span.get("lk.function_tool.is_error") is True,
+        )
+        for span in spans
+        if span.name == "function_tool"
+    )
 
 
 def _turns(spans: list[_Span], origin: int) -> tuple[ObservedTurn, ...]:

@@ -6,22 +6,22 @@ did until the user's next words; the first one, without user, is the greeting.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ...core.files import read_json
 from ...core.labels import Labels, Speaker, spoken_words
-from ...core.recording import Pcm
+from ...core.recording import ObservedTurn, Pcm
 from ...core.session_log import SessionLog
 from ...latency.extras.audio_scoring import CallScore, score_call
 from ...recordings.audio import BadRecording
 from ...recordings.band import line_of
 from ...recordings.find import find_recordings, load_recording
-from ...recordings.formats import livekit_report
+from ...recordings.formats import livekit_report, otlp
 from ...recordings.formats.livekit_history import History, Item, Said, ToolCall, history_of, read_history
 from ...recordings.recording_files import RecordingFiles
 from ...session.log.files import read_session
@@ -122,11 +122,11 @@ def read_call(files: RecordingFiles) -> Call:
         return _of_session(folder, files.name)
     recording = load_recording(files)
     provenance = recording.provenance
-    history = read_history(files.details[0]) if files.format == livekit_report.NAME else None
-    if history is None:
-        turns = provenance.turns if provenance else ()
-        told = tuple(_said(turn) for turn in turns)
-        history = History(told, {})
+    if files.format == livekit_report.NAME:
+        history = read_history(files.details[0])
+    else:
+        tools = otlp.read_tools(files.details[0]) if files.format == otlp.NAME else ()
+        history = History(_items(provenance.turns if provenance else (), tools), {})
     if not history.items:
         finding = "tells nothing of what was said and done"
         remedy = "bring session reports (docs/formats.md), or results of lab run"
@@ -137,15 +137,24 @@ def read_call(files: RecordingFiles) -> Call:
         str(folder),
         files.format,
         history.items,
-        files.format == livekit_report.NAME,
+        files.format in (livekit_report.NAME, otlp.NAME),
         _errors(history),
         _known(recording.labels),
     )
     return _with_audio(call, *heard)
 
 
-def _said(turn: Any) -> Said:
-    return Said(turn.speaker, turn.text, turn.start_s, turn.interrupted, turn.stages.get("e2e_latency"))
+def _items(turns: Sequence[ObservedTurn], tools: Sequence[tuple[float, str, bool]]) -> tuple[Item, ...]:
+    """Turns and tools in order of their start; where no turn has a text, texts weren't kept."""
+    kept = any(turn.text for turn in turns)
+    timed: list[tuple[float, Item]] = [(at_s, ToolCall(name, None, failed)) for at_s, name, failed in tools]
+    last_s = 0.0
+    for turn in turns:
+        last_s = last_s if turn.start_s is None else turn.start_s
+        text = turn.text if kept else None
+        e2e_s = turn.stages.get("e2e_latency")
+        timed.append((last_s, Said(turn.speaker, text, turn.start_s, turn.interrupted, e2e_s)))
+    return tuple(item for _, item in sorted(timed, key=lambda one: one[0]))
 
 
 def _of_session(folder: Path, name: str) -> Call:

@@ -67,8 +67,9 @@ class Expectations(Frozen):
     calls: list[Expected] = Field(default_factory=list)
 
     def of(self, name: str) -> tuple[Expected, ...]:
-        """The entries that hold for a call."""
-        return tuple(one for one in self.calls if fnmatchcase(name, one.match))
+        """The entries that hold for a call, by its name or the last part of it ("monday/booking-3")."""
+        names = name, name.rpartition("/")[2]
+        return tuple(one for one in self.calls if any(fnmatchcase(given, one.match) for given in names))
 
 
 def load_expectations(path: Path) -> Expectations:
