@@ -391,10 +391,25 @@ def test_a_verdict_is_certain_unless_its_interval_holds_the_limit_or_is_unknown(
         assert judged(one, exactly(low + 0.001), one).certain is certain, interval
 
 
+def test_an_interval_is_told_as_far_as_it_is_known():
+    told = [
+        judged(one, one, one).measured.removeprefix("alone ").split(", left out ")[0]
+        for one in (
+            exactly(0.2, 0.1, 0.3),
+            exactly(0.2, 0.1, np.nan),
+            exactly(0.2, np.nan, 0.3),
+            exactly(0.2, np.nan, np.nan),
+        )
+    ]
+    assert told == ["200 [100, 300] ms", "200 [100, –] ms", "200 [–, 300] ms", "200 ms"]
+
+
 def test_range_holds_up_to_its_upper_end_and_is_faster_below_its_lower_one():
     at_low, at_high = judge_level(LEVEL, level(0.5, 0.2)), judge_level(LEVEL, level(0.65, 0.2))
     assert [(one.verdict, one.reason) for one in (at_low, at_high)] == [("holds", ""), ("holds", "")]
-    assert judge_level(LEVEL, level(np.nextafter(0.65, 0.999), 0.65)).verdict == "holds only if"
+    after = judge_level(LEVEL, level(np.nextafter(0.65, 0.999), 0.65))
+    assert after.verdict == "holds only if"
+    assert after.reason.startswith("one counts from the commit: the wait")
     assert judge_level(LEVEL, level(0.9, np.nextafter(0.65, 0.999), 0.65)).verdict == "holds only if"
     assert judge_level(LEVEL, level(0.9, np.nextafter(0.65, 0.999))).verdict == "doesn't hold here"
 

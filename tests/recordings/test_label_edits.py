@@ -192,6 +192,11 @@ def test_undoing_goes_back_edit_by_edit_to_the_labels_as_they_were(changes):
             undo_edit(path, "Bo", NOON)
 
 
+def test_without_a_file_there_is_nothing_to_undo(tmp_path: Path) -> None:
+    with pytest.raises(BadLabels, match=r"none\.labels\.json"):
+        undo_edit(tmp_path / "none.labels.json", "Ada", NOON)
+
+
 def test_an_estimate_may_say_again_what_was_refused_once_the_refusal_is_undone(path):
     edit_labels(path, [Change(HOLD, None)], "Ada", NOON)
     undo_edit(path, "Ada", NOON)
@@ -306,8 +311,8 @@ def test_speech_ten_milliseconds_from_a_silence_moves_with_it(path: Path) -> Non
     second = edit_labels(path, [Change(Label("shift", 3.0, 4.0), Label("shift", 3.0, 3.5))], "Ada", NOON)
     assert second.spans("user").tolist() == [[0.0, 0.03], [4.0, 5.0]]
     write_labels(Labels(9.0, (Ipu("user", 0.02, 2.0),), (Label("hold", 0.0, 0.01),)), path)
-    third = edit_labels(path, [Change(Label("hold", 0.0, 0.01), Label("hold", 0.0, 0.5))], "Ada", NOON)
-    assert third.spans("user").tolist() == [[0.5, 2.0]]
+    third = edit_labels(path, [Change(Label("hold", 0.0, 0.01), Label("hold", 0.0, 0.005))], "Ada", NOON)
+    assert third.spans("user").tolist() == [[0.005, 2.0]]
 
 
 def test_a_label_that_a_person_has_added_refuses_nothing(path: Path) -> None:

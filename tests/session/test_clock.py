@@ -116,6 +116,15 @@ def test_the_clock_stands_still_while_a_thread_is_held_for():
     assert clock.run(main, stall_s=1.0) == (0.0, 2.0)
 
 
+def test_a_thread_that_is_held_for_too_long_is_named():
+    async def main():
+        with asyncio.get_running_loop().hold("the encoder"):
+            await asyncio.Event().wait()
+
+    with pytest.raises(clock.Stalled, match=r"a thread takes over 0\.1 s: the encoder"):
+        clock.run(main, stall_s=0.1, foreign_thread_s=0.1)
+
+
 def test_a_deadlock_names_what_waits():
     async def stuck_in_the_middle():
         await asyncio.Event().wait()

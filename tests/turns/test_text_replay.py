@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import (
     WAIT_SHAPES,
+    Turn,
     complete,
     conditions_strategy,
     conversations,
+    labels_of,
     stt_event_lists,
     traced_of,
     with_texts,
@@ -98,3 +100,14 @@ def test_settings_side_by_side_commit_as_each_alone(labels, settings):
     together = commit_times(recording, settings)
     for times_s, one in zip(together, settings, strict=True):
         np.testing.assert_array_equal(times_s, replay(recording, one).time_s)
+
+
+def test_waits_that_depend_on_nothing_the_agent_said_need_no_words_of_it() -> None:
+    labels = with_texts(labels_of([Turn(speech=(1.0,), pauses=(), gap=1.0, reply=1.0)] * 2))
+    users = replace(labels, words=tuple(word for word in labels.words if word.speaker == "user"))
+    numbers, asked = (Settings().replace(**{f"extra_delay_{name}": 0.4}) for name in ("numbers", "asked"))
+    assert len(replay(complete(traced_of(users), [Block.of(numbers)]), numbers).time_s) > 0
+    with pytest.raises(
+        ValueError, match="depends on what the agent said, and the labels have no words of it"
+    ):
+        replay(traced_of(users), asked)

@@ -47,7 +47,7 @@ def weighted_percentile(values: Floats, weights: NDArray[np.int64], q: float) ->
     total = reached[:, -1]
     place = np.maximum(total - 1, 0) * (q / 100)
     below = np.floor(place)
-    above = np.minimum(below + 1, np.maximum(total - 1, 0))
+    above = below + 1
     low, high = (
         ordered[np.minimum((reached <= index[:, None]).sum(axis=1), len(ordered) - 1)]
         for index in (below, above)

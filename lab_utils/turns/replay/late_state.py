@@ -51,12 +51,11 @@ class State:
     @classmethod
     def start(cls, pauses: int, transcripts: int, n: int, talk: Talk | None = None) -> State:
         """The state before anything is heard."""
-        unknown = np.full((2, n), np.nan)
-        false = np.zeros((3, n), np.bool_)
         return cls(
-            0, *cls._tables(pauses, n), *cls._late(transcripts, n), false[0], false[1], np.full(n, np.inf),
-            false[2], unknown[0], unknown[1], np.full(n, -1, dtype=np.int64), np.zeros(n, dtype=np.int64),
-            talk=talk,
+            0, *cls._tables(pauses, n), *cls._late(transcripts, n),
+            np.zeros(n, np.bool_), np.zeros(n, np.bool_), np.full(n, np.inf),
+            np.zeros(n, np.bool_), np.full(n, np.nan), np.full(n, np.nan),
+            np.full(n, -1, dtype=np.int64), np.zeros(n, dtype=np.int64), talk=talk,
         )  # fmt: skip
 
     @staticmethod

@@ -137,9 +137,9 @@ class Talk:
     @classmethod
     def start(cls, transcripts: int, n: int, *, answers: bool) -> Talk:
         """Before anything is said; `answers`: for a text detector."""
-        numbers = np.zeros((2, n), dtype=np.int64)
+        first, history = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         late = np.ones((transcripts, n), np.bool_) if answers else None
-        return cls(numbers[0], numbers[1], np.ones(n, np.bool_), late)
+        return cls(first, history, np.ones(n, np.bool_), late)
 
     def fork(self, transcripts: int) -> Talk:
         """The same, to go on with other events."""
