@@ -37,6 +37,7 @@ from lab_utils.turns.metrics import (
     hypervolume,
     labelled_pauses,
     pareto_frontier,
+    per_recording,
     setting_counts,
     summarize,
 )
@@ -302,6 +303,13 @@ def test_a_commit_as_speech_ends_without_a_label_is_no_more_in_it():
     assert [row["label"] for row in naive.attribute(labels, commits, 0.0)] == expected
 
 
+def test_speech_that_begins_as_the_last_turn_ends_is_none_of_its_own():
+    labels = Labels(9.0, (Ipu("user", 1.0, 2.0), Ipu("user", 2.0, 3.0)), (Label("shift", 2.0, 2.0),))
+    commits = commits_at(1.5, 2.5, after_s=0.1)
+    assert attribute(commits, labelled_pauses(labels))["label"].tolist() == ["speech", "other"]
+    assert [row["label"] for row in naive.attribute(labels, commits, 0.0)] == ["speech", "other"]
+
+
 def test_no_commits_give_an_empty_frame_with_all_columns():
     frame = attribute(commits_at(), labelled_pauses(CALL))
     assert len(frame) == 0
@@ -527,6 +535,36 @@ def test_coin_flips_are_the_pairs_of_takes_that_disagree_setting_by_setting():
     flips = summarize([first, second], [few, many])["coin_flips"]
     assert flips.tolist() == [(1 + 1 + 2 + 3 + 3) / (3 * 72), (1 + 1) / (3 * 72)]
     assert np.isnan(summarize([first[:1], second[:1]], [few, many])["coin_flips"]).all()
+    # the same of each call by itself: how many holds two takes differ in, on average
+    assert [per_recording(first, few, k).flipped for k in (0, 1)] == [4 / 3, 0.0]
+    assert [per_recording(second, many, k).flipped for k in (0, 1)] == [2.0, 2 / 3]
+    assert np.isnan(per_recording(first[:1], few).flipped)
+
+
+def test_what_a_recording_tells_of_a_setting_is_the_mean_of_its_takes():
+    """Four settings' counts in two takes, all of them different; one hold and one cut-off pause."""
+    labelled = labelled_pauses(CALL)
+    names = [
+        one.name for one in dataclasses.fields(SettingCounts) if one.name not in ("cut_words", "latency_s")
+    ]
+    takes = [
+        tally_of(
+            np.array([[0.5, 0.25], [math.inf, 1.0]]) + take / 8,
+            cut_words=np.zeros((1, 2), dtype=np.uint64),
+            **{name: np.array([k, 10 * k + 4]) + take for k, name in enumerate(names, 1)},
+        )
+        for take in (0, 1)
+    ]
+    found = [per_recording(takes, labelled, setting) for setting in (0, 1)]
+    for one, scale, more in zip(found, (1, 10), (0.5, 4.5), strict=True):
+        means = {name: scale * k + more for k, name in enumerate(names, 1)}
+        assert (one.holds, one.turns, one.takes) == (2, 2, 2)
+        assert one.holds_cut == means["holds_cut"] + means["cut_offs_cut"]
+        assert one.holds_cut_at_most == means["holds_cut"] + 1
+        for name in ("turns_cut", "turns_cut_at_most", "timeouts", "in_no_label"):
+            assert getattr(one, name) == means[name]
+    assert [one.missed for one in found] == [1.0, 0.0]
+    assert found[1].latency_s.tolist() == [[0.25, 1.0], [0.375, 1.125]]
 
 
 def test_the_script_of_a_conversation_gives_every_kind_of_label():
