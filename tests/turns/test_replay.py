@@ -209,6 +209,8 @@ def test_settings_stand_with_what_is_added_to_their_waits_if_anything_is():
             pairs = list(zip(block.extra.numbers_s.tolist(), block.extra.asked_s.tolist(), strict=True))
         found |= dict(zip(numbers.tolist(), pairs, strict=True))
     assert found == {k: pair if any(pair) else None for k, pair in enumerate(added_s)} | {5: None}
+    whole = [sorted(numbers.tolist()) for numbers, _ in blocks_of(table, Conditions(), most=10)]
+    assert sorted(whole) == [[0, 2], [1, 3, 4], [5]]
 
 
 # --- LiveKit's rules, one by one (sources: lab_utils/turns/replay) ------------------------------------------

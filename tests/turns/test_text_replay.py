@@ -23,10 +23,10 @@ from synthetic import (
 )
 
 from lab_utils.core.labels import Labels, agent_turns
-from lab_utils.core.settings import InterruptionSettings, Settings
+from lab_utils.core.settings import Conditions, InterruptionSettings, Settings
 from lab_utils.core.timeline import SAMPLE_RATE_HZ
 from lab_utils.core.traces import Commits
-from lab_utils.turns.replay import Block, commit_times, replay, replay_branches
+from lab_utils.turns.replay import Block, MissingTexts, commit_times, replay, replay_branches
 
 
 @st.composite
@@ -111,3 +111,11 @@ def test_waits_that_depend_on_nothing_the_agent_said_need_no_words_of_it() -> No
         ValueError, match="depends on what the agent said, and the labels have no words of it"
     ):
         replay(traced_of(users), asked)
+
+
+def test_a_text_detector_is_asked_nothing_before_words_have_come() -> None:
+    labels = with_texts(labels_of([Turn(speech=(1.0,), pauses=(), gap=1.0, reply=1.0)] * 2))
+    settings, late = Settings().replace(detector="english"), Conditions(transcription_delay=60.0)
+    assert len(replay(traced_of(labels), settings, late).time_s) == 0
+    with pytest.raises(MissingTexts):
+        replay(traced_of(labels), settings)

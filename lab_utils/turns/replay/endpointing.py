@@ -198,7 +198,7 @@ def _user_ends(
     if state.overlapping or (agent_in_between and state.agent_ended_s is None):
         agent_s = state.agent_started_s
         turn_s = max(0.0, agent_s - ended) if agent_s is not None and ended is not None else 0.0
-        interruption_s = abs(pause_s - turn_s) if started is not None and agent_in_between else 0.0
+        interruption_s = abs(pause_s - turn_s)
         now = np.minimum(learned, max_delay)
         learns = (interruption_s > 0) & (interruption_s <= now) & (turn_s > 0) & (turn_s <= max_delay)
     else:
