@@ -159,10 +159,15 @@ def saving_dumbbells(ax: Axes, savings: pd.DataFrame, percentile: int) -> Displa
 
 
 def waterfall_figure(
-    steps: pd.DataFrame, measure: str, counted: str = "", *, title: str = "The twelve techniques, stacked"
+    steps: pd.DataFrame,
+    measure: str,
+    counted: str = "",
+    *,
+    title: str = "The twelve techniques, stacked",
+    floor: tuple[float, float] | None = None,
 ) -> Figure:
     """The stack as waterfalls of p50 and p95. `counted`: on what, for the title ("1,010 turns of 12
-    recordings")."""
+    recordings"). `floor`: p50 and p95 (s) of a perfect detector with everything on, a line each."""
     figure = blank_figure((11.0, 1.5 + ROW_IN * len(steps)))
     axes = figure.subplots(1, 2, sharey=True)
     drawn = [
@@ -170,6 +175,13 @@ def waterfall_figure(
     ]
     _title(figure, f"{title}: {TITLES.get(measure, measure)}", counted)
     handles: list[Any] = []
+    if floor is not None:
+        lines = [
+            ax.axvline(1000 * level, color=BLACK, linewidth=1.2, linestyle="--", zorder=0)
+            for ax, level in zip(axes, floor, strict=True)
+        ]
+        lines[0].set_label("floor: perfect detector, no preamble")
+        handles.append(lines[0])
     if any(one.saves for one in drawn):
         handles.append(Patch(color=BLUE, label="faster by"))
     if any(one.costs for one in drawn):

@@ -11,22 +11,27 @@ import pandas as pd
 
 from ..core.errors import InputError
 from ..core.files import replacing
-from ..core.files.places import Folder
+from ..core.files.places import Folder, Place
 from ..core.settings import Settings
 from ..latency.ablation.cells import Plan
 from ..latency.ablation.files import save_ablation
 from ..latency.ablation.guide.claims import guides_name
 from ..latency.ablation.plan import BASELINE, MISTAKE
-from ..latency.ablation.run import TURNS, WAIT_S, Ablation, ablate
+from ..latency.ablation.run import SEEDS, TURNS, WAIT_S, Ablation, ablate
 from ..latency.ablation.side_by_side import side_by_side
 from ..latency.ablation.summary import LEVEL_TIMES, alone_and_left_out, by_stage, levels, waterfall
 from ..latency.ablation.turns import MEASURES
+from ..latency.joint.calls import JointCall
+from ..latency.joint.configuration import EVERY_ONE
+from ..latency.joint.evaluate import figures_of
+from ..latency.reply.records import NotCovered
 from ..latency.techniques.descriptions import descriptions
 from ..latency.techniques.levers import LEVERS
-from ..recordings.find import find_recordings
+from ..recordings.find import find_in, find_recordings, with_distinct_names
 from ..session.job import HasSettings
 from ..session.providers.files import load_providers
 from ..session.providers.schema import Providers
+from ..turns.cache import cache_folder
 from ..turns.tracing import default_cache
 from .compare import Sessions
 from .tables import TextTable
@@ -55,6 +60,9 @@ class TechniqueStudy:
     What is shown here is in ms."""
 
     ablation: Ablation
+    floor: tuple[float, float] | None = None
+    """p50 and p95 (s) from the end of the turn, if a perfect detector committed each turn at its end, with
+    all techniques and levers that can be computed (`latency.reply.scope`); None where nothing can."""
 
     @property
     def _agents(self) -> Mapping[str, str]:
@@ -103,6 +111,21 @@ class TechniqueStudy:
         return pd.DataFrame.from_dict(rows, orient="index")
 
     @property
+    def views(self) -> pd.DataFrame:
+        """p50 and p95 (ms) from the end of the turn, which a caller hears, and from the commit, which the
+        guide adds up; of all turns, and of those without a tool."""
+        turns, rows = self.ablation.turns, {}
+        for agent, name in self._agents.items():
+            own = turns[turns["configuration"] == agent]
+            rows[name] = {
+                (of, since, f"p{q}"): 1000 * some[measure].astype(float).quantile(q / 100)
+                for of, some in (("all turns", own), ("without tools", own[~own["tool"]]))
+                for since, measure in (("from the end", TOTAL), ("from the commit", AFTER_COMMIT))
+                for q in (50, 95)
+            }
+        return pd.DataFrame.from_dict(rows, orient="index").round().astype("Int64")
+
+    @property
     def verdicts(self) -> TextTable:
         """The guide's claims, what was measured, the verdict; "(?)" where the interval is too wide."""
         return TextTable(
@@ -130,13 +153,22 @@ class TechniqueStudy:
         return Sessions(ran.recording, ran.logs, ran.replayed)
 
     def plot_waterfall(self, measure: str = TOTAL) -> plots.Picture:
-        """The techniques one on top of the other, from none to all twelve; p50 and p95."""
+        """The techniques one on top of the other, from none to all twelve; p50 and p95.
+
+        Counted from the end of the turn, the floor is a line.
+        """
         from .. import plots
 
         steps = waterfall(self.ablation.summary, measure)
         family = self.ablation.summary.family
         return plots.Picture(
-            plots.waterfall_figure(steps, measure, self.ablation.caption, title=family.title)
+            plots.waterfall_figure(
+                steps,
+                measure,
+                self.ablation.caption,
+                title=family.title,
+                floor=self.floor if measure == TOTAL else None,
+            )
         )
 
     def plot_savings(self, measure: str = TOTAL) -> plots.Picture:
@@ -188,23 +220,44 @@ def measure_techniques(
     `settings`: turn-taking (LiveKit's defaults if not given); `providers`: a provider profile, or its name or
     file; `levers`: measure the levers on top of the twelve instead (`describe_levers`).
     """
-    return TechniqueStudy(
-        ablate(
-            [paths] if isinstance(paths, str | Path) else paths,
-            settings or Settings(),
-            load_providers(providers) if isinstance(providers, str) else providers,
-            turns=turns,
-            seed=seed,
-            wait_s=wait_s,
-            greeting=greeting,
-            mistakes=mistakes,
-            levers=levers,
-            jobs=jobs,
-            cache=cache,
-            channels=channels,
-            quiet=quiet,
-        )
+    several = [paths] if isinstance(paths, str | Path) else paths
+    ablation = ablate(
+        several,
+        settings or Settings(),
+        load_providers(providers) if isinstance(providers, str) else providers,
+        turns=turns,
+        seed=seed,
+        wait_s=wait_s,
+        greeting=greeting,
+        mistakes=mistakes,
+        levers=levers,
+        jobs=jobs,
+        cache=cache,
+        channels=channels,
+        quiet=quiet,
     )
+    return TechniqueStudy(ablation, _floor(ablation, several, channels, cache_folder(cache)))
+
+
+def _floor(
+    of: Ablation, paths: Sequence[str | Path], channels: tuple[str, str], cache: Place
+) -> tuple[float, float] | None:
+    """On the same turns with the same delays; the agent greets."""
+    found, _ = find_in(paths, channels)
+    outcomes = []
+    for files in with_distinct_names(found):
+        if files.name not in of.recordings:
+            continue
+        one = JointCall.of(files, of.providers, of.conditions, seed=0, cache=cache, wait_s=of.wait_s)
+        for draw in range(of.draws):
+            seed = SEEDS * of.seed + draw
+            call = JointCall(one.recording, of.providers, of.conditions, seed, one.tracer)
+            try:
+                outcomes.append(call.floor(EVERY_ONE))
+            except NotCovered:
+                return None
+    figures = figures_of(outcomes)
+    return figures["e2e_p50"], figures["e2e_p95"]
 
 
 def describe_techniques() -> TextTable:

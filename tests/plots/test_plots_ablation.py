@@ -73,3 +73,15 @@ def test_figures_say_what_is_measured_and_on_what(summary, measure):
         assert "first audio" in figure.get_suptitle()
         assert "96 turns of 4 recordings" in figure.get_suptitle()
         assert png(figure).startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_the_floor_is_a_line_at_each_percentile_with_a_name(summary):
+    steps = waterfall(summary)
+    figure = waterfall_figure(steps, "turn_total_s", floor=(0.5, 1.25))
+    lines = [line for ax in figure.axes for line in ax.get_lines() if line.get_linestyle() == "--"]
+    assert [line.get_xdata()[0] for line in lines] == [500, 1250]
+    told = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "floor: perfect detector, no preamble" in told
+    plain = waterfall_figure(steps, "turn_total_s")
+    assert "floor" not in " ".join(text.get_text() for text in plain.legends[0].get_texts())

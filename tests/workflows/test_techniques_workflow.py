@@ -12,7 +12,7 @@ from ablation_tables import made_up
 from paths import SAMPLES
 
 from lab_utils.core.settings import USUAL_CONDITIONS, Settings
-from lab_utils.latency.ablation.plan import BASELINE, configurations
+from lab_utils.latency.ablation.plan import BASELINE, FULL, configurations
 from lab_utils.latency.ablation.run import Ablation
 from lab_utils.latency.ablation.summary import summarize
 from lab_utils.latency.techniques.choice import NAMES
@@ -70,6 +70,21 @@ def test_what_it_rests_on_tells_of_recordings_without_words(study):
     ablation = study.ablation
     assert "without words" not in ablation.counted
     assert "4 recordings, 1 without words (" in replace(ablation, untranscribed=("b",)).counted
+
+
+def test_both_views_of_the_headline_with_and_without_tools(study):
+    turns = study.ablation.turns.copy()
+    of_all = turns["configuration"] == FULL
+    turns["tool"] = turns["turn_total_s"] > turns.loc[of_all, "turn_total_s"].median()
+    views = TechniqueStudy(replace(study.ablation, turns=turns)).views
+    assert views.index.tolist() == AGENTS
+    own = turns[of_all]
+    quick = own[~own["tool"]]
+    for of, rows in (("all turns", own), ("without tools", quick)):
+        for since, measure in (("from the end", "turn_total_s"), ("from the commit", "after_commit_s")):
+            told = views.loc["all twelve", (of, since, "p95")]
+            assert told == round(1000 * float(np.percentile(rows[measure].astype(float), 95)))
+    assert (views["all turns"]["from the end"] > views["all turns"]["from the commit"]).all(axis=None)
 
 
 def test_turns_without_waits_have_no_timeout_and_need_no_tool(study):
