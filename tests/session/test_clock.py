@@ -113,7 +113,7 @@ def test_the_clock_stands_still_while_a_thread_is_held_for():
         await asyncio.sleep(2.0)  # and goes on afterwards
         return held_s, loop.time() - before
 
-    assert clock.run(main, stall_s=1.0) == (0.0, 2.0)
+    assert clock.run(main, stall_s=30.0) == (0.0, 2.0)
 
 
 def test_a_thread_that_is_held_for_too_long_is_named():
@@ -345,7 +345,8 @@ def test_what_ignores_being_cancelled_is_abandoned(caplog):
 
     assert clock.run(main) == "done"
     gc.collect()
-    assert not caplog.records, "asyncio need not warn of what is abandoned on purpose"
+    warned = [record for record in caplog.records if "insists" in record.getMessage()]
+    assert not warned, "asyncio need not warn of what is abandoned on purpose"
 
 
 def test_a_generator_that_is_left_open_is_closed_with_the_loop():
@@ -405,7 +406,7 @@ def test_a_running_loop_is_not_closed_and_a_closed_one_takes_no_work():
         assert await asyncio.to_thread(int, "7") == 7
         return loop
 
-    loop = clock.run(main, stall_s=1.0)
+    loop = clock.run(main, stall_s=30.0)
     with pytest.raises(RuntimeError, match="closed"):
         loop.run_in_executor(None, int)
     loop.close()  # again, which does nothing
