@@ -112,6 +112,46 @@ def test_what_is_proposed_is_possible_new_and_within_the_space() -> None:
     np.testing.assert_allclose(steps, steps.round(), atol=1e-3)
 
 
+def test_what_searches_begin_with_is_the_grids_own_and_no_recordings() -> None:
+    """Corners among it; each setting once, possible, and as likely as any other."""
+    grid = {**GRID, "min_delay": [0.0, 1.0, 2.0, 3.0], "unlikely_threshold": [0.1, 0.3, 0.6]}
+    space = Space.of(grid)
+    start = space.beginning(60, seed=2).starts
+    table = space.table(start)
+    assert len(start) == len(table.drop_duplicates()) == 60
+    assert is_possible(table).all()
+    for name in ("min_delay", "unlikely_threshold", "max_delay"):
+        assert set(table[name].dropna()) <= set(grid[name])
+    assert table["min_delay"].isin([1.0, 2.0]).any()
+    corner = table["min_delay"].isin([0.0, 3.0]) & table["unlikely_threshold"].isin([0.1, 0.6, np.nan])
+    assert corner.sum() > 30
+    assert table["detector"].eq("vad").mean() < 0.4, "few of all settings are without a threshold"
+    assert space.beginning(20, seed=2).starts == start[:20]
+    assert space.beginning(60, seed=3).starts != start
+    few = Space.of({"detector": ["vad"], "min_delay": [0.3, 0.32]})
+    assert len(few.beginning(10, seed=0).starts) == 2
+
+
+def test_searches_begin_alike_and_go_on_each_in_its_way(tmp_path: Path) -> None:
+    """Also where one is interrupted before it is through with what it begins with."""
+    space, storage = Space.of(GRID).beginning(30, seed=0), tmp_path / "search.jsonl"
+    mine, other = (searched(Proposals(space, seed=seed), 4) for seed in (0, 1))
+    assert mine[:30] == other[:30]
+    assert not set(mine[30:]) & set(other[30:])
+    searched(Proposals(space, seed=0, storage=storage), 1)
+    again = Proposals(space, seed=0, storage=storage)
+    assert searched(again, 3) == mine
+
+
+def test_the_ends_of_a_range_are_proposed() -> None:
+    """Where a hundredth of the width is a step, 5 % and more are the least or the greatest value."""
+    search = Proposals(Space.of({"detector": ["v1-mini"], "min_delay": [0.0, 1.0], "max_delay": [1.0, 2.0]}))
+    proposed = search.ask(100)
+    for name, ends in (("min_delay", (0.0, 1.0)), ("max_delay", (1.0, 2.0))):
+        assert proposed[name].between(*ends).all()
+        assert proposed[name].isin(ends).mean() > 0.05
+
+
 def test_a_small_space_ends() -> None:
     search = Proposals(Space.of({"detector": ["vad"], "min_delay": [0.3, 0.32]}))
     assert len(searched(search, 1)) == 3

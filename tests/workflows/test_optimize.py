@@ -14,6 +14,7 @@ from lab_utils.cli import app
 from lab_utils.core.errors import InputError
 from lab_utils.turns.choose import answering
 from lab_utils.turns.metrics import hypervolume
+from lab_utils.turns.origins import BY_EACH
 from lab_utils.workflows.study import measure, reopen_study
 
 SAMPLES = Path(__file__).resolve().parent.parent.parent / "audio_samples" / "calls" / "demo"
@@ -45,7 +46,7 @@ def test_a_search_goes_on_and_its_folder_can_be_exported(tmp_path: Path) -> None
     table = pd.read_parquet(out / "sweep.parquet")
     assert summary["settings"] == len(table) == 20
     assert sorted(map(len, summary["search"]["parts"])) == [2, 3]
-    assert table["part"].value_counts().to_dict() == {0: 10, 1: 10}
+    assert table["part"].value_counts().to_dict() == {BY_EACH: 10, 0: 5, 1: 5}
     assert summary["held_out"]["latency_mean"]["n"] > 0
     study = reopen_study(out, jobs=1, quiet=True)
     assert study.result.origins is not None

@@ -1,7 +1,9 @@
 """Proposals of one search: Optuna asked for settings, told what they do, and kept in its storage.
 
-Method: multi-objective tree-structured Parzen estimators (Ozaki et al. 2022, "Multiobjective tree-structured
-Parzen estimator"), constrained by what must hold, such as the share of ends of turn that may go unanswered.
+Method: NSGA-II (Deb et al. 2002), which crosses the settings that no other beats; with switches beside the
+knobs, where there is far more to choose among than can be tried, multi-objective tree-structured Parzen
+estimators (Ozaki et al. 2022). Both constrained by what must hold, such as the share of ends of turn that may
+go unanswered.
 The sampler is seeded anew for each batch by the number of settings known: the same seed gives the same
 settings, also if a search is interrupted between batches and goes on from its storage.
 """
@@ -26,8 +28,13 @@ from ...core.errors import InputError
 from ..grid import is_possible
 from .space import USUAL_OBJECTIVES, Choices, Objectives, Range, Space
 
+POPULATION = 24
+"""Settings of a generation, of which the next one comes."""
 STARTUP = 40
-"""Settings drawn at random before the sampler learns from them."""
+"""Settings drawn at random before estimators learn from them."""
+BEYOND = 0.05
+"""By so much of its width a range is widened for the sampler; what lies beyond counts as the end, which would
+hardly ever be proposed otherwise, and is often best."""
 MOST_TRIES = 100
 """Proposals in a row that are impossible, or known, before a search has nothing new to try."""
 WORST_LATENCY_S = 60.0
@@ -119,13 +126,7 @@ class Proposals:
         """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._live.sampler = optuna.samplers.TPESampler(
-                n_startup_trials=STARTUP,
-                multivariate=True,
-                group=True,
-                constant_liar=True,
-                seed=int(np.random.SeedSequence([self._seed, len(self)]).generate_state(1)[0]),
-            )
+            self._live.sampler = self._sampler()
         found: dict[tuple[Any, ...], Mapping[Any, Any]] = {}
         in_vain = 0
         while len(found) < most and in_vain < MOST_TRIES:
@@ -143,6 +144,14 @@ class Proposals:
                     self._live.tell(trial, state=_FAILED)
                     in_vain += 1
         return pd.DataFrame(list(found.values()), columns=self._space.columns)
+
+    def _sampler(self) -> optuna.samplers.BaseSampler:
+        seed = int(np.random.SeedSequence([self._seed, len(self)]).generate_state(1)[0])
+        if not self._space.switches:
+            return optuna.samplers.NSGAIISampler(population_size=POPULATION, seed=seed)
+        return optuna.samplers.TPESampler(
+            n_startup_trials=STARTUP, multivariate=True, group=True, constant_liar=True, seed=seed
+        )
 
     def tell(self, table: pd.DataFrame, metrics: pd.DataFrame) -> None:
         """What the settings asked for last do, which is kept at once."""
@@ -188,7 +197,8 @@ class Proposals:
 
 def _suggest(trial: optuna.Trial, name: str, among: Range | Choices) -> Any:
     if isinstance(among, Range):
-        return among.nearest(trial.suggest_float(name, among.low, among.high))
+        wider = BEYOND * (among.high - among.low)
+        return among.nearest(trial.suggest_float(name, among.low - wider, among.high + wider))
     texts = [json.dumps(_plain(value)) for value in among]
     return among[texts.index(trial.suggest_categorical(name, texts))]
 

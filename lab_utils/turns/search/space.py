@@ -6,8 +6,9 @@ steps that no recording can tell apart (`STEP`), and silence of the VAD in its o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -22,6 +23,8 @@ from ..grid import BadGrid, complete, is_possible, knob_value
 
 STEP = 0.01
 """Of thresholds, and of delays in s."""
+TRIES = 200
+"""Draws for each setting to begin with, as a few may be all that there are."""
 _WINDOWED = ("min_silence_duration", "min_speech_duration")
 """Knobs that the VAD counts in windows."""
 
@@ -35,12 +38,13 @@ class Range:
     step: float = STEP
 
     def nearest(self, value: float) -> float:
-        """The step nearest to a value between the two.
+        """The step nearest to a value.
 
         >>> Range(0.25, 0.9, 0.032).nearest(0.3), Range(0.25, 0.9, 0.032).nearest(0.9)
         (0.314, 0.89)
         """
-        steps = min(round((value - self.low) / self.step), int((self.high - self.low) / self.step + 1e-9))
+        most = int((self.high - self.low) / self.step + 1e-9)
+        steps = max(0, min(round((value - self.low) / self.step), most))
         return round(self.low + steps * self.step, 6)
 
 
@@ -82,6 +86,8 @@ class Space:
     """What is on or off beside the knobs of turn-taking: columns of their own."""
     starts: tuple[Mapping[str, Any], ...] = ()
     """Proposals that a search begins with: a value for each knob and switch."""
+    values: Mapping[str, Sequence[Any]] = field(default_factory=dict, compare=False)
+    """What the grid has of each knob that is a range; without, its two ends."""
 
     @classmethod
     def of(cls, grid: Mapping[str, Sequence[Any]]) -> Space:
@@ -90,7 +96,10 @@ class Space:
         >>> Space.of({"vad": ["silero"], "min_delay": [0.3, 1.2, 0.0]}).knobs
         {'vad': ('silero',), 'min_delay': Range(low=0.0, high=1.2, step=0.01)}
         """
-        return cls({name: _span(name, grid[name]) for name in KNOBS if name in grid})
+        knobs = {name: _span(name, grid[name]) for name in KNOBS if name in grid}
+        return cls(
+            knobs, values={name: grid[name] for name, among in knobs.items() if isinstance(among, Range)}
+        )
 
     def propose(self, choose: Callable[[str, Range | Choices], Any]) -> dict[str, Any]:
         """One setting's knobs, each chosen by `choose(name, values)` in the order of the table of knobs.
@@ -127,6 +136,46 @@ class Space:
         if name == along:
             return tuple(np.linspace(among.low, among.high, parts).tolist())
         return (float(np.clip(Settings().knobs()[name], among.low, among.high)),)
+
+    def beginning(self, count: int, seed: int) -> Space:
+        """The space with up to so many settings of the grid as starting points, whatever the recordings are.
+
+        Every other one is a corner, with each knob at one of its ends: the ends of a frontier lie there. None
+        comes twice, and AgentSession accepts each. A longer list begins with the shorter one.
+        """
+        rng = np.random.default_rng(seed)
+        ends = {
+            name: (among.low, among.high) if isinstance(among, Range) else among
+            for name, among in self.knobs.items()
+        }
+        within = {name: self.values.get(name, among) for name, among in ends.items()}
+        found: dict[str, dict[str, Any]] = {}
+        for n in range(TRIES * count):
+            one = self._drawn(ends if n % 2 else within, rng)
+            if one is not None:
+                found.setdefault(repr(one), one)
+            if len(found) == 3 * count:  # some of them AgentSession may refuse
+                break
+        drawn = list(found.values())
+        possible = is_possible(self.table(drawn))
+        fitting = [one for one, fits in zip(drawn, possible, strict=True) if fits]
+        return replace(self, starts=tuple(fitting[:count]))
+
+    def _drawn(self, lists: Mapping[str, Sequence[Any]], rng: np.random.Generator) -> dict[str, Any] | None:
+        """A setting of these values, each as likely as any other; None where too many would be alike.
+
+        Settings that leave knobs idle are few, and would be drawn as often as all others together.
+        """
+
+        def pick(name: str, among: Range | Choices) -> Any:
+            listed = lists.get(name, among)
+            assert not isinstance(listed, Range)
+            value = listed[int(rng.integers(len(listed)))]
+            return among.nearest(value) if isinstance(among, Range) else value
+
+        one = self.propose(pick)
+        alike = math.prod(len(lists[name]) for name in self.knobs if name not in one)
+        return one if rng.random() * alike < 1 else None
 
     @property
     def columns(self) -> list[str]:

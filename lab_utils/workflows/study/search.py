@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 EVALUATIONS = 500
 """Settings to try if no budget is given."""
+START = 150
+"""So many of them, half of the evaluations at most, are settings of the grid, the same for all parts."""
 BATCH = 24
 STORAGE = "search.jsonl"
 """In the results folder: Optuna's storage, from which a search goes on."""
@@ -142,6 +144,10 @@ def find(
         raise InputError(
             f"the recordings have {n['holds']} holds and {n['turns']} ends of turn: nothing to search by"
         )
+    alike = 0
+    if not over.starts:
+        over = over.beginning(START if work.evaluations is None else min(START, work.evaluations // 2), seed)
+        alike = len(over.starts)
     corners = over.corners
     corpus = measured.corpus_for(corners, range(len(measured.files)), jobs=jobs, cache=cache, quiet=quiet)
     numbers = parts_of(corpus)
@@ -151,7 +157,7 @@ def find(
             _Part(measured, of, one, corners, corpus.of_some(of), jobs, cache, further)
             for of, one in zip(numbers, searches, strict=True)
         ]
-        _run(parts, work, quiet)
+        _run(parts, work, quiet, alike)
     found = part_of_each([one.keys for one in searches])
     rows = {key: row for one in searches for key, row in zip(one.keys, one.rows, strict=True)}
     table = pd.DataFrame([rows[key] for key in found])
@@ -197,34 +203,52 @@ def _searches(
         }
         own = 2 * seed + part
         searches.append(
-            Proposals(space, objectives, seed=own, storage=storage, name=f"part {part + 1}", of=depends_on)
+            Proposals(
+                space,
+                objectives,
+                seed=own,
+                storage=storage,
+                name=f"part {part + 1}",
+                of=depends_on,
+            )
         )
     return searches
 
 
-def _run(parts: Sequence[_Part], work: Work, quiet: bool) -> None:
-    """A batch of each part in turn, all of one size in the end, until the work is done or nothing is new."""
+def _run(parts: Sequence[_Part], work: Work, quiet: bool, alike: int) -> None:
+    """A batch of each part in turn, all of one size in the end, until the work is done or nothing is new.
+
+    `alike`: so many settings are common to all parts, and count once.
+    """
     until_s = None if work.seconds is None else work.clock() + work.seconds
-    done = sum(len(part.proposals) for part in parts)
+    done = _done(parts, alike)
     with tqdm(total=work.evaluations, initial=done, desc="searching", unit="setting", disable=quiet) as bar:
         try:
             while True:
-                before = done
+                before = sum(len(part.proposals) for part in parts)
                 for k, part in enumerate(parts):
                     if until_s is not None and work.clock() >= until_s:
                         return
-                    tried = part.step(min(BATCH, _left(part, work, k, len(parts))))
-                    done += tried
-                    bar.update(tried)
-                if done == before:
+                    part.step(min(BATCH, _left(part, work, k, len(parts), alike)))
+                    tried = _done(parts, alike)
+                    bar.update(tried - done)
+                    done = tried
+                if sum(len(part.proposals) for part in parts) == before:
                     return
         except KeyboardInterrupt as interrupt:
             raise KeyboardInterrupt(f"{done} settings are kept; the same command goes on") from interrupt
 
 
-def _left(part: _Part, work: Work, number: int, parts: int) -> int:
+def _done(parts: Sequence[_Part], alike: int) -> int:
+    """How many settings were tried, those that all parts begin with once."""
+    own = sum(max(0, len(part.proposals) - alike) for part in parts)
+    return own + min(alike, max(len(part.proposals) for part in parts))
+
+
+def _left(part: _Part, work: Work, number: int, parts: int, alike: int) -> int:
     """How many settings of its share of the evaluations a part has still to try."""
     if work.evaluations is None:
         return BATCH
-    share = work.evaluations // parts + (number < work.evaluations % parts)
+    own = work.evaluations - alike
+    share = alike + own // parts + (number < own % parts)
     return max(0, share - len(part.proposals))
