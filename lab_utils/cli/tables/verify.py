@@ -55,13 +55,16 @@ def print_every(summary: dict[str, Any]) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for name, counts in summary["by_detector"].items():
         table.add_row(name, *_figures(counts))
+    scenes = summary["barge_in"]
+    heard = {"commits": scenes["stops"] + scenes["resumes"]}
+    table.add_row("barge-in: stops, resumptions", *_figures(scenes | heard))
     table.add_section()
-    table.add_row("all", *_figures(summary))
+    commits = {"mismatches": summary["mismatches"] - scenes["mismatches"]}
+    table.add_row("all commits", *_figures(summary | commits))
     table.add_section()
     for name, counts in summary["by_policy"].items():
         table.add_row(f"of these: {name}", *_figures(counts))
     console.print(table)
-    scenes = summary["barge_in"]
     n = summary["mismatches"]
     verdict = "all agree" if not n else f"{n} DISAGREE{'S' * (n == 1)}"
     console.print(

@@ -113,8 +113,8 @@ def agent_speech(
     if not settings.enabled:
         return AgentSpeech(deaf=settings.discard_audio_if_uninterruptible)
     play = _Play(settings, agent_start_s)
-    # A transcript that comes together with a window has fewer queues to pass: it is there first.
-    spoken = [(one.time_s - TOGETHER_S, one.time_s, str(one.kind), one.text) for one in transcripts]
+    # What a frame leads to comes before a transcript that is due at the same moment.
+    spoken = [(one.time_s + TOGETHER_S, one.time_s, str(one.kind), one.text) for one in transcripts]
     told = [(time_s, time_s, what, "") for time_s, what in vad.events]
     for _, time_s, what, text in sorted(told + spoken, key=lambda event: event[0]):
         play.wait_until(time_s, commit_s)
