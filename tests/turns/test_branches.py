@@ -26,7 +26,7 @@ from lab_utils.core.settings import Conditions, Settings, VadSettings
 from lab_utils.core.timeline import WINDOW_S
 from lab_utils.core.traces import BRANCH_SAMPLES, Commits, Traced, VadTrace
 from lab_utils.turns.branches import branch_recording, forks_of, own_silence
-from lab_utils.turns.replay import Block, find_pauses, replay, replay_branches
+from lab_utils.turns.replay import Block, find_pauses, find_rows, replay, replay_branches
 from lab_utils.turns.replay.records import BranchPauses, Rows
 from lab_utils.turns.replay.vad_runs import trace_of
 
@@ -104,6 +104,19 @@ def test_a_branch_leaves_the_tape_also_where_the_vad_hears_nothing_more_on_it(
     assert assert_branches_agree(traced, settings, conditions, 0) == own
     ((_, (_, commits)),) = replay_branches(traced, settings, conditions, 0).items()
     assert len(commits.time_s) == 1
+
+
+@pytest.mark.parametrize("detector", ["vad", "stt"])
+def test_a_branch_goes_on_after_the_last_end_of_speech_of_a_vad_that_judges_single_windows(detector) -> None:
+    """The window before END_OF_SPEECH was speech, which would begin anew if it were heard again."""
+    labels = labels_of([Turn(speech=(1.0,), pauses=(), gap=1.0, reply=0.5, rest=1.0)] * 3)
+    settings = Settings().replace(
+        detector=detector, min_silence_duration=0.0, min_speech_duration=0.0, min_delay=0.2
+    )
+    traced = complete(traced_of(labels, vads=("livekit", "silero"), noise=0.0), [Block.of(settings)])
+    assert_branches_agree(traced, settings, Conditions(), 0)
+    rows = find_rows(traced, settings.vad, 0, 800)
+    assert [len(one.own) for one in rows.branches] == [1] * len(rows.branches) != []
 
 
 def test_the_pauses_before_one_are_those_that_its_tape_or_branch_has_heard() -> None:
