@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from .style import DPI
+from .style import DPI, png
 
 NOTEBOOK_DPI = 160
 """Drawn finer than shown, for sharp text on any screen."""
@@ -28,9 +27,7 @@ class Picture:
 
     def png(self, dpi: int = DPI) -> bytes:
         """As a PNG file."""
-        buffer = BytesIO()
-        self.figure.savefig(buffer, format="png", dpi=dpi)
-        return buffer.getvalue()
+        return png(self.figure, dpi)
 
     def save(self, path: str | Path, dpi: int = NOTEBOOK_DPI) -> Path:
         """Write a picture, of the kind that the name's suffix says; returns its path."""

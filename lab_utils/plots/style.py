@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from io import BytesIO
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 BLACK, ORANGE, SKY, GREEN, YELLOW = "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442"
@@ -37,7 +38,11 @@ def blank_figure(size_in: tuple[float, float], dpi: int = DPI) -> Figure:
 
 
 def png(figure: Figure, dpi: int = DPI) -> bytes:
-    """A figure as a PNG file."""
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi)
+    """A figure as a PNG file: what `savefig` writes, which draws everything twice to lay it out."""
+    buffer, own = BytesIO(), figure.dpi
+    figure.dpi = dpi
+    try:
+        FigureCanvasAgg(figure).print_png(buffer)
+    finally:
+        figure.dpi = own
     return buffer.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import fields, is_dataclass, replace
 
 import matplotlib
@@ -346,3 +347,12 @@ class TestLatencyFigure:
 
     def test_no_replies_make_a_figure_all_the_same(self):
         assert plots.png(plots.latency_figure(session_of([], 5.0)))[:4] == b"\x89PNG"
+
+
+def test_a_png_is_what_savefig_writes():
+    """Drawn once: the layout is the same to the pixel."""
+    expected = io.BytesIO()
+    plots.session_figure(LOG, labels=LABELS).savefig(expected, format="png", dpi=160)
+    figure = plots.session_figure(LOG, labels=LABELS)
+    assert plots.png(figure, 160) == expected.getvalue()
+    assert figure.dpi == style.DPI
