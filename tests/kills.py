@@ -1,6 +1,6 @@
 """Kills commands at random moments (SIGKILL) and runs them again; the test suite does it once each.
 
-    python tests/kills.py              # 20 times each of label, export, transcribe, techniques
+    python tests/kills.py              # 20 times each of `CASES`
     python tests/kills.py label 5      # five times one of them
 
 After a kill nothing of the command may be left running, every file that it writes is whole or not there, and
@@ -159,9 +159,9 @@ def _swept(folder: Path) -> None:
     shutil.copytree(SWEPT, folder)
 
 
-def _sweep(at: Path) -> list[str]:
+def _sweep(at: Path, out: str = "results") -> list[str]:
     (at / "grid.yaml").write_text("detector: [vad]\nvad: [silero]\nmin_delay: [0.3, 0.6, 1.0]\n")
-    return ["sweep", str(at / "call.wav"), "--grid", str(at / "grid.yaml"), "--out", str(at / "results")]
+    return ["sweep", str(at / "call.wav"), "--grid", str(at / "grid.yaml"), "--out", str(at / out)]
 
 
 def _profile(folder: Path) -> Any:
@@ -177,6 +177,40 @@ def _ablation(folder: Path) -> Any:
     # Real seconds that sessions took are the machine's.
     plain = {name: t.drop(columns=[c for c in t if "real" in str(c)]) for name, t in tables.items()}
     return {name: table.replace({np.nan: None}).to_json() for name, table in plain.items()}
+
+
+def _long_call(folder: Path) -> None:
+    _call(folder, 40)  # with a hold and an end of turn
+
+
+def _manifest(folder: Path) -> Any:
+    file = folder / "manifest.parquet"
+    return (
+        pd.read_parquet(file).astype(str).replace(str(folder), "", regex=True).to_json()
+        if file.exists()
+        else None
+    )
+
+
+def _verified(folder: Path) -> Any:
+    file = folder / "verified.json"
+    return json.loads(file.read_text().replace(str(folder), "")) if file.exists() else None
+
+
+def _folder(folder: Path) -> Any:
+    """The files of `out`, by what is in them; None before the last of them, the summary."""
+    out = folder / "out"
+    if not (out / "summary.json").exists():
+        return None
+    return {str(file.relative_to(out)): _content(file, folder) for file in sorted(out.rglob("*.*"))}
+
+
+def _content(file: Path, folder: Path) -> Any:
+    if file.suffix == ".parquet":
+        return pd.read_parquet(file).to_json()
+    if file.suffix in (".json", ".yaml", ".csv", ".jsonl"):
+        return file.read_text().replace(str(folder), "")
+    return len(file.read_bytes())
 
 
 UNFINISHED = ("techniques",)
@@ -197,6 +231,34 @@ CASES: dict[str, Case] = {
         _profile,
     ),
     "transcribe": Case(_call, lambda at: ["transcribe", str(at / "call.wav")], _words),
+    "import": Case(
+        _call,
+        lambda at: ["import", str(at), "--out", str(at / "manifest.parquet")],
+        _manifest,
+    ),
+    "verify": Case(
+        _call,
+        lambda at: ["verify", str(at / "call.wav"), "--settings", "2", "--out", str(at / "verified.json")],
+        _verified,
+    ),
+    "run": Case(_call, lambda at: ["run", str(at / "call.wav"), "--out", str(at / "out")], _folder),
+    "sweep": Case(_call, lambda at: _sweep(at, "out"), _folder),
+    "compare": Case(
+        _long_call,
+        lambda at: [
+            *("compare", str(at / "call.wav"), "--detector", "vad", "--detector", "stt"),
+            *("--out", str(at / "out")),
+        ],
+        _folder,
+    ),
+    "optimize": Case(
+        _long_call,
+        lambda at: [
+            *("optimize", *_sweep(at)[1:4], "--evaluations", "6", "--phases", "1"),
+            *("--out", str(at / "out")),
+        ],
+        _folder,
+    ),
     "techniques": Case(
         _call,
         lambda at: ["techniques", str(at / "call.wav"), "--turns", "1", "--out", str(at / "out")],

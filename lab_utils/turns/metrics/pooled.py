@@ -9,7 +9,7 @@ Conventions: as of `metrics`; arrays are (settings,) unless said.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ SORTED_AT_ONCE = 2_000_000
 """Latencies that are sorted at once."""
 LATENCIES_AT_ONCE = 16_000_000
 """So many latencies are in memory, 128 MB; more lie in a file."""
+RELEASED_EVERY = 256
+"""Recordings, after which what was read of the file is let go; some 64 KB are read around each place."""
 _COUNTS = (
     "holds_cut",
     "cut_offs_cut",
@@ -136,16 +138,17 @@ class Pooled:
     def _chunks(self) -> Iterator[Floats]:
         """Some settings at a time: the latencies of all recordings, shape=(settings, takes x turns)."""
         every: Floats = self._latency_s.array()
-        bounds = self._settings * np.cumsum([0, *self._lengths])
+        ends = np.cumsum([0, *self._lengths])
         most = max(1, min(AT_ONCE, SORTED_AT_ONCE // max(1, sum(self._lengths))))
         for first in range(0, self._settings, most):
-            some = slice(first, first + most)
-            of_recordings = [
-                every[at : at + self._settings * n].reshape(self._settings, n)[some]
-                for at, n in zip(bounds[:-1].tolist(), self._lengths, strict=True)
-            ]
-            yield np.concatenate(of_recordings, axis=1)
-            release(every)
+            some = slice(first, min(self._settings, first + most))
+            found = np.empty((some.stop - first, ends[-1]))
+            for k, (at, end) in enumerate(pairwise(ends.tolist())):
+                own = every[at * self._settings : end * self._settings].reshape(self._settings, end - at)
+                found[:, at:end] = own[some]
+                if k % RELEASED_EVERY == 0:
+                    release(every)
+            yield found
 
 
 def summarize(
