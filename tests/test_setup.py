@@ -30,6 +30,7 @@ MAKE_TARGETS |= {
     "verify",
     "mutants",
     "bench",
+    "bench-scale",
     "bench-ui",
     "coverage",
 }  # test
