@@ -192,6 +192,17 @@ def test_undoing_goes_back_edit_by_edit_to_the_labels_as_they_were(changes):
             undo_edit(path, "Bo", NOON)
 
 
+@pytest.mark.parametrize(
+    ("who", "when", "message"), [(" ", NOON, "who is empty"), ("Bo", dt.datetime(2026, 1, 1), "no time")]
+)
+def test_nobody_undoes_an_edit_at_no_time(path, who, when, message):
+    edit_labels(path, [Change(HOLD, None)], "Ada", NOON)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=message):
+        undo_edit(path, who, when)
+    assert path.read_bytes() == before
+
+
 def test_without_a_file_there_is_nothing_to_undo(tmp_path: Path) -> None:
     with pytest.raises(BadLabels, match=r"none\.labels\.json"):
         undo_edit(tmp_path / "none.labels.json", "Ada", NOON)
