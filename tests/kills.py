@@ -202,13 +202,14 @@ def _folder(folder: Path) -> Any:
     out = folder / "out"
     if not (out / "summary.json").exists():
         return None
-    return {str(file.relative_to(out)): _content(file, folder) for file in sorted(out.rglob("*.*"))}
+    files = [file for file in sorted(out.rglob("*.*")) if file.suffix != ".jsonl"]  # it tells times
+    return {str(file.relative_to(out)): _content(file, folder) for file in files}
 
 
 def _content(file: Path, folder: Path) -> Any:
     if file.suffix == ".parquet":
         return pd.read_parquet(file).to_json()
-    if file.suffix in (".json", ".yaml", ".csv", ".jsonl"):
+    if file.suffix in (".json", ".yaml", ".csv"):
         return file.read_text().replace(str(folder), "")
     return len(file.read_bytes())
 
