@@ -159,6 +159,17 @@ def test_an_end_of_speech_that_nobody_heard_begin_teaches_nothing():
     assert commits([0.0] * 20 + SPEECH + LONG_SILENCE, events, dynamic) == [(1.94, "vad")]
 
 
+def test_a_window_that_comes_with_the_commit_is_heard_before_it():
+    """Short speech, told at 1.792 s: the commit forgets nothing, and what comes next is no new speech."""
+    dynamic = STT.replace(endpointing_mode="dynamic", min_delay=0.512)
+    events = [final(1.2), end(1.28), start(2.0), final(2.9), end(3.0)]
+    windows = [*SPEECH, *[0.0] * 29, 1.0, *LONG_SILENCE]
+    found = commits(windows, events, dynamic)
+    assert found == [(1.792, "stt"), (3.512, "stt")]
+    slow = naive.replay(traced(windows), dynamic, CONDITIONS, stt=events)
+    assert found == [(round(t, 6), cause) for t, cause in zip(slow.time_s.tolist(), slow.cause, strict=True)]
+
+
 ENDS = SPEECH + [0.0] * 8
 """The VAD's END_OF_SPEECH comes with the stream's last window, at 1.056 s."""
 
