@@ -97,6 +97,22 @@ def test_words_that_come_after_make_the_reply_begin_anew_and_retries_run_out() -
     assert more.asked_s == pytest.approx(11.0 + 4 * 0.4 + 0.1)
 
 
+@pytest.mark.parametrize(("blip_s", "early"), [(None, True), (12.6, False)])
+def test_a_commit_ends_the_users_speech_unless_they_were_heard_meanwhile(
+    blip_s: float | None, early: bool
+) -> None:
+    """Then a final after it begins a reply, however long the user spoke before (max_speech_duration)."""
+    values = Settings().model_dump()
+    values["preemptive"] |= {"max_speech_duration": 1.0}
+    spans = [(10.0, SPOKE_UNTIL_S), *([(blip_s, blip_s + WINDOW_S)] if blip_s else [])]
+    transcripts = [*said(QUESTION, SPOKE_UNTIL_S), SttEvent(13.0, "final", "Please.")]
+    heard = Heard(transcripts, speech(*spans), [(12.9, QUESTION), (13.3, "Please.")])
+    agent = EARLY.with_levers("resume_false_interruption")
+    first, second = replies(heard, agent, Settings.model_validate(values))
+    assert not first.early  # the user had spoken for two seconds
+    assert second.early == early
+
+
 def falsely_committed(gap_s: float) -> Heard:
     """The caller goes on while the reply to a false boundary is heard, and is answered in the end."""
     resumed_s = 12.9 + gap_s

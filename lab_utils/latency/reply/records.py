@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Literal, NamedTuple, get_args
 
-Kind = Literal["preflight", "final", "start", "window", "loud", "quiet", "end", "commit"]
-"""Of the STT: preflight, final. Of the VAD: start and end of speech; window, one whose speech has lasted
-`min_duration`; loud and quiet, a window that makes the agent wait with its reply, or no longer. In the order
-of what happens at the same moment."""
+Kind = Literal["preflight", "final", "spoken", "start", "window", "loud", "quiet", "end", "commit"]
+"""Of the STT: preflight, final. Of the VAD: spoken, a window after one of speech where no speech has started;
+start and end of speech; window, one whose speech has lasted `min_duration`; loud and quiet, a window that
+makes the agent wait with its reply, or no longer. In the order of what happens at the same moment."""
 _RANK = {kind: rank for rank, kind in enumerate(get_args(Kind))}
 
 

@@ -21,7 +21,7 @@ class _Run(NamedTuple):
     """One run of the VAD, before the agent's `min_delay` counts."""
 
     events: list[Given]
-    """Start and end of speech, and its windows."""
+    """Start and end of speech, its windows, and those of speech that doesn't start."""
     arrival_s: Floats
     """Of each window in speech; shape=(windows in speech,)."""
     silent: Ints
@@ -74,8 +74,10 @@ class Voice:
         silent = [k - np.maximum(latest[k], k[0] - 1) for k in stretches if len(k)]
         windows = np.concatenate([*stretches, np.zeros(0, dtype=np.int64)])
         events = heard_vad(p, vad, min_duration, frame).events
+        alone = np.setdiff1d(found.heard, windows)
+        spoken = [Given.at(time_s, "spoken") for time_s in np.array(found.arrival_s)[alone].tolist()]
         return _Run(
-            in_order([Given.at(time_s, kind) for time_s, kind in events]),  # type: ignore[arg-type]
+            in_order([*spoken, *(Given.at(time_s, kind) for time_s, kind in events)]),  # type: ignore[arg-type]
             np.array(found.arrival_s)[windows] if len(windows) else np.zeros(0),
             np.concatenate([*silent, np.zeros(0, dtype=np.int64)]),
             np.concatenate([*(np.arange(len(k)) == 0 for k in stretches), np.zeros(0, dtype=bool)]),

@@ -84,8 +84,11 @@ class State:
     words: str = ""
     """Of the turn's finals so far."""
     preflight: str = ""
-    began_s: float = 0.0
-    """Start of the user's speech."""
+    began_s: float | None = None
+    """Newest start of the user's speech, since the last commit."""
+    unheard: bool = True
+    """Whether the user wasn't heard since the end of speech or final that leads to the next commit: only then
+    does the commit end their speech (audio_recognition.py:1896)."""
     begun: int = 0
     """Replies begun since the last commit."""
     turns: int = 0

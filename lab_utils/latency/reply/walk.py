@@ -74,6 +74,7 @@ class Walk(Speech):
             "preflight": self._preflight,
             "final": self._final,
             "commit": self._commit,
+            "spoken": lambda _: self._spoken(),
             "start": lambda _: self._starts(),
             "window": lambda _: self._stop(),
             "end": lambda _: self._ends(),
@@ -89,6 +90,7 @@ class Walk(Speech):
 
     def _final(self, text: str) -> None:
         state = self._is
+        state.unheard = True
         self._stop()
         state.words = f"{state.words} {text}".strip()
         changed, state.preflight = state.words != state.preflight, ""
@@ -101,7 +103,8 @@ class Walk(Speech):
         if not self._early or (state.current is not None and not state.current.over):
             return
         self._discard()
-        if self._now_s - state.began_s > limits.max_speech_duration or state.begun >= limits.max_retries:
+        lasted_s = 0.0 if state.began_s is None else self._now_s - state.began_s
+        if lasted_s > limits.max_speech_duration or state.begun >= limits.max_retries:
             return
         state.begun += 1
         state.ready = self._begin(text, early=True)
@@ -126,6 +129,8 @@ class Walk(Speech):
     def _commit(self, text: str) -> None:
         state = self._is
         state.begun, state.words, state.preflight = 0, "", ""
+        if state.unheard:
+            state.began_s = None
         self._end_pause()
         for reply in (state.working, state.current):
             if reply is not None and (heard := self._cut(reply)):
@@ -149,6 +154,12 @@ class Walk(Speech):
 
     # --- the user's voice -----------------------------------------------------------------------------
 
+    def _spoken(self) -> None:
+        state = self._is
+        state.unheard = False
+        if state.began_s is None:
+            state.began_s = self._now_s - WINDOW_S
+
     def _starts(self) -> None:
         state = self._is
         state.began_s = self._now_s - self._onset_s
@@ -160,6 +171,7 @@ class Walk(Speech):
 
     def _ends(self) -> None:
         state = self._is
+        state.unheard = True
         self._silence(True)
         if state.paused is not None:
             state.resuming += 1

@@ -58,7 +58,7 @@ _ROWS: Final = (
         "max_speech_duration",
         "replies are begun before the commit however long the user has spoken, up to a minute.",
         'turn_handling={"preemptive_generation": {"max_speech_duration": 60.0}}',
-        "10 s, from the start of speech after the last commit.",
+        "10 s, from the newest start of speech.",
         "long prompts that are thrown away.",
     ),
     Lever(
