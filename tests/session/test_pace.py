@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from lab_utils.session import clock
-from lab_utils.session.clock.pace import Turn, sleep_until
+from lab_utils.session.clock.pace import Turn, call_at, sleep_until
 
 
 def test_a_schedule_does_not_add_up_its_errors() -> None:
@@ -48,3 +48,23 @@ def test_who_is_cancelled_while_sleeping_in_turn_is_not_woken() -> None:
         return sleeper.cancelled()
 
     assert clock.run(scenario)
+
+
+@pytest.mark.parametrize("turn", [Turn.TRANSCRIPT, Turn.FRAME, Turn.AGENT])
+def test_who_sleeps_until_a_moment_in_no_turn_goes_on_last_in_it(turn: Turn) -> None:
+    told: list[str] = []
+
+    async def scenario() -> None:
+        moment_s = asyncio.get_running_loop().time() + 0.5
+
+        async def sleeps() -> None:
+            await sleep_until(moment_s)
+            told.append("sleeper")
+
+        sleeper = asyncio.create_task(sleeps())
+        await asyncio.sleep(0)
+        call_at(asyncio.get_running_loop(), moment_s, turn, told.append, turn.name)
+        await sleeper
+
+    clock.run(scenario)
+    assert told == [turn.name, "sleeper"]

@@ -27,6 +27,7 @@ from lab_utils.core.timeline import WINDOW_S
 from lab_utils.core.traces import BRANCH_SAMPLES, Commits, Traced, VadTrace
 from lab_utils.turns.branches import branch_recording, forks_of, own_silence
 from lab_utils.turns.replay import Block, find_pauses, find_rows, replay, replay_branches
+from lab_utils.turns.replay.late import _RESUME, _events
 from lab_utils.turns.replay.records import BranchPauses, Rows
 from lab_utils.turns.replay.vad_runs import trace_of
 
@@ -147,6 +148,18 @@ def test_only_a_prediction_that_hears_beyond_the_fork_is_a_branchs_own() -> None
     shift = Rows.of(tape, [leaves]).shift
     assert shift.tolist() == [0] * n + [0, 0] + [5 * BRANCH_SAMPLES] * (n - 2)
     assert n > 2
+
+
+def test_a_branch_that_leaves_the_tape_as_speech_resumes_hears_it_resume() -> None:
+    labels = labels_of([Turn(speech=(1.0,), pauses=(), gap=1.0, reply=0.5, rest=1.0)] * 2)
+    pauses = find_pauses(
+        traced_of(labels, vads=("silero",), noise=0.0).vad["silero"][0], VadSettings(model="silero"), 800
+    )
+    resumes_s = float(pauses.resume_s[0])
+    at_once, later = (_events(pauses, [], resumes_s + s, modelled=True) for s in (0.0, 1e-6))
+    assert (resumes_s, 1, _RESUME, 1) in at_once
+    assert at_once[-len(later) :] == later
+    assert all(at_s > resumes_s for at_s, *_ in later)
 
 
 def call(rng: np.random.Generator) -> Labels:

@@ -22,11 +22,12 @@ from synthetic import (
     with_texts,
 )
 
-from lab_utils.core.labels import Labels, agent_turns
+from lab_utils.core.labels import Ipu, Labels, agent_turns
 from lab_utils.core.settings import Conditions, InterruptionSettings, Settings
 from lab_utils.core.timeline import SAMPLE_RATE_HZ
 from lab_utils.core.traces import Commits
 from lab_utils.turns.replay import Block, MissingTexts, commit_times, replay, replay_branches
+from lab_utils.turns.replay.said import Speech
 
 
 @st.composite
@@ -119,3 +120,12 @@ def test_a_text_detector_is_asked_nothing_before_words_have_come() -> None:
     assert len(replay(traced_of(labels), settings, late).time_s) == 0
     with pytest.raises(MissingTexts):
         replay(traced_of(labels), settings)
+
+
+def test_what_is_said_is_known_at_stream_times() -> None:
+    """The stream begins half a second before the recording."""
+    labels = Labels(9.0, (Ipu("user", 1.0, 2.0, "One."), Ipu("agent", 3.0, 4.0, "Which one?")), ())
+    speech = Speech.of(labels, 0.5)
+    assert speech.words_s.tolist() == [2.0]
+    assert speech.agent_s.tolist() == [[3.5, 4.5]]
+    assert [speech.ended(at_s) for at_s in (4.0, 4.4, 4.5)] == [0, 0, 1]
