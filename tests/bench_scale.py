@@ -107,7 +107,8 @@ def measure(hours: float) -> dict[str, float]:
 
 
 def _peak_mb() -> int:
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    unit = 1024 if sys.platform == "darwin" else 1  # macOS tells bytes, Linux kilobytes
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit / 1024)
 
 
 def main() -> None:

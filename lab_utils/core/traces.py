@@ -226,8 +226,10 @@ class Traced:
     @property
     def vad_bytes(self) -> int:
         """What the VADs said, in memory; all else is small beside it."""
-        tapes = sum(trace.probabilities.nbytes for takes in self.vad.values() for trace in takes)
-        return tapes + sum(p.nbytes for one in self.branches for takes in one.vad.values() for p in takes)
+        tapes = [trace for takes in self.vad.values() for trace in takes]
+        size = sum(trace.probabilities.nbytes for trace in tapes)
+        size += sum(p.nbytes for trace in tapes for p in trace.restarts.values())
+        return size + sum(p.nbytes for one in self.branches for takes in one.vad.values() for p in takes)
 
     def heard_by(self, vad: str) -> tuple[VadTrace, ...]:
         """What a VAD model heard, one trace per phase. Raises ValueError if it wasn't traced."""

@@ -38,11 +38,12 @@ def blank_figure(size_in: tuple[float, float], dpi: int = DPI) -> Figure:
 
 
 def png(figure: Figure, dpi: int = DPI) -> bytes:
-    """A figure as a PNG file: what `savefig` writes, which draws everything twice to lay it out."""
-    buffer, own = BytesIO(), figure.dpi
+    """A figure as a PNG file: what `savefig` writes by default, drawing everything twice to lay it out."""
+    buffer, own, canvas = BytesIO(), figure.dpi, figure.canvas
     figure.dpi = dpi
     try:
         FigureCanvasAgg(figure).print_png(buffer)
     finally:
         figure.dpi = own
+        figure.set_canvas(canvas)
     return buffer.getvalue()

@@ -3,7 +3,7 @@
 Goal: score every setting of a grid, on all recordings and without each fold of them.
 Conventions: a result table has the knob columns of `grid` and the metric columns of `metrics.summarize`;
 rates in [0, 1], latencies in seconds. Work is done block of settings by block and recording by recording:
-beside the results, memory grows neither with the grid nor with the hours (`kept_objects`, `metrics.pooled`).
+beside the results and labels, memory grows with neither (`kept_objects`, `metrics.pooled`).
 """
 
 from __future__ import annotations
@@ -75,22 +75,22 @@ class Corpus:
     """How long the caller waits on the shortest branch of each recording; infinite without branches."""
     takes: tuple[int, ...]
     """In how many takes each was heard."""
+    names: tuple[str, ...]
 
     @classmethod
     def of(cls, recordings: Iterable[Traced]) -> Corpus:
         """Raises ValueError for a recording of which a model said what is no probability."""
-        made: list[tuple[LabelledPauses, Floats, float, int]] = []
+        made: list[tuple[LabelledPauses, Floats, float, int, str]] = []
 
         def checked() -> Iterator[Traced]:
             for one in recordings:
                 _check(one)
                 labelled = labelled_pauses(one.labels, one.tail_s)
-                made.append((labelled, agent_turns(one.labels), _longest_wait_s(one), one.phases))
+                made.append((labelled, agent_turns(one.labels), _longest_wait_s(one), one.phases, one.name))
                 yield one
 
         kept = kept_objects(checked(), attrgetter("vad_bytes"), TRACES_BYTES)
-        labelled, agents, longest_wait_s, takes = zip(*made, strict=True) if made else [()] * 4
-        return cls(kept, labelled, agents, longest_wait_s, takes)
+        return cls(kept, *(zip(*made, strict=True) if made else [()] * 5))
 
     def of_some(self, numbers: Sequence[int]) -> Corpus:
         """Some of the recordings."""
@@ -100,6 +100,7 @@ class Corpus:
             tuple(self.agents[r] for r in numbers),
             tuple(self.longest_wait_s[r] for r in numbers),
             tuple(self.takes[r] for r in numbers),
+            tuple(self.names[r] for r in numbers),
         )
 
     def pauses(self, vad: VadSettings, frame_duration: float) -> Sequence[list[Rows]]:
@@ -151,10 +152,10 @@ class Corpus:
 
     def check_waits(self, wait_s: float) -> None:
         """Raise ValueError if the recordings were traced for shorter waits than this."""
-        for recording, traced_s in zip(self.recordings, self.longest_wait_s, strict=True):
+        for r, traced_s in enumerate(self.longest_wait_s):
             if traced_s < wait_s:
                 raise ValueError(
-                    f"{recording.path}: was traced for waits of {traced_s:.1f} s, but "
+                    f"{self.recordings[r].path}: was traced for waits of {traced_s:.1f} s, but "
                     f"a max_delay of {wait_s - WAIT_AFTER_MAX_DELAY_S:g} s needs {wait_s:g} s; "
                     "trace it with a grid that has such a max_delay"
                 )
@@ -265,17 +266,22 @@ def folds_of_parts(parts: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...
     return tuple(tuple(part[k::n]) for part, n in zip(parts, of_part, strict=True) for k in range(n))
 
 
-def _block_size(corpus: Corpus) -> int:
+def _block_size(corpus: Corpus, most_latencies: int) -> int:
     """Most settings to score at once."""
     latencies = [m.n_turns * takes for takes, m in zip(corpus.takes, corpus.labelled, strict=True)]
-    most = (BLOCK_LATENCIES // max(1, *latencies), FILE_LATENCIES // max(1, sum(latencies)))
+    most = (BLOCK_LATENCIES // max([1, *latencies]), most_latencies // max(1, sum(latencies)))
     return max(1, min(most))
 
 
-def groups_of(corpus: Corpus, table: pd.DataFrame, conditions: Conditions) -> list[list[tuple[Ints, Block]]]:
-    """The table in blocks, each with its rows; those of one VAD and frame, which share pauses, in a list."""
+def groups_of(
+    corpus: Corpus, table: pd.DataFrame, conditions: Conditions, most_latencies: int = FILE_LATENCIES
+) -> list[list[tuple[Ints, Block]]]:
+    """The table in blocks, each with its rows; those of one VAD and frame, which share pauses, in a list.
+
+    `most_latencies`: of all recordings under the settings of a block.
+    """
     groups: dict[tuple[VadSettings, float], list[tuple[Ints, Block]]] = {}
-    for rows, block in blocks_of(table, conditions, _block_size(corpus)):
+    for rows, block in blocks_of(table, conditions, _block_size(corpus, most_latencies)):
         groups.setdefault((block.vad, block.conditions.frame_duration), []).append((rows, block))
     return list(groups.values())
 
@@ -307,7 +313,7 @@ def score_rows(
     """What each setting of a table did on each recording. Raises MissingTraces."""
     table = knobs.reset_index(drop=True)
     scored: list[list[PerRecording]] = [[] for _ in range(len(table))]
-    for group in groups_of(corpus, table, conditions):
+    for group in groups_of(corpus, table, conditions, BLOCK_LATENCIES):
         pauses = corpus.pauses(group[0][1].vad, conditions.frame_duration)
         for rows, block in group:
             counts = corpus.score(block, pauses)

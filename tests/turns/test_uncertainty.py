@@ -77,6 +77,14 @@ def test_degrees_of_freedom_are_those_of_the_turns_own_matrix(n):
     assert degrees_of_freedom(np.array(n, float)) == pytest.approx(naive.degrees_of_freedom(n))
 
 
+def test_one_recording_that_outweighs_the_others_leaves_one_degree_of_freedom():
+    assert degrees_of_freedom(np.array([3000.0, 1, 1])) == pytest.approx(
+        naive.degrees_of_freedom([3000, 1, 1]), rel=1e-9
+    )
+    for n in ([1e5, 1, 1], [1e6, 1e5, 1e3, 1]):
+        assert degrees_of_freedom(np.array(n)) == pytest.approx(1.0, abs=1e-4)
+
+
 @pytest.mark.parametrize(
     "interval",
     [

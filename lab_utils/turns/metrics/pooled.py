@@ -1,8 +1,7 @@
 """Counts of many recordings for a block of settings, for several subsets of the recordings at once.
 
 Goal: all that a sweep's figures need of a recording once its traces are gone, so that recordings can come one
-by one. Counts are added up; latencies are kept to the last bit, in a file if they are many: memory doesn't
-grow with the recordings.
+by one. Counts are added up; latencies are kept to the last bit, in a file if they are many.
 Conventions: as of `metrics`; arrays are (settings,) unless said.
 """
 

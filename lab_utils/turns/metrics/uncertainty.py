@@ -259,13 +259,18 @@ def degrees_of_freedom(n: Floats) -> float:
     share = n / n.sum()
     spread = n * (1 - WORKING_CORRELATION) + n**2 * WORKING_CORRELATION
     # Of the matrix diag(spread) - share spread' - spread share' + sum(spread) share share', whose rows and
-    # columns are scaled by sqrt(scale): its trace, and the sum of its squares, without making it.
-    scale, every = 1 / (1 - share), spread.sum()
+    # columns are scaled by sqrt(scale): its trace, and the sum of its squares, without making it. Only the
+    # row of the largest recording is made: where it outweighs the others, no digit of the sums would be left.
+    scale, every, largest = 1 / (1 - share), spread.sum(), int(np.argmax(n))
+    row = share[largest] * (every * share - spread) - share * spread[largest]
+    row[largest] += spread[largest]
+    row *= np.sqrt(scale[largest] * scale)
+    share, spread, scale = (np.delete(one, largest) for one in (share, spread, scale))
     outer = every * share**2 - 2 * share * spread
     diagonal = scale * (spread + outer)
     of_shares, mixed, of_spreads = ((scale * one).sum() for one in (share**2, share * spread, spread**2))
     squares = (
         2 * of_shares * of_spreads + 2 * mixed**2 - 4 * every * of_shares * mixed + (every * of_shares) ** 2
     )
-    squares += (diagonal**2 - (scale * outer) ** 2).sum()
-    return float(diagonal.sum() ** 2 / squares)
+    squares += (diagonal**2 - (scale * outer) ** 2).sum() + 2 * (row**2).sum() - row[largest] ** 2
+    return float((diagonal.sum() + row[largest]) ** 2 / squares)

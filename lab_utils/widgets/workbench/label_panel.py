@@ -18,7 +18,7 @@ class LabelPanel(w.VBox):
 
     def __init__(self, study: Study, who: str, cache: Folder | None = None) -> None:
         self._study, self._who, self._cache = study, who, cache_folder(cache)
-        names = [(one.name, number) for number, one in enumerate(study.corpus.recordings)]
+        names = [(name, number) for number, name in enumerate(study.corpus.names)]
         self.recording = w.Dropdown(options=names, description="recording", layout={"width": "340px"})
         self.who = w.Text(value=who, description="your name", layout={"width": "260px"})
         self.note = w.HTML("Corrections count in the sweep when it is run again.")

@@ -64,7 +64,7 @@ def summary_of(study: JointStudy) -> dict[str, Any]:
     return {
         "format": "joint-summary",
         "version": 1,
-        "recordings": [one.name for one in study.study.corpus.recordings],
+        "recordings": list(study.study.corpus.names),
         "counts": study.study.counts,
         "providers": study.providers.name,
         "budget": str(study.budget),

@@ -60,7 +60,7 @@ def commits_table(
                     parts.append((int(number), r, phase, meant))
     parts.sort(key=lambda part: part[:3])
     n = [len(columns["commit_s"]) for *_, columns in parts]
-    names = np.array([recording.name for recording in corpus.recordings], dtype=object)
+    names = np.array(corpus.names, dtype=object)
     keys = {
         "setting": np.repeat([number for number, *_ in parts], n),
         "recording": np.repeat(names[[r for _, r, *_ in parts]], n),

@@ -95,12 +95,14 @@ class Measured:
 
     def number(self, recording: int | str) -> int:
         """The place of a recording, by its name. Raises ValueError if there is none."""
-        names = [one.name for one in self.corpus.recordings]
+        names = self.corpus.names
         if isinstance(recording, str) and recording in names:
             return names.index(recording)
         if not isinstance(recording, str) and 0 <= recording < len(names):
             return int(recording)
-        raise InputError(f"no recording {recording!r}; expected 0 to {len(names) - 1} or one of {names}")
+        raise InputError(
+            f"no recording {recording!r}; expected 0 to {len(names) - 1} or one of {list(names)}"
+        )
 
     def load(self, recording: int | str) -> Recording:
         """The audio of one recording, as it was traced, with its labels."""

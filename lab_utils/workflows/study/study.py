@@ -176,10 +176,10 @@ class Study(Measured):
     def failures(self, settings: Settings | None = None) -> pd.DataFrame:
         """The false boundaries on all recordings, in audio phase 0, with the recording's name in front."""
         frames = []
-        for number, one in enumerate(self.corpus.recordings):
+        for number, name in enumerate(self.corpus.names):
             commits = self.commits(number, settings)
             false = commits[commits["false_boundary"]].reset_index(drop=True)
-            false.insert(0, "recording", one.name)
+            false.insert(0, "recording", name)
             frames.append(false)
         return pd.concat(frames, ignore_index=True)
 
