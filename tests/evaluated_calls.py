@@ -75,7 +75,8 @@ def _voice(rng: np.random.Generator, telephone: bool) -> np.ndarray:
 def chat_server(answers: list[tuple[int, str]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """A server that speaks OpenAI's chat completions on the loopback: its address, and what it was asked.
 
-    `answers`: status and content for each request in order; the last one is given again.
+    `answers`: status and content for each request in order; the last one is given again. The content of a
+    redirect is where to, after the server's own address.
     """
     asked: list[dict[str, Any]] = []
 
@@ -88,6 +89,8 @@ def chat_server(answers: list[tuple[int, str]]) -> Iterator[tuple[str, list[dict
             made = {"id": "1", "object": "chat.completion", "choices": [{"index": 0, "message": message}]}
             data = json.dumps(made).encode()
             self.send_response(status)
+            if 300 <= status < 400:
+                self.send_header("Location", f"http://127.0.0.1:{server.server_address[1]}{content}")
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()

@@ -24,8 +24,8 @@ JudgeModel = Annotated[
     typer.Option(
         "--judge",
         metavar="MODEL",
-        help="Model that judges coherence. Sends the words of each call to $OPENAI_BASE_URL with "
-        "$OPENAI_API_KEY.",
+        help="Model that judges coherence. Sends the words and tool calls with their arguments of each call "
+        "to $OPENAI_BASE_URL with $OPENAI_API_KEY.",
     ),
 ]
 With = Annotated[

@@ -78,7 +78,9 @@ def find_recordings(
         looked = f"looked for {', '.join(AUDIO_SUFFIXES)}: stereo, mono, or pairs *_{user}/*_{agent}"
         why = f"; {found.skipped[0].reason}" if found.skipped else ""
         raise BadRecording.of(
-            path, "no recording in this folder", f"{looked}{why}; give another folder or a file"
+            path,
+            f"no recording in this {'folder' if target.is_dir() else 'file'}",
+            f"{looked}{why}; give another folder or a file",
         )
     return list(found.recordings)
 

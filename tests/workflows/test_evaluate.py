@@ -22,6 +22,7 @@ from lab_utils.recordings.formats.livekit_history import ToolCall
 from lab_utils.recordings.labels.file import write_labels
 from lab_utils.session.log.files import save_session
 from lab_utils.workflows.evaluate import Evaluation, Judge, evaluate, load_expectations, save_evaluation
+from lab_utils.workflows.evaluate.calls import read_call
 from lab_utils.workflows.evaluate.words import plain, word_errors
 
 EXPECT = """
@@ -239,16 +240,22 @@ def test_a_span_dump_tells_tools_too_and_texts_where_they_were_kept(
 # A judge on the loopback.
 
 
-def test_a_judge_is_sent_words_and_its_problems_become_failures(calls: Path) -> None:
+def test_a_judge_is_sent_words_and_its_problems_become_failures(
+    calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login someone password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     said = json.dumps(
         {"coherence": 2, "problems": [{"turn": 3, "what": "ignores"}, {"turn": 2, "what": "x"}]}
     )
     told: list[str] = []
     with chat_server([(503, ""), (200, said)]) as (url, asked):
-        judge = Judge.of("tiny", {"OPENAI_API_KEY": "sk-secret", "OPENAI_BASE_URL": url})
+        judge = Judge.of("tiny", {"OPENAI_API_KEY": " sk-secret\n", "OPENAI_BASE_URL": url})
         found = evaluate([calls / "booking-fine"], judge=judge, quiet=True, tell=told.append)
-    assert "1 call(s)" in told[0]
-    assert "127.0.0.1" in told[0]
+    assert "words and tool calls with their arguments of 1 call(s)" in told[0]
+    assert told[0].endswith(url.split("/")[2])
+    system, user_ = (message["content"] for message in asked[1]["messages"])
+    assert f"about {(len(system) + len(user_)) // 4} tokens" in told[0]
     assert len(asked) == 2  # asked again after the 503
     assert asked[1]["path"] == "/v1/chat/completions"
     assert asked[1]["authorization"] == "Bearer sk-secret"
@@ -264,12 +271,18 @@ def test_a_judge_is_sent_words_and_its_problems_become_failures(calls: Path) -> 
 
 @pytest.mark.parametrize(
     ("answer", "why"),
-    [((200, "not JSON"), "not JSON"), ((401, ""), "401"), ((200, '{"coherence": 9}'), "coherence")],
+    [
+        ((200, "not JSON"), "not JSON"),
+        ((401, ""), "401"),
+        ((200, '{"coherence": 9}'), "coherence"),
+        ((307, "/elsewhere"), r"redirects (307)"),
+    ],
 )
 def test_a_judge_that_fails_fails_no_call(calls: Path, answer: tuple[int, str], why: str) -> None:
-    with chat_server([answer]) as (url, _):
+    with chat_server([answer]) as (url, asked):
         judge = Judge.of("tiny", {"OPENAI_API_KEY": "sk-secret", "OPENAI_BASE_URL": url})
         found = evaluate([calls / "booking-fine"], judge=judge, quiet=True)
+    assert [one["path"] for one in asked] == ["/v1/chat/completions"]
     (one,) = found.calls
     assert one.judgement is not None
     assert one.judgement.coherence is None
@@ -280,6 +293,26 @@ def test_a_judge_that_fails_fails_no_call(calls: Path, answer: tuple[int, str], 
 def test_without_a_key_nothing_is_asked() -> None:
     with pytest.raises(InputError, match="OPENAI_API_KEY isn't set"):
         Judge.of("tiny", {})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"OPENAI_API_KEY": "sk-\nhunter2"},
+        {"OPENAI_API_KEY": "sk-hunter2-ключ"},
+        {"OPENAI_BASE_URL": "https://user:hunter2@example.com/v1"},
+        {"OPENAI_BASE_URL": "https://user:hunter2"},
+        {"OPENAI_BASE_URL": "https:///hunter2"},
+        {"OPENAI_BASE_URL": "https://example.com/v1?key=hunter2"},
+        {"OPENAI_BASE_URL": "https://[hunter2/v1"},
+        {"OPENAI_BASE_URL": "hunter2@example.com/v1"},
+    ],
+)
+def test_a_key_or_an_address_that_cannot_be_used_is_refused_without_quoting_it(given: dict[str, str]) -> None:
+    with pytest.raises(InputError, match=next(iter(given))) as refused:
+        Judge.of("tiny", {"OPENAI_API_KEY": "sk-secret"} | given)
+    assert "hunter2" not in str(refused.value)
+    assert "sk-secret" not in repr(Judge.of("tiny", {"OPENAI_API_KEY": "sk-secret"}))
 
 
 # The command.
@@ -317,10 +350,27 @@ def test_bad_expectations_end_in_one_line(calls: Path, tmp_path: Path, text: str
     assert not (tmp_path / "out").exists()
 
 
+def test_claims_that_cannot_be_judged_are_told(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        sys.modules["lab_utils.workflows.evaluate.evaluate"],  # the package's name of it is the function's
+        "read_call",
+        lambda files: replace(read_call(files), tools_told=False),
+    )
+    expected = load_expectations(calls.parent / "expect.yaml")
+    found = evaluate([calls / "booking-0", calls / "other"], expected, quiet=True)
+    assert found.counts()["claims"] == 0
+    assert "1 of 2 call(s): claims: livekit_report doesn't tell which tools were called" in found.untold
+
+
 def test_a_folder_without_sessions_is_told(tmp_path: Path) -> None:
     result = lab_evaluate(tmp_path, "--out", tmp_path / "out")
     assert result.exit_code == 1
     assert "no recording in this folder" in result.stderr
+    (tmp_path / "a.txt").write_text("no recording")
+    assert (
+        "a.txt: no recording in this file"
+        in lab_evaluate(tmp_path / "a.txt", "--out", tmp_path / "out").stderr
+    )
 
 
 # ai-evaluation, in a Python of its own. Here a stand-in of what it offers asks the server as it does.
@@ -377,11 +427,21 @@ def test_ai_evaluation_grades_calls_from_its_own_environment(
 
 def test_a_python_without_ai_evaluation_is_told(calls: Path, tmp_path: Path) -> None:
     judge = Judge.of("tiny", {"OPENAI_API_KEY": "sk-secret"})
-    for python, finding in (
-        (Path(sys.executable), "No module named 'fi'.*make an environment for it"),
-        (tmp_path / "python", "no such file"),
+    plain_file, no_program = tmp_path / "plain", tmp_path / "program"
+    for path in (plain_file, no_program):
+        path.write_bytes(b"\0")
+    no_program.chmod(0o755)
+    for python, finding, sent in (
+        (Path(sys.executable), "No module named 'fi'.*make an environment for it", True),
+        (tmp_path / "python", "no such file", False),
+        (plain_file, "isn't executable", False),
+        (no_program, "can't be run .Exec format error", True),
     ):
+        told: list[str] = []
         with pytest.raises(InputError, match=finding):
-            evaluate([calls / "booking-fine"], judge=judge, ai_evaluation=python, quiet=True)
+            evaluate(
+                [calls / "booking-fine"], judge=judge, ai_evaluation=python, quiet=True, tell=told.append
+            )
+        assert bool(told) is sent
     result = lab_evaluate(calls, "--with", "ai-evaluation", "--out", tmp_path / "out")
     assert "needs --python" in result.stderr

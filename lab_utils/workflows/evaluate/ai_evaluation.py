@@ -17,7 +17,7 @@ from ...core.errors import InputError
 from ...core.files import BadFile, read_model
 from ...core.files.scratch import scratch_folder
 from ...core.models import Frozen
-from ...core.text import clip, one_line
+from ...core.text import one_line
 from .calls import Call
 from .judge import Judge, Judgement, script
 
@@ -40,6 +40,14 @@ class _Grade(Frozen, strict=False):
     error: str
 
 
+def check_python(python: Path) -> None:
+    """Raise InputError for a Python that isn't there or can't be run; before anything is told or sent."""
+    if not python.is_file():
+        raise InputError(f"--python {python}: no such file; {_REMEDY}")
+    if not os.access(python, os.X_OK):
+        raise InputError(f"--python {python}: can't be run, it isn't executable; {_REMEDY}")
+
+
 def graded(
     judge: Judge, calls: Sequence[Call], python: Path, environment: Mapping[str, str] = os.environ
 ) -> list[Judgement]:
@@ -47,8 +55,7 @@ def graded(
 
     `python`: of the environment that has it. Raises InputError if it can't be run there.
     """
-    if not python.is_file():
-        raise InputError(f"--python {python}: no such file; {_REMEDY}")
+    check_python(python)
     asked = {"model": f"openai/{judge.model}", "prompt": CRITERIA, "calls": [script(call) for call in calls]}
     passed = {name: environment[name] for name in _PASSED if name in environment}
     passed |= {
@@ -69,19 +76,21 @@ def graded(
                 timeout=TIMEOUT_S * (len(calls) + 1),
                 check=False,
             )
-            grades = read_model(folder / "grades.json", list[_Grade], "grades")
         except subprocess.TimeoutExpired:
             raise InputError(f"{PACKAGE}: no answer in {TIMEOUT_S:g} s a call; ask it about fewer") from None
+        except OSError as error:
+            raise InputError(f"--python {python}: can't be run ({error.strerror}); {_REMEDY}") from None
+        try:
+            grades = read_model(folder / "grades.json", list[_Grade], "grades")
         except (BadFile, OSError):
-            last = clip(one_line((done.stderr.strip().splitlines() or ["no message"])[-1]), 200)
-            why = last.replace(judge.key, "…")
+            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            why = judge.without_key(one_line(last))
             raise InputError(f"--python {python}: {PACKAGE} can't be run ({why}); {_REMEDY}") from None
     return [_judgement(one, judge) for one in grades]
 
 
 def _judgement(grade: _Grade, judge: Judge) -> Judgement:
     if grade.score is None:
-        error = one_line(grade.error or "no score").replace(judge.key, "…")
-        return Judgement(None, error=clip(error, 200))
+        return Judgement(None, error=judge.without_key(one_line(grade.error or "no score")))
     score = min(1.0, max(0.0, grade.score))
-    return Judgement(1 + round(4 * score), reason=clip(one_line(grade.reason), 300))
+    return Judgement(1 + round(4 * score), reason=judge.without_key(one_line(grade.reason), 300))

@@ -49,7 +49,7 @@ def task_of(call: Call, expected: Sequence[Expected]) -> tuple[Task, tuple[Failu
     if not (wants_tools or wants_words):
         return Task(None), ()
     if wants_tools and not call.tools_told:
-        return Task(None, f"{call.source} doesn't tell which tools were called"), ()
+        return Task(None, _no_tools(call)), ()
     if wants_words and not call.has_text:
         return Task(None, "its words weren't kept"), ()
     missing = tuple(failure for one in expected for failure in _missing(call, one))
@@ -92,6 +92,15 @@ def claims_of(call: Call, expected: Iterable[Expected]) -> tuple[int, tuple[Fail
                 if claim.tool not in done:
                     broken.append(_broken(call, claim, number, said))
     return made, tuple(broken)
+
+
+def why_no_claims(call: Call, expected: Iterable[Expected]) -> str:
+    """Why the claims that are expected of a call can't be judged; "" if they can be, or there is none."""
+    return _no_tools(call) if not call.tools_told and any(one.claims for one in expected) else ""
+
+
+def _no_tools(call: Call) -> str:
+    return f"{call.source} doesn't tell which tools were called"
 
 
 def _broken(call: Call, claim: Claim, exchange: int, said: Said) -> Failure:

@@ -17,9 +17,9 @@ from ...recordings.find import find_in, results_of
 from ...recordings.formats.livekit_history import Said
 from ...recordings.recording_files import FindOptions
 from ...turns.metrics.uncertainty import Interval
-from .ai_evaluation import graded
+from .ai_evaluation import check_python, graded
 from .calls import Call, read_call
-from .checks import Failure, Task, claims_of, misheard, session_failures, task_of
+from .checks import Failure, Task, claims_of, misheard, session_failures, task_of, why_no_claims
 from .expectations import Expectations
 from .groups import Group, grouped
 from .judge import Judge, Judgement
@@ -43,6 +43,8 @@ class Evaluated:
     """How often the agent said that it had done something."""
     failures: tuple[Failure, ...]
     judgement: Judgement | None = None
+    why_no_claims: str = ""
+    """Why claims that were to be looked for couldn't be."""
 
     def row(self) -> dict[str, Any]:
         """The call as a row of the table; None where nothing is known."""
@@ -147,6 +149,8 @@ def _untold(one: Evaluated) -> list[str]:
         )
     if one.task.done is None and one.task.why_untold:
         found.append(f"task: {one.task.why_untold}")
+    if one.why_no_claims:
+        found.append(f"claims: {one.why_no_claims}")
     if one.judgement and one.judgement.error:
         found.append(f"no judgement: {one.judgement.error}")
     return found
@@ -171,11 +175,13 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate sessions of `lab run` and imported ones; calls that can't be used are skipped with the reason.
 
-    `expectations`: what the calls should have achieved. `judge`: is sent the words of each call; `tell` is
-    called before with what is sent, and to whom. `ai_evaluation`: the Python of an environment that has
-    ai-evaluation, which asks the judge then. `slow_s`: see `SLOW_S`. Raises BadRecording if no call can
-    be used.
+    `expectations`: what the calls should have achieved. `judge`: is sent the words and tool calls of
+    each call; `tell` is called before with what is sent, and to whom. `ai_evaluation`: the Python of an
+    environment that has ai-evaluation, which asks the judge then. `slow_s`: see `SLOW_S`. Raises BadRecording
+    if no call can be used, InputError for a Python that can't.
     """
+    if ai_evaluation is not None:
+        check_python(ai_evaluation)
     found, failed = find_in(paths, channels, options)
     skipped = [str(error) for _, error in failed]
     calls: list[Call] = []
@@ -192,7 +198,7 @@ def evaluate(
     readable = [call for call in calls if call.has_text]
     judgements: dict[str, Judgement] = {}
     if judge is not None and readable:
-        tell(judge.told(len(readable), sum(len(call.said("user") + call.said("agent")) for call in readable)))
+        tell(judge.told(readable))
         given = _judgements(judge, readable, ai_evaluation, quiet)
         judgements = {call.name: one for call, one in zip(readable, given, strict=True)}
     declared = expectations or Expectations()
@@ -222,7 +228,7 @@ def _evaluated(
         *misheard(call, words),
         *_judged(call, judgement),
     )
-    return Evaluated(call, words, task, claims, failures, judgement)
+    return Evaluated(call, words, task, claims, failures, judgement, why_no_claims(call, expected))
 
 
 def _judged(call: Call, judgement: Judgement | None) -> Iterator[Failure]:

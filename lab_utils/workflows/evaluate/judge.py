@@ -1,16 +1,17 @@
 """A judge of coherence: a language model behind an OpenAI-compatible endpoint reads a call's words.
 
-It is asked only where the user names a model: the words of each call leave the machine then, for
-`OPENAI_BASE_URL` (OpenAI's own by default), with `OPENAI_API_KEY`. Audio is never sent. One request a call,
-at temperature 0; a busy or failing server is asked up to three times. What a judge says is an opinion: the
-same call may be judged otherwise tomorrow, and by another model.
+It is asked only where the user names a model: the words of each call, and its tool calls with their
+arguments, leave the machine then, for `OPENAI_BASE_URL` (OpenAI's own by default), with `OPENAI_API_KEY`.
+Audio is never sent, and no redirect is followed. One request a call, at temperature 0; a busy or failing
+server is asked up to three times. What a judge says is an opinion: the same call may be judged otherwise
+tomorrow, and by another model.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -81,26 +82,42 @@ class Judge:
 
     model: str
     base_url: str
-    key: str
+    key: str = field(repr=False)
 
     @classmethod
     def of(cls, model: str, environment: Mapping[str, str] = os.environ) -> Judge:
-        """The judge that the environment allows. Raises InputError without a key, or for a bad address."""
-        base_url = environment.get("OPENAI_BASE_URL") or OPENAI
-        key = environment.get("OPENAI_API_KEY", "")
+        """The judge that the environment allows.
+
+        Raises InputError without a key, and for a key or an address that can't be used; neither is quoted,
+        since an address may hold a password.
+        """
+        base_url = environment.get("OPENAI_BASE_URL", "").strip() or OPENAI
+        key = environment.get("OPENAI_API_KEY", "").strip()
         if not key:
             raise InputError(
                 f"--judge {model}: OPENAI_API_KEY isn't set; set it (any text for a server without keys)"
             )
-        if urlsplit(base_url).scheme not in ("http", "https"):
-            raise InputError(f"OPENAI_BASE_URL is {base_url!r}; expected a URL such as {OPENAI}")
+        if not (key.isascii() and key.isprintable()):
+            raise InputError("OPENAI_API_KEY holds a line break or what isn't ASCII; set it again")
+        if not _is_address(base_url):
+            raise InputError(
+                f"OPENAI_BASE_URL: expected a URL such as {OPENAI}, with a host, without user or query"
+            )
         return cls(model, base_url.rstrip("/"), key)
 
-    def told(self, calls: int, characters: int) -> str:
+    @property
+    def host(self) -> str:
+        """Where it is asked: host[:port]."""
+        address = urlsplit(self.base_url)
+        name = address.hostname or ""
+        name = f"[{name}]" if ":" in name else name
+        return name if address.port is None else f"{name}:{address.port}"
+
+    def told(self, calls: Sequence[Call]) -> str:
         """What will be sent, and to whom."""
-        host = urlsplit(self.base_url).netloc
-        tokens = (characters + calls * len(_ASKED)) // CHARACTERS_PER_TOKEN
-        return f"the words of {calls} call(s), about {tokens} tokens, go to {self.model} at {host}"
+        characters = sum(len(_ASKED) + len(script(call)) for call in calls)
+        what = f"the words and tool calls with their arguments of {len(calls)} call(s)"
+        return f"{what}, about {characters // CHARACTERS_PER_TOKEN} tokens, go to {self.model} at {self.host}"
 
     def judge(self, call: Call) -> Judgement:
         """What the model says of a call; a failure is in `Judgement.error`."""
@@ -122,21 +139,45 @@ class Judge:
                 answer = session.post(
                     f"{self.base_url}/chat/completions",
                     json=body,
-                    headers={"Authorization": f"Bearer {self.key}"},
+                    auth=self._signed,  # a header would give way to ~/.netrc
                     timeout=TIMEOUT_S,
+                    allow_redirects=False,  # the words go where was told, and nowhere else
                 )
                 answer.raise_for_status()
+            if answer.status_code >= 300:
+                return Judgement(None, error=f"{self.host} redirects ({answer.status_code}); not followed")
             content = parse_model(answer.content, _Completion, "a chat completion").choices[0].message.content
             said = parse_model(content, _Answer, "the judge's JSON")
         except (requests.RequestException, BadFile) as error:
-            return Judgement(None, error=self._without_key(one_line(str(error))))
+            return Judgement(None, error=self.without_key(one_line(str(error))))
         messages = [k for k, item in enumerate(call.items) if isinstance(item, Said)]
         placed = ((one.turn - 1, one.what) for one in said.problems)
         problems = ((messages[turn], clip(what)) for turn, what in placed if 0 <= turn < len(messages))
         return Judgement(said.coherence, tuple(one for one in problems if _is_agents(call, one[0])))
 
-    def _without_key(self, text: str) -> str:
-        return clip(text.replace(self.key, "…"), 200)
+    def without_key(self, text: str, longest: int = 200) -> str:
+        """A message as it may be shown; the key goes before the text is cut, so that no part of it stays."""
+        return clip(text.replace(self.key, "…"), longest)
+
+    def _signed(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self.key}"
+        return request
+
+
+def _is_address(url: str) -> bool:
+    """Whether a URL names a host and nothing that may be secret."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for one that is no number
+    except ValueError:
+        return False
+    return (
+        url.isprintable()
+        and parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and "@" not in parts.netloc
+        and not set("?#") & set(url)
+    )
 
 
 def script(call: Call) -> str:
