@@ -50,10 +50,14 @@ def probe(
         from ..session.entrypoint.facts import RoomFacts
         from ..session.providers.files import save_providers
         from ..workflows import probe as workflow
+        from ..workflows.study import check_folder
         from .tables.fit import print_probe
 
         if out.is_dir():
             raise ValueError(f"{out}: is a folder; name a file")
+        if not out.suffix:
+            raise ValueError(f"--out {out}: expected a name with a suffix, such as {out.name or 'mine'}.yaml")
+        check_folder(out.parent)
         plan = workflow.prepare(
             worker,
             recordings or [min(SAMPLES.glob("*.flac"))],
@@ -65,6 +69,10 @@ def probe(
             channels=(user, agent_channel),
             cache=cache,
         )
+        if plan.turns < workflow.LEAST:
+            raise ValueError(
+                f"{plan.turns} turns are too few: a figure needs {workflow.LEAST}; more --turns or --repeat"
+            )
         _agreed(plan, yes)
         found = workflow.measure(plan, out.stem, quiet=as_json)
         out.parent.mkdir(parents=True, exist_ok=True)

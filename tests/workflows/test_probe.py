@@ -15,6 +15,7 @@ from synthetic_sessions import session_of
 from typer.testing import CliRunner
 
 from lab_utils.cli import app
+from lab_utils.cli.tables.fit import print_probe
 from lab_utils.core.errors import InputError
 from lab_utils.core.labels import Ipu
 from lab_utils.core.recording import Recording
@@ -24,9 +25,10 @@ from lab_utils.recordings.labels.file import write_labels
 from lab_utils.session.entrypoint.facts import NO_FACTS
 from lab_utils.session.entrypoint.probe import LiveParts, PlugIn
 from lab_utils.session.providers.files import load_providers
+from lab_utils.session.user_parts import BadPart
 from lab_utils.workflows import probe as workflow
 from lab_utils.workflows.probe import Plan, measure, prepare
-from lab_utils.workflows.probe.figures import figures_of, measured
+from lab_utils.workflows.probe.figures import FITTED, SHOWN, Measured, figures_of, measured
 from lab_utils.workflows.probe.probe import play
 from lab_utils.workflows.probe.prompts import read_prompts, side_by_side
 from lab_utils.workflows.probe.script import estimate, first_turns, told, turns_of
@@ -163,9 +165,26 @@ def test_what_is_sent_to_whom_and_for_how_much_is_told(call: Recording) -> None:
     lines = told(LIVE, two, prices)
     assert "Deepgram nova-3 (livekit.plugins.deepgram.STT)" in lines[0]
     assert "4 to 16 requests" in lines[1]
-    assert lines[-1].endswith("run for real: book")
+    assert lines[-2].endswith("run for real: book")
+    assert "handed to may use other tools and providers" in lines[-1]
     quiet = replace(LIVE, settings=Settings(preemptive={"enabled": False}), tools=())
     assert estimate([first_turns(call, 2)], 2, quiet, prices).requests == (4, 4)
+
+
+def test_each_prompt_is_counted_by_its_own_length_and_named(call: Recording, tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("Be kind. " * 4_000)
+    base = load_providers("guide")
+    live = replace(LIVE, mcp_servers=("mcp.example.com",))
+    short = Plan("worker.py", NO_FACTS, live, base, (first_turns(call, 2),), 3)
+    both = replace(short, prompts=read_prompts([tmp_path / "long.txt"]))
+    assert both.turns == short.turns == 6
+    assert both.estimated.turns == 12
+    own = short.estimated.prompt_tokens[0]
+    longer = 6 * (36_000 - LIVE.instructions) / 4
+    assert both.estimated.prompt_tokens[0] == pytest.approx(2 * own + longer, abs=1)
+    assert "all of it together under 2 prompts: as it is, long" in both.told
+    assert not any("prompts" in line for line in short.told)
+    assert "and all tools of these MCP servers: mcp.example.com" in short.told
 
 
 def test_figures_are_told_apart_by_model_and_what_is_not_above_zero_is_left_out() -> None:
@@ -212,3 +231,97 @@ def test_nothing_is_sent_unless_it_is_agreed_to(
     assert "api.openai.com gpt-4.1-mini" in result.stderr
     assert asked == [plan] * sent
     assert ("add --yes to send it" in result.stderr) is not sent
+
+
+def test_what_cannot_come_to_anything_is_refused_before_it_is_told(
+    call: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    plan = Plan("worker.py", NO_FACTS, LIVE, load_providers("guide"), (first_turns(call, 2),), 2)
+    monkeypatch.setattr(workflow, "prepare", lambda *_, **__: plan)
+    for out, why in (
+        ("mine.yaml", "4 turns are too few: a figure needs 5"),
+        ("mine", "expected a name with a suffix, such as mine.yaml"),
+        ("file/mine.yaml", "file: is a file"),
+    ):
+        result = CliRunner().invoke(app, ["probe", "worker.py", "--yes", "-o", str(tmp_path / out)])
+        assert result.exit_code == 1
+        assert why in result.stderr
+        assert "this sends" not in result.stderr
+
+
+# What the worker brings, and how its sessions went.
+
+RICH = """
+from types import SimpleNamespace
+
+from livekit.agents import Agent, AgentSession, WorkerOptions, cli, function_tool, inference, llm
+
+KEYS = {"base_url": "http://127.0.0.1:1/v1", "api_key": "key", "api_secret": 32 * "s"}
+
+
+@function_tool
+async def of_the_session() -> str:
+    return ""
+
+
+@function_tool
+async def of_a_set() -> str:
+    return ""
+
+
+@function_tool
+async def of_the_agent() -> str:
+    return ""
+
+
+async def entrypoint(ctx):
+    session = AgentSession(
+        stt=inference.STT("deepgram/nova-3", **KEYS),
+        llm=inference.LLM("openai/gpt-4.1-mini", **KEYS),
+        tts=inference.TTS("cartesia/sonic-3", **KEYS),
+        tools=[of_the_session, llm.Toolset(id="set", tools=[of_a_set]), llm.Toolset(id="later")],
+        mcp_servers=[
+            SimpleNamespace(url="https://user:hunter2@mcp.example.com/sse?key=hunter2"),
+            SimpleNamespace(command="/opt/bin/booking", args=["--key", "hunter2"]),
+        ],
+    )
+    await session.start(room=ctx.room, agent=Agent(instructions="", tools=[of_the_agent, of_the_session]))
+
+
+cli.run_app(WorkerOptions(entrypoint_fnc=entrypoint))
+"""
+
+
+def test_the_tools_of_session_and_agent_and_mcp_servers_are_told(question: Path, tmp_path: Path) -> None:
+    (tmp_path / "rich.py").write_text(RICH)
+    live = prepare(str(tmp_path / "rich.py"), [question], "guide", isolated=False).live
+    assert live.tools == ("of_the_session", "of_a_set", "all of later", "of_the_agent")
+    assert live.mcp_servers == ("mcp.example.com", "booking")
+
+
+def test_a_worker_that_cannot_be_used_is_named_as_it_was_given(question: Path, tmp_path: Path) -> None:
+    (tmp_path / "none.py").write_text("x = 1\n")
+    with pytest.raises(BadPart, match=f"^{tmp_path}/none.py: it has no entrypoint"):
+        prepare(str(tmp_path / "none.py"), [question], "guide", isolated=False)
+
+
+def test_sessions_that_failed_are_told_by_prompt(
+    call: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "brief.txt").write_text("Be brief.")
+    names = (*FITTED, *SHOWN)
+
+    def played(_: Plan, __: Recording, prompt: str) -> Measured:
+        why = "the LLM is gone" if prompt == "brief" else ""
+        return Measured(dict.fromkeys(names, (0.2, 0.3)), dict.fromkeys(FITTED, ()), why)
+
+    monkeypatch.setattr("lab_utils.workflows.probe.probe.play", played)
+    plan = Plan("worker.py", NO_FACTS, LIVE, load_providers("guide"), (first_turns(call, 2),), 3)
+    plan = replace(plan, prompts=read_prompts([tmp_path / "brief.txt"]))
+    found = measure(plan, "mine", isolated=False)
+    print_probe(found, plan, Path("mine.yaml"), as_json=True)
+    assert json.loads(capsys.readouterr().out)["failed"] == {"brief": ["the LLM is gone"] * 3}
+    print_probe(found, plan, Path("mine.yaml"), as_json=False)
+    said = capsys.readouterr().out
+    assert "3 of 3 sessions under the prompt 'brief' ended early: the LLM is gone" in said

@@ -72,10 +72,10 @@ def print_probe(found: Probe, plan: Plan, out: Path, *, as_json: bool) -> None:
         for name, seconds in found.shown.items()
         if len(seconds)
     }
-    failed = [one.failure for one in found.sessions if one.failure]
     if as_json:
         summary = summary_of(found.fitted)
         prompts = json.loads(found.prompts.to_json(orient="records"))
+        failed = {name: list(failures) for name, failures in found.failed.items()}
         print(
             json.dumps(summary | {"shown": shown, "failed": failed, "prompts": prompts, "profile": str(out)})
         )
@@ -91,8 +91,11 @@ def print_probe(found: Probe, plan: Plan, out: Path, *, as_json: bool) -> None:
     }
     for name, figures in shown.items():
         print(f"{words[name]}: median {1000 * figures['p50_s']:.0f} ms of {figures['n']}")
-    if failed:
-        print(f"{len(failed)} of {len(found.sessions)} sessions ended early: {printable(failed[0])}")
+    for name, failures in found.failed.items():
+        under = f" under the prompt {printable(name)!r}" if len(found.prompts) > 1 else ""
+        print(
+            f"{len(failures)} of {len(found.sessions)} sessions{under} ended early: {printable(failures[0])}"
+        )
     if len(found.prompts) > 1:
         Console().print(_prompts(found))
     print(f"prices and what wasn't measured are those of {plan.base.name}: look them over")

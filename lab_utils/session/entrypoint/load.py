@@ -95,5 +95,5 @@ def _worker(name: str, module: ModuleType, servers: list[Any]) -> Worker:
         OPTION,
         name,
         "it has no entrypoint: no AgentServer with an rtc_session, and no WorkerOptions",
-        "name the file that calls cli.run_app, or an agent with --agent file.py:Class",
+        "name the file that calls cli.run_app (lab run takes an agent alone: --agent file.py:Class)",
     )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from livekit.agents import Agent, AgentSession, llm
+from livekit.agents.utils import is_given
 
 from ...core.settings import Settings
 from .. import clock
@@ -42,9 +45,11 @@ class LiveParts:
     llm: PlugIn
     tts: PlugIn
     tools: tuple[str, ...]
-    """Names of the agent's function tools."""
+    """Names of the tools of the agent and its session; a toolset that isn't loaded yet is one name."""
     instructions: int
     """Characters of the agent's instructions."""
+    mcp_servers: tuple[str, ...] = ()
+    """Hosts or programs of the servers that bring more tools."""
 
 
 def settings_given(worker: Worker, facts: RoomFacts, stand_ins: ProcessStandIns | None) -> Settings:
@@ -67,10 +72,29 @@ def _parts_of(worker: Worker, session: AgentSession[Any], agent: Agent) -> LiveP
         finding = f"its session has no {missing[0]}" if missing else "a speech-to-speech model has no stages"
         raise BadPart.of(OPTION, worker.name, finding, "give it an STT, an LLM and a TTS")
     parts = {name: PlugIn(_label(part), part.provider, part.model) for name, part in found.items()}
-    tools = tuple(str(getattr(getattr(tool, "info", tool), "name", "?")) for tool in agent.tools)
+    servers = agent.mcp_servers if is_given(agent.mcp_servers) else session.mcp_servers
     return LiveParts(
-        settings_of(session, agent), **parts, tools=tools, instructions=len(str(agent.instructions))
+        settings_of(session, agent),
+        **parts,
+        tools=tuple(dict.fromkeys(_names_of([*session.tools, *agent.tools]))),
+        instructions=len(str(agent.instructions)),
+        mcp_servers=tuple(map(_server, servers or ())),
     )
+
+
+def _names_of(tools: Iterable[llm.Tool | llm.Toolset]) -> Iterator[str]:
+    for tool in tools:
+        if isinstance(tool, llm.Toolset) and tool.tools:
+            yield from _names_of(tool.tools)
+        else:
+            yield f"all of {tool.id}" if isinstance(tool, llm.Toolset) else tool.id
+
+
+def _server(server: Any) -> str:
+    """An MCP server by its host or program alone: its URL, arguments and headers may hold secrets."""
+    if url := getattr(server, "url", ""):
+        return urlsplit(url).hostname or "?"
+    return Path(getattr(server, "command", type(server).__name__)).name
 
 
 def _label(part: Any) -> str:

@@ -1,7 +1,8 @@
 """A user's own worker with its real providers, in real time: each stage measured, a provider profile written.
 
 Two steps: `prepare` runs the worker's entrypoint up to its session and tells what would be sent to whom;
-`measure` plays the turns. Nothing is sent to a provider in the first step, unless the worker's own code does.
+`measure` plays the turns. In the first step a provider gets only what the worker's own code sends, and
+the request without words with which a new AgentSession of LiveKit's warms the LLM's connection up.
 """
 
 from __future__ import annotations
@@ -23,17 +24,18 @@ from ...latency import fitting
 from ...recordings.audio import BadRecording
 from ...recordings.find import find_every, load_recording
 from ...session.entrypoint.facts import NO_FACTS, RoomFacts
-from ...session.entrypoint.load import load_worker
+from ...session.entrypoint.load import OPTION, load_worker
 from ...session.entrypoint.probe import LiveParts, parts_given
 from ...session.job import Limits, SessionJob
 from ...session.providers.files import load_providers
 from ...session.providers.schema import Providers
+from ...session.user_parts import BadPart
 from ...session.workers import in_workers, run_watched
 from ...turns.cache import cache_folder
 from ...turns.tracing import TraceCache, Tracer
 from .figures import Measured, figures_of, measured
 from .prompts import AS_IT_IS, read_prompts, side_by_side
-from .script import Estimate, estimate, first_turns, told
+from .script import Estimate, estimate, first_turns, told, turns_of
 
 LEAST = 5
 """Figures below which a stage stays as in the base. So few give a wide interval, which is shown."""
@@ -58,13 +60,19 @@ class Plan:
     """By name; None for the worker's own, which is the first."""
 
     @property
+    def turns(self) -> int:
+        """How many turns are played under each prompt."""
+        return self.repeats * sum(map(turns_of, self.recordings))
+
+    @property
     def estimated(self) -> Estimate:
-        return estimate(self.recordings, self.repeats * len(self.prompts), self.live, self.base)
+        others = [text for text in self.prompts.values() if text is not None]
+        return estimate(self.recordings, self.repeats, self.live, self.base, others)
 
     @property
     def told(self) -> list[str]:
         """What will be sent, to whom and for how much, a line each."""
-        return told(self.live, self.estimated, self.base)
+        return told(self.live, self.estimated, self.base, tuple(self.prompts))
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,8 @@ class Probe:
     """Under the worker's own prompt."""
     prompts: pd.DataFrame
     """`prompts.side_by_side`"""
+    failed: Mapping[str, tuple[str, ...]]
+    """Name of a prompt → why sessions under it ended early; only prompts with such sessions."""
 
 
 def prepare(
@@ -111,7 +121,10 @@ def prepare(
         finding = "nobody answers in it, and the caller waits for the recorded agent's cues"
         raise BadRecording.of(silent[0], finding, "give recordings with both sides")
     prompts = read_prompts(instructions)
-    (live,) = _results(_ask, [(worker, room)], isolated)
+    try:
+        (live,) = _results(_ask, [(worker, room)], isolated)
+    except BadPart as error:  # it names an option of `lab run`, which is an argument here
+        raise BadPart(str(error).removeprefix(f"--{OPTION} ")) from None
     return Plan(worker, room, live, before, tuple(recordings), repeats, tail_s, prompts)
 
 
@@ -137,7 +150,17 @@ def measure(
         why = f"; the sessions ended early: {failures}" if failures else ""
         raise InputError(f"{error}{why}") from None
     profile = fitting.profile_of(fitted, plan.base, name, dt.date.today())
-    return Probe(fitted, _named(profile, plan.live), shown, sessions, side_by_side(by_prompt, plan.base))
+    failed = {
+        prompt: tuple(one.failure for one in several if one.failure) for prompt, several in by_prompt.items()
+    }
+    return Probe(
+        fitted,
+        _named(profile, plan.live),
+        shown,
+        sessions,
+        side_by_side(by_prompt, plan.base),
+        {prompt: failures for prompt, failures in failed.items() if failures},
+    )
 
 
 def _results(

@@ -62,39 +62,48 @@ class Estimate:
     """By the base profile's prices."""
 
 
-def estimate(recordings: Sequence[Recording], repeats: int, live: LiveParts, prices: Providers) -> Estimate:
+def estimate(
+    recordings: Sequence[Recording],
+    repeats: int,
+    live: LiveParts,
+    prices: Providers,
+    others: Sequence[str] = (),
+) -> Estimate:
     """What it comes to, before anything is sent.
 
-    `repeats`: how often each recording is played, under all prompts together.
+    `repeats`: how often each recording is played under each prompt. `others`: the prompts beside the worker's
+    own.
     """
+    instructions = [live.instructions, *map(len, others)]
+    asked_tokens = repeats * sum(_prompt_tokens(one, live, n) for one in recordings for n in instructions)
+    repeats *= len(instructions)
     turns = repeats * sum(map(turns_of, recordings))
     speech_s = repeats * sum(one.labels.duration_s for one in recordings if one.labels)
     stt_s = speech_s + turns * REPLY_S
-    prompts = repeats * sum(_prompt_tokens(one, live) for one in recordings)
     preemptive = live.settings.preemptive
     most = 1 + preemptive.max_retries if preemptive.enabled else 1
     characters = turns * REPLY_CHARACTERS
     fixed = stt_s / 3600 * prices.stt.price + characters / 1e6 * prices.tts.price
     answers = characters / CHARACTERS_PER_TOKEN / 1e6 * prices.large.output_price
-    asked = prompts / 1e6 * prices.large.input_price
+    asked = asked_tokens / 1e6 * prices.large.input_price
     dollars = fixed + answers + asked, fixed + most * (answers + asked)
     return Estimate(
-        turns, stt_s, stt_s, (turns, most * turns), (prompts, most * prompts), characters, dollars
+        turns, stt_s, stt_s, (turns, most * turns), (asked_tokens, most * asked_tokens), characters, dollars
     )
 
 
-def _prompt_tokens(recording: Recording, live: LiveParts) -> int:
+def _prompt_tokens(recording: Recording, live: LiveParts, instructions: int) -> int:
     """Of a call's requests together: each holds the instructions, the tools and all that was said before."""
     assert recording.labels is not None
     turns = turns_of(recording)
     words = [one.text for one in spoken_words(recording.labels) if one.speaker == "user"]
     said = sum(map(len, words)) + len(words) + turns * REPLY_CHARACTERS
-    each = live.instructions + TOOL_CHARACTERS * len(live.tools)
+    each = instructions + TOOL_CHARACTERS * len(live.tools)
     return round((turns * each + said * (turns + 1) / 2) / CHARACTERS_PER_TOKEN)
 
 
-def told(live: LiveParts, estimated: Estimate, prices: Providers) -> list[str]:
-    """What will be sent, to whom and for how much, a line each."""
+def told(live: LiveParts, estimated: Estimate, prices: Providers, prompts: Sequence[str] = ()) -> list[str]:
+    """What will be sent, to whom and for how much, a line each; `prompts`: names of all that are compared."""
     least, most = estimated.requests
     requests = f"{least}" if least == most else f"{least} to {most}"
     low, high = estimated.dollars
@@ -106,8 +115,13 @@ def told(live: LiveParts, estimated: Estimate, prices: Providers) -> list[str]:
         f"TTS {_named(live.tts)}: about {estimated.tts_characters} characters",
         f"takes about {estimated.real_s / 60:.0f} min and, by the prices of {prices.name}, roughly {dollars}",
     ]
+    if len(prompts) > 1:
+        lines.append(f"all of it together under {len(prompts)} prompts: {', '.join(prompts)}")
     if live.tools:
         lines.append(f"the LLM may call these tools, which then run for real: {', '.join(live.tools)}")
+    if live.mcp_servers:
+        lines.append(f"and all tools of these MCP servers: {', '.join(live.mcp_servers)}")
+    lines.append("agents that the call is handed to may use other tools and providers")
     return lines
 
 
