@@ -75,7 +75,7 @@ venv: $(STAMP)  ## make .venv from requirements.lock (the other targets do this 
 ##@ Test
 
 test: $(STAMP)  ## run the test suite
-	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 test-fast: $(STAMP)  ## run the tests that take less than a second each, with few drawn examples (under a minute)
 	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not browser and not virtual" $(PYTEST_ARGS)
