@@ -183,7 +183,11 @@ def summarize(
 def latency_figures(latency_s: Floats) -> list[Floats]:
     """Committed turns, longest and mean latency and percentiles of some settings, each shape=(settings,).
 
-    `latency_s`: shape=(settings, turns), each row ascending.
+    `latency_s`: shape=(settings, turns), each row ascending; infinity where no commit came.
+
+    >>> committed, longest_s, mean_s, *_ = latency_figures(np.array([[0.5, 1.5, np.inf]]))
+    >>> int(committed[0]), float(longest_s[0]), float(mean_s[0])
+    (2, inf, 1.0)
     """
     sum_s = latency_s.sum(axis=1)
     committed = np.full(len(latency_s), latency_s.shape[1])
