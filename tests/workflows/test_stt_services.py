@@ -78,7 +78,7 @@ def test_a_worker_sets_the_plug_ins_own_parameters() -> None:
     assert isinstance(stt["eot_timeout_ms"], int)
     session = arguments_of(FLUX.worker_code(given), "AgentSession")
     assert session["turn_handling"] == {"turn_detection": "stt", "endpointing": {"min_delay": 0.0}}
-    assert set(arguments_of(ASSEMBLYAI.worker_code({"min_turn_silence": 160}), "STT")) == {
+    assert set(arguments_of(ASSEMBLYAI.worker_code({"min_turn_silence": 400}), "STT")) == {
         "model",
         "min_turn_silence",
     }
@@ -118,6 +118,14 @@ def arguments_of(code: str, constructor: str) -> dict[str, object]:
         ),
         ("flux", "eot_threshold=high", "'eot_threshold=high' is no parameter with a number"),
         ("assemblyai", "end_of_turn_confidence_threshold=70", "expected a confidence from 0 to 1"),
+        ("flux", "eot_threshold=1", "eot_threshold 1 ends no turn by confidence, which isn't modelled"),
+        ("assemblyai", "min_turn_silence=160", "whole ms from 250 to 60000; shorter silences can't be told"),
+        (
+            "assemblyai",
+            "min_turn_silence=6000",
+            "min_turn_silence 6000 is above max_turn_silence 5000; give a shorter min_turn_silence",
+        ),
+        ("assemblyai", "max_turn_silence=260", "min_turn_silence 300 is above max_turn_silence 260"),
     ],
 )
 def test_what_a_service_refuses_is_refused(tmp_path: Path, service: str, fixed: str, why: str) -> None:
@@ -139,6 +147,10 @@ def test_what_it_is_tuned_to_lies_within_its_ranges(tmp_path: Path) -> None:
                 values = settings[option.knob] * (1000 if option.is_ms else 1)
                 assert values.between(option.low, option.high).all()
                 assert values.nunique() == len(option.values)
-    for given, why in (("flux=", "expected a table"), (f"flux={table}+wait_shape", "decides by itself")):
+    for given, why in (
+        (["flux="], "expected a table"),
+        ([f"flux={table}+wait_shape"], "decides by itself"),
+        ([f"flux={table}"] * 2, "called own:flux; a service takes one table"),
+    ):
         with pytest.raises(InputError, match=why):
-            given_detectors([given])
+            given_detectors(given)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich import box
 from rich.console import Console
@@ -13,6 +14,10 @@ from rich.table import Table
 from ...workflows.detectors import FILES, Comparison
 from ...workflows.detectors.compare import SLICED_AT
 from ...workflows.detectors.texts import calibration_rows, point_rows, service_rows, worker_codes
+
+if TYPE_CHECKING:
+    from ...turns.comparison.points import Reached
+    from ...workflows.detectors.given import GivenDetector
 
 
 def print_comparison(compared: Comparison, out: Path) -> None:
@@ -35,23 +40,31 @@ def print_comparison(compared: Comparison, out: Path) -> None:
             _table("What the probabilities are worth", *calibration_rows(compared.calibrations), left=1)
         )
     if any(one.service for one in compared.detectors):
-        console.print(
-            _table("In the services' own names", *service_rows(compared.reached, compared.detectors), left=3)
-        )
-        for code in worker_codes(compared.reached, compared.detectors, SLICED_AT.name):
-            console.print(code, highlight=False, markup=False)
+        _print_services(console, compared.reached, compared.detectors)
     for sentence in compared.verdicts:
         console.print(escape(sentence), highlight=False)
     console.print(escape(compared.push_to_talk.in_words), highlight=False)
     console.print(f"results: {out}/: {', '.join(FILES)}", highlight=False)
 
 
-def _table(title: str, titles: list[str], rows: list[list[str]], *, left: int) -> Table:
+def _print_services(console: Console, reached: Iterable[Reached], detectors: Iterable[GivenDetector]) -> None:
+    """What services are tuned to, and a worker for one of the points as it is to be copied."""
+    rows = service_rows(reached, detectors)
+    console.print(_table("In the services' own names", *rows, left=3, whole=1))
+    for code in worker_codes(reached, detectors, SLICED_AT.name):
+        console.print(code, highlight=False, markup=False, soft_wrap=True)
+
+
+def _table(
+    title: str, titles: list[str], rows: list[list[str]], *, left: int, whole: int | None = None
+) -> Table:
+    """`left`: columns of words; `whole`: the one that isn't folded, by default the last of these."""
+    whole = left - 1 if whole is None else whole
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for k, name in enumerate(titles):
         # At 80 columns figures are folded, no detector's name is, and nothing is cut.
         justify: Literal["left", "right"] = "left" if k < left else "right"
-        table.add_column(name, justify=justify, no_wrap=k == left - 1, overflow="fold")
+        table.add_column(name, justify=justify, no_wrap=k == whole, overflow="fold")
     for row in rows:
         table.add_row(*map(escape, row))
     return table

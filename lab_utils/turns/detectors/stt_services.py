@@ -20,6 +20,8 @@ from ...core.settings import Settings
 
 VAD_SILENCE_S = 0.25
 """Silence of the VAD after which a confidence counts: the least that AgentSession takes beside a detector."""
+_LEAST_MS = 1000 * VAD_SILENCE_S
+_WHY_LEAST = f"; shorter silences can't be told from {_LEAST_MS:g} ms, where the replay's VAD reports one"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Option:
     """Of this project, which does the same; "" if it moves no commit."""
     values: Sequence[float] = ()
     """What it is tuned to."""
+    why: str = ""
+    """Of a range narrower than the service's own."""
 
     @property
     def is_ms(self) -> bool:
@@ -42,7 +46,9 @@ class Option:
         """A value that the service takes. Raises InputError for another."""
         if not self.low <= value <= self.high or (self.is_ms and value != int(value)):
             what = "whole ms" if self.is_ms else "a confidence"
-            raise InputError(f"{name} {value:g}: expected {what} from {self.low:g} to {self.high:g}")
+            raise InputError(
+                f"{name} {value:g}: expected {what} from {self.low:g} to {self.high:g}{self.why}"
+            )
         return value
 
 
@@ -65,12 +71,34 @@ class SttService:
                 raise InputError(f"{self.title} has no {name}; it has {', '.join(self.options)}")
         found = {name: self.options[name].checked(f"{self.title}: {name}", given[name]) for name in given}
         eager, final = found.get("eager_eot_threshold"), found.get("eot_threshold")
+        if final == 1:
+            raise InputError(
+                f"{self.title}: eot_threshold 1 ends no turn by confidence, which isn't modelled; "
+                "give a lower one"
+            )
         if eager is not None and final is not None and eager > final:
             raise InputError(
                 f"{self.title}: eager_eot_threshold {eager:g} is above eot_threshold {final:g}, "
                 "which it refuses"
             )
+        self._check_silences(found)
         return found
+
+    def _check_silences(self, fixed: Mapping[str, float]) -> None:
+        names = {option.knob: name for name, option in self.options.items()}
+        if "min_delay" not in names:
+            return
+        least, most = names["min_delay"], names["max_delay"]
+        shortest, longest = min(self._values(least, fixed)), max(self._values(most, fixed))
+        if shortest > longest:
+            raise InputError(
+                f"{self.title}: {least} {shortest:g} is above {most} {longest:g}; "
+                f"give a shorter {least}, or a longer {most}"
+            )
+
+    def _values(self, name: str, fixed: Mapping[str, float]) -> list[float]:
+        """What a parameter may be."""
+        return [fixed[name]] if name in fixed else list(self.options[name].values)
 
     def grid(self, given: Mapping[str, float]) -> dict[str, list[Any]]:
         """What it may be tuned to, as a grid of this project's knobs; `given` values stay as they are."""
@@ -78,7 +106,7 @@ class SttService:
         grid: dict[str, list[Any]] = {"min_silence_duration": [VAD_SILENCE_S], "min_delay": [0.0]}
         for name, option in self.options.items():
             if option.knob:
-                values = [fixed[name]] if name in fixed else list(option.values)
+                values = self._values(name, fixed)
                 if name == "eot_threshold":
                     values = [value for value in values if value >= fixed.get("eager_eot_threshold", 0.0)]
                 grid[option.knob] = [value / 1000 if option.is_ms else value for value in values]
@@ -135,8 +163,8 @@ SERVICES: dict[str, SttService] = {
         "universal-streaming-english",
         {
             "end_of_turn_confidence_threshold": Option(0.0, 1.0, "unlikely_threshold", _THRESHOLDS),
-            "min_turn_silence": Option(0, 60_000, "min_delay", (0, 100, 160, 300, 400, 560, 800)),
-            "max_turn_silence": Option(0, 60_000, "max_delay", _LONGEST_MS),
+            "min_turn_silence": Option(_LEAST_MS, 60_000, "min_delay", (300, 400, 560, 800), _WHY_LEAST),
+            "max_turn_silence": Option(_LEAST_MS, 60_000, "max_delay", _LONGEST_MS, _WHY_LEAST),
         },
     ),
 }

@@ -85,9 +85,13 @@ def given_detectors(
     check_weights(map(asked_of, names))
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise InputError(
-            f"two detectors are called {twice}; give one another name, as in other=module:function"
-        )
+        called = f"two detectors are called {twice}"
+        if any(one.service for one in found if one.name == twice):
+            raise InputError(
+                f"{called}; a service takes one table: compare the other by itself, or, in this project's "
+                "knobs, as --predictions other=TABLE"
+            )
+        raise InputError(f"{called}; give one another name, as in other=module:function")
     return tuple(found)
 
 
