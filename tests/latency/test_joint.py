@@ -128,6 +128,16 @@ def test_a_limit_of_the_median_rules_out_a_long_wait_for_all() -> None:
     assert JointBudget(most_p50_s=0.5).choose(frame) == 1  # none keeps it: the nearest
 
 
+def test_finalists_keep_what_the_choice_keeps() -> None:
+    """Also where what exceeds a limit beats them; without limits they are the frontier's."""
+    rows = [(0.9, 2.0, 0.10, 5.0), (1.5, 1.8, 0.08, 5.0), (1.1, 2.1, 0.09, 5.0), (1.1, 2.0, 0.08, 9.0)]
+    columns = ["e2e_p50", "e2e_p95", "false_boundary_rate", DOLLARS]
+    frame = pd.DataFrame(rows, columns=columns).assign(missed_rate=0.0)
+    assert finalists(frame, JointBudget(most_p50_s=1.2, most_dollars=6.0), 0, 4) == [0, 2]
+    assert finalists(frame, JointBudget(), 1, 4) == [1]
+    assert finalists(frame, JointBudget(most_p50_s=0.5), 1, 4) == [1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

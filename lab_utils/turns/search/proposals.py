@@ -131,7 +131,11 @@ class Proposals:
         in_vain = 0
         while len(found) < most and in_vain < MOST_TRIES:
             trials = [self._live.ask() for _ in range(most - len(found))]
-            table = self._space.table([self._space.propose(partial(_suggest, trial)) for trial in trials])
+            # NSGA-II crosses what all trials have, so that idle knobs are suggested; estimators go by groups.
+            every = not self._space.switches
+            table = self._space.table(
+                [self._space.propose(partial(_suggest, trial), choose_idle=every) for trial in trials]
+            )
             of_each = zip(
                 trials, self._keys(table), table.to_dict("records"), is_possible(table), strict=True
             )

@@ -101,10 +101,13 @@ class Space:
             knobs, values={name: grid[name] for name, among in knobs.items() if isinstance(among, Range)}
         )
 
-    def propose(self, choose: Callable[[str, Range | Choices], Any]) -> dict[str, Any]:
+    def propose(
+        self, choose: Callable[[str, Range | Choices], Any], *, choose_idle: bool = False
+    ) -> dict[str, Any]:
         """One setting's knobs, each chosen by `choose(name, values)` in the order of the table of knobs.
 
-        Knobs that are idle beside those chosen before are left out.
+        Knobs that are idle beside those chosen before are left out; with `choose_idle` they are chosen, too,
+        for a sampler that combines only what all settings have.
         """
         values: dict[str, Any] = Settings().knobs()
         chosen: dict[str, Any] = {}
@@ -112,13 +115,15 @@ class Space:
             idle = KNOBS[name].idle
             if idle is None or not idle.when(values):
                 values[name] = chosen[name] = choose(name, among)
+            elif choose_idle:
+                choose(name, among)
         return chosen | {name: choose(name, (False, True)) for name in self.switches}
 
     def beginning_along(self, knob: str, parts: int) -> Space:
         """The space with starting points evenly over a knob's range, for each combination of names.
 
-        Other numbers are LiveKit's defaults, or what is nearest to them, the rest the first choice; switches
-        are on.
+        Other numbers are LiveKit's defaults, or what is nearest to them, the middle where LiveKit has none;
+        the rest is the first choice, switches are on.
 
         >>> over = Space.of({"min_delay": [0.0, 1.0], "detector": ["vad", "stt"]})
         >>> [tuple(start.values()) for start in over.beginning_along("min_delay", 2).starts]
@@ -135,7 +140,10 @@ class Space:
             return among if KNOBS[name].choices else among[:1]
         if name == along:
             return tuple(np.linspace(among.low, among.high, parts).tolist())
-        return (float(np.clip(Settings().knobs()[name], among.low, among.high)),)
+        default = Settings().knobs()[name]
+        if default is None:  # LiveKit takes it from another knob
+            return (among.nearest((among.low + among.high) / 2),)
+        return (float(np.clip(default, among.low, among.high)),)
 
     def beginning(self, count: int, seed: int) -> Space:
         """The space with up to so many settings of the grid as starting points, whatever the recordings are.

@@ -97,12 +97,19 @@ def frontier(table: pd.DataFrame, budget: JointBudget) -> list[int]:
 
 
 def finalists(table: pd.DataFrame, budget: JointBudget, chosen: int, count: int) -> list[int]:
-    """The chosen row, and rows of the frontier on both sides of it: near its rate of false boundaries."""
+    """The chosen row, and rows of the frontier on both sides of it: near its rate of false boundaries.
+
+    The frontier is that of the rows within the limits of money and of the median, if there are any.
+    """
     near = float(table["false_boundary_rate"].iloc[chosen])
-    others = [row for row in frontier(table, budget) if row != chosen]
-    affordable = [row for row in others if table[DOLLARS].iloc[row] <= budget.most_dollars] or others
-    affordable.sort(key=lambda row: abs(float(table["false_boundary_rate"].iloc[row]) - near))
-    return [chosen, *affordable[: count - 1]]
+    kept = np.ones(len(table), bool)
+    for name, most in budget.limits:
+        if name != "false_boundary_rate":
+            kept &= (table[name] <= most + _TOLERANCE).to_numpy()
+    rows = np.flatnonzero(kept) if kept.any() else np.arange(len(table))
+    others = [int(rows[k]) for k in frontier(table.iloc[rows], budget) if rows[k] != chosen]
+    others.sort(key=lambda row: abs(float(table["false_boundary_rate"].iloc[row]) - near))
+    return [chosen, *others[: count - 1]]
 
 
 @dataclass(frozen=True)
