@@ -116,7 +116,7 @@ class _Walk:
     transcribed: bool = False
     """The turn has a final transcript."""
     words: int = 0
-    """In the turn's final transcripts."""
+    """In the turn's final transcripts, counted where commits may be refused."""
     last_speaking_s: float | None = None
     """`_last_speaking_time`"""
     lagging: bool = False
@@ -212,7 +212,8 @@ class _Walk:
                 self._spoke(speaking_time(event), lagging=not tells_time(event))
             if event.kind == "final":
                 self.transcribed = self.transcribed or bool(event.text.strip())
-                self.words += word_count(event.text)
+                if self.refusals is not None:
+                    self.words += word_count(event.text)
                 if self.ended and not self.speaking:
                     self._trigger(at_s, "late_transcript")
 
