@@ -107,6 +107,20 @@ def test_a_branch_leaves_the_tape_also_where_the_vad_hears_nothing_more_on_it(
     assert len(commits.time_s) == 1
 
 
+@pytest.mark.parametrize("heard", [0, 1])
+def test_a_branch_on_which_the_vad_hears_nothing_has_no_opening_whatever_the_tape_hears_later(heard) -> None:
+    """The first turn is too faint; the tape hears the next one, or nothing at all."""
+    ipus = (Ipu("user", 1.0, 1.1), Ipu("agent", 2.0, 3.0), Ipu("user", 4.0, 5.5))
+    labels, vads = Labels(9.0, ipus, (Label("shift", 1.1, 4.0),)), ("livekit", "silero")
+    faint = replace(labels, ipus=ipus[1 : 2 + heard])
+    traced = replace(traced_of(labels, vads=vads, noise=0.0), vad=traced_of(faint, vads=vads, noise=0.0).vad)
+    settings, conditions = Settings().replace(detector="vad"), Conditions(transcription_delay=1.0)
+    traced = complete(traced, [Block.of(settings, conditions)])
+    assert assert_branches_agree(traced, settings, conditions, 0) == 0
+    (branch,) = find_rows(traced, settings.vad, 0, 800).branches
+    assert branch.own.opening_s == branch.own.stream_end_s
+
+
 @pytest.mark.parametrize("detector", ["vad", "stt"])
 def test_a_branch_goes_on_after_the_last_end_of_speech_of_a_vad_that_judges_single_windows(detector) -> None:
     """The window before END_OF_SPEECH was speech, which would begin anew if it were heard again."""
