@@ -113,6 +113,19 @@ def test_a_commit_ends_the_users_speech_unless_they_were_heard_meanwhile(
     assert second.early == early
 
 
+def test_a_reply_that_a_final_cuts_off_is_in_the_prompt_of_what_it_commits_at_that_moment() -> None:
+    """As it is if the commit comes a moment later."""
+    agent = WAITING.with_levers("resume_false_interruption")
+    transcripts = [*said(QUESTION, SPOKE_UNTIL_S), SttEvent(15.0, "final", "Please.")]
+    prompts = []
+    for commit_s in (15.0, 15.001):
+        heard = Heard(transcripts, ONE_TURN.voice, [(12.9, QUESTION), (commit_s, "Please.")])
+        found = answered(heard, DEFAULTS, USUAL_CONDITIONS, agent, FLAT, 0)
+        assert found.replies[0].heard_s < found.replies[0].cut_s == 15.0
+        prompts.append(found.usage.large[1].prompt_tokens)
+    assert prompts[0] == prompts[1]
+
+
 def falsely_committed(gap_s: float) -> Heard:
     """The caller goes on while the reply to a false boundary is heard, and is answered in the end."""
     resumed_s = 12.9 + gap_s

@@ -193,8 +193,14 @@ class Speech:
             self._pause(reply, self._settings.interruption.false_interruption_timeout or 0.0)
             state.speaking = False
         elif heard := self._cut(reply):
-            # after what the same transcript begins
-            self._at(self._now_s, lambda: self._add("assistant", heard))
+            # after what the same transcript begins, before what it commits
+            self._is.cut_off.append(heard)
+            self._at(self._now_s, self._add_cut_off)
+
+    def _add_cut_off(self) -> None:
+        for heard in self._is.cut_off:
+            self._add("assistant", heard)
+        self._is.cut_off.clear()
 
     def _add(self, kind: str, text: str) -> None:
         """The conversation has another message."""

@@ -95,6 +95,8 @@ class State:
     """User messages in the conversation."""
     said: list[Item] = field(default_factory=list)
     """The conversation."""
+    cut_off: list[str] = field(default_factory=list)
+    """What was heard of replies that end at this moment, not in the conversation yet."""
     silent: bool = True
     speaking: bool = False
     """Whether the agent is."""

@@ -131,6 +131,7 @@ class Walk(Speech):
         state.begun, state.words, state.preflight = 0, "", ""
         if state.unheard:
             state.began_s = None
+        self._add_cut_off()
         self._end_pause()
         for reply in (state.working, state.current):
             if reply is not None and (heard := self._cut(reply)):
