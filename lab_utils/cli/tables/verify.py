@@ -28,10 +28,9 @@ def print_verification(proved: workflow.Verification, summary: dict[str, Any], o
     table.add_row("all", *[""] * (len(workflow.GROUP_NAMES) - 1), *_figures(summary))
     console.print(table)
     print_mismatches(proved, options)
-    n = len(proved.mismatches)
-    verdict = "all agree" if not n else f"{n} DISAGREE{'S' * (n == 1)}"
     console.print(
-        f"[bold]{verdict}[/bold]: {summary['settings']} setting(s) on {len(summary['recordings'])} "
+        f"[bold]{_verdict(len(proved.mismatches))}[/bold]: "
+        f"{summary['settings']} setting(s) on {len(summary['recordings'])} "
         f"recording(s), {summary['commits']} commits compared in number, time (within "
         f"{1000 * summary['tolerance_s']:g} ms) and cause; largest error "
         f"{_figures(summary)[-1]} ms; seed {proved.seed}",
@@ -65,10 +64,9 @@ def print_every(summary: dict[str, Any]) -> None:
     for name, counts in summary["by_policy"].items():
         table.add_row(f"of these: {name}", *_figures(counts))
     console.print(table)
-    n = summary["mismatches"]
-    verdict = "all agree" if not n else f"{n} DISAGREE{'S' * (n == 1)}"
     console.print(
-        f"[bold]{verdict}[/bold]: {len(summary['by_detector'])} detectors, {summary['settings']} setting(s) "
+        f"[bold]{_verdict(summary['mismatches'])}[/bold]: "
+        f"{len(summary['by_detector'])} detectors, {summary['settings']} setting(s) "
         f"on {len(summary['recordings'])} recording(s), {summary['commits']} commits; barge-in: "
         f"{scenes['settings']} setting(s), {scenes['stops']} stops and {scenes['resumes']} resumptions; "
         f"seed {summary['seed']}",
@@ -82,6 +80,10 @@ def print_mismatches(proved: workflow.Verification, options: str) -> None:
     console = Console()
     for outcome in proved.mismatches:
         _print_mismatch(console, proved, outcome, options)
+
+
+def _verdict(mismatches: int) -> str:
+    return f"{mismatches} DISAGREE{'S' * (mismatches == 1)}" if mismatches else "all agree"
 
 
 def _figures(counts: dict[str, Any]) -> list[str]:
@@ -160,10 +162,9 @@ def print_replies(summary: dict[str, Any], command: str) -> None:
         for line in case["wrong"]:
             console.print(f"  {line}", markup=False, highlight=False)
         console.print(f"  again: {command} --case {case['case']}", markup=False, highlight=False)
-    n = summary["mismatches"]
-    verdict = "all agree" if not n else f"{n} DISAGREE{'S' * (n == 1)}"
     console.print(
-        f"[bold]{verdict}[/bold]: {summary['settings']} agent(s) on {len(summary['recordings'])} "
+        f"[bold]{_verdict(summary['mismatches'])}[/bold]: "
+        f"{summary['settings']} agent(s) on {len(summary['recordings'])} "
         f"recording(s), {summary['replies']} replies compared ({summary['heard']} of them heard) and "
         f"{summary['stages']} of LiveKit's figures, within {1000 * summary['tolerance_s']:g} ms; largest "
         f"error {1000 * summary['largest_error_s']:.4f} ms",

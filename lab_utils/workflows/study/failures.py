@@ -52,9 +52,9 @@ def failures_of(study: Study, settings: Settings | None = None) -> tuple[Failure
     Raises MissingTraces for settings that lead to predictions that no setting of the grid led to.
     """
     found: list[Failure] = []
-    by_name = {one.name: one for one in study.corpus.recordings}
+    number_of = {name: number for number, name in enumerate(study.corpus.names)}
     for row in study.failures(settings).to_dict("records"):
-        traced = by_name[row["recording"]]
+        traced = study.corpus.recordings[number_of[row["recording"]]]
         labels = traced.labels
         start_s = float(row["label_start_s"])
         end_s = _pause_end_s(labels, start_s)
