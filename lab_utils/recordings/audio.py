@@ -20,9 +20,7 @@ from typing import Any, Literal, Self, cast
 import numpy as np
 import soundfile
 import soxr
-from fsspec import available_protocols
 from numpy.typing import NDArray
-from upath import UPath
 
 from ..core.errors import InputError
 from ..core.files import replacing, scratch_folder
@@ -91,16 +89,24 @@ def as_path(path: str | Path) -> Path:
     if not isinstance(path, str):
         # The command line turns s3://bucket into Path("s3:/bucket").
         squeezed = re.fullmatch(r"([a-z][a-z0-9]+):/([^/].*)", str(path)) if is_local(path) else None
-        if squeezed is None or squeezed[1] not in available_protocols() or path.exists():
+        if squeezed is None or not _is_protocol(squeezed[1]) or path.exists():
             return path
         path = f"{squeezed[1]}://{squeezed[2]}"
     if "://" not in path:
         return Path(path)
+    from upath import UPath  # takes time to load, and most files are here
+
     try:
         return cast(Path, UPath(path))
     except (ImportError, ValueError) as error:
         remedy = "install the package that it names, or copy the files here"
         raise BadRecording.of(path, f"this kind of URL can't be read ({error})", remedy) from None
+
+
+def _is_protocol(name: str) -> bool:
+    from fsspec import available_protocols
+
+    return name in available_protocols()
 
 
 def is_local(path: Path) -> bool:

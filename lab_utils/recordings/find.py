@@ -204,7 +204,7 @@ def load_recording(files: RecordingFiles) -> Recording:
     if files.sha256 and sha256 != files.sha256:
         finding = "is not the audio that the manifest was made of (another hash)"
         raise BadRecording.of(files.user, finding, "import the folder again")
-    labels = _labels(files, len(user) / SAMPLE_RATE_HZ) or contents.labels
+    labels = labels_beside(files, len(user) / SAMPLE_RATE_HZ) or contents.labels
     return Recording(
         files.name, str(files.user), user, agent, sha256, labels, tuple(notes), contents.provenance
     )
@@ -298,7 +298,8 @@ def _silent(pcm: Pcm) -> bool:
     return all(max(-int(block.min()), int(block.max())) <= SILENCE_PEAK for block in blocks_of(pcm))
 
 
-def _labels(files: RecordingFiles, duration_s: float) -> Labels | None:
+def labels_beside(files: RecordingFiles, duration_s: float) -> Labels | None:
+    """What a recording's label file says, if there is one. Raises BadLabels, also for another length."""
     if files.labels is None:
         return None
     labels = read_labels(files.labels)

@@ -162,7 +162,7 @@ def knob_value(name: str, value: Any) -> Any:
 def complete(table: pd.DataFrame) -> pd.DataFrame:
     """All knobs as columns; missing ones are LiveKit's defaults for the row's parts, idle ones NaN."""
     table = table.reindex(columns=list(KNOBS))
-    kept = {*_TEXT_KNOBS, *(n for n in KNOBS if table[n].map(is_structured).any())}
+    kept = {*_TEXT_KNOBS, *structured_columns(table)}
     table = table.astype({name: object if name in kept else np.float64 for name in KNOBS})
     table = table.where(table.notna(), np.nan)  # None in a column of shapes
     table = table.fillna(_TEXT_KNOBS).astype(dict.fromkeys(_TEXT_KNOBS, str))
@@ -181,9 +181,15 @@ def complete(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def structured_columns(table: pd.DataFrame) -> list[str]:
+    """Knobs of which some value is neither a number nor a name."""
+    columns = [name for name in KNOBS if not is_numeric_dtype(table[name])]
+    return [name for name in columns if any(map(is_structured, table[name]))]
+
+
 def storable(table: pd.DataFrame) -> pd.DataFrame:
     """The table as a file can hold it: columns that are no numbers or names as JSON texts (`restored`)."""
-    columns = {name: table[name].map(json.dumps) for name in KNOBS if table[name].map(is_structured).any()}
+    columns = {name: table[name].map(json.dumps) for name in structured_columns(table)}
     return table.assign(**columns)
 
 

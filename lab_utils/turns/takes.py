@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ..core.labels import Labels
 from ..core.recording import Pcm, Recording
 from ..core.timeline import phase_offsets
+from ..recordings.band import Background, Band, line_of
 from ..recordings.heard_paths import HeardPath, as_heard
 
 
@@ -65,10 +66,16 @@ Audible = Recording | HeardRecording
 class Hearings:
     """A labelled recording as heard over each path; each version is made once."""
 
-    def __init__(self, recording: Recording) -> None:
-        self.recording = recording
+    def __init__(self, recording: Recording, line: tuple[Band, Background] | None = None) -> None:
+        """`line`: what `line_of` says of the user's channel, if it is known."""
+        self.recording, self._line = recording, line
         self._over: dict[str, HeardRecording] = {}
 
     def over(self, path: str) -> HeardRecording:
         """As heard over one of `heard_paths`."""
         return self._over.setdefault(path, HeardRecording(self.recording, path))
+
+    @cached_property
+    def line(self) -> tuple[Band, Background]:
+        """The bandwidth of the line, and whether there is noise on it (`line_of`)."""
+        return self._line or line_of(self.recording.user)

@@ -8,7 +8,9 @@ stale, and a damaged entry is computed again.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -40,7 +42,6 @@ from ..core.traces import (
     check_probabilities,
 )
 from ..recordings.audio import BadRecording
-from ..recordings.band import line_of
 from ..recordings.conditions import CLEAN, ChannelCondition, degrade
 from ..recordings.find import RecordingFiles, load_recording, results_of
 from ..recordings.heard_paths import HeardPath
@@ -58,6 +59,7 @@ from .branches import (
 from .cache import TraceCache as TraceCache
 from .cache import default_cache as default_cache
 from .cache import largest_cache
+from .cache.known import AudioNeeded, files_now, recall, remember
 from .detectors import Predictor, Questions, check_weights, predictor_of, text_predictor_of
 from .detectors.asked_texts import AskedTexts
 from .replay import (
@@ -276,7 +278,7 @@ class Tracer:
         heard = [(hearings.over(take.path), take.phase_samples) for take in takes]
         found = {model: self._probabilities(model, heard, forks) for model in vads}
         turns = [fork.turn for fork in forks]
-        band, background = line_of(recording.user)
+        band, background = hearings.line
         return Traced(
             name=recording.name,
             path=recording.path,
@@ -463,15 +465,35 @@ def _trace_one(
     own: Callable[[Recording], Sequence[Block]] | None,
     files: RecordingFiles,
 ) -> Traced:
+    began_s, before = time.time(), files_now(files)
+    known = recall(tracer.cache, files) if channel_condition.is_clean else None
+    if known is not None:
+        with suppress(AudioNeeded):
+            return _trace_hearings(tracer, blocks, phases, path, own, Hearings(*known))
     recording = load_recording(files)
     if not channel_condition.is_clean:
         heard = degrade(tracer.labelled(recording), channel_condition, seed)
         tracer.cache.link(recording.sha256, heard.sha256)
         recording = heard
+    hearings = Hearings(tracer.labelled(recording))
+    traced = _trace_hearings(tracer, blocks, phases, path, own, hearings)
+    if channel_condition.is_clean and known is None:
+        remember(tracer.cache, files, before, began_s, hearings.recording, hearings.line)
+    return traced
+
+
+def _trace_hearings(
+    tracer: Tracer,
+    blocks: Sequence[Block],
+    phases: int,
+    path: HeardPath | None,
+    own: Callable[[Recording], Sequence[Block]] | None,
+    hearings: Hearings,
+) -> Traced:
+    """Raises AudioNeeded where a recording that is known by its files lacks traces."""
     if own is not None:
-        blocks = [*blocks, *own(tracer.labelled(recording))]
+        blocks = [*blocks, *own(hearings.recording)]
     waits_s = [float(longest_wait_s(block.max_delay).max()) for block in blocks]
     tracer = replace(tracer, wait_s=max([LONGEST_WAIT_S, *waits_s]))
     vads = sorted({block.vad.model for block in blocks})
-    hearings = Hearings(tracer.labelled(recording))
     return tracer.complete(hearings, tracer.trace(hearings, phases, vads, path), blocks)

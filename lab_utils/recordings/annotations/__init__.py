@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from upath import UPath
-
 from . import audacity, elan, rttm, srt, table, textgrid, webvtt_cues
 from .records import Annotation
 from .source import BadAnnotation, Location, head_lines, read_data, short
@@ -119,9 +117,13 @@ def write_annotation(annotation: Annotation, path: str | Location, format: str |
 
 
 def _location(path: str | Location) -> Location:
+    if isinstance(path, str) and "://" not in path:
+        return Path(path)
     if isinstance(path, str):
+        from upath import UPath  # takes time to load, and most files are here
+
         try:
-            return UPath(path) if "://" in path else Path(path)
+            return UPath(path)
         except (ValueError, ImportError) as error:  # an unknown protocol, or one whose package is missing
             raise BadAnnotation.at(path, f"can't be opened ({short(error)})", "check the address") from None
     return path

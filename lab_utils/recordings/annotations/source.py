@@ -13,15 +13,16 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Self, cast
-
-from upath import UPath
+from typing import TYPE_CHECKING, Self, TypeAlias, cast
 
 from ...core.files import BadFile, read_limited, write_whole
 from ..labels.file import BadLabels
 from .records import Annotation, Segment
 
-Location = Path | UPath
+if TYPE_CHECKING:
+    from upath import UPath
+
+Location: TypeAlias = "Path | UPath"
 """A local file, or one that fsspec reaches (s3://, gs://, memory://, ...)."""
 
 MAX_BYTES = 48 << 20
@@ -240,6 +241,8 @@ def on_tiers(record: Annotation, decimals: int) -> list[Segment]:
 
 def write_text(path: Location, text: str) -> None:
     """Write UTF-8. A local file is written completely or not at all; a remote one as its file system does."""
+    from upath import UPath  # takes time to load, and reading local files needs none
+
     data = text.encode("utf-8", "replace")
     if isinstance(path, UPath) and path.protocol in ("", "file", "local"):
         path = Path(path.path)

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-import av
 import numpy as np
 
 from .placement import Blocks, Placement
@@ -149,6 +148,8 @@ class OggOpus:
 
     def read(self, frames: int, **_: Any) -> Samples:
         """The next samples. Raises NotDecodable for damage."""
+        import av
+
         try:
             return self._blocks.read(frames)
         except (av.FFmpegError, ValueError) as error:
@@ -260,6 +261,8 @@ def _is_header(page: _Page) -> bool:
 
 
 def _decoder(head: bytes) -> Any:
+    import av  # FFmpeg takes time to load, and most recordings need none
+
     decoder: Any = av.CodecContext.create("libopus", "r")
     # `OggOpus` skips the samples at the start itself, so the decoder is told to skip none.
     decoder.extradata = head[:10] + b"\0\0" + head[12:]
@@ -270,6 +273,8 @@ def _decoder(head: bytes) -> Any:
 
 def _decode(decoder: Any, packet: bytes, length: int, channels: int) -> Samples:
     """A packet's samples, exactly `length` of them; silence for a packet that can't be decoded."""
+    import av
+
     pieces = []
     try:
         for frame in decoder.decode(av.Packet(packet)):

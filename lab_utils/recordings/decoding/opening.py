@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import soundfile
 
-from .containers import Track
 from .kinds import Kind, kind_of
 from .ogg import OggOpus, needs_placing, ogg_header
 from .side_by_side import SideBySide, too_many_tracks
 from .source import CONVERT, NotDecodable, Samples, Source
 from .wav import is_for_ffmpeg, mended, wav_data, wav_header
+
+if TYPE_CHECKING:
+    from .containers import Track
 
 HEAD_BYTES = 4096
 
@@ -139,19 +141,25 @@ def _ogg(path: Path, kind: Kind) -> Source:
         if header.codecs[0] == "Vorbis":
             raise
         try:
-            return Track(path, kind.demuxer)
+            return _track(path, kind.demuxer)
         except NotDecodable:
             raise NotDecodable(f"is {header.codecs[0]} in OGG, which isn't read here", CONVERT) from None
 
 
+def _track(path: Path, demuxer: str, number: int = 0) -> Track:
+    from .containers import Track  # FFmpeg takes time to load, and most recordings need none
+
+    return Track(path, demuxer, number)
+
+
 def _tracks(path: Path, demuxer: str) -> Source:
-    first = Track(path, demuxer)
+    first = _track(path, demuxer)
     if len(first.tracks) == 1:
         return first
     try:
         if len(first.tracks) > 2 or first.channels != 1:
             raise too_many_tracks(first.tracks)
-        second = Track(path, demuxer, 1)
+        second = _track(path, demuxer, 1)
         try:
             if second.channels != 1:
                 raise too_many_tracks(first.tracks)

@@ -30,7 +30,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import special
 
 from ...core.timeline import Floats, Ints
 
@@ -45,7 +44,8 @@ SHOWN_BY = 30
 FURTHEST = 3.0
 """A limit of a held-out latency is left open if it lies further from the figure than this factor."""
 
-_Z = float(special.ndtri(0.5 + CONFIDENCE / 2))
+_Z = 1.959963984540054
+"""`scipy.special.ndtri(0.5 + CONFIDENCE / 2)`."""
 
 Told = Literal["two-sided", "at least", "at most", "can't be told"]
 
@@ -144,6 +144,8 @@ def difference_test(total: Floats, n: Floats, extra: float = 0.0) -> tuple[Inter
     total, n = total[used], n[used]
     if len(n) < LEAST_RECORDINGS or not np.isfinite(extra):
         return UNTOLD, np.nan
+    from scipy import special  # takes a fifth of a second, and one recording has no intervals
+
     mean, error = float(total.sum() / n.sum()), float(np.sqrt(_variance(total, n) + extra))
     half = _quantile(n) * error
     if error > 0:
@@ -243,6 +245,8 @@ def _growing_variance(of: Ints, weight: Floats, n: Floats) -> Floats:
 
 def _quantile(n: Floats) -> float:
     """Student's for recordings of sizes `n`."""
+    from scipy import special
+
     return float(special.stdtrit(degrees_of_freedom(n), 0.5 + CONFIDENCE / 2))
 
 
