@@ -13,6 +13,11 @@ class InputError(ValueError):
         return [f"{type(self).__name__}: {self}"]
 
 
+def is_full(error: OSError) -> bool:
+    """Whether there was no room for what was to be written."""
+    return error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None))
+
+
 def machine_error_text(error: OSError) -> str:
     """What an error of the machine says to a user: which file, what happened and what to try.
 
@@ -20,6 +25,5 @@ def machine_error_text(error: OSError) -> str:
     'calls/list.parquet: Permission denied; check the path and its permissions, or choose another place'
     """
     where = f"{error.filename}: " if error.filename is not None else ""
-    full = error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None))
-    remedy = "free some space" if full else "check the path and its permissions"
+    remedy = "free some space" if is_full(error) else "check the path and its permissions"
     return f"{where}{error.strerror or type(error).__name__}; {remedy}, or choose another place"

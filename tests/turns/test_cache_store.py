@@ -86,6 +86,15 @@ def test_a_sweep_from_a_store_gives_the_same_bytes_and_the_next_one_only_reads(
     assert len(kept) == len(list(TraceCache(tmp_path / "cache").entries())) > 0
     assert sweep(bucket, "again", 1) == here
     assert {str(path): path.stat().st_mtime for path in TraceCache.at(bucket).entries()} == kept
+    half = next(iter(TraceCache.at(bucket).entries()))
+    whole = half.read_bytes()
+    half.write_bytes(whole[: len(whole) // 2])
+    kept.pop(str(half))
+    assert sweep(bucket, "after half an upload", 1) == here
+    assert half.read_bytes() == whole
+    found = {str(path): path.stat().st_mtime for path in TraceCache.at(bucket).entries()}
+    assert found.items() >= kept.items(), "one entry is made again, the others are read"
+    assert len(found) == len(kept) + 1
 
 
 def test_commands_look_after_a_store(bucket: str) -> None:

@@ -19,7 +19,9 @@ from widget_page import served
 
 import lab_utils as lab
 from lab_utils.core.labels import user_turns
+from lab_utils.core.recording import Recording
 from lab_utils.core.settings import EndpointingSettings, Settings
+from lab_utils.recordings.find import RecordingFiles, load_recording
 from lab_utils.turns.pins import read_pins
 
 pytestmark = pytest.mark.slow
@@ -118,10 +120,13 @@ def test_it_is_heard_as_the_caller_would_and_as_recorded(
     assert not none
 
 
-def test_a_recording_that_has_changed_is_told(browser: lab.FailureBrowser, study: lab.Study) -> None:
-    failure = browser.failures[0]
-    recording = study.load(failure.recording)
-    browser._load = lambda number: replace(recording, sha256="00" * 32)
+def test_a_recording_that_has_changed_is_told(
+    browser: lab.FailureBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed(files: RecordingFiles) -> Recording:
+        return replace(load_recording(files), sha256="00" * 32)
+
+    monkeypatch.setattr("lab_utils.workflows.study.measured.load_recording", changed)
     content, _ = hear(browser, what="recorded", number=0)
     assert content["kind"] == "problem"
     assert "changed since it was measured" in content["text"]

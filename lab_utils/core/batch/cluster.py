@@ -7,22 +7,36 @@ them is told from those beside it.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from importlib.metadata import version
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..errors import InputError
 from .outcomes import Failed, Outcome, WorkerDied, outcome_of
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
 T = TypeVar("T")
 PACKAGE = "livekit-turn-lab"
 ANSWER_S = 10
 """A scheduler that hasn't answered by then isn't there."""
+AHEAD = 16
+"""Items per worker that are submitted before the first of them is done."""
+
+
+class SchedulerLost(InputError):
+    """The cluster's scheduler is gone, with all that was under way."""
+
+
+class OtherVersion(InputError):
+    """A worker has another version of this package."""
+
 
 _client: ContextVar[Client | None] = ContextVar("client", default=None)
 
@@ -56,25 +70,77 @@ def current() -> Client | None:
 def on_client(
     client: Client, function: Callable[..., T], shared: Any, skips: Any, items: Iterable[Any]
 ) -> Generator[Outcome[T]]:
-    """`function(item)` for each item on a cluster's workers; the outcomes in order."""
+    """`function(item)` for each item on a cluster's workers; the outcomes in order.
+
+    Results are fetched as soon as they are there, also of later items: a worker that dies then takes
+    only what it had in hand with it. Raises SchedulerLost, and OtherVersion for a worker that joined.
+    """
+    from distributed import as_completed
+
+    info, done = client.scheduler_info(n_workers=-1), 0
+    to_come, in_order, arrived = iter(items), deque[Any](), dict[Any, Outcome[T]]()
+    finished = as_completed(loop=client.loop)
+    try:
+        most = AHEAD * len(info["workers"])
+        there = () if shared is None else (client.scatter(shared, broadcast=True, hash=False),)
+        here = _version()
+        while True:
+            # Not all at once: each item and each result may hold a recording.
+            for item in islice(to_come, most - len(in_order)):
+                future = client.submit(_work, here, function, skips, item, *there, pure=False)
+                in_order.append(future)
+                finished.add(future)
+            if not in_order:
+                return
+            if in_order[0] not in arrived:
+                future = next(finished)
+                arrived[future] = _outcome(future)
+                continue
+            yield arrived.pop(in_order.popleft())
+            done += 1
+    except Exception as error:
+        if not _is_lost(error):
+            raise
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # it tries again, in vain
+        raise SchedulerLost(
+            f"{info['address']}: the scheduler was lost after {done} item(s); start it again, with "
+            "workers, and give the same command: what is in the cache by then isn't made again"
+        ) from None
+    finally:
+        with suppress(OSError):  # of a scheduler that is gone
+            client.cancel(list(in_order))
+
+
+def _outcome(future: Future) -> Outcome[Any]:
+    """What became of a finished item. Let go of at once: a worker keeps what somebody may ask for."""
     from distributed import KilledWorker
 
-    there = () if shared is None else (client.scatter(shared, broadcast=True, hash=False),)
-    futures = deque(client.submit(_work, function, skips, item, *there, pure=False) for item in items)
     try:
-        while futures:
-            try:
-                # Let go of at once: a worker keeps a result as long as somebody here may ask for it.
-                yield futures.popleft().result()
-            except KilledWorker as error:
-                yield Failed(WorkerDied(f"it ended {error.allowed_failures + 1} workers, one after another"))
-            except Exception as error:  # what can't be sent between machines, for one
-                yield Failed(error)
-    finally:
-        client.cancel(list(futures))
+        found: Outcome[Any] = future.result()
+        return found
+    except KilledWorker as error:
+        return Failed(WorkerDied(f"it ended {error.allowed_failures + 1} workers, one after another"))
+    except Exception as error:  # what can't be sent between machines, for one
+        if _is_lost(error) or isinstance(error, OtherVersion):
+            raise
+        return Failed(error)
 
 
-def _work(function: Callable[..., T], skips: Any, item: Any, *shared: Any) -> Outcome[T]:
+def _is_lost(error: Exception) -> bool:
+    """Whether Dask says by an error that its scheduler is gone."""
+    from distributed.client import FutureCancelledError
+    from distributed.comm.core import CommClosedError
+
+    cancelled = isinstance(error, FutureCancelledError) and error.reason == "scheduler-connection-lost"
+    return cancelled or isinstance(error, CommClosedError)
+
+
+def _work(expected: str, function: Callable[..., T], skips: Any, item: Any, *shared: Any) -> Outcome[T]:
+    """Runs in a worker, which may have joined after all were checked."""
+    if (there := _version()) != expected:
+        raise OtherVersion(
+            f"a worker that joined has {PACKAGE} {there}, expected {expected}; install the same"
+        )
     return outcome_of(lambda one: function(*shared, one), skips, item)
 
 
@@ -118,4 +184,4 @@ def _check_workers(client: Client) -> None:
         ) from None
     for name, there in versions.items():
         if there != here:
-            raise ValueError(f"worker {name}: {PACKAGE} {there}, expected {here}; install the same")
+            raise OtherVersion(f"worker {name}: {PACKAGE} {there}, expected {here}; install the same")

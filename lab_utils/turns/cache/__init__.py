@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from platformdirs import user_cache_path
 
-from ...core.errors import InputError
+from ...core.errors import InputError, is_full
 from ...core.files import write_whole
 from ...core.files.places import Folder, Place, place_of
 from .entries import BadEntry as BadEntry
@@ -95,7 +95,7 @@ class TraceCache:
         if not isinstance(path, Path):
             return arrays
         with suppress(OSError):  # least recently used go first; not on every use, which would be slow
-            if time.time() - path.stat().st_mtime > _USED_AGAIN_S:
+            if abs(time.time() - path.stat().st_mtime) > _USED_AGAIN_S:  # also where the clock was set back
                 os.utime(path)
         return arrays
 
@@ -111,9 +111,10 @@ class TraceCache:
             else:
                 path.write_bytes(data)
         except OSError as error:
-            remedy = "free some space, or give another folder with --cache or $LAB_CACHE"
+            remedy = "free some space" if is_full(error) else "see that it can be written to"
             raise ValueError(
-                f"{self.folder}: traces can't be kept ({error.strerror or error}); {remedy}"
+                f"{self.folder}: traces can't be kept ({error.strerror or error}); {remedy}, or give another "
+                "folder with --cache or $LAB_CACHE"
             ) from None
 
     def entries(self) -> Iterator[Place]:
@@ -132,20 +133,26 @@ class TraceCache:
             self.store(f"{sha256}{_LINE}{heard}", none=np.zeros(0))
 
     def prune(self, largest: int) -> list[Place]:
-        """Remove the least recently used entries until all have at most `largest` bytes; those removed."""
-        known = []
+        """Remove the least recently used entries until all have at most `largest` bytes; those removed.
+
+        Those from the future are of a clock that was set back since: when they were used isn't known, and
+        they go first. Where nothing may be removed, all stay.
+        """
+        known, now_s = [], time.time() + _USED_AGAIN_S
         for path in self.entries():
             with suppress(OSError):
                 status = path.stat()
-                known.append((status.st_mtime, status.st_size, path))
+                used = status.st_mtime < now_s, status.st_mtime
+                known.append((used, status.st_size, path))
         left = sum(size for _, size, _ in known)
         removed: list[Place] = []
         for _, size, path in sorted(known, key=lambda one: (one[:2], str(one[2]))):
             if left <= largest:
                 break
-            path.unlink(missing_ok=True)
-            removed.append(path)
-            left -= size
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+                removed.append(path)
+                left -= size
         return removed
 
     def _path(self, address: str) -> Place:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -122,13 +121,13 @@ def _run_all(
     On Ctrl-C raises Interrupted, with the summary of what was received.
     """
     results = list(skipped)
-    started_at = time.time()
+    last = [session_folder(out, files.name) / FILES[-1] for files in found]
+    before = [_written_at(path) for path in last]
     try:
         for result in outcomes:
             results.append(result)
     except KeyboardInterrupt as interrupt:
-        folders = [session_folder(out, files.name) for files in found]
-        finished = sum(_written_since(folder / FILES[-1], started_at) for folder in folders)
+        finished = sum(_written_at(path) not in (None, at) for path, at in zip(last, before, strict=True))
         if finished:
             write_summary(_ended(plan, results, interrupted=True), out)
         raise Interrupted(finished, len(found), out) from interrupt
@@ -244,8 +243,9 @@ def _reason(error: Exception, text: bool) -> str:
     return one_line(f"{name}: {error if told else LEFT_OUT}")
 
 
-def _written_since(path: Path, moment: float) -> bool:
-    return path.exists() and path.stat().st_mtime >= moment - 0.1  # file systems lag by some ms
+def _written_at(path: Path) -> int | None:
+    """When a file was written, by a clock that may be set back meanwhile; None if it isn't there."""
+    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def _name(part: Part) -> str:

@@ -105,13 +105,21 @@ class Measured:
         )
 
     def load(self, recording: int | str) -> Recording:
-        """The audio of one recording, as it was traced, with its labels."""
+        """The audio of one recording, as it was traced, with its labels.
+
+        Raises InputError if it has changed since.
+        """
         number = self.number(recording)
-        loaded = load_recording(self.files[number])
-        if self.channel_condition.is_clean:
-            return loaded
-        labels = loaded.labels or self.corpus.recordings[number].labels
-        return degrade(replace(loaded, labels=labels), self.channel_condition, self.seed)
+        loaded, traced = load_recording(self.files[number]), self.corpus.recordings[number]
+        if not self.channel_condition.is_clean:
+            labelled = replace(loaded, labels=loaded.labels or traced.labels)
+            loaded = degrade(labelled, self.channel_condition, self.seed)
+        if loaded.sha256 != traced.sha256:
+            raise InputError(
+                f"{traced.path}: its audio has changed since it was measured; put the file back, or measure "
+                "again"
+            )
+        return loaded
 
     def with_table(
         self,
