@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,13 +16,15 @@ from lab_utils.core.delays import Delay
 from lab_utils.core.settings import USUAL_CONDITIONS, Settings
 from lab_utils.core.timeline import WINDOW_S
 from lab_utils.core.traces import SttEvent
-from lab_utils.latency.reply.call import Heard, answered
+from lab_utils.latency.reply.call import Answered, Heard, answered
 from lab_utils.latency.reply.proof import draw
 from lab_utils.latency.reply.records import NotCovered, ReplyTimes
 from lab_utils.latency.reply.scope import LEVERS_LEFT_OUT
 from lab_utils.latency.reply.signals import Voice
+from lab_utils.latency.reply.state import IN_PROGRESS
 from lab_utils.latency.techniques.choice import LEVER_NAMES, NAMES, Techniques
 from lab_utils.session.providers.files import load_providers
+from lab_utils.session.scripted.prompt import piece
 from lab_utils.workflows.verify import replies_summary, verify_replies
 
 GUIDE = load_providers("guide")
@@ -42,6 +45,7 @@ SPOKE_UNTIL_S, AGAIN_S = 12.0, 13.0
 """The greeting is over by then."""
 DEFAULTS = Settings()
 QUESTION = "Could you move it to the evening for me?"
+SPELLED = "it is seven four zero two nine"
 
 
 def speech(*spans: tuple[float, float], length_s: float = 40.0) -> Voice:
@@ -156,14 +160,40 @@ def test_stages_follow_one_another_whatever_the_caller_does(gap_s: float, levers
 
 
 def test_a_tool_takes_its_time_between_two_calls_of_the_model() -> None:
-    spelled = "it is seven four zero two nine"
-    heard = replace(ONE_TURN, transcripts=said(spelled, SPOKE_UNTIL_S), commits=[(12.9, spelled)])
+    heard = replace(ONE_TURN, transcripts=said(SPELLED, SPOKE_UNTIL_S), commits=[(12.9, SPELLED)])
     (reply,) = replies(heard, WAITING)
     looking_ahead = Techniques.of(*WAITING.on, "tool_prefetch")
     ahead = answered(heard, Settings(), USUAL_CONDITIONS, looking_ahead, FLAT, 0).replies
     assert reply.asked_s > 12.9 + TTFT_S + 0.2  # the tool takes about 0.3 s
     assert 0.2 < reply.heard_s - ahead[0].heard_s < 0.5
     assert reply.first_token_s - reply.asked_s == pytest.approx(TTFT_S)
+
+
+def with_tool(further: Sequence[SttEvent], commits: Sequence[tuple[float, str]]) -> Answered:
+    """The caller spells what the agent looks up, and what comes then."""
+    transcripts = [*said(SPELLED, SPOKE_UNTIL_S), *further]
+    heard = Heard(transcripts, ONE_TURN.voice, [(12.9, SPELLED), *commits])
+    agent = Techniques.of(*EARLY.on, "kv_cache_reuse")
+    return answered(heard, DEFAULTS, USUAL_CONDITIONS, agent, FLAT, 0)
+
+
+def test_a_commit_waits_for_a_tool_at_work_and_finds_its_result_in_the_conversation() -> None:
+    found_s = with_tool([], []).replies[0].asked_s
+    more = [SttEvent(13.0, "final", "Please.")]
+    at_work, over = (with_tool(more, [(found_s + by_s, "Please.")]) for by_s in (-0.05, 0.05))
+    first, second = at_work.replies
+    assert first.cut_s == second.commit_s == pytest.approx(found_s - 0.05)
+    assert second.asked_s == pytest.approx(found_s)  # not when it was committed
+    assert not second.early  # the one begun at the final knew nothing of the result
+    assert at_work.usage.large[-1].prompt_tokens == over.usage.large[-1].prompt_tokens
+
+
+def test_a_reply_begun_while_a_tool_works_is_told_that_it_does() -> None:
+    first, early, *_ = with_tool([SttEvent(13.0, "preflight", "Please.")], []).usage.large
+    assert with_tool([], []).replies[0].asked_s > early.at_s == 13.0
+    call = 'look_up {"query": "seven four zero two nine"}'
+    told = [("call", call), ("output", IN_PROGRESS), ("user", "Please.")]
+    assert early.prompt_tokens - first.prompt_tokens == sum(len(piece(*one)) for one in told)
 
 
 @pytest.mark.parametrize(

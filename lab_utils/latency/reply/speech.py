@@ -11,7 +11,7 @@ from ...core.settings import Settings
 from ..techniques.intents import same_words
 from .sentences import heard_text
 from .services import Answer, Services
-from .state import Begun, State
+from .state import Begun, LookUp, State
 
 ECHO_S = 3.0
 """From the agent's first speech on, the user's speech can't stop it for so long (`aec_warmup_duration`)."""
@@ -84,20 +84,31 @@ class Speech:
             return
         self._leave(reply)
         self._is.working = reply
-        self._at(self._look_up(query), lambda: self._found(reply))
+        work = LookUp(self._now_s, *self._services.found(query))
+        self._is.looking_up.append(work)
+        self._at(self._look_up(query), lambda: self._found(reply, work))
 
-    def _found(self, reply: Begun) -> None:
-        if reply.over or self._is.working is not reply:
+    def _found(self, reply: Begun, work: LookUp) -> None:
+        """The tool has its result, which belongs into the conversation whether or not it is answered."""
+        state = self._is
+        state.looking_up.remove(work)
+        state.add(work.call, work.since_s)
+        state.add(work.output, self._now_s)
+        state.working = None
+        if reply.over:
+            self._go_on_with_commits()
             return
-        self._is.working, self._is.current = None, reply
-        assert reply.answer.query is not None
-        self._is.said += self._services.found(reply.answer.query)
+        state.current = reply
         reply.asked_s = self._now_s
-        reply.answer = self._services.ask(reply.text, reply.turn, self._is.said, found=True)
+        reply.answer = self._services.ask(reply.text, reply.turn, state.prompted(), found=True)
         self._read(reply.answer)
         reply.allowed_s = math.inf
         self._write(reply)
         self._allow()
+
+    def _go_on_with_commits(self) -> None:
+        """A commit waits for the tool of the reply that it ends."""
+        raise NotImplementedError
 
     # --- look-ups ahead -------------------------------------------------------------------------------
 
@@ -171,7 +182,7 @@ class Speech:
             return
         reply.playing_s = None
         self._leave(reply)
-        self._add("assistant", reply.answer.said)
+        self._is.add(("assistant", reply.answer.said), reply.allowed_s)
 
     def _leave(self, reply: Begun) -> None:
         """Nothing is current any more; a pause ends with what was paused."""
@@ -194,17 +205,13 @@ class Speech:
             state.speaking = False
         elif heard := self._cut(reply):
             # after what the same transcript begins, before what it commits
-            self._is.cut_off.append(heard)
+            self._is.cut_off.append((heard, reply.allowed_s))
             self._at(self._now_s, self._add_cut_off)
 
     def _add_cut_off(self) -> None:
-        for heard in self._is.cut_off:
-            self._add("assistant", heard)
+        for heard, since_s in self._is.cut_off:
+            self._is.add(("assistant", heard), since_s)
         self._is.cut_off.clear()
-
-    def _add(self, kind: str, text: str) -> None:
-        """The conversation has another message."""
-        self._is.said.append((kind, text))
 
     def _pause(self, reply: Begun, timeout_s: float) -> None:
         self._is.paused, self._is.timeout_s = reply, timeout_s
@@ -221,7 +228,7 @@ class Speech:
         state.resuming += 1
         reply, state.paused = state.paused, None
         if reply is not None and not reply.over and (heard := self._cut(reply)):
-            self._add("assistant", heard)
+            state.add(("assistant", heard), reply.allowed_s)
 
     def _cut(self, reply: Begun) -> str:
         """End a reply. Returns the words of it that were heard, which belong into the conversation."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ...session.scripted.connection import Request
 from ...session.scripted.usage import TtsRequest
@@ -11,6 +14,17 @@ from .prompts import Item
 from .records import ReplyTimes
 from .services import Answer
 from .sound import Frames
+
+IN_PROGRESS = "The tool call is still in progress."
+"""LiveKit's output of a tool that works (generation.py, `_RUNNING_TOOL_PLACEHOLDER`)."""
+
+
+class LookUp(NamedTuple):
+    """The tool at work."""
+
+    since_s: float
+    call: Item
+    output: Item
 
 
 @dataclass(eq=False)
@@ -95,8 +109,11 @@ class State:
     """User messages in the conversation."""
     said: list[Item] = field(default_factory=list)
     """The conversation."""
-    cut_off: list[str] = field(default_factory=list)
-    """What was heard of replies that end at this moment, not in the conversation yet."""
+    said_at: list[float] = field(default_factory=list)
+    """When each item of it began, by which they are in order."""
+    cut_off: list[tuple[str, float]] = field(default_factory=list)
+    """What was heard of replies that end at this moment and since when they were let be heard, not in the
+    conversation yet."""
     silent: bool = True
     speaking: bool = False
     """Whether the agent is."""
@@ -110,6 +127,10 @@ class State:
     """Begun before the commit."""
     working: Begun | None = None
     """Waits for its tool."""
+    looking_up: list[LookUp] = field(default_factory=list)
+    """What tools are looking up, for whichever reply."""
+    held: list[tuple[float, str]] = field(default_factory=list)
+    """Commits that wait for the tool of a reply which they have ended: when they came, and their words."""
     foreseen: str | None = None
     """The words of the turn that were looked at for a look-up ahead."""
     ahead: tuple[str, float] | None = None
@@ -123,3 +144,18 @@ class State:
     def version(self) -> int:
         """Of the conversation, which only grows."""
         return len(self.said)
+
+    def add(self, item: Item, since_s: float) -> None:
+        """The conversation has another item, where it belongs by when it began (`ChatContext.insert`)."""
+        place = bisect_right(self.said_at, since_s)
+        self.said.insert(place, item)
+        self.said_at.insert(place, since_s)
+
+    def prompted(self, further: Sequence[Item] = ()) -> list[Item]:
+        """What a model is asked to go on with: the conversation, with a tool's call and a placeholder while
+        it works (generation.py, `_inject_running_tool_calls`), and `further` items."""
+        found = list(self.said)
+        for one in reversed(self.looking_up):
+            place = bisect_right(self.said_at, one.since_s)
+            found[place:place] = [one.call, ("output", IN_PROGRESS)]
+        return [*found, *further]

@@ -5,7 +5,8 @@ Definition: livekit-agents 1.8.9, voice/agent_activity.py.
   earlier commit is still current and not interrupted, the user has spoken for more than
   `max_speech_duration`, or `max_retries` were begun since the last commit. It replaces the one begun before.
 - The commit uses it if words and conversation are still the same (`_user_turn_completed_impl`), else it asks
-  anew. It interrupts the reply before.
+  anew. It interrupts the reply before. If that one's tool is at work, the commit first waits for the tool
+  (`_interrupt_background_speeches`), whose result belongs into the conversation.
 - A reply may be heard once the user is silent (`_user_silence_event`); it is spoken from the commit on, with
   `preemptive_tts` as soon as there is text.
 - Speech of `min_duration`, and a final transcript, stop a reply (`_interrupt_by_audio_activity`): for good
@@ -114,7 +115,7 @@ class Walk(Speech):
     def _begin(self, text: str, *, early: bool) -> Begun:
         turn = self._is.turns + 1
         self._foresee(text)
-        answer = self._services.ask(text, turn, [*self._is.said, ("user", text)])
+        answer = self._services.ask(text, turn, self._is.prompted([("user", text)]))
         self._read(answer)
         begun = Begun(text, turn, self._is.version, early, self._now_s, answer)
         if answer.query is None:
@@ -131,12 +132,25 @@ class Walk(Speech):
         state.begun, state.words, state.preflight = 0, "", ""
         if state.unheard:
             state.began_s = None
+        if state.working is None:
+            self._reply(text, self._now_s)
+            return
+        self._cut(state.working)
+        state.held.append((self._now_s, text))
+
+    def _go_on_with_commits(self) -> None:
+        held, self._is.held = self._is.held, []
+        for commit_s, text in held:
+            self._reply(text, commit_s)
+
+    def _reply(self, text: str, commit_s: float) -> None:
+        """Answer a commit."""
+        state = self._is
         self._add_cut_off()
         self._end_pause()
-        for reply in (state.working, state.current):
-            if reply is not None and (heard := self._cut(reply)):
-                self._add("assistant", heard)
-        state.working = None
+        before = state.current
+        if before is not None and (heard := self._cut(before)):
+            state.add(("assistant", heard), before.allowed_s)
         ready = state.ready
         if ready is not None and ready.version == state.version and same_words(ready.text, text):
             reply, state.ready = ready, None
@@ -145,9 +159,9 @@ class Walk(Speech):
             reply = self._begin(text, early=False)
         self._foresee(text)
         state.foreseen = None
-        reply.commit_s = self._now_s
+        reply.commit_s = commit_s
         state.turns += 1
-        self._add("user", text)
+        state.add(("user", text), reply.asked_s)
         state.current, state.speaking = reply, False
         state.told.append(reply)
         self._write(reply)
