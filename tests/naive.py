@@ -860,10 +860,14 @@ def e2e_s(replies, turns):
     return found
 
 
-def joint_frontier(table, least, most_missed):
-    """Rows that answer, with a finite latency, that no other such row beats; of equal ones the first."""
+def joint_frontier(table, least, most_missed, most_dollars):
+    """Rows that answer, with a finite latency, that no other such row beats; of equal ones the first.
+
+    Of those within the limit of money if there are any.
+    """
     names = ["false_boundary_rate", least, "dollars_per_1000"]
     rows = [k for k in range(len(table)) if table["missed_rate"][k] <= most_missed]
+    rows = [k for k in rows if table["dollars_per_1000"][k] <= most_dollars] or rows
     found, seen = [], set()
     for k in rows:
         mine = tuple(table[name][k] for name in names)

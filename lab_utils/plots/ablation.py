@@ -180,7 +180,7 @@ def waterfall_figure(
             ax.axvline(1000 * level, color=BLACK, linewidth=1.2, linestyle="--", zorder=0)
             for ax, level in zip(axes, floor, strict=True)
         ]
-        lines[0].set_label("floor: perfect detector, no preamble")
+        lines[0].set_label("floor: perfect detector")
         handles.append(lines[0])
     if any(one.saves for one in drawn):
         handles.append(Patch(color=BLUE, label="faster by"))

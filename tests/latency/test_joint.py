@@ -113,7 +113,7 @@ def test_the_choice_keeps_the_budget_if_any_does_and_no_frontier_row_is_beaten(t
     if within:
         assert chosen in within
         assert frame["e2e_p95"][chosen] == frame["e2e_p95"][within].min()
-    assert sorted(frontier(frame, budget)) == naive.joint_frontier(frame, "e2e_p95", 0.05)
+    assert sorted(frontier(frame, budget)) == naive.joint_frontier(frame, "e2e_p95", 0.05, most)
     run = finalists(frame, budget, chosen, 3)
     assert run[0] == chosen
     assert len(set(run)) == len(run) <= 3
@@ -128,12 +128,15 @@ def test_a_limit_of_the_median_rules_out_a_long_wait_for_all() -> None:
     assert JointBudget(most_p50_s=0.5).choose(frame) == 1  # none keeps it: the nearest
 
 
-def test_finalists_keep_what_the_choice_keeps() -> None:
+def test_finalists_and_the_frontier_keep_what_the_choice_keeps() -> None:
     """Also where what exceeds a limit beats them; without limits they are the frontier's."""
     rows = [(0.9, 2.0, 0.10, 5.0), (1.5, 1.8, 0.08, 5.0), (1.1, 2.1, 0.09, 5.0), (1.1, 2.0, 0.08, 9.0)]
     columns = ["e2e_p50", "e2e_p95", "false_boundary_rate", DOLLARS]
     frame = pd.DataFrame(rows, columns=columns).assign(missed_rate=0.0)
-    assert finalists(frame, JointBudget(most_p50_s=1.2, most_dollars=6.0), 0, 4) == [0, 2]
+    limited = JointBudget(most_p50_s=1.2, most_dollars=6.0)
+    assert finalists(frame, limited, 0, 4) == [0, 2]
+    assert sorted(frontier(frame, limited)) == [0, 2]
+    assert frontier(frame, JointBudget()) == [1]
     assert finalists(frame, JointBudget(), 1, 4) == [1]
     assert finalists(frame, JointBudget(most_p50_s=0.5), 1, 4) == [1]
 

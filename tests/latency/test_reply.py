@@ -16,6 +16,7 @@ from lab_utils.core.delays import Delay
 from lab_utils.core.settings import USUAL_CONDITIONS, Settings
 from lab_utils.core.timeline import WINDOW_S
 from lab_utils.core.traces import SttEvent
+from lab_utils.latency.ablation.scenario import call_centre
 from lab_utils.latency.reply.call import Answered, Heard, answered
 from lab_utils.latency.reply.proof import draw
 from lab_utils.latency.reply.records import NotCovered, ReplyTimes
@@ -23,8 +24,10 @@ from lab_utils.latency.reply.scope import LEVERS_LEFT_OUT
 from lab_utils.latency.reply.signals import Voice
 from lab_utils.latency.reply.state import IN_PROGRESS
 from lab_utils.latency.techniques.choice import LEVER_NAMES, NAMES, Techniques
+from lab_utils.latency.techniques.levers import PREAMBLE
 from lab_utils.session.providers.files import load_providers
 from lab_utils.session.scripted.prompt import piece
+from lab_utils.session.scripted.voices import CHARACTER_S
 from lab_utils.workflows.verify import replies_summary, verify_replies
 
 GUIDE = load_providers("guide")
@@ -194,6 +197,33 @@ def test_a_reply_begun_while_a_tool_works_is_told_that_it_does() -> None:
     call = 'look_up {"query": "seven four zero two nine"}'
     told = [("call", call), ("output", IN_PROGRESS), ("user", "Please.")]
     assert early.prompt_tokens - first.prompt_tokens == sum(len(piece(*one)) for one in told)
+
+
+def test_a_preamble_is_heard_while_the_tool_works_and_the_answer_waits_for_its_end() -> None:
+    heard = replace(ONE_TURN, transcripts=said(SPELLED, SPOKE_UNTIL_S), commits=[(12.9, SPELLED)])
+    plain = answered(heard, DEFAULTS, USUAL_CONDITIONS, WAITING, FLAT, 0)
+    found = answered(heard, DEFAULTS, USUAL_CONDITIONS, WAITING.with_levers("tool_preamble"), FLAT, 0)
+    (alone,), (reply,) = plain.replies, found.replies
+    called_s, asked_s = (one.usage.large[-1].at_s for one in (plain, found))
+    preamble_s = len(PREAMBLE) * CHARACTER_S
+    assert reply.first_token_s == pytest.approx(12.9 + TTFT_S)
+    assert reply.heard_s < called_s < alone.heard_s == alone.answer_s  # the tool takes about 0.3 s
+    assert asked_s == pytest.approx(reply.heard_s + preamble_s)
+    assert reply.answer_s - asked_s == pytest.approx(alone.answer_s - called_s)
+
+
+def test_a_preamble_that_is_cut_off_leaves_its_words_and_what_its_tool_finds() -> None:
+    agent = Techniques.of(*WAITING.on, "kv_cache_reuse").with_levers("tool_preamble")
+    transcripts = [*said(SPELLED, SPOKE_UNTIL_S), SttEvent(14.4, "final", "Please.")]
+    heard = Heard(transcripts, ONE_TURN.voice, [(12.9, SPELLED), (14.5, "Please.")])
+    first, second = answered(heard, DEFAULTS, USUAL_CONDITIONS, agent, FLAT, 0).usage.large
+    items = [
+        ("call", 'look_up {"query": "seven four zero two nine"}'),
+        ("output", call_centre().tool.found),
+        ("user", "Please."),
+    ]
+    words = second.prompt_tokens - first.prompt_tokens - sum(len(piece(*one)) for one in items)
+    assert 0 < words < len(piece("assistant", PREAMBLE))
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,6 @@ def test_the_floor_is_a_line_at_each_percentile_with_a_name(summary):
     lines = [line for ax in figure.axes for line in ax.get_lines() if line.get_linestyle() == "--"]
     assert [line.get_xdata()[0] for line in lines] == [500, 1250]
     told = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert "floor: perfect detector, no preamble" in told
+    assert "floor: perfect detector" in told
     plain = waterfall_figure(steps, "turn_total_s")
     assert "floor" not in " ".join(text.get_text() for text in plain.legends[0].get_texts())

@@ -70,7 +70,7 @@ def turn_rows(
             "turn_total_s": _rounded(audio_s - turn.end_s),
             "after_commit_s": _rounded(audio_s - commit_s),
             "commit_s": _rounded(commit_s - turn.end_s),
-            "answer_s": _rounded(_answer_s(log, commit_s, turn) - turn.end_s),
+            "answer_s": _rounded(answer_s(log, commit_s, turn.until_s) - turn.end_s),
             "stt_first_partial_s": _rounded(partial_s - turn.first_word_s),
             **_stages(reply),
         }
@@ -86,10 +86,10 @@ def _first(times: Floats, from_s: float, until_s: float) -> float:
     return float(inside.min()) if len(inside) else np.nan
 
 
-def _answer_s(log: SessionLog, commit_s: float, turn: Turn) -> float:
+def answer_s(log: SessionLog, commit_s: float, until_s: float) -> float:
     """When the answer itself begins, after what is said before a tool has answered; NaN if there is none."""
     commits, tools = _times(log, "commit"), _times(log, "tool_starts")
-    next_s = np.nan_to_num(_first(commits, np.nextafter(commit_s, np.inf), turn.until_s), nan=turn.until_s)
+    next_s = np.nan_to_num(_first(commits, np.nextafter(commit_s, np.inf), until_s), nan=until_s)
     tools = tools[(tools >= commit_s) & (tools < next_s)]
     asked_s = _first(_times(log, "llm_starts"), tools.max(), next_s) if len(tools) else commit_s
     return _first(_times(log, "playout_starts"), asked_s, next_s)

@@ -18,6 +18,7 @@ from ...core.session_log import SessionLog
 from ...core.settings import Settings
 from ...session.providers.files import builtin_providers, load_providers
 from ..ablation.cells import Cell, Plan
+from ..ablation.timing import answer_s
 from ..techniques.choice import LEVER_NAMES, NAMES, Techniques
 from .records import ReplyTimes
 from .scope import LEVERS_LEFT_OUT
@@ -134,6 +135,10 @@ def compared(
         between = plays[(plays >= commit_s) & (plays < until_s)]
         theirs = {"heard": float(between.min()) - commit_s if len(between) else math.inf}
         mine = {"heard": ours.heard_s - commit_s}
+        if "tool_preamble" in case.techniques.levers:
+            begins_s = answer_s(log, commit_s, until_s)
+            theirs["answer"] = math.inf if math.isnan(begins_s) else begins_s - commit_s
+            mine["answer"] = ours.answer_s - commit_s
         if len(between) and commit_s in told:
             theirs |= {name: told[commit_s][name] for name in STAGES if name in told[commit_s]}
             mine |= {STAGES[0]: ours.first_token_s - ours.asked_s, STAGES[1]: ours.audio_s - ours.sentence_s}

@@ -46,9 +46,9 @@ class ReplyTimes:
     early: bool
     """Whether the reply was begun before the commit."""
     asked_s: float = math.inf
-    """The LLM is asked; after a tool has answered, once more."""
+    """The LLM is asked; after a tool that was called without a word, once more."""
     first_token_s: float = math.inf
-    """Its first token; of a tool call, its last."""
+    """Its first token."""
     sentence_s: float = math.inf
     """The TTS has the first sentence."""
     audio_s: float = math.inf
@@ -57,6 +57,8 @@ class ReplyTimes:
     """The agent is heard."""
     cut_s: float = math.inf
     """The user's speech or the next commit ends it before its end."""
+    answer_s: float = math.inf
+    """The answer itself is heard, after what is said before a tool has answered."""
 
 
 class NotCovered(ValueError):

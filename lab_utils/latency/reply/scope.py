@@ -14,7 +14,7 @@ from ..techniques.choice import LeverName, Techniques
 from .records import NotCovered
 
 LEAST_TOKENS_PER_S, LEAST_SPEED = 30, 5
-LEVERS_LEFT_OUT: Final[tuple[LeverName, ...]] = ("first_sentence_flush", "tool_preamble", "tool_filler")
+LEVERS_LEFT_OUT: Final[tuple[LeverName, ...]] = ("first_sentence_flush", "tool_filler")
 """They speak in several requests to the TTS."""
 
 

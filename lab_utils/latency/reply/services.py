@@ -18,7 +18,7 @@ from ..ablation.cells import CHUNK_S
 from ..ablation.scenario import LookUp, Scenario
 from ..techniques.choice import Techniques
 from ..techniques.intents import classify
-from ..techniques.levers import min_sentence_len
+from ..techniques.levers import PREAMBLE, min_sentence_len
 from ..techniques.model_routing import Model, model_for
 from ..techniques.switches import region
 from .prompts import Item, Prompts, Reader
@@ -32,14 +32,13 @@ class Answer:
     """What the LLM sends: seconds from the request."""
 
     first_s: float
-    """Its first token; of a tool call, its last."""
-    begins_s: float
-    """Its first text; of a tool call, as `first_s`."""
+    """Its first token; of nothing but a tool call, its last."""
     ends_s: float
+    """Its last token, and the tool call if there is one."""
     text: tuple[tuple[float, str], ...]
-    """When each piece can go to the TTS, and the piece; nothing for a tool call."""
+    """When each piece can go to the TTS, and the piece."""
     query: str | None = None
-    """The look-up that is asked for."""
+    """The look-up that is asked for, after the text."""
     said: str = ""
     """All of the text."""
     call: Call | None = None
@@ -87,25 +86,40 @@ class Services:
         ttft_s += reading_s
         answer = self._scenario.answer(text, turn)
         opening = self._scenario.opens_with(self._techniques.levers)
+        called = ""
+        query = None
         if isinstance(answer, LookUp):
-            if not found:
-                name, asked = self._scenario.tool.name, {"query": answer.identifier}
-                count = len(tokens_of(name + json.dumps(asked)))
-                call_s = ttft_s + count / provider.tokens_per_s
-                call = self._asked(model, prompt, read, call_s, count, whole=True)
-                return Answer(call_s, call_s, call_s, (), answer.identifier, call=call)
-            answer = self._scenario.tool.answer
-        tokens = tokens_of(opening + answer)
-        call = self._asked(model, prompt, read, ttft_s, len(tokens), whole=False)
-        return self._text(tokens, ttft_s, provider.tokens_per_s, call)
+            if found:
+                answer = self._scenario.tool.answer
+            else:
+                query = answer.identifier
+                called = self._scenario.tool.name + json.dumps({"query": query})
+                opening, answer = "", self._preamble
+        return self._answer(model, prompt, read, ttft_s, opening + answer, called, query)
 
-    def _asked(
-        self, model: Model, prompt: Ints, read: int, first_s: float, tokens: int, *, whole: bool
-    ) -> Call:
+    @property
+    def _preamble(self) -> str:
+        return PREAMBLE if "tool_preamble" in self._techniques.levers else ""
+
+    def _answer(
+        self, model: Model, prompt: Ints, read: int, ttft_s: float, said: str, called: str, query: str | None
+    ) -> Answer:
         per_s = self._models[model].tokens_per_s
-        call = Call(model, self.now_s, prompt, read, self.now_s + first_s, tokens, per_s, whole)
+        tokens, count = tokens_of(said), len(tokens_of(called))
+        first_s = ttft_s if tokens else ttft_s + count / per_s
+        call = Call(model, self.now_s, prompt, read, self.now_s + first_s, len(tokens), per_s, count)
         self.calls.append(call)
-        return call
+        ends_s = first_s
+        if tokens:
+            ends_s += (len(tokens) + count - (not count)) / per_s
+        came = pieces(tokens, min_sentence_len(self._techniques.levers))
+        if not self._techniques.token_streaming:
+            at_once = tuple((ends_s, text) for _, text in came)
+            return Answer(ends_s, ends_s, at_once, query, said, call)
+        timed = [(first_s + (count - 1) / per_s, text) for count, text in came]
+        if timed:  # the end of the text isn't known before that of the call
+            timed[-1] = ends_s, timed[-1][1]
+        return Answer(first_s, ends_s, tuple(timed), query, said, call)
 
     def computed(self, call: Call) -> None:
         """A call's first token comes: unless it was given up before, its prompt is in the cache now."""
@@ -117,16 +131,6 @@ class Services:
         asked = json.dumps({"query": query})
         output = self._scenario.tool.found.replace("{argument}", query)
         return ("call", f"{self._scenario.tool.name} {asked}"), ("output", output)
-
-    def _text(self, tokens: Sequence[str], ttft_s: float, tokens_per_s: float, call: Call) -> Answer:
-        said = "".join(tokens)
-        whole_s = ttft_s + (len(tokens) - 1) / tokens_per_s
-        came = pieces(tokens, min_sentence_len(self._techniques.levers))
-        if not self._techniques.token_streaming:
-            at_once = tuple((whole_s, text) for _, text in came)
-            return Answer(whole_s, whole_s, whole_s, at_once, None, said, call)
-        timed = tuple((ttft_s + (count - 1) / tokens_per_s, text) for count, text in came)
-        return Answer(ttft_s, ttft_s, whole_s, timed, None, said, call)
 
     def speak(self, came: Sequence[tuple[float, str]], request: Request, open_s: float) -> Frames:
         """The audio of pieces of text that come at these times. `open_s`: when the connection is open."""
@@ -147,4 +151,4 @@ class Services:
         """The greeting, which is there from the start."""
         came = pieces([self._scenario.greeting], min_sentence_len(self._techniques.levers))
         spoken = tuple((0.0, text) for _, text in came)
-        return Answer(0.0, 0.0, 0.0, spoken, None, self._scenario.greeting)
+        return Answer(0.0, 0.0, spoken, None, self._scenario.greeting)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ...core.settings import Settings
 from ..techniques.intents import same_words
+from .prompts import Item
 from .sentences import heard_text
 from .services import Answer, Services
 from .state import Begun, LookUp, State
@@ -44,15 +45,15 @@ class Speech:
     # --- from text to sound ---------------------------------------------------------------------------
 
     def _write(self, reply: Begun) -> None:
-        """Let the reply's text go to the TTS as soon as there is any, or its tool be called."""
+        """Let the reply's text go to the TTS as soon as there is any, and its tool be called."""
         answer = reply.answer
-        self._at(max(self._now_s, reply.asked_s + answer.begins_s), lambda: self._text(reply, answer))
+        if answer.text:
+            self._at(max(self._now_s, reply.asked_s + answer.first_s), lambda: self._text(reply))
+        if answer.query is not None:
+            self._at(max(self._now_s, reply.asked_s + answer.ends_s), lambda: self._call(reply))
 
-    def _text(self, reply: Begun, answer: Answer) -> None:
-        if reply.over or reply.request is not None or answer is not reply.answer:
-            return
-        if reply.answer.query is not None:
-            self._call(reply)
+    def _text(self, reply: Begun) -> None:
+        if reply.over or reply.request is not None:
             return
         line = self._services.tts_line
         reply.request = line.request()
@@ -78,32 +79,44 @@ class Speech:
             self._at(call.first_s, lambda: self._services.computed(call))
 
     def _call(self, reply: Begun) -> None:
-        """The tool is called once the reply may be heard; until it has answered, nothing is current."""
+        """The tool is called once the reply may be heard; a reply without words is then no longer current."""
         query = reply.answer.query
-        if query is None or reply.over or reply.allowed_s == math.inf or self._is.working is reply:
+        if query is None or reply.over or reply.allowed_s == math.inf or reply.look_up is not None:
             return
-        self._leave(reply)
-        self._is.working = reply
-        work = LookUp(self._now_s, *self._services.found(query))
-        self._is.looking_up.append(work)
-        self._at(self._look_up(query), lambda: self._found(reply, work))
+        if self._now_s < reply.asked_s + reply.answer.ends_s:
+            return
+        reply.look_up = LookUp(self._now_s, *self._services.found(query))
+        self._is.looking_up.append(reply.look_up)
+        if not reply.answer.text:
+            self._leave(reply)
+            self._is.working = reply
+        self._at(self._look_up(query), lambda: self._found(reply))
 
-    def _found(self, reply: Begun, work: LookUp) -> None:
-        """The tool has its result, which belongs into the conversation whether or not it is answered."""
-        state = self._is
-        state.looking_up.remove(work)
-        state.add(work.call, work.since_s)
-        state.add(work.output, self._now_s)
-        state.working = None
+    def _found(self, reply: Begun) -> None:
+        state, reply.found_s = self._is, self._now_s
+        assert reply.look_up is not None
+        state.looking_up.remove(reply.look_up)
         if reply.over:
-            self._go_on_with_commits()
-            return
-        state.current = reply
-        reply.asked_s = self._now_s
-        reply.answer = self._services.ask(reply.text, reply.turn, state.prompted(), found=True)
-        self._read(reply.answer)
-        reply.allowed_s = math.inf
-        self._write(reply)
+            self._add(self._found_by(reply))
+            if state.awaited is reply:
+                self._go_on_with_commits()
+        elif state.working is reply:
+            self._answer(reply)
+
+    def _found_by(self, reply: Begun) -> list[tuple[Item, float]]:
+        """A tool's call and its result belong into the conversation whether or not they are answered."""
+        work = reply.look_up
+        return [] if work is None else [(work.call, work.since_s), (work.output, reply.found_s)]
+
+    def _answer(self, reply: Begun) -> None:
+        """Answer to what the tool of a reply has found, once that reply has said all."""
+        state = self._is
+        self._add(self._found_by(reply))
+        answer = self._services.ask(reply.text, reply.turn, state.prompted(), found=True)
+        after = Begun(reply.text, reply.turn, state.version, False, self._now_s, answer, reply.commit_s)
+        state.working, state.current, reply.after = None, after, after
+        self._read(answer)
+        self._write(after)
         self._allow()
 
     def _go_on_with_commits(self) -> None:
@@ -143,11 +156,8 @@ class Speech:
         if reply is None or reply.over or not self._is.silent or reply.allowed_s < math.inf:
             return
         reply.allowed_s = self._now_s
-        if reply.answer.query is not None:
-            if reply.asked_s + reply.answer.first_s <= self._now_s:
-                self._call(reply)
-        else:
-            self._forward(reply)
+        self._call(reply)
+        self._forward(reply)
 
     def _forward(self, reply: Begun) -> None:
         """Text and permission are both there: from here on audio is played as it comes."""
@@ -181,8 +191,13 @@ class Speech:
         if reply.over or reply.playing_s != since_s:
             return
         reply.playing_s = None
+        reply.played.clear()
         self._leave(reply)
         self._is.add(("assistant", reply.answer.said), reply.allowed_s)
+        if reply.looks_up:
+            self._is.working = reply
+        elif reply.look_up is not None:
+            self._answer(reply)
 
     def _leave(self, reply: Begun) -> None:
         """Nothing is current any more; a pause ends with what was paused."""
@@ -203,15 +218,19 @@ class Speech:
         if self._pauses:
             self._pause(reply, self._settings.interruption.false_interruption_timeout or 0.0)
             state.speaking = False
-        elif heard := self._cut(reply):
+        else:
             # after what the same transcript begins, before what it commits
-            self._is.cut_off.append((heard, reply.allowed_s))
+            self._is.cut_off += self._cut(reply)
             self._at(self._now_s, self._add_cut_off)
 
     def _add_cut_off(self) -> None:
-        for heard, since_s in self._is.cut_off:
-            self._is.add(("assistant", heard), since_s)
+        self._add(self._is.cut_off)
         self._is.cut_off.clear()
+
+    def _add(self, items: Iterable[tuple[Item, float]]) -> None:
+        """The conversation has more items, each from a moment on."""
+        for item, since_s in items:
+            self._is.add(item, since_s)
 
     def _pause(self, reply: Begun, timeout_s: float) -> None:
         self._is.paused, self._is.timeout_s = reply, timeout_s
@@ -227,18 +246,21 @@ class Speech:
         state = self._is
         state.resuming += 1
         reply, state.paused = state.paused, None
-        if reply is not None and not reply.over and (heard := self._cut(reply)):
-            state.add(("assistant", heard), reply.allowed_s)
+        if reply is not None and not reply.over:
+            self._add(self._cut(reply))
 
-    def _cut(self, reply: Begun) -> str:
-        """End a reply. Returns the words of it that were heard, which belong into the conversation."""
+    def _cut(self, reply: Begun) -> list[tuple[Item, float]]:
+        """End a reply. Returns what of it belongs into the conversation: the words of it that were heard, and
+        what its tool has found; a tool at work goes on."""
         self._rest(reply)
         self._drop(reply)
         self._leave(reply)
+        found = [] if reply.looks_up else self._found_by(reply)
         if reply.frames is None or not reply.played:
-            return ""
+            return found
         audio_s = sum(reply.frames.length_s)
-        return heard_text(reply.answer.said, reply.played, self._now_s, reply.frames.done_s, audio_s)
+        heard = heard_text(reply.answer.said, reply.played, self._now_s, reply.frames.done_s, audio_s)
+        return [(("assistant", heard), reply.allowed_s), *found] if heard else found
 
     def _drop(self, reply: Begun) -> None:
         """The reply is given up; a synthesis that isn't done takes its connection with it."""

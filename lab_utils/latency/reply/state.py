@@ -52,10 +52,16 @@ class Begun:
     heard_s: float = math.inf
     cut_s: float = math.inf
     """When it was interrupted, or given up."""
+    look_up: LookUp | None = None
+    """Its tool, once it was called."""
+    found_s: float = math.inf
+    """When the tool had its result."""
+    after: Begun | None = None
+    """The reply to that result."""
     playing_s: float | None = None
     """Since when it plays; None: it doesn't."""
     played: list[tuple[float, float]] = field(default_factory=list)
-    """From when to when it was played before."""
+    """From when to when it was played before; nothing once it was played to its end."""
 
     @property
     def played_s(self) -> float:
@@ -68,6 +74,11 @@ class Begun:
         return self.cut_s < math.inf
 
     @property
+    def looks_up(self) -> bool:
+        """Whether its tool is at work."""
+        return self.look_up is not None and self.found_s == math.inf
+
+    @property
     def tts_request(self) -> TtsRequest:
         """What the TTS was sent."""
         pieces, done_s = (self.frames.taken, self.frames.done_s) if self.frames else ((), math.inf)
@@ -76,18 +87,21 @@ class Begun:
 
     @property
     def times(self) -> ReplyTimes:
-        """What is told of it."""
-        audio_s = self.frames.ready_s[0] if self.frames else math.inf
+        """What is told of it: of what is said first if it asks for a tool, or else of the answer after it."""
+        last = self.after or self
+        one = self if self.answer.said else last
+        audio_s = one.frames.ready_s[0] if one.frames else math.inf
         return ReplyTimes(
             self.commit_s,
             self.text,
             self.early,
-            self.asked_s,
-            self.asked_s + self.answer.first_s,
-            self.sentence_s,
+            one.asked_s,
+            one.asked_s + one.answer.first_s,
+            one.sentence_s,
             audio_s,
-            self.heard_s,
-            self.cut_s,
+            min(self.heard_s, last.heard_s),
+            last.cut_s,
+            last.heard_s if last.answer.query is None else math.inf,
         )
 
 
@@ -111,9 +125,8 @@ class State:
     """The conversation."""
     said_at: list[float] = field(default_factory=list)
     """When each item of it began, by which they are in order."""
-    cut_off: list[tuple[str, float]] = field(default_factory=list)
-    """What was heard of replies that end at this moment and since when they were let be heard, not in the
-    conversation yet."""
+    cut_off: list[tuple[Item, float]] = field(default_factory=list)
+    """What replies that end at this moment leave in the conversation, from when on; not in it yet."""
     silent: bool = True
     speaking: bool = False
     """Whether the agent is."""
@@ -126,11 +139,13 @@ class State:
     ready: Begun | None = None
     """Begun before the commit."""
     working: Begun | None = None
-    """Waits for its tool."""
+    """Has said all it has to say, and waits for its tool."""
     looking_up: list[LookUp] = field(default_factory=list)
     """What tools are looking up, for whichever reply."""
+    awaited: Begun | None = None
+    """Was ended by a commit that waits for its tool."""
     held: list[tuple[float, str]] = field(default_factory=list)
-    """Commits that wait for the tool of a reply which they have ended: when they came, and their words."""
+    """The commits that wait: when they came, and their words."""
     foreseen: str | None = None
     """The words of the turn that were looked at for a look-up ahead."""
     ahead: tuple[str, float] | None = None

@@ -24,11 +24,12 @@ class Call:
     read: int
     """How many of them the cache held."""
     first_s: float
-    """When its first token comes; of a tool call, which comes whole, its last."""
+    """When its first token comes; of nothing but a tool call, which comes whole, its last."""
     tokens: int
+    """Of what is said."""
     tokens_per_s: float
-    whole: bool
-    """Whether it is a tool call."""
+    called: int = 0
+    """Tokens of the tool call that comes after it."""
     written: int = 0
     stopped_s: float = math.inf
     """When it was given up, if it was."""
@@ -36,15 +37,19 @@ class Call:
     @property
     def ends_s(self) -> float:
         """When its last token comes."""
-        return self.first_s if self.whole else self.first_s + (self.tokens - 1) / self.tokens_per_s
+        if not self.tokens:
+            return self.first_s
+        return self.first_s + (self.tokens + self.called - (not self.called)) / self.tokens_per_s
 
     @property
     def request(self) -> LlmRequest:
         """As the simulated model lists it."""
-        sent = self.tokens
+        whole = self.tokens + self.called
+        sent = whole
         if self.stopped_s < self.ends_s:
             passed_s = self.stopped_s - self.first_s
-            sent = 0 if self.whole or passed_s < 0 else 1 + math.floor(passed_s * self.tokens_per_s)
+            came = 0 if passed_s < 0 else 1 + math.floor(passed_s * self.tokens_per_s)
+            sent = min(came, self.tokens)
         return LlmRequest(
             self.at_s,
             self.model,
@@ -52,7 +57,7 @@ class Call:
             self.read,
             self.written,
             sent,
-            "done" if sent == self.tokens else "discarded",
+            "done" if sent == whole else "discarded",
         )
 
 

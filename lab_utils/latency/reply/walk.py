@@ -132,25 +132,31 @@ class Walk(Speech):
         state.begun, state.words, state.preflight = 0, "", ""
         if state.unheard:
             state.began_s = None
-        if state.working is None:
-            self._reply(text, self._now_s)
+        if state.held:
+            state.held.append((self._now_s, text))
             return
-        self._cut(state.working)
-        state.held.append((self._now_s, text))
+        before = state.working or state.current
+        self._add_cut_off()
+        self._end_pause()
+        if before is not None and not before.over:
+            self._add(self._cut(before))
+        state.working = None
+        if before is not None and before.looks_up:
+            state.awaited = before
+            state.held.append((self._now_s, text))
+        else:
+            self._reply(text, self._now_s)
 
     def _go_on_with_commits(self) -> None:
-        held, self._is.held = self._is.held, []
+        held, self._is.held, self._is.awaited = self._is.held, [], None
         for commit_s, text in held:
+            if (before := self._is.current) is not None:
+                self._add(self._cut(before))
             self._reply(text, commit_s)
 
     def _reply(self, text: str, commit_s: float) -> None:
         """Answer a commit."""
         state = self._is
-        self._add_cut_off()
-        self._end_pause()
-        before = state.current
-        if before is not None and (heard := self._cut(before)):
-            state.add(("assistant", heard), before.allowed_s)
         ready = state.ready
         if ready is not None and ready.version == state.version and same_words(ready.text, text):
             reply, state.ready = ready, None

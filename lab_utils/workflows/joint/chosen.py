@@ -80,12 +80,19 @@ class JointBudget:
 def frontier(table: pd.DataFrame, budget: JointBudget) -> list[int]:
     """Rows of which no other is better in false boundaries, latency and money, of those that answer.
 
+    Of the rows within the limits of money and of the median, if there are any.
+
     >>> names = ["false_boundary_rate", "e2e_p95", DOLLARS]
     >>> table = pd.DataFrame([(0.1, 1.0, 5.0), (0.1, 1.0, 6.0), (0.2, 0.9, 5.0)], columns=names)
     >>> frontier(table.assign(missed_rate=0.0), JointBudget())
     [0, 2]
     """
-    rows = np.flatnonzero(table["missed_rate"].to_numpy() <= budget.most_missed + _TOLERANCE)
+    answering = table["missed_rate"].to_numpy() <= budget.most_missed + _TOLERANCE
+    within = answering.copy()
+    for name, most in budget.limits:
+        if name != "false_boundary_rate":
+            within &= table[name].to_numpy() <= most + _TOLERANCE
+    rows = np.flatnonzero(within if within.any() else answering)
     values = table[["false_boundary_rate", budget.least, DOLLARS]].to_numpy(np.float64)[rows]
     found = []
     for k, value in enumerate(values):
@@ -97,17 +104,9 @@ def frontier(table: pd.DataFrame, budget: JointBudget) -> list[int]:
 
 
 def finalists(table: pd.DataFrame, budget: JointBudget, chosen: int, count: int) -> list[int]:
-    """The chosen row, and rows of the frontier on both sides of it: near its rate of false boundaries.
-
-    The frontier is that of the rows within the limits of money and of the median, if there are any.
-    """
+    """The chosen row, and rows of the frontier on both sides of it: near its rate of false boundaries."""
     near = float(table["false_boundary_rate"].iloc[chosen])
-    kept = np.ones(len(table), bool)
-    for name, most in budget.limits:
-        if name != "false_boundary_rate":
-            kept &= (table[name] <= most + _TOLERANCE).to_numpy()
-    rows = np.flatnonzero(kept) if kept.any() else np.arange(len(table))
-    others = [int(rows[k]) for k in frontier(table.iloc[rows], budget) if rows[k] != chosen]
+    others = [row for row in frontier(table, budget) if row != chosen]
     others.sort(key=lambda row: abs(float(table["false_boundary_rate"].iloc[row]) - near))
     return [chosen, *others[: count - 1]]
 
