@@ -26,10 +26,20 @@ from lab_utils.core.settings import Conditions, Settings, VadSettings
 from lab_utils.core.timeline import WINDOW_S
 from lab_utils.core.traces import BRANCH_SAMPLES, Commits, Traced, VadTrace
 from lab_utils.turns.branches import branch_recording, forks_of, own_silence
-from lab_utils.turns.replay import Block, find_pauses, find_rows, replay, replay_branches
+from lab_utils.turns.replay import (
+    Block,
+    commits_of,
+    find_pauses,
+    find_rows,
+    replay,
+    replay_branches,
+    waits_of,
+)
+from lab_utils.turns.replay.block import blocks_of_settings
 from lab_utils.turns.replay.late import _RESUME, _events
 from lab_utils.turns.replay.records import BranchPauses, Rows
 from lab_utils.turns.replay.vad_runs import trace_of
+from lab_utils.turns.sweep import Corpus
 
 # --- against the twin -------------------------------------------------------------------------------
 
@@ -302,6 +312,45 @@ def test_what_falls_on_one_moment_comes_in_the_order_of_the_twin(detector):
         heard_s = np.concatenate((pauses.start_of_speech_s, pauses.end_of_speech_s, pauses.resume_s))
         together += int((np.abs(fast.time_s[:, None] - heard_s) < 1e-9).any(axis=1).sum())
     assert together > 10
+
+
+@pytest.mark.parametrize("drawn", ["realistic", "on_frames"])
+@pytest.mark.parametrize("mode", ["fixed", "dynamic"])
+def test_settings_that_are_walked_together_commit_as_each_does_alone(drawn, mode):
+    """In `stt` mode they part at a commit and meet again, and a branch goes on where it leaves the tape."""
+    commits = own = parted = 0
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        if drawn == "realistic":
+            labels, (settings, conditions) = call(rng), realistic("stt", rng)
+        else:
+            labels, settings, conditions = on_frames(rng, "stt")
+        delays_s = [k * (0.1 if drawn == "realistic" else WINDOW_S) for k in (0, 3, 4, 8, 9, 16, 30)]
+        many = [settings.replace(endpointing_mode=mode, min_delay=s, max_delay=s + 0.5) for s in delays_s]
+        ((_, block),) = blocks_of_settings(many, conditions)
+        traced = complete(traced_of(labels, seed=seed, noise=0.05), [block])
+        corpus = Corpus.of([traced])
+        pauses = corpus.pauses(block.vad, conditions.frame_duration)
+        ((_, _, together, offset_s),) = corpus.decisions(block, pauses)
+        for k, one in enumerate(many):
+            found = commits_of(together, k, "stt", offset_s)
+            assert_same_commits(found, replay(traced, one, conditions))
+            waits = waits_of(together, k, "stt", offset_s)
+            for turn, (from_s, alone) in replay_branches(traced, one, conditions).items():
+                assert waits[turn][0] == from_s
+                assert_same_commits(waits[turn][1], alone)
+                own += len(alone.time_s)
+            commits += len(found.time_s)
+        parted += len({len(commits_of(together, k, "stt", offset_s).time_s) for k in range(len(many))}) > 1
+    assert commits > 100
+    assert own > 100
+    assert parted > 2
+
+
+def assert_same_commits(found: Commits, expected: Commits) -> None:
+    assert found.cause == expected.cause
+    np.testing.assert_array_equal(found.time_s, expected.time_s)
+    np.testing.assert_array_equal(found.last_speaking_s, expected.last_speaking_s)
 
 
 # --- audio ------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from livekit.agents.voice.endpointing import DynamicEndpointing
 
-from lab_utils.turns.replay.endpointing import Learner, learned_min_delays
+from lab_utils.turns.replay.endpointing import Learners, agent_events, learned_min_delays
 from lab_utils.turns.replay.records import Pauses
 
 PAIRS = st.lists(
@@ -90,28 +90,51 @@ def test_learned_delays_are_those_of_livekits_object(conversation, pairs, alpha)
         np.testing.assert_array_equal(table[:, k], livekits(pauses, agent, float(low), float(high), alpha))
 
 
+def learners(delays, alpha):
+    return Learners(*(np.array([delay]) for delay in delays), alpha)
+
+
+def hear_utterance(learners, pauses, i, agent):
+    events = agent_events(agent)
+    learners.user_starts(float(pauses.start_of_speech_s[i]), float(pauses.speech_start_s[i]), events)
+    learners.user_ends(float(pauses.end_of_speech_s[i]), float(pauses.last_speaking_s[i]), events)
+
+
 @given(conversations(), st.sampled_from([(0.0, 0.25), (0.3, 3.3), (0.75, 0.75)]), st.sampled_from([0.1, 0.9]))
 def test_who_walks_through_the_events_learns_the_same(conversation, delays, alpha):
     pauses, agent = conversation
     table = learned_min_delays(pauses, agent, *(np.array([delay]) for delay in delays), alpha)
-    walk, fixed = Learner(*delays, alpha, agent), Learner(*delays, None, agent)
+    walk, fixed = learners(delays, alpha), learners(delays, None)
     for i in range(len(pauses)):
         for one in (walk, fixed):
-            one.user_starts(float(pauses.start_of_speech_s[i]), float(pauses.speech_start_s[i]))
-            one.user_ends(float(pauses.end_of_speech_s[i]), float(pauses.last_speaking_s[i]))
-        assert walk.min_delay == table[i, 0]
-        assert fixed.min_delay == delays[0]
+            hear_utterance(one, pauses, i, agent)
+        assert walk.min_delay.tolist() == table[i].tolist()
+        assert fixed.min_delay.tolist() == [delays[0]]
+
+
+@given(conversations(), PAIRS, st.sampled_from([0.1, 0.9]), st.data())
+def test_settings_that_part_and_meet_again_learn_what_each_would_alone(conversation, pairs, alpha, data):
+    pauses, agent = conversation
+    table = learned_min_delays(pauses, agent, *pairs, alpha)
+    walk, places = Learners(*pairs, alpha), np.arange(len(pairs[0]))
+    for i in range(len(pauses)):
+        first = np.array(data.draw(st.lists(st.booleans(), min_size=len(places), max_size=len(places))), bool)
+        parts = [walk.part(first), walk.part(~first)]
+        for one in parts:
+            hear_utterance(one, pauses, i, agent)
+        assert parts[0].key == parts[1].key
+        walk, places = parts[0].and_those_of(parts[1]), np.concatenate((places[first], places[~first]))
+        assert walk.min_delay.tolist() == table[i, places].tolist()
 
 
 def test_what_happens_to_the_agent_at_the_very_moment_comes_first():
     """The agent begins as START_OF_SPEECH comes: the user talks over it, and the pause was no turn's end."""
     pauses = pauses_of([(0.0, 0.125, 1.0, 1.25), (2.0, 2.125, 3.0, 3.25)])
     for agent in ([[2.125, 5.0]], [[1.5, 2.125]], [[3.25, 5.0]], [[1.25, 1.5]]):
-        learner = Learner(0.25, 2.0, 0.9, np.array(agent))
+        learner = learners((0.25, 2.0), 0.9)
         for i in range(2):
-            learner.user_starts(float(pauses.start_of_speech_s[i]), float(pauses.speech_start_s[i]))
-            learner.user_ends(float(pauses.end_of_speech_s[i]), float(pauses.last_speaking_s[i]))
-        assert learner.min_delay == livekits(pauses, np.array(agent), 0.25, 2.0, 0.9)[-1]
+            hear_utterance(learner, pauses, i, np.array(agent))
+        assert learner.min_delay.tolist()[0] == livekits(pauses, np.array(agent), 0.25, 2.0, 0.9)[-1]
 
 
 def test_max_delay_bounds_what_is_learned_even_from_below_min_delay():
@@ -119,8 +142,8 @@ def test_max_delay_bounds_what_is_learned_even_from_below_min_delay():
     pauses = pauses_of([(0.0, 0.1, 1.0, 1.3), (2.3, 2.4, 3.0, 3.3)])
     learned = learned_min_delays(pauses, NOBODY, np.array([2.0]), np.array([1.0]), 0.9)[:, 0]
     assert learned.tolist() == livekits(pauses, NOBODY, 2.0, 1.0, 0.9) == [1.0, 1.0]
-    assert Learner(2.0, 1.0, 0.9, NOBODY).min_delay == 1.0
-    assert Learner(2.0, 1.0, None, NOBODY).min_delay == 2.0
+    assert learners((2.0, 1.0), 0.9).min_delay.tolist() == [1.0]
+    assert learners((2.0, 1.0), None).min_delay.tolist() == [2.0]
 
 
 NOBODY = np.zeros((0, 2))

@@ -20,11 +20,11 @@ from .block import Block, blocks_of, blocks_of_settings
 from .decisions import MissingPredictions, MissingTraces, early_decisions
 from .late import World, late_decisions
 from .pauses import find_all_rows, find_pauses, find_rows
-from .records import TIE_S, Decisions, PauseCommits, Pauses, Rows, TriggerCommits
+from .records import TIE_S, Decisions, PauseCommits, Pauses, Rows
 from .refusals import Refusals, word_count, word_times, words_by_pause
 from .said import Conversation, Memory, MissingTexts, Speech
 from .stt_events import final_times, in_stream, stt_events, transcripts_of
-from .stt_mode import stt_commits
+from .stt_mode import SttWorld, stt_commits
 from .vad_runs import MissingRestarts, trace_of
 
 __all__ = [
@@ -166,26 +166,17 @@ def _refusals(
 def _decide_stt(
     rows: Rows, agent: Floats, block: Block, stt: Sequence[SttEvent], trace: VadTrace
 ) -> Decisions:
-    """`decide` in `stt` mode: each branch is walked from the start."""
+    """`decide` in `stt` mode."""
     conditions = block.conditions
-    frame = frame_samples(conditions.frame_duration)
+    worlds = [SttWorld(trace, stt, agent, _refusals(block, agent, stt))]
+    for one in rows.branches:
+        modelled = stt_events_for(block, one.labels, trace.phase_samples / SAMPLE_RATE_HZ) or []
+        refusals = _refusals(block, one.agent, modelled)
+        heard = trace_of(one, trace)
+        worlds.append(SttWorld(heard, modelled, one.agent, refusals, one.from_sample, one.shift))
     lag_s = conditions.stt_silence + conditions.transcription_delay
-    missing: dict[int, int] = {}
-    parts: list[TriggerCommits] = []
-    worlds: list[tuple[int, VadTrace, Floats, Sequence[SttEvent]]] = [(0, trace, agent, stt)]
-    for branch in rows.branches:
-        offset_s = trace.phase_samples / SAMPLE_RATE_HZ
-        modelled = stt_events_for(block, branch.labels, offset_s) or []
-        worlds.append((branch.shift, trace_of(branch, trace), branch.agent, modelled))
-    for shift, heard, speaks, events in worlds:
-        try:
-            learners = block.learners(speaks)
-            refusals = _refusals(block, speaks, events)
-            parts.append(stt_commits(heard, block.vad, events, learners, frame, lag_s, refusals))
-        except MissingRestarts as more:
-            missing |= {at + shift: n for at, n in zip(more.origins, more.windows, strict=True)}
-    if missing:
-        raise MissingRestarts(missing)
+    frame = frame_samples(conditions.frame_duration)
+    parts = stt_commits(worlds, block.vad, block.learners, frame, lag_s)
     no_pause = np.zeros(0, dtype=np.int64)
     return Decisions.side_by_side(PauseCommits.none(len(block)), no_pause, parts, rows.forks)
 

@@ -17,7 +17,7 @@ from ...core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ...core.timeline import Floats, Ints
 from ...core.traces import Traced
 from .decisions import Delays
-from .endpointing import Learner, learned_min_delays
+from .endpointing import Learners, learned_min_delays
 from .extra_delays import ExtraDelays
 from .records import Rows
 from .said import MissingTexts, Speech
@@ -124,11 +124,12 @@ class Block:
         threshold = np.where(self.threshold == ENGLISH_UNLIKELY_THRESHOLD, own, self.threshold)
         return replace(here, threshold=threshold, speech=self._spoken(traced, offset_s))
 
-    def learners(self, agent: Floats) -> list[Learner]:
-        """Each setting's delays, for one walk through the events (`stt` mode)."""
-        alpha = self.alpha if self.endpointing_mode == "dynamic" else None
-        pairs = zip(self.min_delay.tolist(), self.max_delay.tolist(), strict=True)
-        return [Learner(low, high, alpha, agent) for low, high in pairs]
+    @property
+    def learners(self) -> Learners:
+        """The settings' delays, for a walk through the events (`stt` mode)."""
+        return Learners(
+            self.min_delay, self.max_delay, self.alpha if self.endpointing_mode == "dynamic" else None
+        )
 
     def delays(self, rows: Rows, agent: Floats) -> Delays:
         """The block's distinct delays; learned ones are computed from the pauses and the agent's turns.

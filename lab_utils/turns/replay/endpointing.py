@@ -9,8 +9,9 @@ Conventions: stream times in seconds; one column per pair (`min_delay`, `max_del
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from ...core.timeline import Floats
 from ...core.traces import Bools
 from .records import Pauses
 
+AgentEvents = Sequence[tuple[float, str]]
+"""When the agent starts and ends to speak (`agent_events`), stream times."""
 LEADING_SILENCE_GRACE_S = 1e-3
 """An utterance overtaken by the agent is taken to have ended this long before the agent spoke."""
 
@@ -97,42 +100,75 @@ def lessons(
     return found
 
 
-class Learner:
-    """One setting's `min_delay` while its events are walked through in order of time (`stt` mode)."""
+class Learners:
+    """The `min_delay` of settings whose events are walked through in order of time (`stt` mode)."""
 
-    def __init__(self, min_delay: float, max_delay: float, alpha: float | None, agent_turns: Floats) -> None:
-        """`alpha` None: fixed endpointing, nothing is learned; `agent_turns` as in `learned_min_delays`."""
-        self._least, self._most = np.array([min_delay]), np.array([max_delay])
-        self._learned = self._least.astype(np.float64)
-        self._alpha = alpha
+    def __init__(self, min_delay: Floats, max_delay: Floats, alpha: float | None) -> None:
+        """`min_delay`, `max_delay`: shape=(settings,); `alpha` None: fixed endpointing learns nothing."""
+        self._least, self._most, self._alpha = min_delay, max_delay, alpha
+        self._learned = min_delay.astype(np.float64)
         self._state = _State()
-        turns = [(float(s), "agent starts") for s, _ in agent_turns]
-        turns += [(float(e), "agent ends") for _, e in agent_turns]
-        self._to_come = sorted(turns, reverse=True) if alpha is not None else []
+        self._agent_events = 0
+
+    def __len__(self) -> int:
+        return len(self._least)
 
     @property
-    def min_delay(self) -> float:
-        """The `min_delay` in force."""
-        return float(self._learned[0] if self._alpha is None else min(self._learned[0], self._most[0]))
+    def min_delay(self) -> Floats:
+        """The `min_delay` in force; shape=(settings,)."""
+        return self._learned if self._alpha is None else np.minimum(self._learned, self._most)
 
-    def user_starts(self, now_s: float, about_s: float) -> None:
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What is remembered beside what is learned."""
+        return () if self._alpha is None else (*astuple(self._state), self._agent_events)
+
+    def part(self, which: Bools) -> Learners:
+        """Some of them, apart from the others from now on."""
+        found = copy(self)
+        found._least, found._most = self._least[which], self._most[which]
+        found._learned, found._state = self._learned[which], replace(self._state)
+        return found
+
+    def and_those_of(self, other: Learners) -> Learners:
+        """These and others with the same `key`."""
+        found = copy(self)
+        found._least = np.concatenate((self._least, other._least))
+        found._most = np.concatenate((self._most, other._most))
+        found._learned = np.concatenate((self._learned, other._learned))
+        found._state = replace(self._state)
+        return found
+
+    def user_starts(self, now_s: float, about_s: float, agent: AgentEvents) -> None:
         """START_OF_SPEECH comes now and tells where the speech began."""
-        self._agent_until(now_s)
-        _user_starts(self._state, about_s)
-
-    def user_ends(self, now_s: float, about_s: float) -> None:
-        """END_OF_SPEECH comes now and tells where the speech ended."""
-        self._agent_until(now_s)
         if self._alpha is not None:
+            self._agent_until(now_s, agent)
+            _user_starts(self._state, about_s)
+
+    def user_ends(self, now_s: float, about_s: float, agent: AgentEvents) -> None:
+        """END_OF_SPEECH comes now and tells where the speech ended."""
+        if self._alpha is not None:
+            self._agent_until(now_s, agent)
             _user_ends(self._state, about_s, self._learned, self._least, self._most, self._alpha)
 
-    def _agent_until(self, now_s: float) -> None:
-        while self._to_come and self._to_come[-1][0] <= now_s:
-            at_s, event = self._to_come.pop()
+    def _agent_until(self, now_s: float, agent: AgentEvents) -> None:
+        while self._agent_events < len(agent) and agent[self._agent_events][0] <= now_s:
+            at_s, event = agent[self._agent_events]
+            self._agent_events += 1
             if event == "agent starts":
                 _agent_starts(self._state, at_s)
             else:
                 _agent_ends(self._state, at_s)
+
+
+def agent_events(agent_turns: Floats) -> AgentEvents:
+    """When the agent starts and ends to speak, in order of time; `agent_turns` as in `learned_min_delays`.
+
+    >>> agent_events(np.array([[1.0, 2.0]]))
+    [(1.0, 'agent starts'), (2.0, 'agent ends')]
+    """
+    starts = [(float(start_s), "agent starts") for start_s, _ in agent_turns]
+    return sorted([*starts, *((float(end_s), "agent ends") for _, end_s in agent_turns)])
 
 
 def _utterance_ends(state: _State, pauses: Pauses, agent_turns: Floats) -> Iterator[tuple[float, int]]:
@@ -150,8 +186,7 @@ def _utterance_ends(state: _State, pauses: Pauses, agent_turns: Floats) -> Itera
 
 def _events(pauses: Pauses, agent_turns: Floats) -> list[tuple[float, str, float, int]]:
     """(when it happens, what, the time it is about, pause index), in order of happening."""
-    events = [(float(s), "agent starts", float(s), -1) for s, _ in agent_turns]
-    events += [(float(e), "agent ends", float(e), -1) for _, e in agent_turns]
+    events = [(at_s, event, at_s, -1) for at_s, event in agent_events(agent_turns)]
     for i in range(len(pauses)):
         events.append((float(pauses.start_of_speech_s[i]), "user starts", float(pauses.speech_start_s[i]), i))
         events.append((float(pauses.end_of_speech_s[i]), "user ends", float(pauses.last_speaking_s[i]), i))

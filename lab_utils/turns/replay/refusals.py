@@ -97,10 +97,9 @@ class Refusals:
     words: Sequence[int]
     """How many words each transcript has."""
 
-    def of_setting(self, setting: int) -> Refusals | None:
-        """For one of the settings alone; None if none of its commits can be refused."""
-        least = self.min_words[setting : setting + 1]
-        return replace(self, min_words=least) if least[0] else None
+    def part(self, settings: Ints) -> Refusals:
+        """For some of the settings."""
+        return replace(self, min_words=self.min_words[settings])
 
     def refused(self, commit_s: Floats, words: Ints) -> Bools:
         """Which commits, due at these moments with so many words in the turn, are refused; shape=(settings,).

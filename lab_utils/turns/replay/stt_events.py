@@ -13,7 +13,6 @@ its END_OF_SPEECH tells when the speech ended if `stt_tells_end`, and LiveKit co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -119,16 +118,15 @@ def in_stream(events: Sequence[SttEvent], offset_s: float) -> list[SttEvent]:
     >>> in_stream([SttEvent(2.5, "final", "Yes.", end_s=2.0)], 0.25)[0].end_s
     2.25
     """
-    moved = [
-        replace(
-            event,
-            time_s=event.time_s + offset_s,
-            start_s=None if event.start_s is None else event.start_s + offset_s,
-            end_s=None if event.end_s is None else event.end_s + offset_s,
-        )
-        for event in events
+
+    def moved(at_s: float | None) -> float | None:
+        return None if at_s is None else at_s + offset_s
+
+    found = [
+        SttEvent(one.time_s + offset_s, one.kind, one.text, moved(one.start_s), moved(one.end_s))
+        for one in events
     ]
-    return sorted(moved, key=lambda event: event.time_s)
+    return sorted(found, key=lambda event: event.time_s)
 
 
 def speaking_time(event: SttEvent) -> float:

@@ -76,6 +76,8 @@ class SpeechEvents:
     heard: list[int]
     """Windows after speech windows: they move the last speaking time to their arrival, before they may start
     or end speech themselves (audio_recognition.py:1481)."""
+    heard_s: Floats
+    """Their arrival, shape=(n,)."""
     heard_since_s: list[float]
     """Their arrival less the speech counted by then: where speech without a START_OF_SPEECH is taken to have
     begun."""
@@ -105,6 +107,7 @@ def speech_events(p: Floats, vad: VadSettings, frame_samples: int, origin: int) 
         end=end,
         last_speaking_s=(arrival_s[end] - sums[n_silence]).tolist(),
         heard=heard.tolist(),
+        heard_s=arrival_s[heard],
         heard_since_s=(arrival_s[heard] - sums[run[heard - 1]]).tolist(),
     )
 
