@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -19,7 +21,27 @@ from ..session.metrics.spans import session_commits
 from ..session.metrics.timeline import session_timeline_of
 from .recordings import LABEL_COLOURS, LABEL_NAMES, Span
 from .sessions import CAUSE_MARKERS, CAUSE_NAMES, SessionArtists, session_timeline
-from .style import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION, YELLOW, blank_figure, literal
+from .style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    VERMILLION,
+    YELLOW,
+    Margins,
+    blank_figure,
+    lines_in,
+    literal,
+)
+
+MOST_OF_ROW = 1.15
+"""A row may be so much longer, rather than that the last is nearly empty."""
+LEGEND_COLUMNS = 5
+LEGEND_ROW_IN = 0.185
+TIME_AXIS_IN = 0.56
+"""Below the last axes: its numbers and what they are, and some space."""
+TITLE_PAD_IN = 0.09
 
 
 def session_title(
@@ -64,13 +86,14 @@ def session_figure(
 ) -> Figure:
     """`session_timeline` of one or several sessions of a recording, stacked on a common time axis.
 
-    `names` head them ("LiveKit's defaults", …). More than two rows of `row_s` seconds are broken into rows.
+    `names` head them ("LiveKit's defaults", …). What is longer than two rows of `row_s` seconds is
+    broken into rows.
     """
     pairs = named(logs, names)
     counted = "whole call: " if span_s else ""
     span_s = span_s or (0.0, max(log.duration_s for log, _ in pairs))
     spans = time_rows(span_s, row_s)
-    figure = blank_figure((width_in, 1.1 + 2.7 * len(spans) * len(pairs)))
+    figure = blank_figure((width_in, 1.1 + 2.7 * len(spans) * len(pairs)), by_margins=True)
     axes = figure.subplots(len(spans) * len(pairs), 1, squeeze=False)[:, 0]
     drawn = []
     for k, (log, name) in enumerate(pairs):
@@ -82,25 +105,35 @@ def session_figure(
             ax.set_title(
                 literal(title),
                 loc="left",
+                y=1.0,
                 fontsize=10,
                 color=VERMILLION if log.failure and row == 0 else BLACK,
             )
             ax.tick_params(labelbottom=k == len(pairs) - 1, labelsize=9)
     axes[-1].set_xlabel("time (s)")
-    session_legend(figure, drawn)
+    legend = session_legend(figure, drawn)
+    titles = [ax.get_title(loc="left") for ax in axes]
+    heads = TITLE_PAD_IN + max(lines_in(10, title) for title in titles[1:]) if any(titles[1:]) else 0.0
+    Margins(
+        left=0.74,
+        right=0.16,
+        top=TITLE_PAD_IN + lines_in(10, titles[0]),
+        bottom=TIME_AXIS_IN + LEGEND_ROW_IN * -(-len(legend.legend_handles) // LEGEND_COLUMNS),
+        between=0.31 + heads,
+    ).set(figure, len(axes))
     return figure
 
 
 def time_rows(span_s: Span, row_s: float = 30.0) -> list[Span]:
-    """The span itself up to two rows' length, else rows of `row_s`; the last may reach beyond it."""
+    """The span itself up to two rows' length, else equal rows of at most `MOST_OF_ROW` times `row_s`."""
     if not span_s[1] > span_s[0]:
         raise ValueError(f"span_s is {span_s}; expected (start, end) in seconds with the end after the start")
     if row_s <= 0:
         raise ValueError(f"row_s is {row_s}; expected seconds above 0")
     if span_s[1] - span_s[0] <= 2 * row_s:
         return [span_s]
-    starts = np.arange(span_s[0], span_s[1] - 1e-9, row_s).tolist()
-    return [(start_s, start_s + row_s) for start_s in starts]
+    rows = math.ceil((span_s[1] - span_s[0]) / (MOST_OF_ROW * row_s) - 1e-9)
+    return list(pairwise(np.linspace(*span_s, rows + 1).tolist()))
 
 
 def session_legend(figure: Figure, drawn: Sequence[SessionArtists]) -> Legend:
@@ -135,7 +168,12 @@ def session_legend(figure: Figure, drawn: Sequence[SessionArtists]) -> Legend:
     ]
     occurring = [handle for occurs, handle in handles if occurs]
     return figure.legend(
-        handles=occurring, loc="outside lower center", ncols=5, fontsize=8.5, columnspacing=1.4, frameon=False
+        handles=occurring,
+        loc="lower center",
+        ncols=LEGEND_COLUMNS,
+        fontsize=8.5,
+        columnspacing=1.4,
+        frameon=False,
     )
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import FillBetweenPolyCollection, LineCollection, PolyCollection
+from matplotlib.collections import Collection, FillBetweenPolyCollection, LineCollection, PolyCollection
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
+from matplotlib.transforms import Transform
 
 from ..core.sound import Envelope
 from ..core.timeline import Floats
@@ -40,6 +42,8 @@ CAUSE_NAMES = {
     "detector": "detector", "max_delay": "max_delay ran out", "vad": "VAD silence",
     "late_transcript": "late transcript", "stt": "STT", "unknown": "unknown",
 }  # fmt: skip
+Many = TypeVar("Many", bound=Collection)
+
 TEXT_SPAN_S = 35.0
 """Probabilities are written out if no more than this is shown."""
 
@@ -133,6 +137,7 @@ class SessionArtists:
 
 def session_timeline(ax: Axes, record: SessionTimeline) -> Display[SessionArtists]:
     """One session, or a stretch of it, in lanes on one axes."""
+    ax.set(xlim=record.span, ylim=(BOTTOM, TOP), autoscale_on=False)  # first: artists needn't be measured
     artists = SessionArtists(
         labels=LabelArtists(
             _bars(ax, record.holds, BOTTOM, TOP, LABEL_COLOURS["hold"], alpha=0.28, zorder=0.1),
@@ -154,13 +159,12 @@ def session_timeline(ax: Axes, record: SessionTimeline) -> Display[SessionArtist
         commits=tuple(_commits(ax, record)),
         troubles=_troubles(ax, record),
     )
-    for y in (7.7, 6.3, 4.6, 1.75):
-        ax.axhline(y, color="#DDDDDD", linewidth=0.6, zorder=0.2)
+    lines = [[(0.0, y), (1.0, y)] for y in (7.7, 6.3, 4.6, 1.75)]
+    _add(ax, LineCollection(lines, color="#DDDDDD", linewidth=0.6, zorder=0.2), ax.get_yaxis_transform())
     lanes = [lane for lane in LANES if lane != "tool" or record.uses_tools]
     ax.set_yticks([LANES[lane] for lane in lanes], lanes, fontsize=9)
     ax.tick_params(axis="y", length=0)
-    ax.set_ylim(BOTTOM, TOP)
-    ax.set_xlim(*record.span)
+    ax.yaxis.set_label_coords(0.0, 0.5)  # it has none: so no place is looked for
     return Display(record, ax, artists)
 
 
@@ -179,9 +183,9 @@ def _bars(
     """Spans, shape=(n, 2), as bars between two heights; None without any."""
     if not len(spans):
         return None
-    return ax.broken_barh(
-        [(start_s, end_s - start_s) for start_s, end_s in spans],
-        (bottom, top - bottom),
+    corners = [[(a, bottom), (a, top), (b, top), (b, bottom)] for a, b in spans.tolist()]
+    bars = PolyCollection(
+        corners,
         facecolor=colour,
         edgecolor=edge,
         alpha=alpha,
@@ -189,6 +193,22 @@ def _bars(
         linewidth=0 if edge == "none" else 0.7,
         zorder=zorder,
     )
+    return _add(ax, bars)
+
+
+def _add(ax: Axes, artists: Many, transform: Transform | None = None) -> Many:
+    """Put artists on axes whose limits are set."""
+    if transform is not None:
+        artists.set_transform(transform)
+    ax.add_collection(artists, autolim=False)
+    return artists
+
+
+def _strokes(ax: Axes, x: Floats, low: Any, high: Any, **style: Any) -> LineCollection:
+    """A vertical stroke at each place, as `Axes.vlines` draws them."""
+    ends = np.broadcast_arrays(x, low, high)
+    lines = [[(at, a), (at, b)] for at, a, b in zip(*(of.tolist() for of in ends), strict=True)]
+    return _add(ax, LineCollection(lines, **style))
 
 
 def _waveform(ax: Axes, shape: Envelope, middle: float, colour: str) -> FillBetweenPolyCollection | None:
@@ -202,7 +222,7 @@ def _ticks(ax: Axes, times_s: Floats, half: float, width: float) -> LineCollecti
     if not len(times_s):
         return None
     y = LANES["transcript"]
-    return ax.vlines(times_s, y - half, y + half, color="#333333", linewidth=width, zorder=2)
+    return _strokes(ax, times_s, y - half, y + half, color="#333333", linewidth=width, zorder=2)
 
 
 def _predictions(ax: Axes, said: Predictions, lasted: tuple[float, float]) -> PredictionArtists | None:
@@ -211,10 +231,10 @@ def _predictions(ax: Axes, said: Predictions, lasted: tuple[float, float]) -> Pr
         return None
     length_s = lasted[1] - lasted[0]
     base, half_s = LANES["prediction"] - 0.5, 0.008 * length_s
-    stems = ax.vlines(times, base, base + p, color=ORANGE, linewidth=1.2, zorder=2)
-    thresholds = ax.hlines(
-        base + said.threshold, times - half_s, times + half_s, color=BLACK, linewidth=1.2, zorder=3
-    )
+    stems = _strokes(ax, times, base, base + p, color=ORANGE, linewidth=1.2, zorder=2)
+    levels = zip((base + said.threshold).tolist(), times.tolist(), strict=True)
+    thresholds = [[(t - half_s, y), (t + half_s, y)] for y, t in levels]
+    limits = _add(ax, LineCollection(thresholds, color=BLACK, linewidth=1.2, zorder=3))
     (points,) = ax.plot(
         times, base + p, linestyle="", marker="o", markersize=5, color=ORANGE, markeredgecolor=BLACK,
         markeredgewidth=0.6, zorder=3,
@@ -229,7 +249,7 @@ def _predictions(ax: Axes, said: Predictions, lasted: tuple[float, float]) -> Pr
                 fontsize=8, zorder=5,
             )  # fmt: skip
             texts.append(text)
-    return PredictionArtists(stems, thresholds, points, tuple(texts))
+    return PredictionArtists(stems, limits, points, tuple(texts))
 
 
 def _runs(ax: Axes, runs: Runs, middle: float, colour: str) -> RunArtists:
@@ -261,7 +281,8 @@ def _commits(ax: Axes, record: SessionTimeline) -> Iterator[CommitArtists]:
         false = bool(is_false)
         times = part["commit_s"].to_numpy(np.float64)
         colour, stroke = (VERMILLION, "--") if false else (BLACK, "-")
-        lines = ax.vlines(times, BOTTOM, COMMIT_Y, color=colour, linewidth=1.2, linestyle=stroke, zorder=3)
+        style = {"color": colour, "linewidth": 1.2, "linestyle": stroke, "zorder": 3}
+        lines = _strokes(ax, times, BOTTOM, COMMIT_Y, **style)
         (markers,) = ax.plot(
             times, np.full(len(times), COMMIT_Y), linestyle="", marker=CAUSE_MARKERS.get(str(cause), "P"),
             markersize=7, color=colour, zorder=4,
@@ -274,7 +295,7 @@ def _troubles(ax: Axes, record: SessionTimeline) -> TroubleArtists | None:
         return None
     times = [time_s for time_s, _ in record.troubles]
     start_s, end_s = record.lasted
-    lines = ax.vlines(times, TROUBLE_Y, TOP, color=VERMILLION, linestyle=":", linewidth=1.2)
+    lines = _strokes(ax, np.array(times), TROUBLE_Y, TOP, color=VERMILLION, linestyle=":", linewidth=1.2)
     (stars,) = ax.plot(
         times, [TROUBLE_Y] * len(times), linestyle="", marker="*", markersize=11, color=VERMILLION, zorder=5
     )

@@ -32,7 +32,9 @@ from .style import (
     PURPLE,
     VERMILLION,
     YELLOW,
+    Margins,
     blank_figure,
+    lines_in,
     literal,
 )
 
@@ -42,6 +44,9 @@ TEXT_ROWS = 40
 """Totals are written out, and every reply is named, if there are no more replies than this."""
 HATCHES = {"other": "////"}
 BAR = 0.72
+LEGEND_COLUMNS, LEGEND_ROW_IN = 4, 0.195
+CHARACTER_IN = 0.062
+"""Of the names of replies, on average."""
 CROSS = "\N{MULTIPLICATION X}"
 """Marks a reply that was interrupted."""
 
@@ -182,7 +187,7 @@ def latency_figure(
     records = [ReplyStages.of(log) for log, _ in pairs]
     n = max(len(record.table) for record in records)
     size_in = size_in or (5.2 * len(pairs) if len(pairs) > 1 else 9.0, min(max(2.6, 1.6 + 0.27 * n), 12.0))
-    figure = blank_figure(size_in)
+    figure = blank_figure(size_in, by_margins=len(pairs) == 1)
     axes = figure.subplots(1, len(pairs), sharex=True, squeeze=False)[0]
     width = 56 if len(pairs) > 1 else 100
     drawn = []
@@ -193,7 +198,16 @@ def latency_figure(
             ax.set_title(ax.get_title(loc="left"), loc="left", fontsize=10, pad=18, color=VERMILLION)
     longest_s = max((float(record.ends_s.max(initial=0.5)) for record in records), default=0.5)
     axes[0].set_xlim(0, (1.3 if len(pairs) == 1 else 1.4) * longest_s)
-    stage_legend(figure, drawn)
+    legend = stage_legend(figure, drawn)
+    if len(pairs) == 1:
+        longest = max((len(label.get_text()) for label in axes[0].get_yticklabels()), default=0)
+        legend.set_loc("lower center")
+        Margins(
+            left=0.42 + CHARACTER_IN * longest,
+            right=0.06,
+            top=0.33 + lines_in(10, axes[0].get_title(loc="left")),
+            bottom=0.58 + LEGEND_ROW_IN * -(-len(legend.legend_handles) // LEGEND_COLUMNS),
+        ).set(figure)
     return figure
 
 
@@ -225,4 +239,6 @@ def stage_legend(figure: Figure, drawn: Sequence[Display[StageArtists]]) -> Lege
         cross = Line2D([], [], color="none", marker="x", markersize=6, label="reply was interrupted")
         cross.set(markeredgecolor=BLACK)
         handles.append(cross)
-    return figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
+    return figure.legend(
+        handles=handles, loc="outside lower center", ncols=LEGEND_COLUMNS, fontsize=9, frameon=False
+    )

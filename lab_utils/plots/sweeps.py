@@ -17,7 +17,18 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from ..core.detectors import DETECTORS
 from ..turns.choose import Latency, answering, frontier
 from .display import Display
-from .style import BLACK, BLUE, GREEN, LIGHT_GREY, PURPLE, VERMILLION, YELLOW, blank_figure, counted
+from .style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    LIGHT_GREY,
+    PURPLE,
+    VERMILLION,
+    YELLOW,
+    Margins,
+    blank_figure,
+    counted,
+)
 
 RATE_LABEL = "false boundaries per hold (%)"
 LATENCY_LABELS: dict[Latency, str] = {
@@ -26,6 +37,7 @@ LATENCY_LABELS: dict[Latency, str] = {
     "latency_p90": "90th percentile of latency (s)",
     "latency_p95": "95th percentile of latency (s)",
 }
+MARGINS = Margins(left=0.6, right=0.1, top=0.25, bottom=0.5)
 RATE_TICKS = (0, 1, 5, 10, 20, 30, 40, 60, 80, 100)
 
 
@@ -156,8 +168,9 @@ def tradeoff_figure(
     size_in: tuple[float, float] = (8.0, 5.0),
 ) -> Figure:
     """`tradeoff` on a figure of its own."""
-    figure = blank_figure(size_in)
+    figure = blank_figure(size_in, by_margins=True)
     ax = figure.subplots()
+    MARGINS.set(figure)
     tradeoff(
         ax, table, frontier_rows, defaults=defaults, chosen=chosen, own=own, latency=latency, counts=counts
     )
