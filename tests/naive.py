@@ -733,6 +733,7 @@ class PrefixCache:
     min_tokens: int
     step_tokens: int
     ttl_s: float
+    earlier: Sequence[str] = ()
     used_s: dict[tuple[str, ...], float] = field(default_factory=dict)
 
     def _prefixes(self, tokens: Sequence[str]) -> list[tuple[str, ...]]:
@@ -742,6 +743,7 @@ class PrefixCache:
 
     def _known(self, tokens: Sequence[str], now_s: float) -> int:
         known = [p for p in self._prefixes(tokens) if now_s - self.used_s.get(p, -math.inf) <= self.ttl_s]
+        known += [p for p in self._prefixes(tokens) if p in self._prefixes(self.earlier)]
         return max((len(prefix) for prefix in known), default=0)
 
     def find(self, tokens: Sequence[str], now_s: float) -> int:

@@ -47,6 +47,9 @@ def techniques(
     levers: Annotated[
         bool, typer.Option("--levers", help="Measure the levers on top of all twelve instead.")
     ] = False,
+    cold_caches: Annotated[
+        bool, typer.Option("--cold-caches", help="Each call begins with an empty prompt cache.")
+    ] = False,
     jobs: Jobs = 2,
     cache: Cache = None,
     user: UserChannel = "caller",
@@ -70,6 +73,7 @@ def techniques(
             greeting=greeting,
             mistakes=mistakes,
             levers=levers,
+            cold_caches=cold_caches,
             jobs=jobs,
             cache=cache,
             channels=(user, agent_channel),

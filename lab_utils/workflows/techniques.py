@@ -210,6 +210,7 @@ def measure_techniques(
     greeting: bool | None = None,
     mistakes: bool = False,
     levers: bool = False,
+    cold_caches: bool = False,
     jobs: int = 2,
     cache: Folder | None = None,
     channels: tuple[str, str] = ("caller", "agent"),
@@ -218,13 +219,15 @@ def measure_techniques(
     """Measure what each latency technique saves on recordings; see `latency.ablation.run.ablate`.
 
     `settings`: turn-taking (LiveKit's defaults if not given); `providers`: a provider profile, or its name or
-    file; `levers`: measure the levers on top of the twelve instead (`describe_levers`).
+    file; `levers`: measure the levers on top of the twelve instead (`describe_levers`); `cold_caches`: each
+    call begins with an empty prompt cache (`PromptCache.warm`).
     """
+    profile = load_providers(providers) if isinstance(providers, str) else providers
     several = [paths] if isinstance(paths, str | Path) else paths
     ablation = ablate(
         several,
         settings or Settings(),
-        load_providers(providers) if isinstance(providers, str) else providers,
+        profile.with_cold_caches() if cold_caches else profile,
         turns=turns,
         seed=seed,
         wait_s=wait_s,

@@ -29,20 +29,35 @@ def prompts() -> st.SearchStrategy[list[str]]:
 @given(
     st.integers(1, 6),
     st.integers(1, 5),
+    st.one_of(st.just([]), prompts()),
     st.lists(st.tuples(st.sampled_from(["find", "keep"]), prompts(), st.integers(0, 4)), max_size=20),
 )
 def test_it_knows_what_a_cache_that_remembers_every_prefix_knows(
-    min_tokens: int, step_tokens: int, steps: list[tuple[str, list[str], int]]
+    min_tokens: int, step_tokens: int, earlier: list[str], steps: list[tuple[str, list[str], int]]
 ) -> None:
-    fast = PrefixCache(rules(min_tokens, step_tokens, ttl_s=5.0))
-    numbered = PrefixCache(rules(min_tokens, step_tokens, ttl_s=5.0))
-    slow = naive.PrefixCache(min_tokens, step_tokens, ttl_s=5.0)
+    fast = PrefixCache(rules(min_tokens, step_tokens, ttl_s=5.0), earlier)
+    numbered = PrefixCache(
+        rules(min_tokens, step_tokens, ttl_s=5.0), np.array(list(map(ord, earlier)), np.int64)
+    )
+    slow = naive.PrefixCache(min_tokens, step_tokens, ttl_s=5.0, earlier=earlier)
     now_s = 0.0
     for what, tokens, later_s in steps:
         now_s += later_s
         numbers = np.array([ord(token) for token in tokens], dtype=np.int64)
         found = getattr(fast, what)(tokens, now_s)
         assert found == getattr(slow, what)(tokens, now_s) == getattr(numbered, what)(numbers, now_s)
+
+
+def test_what_other_calls_keep_there_is_there_from_the_start_and_stays() -> None:
+    asked = [*"instructions", "Hi."]
+    warm, cold = (
+        PrefixCache(rules(ttl_s=5.0).model_copy(update={"warm": is_warm}), list("instructions"))
+        for is_warm in (True, False)
+    )
+    assert [warm.find(asked, at_s) for at_s in (0.0, 100.0)] == [12, 12]
+    assert warm.keep(asked, 100.0) == 1
+    assert [cold.find(asked, at_s) for at_s in (0.0, 100.0)] == [0, 0]
+    assert cold.keep(asked, 100.0) == 13
 
 
 @given(prompts(), prompts())

@@ -55,6 +55,7 @@ from ..techniques.switches import region, session_options
 from ..techniques.tool_prefetch import LookUp
 from .cells import CHUNK_S, Cell, Plan, Prepared, Rows
 from .costs import usage_and_cost
+from .earlier_calls import earlier_prompt
 from .lengthened_pauses import with_lengthened_pauses
 from .scenario import LookUp as AskedFor
 from .scenario import Scenario, call_centre
@@ -242,6 +243,7 @@ class _Parts:
             seed=self._cell.seed,
             part=part,
             mark_cache=self._techniques.prefix_caching,
+            earlier=earlier_prompt(self._techniques, self._scenario),
             prewarms=True,
             draws=Draws(self._cell.seed, "llm"),  # the same random delays for both models
         )

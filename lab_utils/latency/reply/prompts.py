@@ -9,21 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
 
 from ...core.timeline import Ints
 from ...session.clock.virtual_time import EPOCH_S
 from ...session.providers.schema import LlmProvider
-from ...session.scripted.prompt import description, piece
+from ...session.scripted.prompt import piece
 from ...session.scripted.prompt_cache import PrefixCache
+from ..ablation.earlier_calls import described, earlier_prompt
 from ..ablation.scenario import Scenario
 from ..techniques.choice import Techniques
 from ..techniques.kv_cache_reuse import age
 from ..techniques.levers import instructed
 from ..techniques.prefix_caching import said_time
-from ..techniques.tool_prefetch import Foresight, LookUp, Prefetch
 
 Item = tuple[str, str]
 """Who says it (as `session.scripted.prompt` names them), and the text."""
@@ -34,8 +34,10 @@ class Prompts:
 
     def __init__(self, techniques: Techniques, scenario: Scenario) -> None:
         self._techniques = techniques
-        self._tool = _numbers("tool", _described(scenario.tool.name, scenario.tool.description))
+        self._tool = _numbers("tool", described(scenario.tool))
         self._instructions = instructed(scenario.instructions, techniques.levers)
+        self.earlier = _numbered(earlier_prompt(techniques, scenario))
+        """With what other calls' prompts begin."""
 
     def tokens(self, said: Sequence[Item], now_s: float) -> Ints:
         """The prompt at `now_s` for a conversation that ends with the user's words or a tool's output."""
@@ -64,8 +66,8 @@ def rewritten(said: Sequence[Item]) -> list[Item]:
 class Reader:
     """One model reading prompts, with its provider's cache."""
 
-    def __init__(self, provider: LlmProvider, *, marked: bool) -> None:
-        self._cache = None if provider.cache is None else PrefixCache(provider.cache)
+    def __init__(self, provider: LlmProvider, earlier: Ints, *, marked: bool) -> None:
+        self._cache = None if provider.cache is None else PrefixCache(provider.cache, earlier)
         self._marked, self._s_per_token = marked, provider.prefill_s_per_1k / 1000
 
     def begin(self, tokens: Ints, now_s: float) -> tuple[int, float]:
@@ -84,16 +86,8 @@ _NUMBERS: dict[str, int] = {}
 
 @lru_cache(maxsize=4096)
 def _numbers(kind: str, text: str) -> Ints:
-    return np.array([_NUMBERS.setdefault(one, len(_NUMBERS)) for one in piece(kind, text)], dtype=np.int64)
+    return _numbered(piece(kind, text))
 
 
-@cache
-def _described(name: str, about: str) -> str:
-    """The tool as the model is told of it."""
-
-    async def call(query: str) -> str:
-        return query
-
-    prefetch = Prefetch(lambda *_: None)
-    (tool,) = Foresight({name: LookUp(about, call, lambda _: None)}, prefetch, on=False).tools()
-    return description(tool)
+def _numbered(tokens: Sequence[str]) -> Ints:
+    return np.array([_NUMBERS.setdefault(one, len(_NUMBERS)) for one in tokens], dtype=np.int64)

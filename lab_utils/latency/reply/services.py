@@ -58,7 +58,9 @@ class Services:
         self._speech, self._backend = Draws(seed, "tts"), Draws(seed, "tool")
         self._prompts = Prompts(techniques, scenario)
         marked = techniques.prefix_caching
-        self._readers = {model: Reader(self._models[model], marked=marked) for model in self._models}
+        self._readers = {
+            model: Reader(self._models[model], self._prompts.earlier, marked=marked) for model in self._models
+        }
         self.calls: list[Call] = []
         self.tts_line = self._line(providers.tts, "tts")
         self._lines["large"].warm_up()

@@ -57,6 +57,7 @@ _UNITS = {
     "cache.step_tokens": "matched in blocks of so many",
     "cache.ttl_s": "from the last use",
     "cache.automatic": "false: only what a request marks",
+    "cache.warm": "other calls keep the agent's instructions there; false: a call begins with none",
     "cache.read_price": "$ per million tokens; null: input_price",
     "cache.write_price": "$ per million tokens; null: input_price",
     "region.round_trip": "request and answer",

@@ -60,7 +60,9 @@ class Origin(Frozen):
 class Sourced(Frozen):
     """A part of a profile that says where its figures come from."""
 
-    NAMES: ClassVar[frozenset[str]] = frozenset({"provider", "model", "automatic", "origin", "origins"})
+    NAMES: ClassVar[frozenset[str]] = frozenset(
+        {"provider", "model", "automatic", "warm", "origin", "origins"}
+    )
     """Fields that aren't figures."""
 
     origin: Origin
@@ -106,6 +108,9 @@ class PromptCache(Sourced):
     """A prefix is kept this long after its last use."""
     automatic: bool = True
     """True: all requests are cached (OpenAI). False: only those that ask for it (Anthropic's `caching`)."""
+    warm: bool = True
+    """Whether other calls of the same agent keep its instructions in the cache, as a call centre's do; else
+    each call begins with an empty one."""
     read_price: Dollars | None = None
     """Per million tokens read from the cache; None: as `LlmProvider.input_price`."""
     write_price: Dollars | None = None
@@ -210,6 +215,15 @@ class Providers(Frozen):
     room: Room
     judge: Judge
     tool: Tool
+
+    def with_cold_caches(self) -> Self:
+        """The same where each call begins with an empty prompt cache."""
+
+        def cold(one: LlmProvider) -> LlmProvider:
+            cache = None if one.cache is None else one.cache.model_copy(update={"warm": False})
+            return one.model_copy(update={"cache": cache})
+
+        return self.model_copy(update={"large": cold(self.large), "small": cold(self.small)})
 
     @model_validator(mode="after")
     def _both_regions(self) -> Self:

@@ -6,6 +6,7 @@ Call these inside the session (as in `SessionJob.llm`): connections and calls be
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -36,10 +37,14 @@ def simulated_llm(
     seed: int = 0,
     part: str = "llm",
     mark_cache: bool = False,
+    earlier: Sequence[str] = (),
     prewarms: bool = False,
     draws: Draws | None = None,
 ) -> ScriptedLLM:
-    """The provider's model with its own connection and cache. Two models of a run need different `part`s."""
+    """The provider's model with its own connection and cache. Two models of a run need different `part`s.
+
+    `earlier`: tokens with which other calls' prompts begin (`PrefixCache`).
+    """
     return ScriptedLLM(
         replies,
         ttft=provider.ttft,
@@ -50,7 +55,7 @@ def simulated_llm(
         connection=simulated_connection(provider.connection, region, seed=seed, part=part),
         prewarms=prewarms,
         prefill_s_per_1k=provider.prefill_s_per_1k,
-        cache=None if provider.cache is None else PrefixCache(provider.cache),
+        cache=None if provider.cache is None else PrefixCache(provider.cache, earlier),
         mark_cache=mark_cache,
         draws=draws,
     )

@@ -35,11 +35,13 @@ class PrefixCache:
 
     A prefix matches only if all its tokens are the same: if a prompt's first token changes, nothing matches.
     Only prefixes of at least `min_tokens` tokens and of whole steps (`step_tokens`) are kept. Each use of a
-    prefix restarts its time to live, and that of all shorter prefixes.
+    prefix restarts its time to live, and that of all shorter prefixes. With `PromptCache.warm`, `earlier` is
+    the beginning of other calls' prompts, which keep it there all the time.
     """
 
-    def __init__(self, rules: PromptCache) -> None:
+    def __init__(self, rules: PromptCache, earlier: Tokens = ()) -> None:
         self._rules = rules
+        self._earlier = earlier[: self._whole(len(earlier))] if rules.warm else ()
         self._kept: list[_Kept] = []  # without prompts that begin a later used one
 
     def use(self, tokens: Tokens, now_s: float, *, marked: bool = True) -> CacheUse:
@@ -54,7 +56,7 @@ class PrefixCache:
         if not (marked or self._rules.automatic):
             return 0
         shared = self._shared(tokens, now_s)
-        found = self._whole(max(shared, default=0))
+        found = self._longest(tokens, shared)
         if found:
             self._add(tokens[:found], now_s, shared)
         return found
@@ -66,7 +68,11 @@ class PrefixCache:
         length, shared = self._whole(len(tokens)), self._shared(tokens, now_s)
         if length:
             self._add(tokens[:length], now_s, shared)
-        return length - self._whole(max(shared, default=0))
+        return length - self._longest(tokens, shared)
+
+    def _longest(self, tokens: Tokens, shared: Sequence[int]) -> int:
+        """How many tokens are known; `shared`: with each prompt that is kept."""
+        return self._whole(max([*shared, _shared(tokens, self._earlier) if len(self._earlier) else 0]))
 
     def _whole(self, length: int) -> int:
         """Length of the longest prefix that the rules keep, of a prompt with this length."""
