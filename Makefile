@@ -2,7 +2,7 @@
 #
 # PYTHON=/path/to/python   the interpreter for the virtual environments (default: the first of python3.11, python3, ... that is >= 3.11)
 # WORKERS=2                processes for the tests
-# DEMO_ARGS, LAB_ARGS, PYTEST_ARGS, VERIFY_ARGS, MUTANTS_ARGS, SAMPLES_ARGS, LOCK_ARGS, SCREENSHOTS_ARGS   handed on to the command
+# DEMO_ARGS, LAB_ARGS, PYTEST_ARGS, VERIFY_ARGS, MUTANTS_ARGS, SOAK_ARGS, SAMPLES_ARGS, LOCK_ARGS, SCREENSHOTS_ARGS   handed on to the command
 # NOTEBOOKS_OUT=DIR        keep the executed notebooks there (default: a temporary folder, removed)
 
 SHELL := /bin/bash
@@ -20,6 +20,7 @@ LAB_ARGS ?=
 PYTEST_ARGS ?=
 VERIFY_ARGS ?=
 MUTANTS_ARGS ?=
+SOAK_ARGS ?=
 SAMPLES_ARGS ?=
 COVERAGE_ARGS ?=
 LOCK_ARGS ?=
@@ -114,6 +115,9 @@ mutants: $(STAMP)  ## put small faults into the core, and count those that its t
 coverage: $(STAMP)  ## how often 95 % intervals contain the truth, in simulated studies (minutes)
 	@$(BIN)/python tests/interval_coverage.py $(COVERAGE_ARGS)
 
+soak: $(STAMP)  ## faults at random for 20 minutes, as JSON: nothing may be lost or changed (SOAK_ARGS="--minutes 5 --seed 1")
+	@$(BIN)/python tests/soak.py $(SOAK_ARGS)
+
 bench: $(STAMP)  ## print benchmark results as JSON
 	@$(BIN)/python tests/bench.py
 
@@ -196,4 +200,4 @@ $(KOKORO_STYLES): $(SAMPLES_STAMP)
 	@touch $@
 
 .PHONY: demo lab venv coverage test test-fast check check-style check-types check-imports check-notebooks notebooks verify bench bench-scale bench-ui docs cheat-sheet format \
-        mutants samples traces widgets screenshots lock clean distclean help
+        mutants soak samples traces widgets screenshots lock clean distclean help

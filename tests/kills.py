@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,25 +62,25 @@ def survive(name: str, kills: int, folder: Path, seed: int = 0) -> Survived:
     undisturbed = folder / "undisturbed"
     case.prepare(undisturbed)
     start_s = time.monotonic()
-    _run(case, undisturbed)
+    run_to_end(case, undisturbed)
     lasts_s = time.monotonic() - start_s
     expected = case.result(undisturbed)
     early = finished = 0
     for k in range(kills):
         own = folder / str(k)
         case.prepare(own)
-        process = _started(case, own, f"{folder} {k}")
+        process = started(case, own, f"{folder} {k}")
         try:
             process.wait(moments.uniform(0.2, 1.0) * lasts_s)
         except subprocess.TimeoutExpired:
             early += 1
         process.kill()
         process.wait()
-        _wait_until_gone(f"{folder} {k}")
+        wait_until_gone(f"{folder} {k}")
         found = case.result(own)
         assert found in (None, expected) or name in UNFINISHED, f"half of it is there: {found}"
         finished += found == expected
-        _run(case, own)
+        run_to_end(case, own)
         again = case.result(own)
         assert again == expected, f"kill {k}: {again} instead of {expected}"
         left = [str(path) for path in own.rglob("*") if path.name.startswith((".lab-", "lab-"))]
@@ -89,23 +89,41 @@ def survive(name: str, kills: int, folder: Path, seed: int = 0) -> Survived:
     return Survived(kills, early, finished)
 
 
-def _started(case: Case, folder: Path, mark: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "lab_utils.cli", *case.arguments(folder)]
+def started(
+    case: Case,
+    folder: Path,
+    mark: str,
+    more: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    limit: Callable[[], None] | None = None,
+) -> subprocess.Popen[bytes]:
+    """The command, with more options and variables, and what the new process calls first.
+
+    `mark`: by which all of its processes are known.
+    """
+    command = [sys.executable, "-m", "lab_utils.cli", *case.arguments(folder), *more]
     temporary = folder / "temporary"
     temporary.mkdir(exist_ok=True)
-    environment = os.environ | {MARK: mark, "LAB_CACHE": str(folder / "cache"), "TMPDIR": str(temporary)}
+    own = {MARK: mark, "LAB_CACHE": str(folder / "cache"), "TMPDIR": str(temporary)}
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command,
+        cwd=ROOT,
+        env=os.environ | own | (environment or {}),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=limit,
     )
 
 
-def _run(case: Case, folder: Path) -> None:
-    process = _started(case, folder, "to the end")
+def run_to_end(case: Case, folder: Path) -> None:
+    """Run the command, which has to end well."""
+    process = started(case, folder, "to the end")
     told = process.communicate()[1].decode()
     assert process.returncode == 0, told
 
 
-def _wait_until_gone(mark: str) -> None:
+def wait_until_gone(mark: str) -> None:
+    """Wait for the command's processes, which end by themselves."""
     deadline = time.monotonic() + GONE_S
     while left := [process for process in psutil.process_iter() if _environment(process).get(MARK) == mark]:
         assert time.monotonic() < deadline, f"left running: {[process.cmdline() for process in left]}"
@@ -155,7 +173,7 @@ def _swept(folder: Path) -> None:
     if not (SWEPT / "results").exists():
         _call(SWEPT)
         case = Case(_call, lambda at: _sweep(at), lambda _: None)
-        _run(case, SWEPT)
+        run_to_end(case, SWEPT)
     shutil.copytree(SWEPT, folder)
 
 

@@ -29,6 +29,7 @@ MAKE_TARGETS |= {
     "notebooks",
     "verify",
     "mutants",
+    "soak",
     "bench",
     "bench-scale",
     "bench-ui",

@@ -58,20 +58,21 @@ def undisturbed(tmp_path: Path) -> list[Done[list[float]]]:
     return [Done(made(tmp_path / "undisturbed", item)) for item in range(ITEMS)]
 
 
-def dies_at_one(folder: Path, item: int) -> list[float]:
-    """Its process is killed at one item, the first time, half a second after the one before was done."""
+def dies_at_one(folder: Path, process: Callable[[], int], item: int) -> list[float]:
+    """At one item, the first time, a process is killed, half a second after the one before was done."""
     mark = folder / "killed"
     if item == FATAL and not mark.exists():
         mark.touch()
         with (folder / "begun").open("a") as file:
             file.write(f"{item}\n")
         time.sleep(0.5)
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(process(), signal.SIGKILL)
+        time.sleep(WAIT_S)
     return made(folder, item)
 
 
 def test_a_killed_process_of_this_machine_costs_what_was_in_hand(tmp_path: Path, undisturbed: list) -> None:
-    found = list(run_batch(partial(dies_at_one, tmp_path), range(ITEMS), jobs=2))
+    found = list(run_batch(partial(dies_at_one, tmp_path, os.getpid), range(ITEMS), jobs=2))
     assert found == undisturbed
     times = begun(tmp_path)
     assert len(times) == ITEMS
@@ -114,7 +115,7 @@ def waits_for_the_kill(folder: Path, item: int) -> list[float]:
         wait_for((folder / "killed").exists)
     with (folder / "worked").open("a") as file:
         file.write(f"{item}\n")
-    return dies_at_one(folder, item)
+    return dies_at_one(folder, os.getppid, item)
 
 
 def test_a_killed_worker_of_a_cluster_costs_what_was_in_hand(tmp_path: Path, undisturbed: list) -> None:

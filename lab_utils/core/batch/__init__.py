@@ -16,7 +16,17 @@ from typing import Any, TypeVar
 from tqdm.auto import tqdm
 
 from .cluster import current, on_client, on_cluster
-from .outcomes import NOT_BEGUN, Done, Failed, Outcome, RaisedInWorker, Skipped, WorkerDied, bound
+from .outcomes import (
+    NOT_BEGUN,
+    Done,
+    Failed,
+    Outcome,
+    RaisedInWorker,
+    Skipped,
+    WorkerDied,
+    bound,
+    nobody_knows,
+)
 
 __all__ = [
     "NOT_BEGUN",
@@ -34,10 +44,6 @@ __all__ = [
 T = TypeVar("T")
 
 
-def _nobody_knows(_: Any) -> None:
-    """Nobody knows why a worker has died."""
-
-
 def run_batch(
     function: Callable[..., T],
     items: Iterable[Any],
@@ -50,7 +56,7 @@ def run_batch(
     task: str = "",
     unit: str = "recording",
     quiet: bool = False,
-    blame: Callable[[Any], Exception | None] = _nobody_knows,
+    blame: Callable[[Any], Exception | None] = nobody_knows,
 ) -> Generator[Outcome[T]]:
     """`function(item)` for each item, in `jobs` worker processes; the outcomes in the order of the items.
 

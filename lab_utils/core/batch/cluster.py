@@ -1,8 +1,8 @@
 """A Dask cluster in place of this machine's processes: the same items, outcomes and order.
 
 Workers share a file system with this process (recordings, cache) and run the same version of the package, one
-item at a time. A worker that dies is replaced by another for the items it had; an item that kills four of
-them is told from those beside it.
+item at a time, in a process beside the worker (`beside`). A worker that dies is replaced by another for the
+items it had; an item during which four of them die is told from those beside it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
+from functools import partial
 from importlib.metadata import version
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +22,8 @@ from .outcomes import Failed, Outcome, WorkerDied, outcome_of
 
 if TYPE_CHECKING:
     from distributed import Client, Future
+
+    from .pool import Workplace
 
 T = TypeVar("T")
 PACKAGE = "livekit-turn-lab"
@@ -68,7 +71,13 @@ def current() -> Client | None:
 
 
 def on_client(
-    client: Client, function: Callable[..., T], shared: Any, skips: Any, items: Iterable[Any]
+    client: Client,
+    function: Callable[..., T],
+    shared: Any,
+    skips: Any,
+    items: Iterable[Any],
+    *,
+    own_process: bool = True,
 ) -> Generator[Outcome[T]]:
     """`function(item)` for each item on a cluster's workers; the outcomes in order.
 
@@ -77,33 +86,36 @@ def on_client(
     """
     from distributed import as_completed
 
-    info, done = client.scheduler_info(n_workers=-1), 0
+    from .pool import Workplace
+
+    address, done = client.scheduler.address if client.scheduler else "the cluster", 0
     to_come, in_order, arrived = iter(items), deque[Any](), dict[Any, Outcome[T]]()
     finished = as_completed(loop=client.loop)
     try:
-        most = AHEAD * len(info["workers"])
+        most = AHEAD * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
         there = () if shared is None else (client.scatter(shared, broadcast=True, hash=False),)
-        here = _version()
+        place = Workplace.here() if own_process and shared is None else None
+        work = partial(_work, _version(), place)
         while True:
             # Not all at once: each item and each result may hold a recording.
             for item in islice(to_come, most - len(in_order)):
-                future = client.submit(_work, here, function, skips, item, *there, pure=False)
+                future = client.submit(work, function, skips, item, *there, pure=False)
                 in_order.append(future)
                 finished.add(future)
             if not in_order:
                 return
             if in_order[0] not in arrived:
                 future = next(finished)
-                arrived[future] = _outcome(future)
+                arrived[future] = _outcome(client, future)
                 continue
             yield arrived.pop(in_order.popleft())
             done += 1
     except Exception as error:
-        if not _is_lost(error):
+        if not _is_lost(client, error):
             raise
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # it tries again, in vain
         raise SchedulerLost(
-            f"{info['address']}: the scheduler was lost after {done} item(s); start it again, with "
+            f"{address}: the scheduler was lost after {done} item(s); start it again, with "
             "workers, and give the same command: what is in the cache by then isn't made again"
         ) from None
     finally:
@@ -111,7 +123,7 @@ def on_client(
             client.cancel(list(in_order))
 
 
-def _outcome(future: Future) -> Outcome[Any]:
+def _outcome(client: Client, future: Future) -> Outcome[Any]:
     """What became of a finished item. Let go of at once: a worker keeps what somebody may ask for."""
     from distributed import KilledWorker
 
@@ -121,27 +133,34 @@ def _outcome(future: Future) -> Outcome[Any]:
     except KilledWorker as error:
         return Failed(WorkerDied(f"it ended {error.allowed_failures + 1} workers, one after another"))
     except Exception as error:  # what can't be sent between machines, for one
-        if _is_lost(error) or isinstance(error, OtherVersion):
+        if _is_lost(client, error) or isinstance(error, OtherVersion):
             raise
         return Failed(error)
 
 
-def _is_lost(error: Exception) -> bool:
-    """Whether Dask says by an error that its scheduler is gone."""
+def _is_lost(client: Client, error: Exception) -> bool:
+    """Whether an error is due to a scheduler that is gone."""
     from distributed.client import FutureCancelledError
     from distributed.comm.core import CommClosedError
 
     cancelled = isinstance(error, FutureCancelledError) and error.reason == "scheduler-connection-lost"
-    return cancelled or isinstance(error, CommClosedError)
+    return cancelled or isinstance(error, CommClosedError) or client.status != "running"
 
 
-def _work(expected: str, function: Callable[..., T], skips: Any, item: Any, *shared: Any) -> Outcome[T]:
-    """Runs in a worker, which may have joined after all were checked."""
-    if (there := _version()) != expected:
+def _work(
+    expected: str, place: Workplace | None, function: Callable[..., T], skips: Any, item: Any, *shared: Any
+) -> Outcome[T]:
+    """Runs in a worker, which may have joined after all were checked; with a place in a process beside it."""
+    there = _version()
+    if there != expected:
         raise OtherVersion(
             f"a worker that joined has {PACKAGE} {there}, expected {expected}; install the same"
         )
-    return outcome_of(lambda one: function(*shared, one), skips, item)
+    if place is None:
+        return outcome_of(lambda one: function(*shared, one), skips, item)
+    from .beside import beside_worker
+
+    return beside_worker(place, function, skips, item)
 
 
 def _connected(address: str) -> Client:

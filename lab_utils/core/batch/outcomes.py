@@ -66,6 +66,10 @@ class Failed:
 Outcome = Done[T] | Skipped | Failed
 
 
+def nobody_knows(_: Any) -> None:
+    """Nobody knows why a worker has died."""
+
+
 def bound(function: Callable[..., T], shared: Any, skips: Any) -> Callable[[Any], Outcome[T]]:
     """`outcome_of` with everything but the item given."""
     return partial(outcome_of, function if shared is None else partial(function, shared), skips)

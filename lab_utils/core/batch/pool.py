@@ -16,7 +16,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
@@ -27,7 +27,7 @@ from loky import ProcessPoolExecutor, get_reusable_executor
 from loky.process_executor import BrokenProcessPool
 
 from ..files import scratch_folder
-from .outcomes import NOT_BEGUN, Done, Failed, Outcome, RaisedInWorker, WorkerDied, outcome_of
+from .outcomes import NOT_BEGUN, Done, Failed, Outcome, RaisedInWorker, WorkerDied, nobody_knows, outcome_of
 
 T = TypeVar("T")
 
@@ -74,24 +74,51 @@ def _kept(shared: Any) -> Iterator[str | None]:
 
 
 @dataclass(frozen=True)
+class Workplace:
+    """Where relative paths start and modules are looked for."""
+
+    folder: str
+    path: tuple[str, ...]
+
+    @classmethod
+    def here(cls) -> Workplace:
+        """This process's."""
+        return cls(os.getcwd(), tuple(sys.path))
+
+    def enter(self) -> None:
+        """Make it this process's own, as far as it is there: another machine has other folders, too."""
+        with suppress(OSError):
+            os.chdir(self.folder)
+        sys.path += [folder for folder in self.path if folder not in sys.path]
+
+
+@dataclass(frozen=True)
 class Pool:
     """How worker processes are made."""
 
     jobs: int
     isolated: bool
     prepare: Callable[[], None] | None
+    place: Workplace | None = None
+    """Where who gave the work is, if that is another process."""
 
     def started(self, processes: int | None = None) -> ProcessPoolExecutor:
         """Workers; those of a batch before, if they need no preparing and are still there."""
         # loky replaces a worker that has grown by 300 MB, which two voice models and a long call can do.
         warnings.filterwarnings("ignore", "A worker (was restarted|stopped) while some jobs", module="loky")
         count = processes or self.jobs
-        start = {"initializer": _begin, "initargs": (self.prepare, list(sys.path), os.getpid())}
+        arguments = self.prepare, list(sys.path), os.getpid(), self.place
+        start = {"initializer": _begin, "initargs": arguments}
         if self.isolated or self.prepare is not None:
             return ProcessPoolExecutor(count, **start)
         # As many threads as cores in all: more would wait for each other.
-        threads = str(max(1, (os.cpu_count() or 1) // count))
+        threads = "1" if self.place else str(max(1, (os.cpu_count() or 1) // count))
         return get_reusable_executor(count, timeout=IDLE_S, env=dict.fromkeys(_THREADS, threads), **start)
+
+    def renewed(self, executor: ProcessPoolExecutor, processes: int | None = None) -> ProcessPoolExecutor:
+        """Other workers, instead of these."""
+        executor.shutdown(kill_workers=True)
+        return self.started(processes)
 
     def ended(self, executor: ProcessPoolExecutor, well: bool) -> None:
         """The next batch may use workers that need no preparing."""
@@ -105,7 +132,7 @@ def on_pool(
     skips: Any,
     items: Iterable[Any],
     pool: Pool,
-    blame: Callable[[Any], Exception | None],
+    blame: Callable[[Any], Exception | None] = nobody_knows,
 ) -> Generator[Outcome[T]]:
     """`function(item)` for each item on a pool; the outcomes in order. `blame`: as of `run_batch`."""
     to_come = iter(items)
@@ -126,8 +153,7 @@ def on_pool(
                     yield of_future(under_way.popleft()[1])
                     continue
                 # Who did it is not known. Each that isn't done is tried once more, with nobody beside it.
-                executor.shutdown(kill_workers=True)
-                executor = pool.started(1)
+                executor = pool.renewed(executor, 1)
                 while under_way:
                     item, future = under_way.popleft()
                     tried = False
@@ -135,17 +161,14 @@ def on_pool(
                         blame(item) or (tried and _was_begun(future))
                     ):
                         if tried:
-                            executor.shutdown(kill_workers=True)
-                            executor = pool.started(1)
+                            executor = pool.renewed(executor, 1)
                         future, tried = _submitted(executor, work, item), True
                     broken = isinstance(future.exception(), BrokenProcessPool)
                     known = blame(item) if broken else None
                     yield of_future(future) if known is None else Failed(known)
                     if broken:
-                        executor.shutdown(kill_workers=True)
-                        executor = pool.started(1)
-                executor.shutdown(kill_workers=True)
-                executor = pool.started()
+                        executor = pool.renewed(executor, 1)
+                executor = pool.renewed(executor)
         finally:
             pool.ended(executor, well)
 
@@ -179,11 +202,13 @@ def of_future(future: Future[Outcome[T]]) -> Outcome[T]:
     raise error
 
 
-def _begin(prepare: Callable[[], None] | None, path: list[str], parent: int) -> None:
+def _begin(prepare: Callable[[], None] | None, path: list[str], parent: int, place: Workplace | None) -> None:
     """Make a new process ready: its own preparations, the parent's import path, and its end."""
     if prepare is not None:
         prepare()
     sys.path[:] = path
+    if place is not None:
+        place.enter()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends its workers
     threading.Thread(target=_end_with, args=(parent,), name="end with parent", daemon=True).start()
 
