@@ -24,7 +24,7 @@ from .common import (
 )
 
 if TYPE_CHECKING:
-    from ..latency.ablation.run import Ablation
+    from ..workflows.techniques import TechniqueStudy
 
 
 @app.command()
@@ -79,16 +79,17 @@ def techniques(
             channels=(user, agent_channel),
         )
         study.save(out)
-        _told(study.ablation, out, as_json)
+        _told(study, out, as_json)
         if study.ablation.summary.costs["failed"].any():
             raise typer.Exit(1)
 
 
-def _told(found: Ablation, out: Path, as_json: bool) -> None:
+def _told(study: TechniqueStudy, out: Path, as_json: bool) -> None:
     """Print what was found, and on stderr what to know about it."""
     from ..latency.ablation.files import summary_of
-    from .tables.techniques import print_ablation
+    from .tables.techniques import print_techniques
 
+    found = study.ablation
     warn(*(f"skipped: {reason}" for reason in found.skipped))
     if found.untranscribed:
         warn(
@@ -101,4 +102,4 @@ def _told(found: Ablation, out: Path, as_json: bool) -> None:
     if as_json:
         print(json.dumps(summary_of(found) | {"out": str(out)}))
     else:
-        print_ablation(found, out)
+        print_techniques(study, out)

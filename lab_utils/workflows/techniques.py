@@ -11,23 +11,20 @@ import pandas as pd
 
 from ..core.errors import InputError
 from ..core.files import replacing
-from ..core.files.places import Folder, Place
+from ..core.files.places import Folder
 from ..core.settings import Settings
 from ..latency.ablation.cells import Plan
 from ..latency.ablation.files import save_ablation
 from ..latency.ablation.guide.claims import guides_name
 from ..latency.ablation.plan import BASELINE, MISTAKE
-from ..latency.ablation.run import SEEDS, TURNS, WAIT_S, Ablation, ablate
+from ..latency.ablation.run import TURNS, WAIT_S, Ablation, ablate
 from ..latency.ablation.side_by_side import side_by_side
 from ..latency.ablation.summary import LEVEL_TIMES, alone_and_left_out, by_stage, levels, waterfall
 from ..latency.ablation.turns import MEASURES
-from ..latency.joint.calls import JointCall
-from ..latency.joint.configuration import EVERY_ONE
-from ..latency.joint.evaluate import figures_of
-from ..latency.reply.records import NotCovered
+from ..latency.joint.computed_replies import Computed, computed_replies
 from ..latency.techniques.descriptions import descriptions
 from ..latency.techniques.levers import LEVERS
-from ..recordings.find import find_in, find_recordings, with_distinct_names
+from ..recordings.find import find_recordings
 from ..session.job import HasSettings
 from ..session.providers.files import load_providers
 from ..session.providers.schema import Providers
@@ -60,9 +57,26 @@ class TechniqueStudy:
     What is shown here is in ms."""
 
     ablation: Ablation
-    floor: tuple[float, float] | None = None
-    """p50 and p95 (s) from the end of the turn, if a perfect detector committed each turn at its end, with
-    all techniques and levers that can be computed (`latency.reply.scope`); None where nothing can."""
+    computed: Computed | None = None
+    """The floor, and other speech-to-texts, on the same turns; None where they can't be computed."""
+
+    @property
+    def floor(self) -> tuple[float, float] | None:
+        """p50 and p95 (s) from the end of the turn, if a perfect detector committed each turn at its end.
+
+        With all techniques and levers that can be computed (`latency.reply.scope`); None where nothing can.
+        """
+        return None if self.computed is None else self.computed.floor
+
+    @property
+    def by_stt(self) -> pd.DataFrame:
+        """p50 and p95 (ms) if the speech-to-text sent its transcripts otherwise: how much rests on it.
+
+        Computed; empty where nothing can be.
+        """
+        if self.computed is None:
+            return pd.DataFrame()
+        return self.computed.by_stt.mul(1000).round().astype("Int64")
 
     @property
     def _agents(self) -> Mapping[str, str]:
@@ -239,28 +253,7 @@ def measure_techniques(
         channels=channels,
         quiet=quiet,
     )
-    return TechniqueStudy(ablation, _floor(ablation, several, channels, cache_folder(cache)))
-
-
-def _floor(
-    of: Ablation, paths: Sequence[str | Path], channels: tuple[str, str], cache: Place
-) -> tuple[float, float] | None:
-    """On the same turns with the same delays; the agent greets."""
-    found, _ = find_in(paths, channels)
-    outcomes = []
-    for files in with_distinct_names(found):
-        if files.name not in of.recordings:
-            continue
-        one = JointCall.of(files, of.providers, of.conditions, seed=0, cache=cache, wait_s=of.wait_s)
-        for draw in range(of.draws):
-            seed = SEEDS * of.seed + draw
-            call = JointCall(one.recording, of.providers, of.conditions, seed, one.tracer)
-            try:
-                outcomes.append(call.floor(EVERY_ONE))
-            except NotCovered:
-                return None
-    figures = figures_of(outcomes)
-    return figures["e2e_p50"], figures["e2e_p95"]
+    return TechniqueStudy(ablation, computed_replies(ablation, several, channels, cache_folder(cache)))
 
 
 def describe_techniques() -> TextTable:

@@ -14,20 +14,23 @@ from ...latency.ablation.guide.claims import View, guides_name
 from ...latency.ablation.run import Ablation
 from ...latency.ablation.summary import LEVEL_TIMES, by_stage, levels
 from ...latency.ablation.turns import MEASURES
+from ...workflows.techniques import TechniqueStudy
 
 FEW_RECORDINGS = 5
 VIEWS: tuple[View, ...] = ("alone", "left out", "stacked")
 
 
-def print_ablation(found: Ablation, out: Path) -> None:
-    """Levels, stages, savings and verdicts."""
-    console = Console()
+def print_techniques(study: TechniqueStudy, out: Path) -> None:
+    """Levels, stages, savings, verdicts, and what rests on the speech-to-text."""
+    console, found = Console(), study.ablation
     console.print(found.caption, highlight=False)
     _print_levels(console, found)
     _print_stages(console, found)
     _print_savings(console, found)
     if found.summary.verdicts:
         _print_verdicts(console, found)
+    if study.computed is not None:
+        _print_by_stt(console, study)
     if len(found.recordings) < FEW_RECORDINGS:
         console.print(f"Only {len(found.recordings)} recording(s): the intervals say little.")
     console.print(
@@ -56,6 +59,23 @@ def _print_levels(console: Console, found: Ablation) -> None:
         "commit, after it: p95 of either part; answer: p95 of what isn't said ahead of it. LLM calls, and "
         "preemptive replies lost, per turn; $ per 1,000."
     )
+
+
+def _print_by_stt(console: Console, study: TechniqueStudy) -> None:
+    table = Table(
+        title="With another speech-to-text: p50 / p95 in ms, computed", box=box.SIMPLE, padding=(0, 1, 0, 0)
+    )
+    table.add_column("speech-to-text")
+    by_stt = study.by_stt
+    agents = list(by_stt.columns.unique(0))
+    for agent in agents:
+        table.add_column(agent, justify="right")
+    for name, row in by_stt.iterrows():
+        table.add_row(str(name), *(f"{row[agent, 'p50']} / {row[agent, 'p95']}" for agent in agents))
+    console.print(table)
+    if study.floor is not None:
+        low, high = (in_ms(one, "") for one in study.floor)
+        console.print(f"floor, of a perfect detector with everything on: {low} / {high} ms", highlight=False)
 
 
 def _print_stages(console: Console, found: Ablation) -> None:

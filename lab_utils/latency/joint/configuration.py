@@ -40,3 +40,5 @@ def techniques_of(row: Mapping[Any, Any]) -> Techniques:
 
 EVERY_ONE: Final = techniques_of(dict.fromkeys(SWITCHES, True))
 """All that a joint search may switch on."""
+TWELVE_COMPUTED: Final = Techniques.everything().without("semantic_cache")
+"""Of the twelve techniques those that the closed form covers."""

@@ -40,6 +40,7 @@ _UNITS = {
     "stt.final": "from the end of speech",
     "stt.first_partial": "from the audio that it tells of",
     "stt.partial_every_s": "of audio",
+    "stt.segment_gap_s": "the silence that ends a segment, which has a final transcript",
     "stt.preflight": "from the end of speech to an early transcript to start on; null: none",
     "stt.tells_end": "whether its end of speech tells when the speech ended",
     "stt.batch": "from a request with a whole utterance",

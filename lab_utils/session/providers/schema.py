@@ -127,6 +127,8 @@ class SttProvider(Sourced):
     first_partial: Delay
     """Streaming: from audio to the first partial transcript that contains it."""
     partial_every_s: Annotated[float, Field(ge=0.02, le=5.0)] = 0.15
+    segment_gap_s: Annotated[float, Field(gt=0.0, le=60.0)] = 0.3
+    """Streaming: the silence that ends a segment; each segment has a final transcript."""
     preflight: Delay | None = None
     """Streaming: from the end of a stretch of speech to the preflight transcript, on which preemptive
     generation starts (eager end of turn); None where the provider has none."""

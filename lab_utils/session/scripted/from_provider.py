@@ -168,6 +168,7 @@ def stt_timing_of(
         interim_every_s=provider.partial_every_s,
         interim_delay=provider.first_partial,
         final_delay=provider.final,
+        segment_gap_s=provider.segment_gap_s,
         preflight_delay=provider.preflight,
         setup=provider.connection.setup,
         round_trip=region.round_trip,

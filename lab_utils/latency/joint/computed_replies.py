@@ -1,0 +1,110 @@
+"""What the closed form of replies tells beside the sessions of `lab techniques`, on the same turns.
+
+The floor of a perfect detector, and what becomes of the latency with another speech-to-text. Both with the
+sessions' delays; the agent greets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from ...core.delays import Delay
+from ...core.files.places import Place
+from ...recordings.find import find_in, with_distinct_names
+from ...session.providers.schema import Providers, SttProvider
+from ..ablation.run import SEEDS, Ablation
+from ..reply.records import NotCovered
+from ..techniques.choice import livekit_default
+from .calls import JointCall
+from .configuration import E2E, EVERY_ONE, TWELVE_COMPUTED
+from .evaluate import figures_of
+
+LATER_S = 0.2
+SHORT_GAP_S, LONG_GAP_S = 0.025, 1.0
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Latencies in seconds, from the true end of the turn to the first sound."""
+
+    floor: tuple[float, float]
+    """p50 and p95 with a perfect detector and all techniques and levers that can be computed."""
+    by_stt: pd.DataFrame
+    """A row for each speech-to-text (`variants`): p50 and p95 of LiveKit's default, and of all twelve but the
+    semantic cache, which the closed form doesn't cover."""
+
+
+def computed_replies(
+    of: Ablation, paths: Sequence[str | Path], channels: tuple[str, str], cache: Place
+) -> Computed | None:
+    """Of an ablation's recordings; None where the settings aren't covered (`latency.reply.scope`)."""
+    calls = _calls(of, paths, channels, cache)
+    large = of.providers.large.cache
+    agents = {
+        "LiveKit's default": livekit_default(large is not None and large.automatic),
+        "all twelve": TWELVE_COMPUTED,
+    }
+    rows: dict[str, list[float]] = {}
+    try:
+        floor = figures_of([call.floor(EVERY_ONE) for call in calls])
+        for name, providers in variants(of.providers).items():
+            own = [replace(call, providers=providers, _events={}) for call in calls]
+            outcomes = [call.outcomes([(of.settings, one) for one in agents.values()]) for call in own]
+            figures = [figures_of([one[number] for one in outcomes]) for number in range(len(agents))]
+            rows[name] = [found[percentile] for found in figures for percentile in E2E]
+    except NotCovered:
+        return None
+    columns = pd.MultiIndex.from_product([agents, ["p50", "p95"]])
+    by_stt = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    return Computed((floor["e2e_p50"], floor["e2e_p95"]), by_stt.rename_axis("speech-to-text"))
+
+
+def _calls(
+    of: Ablation, paths: Sequence[str | Path], channels: tuple[str, str], cache: Place
+) -> list[JointCall]:
+    found, _ = find_in(paths, channels)
+    calls = []
+    for files in with_distinct_names(found):
+        if files.name in of.recordings:
+            one = JointCall.of(files, of.providers, of.conditions, seed=0, cache=cache, wait_s=of.wait_s)
+            calls += [replace(one, seed=SEEDS * of.seed + draw) for draw in range(of.draws)]
+    return calls
+
+
+def variants(providers: Providers) -> dict[str, Providers]:
+    """The same services with other speech-to-texts: when transcripts come, and of what.
+
+    >>> from lab_utils.session.providers.files import load_providers
+    >>> [name for name in variants(load_providers("guide")) if "early" in name]
+    ['no early transcript']
+    """
+    stt = providers.stt
+    half = Delay(stt.final.p50_s / 2)
+    others: dict[str, dict[str, object]] = {
+        f"as {providers.name} has it": {},
+        "no early transcript" if stt.preflight else "early transcript in half the time": {
+            "preflight": None if stt.preflight else half
+        },
+        f"a final after each {SHORT_GAP_S * 1000:.0f} ms of silence": {"segment_gap_s": SHORT_GAP_S},
+        f"a final after each {LONG_GAP_S:.0f} s of silence": {"segment_gap_s": LONG_GAP_S},
+        f"all transcripts {LATER_S * 1000:.0f} ms later": _later(stt),
+    }
+    made = {name: stt.model_copy(update=changed) for name, changed in others.items()}
+    return {
+        name: providers.model_copy(update={"stt": other})
+        for name, other in made.items()
+        if other != stt or not others[name]
+    }
+
+
+def _later(stt: SttProvider) -> dict[str, object]:
+    def later(delay: Delay | None) -> Delay | None:
+        if delay is None:
+            return None
+        return Delay(delay.p50_s + LATER_S, None if delay.p95_s is None else delay.p95_s + LATER_S)
+
+    return {name: later(getattr(stt, name)) for name in ("final", "preflight", "first_partial")}

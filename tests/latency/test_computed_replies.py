@@ -1,0 +1,79 @@
+"""What is computed beside the sessions of `lab techniques`: other speech-to-texts, and the floor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ablation_tables import made_up
+from paths import SAMPLES
+
+from lab_utils.core.settings import USUAL_CONDITIONS, Settings
+from lab_utils.latency.ablation.plan import configurations
+from lab_utils.latency.ablation.run import Ablation
+from lab_utils.latency.ablation.summary import summarize
+from lab_utils.latency.joint.calls import JointCall
+from lab_utils.latency.joint.computed_replies import computed_replies, variants
+from lab_utils.latency.joint.configuration import TWELVE_COMPUTED
+from lab_utils.latency.joint.evaluate import figures_of
+from lab_utils.latency.techniques.choice import livekit_default
+from lab_utils.recordings.find import find_recordings
+from lab_utils.session.providers.files import builtin_providers, load_providers
+from lab_utils.turns.tracing import default_cache
+
+CALL = SAMPLES / "03_blocked_card.flac"
+GUIDE = load_providers("guide")
+
+
+@pytest.fixture(scope="module")
+def ablation() -> Ablation:
+    """Of one call, with silence alone for a detector, so that no model is asked."""
+    turns, sessions = made_up()
+    return Ablation(
+        settings=Settings().replace(detector="vad", min_silence_duration=0.4),
+        conditions=USUAL_CONDITIONS,
+        providers=GUIDE,
+        seed=0,
+        draws=1,
+        wait_s=8.0,
+        greeting=None,
+        recordings=(CALL.stem,),
+        skipped=(),
+        untranscribed=(),
+        configurations=configurations(automatic_cache=True),
+        turns=turns,
+        sessions=sessions,
+        summary=summarize(turns, sessions),
+    )
+
+
+def test_each_line_is_what_that_speech_to_text_leads_to(ablation: Ablation) -> None:
+    found = computed_replies(ablation, [CALL], ("caller", "agent"), default_cache())
+    assert found is not None
+    (files,) = find_recordings(CALL)
+    others = variants(GUIDE)
+    assert found.by_stt.index.tolist() == list(others)
+    for name, providers in others.items():
+        call = JointCall.of(files, providers, USUAL_CONDITIONS, seed=0, cache=default_cache(), wait_s=8.0)
+        agents = livekit_default(automatic_cache=True), TWELVE_COMPUTED
+        outcomes = call.outcomes([(ablation.settings, one) for one in agents])
+        expected = [figures_of([one])[q] for one in outcomes for q in ("e2e_p50", "e2e_p95")]
+        assert found.by_stt.loc[name].tolist() == expected
+    p50 = found.by_stt["LiveKit's default", "p50"]
+    assert p50["no early transcript"] > p50["as guide has it"] + 0.05
+    assert found.floor[0] < p50.min()
+
+
+def test_what_the_closed_form_does_not_cover_is_left_out(ablation: Ablation) -> None:
+    dynamic = replace(ablation, settings=ablation.settings.replace(endpointing_mode="dynamic"))
+    assert computed_replies(dynamic, [CALL], ("caller", "agent"), default_cache()) is None
+
+
+@pytest.mark.parametrize("name", builtin_providers())
+def test_other_speech_to_texts_differ_from_the_profiles_in_their_transcripts_alone(name: str) -> None:
+    own = load_providers(name)
+    first, *others = variants(own).values()
+    assert first == own
+    for other in others:
+        assert other.stt != own.stt
+        assert other.model_copy(update={"stt": own.stt}) == own
