@@ -15,6 +15,7 @@ from rich.table import Table
 from ...workflows.barge_in import BargeIn, BargeInChoice, SceneProof
 from ...workflows.barge_in.files import FILES
 from ...workflows.barge_in.texts import figure_rows
+from .verify import verdict
 
 
 def print_barge_in(measured: BargeIn, choice: BargeInChoice, out: Path | None, output: Path | None) -> None:
@@ -75,9 +76,9 @@ def print_scene_proofs(proofs: Sequence[SceneProof], again: str) -> None:
         console.print(f"  replay  {one.replayed}", markup=False)
         console.print(f"  session {one.session if not one.failure else one.failure}", markup=False)
     plain = plain_proofs(proofs)
-    verdict = "all agree" if not plain["mismatches"] else f"{plain['mismatches']} DISAGREE"
     console.print(
-        f"[bold]{verdict}[/bold]: {plain['settings']} setting(s) on {plain['scenes']} scene(s); "
+        f"[bold]{verdict(plain['mismatches'])}[/bold]: "
+        f"{plain['settings']} setting(s) on {plain['scenes']} scene(s); "
         f"{plain['stops']} stops and {plain['resumes']} resumptions compared, largest error "
         f"{1000 * plain['largest_error_s']:.4f} ms; {plain['left_to_session']} left to the session",
         highlight=False,

@@ -29,7 +29,7 @@ def print_verification(proved: workflow.Verification, summary: dict[str, Any], o
     console.print(table)
     print_mismatches(proved, options)
     console.print(
-        f"[bold]{_verdict(len(proved.mismatches))}[/bold]: "
+        f"[bold]{verdict(len(proved.mismatches))}[/bold]: "
         f"{summary['settings']} setting(s) on {len(summary['recordings'])} "
         f"recording(s), {summary['commits']} commits compared in number, time (within "
         f"{1000 * summary['tolerance_s']:g} ms) and cause; largest error "
@@ -65,7 +65,7 @@ def print_every(summary: dict[str, Any]) -> None:
         table.add_row(f"of these: {name}", *_figures(counts))
     console.print(table)
     console.print(
-        f"[bold]{_verdict(summary['mismatches'])}[/bold]: "
+        f"[bold]{verdict(summary['mismatches'])}[/bold]: "
         f"{len(summary['by_detector'])} detectors, {summary['settings']} setting(s) "
         f"on {len(summary['recordings'])} recording(s), {summary['commits']} commits; barge-in: "
         f"{scenes['settings']} setting(s), {scenes['stops']} stops and {scenes['resumes']} resumptions; "
@@ -82,7 +82,8 @@ def print_mismatches(proved: workflow.Verification, options: str) -> None:
         _print_mismatch(console, proved, outcome, options)
 
 
-def _verdict(mismatches: int) -> str:
+def verdict(mismatches: int) -> str:
+    """Of a proof, in words."""
     return f"{mismatches} DISAGREE{'S' * (mismatches == 1)}" if mismatches else "all agree"
 
 
@@ -163,7 +164,7 @@ def print_replies(summary: dict[str, Any], command: str) -> None:
             console.print(f"  {line}", markup=False, highlight=False)
         console.print(f"  again: {command} --case {case['case']}", markup=False, highlight=False)
     console.print(
-        f"[bold]{_verdict(summary['mismatches'])}[/bold]: "
+        f"[bold]{verdict(summary['mismatches'])}[/bold]: "
         f"{summary['settings']} agent(s) on {len(summary['recordings'])} "
         f"recording(s), {summary['replies']} replies compared ({summary['heard']} of them heard) and "
         f"{summary['stages']} of LiveKit's figures, within {1000 * summary['tolerance_s']:g} ms; largest "
