@@ -52,6 +52,7 @@ class TradeoffArtists:
     defaults: Line2D
     chosen: Line2D | None
     own: Line2D | None
+    floor: Line2D | None
     legend: Legend
 
 
@@ -65,12 +66,13 @@ def tradeoff(
     own: pd.DataFrame | None = None,
     latency: Latency = "latency_mean",
     counts: Mapping[str, int] | None = None,
+    floor_s: float | None = None,
 ) -> Display[TradeoffArtists]:
     """Latency (x, s) against false-boundary rate per hold (y, %, square-root scale) of a sweep's settings.
 
     `table`: `Sweep.table`; `frontier_rows`: `choose.frontier`; `defaults`, `chosen`: `sweep.score_one` of
     LiveKit's defaults and of the chosen setting, `own` of imported sessions' settings; `counts`: for the
-    title (recordings, holds, turns).
+    title (recordings, holds, turns); `floor_s`: latency of a perfect detector, a line.
     """
     rate_scale(ax)
     usable = answering(table)
@@ -82,6 +84,7 @@ def tradeoff(
     defaults_mark = mark(ax, defaults, VERMILLION, "D", "LiveKit's defaults", latency)
     chosen_mark = None if chosen is None else mark(ax, chosen, GREEN, "*", "chosen setting", latency)
     own_mark = None if own is None else mark(ax, own, YELLOW, "P", "as recorded", latency)
+    floor = None if floor_s is None else floor_line(ax, floor_s)
     in_sight = [*frontier_rows, *baseline]
     marked = [f.loc[[str(latency)], ["value", "high"]] for f in (defaults, chosen, own) if f is not None]
     edges = [edge for of in marked for edge in of.to_numpy(np.float64).ravel() if np.isfinite(edge)]
@@ -93,7 +96,7 @@ def tradeoff(
     ax.set_title("; ".join(counted(counts)), loc="left", fontsize=10)
     legend = ax.legend(loc="upper right", fontsize=9, framealpha=0.95)
     artists = TradeoffArtists(
-        tried, unanswering, baseline_line, best_line, defaults_mark, chosen_mark, own_mark, legend
+        tried, unanswering, baseline_line, best_line, defaults_mark, chosen_mark, own_mark, floor, legend
     )
     return Display(table, ax, artists)
 
@@ -141,6 +144,11 @@ def mark(
     return point(ax, x, y, colour, marker, text)
 
 
+def floor_line(ax: Axes, latency_s: float) -> Line2D:
+    """A perfect detector's latency."""
+    return ax.axvline(latency_s, color=BLACK, linewidth=1.2, linestyle="--", label="floor: perfect detector")
+
+
 def point(ax: Axes, x: float, y: float, colour: str, marker: str, text: str) -> Line2D:
     """A big marker."""
     (drawn,) = ax.plot([x], [y], linestyle="", marker=marker, color=colour, zorder=5, label=text)
@@ -165,6 +173,7 @@ def tradeoff_figure(
     own: pd.DataFrame | None = None,
     latency: Latency = "latency_mean",
     counts: Mapping[str, int] | None = None,
+    floor_s: float | None = None,
     size_in: tuple[float, float] = (8.0, 5.0),
 ) -> Figure:
     """`tradeoff` on a figure of its own."""
@@ -172,7 +181,15 @@ def tradeoff_figure(
     ax = figure.subplots()
     MARGINS.set(figure)
     tradeoff(
-        ax, table, frontier_rows, defaults=defaults, chosen=chosen, own=own, latency=latency, counts=counts
+        ax,
+        table,
+        frontier_rows,
+        defaults=defaults,
+        chosen=chosen,
+        own=own,
+        latency=latency,
+        counts=counts,
+        floor_s=floor_s,
     )
     return figure
 

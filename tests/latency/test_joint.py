@@ -82,6 +82,19 @@ def test_a_perfect_detector_is_faster_than_a_wait_and_answers_every_turn() -> No
     assert floor["e2e_p95"] < waits["e2e_p95"][0]
 
 
+def test_a_perfect_detectors_wait_is_for_the_words_alone() -> None:
+    of = call()
+    techniques = EVERY_ONE
+    commits_s = of.perfect_commits(techniques)
+    finals_s = [one.time_s for one in of.events((True, True)) if one.kind == "final"]
+    for commit_s, (end_s, until_s) in zip(commits_s, of.ends_s, strict=True):
+        assert commit_s in (end_s, *(one for one in finals_s if end_s <= one < until_s))
+    waits_s = of.perfect_waits(techniques)
+    assert waits_s.tolist() == (commits_s - of.ends_s[:, 0]).tolist()
+    assert 0 <= waits_s.min() <= waits_s.max() < 0.5
+    assert Evaluator([of], default_cache()).floor([techniques], "e2e_p95")["latency_mean"] == waits_s.mean()
+
+
 times = st.floats(0.0, 30.0)
 
 

@@ -89,6 +89,12 @@ class TestTradeoff:
         np.testing.assert_allclose(artists.defaults.get_xydata(), [[0.58, 31]])
         np.testing.assert_allclose(artists.chosen.get_xydata(), [[1.02, 9]])
 
+    def test_a_perfect_detectors_latency_is_a_line_if_it_is_known(self):
+        ax, artists = draw(floor_s=0.2)
+        assert list(artists.floor.get_xdata()) == [0.2, 0.2]
+        assert "floor: perfect detector" in _legend(ax)
+        assert draw()[1].floor is None
+
     def test_intervals_are_drawn_where_there_are_any(self):
         bars, _ = draw(defaults=figures(0.3, 0.6, width=0.1))
         without, _ = draw()

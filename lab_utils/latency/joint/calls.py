@@ -93,12 +93,8 @@ class JointCall:
                 found[k] = self._outcome(*rows[k], commits_s)
         return [found[k] for k in range(len(rows))]
 
-    def floor(self, techniques: Techniques) -> Outcome:
-        """What a perfect detector would do: each turn is committed at its true end, once it has its words.
-
-        The voice activity that ends and begins with the labelled speech goes with it: LiveKit's own comes a
-        quarter of a second late, and would stop a reply that begins before.
-        """
+    def perfect_commits(self, techniques: Techniques) -> Floats:
+        """When a perfect detector commits each turn that has words: at its true end, once they are there."""
         events = self.events(_line(techniques))
         finals_s = np.array([event.time_s for event in events if event.kind == "final"])
         ends_s = self.ends_s[:, 0]
@@ -108,8 +104,22 @@ class JointCall:
             spoken = [one for one in events if one.kind == "final" and since_s < one.time_s < until_s]
             if spoken:
                 commits_s.append(max(end_s, _last_of_turn(finals_s, end_s, until_s)))
+        return np.array(commits_s, dtype=np.float64)
+
+    def perfect_waits(self, techniques: Techniques) -> Floats:
+        """From the true end of each of those turns to its commit."""
+        commits_s = self.perfect_commits(techniques)
+        return commits_s - self.ends_s[np.searchsorted(self.ends_s[:, 0], commits_s, "right") - 1, 0]
+
+    def floor(self, techniques: Techniques) -> Outcome:
+        """What an agent does with a perfect detector (`perfect_commits`).
+
+        The voice activity that ends and begins with the labelled speech goes with it: LiveKit's own comes a
+        quarter of a second late, and would stop a reply that begins before.
+        """
+        events, commits_s = self.events(_line(techniques)), self.perfect_commits(techniques)
         perfect = Settings().replace(detector="vad", min_delay=0.0, min_silence_duration=0.0)
-        heard = Heard(events, Voice(self._labelled_speech()), with_words(np.array(commits_s), events))
+        heard = Heard(events, Voice(self._labelled_speech()), with_words(commits_s, events))
         return self._answered(heard, perfect, techniques)
 
     def _labelled_speech(self) -> Floats:

@@ -48,6 +48,16 @@ class Evaluator:
         self.table([one], range(len(self.calls)))
         return [self._known[one, number] for number in range(len(self.calls))]
 
+    def floor(self, agents: Sequence[Techniques], least: str) -> dict[str, float]:
+        """A perfect detector's figures with the agent of which this one is the least, and its mean wait for
+        the commit (`latency_mean`, s)."""
+        floors = [
+            (figures_of([call.floor(one) for call in self.calls]), one) for one in dict.fromkeys(agents)
+        ]
+        figures, agent = min(floors, key=lambda of: of[0][least])
+        waits_s = np.concatenate([call.perfect_waits(agent) for call in self.calls])
+        return figures | {"latency_mean": float(waits_s.mean()) if len(waits_s) else np.inf}
+
 
 def figures_of(outcomes: Sequence[Outcome]) -> dict[str, float]:
     """Percentiles of latency (s), money, and the share of turns that are answered.

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from ...latency.joint.configuration import DOLLARS
 from ..display import Display
 from ..style import BLACK, GREEN, LIGHT_GREY, VERMILLION, blank_figure
-from ..sweeps import RATE_LABEL, point, rate_scale
+from ..sweeps import RATE_LABEL, floor_line, point, rate_scale
 
 LABELS = {"e2e_p50": "median", "e2e_p95": "95th percentile"}
 
@@ -59,9 +59,7 @@ def joint_tradeoff(
     star = point(ax, row[least], 100 * row["false_boundary_rate"], GREEN, "*", "chosen")
     rate = 100 * default.get("false_boundary_rate", np.nan)
     diamond = point(ax, default[least], rate, VERMILLION, "D", "LiveKit's default")
-    line = ax.axvline(
-        floor[least], color=BLACK, linewidth=1.2, linestyle="--", label="floor: perfect detector"
-    )
+    line = floor_line(ax, floor[least])
     budget = ax.axhline(100 * most_cut, color=BLACK, linewidth=0.8, linestyle=":", label="budget")
     ax.set_xlabel(f"end of turn to the agent's first sound, {LABELS[least]} (s)")
     ax.set_ylabel(RATE_LABEL)

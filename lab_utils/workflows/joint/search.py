@@ -67,7 +67,8 @@ class JointStudy:
     row: int
     held_out: HeldOut | None
     floor: dict[str, float]
-    """A perfect detector with every technique and lever that is searched."""
+    """A perfect detector with every technique and lever that is searched, and its mean wait for the commit
+    (`latency_mean`)."""
     default: dict[str, float]
     """LiveKit's default settings and techniques."""
     finalists: tuple[Finalist, ...]
@@ -91,6 +92,10 @@ class JointStudy:
     def frontier(self) -> list[int]:
         """Rows of which no other is better in false boundaries, latency and money."""
         return frontier(self.table, self.budget)
+
+    def plot_tradeoff(self) -> plots.Picture:
+        """Turn-taking alone: false boundaries against the wait for the commit, with the floor's."""
+        return self.study.plot_tradeoff(floor_s=self.floor["latency_mean"])
 
     def plot_frontier(self) -> plots.Picture:
         """False boundaries against the latency, with LiveKit's default, the choice and the floor."""
@@ -238,17 +243,12 @@ def _judged(
         seed,
         row,
         held_out(table, study.result, own, evaluator, rows, budget, holds),
-        _floor(evaluator, [rows[one][1] for one in (row, *frontier(table, budget))], budget),
+        evaluator.floor(
+            (EVERY_ONE, *(rows[one][1] for one in (row, *frontier(table, budget)))), budget.least
+        ),
         figures_of(evaluator.outcomes(default)) | _rates(study),
         tuple(_finalists(study, table, run, rows, evaluator, providers, seed, jobs, quiet)),
     )
-
-
-def _floor(evaluator: Evaluator, known: Sequence[Techniques], budget: JointBudget) -> dict[str, float]:
-    """A perfect detector's figures: with everything switched on, or with what was found if that is faster."""
-    agents = dict.fromkeys((EVERY_ONE, *known))
-    floors = [figures_of([call.floor(one) for call in evaluator.calls]) for one in agents]
-    return min(floors, key=lambda figures: figures[budget.least])
 
 
 def _rates(study: Study) -> dict[str, float]:

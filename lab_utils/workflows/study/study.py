@@ -232,8 +232,11 @@ class Study(Measured):
         save_profile(self.profile(choice, name), target)
         return target
 
-    def plot_tradeoff(self, choice: Choice | None = None) -> plots.Picture:
-        """All settings, the frontier, LiveKit's defaults, the choice and plain VAD."""
+    def plot_tradeoff(self, choice: Choice | None = None, *, floor_s: float | None = None) -> plots.Picture:
+        """All settings, the frontier, LiveKit's defaults, the choice and plain VAD.
+
+        `floor_s`: mean latency of a perfect detector (of a joint search: `JointStudy.floor`), a line.
+        """
         from ... import plots
 
         figure = plots.tradeoff_figure(
@@ -243,6 +246,7 @@ class Study(Measured):
             chosen=choice.chosen if choice else None,
             own=choice.own.figures if choice and choice.own else None,
             counts=self.counts,
+            floor_s=floor_s,
         )
         return plots.Picture(figure)
 
