@@ -25,6 +25,7 @@ from lab_utils.turns.held_out import candidates, held_out
 from lab_utils.turns.metrics import hypervolume
 from lab_utils.turns.origins import BY_EACH, Origins
 from lab_utils.turns.search import Objectives, Range, Space, parts_of
+from lab_utils.turns.search.neighbours import BEST, neighbours
 from lab_utils.turns.search.proposals import Proposals
 from lab_utils.turns.sweep import Corpus, folds_of_parts, sweep
 
@@ -241,6 +242,41 @@ def test_what_must_hold_is_searched_for() -> None:
         return int((metrics_of(pd.DataFrame(search.rows))["false_boundary_rate"] <= 0.05).sum())
 
     assert kept((("false_boundary_rate", 0.05),)) > kept(())
+
+
+def test_steps_from_the_best_come_closer_to_what_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The least latency within the limits, where switches are chosen too."""
+    limit = (("false_boundary_rate", 0.05),)
+
+    def least() -> float:
+        space = Space(Space.of(GRID).knobs, ("fast",)).beginning_along("min_delay", 3)
+        search = Proposals(space, Objectives(limits=limit), seed=2)
+        searched(search, 6, 24)
+        metrics = metrics_of(pd.DataFrame(search.rows))
+        return float(metrics["latency_mean"][metrics["false_boundary_rate"] <= 0.05].min())
+
+    stepping = least()
+    monkeypatch.setattr("lab_utils.turns.search.proposals.neighbours", lambda *_: [])
+    best_s = -np.log(0.05 / 0.6) / 2  # by the formula of `metrics_of`
+    assert stepping - best_s < 0.5 * (least() - best_s)
+    assert stepping >= best_s
+
+
+def test_steps_are_from_the_best_of_each_detector_within_the_space() -> None:
+    space = Space(Space.of(GRID).knobs, ("fast",)).beginning_along("min_delay", 4)
+    search = Proposals(space, Objectives(limits=(("missed_rate", 0.1),)), seed=2)
+    searched(search, 3, 24)
+    trials = search._complete
+    found = neighbours(trials, 200, np.random.default_rng(0))
+    best = sorted(trials, key=lambda one: (max(0.0, one.constraints["missed_rate"]), one.values[1]))
+    bounds = trials[0].distributions["min_delay"]
+    for detector in ('"vad"', '"v1-mini"'):
+        known = [one.params["min_delay"] for one in best if one.params["detector"] == detector][:BEST]
+        stepped = [one["min_delay"] for one in found if one["detector"] == detector]
+        assert len(stepped) > 40
+        kept = [value for value in stepped if value in known]
+        assert 0.4 < len(kept) / len(stepped) < 0.8  # the others were moved
+        assert all(bounds.low <= value <= bounds.high for value in stepped)
 
 
 # --- the same again, and on from where it ended -----------------------------------------------------

@@ -2,8 +2,8 @@
 
 Method: NSGA-II (Deb et al. 2002), which crosses the settings that no other beats; with switches beside the
 knobs, where there is far more to choose among than can be tried, multi-objective tree-structured Parzen
-estimators (Ozaki et al. 2022). Both constrained by what must hold, such as the share of ends of turn that may
-go unanswered.
+estimators (Ozaki et al. 2022), and for half of a batch steps from the best (`neighbours`). All constrained by
+what must hold, such as the share of ends of turn that may go unanswered.
 The sampler is seeded anew for each batch by the number of settings known: the same seed gives the same
 settings, also if a search is interrupted between batches and goes on from its storage.
 """
@@ -26,6 +26,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from ...core.errors import InputError
 from ..grid import is_possible
+from .neighbours import neighbours
 from .space import USUAL_OBJECTIVES, Choices, Objectives, Range, Space
 
 POPULATION = 24
@@ -127,6 +128,9 @@ class Proposals:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self._live.sampler = self._sampler()
+        if self._space.switches and len(self) >= STARTUP:
+            for params in neighbours(self._complete, most // 2, self._rng(1)):
+                self._live.enqueue_trial(params)
         found: dict[tuple[Any, ...], Mapping[Any, Any]] = {}
         in_vain = 0
         while len(found) < most and in_vain < MOST_TRIES:
@@ -156,6 +160,13 @@ class Proposals:
         return optuna.samplers.TPESampler(
             n_startup_trials=STARTUP, multivariate=True, group=True, constant_liar=True, seed=seed
         )
+
+    def _rng(self, use: int) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence([self._seed, len(self), use]))
+
+    @property
+    def _complete(self) -> list[optuna.trial.FrozenTrial]:
+        return self._live.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
 
     def tell(self, table: pd.DataFrame, metrics: pd.DataFrame) -> None:
         """What the settings asked for last do, which is kept at once."""

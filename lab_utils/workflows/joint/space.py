@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import Any, Final
 
 from ...core.settings import Conditions
@@ -42,4 +44,5 @@ def joint_space(
     corners = space.corners
     for corner in range(len(corners)):  # before the work, not after
         check_covered(settings_of_row(corners, corner), conditions, EVERY_ONE, providers)
-    return space.beginning_along("min_delay", WAITS)
+    starts = [space.beginning_along(name, WAITS).starts for name in ("min_delay", "max_delay")]
+    return replace(space, starts=tuple(chain(*starts)))
