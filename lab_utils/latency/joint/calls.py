@@ -109,7 +109,9 @@ class JointCall:
     def perfect_waits(self, techniques: Techniques) -> Floats:
         """From the true end of each of those turns to its commit."""
         commits_s = self.perfect_commits(techniques)
-        return commits_s - self.ends_s[np.searchsorted(self.ends_s[:, 0], commits_s, "right") - 1, 0]
+        ends_s = self.ends_s[:, 0]
+        waits_s: Floats = commits_s - ends_s[np.searchsorted(ends_s, commits_s, "right") - 1]
+        return waits_s
 
     def floor(self, techniques: Techniques) -> Outcome:
         """What an agent does with a perfect detector (`perfect_commits`).
