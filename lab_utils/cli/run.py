@@ -16,11 +16,12 @@ from .common import (
     Out,
     Paths,
     ProfileFile,
+    Scheduler,
     Seed,
     UserChannel,
     app,
-    ending_well,
     warn,
+    working_on,
 )
 
 if TYPE_CHECKING:
@@ -86,12 +87,13 @@ def run(
     ] = False,
     jobs: Jobs = 2,
     cache: Cache = None,
+    scheduler: Scheduler = "",
     user: UserChannel = "caller",
     agent_channel: AgentChannel = "agent",
     as_json: Json = False,
 ) -> None:
     """Run an agent on recordings with the real AgentSession. Tells how long each reply takes."""
-    with ending_well():
+    with working_on(scheduler):
         from ..workflows import run as workflow
         from ..workflows.study import check_folder
 

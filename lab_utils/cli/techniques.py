@@ -16,11 +16,12 @@ from .common import (
     Out,
     Paths,
     ProfileFile,
+    Scheduler,
     Seed,
     UserChannel,
     app,
-    ending_well,
     warn,
+    working_on,
 )
 
 if TYPE_CHECKING:
@@ -52,12 +53,13 @@ def techniques(
     ] = False,
     jobs: Jobs = 2,
     cache: Cache = None,
+    scheduler: Scheduler = "",
     user: UserChannel = "caller",
     agent_channel: AgentChannel = "agent",
     as_json: Json = False,
 ) -> None:
     """Measure twelve latency techniques with the real AgentSession. Alone, left out, stacked."""
-    with ending_well():
+    with working_on(scheduler):
         from ..turns.profile import load_profile
         from ..workflows.study import check_folder
         from ..workflows.techniques import measure_techniques

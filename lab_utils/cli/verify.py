@@ -10,7 +10,19 @@ from typing import Annotated, Any
 import typer
 
 from ..core.files.places import Folder
-from .common import AgentChannel, Cache, Jobs, Json, Paths, ProfileFile, UserChannel, app, ending_well, warn
+from .common import (
+    AgentChannel,
+    Cache,
+    Jobs,
+    Json,
+    Paths,
+    ProfileFile,
+    Scheduler,
+    UserChannel,
+    app,
+    warn,
+    working_on,
+)
 
 InPlace = Annotated[
     str,
@@ -34,6 +46,7 @@ def verify(
     case: Annotated[int | None, typer.Option(min=0, help="Run the case of this number alone.")] = None,
     jobs: Jobs = 2,
     cache: Cache = None,
+    scheduler: Scheduler = "",
     out: Annotated[Path | None, typer.Option("--out", help="File that receives the result as JSON.")] = None,
     recorded: Annotated[
         bool, typer.Option("--recorded", help="Imported sessions against what they really did.")
@@ -54,7 +67,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Prove the replay against the real AgentSession. Commits are compared, for settings drawn at random."""
-    with ending_well():
+    with working_on(scheduler):
         if out is not None and out.is_dir():
             raise ValueError(f"{out}: is a folder; name a file with --out")
         if every_detector and (barge_in or replies or recorded):

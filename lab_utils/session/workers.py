@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core.batch import Done, run_batch
+from ..core.batch.cluster import current
 from ..core.recording import Recording
 from ..core.session_log import SessionLog, SessionMode
 from ..core.settings import Conditions, Settings
 from . import clock
-from .faults.watch import MEMORY_GB, Watch, at_most, kept_within
+from .faults.beside import beside_workers
+from .faults.watch import MEMORY_GB, Watch, at_most, watched
 from .job import DEFAULT_LIMITS, HasSettings, Limits, SessionJob, SessionTraces, conditions_in, settings_in
 from .log.files import remove_leftovers, save_session, session_folder
 
@@ -157,11 +159,19 @@ def in_workers(
 
     If a call raises, its exception is yielded in place of a result; if it ended its process, a WorkerDied is.
     Closing the generator early stops the workers. With `real_time` the processes keep the real clock. `task`,
-    `unit`: texts of the progress bar. `cancel`: set by another thread, it ends the calls under way.
+    `unit`: texts of the progress bar. `cancel`: set by another thread, it ends the calls under way, which
+    stay on this machine then. Inside `on_cluster` others go to its workers, each of which has such a process.
     """
+    if cancel is None and current() is not None:
+        answers = beside_workers(
+            function, _numbered(arguments), real_time, memory_gb, task=task, unit=unit, quiet=quiet
+        )
+        with closing(answers):
+            yield from answers
+        return
     with Watch(memory_gb, cancel) as watch:
         outcomes = run_batch(
-            partial(_watched, function, watch.folder),
+            partial(watched, function, watch.folder),
             _numbered(arguments),
             jobs=processes,
             isolated=True,
@@ -181,12 +191,6 @@ def in_workers(
 def _numbered(arguments: Iterable[tuple[Any, ...]]) -> Iterable[tuple[int, tuple[Any, ...]]]:
     numbered = enumerate(arguments)
     return list(numbered) if isinstance(arguments, Sized) else numbered
-
-
-def _watched(function: Callable[..., Result], folder: str, numbered: tuple[int, tuple[Any, ...]]) -> Result:
-    number, arguments = numbered
-    with kept_within(folder, number):
-        return function(*arguments)
 
 
 def run_watched(job: SessionJob) -> SessionLog:

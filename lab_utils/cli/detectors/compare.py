@@ -20,13 +20,14 @@ from ..common import (
     Phases,
     ProviderProfile,
     Raw,
+    Scheduler,
     Swap,
     TranscriptionDelay,
     UserChannel,
     app,
-    ending_well,
     find_options,
     warn,
+    working_on,
 )
 
 Detectors = Annotated[
@@ -64,6 +65,7 @@ def compare(
     phases: Phases = 4,
     jobs: Jobs = 2,
     cache: Cache = None,
+    scheduler: Scheduler = "",
     transcription_delay: TranscriptionDelay = None,
     providers: ProviderProfile = None,
     reaction: Annotated[
@@ -78,7 +80,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare turn detectors at the same budgets."""
-    with ending_well():
+    with working_on(scheduler):
         from ...workflows import study as studies
         from ...workflows.assumed import conditions_with
         from ...workflows.detectors import compare_detectors, push_to_talk, write_questions, write_results

@@ -56,6 +56,7 @@ def run_batch(
     task: str = "",
     unit: str = "recording",
     quiet: bool = False,
+    own_process: bool = True,
     blame: Callable[[Any], Exception | None] = nobody_knows,
 ) -> Generator[Outcome[T]]:
     """`function(item)` for each item, in `jobs` worker processes; the outcomes in the order of the items.
@@ -64,13 +65,14 @@ def run_batch(
     as read-only memory maps. One job runs in this process, unless `isolated`, or `prepare`, which a new
     worker calls first of all. `skips`: errors that mean that an item can't be used. `task` and `unit` label
     the progress bar; without a task there is none. Inside `on_cluster` the items go to its workers, unless
-    they must be `isolated` or prepared for. `blame` says of an item whose worker has died why, if it is known
-    that the item was to blame; else it is tried once more.
+    they must be `isolated` or prepared for; `own_process`: in a process beside the worker, as long as nothing
+    is shared. `blame` says of an item whose worker has died why, if it is known that the item was to blame;
+    else it is tried once more.
     """
     outcomes: Iterator[Outcome[T]]
     cluster = None if isolated or prepare is not None else current()
     if cluster is not None:
-        outcomes = on_client(cluster, function, shared, skips, items)
+        outcomes = on_client(cluster, function, shared, skips, items, own_process=own_process)
     elif jobs == 1 and not isolated and prepare is None:
         outcomes = map(bound(function, shared, skips), items)
     else:

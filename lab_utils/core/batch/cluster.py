@@ -46,11 +46,11 @@ _client: ContextVar[Client | None] = ContextVar("client", default=None)
 
 @contextmanager
 def on_cluster(client: Client | str) -> Iterator[None]:
-    """Inside the block, recordings are read, traced, transcribed and scored on a Dask cluster's workers.
+    """Inside the block, a Dask cluster's workers read, trace, transcribe, score, and run sessions.
 
     `client`: a `distributed.Client`, or a scheduler's address such as "tcp://127.0.0.1:8786"; "" leaves all
-    on this machine. Sessions stay here: each needs a process of its own. Raises ValueError, with the remedy,
-    if Dask isn't installed, nobody answers, or the workers don't fit.
+    on this machine. Raises ValueError, with the remedy, if Dask isn't installed, nobody answers, or workers
+    don't fit.
     """
     if client == "":
         yield
@@ -68,6 +68,14 @@ def on_cluster(client: Client | str) -> Iterator[None]:
 def current() -> Client | None:
     """The cluster that the code that asks runs on; None: this machine."""
     return _client.get()
+
+
+def everywhere(function: Callable[[], object]) -> None:
+    """Call a function in each worker of the cluster, at once, whatever it is at; errors don't count."""
+    client = current()
+    if client is not None:
+        with suppress(Exception):  # of workers, or a scheduler, that are gone
+            client.run(function, on_error="ignore")
 
 
 def on_client(

@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import joblib
 from loky import ProcessPoolExecutor, get_reusable_executor
@@ -92,6 +92,16 @@ class Workplace:
         sys.path += [folder for folder in self.path if folder not in sys.path]
 
 
+class Workers(Protocol):
+    """Worker processes, as `on_pool` uses them."""
+
+    @property
+    def jobs(self) -> int: ...
+    def started(self, processes: int | None = None) -> ProcessPoolExecutor: ...
+    def renewed(self, executor: ProcessPoolExecutor, processes: int | None = None) -> ProcessPoolExecutor: ...
+    def ended(self, executor: ProcessPoolExecutor, well: bool) -> None: ...
+
+
 @dataclass(frozen=True)
 class Pool:
     """How worker processes are made."""
@@ -131,7 +141,7 @@ def on_pool(
     shared: Any,
     skips: Any,
     items: Iterable[Any],
-    pool: Pool,
+    pool: Workers,
     blame: Callable[[Any], Exception | None] = nobody_knows,
 ) -> Generator[Outcome[T]]:
     """`function(item)` for each item on a pool; the outcomes in order. `blame`: as of `run_batch`."""

@@ -14,13 +14,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
@@ -28,6 +28,8 @@ from ...core.batch import NOT_BEGUN, WorkerDied
 from ...core.files import scratch_folder
 from .. import clock
 from .leftovers import put_right
+
+Result = TypeVar("Result")
 
 POLL_S = 0.2
 LOOKS_PER_FAMILY = 5
@@ -211,6 +213,13 @@ def kept_within(folder: str, number: int) -> Iterator[None]:
         _SPOILT.set(bool(left))
         _HERE.reset(token)
         reporter.done()
+
+
+def watched(function: Callable[..., Result], folder: str, numbered: tuple[int, tuple[Any, ...]]) -> Result:
+    """`function(*arguments)` of a numbered call, as `kept_within`."""
+    number, arguments = numbered
+    with kept_within(folder, number):
+        return function(*arguments)
 
 
 @contextmanager
