@@ -127,7 +127,7 @@ def on_client(
             "workers, and give the same command: what is in the cache by then isn't made again"
         ) from None
     finally:
-        with suppress(OSError):  # of a scheduler that is gone
+        with suppress(Exception):  # of a scheduler, or a client, that is gone
             client.cancel(list(in_order))
 
 
