@@ -271,7 +271,7 @@ def disturbed(case: kills.Case, fault: str, folder: Path, rng: random.Random, be
     left = [str(path) for path in folder.rglob("*") if path.name.startswith((".lab-", "lab-"))]
     wrong = [
         *(["another result"] if result != before.result else []),
-        *([f"a traceback: {of.told}"] if "Traceback" in of.told else []),
+        *([f"a traceback: {of.told[-500:]}"] if "Traceback" in of.told else []),
         *([f"made again: {again}"] if again else []),
         *([f"left behind: {left}"] if left else []),
     ]

@@ -9,7 +9,8 @@ beside the results and labels, memory grows with neither (`kept_objects`, `metri
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from operator import attrgetter, itemgetter
@@ -19,12 +20,15 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from ..core.batch import results, run_batch
+from ..core.batch.cluster import current, worker_count
 from ..core.labels import agent_turns, user_turns
 from ..core.samples.kept_objects import OnDemand, kept_objects, some_of
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ..core.timeline import SAMPLE_RATE_HZ, Floats, Ints, frame_samples
 from ..core.traces import Traced, check_probabilities
 from .branches import WAIT_AFTER_MAX_DELAY_S, longest_wait_s
+from .cache import TraceCache
+from .cache.lent import lent
 from .metrics import (
     BACKCHANNEL,
     CUT_OFF,
@@ -76,9 +80,11 @@ class Corpus:
     takes: tuple[int, ...]
     """In how many takes each was heard."""
     names: tuple[str, ...]
+    cache: TraceCache | None = None
+    """Through which a cluster's workers get the traces; None: they are sent to each."""
 
     @classmethod
-    def of(cls, recordings: Iterable[Traced]) -> Corpus:
+    def of(cls, recordings: Iterable[Traced], cache: TraceCache | None = None) -> Corpus:
         """Raises ValueError for a recording of which a model said what is no probability."""
         made: list[tuple[LabelledPauses, Floats, float, int, str]] = []
 
@@ -90,7 +96,7 @@ class Corpus:
                 yield one
 
         kept = kept_objects(checked(), attrgetter("vad_bytes"), TRACES_BYTES)
-        return cls(kept, *(zip(*made, strict=True) if made else [()] * 5))
+        return replace(cls(kept, *(zip(*made, strict=True) if made else [()] * 5)), cache=cache)
 
     def of_some(self, numbers: Sequence[int]) -> Corpus:
         """Some of the recordings."""
@@ -101,7 +107,17 @@ class Corpus:
             tuple(self.longest_wait_s[r] for r in numbers),
             tuple(self.takes[r] for r in numbers),
             tuple(self.names[r] for r in numbers),
+            self.cache,
         )
+
+    @contextmanager
+    def for_workers(self) -> Iterator[Corpus]:
+        """As it goes to worker processes: to a cluster's without traces, which they read one by one."""
+        if self.cache is None or current() is None:
+            yield self
+            return
+        with lent(self.cache, self.recordings) as recordings:
+            yield replace(self, recordings=recordings)
 
     def pauses(self, vad: VadSettings, frame_duration: float) -> Sequence[list[Rows]]:
         """The VAD's pauses of each recording and phase, and of the branches there.
@@ -232,10 +248,15 @@ def score_table(
 ) -> list[pd.DataFrame]:
     """The metrics of every row of a table, on each subset of the recordings. Raises MissingTraces."""
     groups = groups_of(corpus, table, conditions)
-    scored_groups = run_batch(partial(_score_group, subsets=subsets), groups, shared=corpus, jobs=jobs)
+    if len(groups) < 2 * worker_count():  # finding pauses again is cheaper than a worker without work
+        groups = [[one] for group in groups for one in group]
     parts: list[tuple[Ints, list[dict[str, Floats]]]] = []
-    with tqdm(total=len(table), desc="sweeping", unit="setting", disable=quiet) as bar:
-        for group in results(scored_groups):
+    with (
+        corpus.for_workers() as shared,
+        tqdm(total=len(table), desc="sweeping", unit="setting", disable=quiet) as bar,
+    ):
+        scored = run_batch(partial(_score_group, subsets=subsets), groups, shared=shared, jobs=jobs)
+        for group in results(scored):
             for rows, metrics in group:
                 parts.append((rows, metrics))
                 bar.update(len(rows))

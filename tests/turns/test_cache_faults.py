@@ -112,6 +112,14 @@ class Kept:
         return [address for address in self.addresses if f"{address}.npz" not in entries]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def unknown() -> Iterator[None]:
+    """Whether files are known depends on how old they are."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("lab_utils.turns.cache.known.JUST_NOW_S", 1e9)
+        yield
+
+
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two short calls, which a sweep traces in a second."""

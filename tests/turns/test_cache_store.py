@@ -66,6 +66,7 @@ def test_a_sweep_from_a_store_gives_the_same_bytes_and_the_next_one_only_reads(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAB_SHIPPED_TRACES", "0")
+    monkeypatch.setattr("lab_utils.turns.cache.known.JUST_NOW_S", 1e9)  # the folder knows no file, either
     calls, grid = tmp_path / "calls", tmp_path / "grid.yaml"
     calls.mkdir()
     for path in SAMPLES.glob("03_blocked_card.*"):

@@ -70,6 +70,12 @@ def current() -> Client | None:
     return _client.get()
 
 
+def worker_count() -> int:
+    """How many workers the cluster has that the code that asks runs on; 0 on this machine."""
+    client = current()
+    return 0 if client is None else len(client.scheduler_info(n_workers=-1)["workers"])
+
+
 def everywhere(function: Callable[[], object]) -> None:
     """Call a function in each worker of the cluster, at once, whatever it is at; errors don't count."""
     client = current()

@@ -117,6 +117,11 @@ class TraceCache:
                 "folder with --cache or $LAB_CACHE"
             ) from None
 
+    def remove(self, address: str) -> None:
+        """Remove an entry, if it is there."""
+        with suppress(OSError):
+            self._path(address).unlink(missing_ok=True)
+
     def entries(self) -> Iterator[Place]:
         """The files of all entries."""
         return (path for path in self.folder.glob("??/*.npz") if path.is_file())

@@ -171,11 +171,12 @@ def compare_detectors(
     result = sweep(corpus, every, conditions, jobs=jobs, quiet=quiet)
     sweeps = dict(zip(tables, _parts(result, [len(table) for table in tables.values()]), strict=True))
     judge = partial(_judge, conditions=conditions, answers=_answers(own))
-    outcomes = run_batch(
-        judge, list(sweeps.items()), shared=corpus, jobs=min(jobs, len(sweeps)),
-        task="judging", unit="detector", quiet=quiet,
-    )  # fmt: skip
-    judged = dict(zip(tables, results_of_batch(outcomes), strict=True))
+    with corpus.for_workers() as shared:
+        outcomes = run_batch(
+            judge, list(sweeps.items()), shared=shared, jobs=min(jobs, len(sweeps)),
+            task="judging", unit="detector", quiet=quiet,
+        )  # fmt: skip
+        judged = dict(zip(tables, results_of_batch(outcomes), strict=True))
     at = [one for of in judged.values() for one in of.reached]
     order = {point.name: k for k, point in enumerate(POINTS)}
     at.sort(key=lambda one: order[one.point.name])

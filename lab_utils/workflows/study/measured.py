@@ -20,6 +20,7 @@ from ...recordings.find import RecordingFiles, find_in, load_recording
 from ...recordings.heard_paths import HeardPath
 from ...recordings.recording_files import FindOptions
 from ...turns import grid as grids
+from ...turns.cache import TraceCache
 from ...turns.detectors.base import Predictor
 from ...turns.origins import Origins
 from ...turns.replay import Block, blocks_of
@@ -227,7 +228,7 @@ def trace_table(
         detectors=detectors,
     )
     used: list[RecordingFiles] = []
-    corpus = Corpus.of(_usable(zip(found, traces, strict=True), used, skipped))
+    corpus = Corpus.of(_usable(zip(found, traces, strict=True), used, skipped), TraceCache.at(cache))
     if not used:
         reasons = "; ".join(item.reason for item in skipped)
         raise BadRecording(reasons or "no recordings given; name a file or a folder")
