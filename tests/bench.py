@@ -7,11 +7,12 @@ predictions of the long recording are seeded random numbers (see `predictions`).
 from __future__ import annotations
 
 import json
+import resource
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,8 +21,10 @@ from typing import Any
 import naive
 import naive_eot_bench
 import numpy as np
+import pandas as pd
 from synthetic import Turn, complete, labels_of, traced_of
 
+from lab_utils.core.batch import results, run_batch
 from lab_utils.core.labels import Ipu, Label, Labels, agent_turns
 from lab_utils.core.recording import Recording
 from lab_utils.core.settings import Conditions, Settings
@@ -39,6 +42,7 @@ from lab_utils.session.providers.files import load_providers
 from lab_utils.session.workers import in_workers
 from lab_utils.turns import eot_bench, grid, one_setting, sweep
 from lab_utils.turns.detectors import v1_mini
+from lab_utils.turns.grid.large import LargeGrid, best_settings
 from lab_utils.turns.metrics import summarize
 from lab_utils.turns.replay import Block, MissingPredictions, Rows, blocks_of, decide, find_pauses
 from lab_utils.turns.search import Range, Space
@@ -57,6 +61,16 @@ GRID = {
 }
 
 
+LARGE_GRID = {
+    "vad": ["livekit", "silero"],
+    "min_silence_duration": [0.25, 0.3, 0.4, 0.55, 0.7, 0.9],
+    "min_delay": [round(0.03 * k, 2) for k in range(48)],
+    "max_delay": [round(1.2 + 0.05 * k, 2) for k in range(72)],
+    "unlikely_threshold": [round(0.01 + 0.00385 * k, 5) for k in range(250)],
+}
+THINNED = LARGE_GRID | {"unlikely_threshold": LARGE_GRID["unlikely_threshold"][::12]}
+
+
 def main() -> None:
     progress("tracing the samples")
     recordings = [load_recording(files) for files in find_recordings(SAMPLES / "calls" / "demo")]
@@ -64,13 +78,16 @@ def main() -> None:
         tracer = Tracer(TraceCache(Path(folder)))
         hour = one_hour([tracer.trace(recording, phases=1) for recording in recordings])
     table, _ = grid.expand(GRID)
-    hour = replace(hour, eot=(predictions(hour, table),))
+    thinned = grid.expand(THINNED)[0]
+    hour = replace(hour, eot=(predictions(hour, pd.concat([table, thinned])),))
+    hour = replace(hour, eot=(completed(hour, LargeGrid.of(LARGE_GRID).blocks()),))
     corpus = sweep.Corpus.of([hour])
     hours = hour.duration_s / HOUR_S
     progress("sweeping")
     results = {
         "corpus": {"hours": round(hours, 3), **sweep.counts(corpus)},
         "sweep": bench_sweep(corpus, table, hour, hours),
+        "large_grid": bench_large_grid(corpus),
         "branches": bench_branches(),
         "slider": bench_slider(corpus),
         "eot_bench": bench_eot_bench(),
@@ -143,14 +160,19 @@ def one_hour(traced: list[Traced]) -> Traced:
 
 
 def predictions(hour: Traced, table) -> EotTrace:
-    """Random numbers for every prediction the table's settings lead to.
+    """Random numbers for every prediction the table's settings lead to."""
+    blocks = [block for _, block in blocks_of(table, Conditions(), len(table))] + [Block.of(Settings())]
+    return completed(hour, blocks)
+
+
+def completed(hour: Traced, blocks: Iterable[Block]) -> EotTrace:
+    """The hour's predictions, and random numbers for those that blocks lead to and that it lacks.
 
     Audio that ends at the same moment but starts later, after a commit, gets nearly the same: on the samples
     v1-mini's differ by a median of 0.009, 90 % by less than 0.064.
     """
-    eot, random, agent = EotTrace(), np.random.default_rng(0), agent_turns(hour.labels)
+    eot, random, agent = hour.eot[0], np.random.default_rng(0), agent_turns(hour.labels)
     of_end: dict[int, float] = {}
-    blocks = [block for _, block in blocks_of(table, Conditions(), len(table))] + [Block.of(Settings())]
     for block in blocks:
         frame = frame_samples(block.conditions.frame_duration)
         rows = Rows.of(find_pauses(hour.vad[block.vad.model][0], block.vad, frame))
@@ -195,6 +217,36 @@ def bench_sweep(corpus: sweep.Corpus, table, hour: Traced, hours: float) -> dict
         **{f"setting_hours_per_s, {name}": round(rate, 1) for name, rate in rates.items()},
         "times_faster_than_twin, 1 process": round(rates["1 process"] / rates["twin"]),
     }
+
+
+def bench_large_grid(corpus: sweep.Corpus) -> dict[str, float]:
+    """Over ten million settings on the hour, beside a table of settings, of which a part is scored."""
+    large = LargeGrid.of(LARGE_GRID)
+    ((cpu_s, megabytes),) = results(run_batch(scored_large_grid, [LARGE_GRID], shared=corpus, isolated=True))
+    start = time.perf_counter()
+    kept = best_settings(corpus, large, jobs=2, quiet=True)
+    both_s = time.perf_counter() - start
+    part = grid.expand(THINNED)[0].groupby(["vad", "min_silence_duration"]).head(20_000)
+    start = time.process_time()
+    sweep.sweep(corpus, part, quiet=True)
+    of_table_s = (time.process_time() - start) / len(part)
+    return {
+        "settings": large.settings,
+        "kept": len(kept),
+        "CPU s": round(cpu_s, 1),
+        "s, 2 processes": round(both_s, 1),
+        "MB": round(megabytes),
+        "times_less_CPU_than_a_table": round(of_table_s * large.settings / cpu_s, 1),
+    }
+
+
+def scored_large_grid(corpus: sweep.Corpus, lists: dict[str, list[Any]]) -> tuple[float, float]:
+    """CPU seconds, and the most memory in MB; in a process of its own."""
+    start = time.process_time()
+    best_settings(corpus, LargeGrid.of(lists), quiet=True)
+    unit = 1024 if sys.platform == "darwin" else 1
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return time.process_time() - start, peak / unit / 1024
 
 
 def bench_branches() -> dict[str, float]:

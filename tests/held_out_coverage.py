@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from lab_utils.turns.choose import Budget
+from lab_utils.turns.folds import make_folds
 from lab_utils.turns.held_out.choice_variance import Scores, choices, draws_of, extra_variances
 from lab_utils.turns.metrics import PerRecording, figures
 from lab_utils.turns.metrics.uncertainty import Interval
-from lab_utils.turns.sweep import make_folds
 
 DELAYS = [
     *(

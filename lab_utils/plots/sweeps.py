@@ -67,16 +67,19 @@ def tradeoff(
     latency: Latency = "latency_mean",
     counts: Mapping[str, int] | None = None,
     floor_s: float | None = None,
+    of: int | None = None,
 ) -> Display[TradeoffArtists]:
     """Latency (x, s) against false-boundary rate per hold (y, %, square-root scale) of a sweep's settings.
 
     `table`: `Sweep.table`; `frontier_rows`: `choose.frontier`; `defaults`, `chosen`: `sweep.score_one` of
     LiveKit's defaults and of the chosen setting, `own` of imported sessions' settings; `counts`: for the
-    title (recordings, holds, turns); `floor_s`: latency of a perfect detector, a line.
+    title (recordings, holds, turns); `floor_s`: latency of a perfect detector, a line; `of`: of how many
+    settings the table has the best.
     """
     rate_scale(ax)
     usable = answering(table)
-    tried = _dots(ax, table[usable], latency, "o", LIGHT_GREY, "settings tried")
+    told = "settings tried" if of is None else f"best of {of:,} settings"
+    tried = _dots(ax, table[usable], latency, "o", LIGHT_GREY, told)
     unanswering = _dots(ax, table[~usable], latency, "x", "#EFC9A8", "leave too many turns unanswered")
     baseline = _vad_only(table, latency)
     baseline_line = _steps(ax, table.iloc[baseline], latency, PURPLE, "s", "best with VAD alone")
@@ -174,6 +177,7 @@ def tradeoff_figure(
     latency: Latency = "latency_mean",
     counts: Mapping[str, int] | None = None,
     floor_s: float | None = None,
+    of: int | None = None,
     size_in: tuple[float, float] = (8.0, 5.0),
 ) -> Figure:
     """`tradeoff` on a figure of its own."""
@@ -190,6 +194,7 @@ def tradeoff_figure(
         latency=latency,
         counts=counts,
         floor_s=floor_s,
+        of=of,
     )
     return figure
 

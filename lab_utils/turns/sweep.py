@@ -29,6 +29,7 @@ from ..core.traces import Traced, check_probabilities
 from .branches import WAIT_AFTER_MAX_DELAY_S, longest_wait_s
 from .cache import TraceCache
 from .cache.lent import lent
+from .folds import subsets_of
 from .metrics import (
     BACKCHANNEL,
     CUT_OFF,
@@ -62,7 +63,6 @@ FILE_LATENCIES = 400_000_000
 """Those of all recordings, in a file of 3.2 GB if they don't fit into memory."""
 TRACES_BYTES = 128 << 20
 """Speech probabilities that may be in memory: an hour of calls in four takes has 13 MB."""
-MOST_FOLDS = 10
 
 
 @dataclass(frozen=True)
@@ -207,6 +207,8 @@ class Sweep:
     """Metrics of every setting on the recordings of the other folds."""
     origins: Origins | None = None
     """To which recordings the settings are owed, if a search found them."""
+    of: int | None = None
+    """These are all that some budget might choose of so many settings (`grid.large`); None: all are here."""
 
     def rows_without(self, recordings: Sequence[int]) -> Ints:
         """Rows that may be judged on these recordings: all, unless a search looked at them."""
@@ -223,18 +225,17 @@ def sweep(
     jobs: int = 1,
     quiet: bool = False,
     origins: Origins | None = None,
+    of: int | None = None,
 ) -> Sweep:
     """Score every row of a table of settings (`grid.expand`). Raises MissingTraces if traces lack some.
 
     `jobs` > 1 shares the blocks among that many processes. `origins`: of settings that a search has found;
-    no fold then has recordings of two parts.
+    no fold then has recordings of two parts. `of`: `Sweep.of`.
     """
-    everyone = range(len(corpus.recordings))
-    folds = make_folds(len(everyone)) if origins is None else folds_of_parts(origins.parts)
-    kept = [[r for r in everyone if r not in fold] for fold in folds]
-    scored = score_table(corpus, table, conditions, [everyone, *kept], jobs=jobs, quiet=quiet)
+    folds, subsets = subsets_of(len(corpus.recordings), origins)
+    scored = score_table(corpus, table, conditions, subsets, jobs=jobs, quiet=quiet)
     whole = pd.concat([table.reset_index(drop=True), scored[0]], axis=1)
-    return Sweep(whole, folds, tuple(scored[1:]), origins)
+    return Sweep(whole, folds, tuple(scored[1:]), origins, of)
 
 
 def score_table(
@@ -268,23 +269,6 @@ def score_table(
         )
         for k in range(len(subsets))
     ]
-
-
-def make_folds(n_recordings: int) -> tuple[tuple[int, ...], ...]:
-    """Recordings split for cross-validation: one by one up to ten, else in ten folds; none if under two."""
-    if n_recordings < 2:
-        return ()
-    n = min(n_recordings, MOST_FOLDS)
-    return tuple(tuple(range(k, n_recordings, n)) for k in range(n))
-
-
-def folds_of_parts(parts: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
-    """`make_folds` within parts of the recordings, which share the folds by their sizes; none of one part."""
-    if len(parts) < 2:
-        return ()
-    n = min(sum(map(len, parts)), MOST_FOLDS)
-    of_part = [min(len(part), max(1, round(n * len(part) / sum(map(len, parts))))) for part in parts]
-    return tuple(tuple(part[k::n]) for part, n in zip(parts, of_part, strict=True) for k in range(n))
 
 
 def _block_size(corpus: Corpus, most_latencies: int) -> int:

@@ -109,7 +109,7 @@ def report_page(
     parts = [
         f"<h1>Turn-taking: {escape(name)}</h1>",
         f"<p>{n['recordings']} recordings, {n['holds']} pauses inside turns, {n['turns']} ends of turn; "
-        f"{len(study.table):,} settings compared.</p>",
+        f"{study.tried:,} settings compared.</p>",
         f"<p class='verdict'>{escape(verdict(choice))}</p>",
         "<h2>The trade-off</h2>",
         f"<figure>{_img(study.plot_tradeoff(choice).png(110), 'False boundaries against latency')}</figure>",

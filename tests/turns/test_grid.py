@@ -337,7 +337,7 @@ def test_a_file_whose_product_is_too_large_is_refused_by_name(tmp_path):
         "".join(f"{name}: [{many}]\n" for name in ("min_delay", "max_delay", "min_silence_duration")),
     )
     with pytest.raises(
-        BadGrid, match=r"1,000,000,000 settings, and 2,000,000 are the most; shorten"
+        BadGrid, match=r"1,000,000,000 settings, and 100,000,000 are the most; shorten"
     ) as caught:
         read_grid(path)
     assert str(caught.value).startswith(f"{path}: ")

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab_utils.turns.choose import Budget, choose_or_nearest
+from lab_utils.turns.folds import make_folds
 from lab_utils.turns.held_out.choice_variance import Scores, choices, draws_of, extra_variances
 from lab_utils.turns.metrics import LATENCIES, RATES, PerRecording, figures
 from lab_utils.turns.metrics.uncertainty import UNTOLD, mean_interval, percentile_interval, rate_interval
-from lab_utils.turns.sweep import make_folds
 
 FIGURES = [*RATES, *LATENCIES]
 BUDGETS = [

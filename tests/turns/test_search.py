@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial
 from synthetic import Turn, labels_of, traced_of
 
 from lab_utils.turns.choose import Budget
+from lab_utils.turns.folds import folds_of_parts
 from lab_utils.turns.grid import BadGrid, expand, is_possible
 from lab_utils.turns.guarantee import certify, split
 from lab_utils.turns.held_out import candidates, held_out
@@ -27,7 +28,7 @@ from lab_utils.turns.origins import BY_EACH, Origins
 from lab_utils.turns.search import Objectives, Range, Space, parts_of
 from lab_utils.turns.search.neighbours import BEST, neighbours
 from lab_utils.turns.search.proposals import Proposals
-from lab_utils.turns.sweep import Corpus, folds_of_parts, sweep
+from lab_utils.turns.sweep import Corpus, sweep
 
 GRID = {
     "vad": ["livekit", "silero"],

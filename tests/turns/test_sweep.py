@@ -17,11 +17,12 @@ from lab_utils.core.samples import kept_objects
 from lab_utils.core.settings import Conditions, Settings
 from lab_utils.turns import sweep as sweeping
 from lab_utils.turns.choose import Budget, NoneWithinBudget, choose
+from lab_utils.turns.folds import make_folds
 from lab_utils.turns.grid import expand, row_of, settings_of
 from lab_utils.turns.held_out import held_out
 from lab_utils.turns.metrics import LATENCIES, RATES, attribute, labelled_pauses, pooled
 from lab_utils.turns.replay import MissingPredictions, blocks_of, replay, replay_branches
-from lab_utils.turns.sweep import Corpus, counts, figures_of, make_folds, score_one, sweep
+from lab_utils.turns.sweep import Corpus, counts, figures_of, score_one, sweep
 from lab_utils.workflows.study import commits
 from lab_utils.workflows.study.commits import commits_table, write_commits
 

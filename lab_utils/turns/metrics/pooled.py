@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...core.samples.kept import Kept, release
 from ...core.timeline import Floats
 from .labelled_pauses import BACKCHANNEL, CUT_OFF, HOLD, LabelledPauses
-from .scores import LATENCIES, PERCENTILES, percentile
+from .scores import LATENCIES, PERCENTILES, exact_parts, joined_parts, percentile
 from .setting_counts import Counts, SettingCounts
 
 AT_ONCE = 1024
@@ -27,7 +27,7 @@ LATENCIES_AT_ONCE = 16_000_000
 """So many latencies are in memory, 128 MB; more lie in a file."""
 RELEASED_EVERY = 256
 """Recordings, after which what was read of the file is let go; some 64 KB are read around each place."""
-_COUNTS = (
+COUNTED = (
     "holds_cut",
     "cut_offs_cut",
     "turns_cut",
@@ -62,16 +62,12 @@ class Pooled:
     def add(self, number: int, takes: Sequence[SettingCounts], labelled: LabelledPauses) -> None:
         """One recording's counts, one of each take."""
         cell = self._cell_for(number)
-        own = np.array([[getattr(take, name) for name in _COUNTS] for take in takes])
+        own = np.array([[getattr(take, name) for name in COUNTED] for take in takes])
         self._counts[cell] += own.sum(axis=0)
-        pairs = 0
         for one, other in combinations(takes, 2):
             differ = np.bitwise_count(one.cut_words ^ other.cut_words)
             self._differ[cell] += differ.sum(axis=0, dtype=np.int64)
-            pairs += 1
-        of_label = np.array([*map(labelled.count, _KINDS), labelled.n_turns, 1])
-        n_holds = int(of_label[0] + of_label[1])
-        self._labelled[cell] += np.array([*(len(takes) * of_label), 1, pairs * n_holds])
+        self._labelled[cell] += labels_counted(labelled, len(takes))
         latency_s = np.concatenate([take.latency_s for take in takes]).T
         self._latency_s.add(np.ascontiguousarray(latency_s).ravel())
         self._lengths.append(latency_s.shape[1])
@@ -81,7 +77,7 @@ class Pooled:
         inside = tuple(number in subset for subset in self._subsets)
         if inside not in self._cell:
             self._cell[inside] = len(self._cell)
-            self._counts.append(np.zeros((len(_COUNTS), self._settings), dtype=np.int64))
+            self._counts.append(np.zeros((len(COUNTED), self._settings), dtype=np.int64))
             self._differ.append(np.zeros(self._settings, dtype=np.int64))
             self._labelled.append(np.zeros(len(_KINDS) + 4, dtype=np.int64))
         return self._cell[inside]
@@ -99,26 +95,11 @@ class Pooled:
 
     def _summary(self, subset: int, latencies: Sequence[Floats]) -> dict[str, Floats]:
         cells = self._cells(subset)
-        none = np.zeros((len(_COUNTS), self._settings), dtype=np.int64)
-        of = dict(zip(_COUNTS, sum((self._counts[cell] for cell in cells), none), strict=True))
+        none = np.zeros((len(COUNTED), self._settings), dtype=np.int64)
+        counts = sum((self._counts[cell] for cell in cells), none)
         labelled = sum((self._labelled[cell] for cell in cells), np.zeros(len(_KINDS) + 4, dtype=np.int64))
-        scored, cut_offs, backchannels, n_turns, n_takes, n_recordings, n_pairs = labelled.tolist()
-        n_holds = scored + cut_offs
-        committed, longest, *figures = latencies
         differ = sum((self._differ[cell] for cell in cells), none[0])
-        rates = {
-            "false_boundary_rate": _ratio(of["holds_cut"] + of["cut_offs_cut"], n_holds),
-            "false_boundary_rate_per_turn": _ratio(of["turns_cut"], n_turns),
-            "timeout_rate": _ratio(of["timeouts"], n_turns),
-            "missed_rate": _ratio(n_turns - committed, n_turns),
-            "false_boundary_rate_at_most": _ratio(of["holds_cut"] + cut_offs, n_holds),
-            "false_boundary_rate_per_turn_at_most": _ratio(of["turns_cut_at_most"], n_turns),
-            "backchannel_rate": _ratio(of["backchannels_hit"], backchannels),
-            "commits_in_no_label": of["in_no_label"] / (max(1, n_takes) / max(1, n_recordings)),
-            "longest_wait": longest,
-        }
-        flips = {"coin_flips": _ratio(differ, n_pairs)}
-        return rates | dict(zip(LATENCIES, figures, strict=True)) | flips
+        return summary_of(counts, differ, labelled, latencies)
 
     def _latencies(self) -> list[list[Floats]]:
         """Of each subset: committed turns, longest and mean latency, and percentiles."""
@@ -148,6 +129,40 @@ class Pooled:
                 if k % RELEASED_EVERY == 0:
                     release(every)
             yield found
+
+
+def labels_counted(labelled: LabelledPauses, takes: int) -> Counts:
+    """Over a recording's takes: labels by kind, turns, takes; one recording, and pairs of takes x holds."""
+    of_label = np.array([*map(labelled.count, _KINDS), labelled.n_turns, 1])
+    pairs = takes * (takes - 1) // 2 * (of_label[0] + of_label[1])
+    return np.array([*(takes * of_label), 1, pairs])
+
+
+def summary_of(
+    counts: Counts, differ: Counts, labelled: Counts, latencies: Sequence[Floats]
+) -> dict[str, Floats]:
+    """Rates and latencies of settings, from sums over recordings.
+
+    `counts`: by `COUNTED`, shape=(counts, settings); `differ`: holds on which two takes differ, over all
+    pairs; `labelled`: sums of `labels_counted`; `latencies`: as of `latency_figures`.
+    """
+    of = dict(zip(COUNTED, counts, strict=True))
+    scored, cut_offs, backchannels, n_turns, n_takes, n_recordings, n_pairs = labelled.tolist()
+    n_holds = scored + cut_offs
+    committed, longest, *figures = latencies
+    rates = {
+        "false_boundary_rate": _ratio(of["holds_cut"] + of["cut_offs_cut"], n_holds),
+        "false_boundary_rate_per_turn": _ratio(of["turns_cut"], n_turns),
+        "timeout_rate": _ratio(of["timeouts"], n_turns),
+        "missed_rate": _ratio(n_turns - committed, n_turns),
+        "false_boundary_rate_at_most": _ratio(of["holds_cut"] + cut_offs, n_holds),
+        "false_boundary_rate_per_turn_at_most": _ratio(of["turns_cut_at_most"], n_turns),
+        "backchannel_rate": _ratio(of["backchannels_hit"], backchannels),
+        "commits_in_no_label": of["in_no_label"] / (max(1, n_takes) / max(1, n_recordings)),
+        "longest_wait": longest,
+    }
+    flips = {"coin_flips": _ratio(differ, n_pairs)}
+    return rates | dict(zip(LATENCIES, figures, strict=True)) | flips
 
 
 def summarize(
@@ -189,12 +204,10 @@ def latency_figures(latency_s: Floats) -> list[Floats]:
     >>> int(committed[0]), float(longest_s[0]), float(mean_s[0])
     (2, inf, 1.0)
     """
-    sum_s = latency_s.sum(axis=1)
-    committed = np.full(len(latency_s), latency_s.shape[1])
-    missing = np.flatnonzero(np.isinf(sum_s))
-    seen = latency_s[missing] < np.inf
-    sum_s[missing] = np.sum(latency_s[missing], axis=1, where=seen)
-    committed[missing] = np.count_nonzero(seen, axis=1)
+    seen = latency_s < np.inf
+    committed = np.count_nonzero(seen, axis=1)
+    parts = exact_parts(latency_s if seen.all() else np.where(seen, latency_s, 0.0))
+    sum_s = joined_parts(*(part.sum(axis=1) for part in parts))
     mean_s = np.where(committed > 0, sum_s / np.maximum(committed, 1), np.nan)
     # A copy: a view would hold them all.
     longest_s = latency_s[:, -1].copy() if latency_s.shape[1] else np.full(len(latency_s), np.nan)

@@ -12,6 +12,7 @@ only, and a commit of the tape for an end of turn only before its branch begins.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +57,7 @@ class SettingCounts:
 
 
 @dataclass(frozen=True)
-class _Cells:
+class Cells:
     """Pairs (row, pause) such that a commit of the row may be scored under the pause."""
 
     row: Ints
@@ -79,7 +80,7 @@ class _Cells:
 
 
 @dataclass(frozen=True)
-class _Rows:
+class Side:
     """The commits of one side (accepted or rejected ends): a row per pause, then one per late trigger."""
 
     commit_s: Floats
@@ -112,8 +113,8 @@ def setting_counts(
     >>> found.holds_cut.tolist(), found.latency_s.tolist()
     ([1, 0], [[0.5, inf]])
     """
-    sides = _sides(decisions, labelled, offset_s)
-    cells = _cells(sides, labelled)
+    sides = sides_of(decisions, labelled, offset_s)
+    cells = cells_of(sides, labelled)
     columns = decisions.min_column, decisions.max_column
     found = [
         _of_side(side, decisions.level, column, cells, labelled)
@@ -124,70 +125,111 @@ def setting_counts(
     _add_undecided(decisions, labelled, sides, cells, words, in_no_label, first_s)
     within = longest_wait_s[:, None] + 1e-9
     first_s = [np.where(side_s <= within, side_s, np.inf) for side_s in first_s]
-    counted = np.bitwise_count(words)
-    pieces = [slice(*cells.first_word[k : k + 2]) for k in range(len(COUNTED))]
-    counts = {
-        name: counted[piece].sum(axis=0, dtype=np.int64) for name, piece in zip(COUNTED, pieces, strict=True)
-    }
-    turns = words[pieces[1]] | _turn_bits(np.flatnonzero(labelled.cut_off_turns), labelled.n_turns)[:, None]
     return SettingCounts(
-        **counts,
-        cut_words=np.concatenate([words[pieces[0]], words[pieces[2]]]),
-        turns_cut_at_most=np.bitwise_count(turns).sum(axis=0, dtype=np.int64),
+        **counts_of_words(words, cells, labelled),
+        cut_words=cut_words_of(words, cells),
         in_no_label=in_no_label,
         timeouts=np.count_nonzero(first_s[1] < first_s[0], axis=1),
         latency_s=np.minimum(*first_s).T,
     )
 
 
+def counts_of_words(words: Words, cells: Cells, labelled: LabelledPauses) -> dict[str, Counts]:
+    """How many of each of `COUNTED` are hit, and `turns_cut_at_most`; `words`: shape=(words, settings)."""
+    counted = np.bitwise_count(words)
+    pieces = [slice(*cells.first_word[k : k + 2]) for k in range(len(COUNTED))]
+    counts = {
+        name: counted[piece].sum(axis=0, dtype=np.int64) for name, piece in zip(COUNTED, pieces, strict=True)
+    }
+    turns = words[pieces[1]] | _turn_bits(np.flatnonzero(labelled.cut_off_turns), labelled.n_turns)[:, None]
+    return counts | {"turns_cut_at_most": np.bitwise_count(turns).sum(axis=0, dtype=np.int64)}
+
+
+def cut_words_of(words: Words, cells: Cells) -> Words:
+    """The words of scored holds and cut-off pauses."""
+    holds, cut_offs = (slice(*cells.first_word[k : k + 2]) for k in (0, 2))
+    return np.concatenate([words[holds], words[cut_offs]])
+
+
 def _add_undecided(
     decisions: Decisions,
     labelled: LabelledPauses,
-    sides: list[_Rows],
-    cells: _Cells,
+    sides: list[Side],
+    cells: Cells,
     words: Words,
     in_no_label: Counts,
     first_s: list[Floats],
 ) -> None:
-    """Add pauses whose acceptance depends on the delays too to the last three arguments, by setting."""
-    columns = decisions.min_column, decisions.max_column
+    """Add pauses whose acceptance depends on the delays too to the last three arguments."""
     undecided = ~(decisions.accepted | decisions.rejected)
-    for level in np.flatnonzero(undecided.any(axis=0)):
+    turns = np.arange(labelled.n_turns)
+    for level in np.flatnonzero(undecided.any(axis=0)).tolist():
         settings = np.flatnonzero(decisions.level == level)
-        resolved = decisions.resolve(settings, undecided[:, level])
-        for row in np.flatnonzero(undecided[:, level]).tolist():
-            for side, column, which, taken in zip(
-                sides, columns, first_s, (resolved[row][0], ~resolved[row][0]), strict=True
-            ):
-                chosen = settings[taken]
-                owner = side.owner[row, column[chosen]]
-                in_no_label[chosen] += owner == -1
-                for cell in np.flatnonzero(cells.row == row).tolist():
-                    pause = cells.pause[cell]
-                    own = chosen[owner == pause]
-                    for bit in np.flatnonzero(cells.bit_cell == cell).tolist():
-                        word = cells.word[np.searchsorted(cells.word_start, bit, side="right") - 1]
-                        words[word, own] |= cells.bit[bit]
-                    if labelled.kind[pause] == END_OF_TURN:
-                        turn, after_s = labelled.turn[pause], side.commit_s[row, column[own]]
-                        which[own, turn] = np.minimum(which[own, turn], after_s - labelled.start_s[pause])
+        some = Some(settings, settings, turns)
+        add_undecided(decisions, labelled, sides, cells, level, some, words, in_no_label, first_s)
 
 
-def _sides(decisions: Decisions, labelled: LabelledPauses, offset_s: float) -> list[_Rows]:
+@dataclass(frozen=True)
+class Some:
+    """Some settings and turns, and where they stand in arrays."""
+
+    settings: Ints
+    places: Ints
+    """Of each of the settings."""
+    turn_places: Ints
+    """Of every turn; -1 for one that isn't there."""
+
+
+def add_undecided(
+    decisions: Decisions,
+    labelled: LabelledPauses,
+    sides: Sequence[Side],
+    cells: Cells,
+    level: int,
+    some: Some,
+    words: Words,
+    in_no_label: Counts,
+    first_s: Sequence[Floats],
+) -> None:
+    """Add what some settings of one threshold do in its undecided pauses to the last three arguments."""
+    columns = decisions.min_column[some.settings], decisions.max_column[some.settings]
+    undecided = ~(decisions.accepted[:, level] | decisions.rejected[:, level])
+    resolved = decisions.resolve(some.settings, undecided)
+    for row in np.flatnonzero(undecided).tolist():
+        for side, column, which, taken in zip(
+            sides, columns, first_s, (resolved[row][0], ~resolved[row][0]), strict=True
+        ):
+            of_column, chosen = column[taken], some.places[taken]
+            owner = side.owner[row, of_column]
+            in_no_label[chosen] += owner == -1
+            for cell in np.flatnonzero(cells.row == row).tolist():
+                pause = cells.pause[cell]
+                hit = owner == pause
+                own = chosen[hit]
+                for bit in np.flatnonzero(cells.bit_cell == cell).tolist():
+                    word = cells.word[np.searchsorted(cells.word_start, bit, side="right") - 1]
+                    words[word, own] |= cells.bit[bit]
+                if labelled.kind[pause] == END_OF_TURN:
+                    turn = some.turn_places[labelled.turn[pause]]
+                    after_s = side.commit_s[row, of_column[hit]] - labelled.start_s[pause]
+                    which[own, turn] = np.minimum(which[own, turn], after_s)
+
+
+def sides_of(decisions: Decisions, labelled: LabelledPauses, offset_s: float) -> list[Side]:
     """Both sides of the decisions, with the label that each commit is scored under."""
     late_s = decisions.late_s - offset_s
     last_s = decisions.last_speaking_s - offset_s
     shape = decisions.accepted_s.shape
     branch = np.concatenate((decisions.branch, decisions.late_branch))
     every = np.ones((len(late_s), decisions.accepted.shape[1]), np.bool_)
-    sides: list[_Rows] = []
+    sides: list[Side] = []
     late_last_s = decisions.late_last_speaking_s - offset_s
     for times_s, taken in (
         (decisions.accepted_s, decisions.accepted),
         (decisions.rejected_s, decisions.rejected),
     ):
         if sides and times_s is decisions.accepted_s and not len(late_s):
-            sides.append(_Rows(sides[0].commit_s, sides[0].owner, taken))
+            sides.append(Side(sides[0].commit_s, sides[0].owner, taken))
             break
         commit_s, own_last_s = times_s - offset_s, last_s
         if len(late_s):  # further rows, which every setting accepts
@@ -196,7 +238,7 @@ def _sides(decisions: Decisions, labelled: LabelledPauses, offset_s: float) -> l
             own_last_s = np.concatenate((np.broadcast_to(last_s, shape), late_last_s))
             taken = np.concatenate((taken, every if not sides else ~every))
         owner = owners(own_last_s, commit_s, labelled)
-        sides.append(_Rows(commit_s, _scored(owner, commit_s, branch, decisions, labelled, offset_s), taken))
+        sides.append(Side(commit_s, _scored(owner, commit_s, branch, decisions, labelled, offset_s), taken))
     return sides
 
 
@@ -218,7 +260,7 @@ def _scored(
     return np.where(np.isfinite(commit_s) & scored, owner, _ELSEWHERE)
 
 
-def _cells(sides: list[_Rows], labelled: LabelledPauses) -> _Cells:
+def cells_of(sides: list[Side], labelled: LabelledPauses) -> Cells:
     """What can be hit, and the bits that stand for it."""
     found = np.zeros((len(sides[0].owner), len(labelled.kind)), np.bool_)
     for side in sides[: 1 if sides[0].owner is sides[1].owner else 2]:
@@ -232,7 +274,7 @@ def _cells(sides: list[_Rows], labelled: LabelledPauses) -> _Cells:
     word, word_start = _runs(number[order] // WORD_BITS)
     ends = np.flatnonzero(labelled.kind[pause] == END_OF_TURN)
     ends = ends[np.argsort(labelled.turn[pause[ends]], kind="stable")]
-    return _Cells(
+    return Cells(
         row,
         pause,
         order % max(1, len(pause)),
@@ -279,7 +321,7 @@ def _turn_bits(turns: Ints, n_turns: int) -> Words:
 
 
 def _of_side(
-    side: _Rows, level: Ints, column: Ints, cells: _Cells, labelled: LabelledPauses
+    side: Side, level: Ints, column: Ints, cells: Cells, labelled: LabelledPauses
 ) -> tuple[Words, Counts, Floats]:
     """What one side's commits hit under each setting: words, shape=(words, settings), commits of no label,
     and the first commit after each end of turn, shape=(settings, turns).

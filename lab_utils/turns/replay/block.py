@@ -161,7 +161,7 @@ class Block:
         return tuple((shape, np.array(of, dtype=np.int64)) for shape, of in places.items())
 
 
-_IN_A_BLOCK = ["unlikely_threshold", "min_delay", "max_delay"]
+IN_A_BLOCK = ["unlikely_threshold", "min_delay", "max_delay"]
 """Knobs in which the settings of a block differ."""
 
 
@@ -175,8 +175,8 @@ def blocks_of(table: pd.DataFrame, conditions: Conditions, most: int) -> Iterato
     >>> [(rows.tolist(), block.min_delay.tolist()) for rows, block in blocks_of(table, Conditions(), most=10)]
     [([1, 0], [0.3, 0.9])]
     """
-    table = table.reset_index(drop=True).sort_values(_IN_A_BLOCK, kind="stable", key=_numbers)
-    shared = [name for name, knob in KNOBS.items() if name not in _IN_A_BLOCK and knob.group != "policy"]
+    table = table.reset_index(drop=True).sort_values(IN_A_BLOCK, kind="stable", key=_numbers)
+    shared = [name for name, knob in KNOBS.items() if name not in IN_A_BLOCK and knob.group != "policy"]
     shapes = {k: one for k, one in enumerate(table["wait_shape"]) if isinstance(one, WaitShape)}
     extra_s = table[["extra_delay_numbers", "extra_delay_asked"]].fillna(0.0).to_numpy(np.float64)
     # Settings with a policy are walked through event by event, so they stand in blocks of their own.

@@ -27,6 +27,8 @@ from ...core.timeline import SAMPLE_RATE_HZ, Floats, Ints
 from ...core.traces import Bools, EotTrace, eot_keys
 from .records import TIE_S, Decisions, Rows, Shortened
 
+RESOLVED_AT_ONCE = 65_536
+"""Settings that are followed from pause to pause at once: it bounds memory."""
 TINY = 1e-300
 """In place of a threshold of 0, below which no p is."""
 
@@ -244,12 +246,16 @@ def _need_what_settings_hear(
     decisions: Decisions, predictions: Predictions, lacking: dict[int, Ints], rows: Rows
 ) -> None:
     """Ask for those of the lacking predictions that a setting really comes to."""
+    if not lacking:
+        return
     none = np.zeros(len(rows), np.bool_)  # a pause that lacks one isn't sure, so it is resolved in any case
     ends = rows.pauses.predict_sample + rows.shift
-    for pause, (_, start) in decisions.resolve(np.arange(len(decisions)), none).items():
-        if pause in lacking:
-            heard = lacking[pause][np.unique(start)] + rows.shift[pause]
-            predictions.needed(heard, np.full(len(heard), ends[pause]))
+    for at in range(0, len(decisions), RESOLVED_AT_ONCE):
+        some = np.arange(at, min(at + RESOLVED_AT_ONCE, len(decisions)))
+        for pause, (_, start) in decisions.resolve(some, none).items():
+            if pause in lacking:
+                heard = lacking[pause][np.unique(start)] + rows.shift[pause]
+                predictions.needed(heard, np.full(len(heard), ends[pause]))
 
 
 def _shortened(rows: Rows, latest: Ints, starts: Ints) -> list[int]:

@@ -115,7 +115,7 @@ def _heading(study: Study) -> str:
     calls = "recording" if n["recordings"] == 1 else "recordings"
     text = (
         f"{n['recordings']} {calls}{skipped}, {n['holds']} pauses inside turns, "
-        f"{n['turns']} ends of turn, {len(study.table):,} settings compared"
+        f"{n['turns']} ends of turn, {study.tried:,} settings compared"
     )
     return f"<h1 style='font-size:18px;margin:0'>livekit-turn-lab</h1><div>{escape(text)}</div>"
 

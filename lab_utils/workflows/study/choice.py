@@ -100,6 +100,11 @@ def choose_settings(
         )
     statement = None
     if guarantee is not None:
+        if result.of is not None:
+            raise InputError(
+                f"of so large a grid ({result.of:,} settings) only the best on these calls are kept; "
+                "on the same calls nothing can be certified of them: sweep a smaller grid for a guarantee"
+            )
         statement = certify(corpus, result, budget, guarantee, conditions)
         if statement.row is None:
             raise NoneWithinBudget(str(statement))

@@ -22,6 +22,7 @@ from ...recordings.recording_files import FindOptions
 from ...turns import grid as grids
 from ...turns.cache import TraceCache
 from ...turns.detectors.base import Predictor
+from ...turns.grid.large import LargeGrid, best_settings
 from ...turns.origins import Origins
 from ...turns.replay import Block, blocks_of
 from ...turns.sweep import Corpus, Sweep, counts, sweep
@@ -84,6 +85,11 @@ class Measured:
             for name in one.texts
             if (language := unknown_to(name, one, self.conditions))
         )
+
+    @property
+    def tried(self) -> int:
+        """How many settings were scored; the table has all of them, unless they were too many."""
+        return self.result.of or len(self.table)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -189,7 +195,7 @@ class TracedRecordings:
 
 def trace_table(
     paths: Sequence[str | Path],
-    table: pd.DataFrame,
+    table: pd.DataFrame | LargeGrid,
     *,
     conditions: Conditions = USUAL_CONDITIONS,
     phases: int = 4,
@@ -206,14 +212,18 @@ def trace_table(
 ) -> TracedRecordings:
     """Find, load and trace recordings for the settings of a table, LiveKit's defaults and their own.
 
-    Arguments as of `measure_table`; `detectors`: the user's own, by their names in settings. Raises
-    BadRecording if none can be used.
+    `table`: or a grid too large for one. Other arguments as of `measure_table`; `detectors`: the user's own,
+    by their names in settings. Raises BadRecording if none can be used.
     """
     found, failed = find_in(paths, channels, options)
     skipped = [Skipped(str(path), str(error)) for path, error in failed]
     found = [files for files in found if not only or absolute(files.user) in only]
-    every = pd.concat([table, grids.row_of(Settings())])
-    blocks = [block for _, block in blocks_of(every, conditions, TRACED_AT_ONCE)]
+    blocks = [Block.of(Settings(), conditions)]
+    if isinstance(table, LargeGrid):
+        blocks += table.blocks(conditions)
+    else:
+        every = pd.concat([table, grids.row_of(Settings())])
+        blocks = [block for _, block in blocks_of(every, conditions, TRACED_AT_ONCE)]
     traces = trace_recordings(
         found,
         blocks,
@@ -237,7 +247,7 @@ def trace_table(
 
 def measure_table(
     paths: Sequence[str | Path],
-    table: pd.DataFrame,
+    table: pd.DataFrame | LargeGrid,
     *,
     impossible: int = 0,
     conditions: Conditions = USUAL_CONDITIONS,
@@ -252,12 +262,13 @@ def measure_table(
     options: FindOptions | None = None,
     path: HeardPath | None = None,
     origins: Origins | None = None,
+    of: int | None = None,
 ) -> Measured:
     """Find, load and trace recordings, and score every setting of a table (`grid.expand`).
 
-    Recordings with other paths than `only` are left out, if any are given. `options` in place of `channels`
-    say more about how recordings are found. `origins`: to which recordings the settings are owed, if a search
-    found them; their numbers are those of what can be used here.
+    Of a grid too large for a table, those are kept that some budget might choose. If any are given, only the
+    recordings of `only` are used; `options` say more on how they are found. `origins`: to which recordings,
+    of those usable, settings are owed that a search found. `of`: `Sweep.of`.
     """
     traced = trace_table(
         paths,
@@ -274,10 +285,11 @@ def measure_table(
         options=options,
         path=path,
     )
-    if origins is not None and sum(map(len, origins.parts)) != len(traced.files):
-        raise InputError("recordings are missing, unusable or changed since they were searched; search again")
-    result = sweep(traced.corpus, table, conditions, quiet=quiet, origins=origins)
-    sources = tuple(absolute(path) for path in paths)
+    _check_all_there(origins, len(traced.files))
+    if isinstance(table, LargeGrid):
+        of, impossible = table.settings, table.impossible
+        table = best_settings(traced.corpus, table, conditions, jobs, quiet)
+    result = sweep(traced.corpus, table, conditions, quiet=quiet, origins=origins, of=of)
     return Measured(
         traced.files,
         traced.corpus,
@@ -289,10 +301,16 @@ def measure_table(
         impossible,
         channel_condition,
         seed,
-        sources,
+        tuple(absolute(path) for path in paths),
         options,
         path,
     )
+
+
+def _check_all_there(origins: Origins | None, recordings: int) -> None:
+    """Raise InputError if a search looked at another number of recordings."""
+    if origins is not None and sum(map(len, origins.parts)) != recordings:
+        raise InputError("recordings are missing, unusable or changed since they were searched; search again")
 
 
 def unknown_to(text_detector: str, traced: Traced, conditions: Conditions) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -67,7 +67,8 @@ def summary_of(study: Study, choice: Choice) -> dict[str, Any]:
         "censoring": censoring(*(r.labels for r in study.corpus.recordings)).plain(),
         "hold_lengths": hold_lengths(*(r.labels for r in study.corpus.recordings)).plain(),
         "search": _search(study),
-        "settings": len(study.table),
+        "settings": study.tried,
+        **({} if study.result.of is None else {"kept_settings": len(study.table)}),
         "impossible_settings": study.impossible,
         "budget": {
             "limit": choice.budget.limit,
@@ -178,6 +179,8 @@ class _Summary(Frozen, extra="ignore"):
     version: Literal[1]
     recordings: list[_Recording]
     sources: tuple[str, ...] = ()
+    settings: int = 0
+    kept_settings: int | None = None
     impossible_settings: int
     conditions: Conditions
     phases: int
@@ -187,6 +190,11 @@ class _Summary(Frozen, extra="ignore"):
     path: HeardPath | None = None
     find: dict[str, Any] | None = None
     search: _Search | None = None
+
+    @property
+    def of(self) -> int | None:
+        """`Sweep.of`"""
+        return None if self.kept_settings is None else self.settings
 
 
 def _read_summary(folder: Path) -> _Summary:
@@ -239,6 +247,7 @@ def reopen_study(
         summary.sources or list(recorded.values()),
         table,
         impossible=summary.impossible_settings,
+        of=summary.of,
         conditions=conditions_with(providers, conditions, transcription_delay=transcription_delay),
         phases=summary.phases,
         channels=summary.channels,
@@ -253,10 +262,14 @@ def reopen_study(
         quiet=quiet,
     )
     study = Study.of(measured)
-    there = [one.sha256 for one in study.corpus.recordings]
+    _check_unchanged(recorded, [one.sha256 for one in study.corpus.recordings], in_order=origins is not None)
+    return study
+
+
+def _check_unchanged(recorded: Mapping[str, str], there: Sequence[str], *, in_order: bool) -> None:
+    """Raise ValueError for a recording (hash → path) that isn't `there`, or isn't at its place."""
     for number, (sha256, recording) in enumerate(recorded.items()):
-        if sha256 not in there or (origins is not None and there[number] != sha256):
+        if sha256 not in there or (in_order and there[number] != sha256):
             raise ValueError(
                 f"{recording}: missing, unusable or changed since the sweep; run 'lab sweep' again"
             )
-    return study

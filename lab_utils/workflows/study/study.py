@@ -24,6 +24,7 @@ from ...recordings.labels.hold_lengths import HoldLengths, hold_lengths
 from ...recordings.recording_files import FindOptions
 from ...turns import grid as grids
 from ...turns.choose import MOST_MISSED, Budget, Latency, frontier
+from ...turns.grid.large import LargeGrid
 from ...turns.metrics import LONGEST_HOLD_S, attribute
 from ...turns.metrics.lessons import lesson_table
 from ...turns.profile import Profile, save_profile
@@ -247,6 +248,7 @@ class Study(Measured):
             own=choice.own.figures if choice and choice.own else None,
             counts=self.counts,
             floor_s=floor_s,
+            of=self.result.of,
         )
         return plots.Picture(figure)
 
@@ -289,7 +291,7 @@ class Study(Measured):
     def _repr_html_(self) -> str:
         n = self.counts
         caption = (
-            f"{len(self.table):,} settings on {n['recordings']} recording(s): {n['holds']} holds, "
+            f"{self.tried:,} settings on {n['recordings']} recording(s): {n['holds']} holds, "
             f"{n['turns']} ends of turn; {self.phases} audio phase(s); {'; '.join(self.conditions.in_words)}"
         )
         overview = self.overview
@@ -320,6 +322,8 @@ def measure(
 ) -> Study:
     """Find, load and trace recordings, and score every setting of a grid (default: `grid.DEFAULT_GRID`).
 
+    Of a grid of more than `grid.MOST_SETTINGS`, the table has those that some budget might choose.
+
     `paths`: a file, folder or manifest, or several. A recording that cannot be used is skipped and listed in
     `Study.skipped`; if none is left, BadRecording says why. `channel_condition`, `seed`: what the audio is
     put through before (`degrade`). `options`: how recordings are found, in place of `channels`. `phases`: how
@@ -327,7 +331,9 @@ def measure(
     `providers` (a profile, its name or its file) or `transcription_delay` (s): when final transcripts come,
     in place of what `conditions` say (`conditions_with`). Traces are cached: a second run takes seconds.
     """
-    table, impossible = grids.expand(grids.DEFAULT_GRID if grid is None else grid)
+    table: pd.DataFrame | LargeGrid
+    chosen = grids.DEFAULT_GRID if grid is None else grid
+    table, impossible = (LargeGrid.of(chosen), 0) if grids.is_large(chosen) else grids.expand(chosen)
     measured = measure_table(
         [paths] if isinstance(paths, str | Path) else paths,
         table,

@@ -17,18 +17,18 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from ..core.errors import InputError
-from ..core.files import read_yaml
-from ..core.knobs import KNOBS, RULES, is_structured, with_harmless_idle
-from ..core.languages import by_language
-from ..core.policies import wait_shape
-from ..core.settings import (
+from ...core.errors import InputError
+from ...core.files import read_yaml
+from ...core.knobs import KNOBS, RULES, is_structured, with_harmless_idle
+from ...core.languages import by_language
+from ...core.policies import wait_shape
+from ...core.settings import (
     Conditions,
     Settings,
     default_deactivation,
     livekit_defaults,
 )
-from ..core.text import quoted
+from ...core.text import quoted
 
 DEFAULT_GRID: dict[str, list[Any]] = {
     "vad": ["livekit", "silero"],
@@ -43,7 +43,9 @@ DEFAULT_GRID: dict[str, list[Any]] = {
 MOST_VALUES = 1_000
 """Of one knob in a grid file: more are closer together than any recording can tell apart."""
 MOST_SETTINGS = 2_000_000
-"""A larger product is refused: its scored table would fill the memory of a small machine."""
+"""Of a table: a larger one, scored, would fill the memory of a small machine."""
+MOST_IN_GRID = 100_000_000
+"""Of a grid: of more than `MOST_SETTINGS` those are kept that some budget might choose (`grid.large`)."""
 
 CONDITION_OPTIONS = {
     "transcription_delay": "--transcription-delay",
@@ -90,24 +92,31 @@ def read_grid(path: Path) -> dict[str, list[Any]]:
         if len(values) > MOST_VALUES:
             finding = f"{name} has {len(values):,} values, and {MOST_VALUES:,} are the most of one knob"
             raise BadGrid(f"{path}: line {read.line_of([name])}: {finding}; give fewer, further apart")
-    _check_size(content, f"{path}: ")
+    check_size(content, MOST_IN_GRID, f"{path}: ")
     for name, values in content.items():
         for number, value in enumerate(values):
             _check_value(f"{path}: line {read.line_of([name, number])}", name, value)
     return content
 
 
-def _check_size(grid: Mapping[str, Sequence[Any]], where: str = "") -> None:
+def is_large(grid: Mapping[str, Sequence[Any]]) -> bool:
+    """Whether the product of a grid's lists is too large for a table of all settings."""
+    check_knobs(grid)
+    return math.prod(len(values) for values in grid.values()) > MOST_SETTINGS
+
+
+def check_size(grid: Mapping[str, Sequence[Any]], most: int, where: str = "") -> None:
+    """Raise BadGrid for a product of more settings; `where`: what the message begins with."""
     n = math.prod(len(values) for values in grid.values())
-    if n > MOST_SETTINGS:
+    if n > most:
         longest = max(grid, key=lambda name: len(grid[name]))
         raise BadGrid(
-            f"{where}the product of these lists has {n:,} settings, and {MOST_SETTINGS:,} are the most; "
+            f"{where}the product of these lists has {n:,} settings, and {most:,} are the most; "
             f"shorten the longest list, {longest} ({len(grid[longest]):,} values)"
         )
 
 
-def _check_knobs(grid: Mapping[str, Sequence[Any]]) -> None:
+def check_knobs(grid: Mapping[str, Sequence[Any]]) -> None:
     """What `read_grid` asks of a file, asked of a grid in Python, whose lists may be arrays, ranges …"""
     for name, values in grid.items():
         if name not in KNOBS:
@@ -135,8 +144,8 @@ def expand(grid: Mapping[str, Sequence[Any]]) -> tuple[pd.DataFrame, int]:
     Raises BadGrid for what isn't knobs with lists of values, if nothing is left, and if the product is beyond
     `MOST_SETTINGS`.
     """
-    _check_knobs(grid)
-    _check_size(grid)
+    check_knobs(grid)
+    check_size(grid, MOST_SETTINGS)
     lists = [[knob_value(name, value) for value in values] for name, values in grid.items()]
     places = pd.MultiIndex.from_product([range(len(values)) for values in lists], names=list(grid))
     axes = places.to_frame(index=False)

@@ -1,0 +1,353 @@
+"""Figures of a block of settings, threshold by threshold, without a look at each latency of each setting.
+
+Goal: what `Pooled` says of a block, to the last bit, where many settings share thresholds and delays.
+Conventions: as of `metrics`; arrays are (settings,) unless said.
+Definition: under one threshold an end of turn is answered after one delay (`min_delay`) or after the other,
+hardly ever after both. So the latencies of a setting are two lists, one of its `min_delay` and one of its
+`max_delay`, each sorted once for all settings that share it; a percentile is found in two sorted lists by
+bisection. Ends of turn that hang on both delays, or on pauses that do, are looked at by setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ...core.timeline import Floats, Ints
+from ...core.traces import Bools
+from ..replay.records import Decisions
+from .labelled_pauses import LabelledPauses
+from .pooled import COUNTED, labels_counted, summary_of
+from .scores import PERCENTILES, exact_parts, interpolated, joined_parts, rank_below
+from .setting_counts import (
+    Cells,
+    Counts,
+    Side,
+    Some,
+    Words,
+    add_undecided,
+    cells_of,
+    counts_of_words,
+    cut_words_of,
+    sides_of,
+)
+
+LEAST_SHARED = 4
+"""How many times as many settings as pairs of threshold and delay make this the faster way."""
+LEAST_BY_THRESHOLD = 256
+"""And how many settings of one threshold."""
+
+
+class Take(NamedTuple):
+    """What a block decides on one take of a recording."""
+
+    recording: int
+    decisions: Decisions
+    labelled: LabelledPauses
+    offset_s: float
+    """Stream time less recording time."""
+
+
+def can_share(takes: Sequence[Take]) -> bool:
+    """Whether figures can be found this way, and faster than setting by setting."""
+    first = takes[0].decisions
+    levels, columns = len(first.threshold), first.accepted_s.shape[1]
+    if len(first) < max(LEAST_SHARED * levels * columns, LEAST_BY_THRESHOLD * levels):
+        return False
+    return all(
+        not len(one.late_s)
+        and np.array_equal(one.level, first.level)
+        and np.array_equal(one.min_column, first.min_column)
+        and np.array_equal(one.max_column, first.max_column)
+        for one in (take.decisions for take in takes)
+    )
+
+
+@dataclass(frozen=True)
+class _Hits:
+    """What the commits of one side of a take hit, by delay; a threshold takes some rows of it."""
+
+    bits: Words
+    """shape=(columns, bits)"""
+    bit_row: Ints
+    free: Counts
+    """Commits of no label, shape=(columns, levels)."""
+    delay_s: Floats
+    """Latencies, shape=(columns, cells of ends of turn)."""
+    end_row: Ints
+    taken: Bools
+    """shape=(rows, levels)"""
+
+    @classmethod
+    def of(cls, side: Side, cells: Cells, labelled: LabelledPauses) -> _Hits:
+        hit = side.owner[cells.row] == cells.pause[:, None]
+        end_row = cells.row[cells.end_cell]
+        after_s = side.commit_s[end_row] - labelled.start_s[cells.pause[cells.end_cell], None]
+        bits = np.where(hit[cells.bit_cell], cells.bit[:, None], np.uint64(0))
+        return cls(
+            np.ascontiguousarray(bits.T),
+            cells.row[cells.bit_cell],
+            ((side.owner == -1).T.astype(np.float64) @ side.taken.astype(np.float64)).astype(np.int64),
+            np.ascontiguousarray(np.where(hit[cells.end_cell], after_s, np.inf).T),
+            end_row,
+            side.taken,
+        )
+
+    def words(self, level: int, columns: Ints, cells: Cells) -> Words:
+        """Under a threshold, shape=(columns, words)."""
+        found = np.zeros((len(columns), cells.first_word[-1]), dtype=np.uint64)
+        if len(cells.word):
+            bits = np.where(self.taken[self.bit_row, level], self.bits[columns], np.uint64(0))
+            found[:, cells.word] = np.bitwise_or.reduceat(bits, cells.word_start, axis=1)
+        return found
+
+    def latency_s(self, level: int, columns: Ints, cells: Cells, n_turns: int) -> Floats:
+        """Under a threshold, shape=(columns, turns)."""
+        found = np.full((len(columns), n_turns), np.inf)
+        if len(cells.turn):
+            delay_s = np.where(self.taken[self.end_row, level], self.delay_s[columns], np.inf)
+            found[:, cells.turn] = np.minimum.reduceat(delay_s, cells.turn_start, axis=1)
+        return found
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A take, ready to be asked threshold by threshold."""
+
+    take: Take
+    sides: Sequence[Side]
+    cells: Cells
+    hits: tuple[_Hits, _Hits]
+    undecided: Bools
+    """shape=(rows, levels)"""
+
+    @classmethod
+    def of(cls, take: Take) -> _Prepared:
+        decisions, labelled = take.decisions, take.labelled
+        sides = sides_of(decisions, labelled, take.offset_s)
+        cells = cells_of(sides, labelled)
+        first, second = (_Hits.of(side, cells, labelled) for side in sides)
+        return cls(take, sides, cells, (first, second), ~(decisions.accepted | decisions.rejected))
+
+    def by_setting(self, level: int, latency_s: Sequence[Floats]) -> Bools:
+        """Ends of turn that may be answered after either delay, or in a pause that hangs on both."""
+        first, second = (np.isfinite(of).any(axis=0) for of in latency_s)
+        both: Bools = np.asarray(first & second)
+        own = self.undecided[self.cells.row[self.cells.end_cell], level]
+        both[self.take.labelled.turn[self.cells.pause[self.cells.end_cell[own]]]] = True
+        return both
+
+
+class _TwoLists:
+    """Latencies of settings that have one threshold: of each, a list by either delay, and some of its own."""
+
+    def __init__(self, lists: Sequence[Floats], row: Sequence[Ints], own: Floats) -> None:
+        """`lists`: by either delay, ascending, shape=(delays, n), of which each setting has a `row`.
+
+        `own`: shape=(settings, m).
+        """
+        self._n = lists[0].shape[1], lists[1].shape[1]
+        padded = [np.concatenate((one, np.full((len(one), 2), np.inf)), axis=1) for one in lists]
+        self._first, self._second = (one.ravel() for one in padded)
+        self._at = row[0] * padded[0].shape[1], row[1] * padded[1].shape[1]
+        self._own = own
+
+    def _split(self, rank: int) -> tuple[Ints, Ints]:
+        """How many of each list are among the `rank` least of both."""
+        low = np.full(len(self._at[0]), max(0, rank - self._n[1]))
+        high = np.full(len(low), min(rank, self._n[0]))
+        first, second = self._first, self._second
+        for _ in range(int(high[0] - low[0]).bit_length() if len(low) else 0):
+            middle = (low + high) >> 1
+            open_ = low < high
+            place = np.minimum(middle, max(0, self._n[0] - 1))
+            enough = first[self._at[0] + place] >= second[self._at[1] + np.maximum(rank - 1 - middle, 0)]
+            high = np.where(open_ & enough, middle, high)
+            low = np.where(open_ & ~enough, middle + 1, low)
+        return low, rank - low
+
+    def at(self, rank: int) -> tuple[Floats, Floats]:
+        """The latency of a rank, from 0, and the one after it; infinite beyond the last."""
+        m = self._own.shape[1]
+        since = max(0, rank - m)
+        i, j = self._split(since)
+        i, j = self._at[0] + i, self._at[1] + j
+        first, second = self._first, self._second
+        found = np.empty((len(i), rank - since + 2 + m))
+        for k in range(rank - since + 2):
+            x, y = first[i], second[j]
+            found[:, k] = np.minimum(x, y)
+            of_first = (x <= y) & (x < np.inf)
+            i += of_first
+            j += ~of_first & (y < np.inf)
+        if m:
+            found[:, rank - since + 2 :] = self._own
+            found.sort(axis=1)
+        return found[:, rank - since], found[:, rank - since + 1]
+
+
+def figures_by_threshold(
+    takes: Sequence[Take], wait_s: Floats, subsets: Sequence[Collection[int]]
+) -> Iterator[tuple[Ints, list[dict[str, Floats]]]]:
+    """The places of some settings of a block, and `Pooled.summaries` of them; until all were told.
+
+    `takes`: of all recordings, one recording's together; `wait_s`, shape=(settings,): an end of turn that is
+    committed later is missed; `subsets`: of the recordings, by number.
+    """
+    prepared = [_Prepared.of(take) for take in takes]
+    labelled = _labels_of(takes, subsets)
+    turn_recording = np.concatenate([np.full(take.labelled.n_turns, take.recording) for take in takes])
+    inside = [np.isin(turn_recording, list(subset)) for subset in subsets]
+    first = takes[0].decisions
+    delays = [np.unique(of, return_inverse=True) for of in (first.min_column, first.max_column)]
+    level = first.level
+    order = np.lexsort((wait_s, level))
+    new = (np.diff(level[order]) != 0) | (np.diff(wait_s[order]) != 0)
+    for places in np.split(order, np.flatnonzero(new) + 1):
+        if len(places):
+            some = _Together(
+                places, int(level[places[0]]), float(wait_s[places[0]]), *_columns(delays, places)
+            )
+            yield places, _figures(prepared, some, subsets, inside, labelled)
+
+
+class _Together(NamedTuple):
+    """Settings that have one threshold and one longest wait."""
+
+    places: Ints
+    level: int
+    wait_s: float
+    columns: tuple[Ints, Ints]
+    """Columns of either delay."""
+    row: tuple[Ints, Ints]
+    """Of each setting, its place in these."""
+
+
+def _columns(
+    delays: Sequence[tuple[Ints, Ints]], places: Ints
+) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
+    (low, of_low), (high, of_high) = delays
+    return (low, high), (of_low[places], of_high[places])
+
+
+def _labels_of(takes: Sequence[Take], subsets: Sequence[Collection[int]]) -> list[Counts]:
+    """What rates are out of, by subset: sums of `labels_counted`."""
+    counted: dict[int, tuple[LabelledPauses, int]] = {}
+    for take in takes:
+        counted[take.recording] = take.labelled, counted.get(take.recording, (take.labelled, 0))[1] + 1
+    none = labels_counted(takes[0].labelled, 0) * 0
+    return [
+        sum((labels_counted(*of) for number, of in counted.items() if number in subset), none)
+        for subset in subsets
+    ]
+
+
+def _figures(
+    prepared: Sequence[_Prepared],
+    some: _Together,
+    subsets: Sequence[Collection[int]],
+    inside: Sequence[Bools],
+    labelled: Sequence[Counts],
+) -> list[dict[str, Floats]]:
+    places, level, wait_s, columns, row = some
+    counts = [np.zeros((len(COUNTED), len(places)), dtype=np.int64) for _ in subsets]
+    differ = [np.zeros(len(places), dtype=np.int64) for _ in subsets]
+    cut: list[tuple[int, Words]] = []
+    tables: tuple[list[Floats], list[Floats]] = ([], [])
+    by_setting: list[Bools] = []
+    own_s: tuple[list[Floats], list[Floats]] = ([], [])
+    for one in prepared:
+        latency_s = [
+            hits.latency_s(level, of, one.cells, one.take.labelled.n_turns)
+            for hits, of in zip(one.hits, columns, strict=True)
+        ]
+        special = one.by_setting(level, latency_s)
+        own = [table[:, special][of] for table, of in zip(latency_s, row, strict=True)]
+        words, in_no_label = _words_of(one, level, places, columns, row, special, own)
+        found = counts_of_words(words, one.cells, one.take.labelled)
+        for table in (*latency_s, *own):
+            table[table > wait_s + 1e-9] = np.inf
+        second_s = latency_s[1][:, ~special]
+        timeouts = np.count_nonzero(second_s < np.inf, axis=1)[row[1]]
+        found |= {
+            "in_no_label": in_no_label,
+            "timeouts": timeouts + np.count_nonzero(own[1] < own[0], axis=1),
+        }
+        number = one.take.recording
+        stacked = np.array([found[name] for name in COUNTED])
+        cut = [(n, w) for n, w in cut if n == number]
+        own_cut = cut_words_of(words, one.cells)
+        for k, subset in enumerate(subsets):
+            if number in subset:
+                counts[k] += stacked
+                for _, other in cut:
+                    differ[k] += np.bitwise_count(own_cut ^ other).sum(axis=0, dtype=np.int64)
+        cut.append((number, own_cut))
+        by_setting.append(special)
+        for k in range(2):
+            tables[k].append(latency_s[k])
+            own_s[k].append(own[k])
+    every_special = np.concatenate(by_setting)
+    both = [np.concatenate(of, axis=1) for of in tables]
+    own_least_s = np.minimum(*(np.concatenate(of, axis=1) for of in own_s))
+    second = np.isfinite(both[1]).any(axis=0) & ~every_special
+    lists = ~second & ~every_special, second
+    summaries = []
+    for k, there in enumerate(inside):
+        ordered = [np.sort(of[:, which & there], axis=1) for of, which in zip(both, lists, strict=True)]
+        latencies = _latency_figures(ordered, row, own_least_s[:, there[every_special]])
+        summaries.append(summary_of(counts[k], differ[k], labelled[k], latencies))
+    return summaries
+
+
+def _words_of(
+    one: _Prepared,
+    level: int,
+    places: Ints,
+    columns: Sequence[Ints],
+    row: Sequence[Ints],
+    special: Bools,
+    own: list[Floats],
+) -> tuple[Words, Counts]:
+    """What settings hit, shape=(words, settings), and commits of no label; `own` is completed."""
+    words = [hits.words(level, of, one.cells) for hits, of in zip(one.hits, columns, strict=True)]
+    free = [hits.free[of, level] for hits, of in zip(one.hits, columns, strict=True)]
+    every = np.ascontiguousarray((words[0][row[0]] | words[1][row[1]]).T)
+    in_no_label = free[0][row[0]] + free[1][row[1]]
+    if one.undecided[:, level].any():
+        turn_places = np.where(special, np.cumsum(special) - 1, -1)
+        some = Some(places, np.arange(len(places)), turn_places)
+        take = one.take
+        add_undecided(
+            take.decisions, take.labelled, one.sides, one.cells, level, some, every, in_no_label, own
+        )
+    return every, in_no_label
+
+
+def _latency_figures(lists: Sequence[Floats], row: Sequence[Ints], own: Floats) -> list[Floats]:
+    """As `pooled.latency_figures`, of latencies in two lists and some of each setting's own."""
+    n = lists[0].shape[1] + lists[1].shape[1] + own.shape[1]
+    if not n:
+        nan = np.full(len(own), np.nan)
+        return [np.zeros(len(own), dtype=np.int64), nan, nan, *(nan for _ in PERCENTILES)]
+    committed = np.zeros(len(own), dtype=np.int64)
+    sums, longest_s = [np.zeros(len(own)), np.zeros(len(own))], np.full(len(own), -np.inf)
+    for one, of in ((lists[0], row[0]), (lists[1], row[1]), (own, np.arange(len(own)))):
+        if not one.shape[1]:
+            continue
+        seen = one < np.inf
+        committed += np.count_nonzero(seen, axis=1)[of]
+        for k, part in enumerate(exact_parts(np.where(seen, one, 0.0))):
+            sums[k] += part.sum(axis=1)[of]
+        np.maximum(longest_s, one.max(axis=1)[of], out=longest_s)
+    mean_s = np.where(committed > 0, joined_parts(*sums) / np.maximum(committed, 1), np.nan)
+    two = _TwoLists(lists, row, own)
+    return [
+        committed,
+        longest_s,
+        mean_s,
+        *(interpolated(n, q, *two.at(rank_below(n, q))) for q in PERCENTILES),
+    ]
