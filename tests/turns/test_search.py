@@ -280,6 +280,29 @@ def test_steps_are_from_the_best_of_each_detector_within_the_space() -> None:
         assert all(bounds.low <= value <= bounds.high for value in stepped)
 
 
+def test_a_search_begins_with_what_another_one_of_the_same_knobs_has_found() -> None:
+    """Its best two figures, of what keeps its limits, from one end to the other."""
+
+    def told(table: pd.DataFrame) -> pd.DataFrame:
+        return metrics_of(table).assign(silence=table["min_silence_duration"].to_numpy())
+
+    limits = (("false_boundary_rate", 0.1),)
+    quick = Proposals(Space.of(GRID), Objectives("latency_mean", 1.0, ("silence",), limits), seed=1)
+    for _ in range(4):
+        table = quick.ask(24)
+        quick.tell(table, told(table))
+    known = told(pd.DataFrame(quick.rows))
+    kept = known[known["false_boundary_rate"] <= 0.1]
+    search = Proposals(Space(Space.of(GRID).knobs, ("fast",)))
+    search.begin_with(quick, 2)
+    begun = search.ask(2)
+    assert begun["fast"].all()
+    ends = told(begun)
+    assert ends["latency_mean"][0] == kept["latency_mean"].min()
+    assert ends["silence"][1] == kept["silence"].min() < ends["silence"][0]
+    assert (ends["false_boundary_rate"] <= 0.1).all()
+
+
 # --- the same again, and on from where it ended -----------------------------------------------------
 
 

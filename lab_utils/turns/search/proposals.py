@@ -26,7 +26,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from ...core.errors import InputError
 from ..grid import is_possible
-from .neighbours import neighbours
+from .neighbours import best_of, neighbours
 from .space import USUAL_OBJECTIVES, Choices, Objectives, Range, Space
 
 POPULATION = 24
@@ -105,6 +105,12 @@ class Proposals:
         return {
             name: value if name in numbers else json.dumps(_plain(value)) for name, value in proposal.items()
         }
+
+    def begin_with(self, other: Proposals, count: int) -> None:
+        """Ask next for the best of another search of these knobs (`neighbours.best_of`), all switches on."""
+        on = dict.fromkeys(self._space.switches, json.dumps(True))
+        for params in best_of(other._complete, count):
+            self._live.enqueue_trial(params | on)
 
     def __len__(self) -> int:
         """How many settings are known."""

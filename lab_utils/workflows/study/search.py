@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,9 @@ EVALUATIONS = 500
 START = 150
 """So many of them, half of the evaluations at most, are settings of the grid, the same for all parts."""
 BATCH = 24
+SCOUTED, MOST_SCOUTED, SCOUTS = 5, 600, 12
+"""With further columns: so many settings of turn-taking for each evaluation are looked at first, at most so
+many in all, and so many of them are begun with."""
 STORAGE = "search.jsonl"
 """In the results folder: Optuna's storage, from which a search goes on."""
 Further = Callable[[pd.DataFrame, Sequence[int]], pd.DataFrame]
@@ -70,6 +73,21 @@ class _Part:
     jobs: int
     cache: Folder | None
     further: Further | None = None
+
+    def scout(self, space: Space, objectives: Objectives, most: int, seed: int) -> None:
+        """Begin with turn-taking that keeps the limit of false boundaries with the least waits.
+
+        The wait for the commit takes the replay alone, a hundredth of what comes after the commit.
+        """
+        from ...turns.search.proposals import Proposals
+
+        limits = tuple(one for one in objectives.limits if one[0] == "false_boundary_rate")
+        waits = Objectives("latency_p95", objectives.most_missed, ("latency_p50",), limits)
+        knobs = replace(space, switches=(), starts=()).beginning(min(START, most // 2), seed)
+        search = Proposals(knobs, waits, seed=seed)
+        while len(search) < most and len(table := search.ask(min(BATCH, most - len(search)))):
+            search.tell(table, self._scored(table))
+        self.proposals.begin_with(search, SCOUTS)
 
     def step(self, most: int) -> int:
         """Try up to so many new settings; how many there were."""
@@ -157,6 +175,9 @@ def find(
             _Part(measured, of, one, corners, corpus.of_some(of), jobs, cache, further)
             for of, one in zip(numbers, searches, strict=True)
         ]
+        for k, part in enumerate(parts if further is not None else ()):
+            most = SCOUTED * (work.evaluations or MOST_SCOUTED) // len(parts)
+            part.scout(over, objectives, min(most, MOST_SCOUTED // len(parts)), 2 * seed + k)
         _run(parts, work, quiet, alike)
     found = part_of_each([one.keys for one in searches])
     rows = {key: row for one in searches for key, row in zip(one.keys, one.rows, strict=True)}
