@@ -58,7 +58,7 @@ class TechniqueStudy:
 
     ablation: Ablation
     computed: Computed | None = None
-    """The floor, and other speech-to-texts, on the same turns; None where they can't be computed."""
+    """The floor, other speech-to-texts and what else there is to pay, on the same turns."""
 
     @property
     def floor(self) -> tuple[float, float] | None:
@@ -74,7 +74,7 @@ class TechniqueStudy:
 
         Computed; empty where nothing can be.
         """
-        if self.computed is None:
+        if self.computed is None or self.computed.by_stt.empty:
             return pd.DataFrame()
         return self.computed.by_stt.mul(1000).round().astype("Int64")
 

@@ -49,7 +49,7 @@ def ablation() -> Ablation:
 
 def test_each_line_is_what_that_speech_to_text_leads_to(ablation: Ablation) -> None:
     found = computed_replies(ablation, [CALL], ("caller", "agent"), default_cache())
-    assert found is not None
+    assert found.floor is not None
     (files,) = find_recordings(CALL)
     others = variants(GUIDE)
     assert found.by_stt.index.tolist() == list(others)
@@ -66,7 +66,21 @@ def test_each_line_is_what_that_speech_to_text_leads_to(ablation: Ablation) -> N
 
 def test_what_the_closed_form_does_not_cover_is_left_out(ablation: Ablation) -> None:
     dynamic = replace(ablation, settings=ablation.settings.replace(endpointing_mode="dynamic"))
-    assert computed_replies(dynamic, [CALL], ("caller", "agent"), default_cache()) is None
+    found = computed_replies(dynamic, [CALL], ("caller", "agent"), default_cache())
+    assert found.floor is None
+    assert found.by_stt.empty
+    assert found.stt_dollars > 0
+
+
+def test_a_speech_to_text_is_paid_by_the_hour_and_a_judge_by_the_verdict(ablation: Ablation) -> None:
+    stt = GUIDE.stt.model_copy(update={"price": 3.6})
+    judge = GUIDE.judge.model_copy(update={"price": 0.25})
+    dear = replace(ablation, providers=GUIDE.model_copy(update={"stt": stt, "judge": judge}))
+    found = computed_replies(dear, [CALL], ("caller", "agent"), default_cache())
+    (files,) = find_recordings(CALL)
+    call = JointCall.of(files, GUIDE, USUAL_CONDITIONS, seed=0, cache=default_cache(), wait_s=8.0)
+    assert found.stt_dollars == pytest.approx(call.recording.duration_s / len(call.ends_s))
+    assert found.judge_dollars == 0.25
 
 
 @pytest.mark.parametrize("name", builtin_providers())

@@ -25,11 +25,18 @@ def print_techniques(study: TechniqueStudy, out: Path) -> None:
     console, found = Console(), study.ablation
     console.print(found.caption, highlight=False)
     _print_levels(console, found)
+    if study.computed is not None:
+        stt, judge = study.computed.stt_dollars, study.computed.judge_dollars
+        console.print(
+            f"$ is LLM and TTS; a streaming STT comes to ${stt:.2f} more for any agent, judging all turns "
+            f"to ${judge:.2f}.",
+            highlight=False,
+        )
     _print_stages(console, found)
     _print_savings(console, found)
     if found.summary.verdicts:
         _print_verdicts(console, found)
-    if study.computed is not None:
+    if not study.by_stt.empty:
         _print_by_stt(console, study)
     if len(found.recordings) < FEW_RECORDINGS:
         console.print(f"Only {len(found.recordings)} recording(s): the intervals say little.")

@@ -1,7 +1,8 @@
-"""What the closed form of replies tells beside the sessions of `lab techniques`, on the same turns.
+"""What is computed beside the sessions of `lab techniques`, on the same turns.
 
-The floor of a perfect detector, and what becomes of the latency with another speech-to-text. Both with the
-sessions' delays; the agent greets.
+The floor of a perfect detector, and what becomes of the latency with another speech-to-text, by the closed
+form of replies, with the sessions' delays; the agent greets. And what speech-to-text and judge cost, which is
+the same for all agents but those without a streaming STT.
 """
 
 from __future__ import annotations
@@ -31,36 +32,50 @@ SHORT_GAP_S, LONG_GAP_S = 0.025, 1.0
 class Computed:
     """Latencies in seconds, from the true end of the turn to the first sound."""
 
-    floor: tuple[float, float]
-    """p50 and p95 with a perfect detector and all techniques and levers that can be computed."""
+    floor: tuple[float, float] | None
+    """p50 and p95 with a perfect detector and all techniques and levers that can be computed; None where the
+    closed form doesn't cover the settings (`latency.reply.scope`)."""
     by_stt: pd.DataFrame
     """A row for each speech-to-text (`variants`): p50 and p95 of LiveKit's default, and of all twelve but the
-    semantic cache, which the closed form doesn't cover."""
+    semantic cache, which the closed form doesn't cover. Empty where it doesn't cover the settings."""
+    stt_dollars: float
+    """Per 1,000 turns, streaming all of the calls, with the pauses in which the caller waits."""
+    judge_dollars: float
+    """Per 1,000 turns, a verdict each."""
 
 
 def computed_replies(
     of: Ablation, paths: Sequence[str | Path], channels: tuple[str, str], cache: Place
-) -> Computed | None:
-    """Of an ablation's recordings; None where the settings aren't covered (`latency.reply.scope`)."""
+) -> Computed:
+    """Of an ablation's recordings."""
     calls = _calls(of, paths, channels, cache)
+    turns = max(1, sum(len(call.ends_s) for call in calls))
+    streamed_h = sum(call.recording.duration_s for call in calls) / 3600
+    stt_dollars = 1000 * of.providers.stt.price * streamed_h / turns
+    try:
+        floor, by_stt = _replies(of, calls)
+    except NotCovered:
+        floor, by_stt = None, pd.DataFrame()
+    return Computed(floor, by_stt, stt_dollars, of.providers.judge.price)
+
+
+def _replies(of: Ablation, calls: Sequence[JointCall]) -> tuple[tuple[float, float], pd.DataFrame]:
+    """Floor and table by speech-to-text. Raises NotCovered."""
     large = of.providers.large.cache
     agents = {
         "LiveKit's default": livekit_default(large is not None and large.automatic),
         "all twelve": TWELVE_COMPUTED,
     }
     rows: dict[str, list[float]] = {}
-    try:
-        floor = figures_of([call.floor(EVERY_ONE) for call in calls])
-        for name, providers in variants(of.providers).items():
-            own = [replace(call, providers=providers, _events={}) for call in calls]
-            outcomes = [call.outcomes([(of.settings, one) for one in agents.values()]) for call in own]
-            figures = [figures_of([one[number] for one in outcomes]) for number in range(len(agents))]
-            rows[name] = [found[percentile] for found in figures for percentile in E2E]
-    except NotCovered:
-        return None
+    floor = figures_of([call.floor(EVERY_ONE) for call in calls])
+    for name, providers in variants(of.providers).items():
+        own = [replace(call, providers=providers, _events={}) for call in calls]
+        outcomes = [call.outcomes([(of.settings, one) for one in agents.values()]) for call in own]
+        figures = [figures_of([one[number] for one in outcomes]) for number in range(len(agents))]
+        rows[name] = [found[percentile] for found in figures for percentile in E2E]
     columns = pd.MultiIndex.from_product([agents, ["p50", "p95"]])
     by_stt = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-    return Computed((floor["e2e_p50"], floor["e2e_p95"]), by_stt.rename_axis("speech-to-text"))
+    return (floor["e2e_p50"], floor["e2e_p95"]), by_stt.rename_axis("speech-to-text")
 
 
 def _calls(

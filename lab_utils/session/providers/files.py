@@ -52,6 +52,7 @@ _UNITS = {
     "tts.first_audio": "from the first sentence",
     "tts.speed": "seconds of audio per second",
     "tts.price": "$ per million characters",
+    "judge.price": "$ per 1,000 verdicts",
     "connection.setup": "from cold to usable",
     "connection.idle_s": "unused for so long, it is closed",
     "cache.min_tokens": "shorter prefixes are not kept",

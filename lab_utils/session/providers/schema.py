@@ -193,6 +193,8 @@ class Judge(Sourced):
     """A model that scores a turn."""
 
     verdict: Delay
+    price: Dollars = 0.0
+    """Per 1,000 verdicts."""
 
 
 class Tool(Sourced):
