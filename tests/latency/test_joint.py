@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from paths import SAMPLES
 
 from lab_utils.core.settings import USUAL_CONDITIONS, Settings
-from lab_utils.latency.joint.calls import JointCall, e2e_of
+from lab_utils.latency.joint.calls import JointCall, answers_of, e2e_of
 from lab_utils.latency.joint.configuration import (
     ALWAYS_ON,
     DOLLARS,
@@ -103,6 +103,15 @@ def test_latency_by_turn_is_from_its_end_to_the_first_sound_after_the_first_comm
     replies = [ReplyTimes(at, "", False, heard_s=at + later) for at, later in sorted(pairs)]
     turns = [(5.0, 12.0), (14.0, 20.0), (22.0, math.inf)]
     assert e2e_of(replies, np.array(turns)).tolist() == naive.e2e_s(replies, turns)
+
+
+def test_the_answer_itself_is_that_of_the_first_commit_if_no_other_comes_before_it() -> None:
+    preamble = ReplyTimes(6.0, "", False, heard_s=6.5, answer_s=9.0)
+    cut = ReplyTimes(15.0, "", False, heard_s=15.5, answer_s=18.0)
+    later = ReplyTimes(16.0, "", False, heard_s=16.5, answer_s=16.5)
+    turns = np.array([(5.0, 12.0), (14.0, 20.0), (22.0, math.inf)])
+    assert answers_of([preamble, cut, later], turns).tolist() == [4.0, math.inf, math.inf]
+    assert e2e_of([preamble, cut, later], turns).tolist() == [1.5, 1.5, math.inf]
 
 
 rows = st.tuples(*[st.sampled_from([0.0, 0.05, 0.1, 0.3])] * 2, st.sampled_from([0.9, 1.0, math.inf]))

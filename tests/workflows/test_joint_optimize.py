@@ -37,7 +37,7 @@ def test_the_choice_is_run_as_sessions_that_say_the_same_and_is_exported_with_it
     assert first.exit_code == 0, first.output
     summary = json.loads(first.stdout)
     figures = summary["figures"]
-    for name in ("e2e_p50", "e2e_p95", "dollars_per_1000", "answered"):
+    for name in ("e2e_p50", "e2e_p95", "answer_p95", "dollars_per_1000", "answered"):
         assert figures["chosen, as sessions"][name] == pytest.approx(figures["chosen"][name], abs=1e-6)
     assert figures["floor (perfect detector)"]["e2e_p95"] <= figures["chosen"]["e2e_p95"]
     assert figures["chosen, held out"]["e2e_p95"] > 0

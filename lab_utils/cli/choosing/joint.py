@@ -86,16 +86,19 @@ def optimize_joint(
 def _told(study: JointStudy, out: Path) -> str:
     from ...workflows.joint.folder import chosen_text, rows_of
 
-    lines = [f"{'':<34}{'p50 ms':>8}{'p95 ms':>8}{'$/1000':>9}{'false per hold':>16}"]
+    lines = [f"{'':<34}{'p50 ms':>8}{'p95 ms':>8}{'answer p95':>12}{'$/1000':>9}{'false per hold':>16}"]
     lines += [
-        f"{name:<34}{_ms(row['e2e_p50']):>8}{_ms(row['e2e_p95']):>8}{row['dollars_per_1000']:>9.2f}"
+        f"{name:<34}{_ms(row['e2e_p50']):>8}{_ms(row['e2e_p95']):>8}"
+        f"{_ms(row.get('answer_p95')):>12}{row['dollars_per_1000']:>9.2f}"
         f"{_share(row.get('false_boundary_rate')):>16}"
         for name, row in rows_of(study).items()
     ]
     return "\n".join([*lines, "", chosen_text(study), f"written to {out}"])
 
 
-def _ms(seconds: float) -> str:
+def _ms(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
     return "never" if seconds == float("inf") else f"{1000 * seconds:.0f}"
 
 

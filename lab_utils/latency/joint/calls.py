@@ -44,6 +44,8 @@ class Outcome(NamedTuple):
     shape=(turns,)"""
     dollars: float
     """Of the LLM and the TTS, greeting included."""
+    answer_s: Floats
+    """To the answer itself, after what is said before a tool has answered; shape as above."""
 
 
 @dataclass
@@ -167,7 +169,8 @@ class JointCall:
 
     def _answered(self, heard: Heard, settings: Settings, techniques: Techniques) -> Outcome:
         found = answered(heard, settings, self.conditions, techniques, self.providers, self.seed)
-        return Outcome(e2e_of(found.replies, self.ends_s), found.usage.dollars(self.providers))
+        replies, dollars = found.replies, found.usage.dollars(self.providers)
+        return Outcome(e2e_of(replies, self.ends_s), dollars, answers_of(replies, self.ends_s))
 
 
 def _line(techniques: Techniques) -> tuple[bool, bool]:
@@ -211,4 +214,21 @@ def e2e_of(replies: Sequence[ReplyTimes], ends_s: Floats) -> Floats:
         answers = (commits_s >= end_s - AT_ONCE_S) & (heard_s < until_s)
         if answers.any():
             found[k] = round(float(heard_s[answers].min()) - end_s, 9)
+    return found
+
+
+def answers_of(replies: Sequence[ReplyTimes], ends_s: Floats) -> Floats:
+    """By turn, as `ablation.timing.answer_s` has it: from its end to the answer itself, of its first commit.
+
+    `ends_s`: as for `e2e_of`. Infinity where the next commit comes before it.
+    """
+    commits_s = np.array([reply.commit_s for reply in replies])
+    found = np.full(len(ends_s), np.inf)
+    for k, (end_s, until_s) in enumerate(ends_s.tolist()):
+        first = int(np.searchsorted(commits_s, end_s - AT_ONCE_S))
+        if first == len(replies) or commits_s[first] >= until_s:
+            continue
+        next_s = commits_s[first + 1] if first + 1 < len(replies) else math.inf
+        if replies[first].answer_s < min(next_s, until_s):
+            found[k] = round(replies[first].answer_s - end_s, 9)
     return found

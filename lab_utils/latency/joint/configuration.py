@@ -24,6 +24,8 @@ SWITCHES: Final[tuple[str, ...]] = (*CHOSEN_TECHNIQUES, *CHOSEN_LEVERS)
 """Columns of a table of configurations beside its knobs; true or false."""
 E2E: Final = {"e2e_p50": 50.0, "e2e_p95": 95.0}
 """Columns of what came of them, percentiles of latency in s: their names, and which percentile."""
+ANSWER: Final = "answer_p95"
+"""The column of the 95th percentile of latency to the answer itself, in s."""
 DOLLARS: Final = "dollars_per_1000"
 """The column of money per 1,000 turns."""
 

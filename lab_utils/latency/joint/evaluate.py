@@ -18,7 +18,7 @@ from ...core.settings import Settings
 from ...turns.metrics.scores import percentile
 from ..techniques.choice import Techniques
 from .calls import JointCall, Outcome
-from .configuration import DOLLARS, E2E
+from .configuration import ANSWER, DOLLARS, E2E
 
 Configuration = tuple[Settings, Techniques]
 
@@ -62,11 +62,13 @@ class Evaluator:
 def figures_of(outcomes: Sequence[Outcome]) -> dict[str, float]:
     """Percentiles of latency (s), money, and the share of turns that are answered.
 
-    >>> figures_of([Outcome(np.array([0.5, 1.0]), 0.01)])["e2e_p50"]
+    >>> figures_of([Outcome(np.array([0.5, 1.0]), 0.01, np.array([0.5, 3.0]))])["e2e_p50"]
     0.75
     """
     e2e_s = np.concatenate([one.e2e_s for one in outcomes]) if outcomes else np.zeros(0)
     found = {name: float(percentile(np.sort(e2e_s)[None, :], q)[0]) for name, q in E2E.items()}
+    answer_s = np.concatenate([one.answer_s for one in outcomes]) if outcomes else np.zeros(0)
+    found[ANSWER] = float(percentile(np.sort(answer_s)[None, :], 95.0)[0])
     turns = max(1, len(e2e_s))
     dollars = 1000 * sum(one.dollars for one in outcomes) / turns
     return found | {DOLLARS: dollars, "answered": float(np.isfinite(e2e_s).sum()) / turns}

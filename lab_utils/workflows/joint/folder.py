@@ -10,7 +10,7 @@ from typing import Any
 
 from ...core.files import write_together
 from ...latency.export import worker_code
-from ...latency.joint.configuration import DOLLARS, E2E, LEFT_OUT
+from ...latency.joint.configuration import ANSWER, DOLLARS, E2E, LEFT_OUT
 from ...latency.techniques.levers import lever_settings
 from ...turns.choose import Budget
 from ...turns.grid import storable
@@ -22,7 +22,7 @@ SUMMARY, TABLE, PICTURE, PROFILE, WORKER = (
     "joint.json", "joint.parquet", "joint.png", "profile.yaml", "agent.py"
 )  # fmt: skip
 FILES = (SUMMARY, TABLE, PICTURE, PROFILE, WORKER)
-FIGURES = (*E2E, DOLLARS, "answered", "false_boundary_rate", "missed_rate")
+FIGURES = (*E2E, ANSWER, DOLLARS, "answered", "false_boundary_rate", "missed_rate")
 """Columns that are told of a configuration, where they are known."""
 
 

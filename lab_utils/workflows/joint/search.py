@@ -281,7 +281,7 @@ def _finalists(
     )
     found = []
     for row in run:
-        e2e_s, dollars = [], 0.0
+        e2e_s, answer_s, dollars = [], [], 0.0
         for files in study.files:
             answer = next(answers)
             if isinstance(answer, Exception):
@@ -289,8 +289,9 @@ def _finalists(
             if answer.session["failure"]:
                 raise InputError(f"{files.user}: a session failed: {answer.session['failure']}")
             e2e_s += [turn["turn_total_s"] for turn in answer.turns]
+            answer_s += [turn["answer_s"] for turn in answer.turns]
             dollars += answer.session["dollars"]
-        answered_s = np.nan_to_num(np.array(e2e_s), nan=np.inf)
-        told = figures_of([Outcome(answered_s, dollars)])
+        all_s, answers_s = (np.nan_to_num(np.array(one), nan=np.inf) for one in (e2e_s, answer_s))
+        told = figures_of([Outcome(all_s, dollars, answers_s)])
         found.append(Finalist(row, {name: float(table[name].iloc[row]) for name in told}, told))
     return found
