@@ -25,7 +25,7 @@ from lab_utils.turns.guarantee import certify, split
 from lab_utils.turns.held_out import candidates, held_out
 from lab_utils.turns.metrics import hypervolume
 from lab_utils.turns.origins import BY_EACH, Origins
-from lab_utils.turns.search import Objectives, Range, Space, parts_of
+from lab_utils.turns.search import Objectives, Range, Space, parts_of, scouts
 from lab_utils.turns.search.neighbours import BEST, neighbours
 from lab_utils.turns.search.proposals import Proposals
 from lab_utils.turns.sweep import Corpus, sweep
@@ -280,27 +280,34 @@ def test_steps_are_from_the_best_of_each_detector_within_the_space() -> None:
         assert all(bounds.low <= value <= bounds.high for value in stepped)
 
 
-def test_a_search_begins_with_what_another_one_of_the_same_knobs_has_found() -> None:
-    """Its best two figures, of what keeps its limits, from one end to the other."""
+def test_scouts_keep_the_limits_with_waits_that_chance_does_not_find() -> None:
+    """And are what a search with switches then begins with."""
+    asked: list[pd.DataFrame] = []
 
-    def told(table: pd.DataFrame) -> pd.DataFrame:
-        return metrics_of(table).assign(silence=table["min_silence_duration"].to_numpy())
+    def score(table: pd.DataFrame) -> pd.DataFrame:
+        asked.append(table)
+        metrics = metrics_of(table)
+        tail_s = metrics["latency_mean"] + (table["min_silence_duration"].to_numpy() - 0.5) ** 2
+        return metrics.assign(latency_p50=metrics["latency_mean"], latency_p95=tail_s)
 
-    limits = (("false_boundary_rate", 0.1),)
-    quick = Proposals(Space.of(GRID), Objectives("latency_mean", 1.0, ("silence",), limits), seed=1)
-    for _ in range(4):
-        table = quick.ask(24)
-        quick.tell(table, told(table))
-    known = told(pd.DataFrame(quick.rows))
-    kept = known[known["false_boundary_rate"] <= 0.1]
-    search = Proposals(Space(Space.of(GRID).knobs, ("fast",)))
-    search.begin_with(quick, 2)
-    begun = search.ask(2)
+    space = Space(Space.of(GRID).knobs, ("fast",))
+    limits = (("false_boundary_rate", 0.05), ("e2e_p50", 1.0))  # a replay doesn't tell the second one
+    found = scouts(space, Objectives(limits=limits), score, 400, 3, 1)
+    assert sum(len(table) for table in asked) <= 400
+    assert len(asked) == 4
+    by_chance, all_of_them = score(asked[0]), pd.concat([score(table) for table in asked[:4]])
+    kept = by_chance[by_chance["false_boundary_rate"] <= 0.05]
+    search = Proposals(space)
+    search.begin_with(found)
+    begun = search.ask(len(found))
     assert begun["fast"].all()
-    ends = told(begun)
-    assert ends["latency_mean"][0] == kept["latency_mean"].min()
-    assert ends["silence"][1] == kept["silence"].min() < ends["silence"][0]
-    assert (ends["false_boundary_rate"] <= 0.1).all()
+    waits = score(begun)
+    assert (waits["false_boundary_rate"] <= 0.05).all()
+    within = all_of_them[all_of_them["false_boundary_rate"] <= 0.05]
+    assert waits["latency_p95"][0] == within["latency_p95"].min()
+    best_s = -np.log(0.05 / 0.6) / 2  # by the formula of `metrics_of`
+    assert waits["latency_p95"][0] - best_s < 0.5 * (kept["latency_p95"].min() - best_s)
+    assert found == scouts(space, Objectives(limits=limits), score, 400, 3, 1)
 
 
 # --- the same again, and on from where it ended -----------------------------------------------------

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from lab_utils.cli import app
 from lab_utils.turns.profile import load_profile
-from lab_utils.turns.search.proposals import Proposals
+from lab_utils.workflows.study import search as study_search
 
 CALLS = [
     str(SAMPLES / "calls" / "demo" / f"{name}.flac")
@@ -31,15 +31,15 @@ def test_the_choice_is_run_as_sessions_that_say_the_same_and_is_exported_with_it
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scouted: list[int] = []
-    begin_with = Proposals.begin_with
-    monkeypatch.setattr(Proposals, "begin_with", lambda *of: (scouted.append(len(of[1])), begin_with(*of))[1])
+    scouts = study_search.scouts
+    monkeypatch.setattr(study_search, "scouts", lambda *of: (scouted.append(of[3]), scouts(*of))[1])
     grid, out = tmp_path / "grid.yaml", tmp_path / "out"
     grid.write_text(yaml.safe_dump(GRID), encoding="utf-8")
     joint = [*CALLS, "--grid", str(grid), "--providers", "guide", "--minimize", "e2e_p95", "--phases", "1"]
     usual = [*joint, "--evaluations", "8", "--jobs", "1", "--json"]
     first = ran(*usual, "--sessions", "1", "--out", str(out))
     assert first.exit_code == 0, first.output
-    assert scouted == [20, 20]  # five for each evaluation, by each part of the calls
+    assert scouted == [80, 80]  # twenty for each evaluation, by each part of the calls
     summary = json.loads(first.stdout)
     figures = summary["figures"]
     for name in ("e2e_p50", "e2e_p95", "answer_p95", "dollars_per_1000", "answered"):

@@ -6,6 +6,7 @@ installs: only it imports it.
 """
 
 from .parts import parts_of
+from .scouts import scouts
 from .space import USUAL_OBJECTIVES, Objectives, Range, Space
 
-__all__ = ["USUAL_OBJECTIVES", "Objectives", "Range", "Space", "parts_of"]
+__all__ = ["USUAL_OBJECTIVES", "Objectives", "Range", "Space", "parts_of", "scouts"]

@@ -1,4 +1,4 @@
-"""The best that a search knows, and proposals next to them: small steps of a few knobs.
+"""Proposals next to the best that are known: small steps of a few knobs.
 
 Estimators and crossings spread over a whole frontier. What is chosen of it is its least latency within the
 limits, where a few steps of several knobs at once are worth more than another look elsewhere.
@@ -38,21 +38,6 @@ def neighbours(trials: Sequence[FrozenTrial], count: int, rng: np.random.Generat
         group = ranked[min(int(rng.geometric(2 / 3)) - 1, len(ranked) - 1)][:BEST]
         found.append(_step(group[int(rng.integers(len(group)))], rng))
     return found
-
-
-def best_of(trials: Sequence[FrozenTrial], count: int) -> list[dict[str, Any]]:
-    """Up to so many of the trials within the limits of which no other is better in all but the first value,
-    in order of the second, its two ends among them."""
-    within = [one for one in trials if _excess(one) == 0]
-    values = np.array([one.values[1:] for one in within]).reshape(len(within), -1)
-    best = [
-        k
-        for k, value in enumerate(values)
-        if not ((values <= value).all(axis=1) & (values < value).any(axis=1)).any()
-    ]
-    best.sort(key=lambda k: tuple(values[k]))
-    places = np.unique(np.linspace(0, len(best) - 1, min(count, len(best))).round().astype(int))
-    return [dict(within[best[place]].params) for place in places]
 
 
 def _excess(trial: FrozenTrial) -> float:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from ...core.errors import InputError
 from ..grid import is_possible
-from .neighbours import best_of, neighbours
+from .neighbours import neighbours
 from .space import USUAL_OBJECTIVES, Choices, Objectives, Range, Space
 
 POPULATION = 24
@@ -106,11 +106,10 @@ class Proposals:
             name: value if name in numbers else json.dumps(_plain(value)) for name, value in proposal.items()
         }
 
-    def begin_with(self, other: Proposals, count: int) -> None:
-        """Ask next for the best of another search of these knobs (`neighbours.best_of`), all switches on."""
-        on = dict.fromkeys(self._space.switches, json.dumps(True))
-        for params in best_of(other._complete, count):
-            self._live.enqueue_trial(params | on)
+    def begin_with(self, knobs: Sequence[Mapping[str, Any]]) -> None:
+        """Ask for these settings next, with all switches on."""
+        for one in knobs:
+            self._live.enqueue_trial(self._params({**one, **dict.fromkeys(self._space.switches, True)}))
 
     def __len__(self) -> int:
         """How many settings are known."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from ...core.files.places import Folder
 from ...turns.grid import DEFAULT_GRID
 from ...turns.origins import Origins, part_of_each
 from ...turns.replay import MissingTraces
-from ...turns.search import USUAL_OBJECTIVES, Objectives, Space, parts_of
+from ...turns.search import USUAL_OBJECTIVES, Objectives, Space, parts_of, scouts
 from ...turns.sweep import Corpus, counts, score_table
 from .measured import Measured
 
@@ -35,7 +35,7 @@ EVALUATIONS = 500
 START = 150
 """So many of them, half of the evaluations at most, are settings of the grid, the same for all parts."""
 BATCH = 24
-SCOUTED, MOST_SCOUTED, SCOUTS = 5, 600, 12
+SCOUTED, MOST_SCOUTED, SCOUTS = 20, 4000, 12
 """With further columns: so many settings of turn-taking for each evaluation are looked at first, at most so
 many in all, and so many of them are begun with."""
 STORAGE = "search.jsonl"
@@ -75,19 +75,8 @@ class _Part:
     further: Further | None = None
 
     def scout(self, space: Space, objectives: Objectives, most: int, seed: int) -> None:
-        """Begin with turn-taking that keeps the limit of false boundaries with the least waits.
-
-        The wait for the commit takes the replay alone, a hundredth of what comes after the commit.
-        """
-        from ...turns.search.proposals import Proposals
-
-        limits = tuple(one for one in objectives.limits if one[0] == "false_boundary_rate")
-        waits = Objectives("latency_p95", objectives.most_missed, ("latency_p50",), limits)
-        knobs = replace(space, switches=(), starts=()).beginning(min(START, most // 2), seed)
-        search = Proposals(knobs, waits, seed=seed)
-        while len(search) < most and len(table := search.ask(min(BATCH, most - len(search)))):
-            search.tell(table, self._scored(table))
-        self.proposals.begin_with(search, SCOUTS)
+        """Begin with the turn-taking that the replay alone finds best."""
+        self.proposals.begin_with(scouts(space, objectives, self._scored, most, SCOUTS, seed))
 
     def step(self, most: int) -> int:
         """Try up to so many new settings; how many there were."""
