@@ -22,6 +22,7 @@ import naive
 import naive_eot_bench
 import numpy as np
 import pandas as pd
+from bench_workers import bench_workers
 from synthetic import Turn, complete, labels_of, traced_of
 
 from lab_utils.core.batch import results, run_batch
@@ -100,6 +101,8 @@ def main() -> None:
     results["joint"] = bench_joint()
     progress("tracing")
     results["tracing"] = bench_tracing(recordings)
+    progress("one and two workers")
+    results["workers"] = bench_workers()
     json.dump(results, sys.stdout, indent=1)
     print()
 

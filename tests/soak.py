@@ -38,7 +38,7 @@ COMMANDS = ("label", "export", "transcribe", "import", "verify", "run", "sweep",
 """Those of `kills.CASES` that take seconds."""
 WITH_AUDIO = ("import", "verify", "run", "sweep", "compare")
 """What they write follows from the audio as it is."""
-ON_CLUSTERS = ("import", "sweep")
+ON_CLUSTERS = ("import", "verify", "run", "sweep", "compare")
 ENDS_S = 300.0
 DAYS_BACK = 3650
 BACK = f"""import time
