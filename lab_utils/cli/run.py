@@ -60,6 +60,9 @@ MemoryLimit = Annotated[
 VirtualLimit = Annotated[
     float | None, typer.Option(min=1, help="Session seconds beyond the recording's length, likewise.")
 ]
+KeepText = Annotated[
+    bool, typer.Option("--text", help="Keep what was said in the results; the audio is kept either way.")
+]
 
 
 @app.command()
@@ -82,9 +85,7 @@ def run(
     limit: RealLimit = None,
     virtual_limit: VirtualLimit = None,
     memory_limit: MemoryLimit = 4.0,
-    text: Annotated[
-        bool, typer.Option("--text", help="Keep what was said in the results; the audio is kept either way.")
-    ] = False,
+    text: KeepText = False,
     jobs: Jobs = 2,
     cache: Cache = None,
     scheduler: Scheduler = "",

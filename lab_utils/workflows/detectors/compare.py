@@ -171,12 +171,7 @@ def compare_detectors(
     result = sweep(corpus, every, conditions, jobs=jobs, quiet=quiet)
     sweeps = dict(zip(tables, _parts(result, [len(table) for table in tables.values()]), strict=True))
     judge = partial(_judge, conditions=conditions, answers=_answers(own))
-    with corpus.for_workers() as shared:
-        outcomes = run_batch(
-            judge, list(sweeps.items()), shared=shared, jobs=min(jobs, len(sweeps)),
-            task="judging", unit="detector", quiet=quiet,
-        )  # fmt: skip
-        judged = dict(zip(tables, results_of_batch(outcomes), strict=True))
+    judged = _judge_each(judge, corpus, sweeps, jobs, quiet)
     at = [one for of in judged.values() for one in of.reached]
     order = {point.name: k for k, point in enumerate(POINTS)}
     at.sort(key=lambda one: order[one.point.name])
@@ -205,6 +200,18 @@ class _Judged:
     reached: tuple[Reached, ...]
     slices: pd.DataFrame
     calibration: Calibration | None
+
+
+def _judge_each(
+    judge: Callable[..., _Judged], corpus: Corpus, sweeps: Mapping[str, Sweep], jobs: int, quiet: bool
+) -> dict[str, _Judged]:
+    """Each detector, by name, in worker processes."""
+    with corpus.for_workers() as shared:
+        outcomes = run_batch(
+            judge, list(sweeps.items()), shared=shared, jobs=min(jobs, len(sweeps)),
+            task="judging", unit="detector", quiet=quiet,
+        )  # fmt: skip
+        return dict(zip(sweeps, results_of_batch(outcomes), strict=True))
 
 
 def _judge(
