@@ -131,8 +131,8 @@ def full_disk(of: Round) -> None:
     finally:
         kills.wait_until_gone(of.mark)
         subprocess.run(["umount", str(disk)], check=True)
-    disk.rmdir()
-    (of.folder / "kept").rename(disk)
+    shutil.copytree(of.folder / "kept", disk, dirs_exist_ok=True)
+    shutil.rmtree(of.folder / "kept")
 
 
 def read_only(of: Round) -> None:

@@ -59,13 +59,13 @@ def undisturbed(tmp_path: Path) -> list[Done[list[float]]]:
 
 
 def dies_at_one(folder: Path, process: Callable[[], int], item: int) -> list[float]:
-    """At one item, the first time, a process is killed, half a second after the one before was done."""
+    """At one item, the first time, a process is killed, two seconds after the one before was done."""
     mark = folder / "killed"
     if item == FATAL and not mark.exists():
         mark.touch()
         with (folder / "begun").open("a") as file:
             file.write(f"{item}\n")
-        time.sleep(0.5)
+        time.sleep(2.0)
         os.kill(process(), signal.SIGKILL)
         time.sleep(WAIT_S)
     return made(folder, item)
