@@ -17,11 +17,12 @@ from .common import (
     Phases,
     ProfileFile,
     ProviderProfile,
+    Scheduler,
     TranscriptionDelay,
     UserChannel,
     app,
-    ending_well,
     warn,
+    working_on,
 )
 
 MostStopped = Annotated[
@@ -49,6 +50,7 @@ def barge_in(
     phases: Phases = 4,
     jobs: Jobs = 2,
     cache: Cache = None,
+    scheduler: Scheduler = "",
     user: UserChannel = "caller",
     agent: AgentChannel = "agent",
     transcription_delay: TranscriptionDelay = None,
@@ -56,7 +58,7 @@ def barge_in(
     as_json: Json = False,
 ) -> None:
     """Choose when the user's speech stops the agent. LiveKit's default is shown beside it."""
-    with ending_well():
+    with working_on(scheduler):
         from ..turns.profile import load_profile
         from ..workflows.assumed import conditions_with
         from ..workflows.barge_in import measure_barge_in

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
 from collections.abc import Iterator
@@ -75,7 +76,7 @@ def test_a_proof_on_a_cluster_gives_the_same_bytes(address: str, calls: Path, tm
     assert b'"mismatches": 0' in here.read_bytes()
 
 
-@pytest.mark.parametrize("command", ["run", "verify", "techniques", "compare"])
+@pytest.mark.parametrize("command", ["run", "verify", "techniques", "compare", "barge-in"])
 def test_a_scheduler_that_is_not_there_is_told(
     command: str, calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +92,8 @@ def told(what: str) -> tuple[str, float, int, str]:
     print("as printed:", what)
     if what == "wrong":
         raise KeyError("wrong")
+    if what == "stay":
+        select.select([], [], [], 600)  # real seconds
     if what == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     start = time.monotonic()
@@ -118,6 +121,17 @@ def test_each_worker_keeps_one_process_for_a_run(
     assert not {one[2] for one in done} & {one[2] for one in again}, "the next run, of other code, has others"
     assert {one[3] for one in done} == {str(tmp_path)}
     wait_until_gone([one[2] for one in (*done, *again)])
+
+
+def test_who_stops_early_ends_what_is_under_way(address: str) -> None:
+    with on_cluster(address):
+        answers = in_workers(told, [("a",), ("stay",), ("stay",)], 1)
+        first = next(answers)
+        start = time.monotonic()
+        answers.close()
+        assert time.monotonic() - start < 60
+        assert [one[0] for one in in_workers(told, [("b",)], 1)] == ["b"], "workers are free again"
+    wait_until_gone([first[2]])
 
 
 def wait_until_gone(pids: list[int]) -> None:
