@@ -200,14 +200,15 @@ def _meanings(commits: Commits, labelled: LabelledPauses, until_s: Floats) -> di
     kind = np.append(labelled.kind, -1)[owner]
     start_s = np.append(labelled.start_s, np.nan)[owner]
     names = np.array([*PAUSE_NAMES, NO_LABEL], dtype=object)[kind]
-    in_speech = np.zeros(len(owner), np.bool_)
-    for begin_s, end_s in labelled.speech_s:
-        in_speech |= (begin_s <= commits.time_s) & (commits.time_s < end_s)
-    names[(owner < 0) & in_speech] = IN_SPEECH
+    alone = np.flatnonzero(owner < 0)
+    if len(alone):
+        begin_s, end_s = labelled.speech_s.T
+        time_s = commits.time_s[alone, None]
+        names[alone[((begin_s <= time_s) & (time_s < end_s)).any(axis=1)]] = IN_SPEECH
     known = commits.time_s < np.append(labelled.agent_s, -np.inf)[owner]
     ends = (kind == END_OF_TURN) & (commits.time_s < until_s[owner])
-    first = ends.copy()
-    first[ends] = ~pd.Series(owner[ends]).duplicated().to_numpy()
+    first = np.zeros(len(owner), np.bool_)
+    first[np.flatnonzero(ends)[np.unique(owner[ends], return_index=True)[1]]] = True
     scored = (kind == HOLD) | ((kind == CUT_OFF) & known)
     return {
         "commit_s": commits.time_s,

@@ -8,13 +8,14 @@ detector, which is what a sweep needs. Semantics and sources: `pauses`, `decisio
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ...core.detectors import traits_of
 from ...core.labels import Labels, agent_turns
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
-from ...core.timeline import SAMPLE_RATE_HZ, Floats, frame_samples
+from ...core.timeline import SAMPLE_RATE_HZ, Floats, Ints, frame_samples
 from ...core.traces import CAUSES, Cause, Commits, EotTrace, Said, SttEvent, TextAnswers, Traced, VadTrace
 from .block import Block, blocks_of, blocks_of_settings
 from .decisions import MissingPredictions, MissingTraces, early_decisions
@@ -37,6 +38,7 @@ __all__ = [
     "blocks_of",
     "check_traces",
     "commit_times",
+    "commits_and_waits",
     "commits_of",
     "counted_words",
     "decide",
@@ -307,11 +309,7 @@ def waits_of(
     >>> waits_of(decisions, 0, "vad", offset_s=0.0)  # the recording has no branch
     {}
     """
-    forks = zip(decisions.forks.turn.tolist(), decisions.forks.from_s.tolist(), strict=True)
-    return {
-        turn: (from_s - offset_s, commits_of(decisions, setting, detector, offset_s, k))
-        for k, (turn, from_s) in enumerate(forks)
-    }
+    return commits_and_waits(decisions, setting, detector, offset_s)[1]
 
 
 def check_traces(
@@ -368,32 +366,72 @@ def commits_of(
     >>> commits_of(decisions, 0, "vad", offset_s=0.25).time_s.round(3).tolist()
     [1.844]
     """
-    level = decisions.level[setting]
-    accepted, rejected = decisions.accepted[:, level].copy(), decisions.rejected[:, level].copy()
-    probability = decisions.probability[:, min(setting, decisions.probability.shape[1] - 1)].copy()
-    every = np.ones(len(accepted), np.bool_)
-    resolved = decisions.resolve(np.array([setting]), every)
-    for one in decisions.shortened:
-        yes, start = resolved[one.pause]
-        accepted[one.pause], rejected[one.pause] = yes[0], not yes[0]
-        probability[one.pause] = one.probability[start[0]]
-    accepted_s = np.where(accepted, decisions.accepted_s[:, decisions.min_column[setting]], np.inf)
-    rejected_s = np.where(rejected, decisions.rejected_s[:, decisions.max_column[setting]], np.inf)
-    times = np.minimum(accepted_s, rejected_s)
-    columns = np.where(rejected_s < accepted_s, decisions.max_column[setting], decisions.min_column[setting])
-    last_speaking = np.take_along_axis(
-        np.broadcast_to(decisions.last_speaking_s, decisions.accepted_s.shape), columns[:, None], axis=1
-    )[:, 0]
-    causes = np.where(rejected_s < accepted_s, CAUSES.index("max_delay"), CAUSES.index("detector"))
-    if traits_of(detector).needs in ("transcripts", "words"):
-        causes = np.where(np.isnan(probability), CAUSES.index("vad"), causes)
-    if len(decisions.late_s):
-        late = decisions.late_s[:, setting]
-        times = np.concatenate((times, late))
-        causes = np.concatenate((causes, [CAUSES.index(cause) for cause in decisions.late_cause]))
-        probability = np.concatenate((probability, np.full(len(late), np.nan)))
-        last_speaking = np.concatenate((last_speaking, decisions.late_last_speaking_s[:, setting]))
-    times = np.where(np.concatenate((decisions.branch, decisions.late_branch)) == branch, times, np.inf)
-    order = np.argsort(times, kind="stable")[: np.count_nonzero(np.isfinite(times))]
-    named: tuple[Cause, ...] = tuple(CAUSES[k] for k in causes[order])
-    return Commits(times[order] - offset_s, named, probability[order], last_speaking[order] - offset_s)
+    return _Decided.of(decisions, setting, detector).commits(branch, offset_s)
+
+
+def commits_and_waits(
+    decisions: Decisions, setting: int, detector: str, offset_s: float
+) -> tuple[Commits, dict[int, tuple[float, Commits]]]:
+    """`commits_of` the tape, and `waits_of`, of one setting of a block."""
+    decided = _Decided.of(decisions, setting, detector)
+    forks = zip(decisions.forks.turn.tolist(), decisions.forks.from_s.tolist(), strict=True)
+    waits = {
+        turn: (from_s - offset_s, decided.commits(k, offset_s)) for k, (turn, from_s) in enumerate(forks)
+    }
+    return decided.commits(-1, offset_s), waits
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """What one setting does in each pause and after each late trigger, on the tape and on its branches."""
+
+    time_s: Floats
+    """Stream times; infinity for no commit."""
+    cause: Ints
+    """Place in `CAUSES`."""
+    probability: Floats
+    last_speaking_s: Floats
+    branch: Ints
+
+    @classmethod
+    def of(cls, decisions: Decisions, setting: int, detector: str) -> _Decided:
+        level = decisions.level[setting]
+        accepted, rejected = decisions.accepted[:, level].copy(), decisions.rejected[:, level].copy()
+        probability = decisions.probability[:, min(setting, decisions.probability.shape[1] - 1)].copy()
+        every = np.ones(len(accepted), np.bool_)
+        resolved = decisions.resolve(np.array([setting]), every)
+        for one in decisions.shortened:
+            yes, start = resolved[one.pause]
+            accepted[one.pause], rejected[one.pause] = yes[0], not yes[0]
+            probability[one.pause] = one.probability[start[0]]
+        accepted_s = np.where(accepted, decisions.accepted_s[:, decisions.min_column[setting]], np.inf)
+        rejected_s = np.where(rejected, decisions.rejected_s[:, decisions.max_column[setting]], np.inf)
+        times = np.minimum(accepted_s, rejected_s)
+        low, high = decisions.min_column[setting], decisions.max_column[setting]
+        columns = np.where(rejected_s < accepted_s, high, low)
+        last_speaking = np.take_along_axis(
+            np.broadcast_to(decisions.last_speaking_s, decisions.accepted_s.shape), columns[:, None], axis=1
+        )[:, 0]
+        causes = np.where(rejected_s < accepted_s, CAUSES.index("max_delay"), CAUSES.index("detector"))
+        if traits_of(detector).needs in ("transcripts", "words"):
+            causes = np.where(np.isnan(probability), CAUSES.index("vad"), causes)
+        if len(decisions.late_s):
+            late = decisions.late_s[:, setting]
+            times = np.concatenate((times, late))
+            causes = np.concatenate((causes, [CAUSES.index(cause) for cause in decisions.late_cause]))
+            probability = np.concatenate((probability, np.full(len(late), np.nan)))
+            last_speaking = np.concatenate((last_speaking, decisions.late_last_speaking_s[:, setting]))
+        branch = np.concatenate((decisions.branch, decisions.late_branch))
+        return cls(times, causes, probability, last_speaking, branch)
+
+    def commits(self, branch: int, offset_s: float) -> Commits:
+        """Those on a branch, or on the tape (-1), in order and in recording time."""
+        here = np.flatnonzero((self.branch == branch) & np.isfinite(self.time_s))
+        order = here[np.argsort(self.time_s[here], kind="stable")]
+        named: tuple[Cause, ...] = tuple(CAUSES[k] for k in self.cause[order])
+        return Commits(
+            self.time_s[order] - offset_s,
+            named,
+            self.probability[order],
+            self.last_speaking_s[order] - offset_s,
+        )

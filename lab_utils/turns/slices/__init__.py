@@ -20,7 +20,7 @@ from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...core.traces import Bools, Traced
 from ..branches import longest_wait_s
 from ..metrics import CUT_OFF, HOLD, LabelledPauses, PerRecording, attributes, figures
-from ..replay import Block, commits_of, waits_of
+from ..replay import Block, commits_and_waits
 from ..sweep import Corpus
 from . import turn_kinds
 
@@ -107,8 +107,7 @@ def commit_columns(corpus: Corpus, settings: Settings, conditions: Conditions) -
     pauses = corpus.pauses(block.vad, conditions.frame_duration)
     found: list[list[Columns]] = [[] for _ in corpus.recordings]
     for r, _, decided, offset_s in corpus.decisions(block, pauses):
-        commits = commits_of(decided, 0, block.detector, offset_s)
-        waits = waits_of(decided, 0, block.detector, offset_s)
+        commits, waits = commits_and_waits(decided, 0, block.detector, offset_s)
         found[r].append(attributes(commits, corpus.labelled[r], waits, wait_s))
     return found
 

@@ -17,7 +17,7 @@ from ...core.settings import USUAL_CONDITIONS, Conditions, Settings
 from ...turns import grid as grids
 from ...turns.branches import longest_wait_s
 from ...turns.metrics import attributes
-from ...turns.replay import commits_of, waits_of
+from ...turns.replay import commits_and_waits
 from ...turns.sweep import Corpus, groups_of
 
 ROWS_AT_ONCE = 2_000_000
@@ -54,8 +54,7 @@ def commits_table(
             wait_s = longest_wait_s(block.max_delay)
             for r, phase, decided, offset_s in corpus.decisions(block, pauses):
                 for k, number in enumerate(numbers[rows]):
-                    commits = commits_of(decided, k, block.detector, offset_s)
-                    waits = waits_of(decided, k, block.detector, offset_s)
+                    commits, waits = commits_and_waits(decided, k, block.detector, offset_s)
                     meant = attributes(commits, corpus.labelled[r], waits, float(wait_s[k]))
                     parts.append((int(number), r, phase, meant))
     parts.sort(key=lambda part: part[:3])
