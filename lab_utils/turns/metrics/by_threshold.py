@@ -12,15 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core.timeline import Floats, Ints
 from ...core.traces import Bools
 from ..replay.records import Decisions
 from .labelled_pauses import LabelledPauses
-from .pooled import COUNTED, labels_counted, summary_of
+from .pooled import COUNTED, labels_counted, mean_of, summary_of
 from .scores import PERCENTILES, exact_parts, interpolated, joined_parts, rank_below
 from .setting_counts import (
     Cells,
@@ -327,7 +328,7 @@ def _words_of(
     return every, in_no_label
 
 
-def _latency_figures(lists: Sequence[Floats], row: Sequence[Ints], own: Floats) -> list[Floats]:
+def _latency_figures(lists: Sequence[Floats], row: Sequence[Ints], own: Floats) -> list[NDArray[Any]]:
     """As `pooled.latency_figures`, of latencies in two lists and some of each setting's own."""
     n = lists[0].shape[1] + lists[1].shape[1] + own.shape[1]
     if not n:
@@ -343,7 +344,7 @@ def _latency_figures(lists: Sequence[Floats], row: Sequence[Ints], own: Floats) 
         for k, part in enumerate(exact_parts(np.where(seen, one, 0.0))):
             sums[k] += part.sum(axis=1)[of]
         np.maximum(longest_s, one.max(axis=1)[of], out=longest_s)
-    mean_s = np.where(committed > 0, joined_parts(*sums) / np.maximum(committed, 1), np.nan)
+    mean_s = mean_of(joined_parts(*sums), committed)
     two = _TwoLists(lists, row, own)
     return [
         committed,

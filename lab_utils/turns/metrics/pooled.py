@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import combinations, pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +94,7 @@ class Pooled:
     def _cells(self, subset: int) -> list[int]:
         return [cell for inside, cell in self._cell.items() if inside[subset]]
 
-    def _summary(self, subset: int, latencies: Sequence[Floats]) -> dict[str, Floats]:
+    def _summary(self, subset: int, latencies: Sequence[NDArray[Any]]) -> dict[str, Floats]:
         cells = self._cells(subset)
         none = np.zeros((len(COUNTED), self._settings), dtype=np.int64)
         counts = sum((self._counts[cell] for cell in cells), none)
@@ -101,18 +102,22 @@ class Pooled:
         differ = sum((self._differ[cell] for cell in cells), none[0])
         return summary_of(counts, differ, labelled, latencies)
 
-    def _latencies(self) -> list[list[Floats]]:
+    def _latencies(self) -> list[list[NDArray[Any]]]:
         """Of each subset: committed turns, longest and mean latency, and percentiles."""
         cell_of = np.repeat(self._cell_of, self._lengths)
         inside = [np.isin(cell_of, self._cells(k)) for k in range(len(self._subsets))]
-        parts: list[list[list[Floats]]] = [[] for _ in self._subsets]
+        weights = np.array(inside, dtype=np.float64).reshape(len(inside), -1).T
+        parts: list[list[list[NDArray[Any]]]] = [[] for _ in self._subsets]
         for latency_s in self._chunks():
             # Sorted once: a subset's are the others left out.
             order = np.argsort(latency_s, axis=1)
             ordered = np.take_along_axis(latency_s, order, axis=1)
-            for found, of_subset in zip(parts, inside, strict=True):
+            seen = latency_s < np.inf
+            coarse, fine = exact_parts(np.where(seen, latency_s, 0.0))  # summed for all subsets at once
+            sums_s, committed = joined_parts(coarse @ weights, fine @ weights), seen @ weights
+            for k, (found, of_subset) in enumerate(zip(parts, inside, strict=True)):
                 own = ordered if of_subset.all() else ordered[of_subset[order]].reshape(len(order), -1)
-                found.append(latency_figures(own))
+                found.append(latency_figures(own, committed[:, k].astype(np.int64), sums_s[:, k]))
         return [[np.concatenate(part) for part in zip(*found, strict=True)] for found in parts]
 
     def _chunks(self) -> Iterator[Floats]:
@@ -139,7 +144,7 @@ def labels_counted(labelled: LabelledPauses, takes: int) -> Counts:
 
 
 def summary_of(
-    counts: Counts, differ: Counts, labelled: Counts, latencies: Sequence[Floats]
+    counts: Counts, differ: Counts, labelled: Counts, latencies: Sequence[NDArray[Any]]
 ) -> dict[str, Floats]:
     """Rates and latencies of settings, from sums over recordings.
 
@@ -195,23 +200,26 @@ def summarize(
     return pooled.summaries()[0]
 
 
-def latency_figures(latency_s: Floats) -> list[Floats]:
+def latency_figures(latency_s: Floats, committed: Counts, sum_s: Floats) -> list[NDArray[Any]]:
     """Committed turns, longest and mean latency and percentiles of some settings, each shape=(settings,).
 
-    `latency_s`: shape=(settings, turns), each row ascending; infinity where no commit came.
+    `latency_s`: shape=(settings, turns), each row ascending; infinity where no commit came. `committed`,
+    `sum_s`: how many are finite, and their sum (`exact_parts`).
 
-    >>> committed, longest_s, mean_s, *_ = latency_figures(np.array([[0.5, 1.5, np.inf]]))
-    >>> int(committed[0]), float(longest_s[0]), float(mean_s[0])
-    (2, inf, 1.0)
+    >>> ordered, committed, sum_s = np.array([[0.5, 1.5, np.inf]]), np.array([2]), np.array([2.0])
+    >>> _, longest_s, mean_s, *_ = latency_figures(ordered, committed, sum_s)
+    >>> float(longest_s[0]), float(mean_s[0])
+    (inf, 1.0)
     """
-    seen = latency_s < np.inf
-    committed = np.count_nonzero(seen, axis=1)
-    parts = exact_parts(latency_s if seen.all() else np.where(seen, latency_s, 0.0))
-    sum_s = joined_parts(*(part.sum(axis=1) for part in parts))
-    mean_s = np.where(committed > 0, sum_s / np.maximum(committed, 1), np.nan)
     # A copy: a view would hold them all.
     longest_s = latency_s[:, -1].copy() if latency_s.shape[1] else np.full(len(latency_s), np.nan)
-    return [committed, longest_s, mean_s, *(percentile(latency_s, q) for q in PERCENTILES)]
+    percentiles = (percentile(latency_s, q) for q in PERCENTILES)
+    return [committed, longest_s, mean_of(sum_s, committed), *percentiles]
+
+
+def mean_of(sum_s: Floats, committed: Counts) -> Floats:
+    """Means; NaN of nothing."""
+    return np.where(committed > 0, sum_s / np.maximum(committed, 1), np.nan)
 
 
 def _ratio(count: NDArray[np.int64] | Floats, n: int) -> Floats:
