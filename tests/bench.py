@@ -77,7 +77,8 @@ def main() -> None:
     recordings = [load_recording(files) for files in find_recordings(SAMPLES / "calls" / "demo")]
     with tempfile.TemporaryDirectory() as folder:
         tracer = Tracer(TraceCache(Path(folder)))
-        hour = one_hour([tracer.trace(recording, phases=1) for recording in recordings])
+        traced = [tracer.trace(recording, phases=1) for recording in recordings]
+    hour = strung(traced)
     table, _ = grid.expand(GRID)
     thinned = grid.expand(THINNED)[0]
     hour = replace(hour, eot=(predictions(hour, pd.concat([table, thinned])),))
@@ -89,6 +90,7 @@ def main() -> None:
         "corpus": {"hours": round(hours, 3), **sweep.counts(corpus)},
         "sweep": bench_sweep(corpus, table, hour, hours),
         "large_grid": bench_large_grid(corpus),
+        "short_recordings": bench_short(traced),
         "branches": bench_branches(),
         "slider": bench_slider(corpus),
         "eot_bench": bench_eot_bench(),
@@ -133,13 +135,13 @@ def bench_eot_bench() -> dict:
     return found
 
 
-def one_hour(traced: list[Traced]) -> Traced:
-    """Recordings strung together, again and again, to one hour."""
+def strung(traced: list[Traced], length_s: float = HOUR_S) -> Traced:
+    """Recordings strung together, again and again, to one of a length."""
     vad: dict[str, list[np.ndarray]] = {model: [] for model in traced[0].vad}
     ipus: list[Ipu] = []
     labels: list[Label] = []
     offset_s, k = 0.0, 0
-    while offset_s < HOUR_S:
+    while offset_s < length_s:
         one = traced[k % len(traced)]
         for model, traces in one.vad.items():
             vad[model].append(traces[0].probabilities)
@@ -250,6 +252,30 @@ def scored_large_grid(corpus: sweep.Corpus, lists: dict[str, list[Any]]) -> tupl
     unit = 1024 if sys.platform == "darwin" else 1
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return time.process_time() - start, peak / unit / 1024
+
+
+def bench_short(traced: list[Traced], n: int = 300) -> dict[str, float]:
+    """CPU by pause of the default grid on many short calls, and on one long one, all without branches."""
+    table, _ = grid.expand(grid.DEFAULT_GRID)
+    calls = []
+    for one in (replace(one, branches=()) for one in traced):
+        calls.append(replace(one, eot=(predictions(replace(one, eot=(EotTrace(),)), table),)))
+    short = [replace(calls[k % len(calls)], name=f"{k}", sha256=f"{k:064x}") for k in range(n)]
+    long = strung(calls, sum(one.duration_s for one in short))
+    long = replace(long, eot=(predictions(long, table),))
+
+    def us_per_pause(recordings: list[Traced]) -> float:
+        corpus = sweep.Corpus.of(recordings)
+        start = time.process_time()
+        sweep.sweep(corpus, table, quiet=True)
+        return 1e6 * (time.process_time() - start) / sum(len(one.kind) for one in corpus.labelled)
+
+    many, one = us_per_pause(short), us_per_pause([long])
+    return {
+        "us_per_pause": round(many),
+        "us_per_pause, one long call": round(one),
+        "ratio": round(many / one, 2),
+    }
 
 
 def bench_branches() -> dict[str, float]:

@@ -44,6 +44,7 @@ from .metrics import (
     per_recording,
     setting_counts,
 )
+from .metrics.joined import joined_by_subsets
 from .origins import Origins
 from .replay import (
     Block,
@@ -299,8 +300,12 @@ def _score_group(
     scored = []
     for rows, block in group:
         pooled = Pooled([frozenset(one) for one in subsets], len(block))
-        for r, takes in corpus.counted(block, pauses):
-            pooled.add(r, takes, corpus.labelled[r])
+        wait_s = longest_wait_s(block.max_delay)
+        corpus.check_waits(float(wait_s.max(initial=0.0)))
+        most = BLOCK_LATENCIES // max(1, len(block))
+        for one in joined_by_subsets(corpus.decisions(block, pauses), corpus.labelled, subsets, most):
+            takes = [take.counts(wait_s) for take in one.takes]
+            pooled.add(one.first, takes, one.takes[0].labelled, one.recordings)
         scored.append((rows, pooled.summaries()))
     return scored
 

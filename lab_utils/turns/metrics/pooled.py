@@ -60,15 +60,17 @@ class Pooled:
         self._lengths: list[int] = []
         self._cell_of: list[int] = []
 
-    def add(self, number: int, takes: Sequence[SettingCounts], labelled: LabelledPauses) -> None:
-        """One recording's counts, one of each take."""
+    def add(
+        self, number: int, takes: Sequence[SettingCounts], labelled: LabelledPauses, recordings: int = 1
+    ) -> None:
+        """One recording's counts, one of each take; or those of so many joined, which are in its subsets."""
         cell = self._cell_for(number)
         own = np.array([[getattr(take, name) for name in COUNTED] for take in takes])
         self._counts[cell] += own.sum(axis=0)
         for one, other in combinations(takes, 2):
             differ = np.bitwise_count(one.cut_words ^ other.cut_words)
             self._differ[cell] += differ.sum(axis=0, dtype=np.int64)
-        self._labelled[cell] += labels_counted(labelled, len(takes))
+        self._labelled[cell] += labels_counted(labelled, len(takes), recordings)
         latency_s = np.concatenate([take.latency_s for take in takes]).T
         self._latency_s.add(np.ascontiguousarray(latency_s).ravel())
         self._lengths.append(latency_s.shape[1])
@@ -136,11 +138,11 @@ class Pooled:
             yield found
 
 
-def labels_counted(labelled: LabelledPauses, takes: int) -> Counts:
-    """Over a recording's takes: labels by kind, turns, takes; one recording, and pairs of takes x holds."""
-    of_label = np.array([*map(labelled.count, _KINDS), labelled.n_turns, 1])
+def labels_counted(labelled: LabelledPauses, takes: int, recordings: int = 1) -> Counts:
+    """Over the takes: labels by kind, turns, takes; then recordings, and pairs of takes x holds."""
+    of_label = np.array([*map(labelled.count, _KINDS), labelled.n_turns, recordings])
     pairs = takes * (takes - 1) // 2 * (of_label[0] + of_label[1])
-    return np.array([*(takes * of_label), 1, pairs])
+    return np.array([*(takes * of_label), recordings, pairs])
 
 
 def summary_of(

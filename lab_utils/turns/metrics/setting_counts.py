@@ -113,7 +113,13 @@ def setting_counts(
     >>> found.holds_cut.tolist(), found.latency_s.tolist()
     ([1, 0], [[0.5, inf]])
     """
-    sides = sides_of(decisions, labelled, offset_s)
+    return counts_of_sides(decisions, sides_of(decisions, labelled, offset_s), labelled, longest_wait_s)
+
+
+def counts_of_sides(
+    decisions: Decisions, sides: Sequence[Side], labelled: LabelledPauses, longest_wait_s: Floats
+) -> SettingCounts:
+    """`setting_counts`, once it is known what each commit belongs to."""
     cells = cells_of(sides, labelled)
     columns = decisions.min_column, decisions.max_column
     found = [
@@ -154,7 +160,7 @@ def cut_words_of(words: Words, cells: Cells) -> Words:
 def _add_undecided(
     decisions: Decisions,
     labelled: LabelledPauses,
-    sides: list[Side],
+    sides: Sequence[Side],
     cells: Cells,
     words: Words,
     in_no_label: Counts,
@@ -260,7 +266,7 @@ def _scored(
     return np.where(np.isfinite(commit_s) & scored, owner, _ELSEWHERE)
 
 
-def cells_of(sides: list[Side], labelled: LabelledPauses) -> Cells:
+def cells_of(sides: Sequence[Side], labelled: LabelledPauses) -> Cells:
     """What can be hit, and the bits that stand for it."""
     found = np.zeros((len(sides[0].owner), len(labelled.kind)), np.bool_)
     for side in sides[: 1 if sides[0].owner is sides[1].owner else 2]:
