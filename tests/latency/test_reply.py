@@ -226,6 +226,22 @@ def test_a_preamble_that_is_cut_off_leaves_its_words_and_what_its_tool_finds() -
     assert 0 < words < len(piece("assistant", PREAMBLE))
 
 
+def test_a_commit_at_the_moment_at_which_its_final_cuts_a_reply_off_waits_for_the_tool_too() -> None:
+    """That reply is LiveKit's current speech still; a little later it is not, though its tool works on."""
+    agent = Techniques.of(*WAITING.on, "kv_cache_reuse").with_levers(
+        "tool_preamble", "resume_false_interruption"
+    )
+
+    def waited_s(final_s: float, commit_s: float) -> float:
+        transcripts = [*said(SPELLED, SPOKE_UNTIL_S), SttEvent(final_s, "final", "Please.")]
+        heard = Heard(transcripts, ONE_TURN.voice, [(12.9, SPELLED), (commit_s, "Please.")])
+        return answered(heard, DEFAULTS, USUAL_CONDITIONS, agent, FLAT, 0).usage.large[-1].at_s - commit_s
+
+    finals_s = np.arange(13.2, 14.2, 0.05).tolist()
+    assert 0.2 < max(waited_s(at_s, at_s) for at_s in finals_s) < 0.5
+    assert max(waited_s(at_s, at_s + 0.01) for at_s in finals_s) == pytest.approx(0.0)
+
+
 @pytest.mark.parametrize(
     ("settings", "techniques", "providers", "message"),
     [

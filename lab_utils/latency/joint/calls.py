@@ -29,8 +29,8 @@ from ...turns.replay.block import blocks_of_settings
 from ...turns.tracing import TraceCache, Tracer
 from ..ablation.lengthened_pauses import with_lengthened_pauses
 from ..ablation.timing import AT_ONCE_S, turns_of
-from ..reply.call import TOGETHER_S, Heard, answered
-from ..reply.records import ReplyTimes
+from ..reply.call import Heard, answered
+from ..reply.records import TOGETHER_S, ReplyTimes
 from ..reply.signals import Voice
 from ..techniques.choice import Techniques
 from ..techniques.switches import region

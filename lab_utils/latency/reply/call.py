@@ -16,14 +16,12 @@ from ...session.providers.schema import Providers
 from ..ablation.scenario import call_centre
 from ..techniques.choice import Techniques
 from ..techniques.levers import lever_settings
-from .records import Given, ReplyTimes, in_order
+from .records import TOGETHER_S, Given, ReplyTimes, in_order
 from .scope import check_covered
 from .services import Services
 from .signals import Voice
 from .usage import Usage
 from .walk import Walk
-
-TOGETHER_S = 1e-6
 
 
 @dataclass(frozen=True)

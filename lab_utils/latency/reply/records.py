@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Literal, NamedTuple, get_args
 
+TOGETHER_S = 1e-6
+"""Moments no further apart are one: float seconds are inexact."""
 Kind = Literal["preflight", "final", "spoken", "start", "window", "loud", "quiet", "end", "commit"]
 """Of the STT: preflight, final. Of the VAD: spoken, a window after one of speech where no speech has started;
 start and end of speech; window, one whose speech has lasted `min_duration`; loud and quiet, a window that

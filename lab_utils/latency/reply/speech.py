@@ -255,6 +255,7 @@ class Speech:
         self._rest(reply)
         self._drop(reply)
         self._leave(reply)
+        self._is.cut = reply
         found = [] if reply.looks_up else self._found_by(reply)
         if reply.frames is None or not reply.played:
             return found

@@ -142,6 +142,8 @@ class State:
     """Has said all it has to say, and waits for its tool."""
     looking_up: list[LookUp] = field(default_factory=list)
     """What tools are looking up, for whichever reply."""
+    cut: Begun | None = None
+    """The newest that was ended while it was current."""
     awaited: Begun | None = None
     """Was ended by a commit that waits for its tool."""
     held: list[tuple[float, str]] = field(default_factory=list)

@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from ...core.settings import Settings
 from ...core.timeline import WINDOW_S, windows_to_reach
 from ..techniques.intents import same_words
-from .records import Given, ReplyTimes
+from .records import TOGETHER_S, Given, ReplyTimes
 from .services import Services
 from .speech import Speech
 from .state import Begun
@@ -135,7 +135,7 @@ class Walk(Speech):
         if state.held:
             state.held.append((self._now_s, text))
             return
-        before = state.working or state.current
+        before = state.working or state.current or self._just_cut
         self._add_cut_off()
         self._end_pause()
         if before is not None and not before.over:
@@ -146,6 +146,13 @@ class Walk(Speech):
             state.held.append((self._now_s, text))
         else:
             self._reply(text, self._now_s)
+
+    @property
+    def _just_cut(self) -> Begun | None:
+        """The reply that the transcript behind this commit has ended at this moment: it is still LiveKit's
+        current speech, for which a commit waits."""
+        cut = self._is.cut
+        return cut if cut is not None and self._now_s - cut.cut_s < TOGETHER_S else None
 
     def _go_on_with_commits(self) -> None:
         held, self._is.held, self._is.awaited = self._is.held, [], None
