@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
 import signal
@@ -13,16 +12,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import boto3
 import numpy as np
 import pandas as pd
 import pytest
+import s3fs
 import soundfile
+from moto.server import ThreadedMotoServer
 from paths import SAMPLES
 from typer.testing import CliRunner
 
 from lab_utils.cli import app
 from lab_utils.core.batch import Done, Failed, Skipped, WorkerDied, on_cluster, run_batch
 from lab_utils.core.batch.cluster import current
+from lab_utils.turns.cache import TraceCache
 from lab_utils.workflows.study import measure
 
 dask = pytest.importorskip("dask")
@@ -32,7 +35,25 @@ GRID = {"vad": ["livekit", "silero"], "min_delay": [0.3, 0.6], "max_delay": [1.0
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def store() -> Iterator[str]:
+    """An S3 server on loopback, which the cluster's workers know by their environment."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patched.setenv(name, "of-a-test")
+        patched.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patched.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        s3fs.S3FileSystem.clear_instance_cache()  # one that has connected stays with its server
+        boto3.client("s3").create_bucket(Bucket="traces-of-clusters")
+        yield "s3://traces-of-clusters/lab"
+    s3fs.S3FileSystem.clear_instance_cache()
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def address(store: str) -> Iterator[str]:
     """A scheduler with two workers, each a process."""
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1"}
     with (
@@ -97,32 +118,33 @@ def test_isolated_work_stays_on_this_machine(address: str) -> None:
     assert one.value == os.getpid()
 
 
-def traces(folder: Path) -> dict[str, str]:
-    """Path and hash of each entry of a cache, but what tells of files by their age."""
-    files = [path for path in folder.rglob("*.npz") if "-line-" not in path.name]
-    files = [path for path in files if not path.name.endswith("-known.npz")]
-    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+def traces(cache: Path | str) -> dict[str, bytes]:
+    """The entries of a cache, but what tells of files by their age."""
+    entries = [path for path in TraceCache.at(cache).entries() if "-line-" not in path.name]
+    return {path.name: path.read_bytes() for path in entries if not path.name.endswith("-known.npz")}
 
 
 def _parent(_: int) -> int:
     return os.getppid()
 
 
-def test_a_sweep_on_a_cluster_gives_the_same_figures(address: str, tmp_path: Path) -> None:
+def test_a_sweep_on_a_cluster_gives_the_same_figures_and_traces(
+    address: str, store: str, tmp_path: Path
+) -> None:
+    """Its workers share a store with this process, and no folder for traces."""
     calls = []
     for number in range(2):  # short ones, which the package has no traces of
         audio, rate = soundfile.read(SAMPLES / "02_lost_parcel.flac", dtype="int16")
         calls.append(tmp_path / f"{number}.wav")
         soundfile.write(calls[-1], audio[12 * number * rate : 12 * (number + 1) * rate], rate)
     with on_cluster(address):
-        there = measure(calls, grid=GRID, phases=1, cache=tmp_path / "there", quiet=True)
+        there = measure(calls, grid=GRID, phases=1, cache=store, quiet=True)
         with there.corpus.for_workers() as sent:
             assert len(pickle.dumps(sent)) < 0.5 * len(pickle.dumps(there.corpus)), "labels, no traces"
     here = measure(calls, grid=GRID, phases=1, cache=tmp_path / "here", jobs=1, quiet=True)
     pd.testing.assert_frame_equal(there.table, here.table, check_exact=True)
-    kept = {place: traces(tmp_path / place) for place in ("there", "here")}
-    assert kept["there"] == kept["here"]
-    assert len(kept["here"]) > len(calls)
+    assert traces(store) == traces(tmp_path / "here")
+    assert len(traces(store)) > len(calls)
 
 
 def test_a_killed_worker_costs_its_item_another_try(address: str, tmp_path: Path) -> None:
