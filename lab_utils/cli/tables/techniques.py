@@ -48,11 +48,9 @@ def print_techniques(study: TechniqueStudy, out: Path) -> None:
 
 
 def _print_levels(console: Console, found: Ablation) -> None:
-    table = Table(
-        title="End of the caller's turn to first audio, in ms", box=box.SIMPLE, padding=(0, 1, 0, 0)
-    )
-    table.add_column("configuration")
-    for name in ("answered", "p50", "p95", "commit", "after it", "answer", "LLM calls", "lost", "$"):
+    table = Table(title="End of the caller's turn to first audio, in ms", box=box.SIMPLE, padding=0)
+    table.add_column("", no_wrap=True)
+    for name in ("answered", "p50", "p95", "commit", "after", "answer", "calls", "lost", "$"):
         table.add_column(name, justify="right", no_wrap=True)
     for agent, row in levels(found.summary).iterrows():
         table.add_row(
@@ -63,8 +61,8 @@ def _print_levels(console: Console, found: Ablation) -> None:
         )
     console.print(table)
     console.print(
-        "commit, after it: p95 of either part; answer: p95 of what isn't said ahead of it. LLM calls, and "
-        "preemptive replies lost, per turn; $ per 1,000."
+        "commit, after: p95 of the wait for the commit and of what follows; answer: p95 of what isn't "
+        "said ahead of it. Calls of the LLM, and preemptive replies lost, per turn; $ per 1,000."
     )
 
 
