@@ -44,9 +44,9 @@ def test_joined_recordings_are_counted_as_each_of_them(corpus, monkeypatch, most
         pd.testing.assert_frame_equal(own, other, check_exact=True)
 
 
-def sizes(corpus: sweep.Corpus, most_turns: int = 1000) -> list[tuple[int, int]]:
+def sizes(corpus: sweep.Corpus, most_turns: int = 1000, **knobs) -> list[tuple[int, int]]:
     """First recording and number of recordings of each join."""
-    table, _ = grids.expand(GRID | {"detector": ["v1-mini"], "min_silence_duration": [0.4]})
+    table, _ = grids.expand(GRID | {"detector": ["v1-mini"], "min_silence_duration": [0.4]} | knobs)
     ((_, block),) = blocks_of(table, EARLY, len(table))
     decided = corpus.decisions(block, corpus.pauses(block.vad, EARLY.frame_duration))
     found = joined_by_subsets(decided, corpus.labelled, SUBSETS, most_turns)
@@ -60,10 +60,11 @@ def test_those_are_joined_that_are_in_the_same_subsets_and_not_too_many(corpus) 
 
 def test_a_recording_with_other_thresholds_stays_alone(corpus) -> None:
     recordings = list(corpus.recordings)
-    recordings[1] = replace(recordings[1], language="de")  # 0.35 and 0.36 are told apart by language
-    grid_of = GRID | {"unlikely_threshold": [0.36, 0.5]}
-    mixed = sweep.Corpus.of(recordings)
-    table, _ = grids.expand(grid_of)
+    recordings[1] = replace(recordings[1], language="de")  # where 0.36 stands for another threshold
+    mixed, thresholds = sweep.Corpus.of(recordings), {"unlikely_threshold": [0.36, 0.65]}
+    assert sizes(corpus, **thresholds) == [(0, 3), (3, 1), (4, 1)]
+    assert sizes(mixed, **thresholds) == [(0, 1), (1, 1), (2, 1), (3, 1), (4, 1)]
+    table, _ = grids.expand(GRID | thresholds)
     together = sweep.score_table(mixed, table, EARLY, SUBSETS, quiet=True)
     for own, other in zip(one_by_one(mixed, table), together, strict=True):
         pd.testing.assert_frame_equal(own, other, check_exact=True)
