@@ -18,6 +18,7 @@ import lab_utils
 from lab_utils.core.files import write_whole
 from lab_utils.core.files.bundled import bundled
 from lab_utils.turns.cache import TraceCache
+from lab_utils.turns.cache.known import of_models
 from lab_utils.turns.cache.shipped import ARCHIVE
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("**/[!.]*.ipynb"))
@@ -110,5 +111,6 @@ class TestNotebook:
         client.execute(env=kernel_environment(cache) | {"LAB_SHIPPED_TRACES": "1"})
         assert (tmp_path / "out").is_dir() != course  # the course writes nothing
         if course:  # nor does anybody wait: what it needs comes with the package
-            traced = [entry.name for entry in TraceCache(cache).entries() if "-line-" not in entry.name]
+            entries = of_models(TraceCache(cache).entries())
+            traced = [entry.name for entry in entries if "-line-" not in entry.name]
             assert not traced, "run make traces"

@@ -38,12 +38,13 @@ def trace_all(cache: Path) -> None:
 def main() -> None:
     """Trace and pack."""
     from lab_utils.turns.cache import TraceCache
+    from lab_utils.turns.cache.known import of_models
     from lab_utils.turns.cache.shipped import ARCHIVE, write_shipped
 
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LAB_CACHE"], os.environ["LAB_SHIPPED_TRACES"] = folder, "0"
         trace_all(Path(folder))
-        entries = list(TraceCache(Path(folder)).entries())
+        entries = of_models(TraceCache(Path(folder)).entries())
         write_shipped(ROOT / ARCHIVE, entries)
     print(f"{ARCHIVE}: {len(entries)} entries, {(ROOT / ARCHIVE).stat().st_size / 1e6:.1f} MB")
 

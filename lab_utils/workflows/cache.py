@@ -11,7 +11,7 @@ from ..core.files.places import Folder, Place
 from ..recordings.find import find_in, load_recording
 from ..session.log.files import session_folder
 from ..turns.cache import BadEntry, TraceCache, largest_cache, read_entry
-from ..turns.cache.known import NAME
+from ..turns.cache.known import of_models
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def cache_status(cache: Folder | None = None) -> CacheStatus:
     """What is in a cache."""
     kept = TraceCache.at(cache)
     entries = list(kept.entries())
-    recordings = {path.name[:64] for path in entries if not path.stem.endswith(f"-{NAME}")}
+    recordings = {path.name[:64] for path in of_models(entries)}
     size = sum(path.stat().st_size for path in entries)
     return CacheStatus(kept.folder, len(entries), size, largest_cache(), len(recordings))
 

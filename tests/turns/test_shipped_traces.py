@@ -16,6 +16,7 @@ from paths import ROOT, SAMPLE_CALLS
 import lab_utils as lab
 from lab_utils.turns import vad
 from lab_utils.turns.cache import TraceCache, read_entry, shipped
+from lab_utils.turns.cache.known import of_models
 from lab_utils.turns.detectors import v1_mini
 from lab_utils.turns.takes import Hearings, takes_of
 from lab_utils.turns.tracing import Tracer
@@ -112,7 +113,7 @@ def test_they_are_what_tracing_anew_gives(tmp_path: Path, monkeypatch: pytest.Mo
     for take in takes_of(4)[1:]:
         for model in VAD_MODELS:
             tracer.vad(hearings.over(take.path), model, [take.phase_samples])
-    traced = {path.stem: read_entry(path, path.stem) for path in anew.entries()}
+    traced = {path.stem: read_entry(path, path.stem) for path in of_models(anew.entries())}
     assert len(traced) > 20
     monkeypatch.setenv("LAB_SHIPPED_TRACES", "1")
     for address, arrays in traced.items():
@@ -128,13 +129,14 @@ def test_they_are_what_tracing_anew_gives(tmp_path: Path, monkeypatch: pytest.Mo
         assert difference.max(initial=0.0) <= SAME, address
     again = tmp_path / "again"
     lab.measure(CALL, grid=grid, phases=1, cache=again, jobs=1, quiet=True)
-    assert not again.exists()  # nobody had to listen
+    assert not of_models(TraceCache(again).entries())  # nobody had to listen
 
 
 def test_a_sweep_of_what_is_known_loads_no_model_and_starts_no_worker(tmp_path: Path, read: None) -> None:
     """Each of these takes from a third of a second to two seconds to import."""
     (tmp_path / "grid.yaml").write_text("vad: [livekit, silero]\nmin_delay: [0.3, 0.6]\n")
     heavy = {"livekit.agents", "livekit.local_inference", "loky", "onnxruntime", "scipy.stats"}
+    heavy |= {"av", "distributed", "fsspec", "optuna", "scipy.special", "upath"}
     code = (
         "import sys\nfrom lab_utils.cli import app\n"
         f"app(sys.argv[1:], standalone_mode=False)\nprint({heavy} & set(sys.modules))"
@@ -145,4 +147,4 @@ def test_a_sweep_of_what_is_known_loads_no_model_and_starts_no_worker(tmp_path: 
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "set()"
-    assert not (tmp_path / "cache").exists()
+    assert not of_models(TraceCache(tmp_path / "cache").entries())

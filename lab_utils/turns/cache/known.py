@@ -16,6 +16,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import Any, NoReturn, cast
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from ...core.files.places import Place
 from ...core.labels import Labels
 from ...core.recording import Pcm, Provenance, Recording
 from ...recordings.band import Background, Band
@@ -166,6 +168,13 @@ def remember(
     address = _address(files)
     cache.store(address, told=np.frombuffer(text, dtype=np.uint8))
     cache.link(recording.sha256, address.partition("-")[0])
+
+
+def of_models(entries: Iterable[Place]) -> list[Place]:
+    """Entries of a cache without what `remember` kept there."""
+    every = list(entries)
+    keys = {path.stem.removesuffix(f"-{NAME}") for path in every if path.stem.endswith(f"-{NAME}")}
+    return [path for path in every if path.stem[:64] not in keys and path.stem[-64:] not in keys]
 
 
 @functools.cache

@@ -7,11 +7,12 @@ limits, where a few steps of several knobs at once are worth more than another l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from optuna.distributions import CategoricalDistribution, FloatDistribution
-from optuna.trial import FrozenTrial
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 BEST = 4
 """So many of the best are stepped from, for each value of `GROUP`."""
@@ -46,6 +47,8 @@ def _excess(trial: FrozenTrial) -> float:
 
 
 def _step(trial: FrozenTrial, rng: np.random.Generator) -> dict[str, Any]:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution  # an extra, and slow to load
+
     params = dict(trial.params)
     for name, among in trial.distributions.items():
         if isinstance(among, FloatDistribution) and rng.random() < MOVED:
