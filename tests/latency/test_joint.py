@@ -163,12 +163,23 @@ def test_finalists_and_the_frontier_keep_what_the_choice_keeps() -> None:
     assert finalists(frame, JointBudget(most_p50_s=0.5), 1, 4) == [1]
 
 
+def test_a_limit_of_the_answer_rules_out_what_a_preamble_makes_late() -> None:
+    frame = pd.DataFrame([(1.3, 4.2), (1.9, 2.6)], columns=["e2e_p95", "answer_p95"]).assign(
+        e2e_p50=1.0, false_boundary_rate=0.1, missed_rate=0.0, **{DOLLARS: 5.0}
+    )
+    limited = JointBudget(most_answer_s=3.0)
+    assert (JointBudget().choose(frame), limited.choose(frame)) == (0, 1)
+    assert (frontier(frame, JointBudget()), frontier(frame, limited)) == ([0], [1])
+    assert str(limited).endswith(", answer_p95 <= 3 s")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("e2e_p95", 1.5), "most_cut is 1.5; expected a share"),
         (("e2e_p95", 0.1, -0.1), "most_missed is -0.1"),
         (("e2e_p95", 0.1, 0.02, 5.0, 0.0), "a median of at most 0 s; expected above 0"),
+        (("e2e_p95", 0.1, 0.02, 5.0, 1.0, 0.0), "an answer after at most 0 s; expected above 0"),
         (("e2e_p50", 0.1, 0.02, 0.0), "a cost of at most 0 \\$ per 1,000 turns; expected above 0"),
     ],
 )

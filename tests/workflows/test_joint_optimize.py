@@ -64,6 +64,7 @@ def test_the_choice_is_run_as_sessions_that_say_the_same_and_is_exported_with_it
         (["--minimize", "e2e_p95"], "needs --providers"),
         (["--max-cost", "5"], "--max-cost goes with --minimize e2e_p50 or e2e_p95"),
         (["--max-p50", "1.2"], "--max-p50 goes with --minimize e2e_p50 or e2e_p95"),
+        (["--max-answer", "3"], "--max-answer goes with --minimize e2e_p50 or e2e_p95"),
         (["--minimize", "e2e_p50", "--providers", "guidance"], "guidance"),
     ],
 )

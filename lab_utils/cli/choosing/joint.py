@@ -38,14 +38,15 @@ def optimize_joint(
     asked: Asked,
     providers: str | None,
     minimize: Literal["e2e_p50", "e2e_p95"],
-    limits: tuple[float, float, float, float],
+    limits: tuple[float, float, float, float, float],
     sessions: int,
     *,
     as_json: bool,
 ) -> None:
     """Search, write the folder, and print what came of it. Raises BadParameter without providers.
 
-    `limits`: of false boundaries per hold, of missed ends of turn, of dollars per 1,000 turns, of p50 in s.
+    `limits`: of false boundaries per hold, of missed ends of turn, of dollars per 1,000 turns, of p50 in s,
+    of the p95 to the answer itself in s.
     """
     import typer
 

@@ -66,6 +66,12 @@ MostMedian = Annotated[
         "--max-p50", min=0.001, help="With e2e_p95: a p50 of at most so many seconds to the first sound."
     ),
 ]
+MostAnswer = Annotated[
+    float | None,
+    typer.Option(
+        "--max-answer", min=0.001, help="With e2e: the answer itself after at most so many seconds at p95."
+    ),
+]
 Sessions = Annotated[
     int, typer.Option(min=0, max=50, help="With e2e: so many finalists are run as real sessions.")
 ]
@@ -95,6 +101,7 @@ def optimize(
     max_false_boundary_rate: MostCut = 0.1,
     max_cost: MostCost = None,
     max_p50: MostMedian = None,
+    max_answer: MostAnswer = None,
     sessions: Sessions = 4,
     seed: Annotated[int, typer.Option(min=0, help="Of the search.")] = 0,
     out: Out = Path("out/optimize"),
@@ -136,11 +143,21 @@ def optimize(
             parse_path(path) if path else None,
         )
         if minimize == "e2e_p50" or minimize == "e2e_p95":
-            most_cost, most_p50_s = (math.inf if most is None else most for most in (max_cost, max_p50))
-            limits = max_false_boundary_rate, max_missed, most_cost, most_p50_s
+            cost, p50_s, answer_s = (
+                math.inf if most is None else most for most in (max_cost, max_p50, max_answer)
+            )
+            limits = max_false_boundary_rate, max_missed, cost, p50_s, answer_s
             optimize_joint(asked, providers, minimize, limits, sessions, as_json=as_json)
-        elif max_cost is not None or max_p50 is not None:
-            option = "--max-cost" if max_p50 is None else "--max-p50"
+        elif given := [
+            option
+            for option, most in (
+                ("--max-cost", max_cost),
+                ("--max-p50", max_p50),
+                ("--max-answer", max_answer),
+            )
+            if most is not None
+        ]:
+            option = given[-1]
             raise typer.BadParameter(f"{option} goes with --minimize e2e_p50 or e2e_p95, not {minimize}")
         else:
             _optimize_commits(asked, minimize, max_false_boundary_rate, max_missed, as_json=as_json)

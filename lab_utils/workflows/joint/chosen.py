@@ -12,7 +12,7 @@ import pandas as pd
 
 from ...core.errors import InputError
 from ...latency.ablation.estimates import Estimate, Estimator
-from ...latency.joint.configuration import DOLLARS, E2E
+from ...latency.joint.configuration import ANSWER, DOLLARS, E2E
 from ...latency.joint.evaluate import Configuration, Evaluator
 from ...turns.choose import MOST_MISSED
 from ...turns.sweep import Sweep
@@ -34,6 +34,8 @@ class JointBudget:
     """Per 1,000 turns, LLM and TTS."""
     most_p50_s: float = math.inf
     """Of the median, where the 95th percentile is made least: a long wait for all keeps p95 low, too."""
+    most_answer_s: float = math.inf
+    """Of the 95th percentile to the answer itself: a preamble makes the first sound early and that late."""
 
     def __post_init__(self) -> None:
         for name, value in (("most_cut", self.most_cut), ("most_missed", self.most_missed)):
@@ -43,13 +45,16 @@ class JointBudget:
             raise InputError(f"a cost of at most {self.most_dollars:g} $ per 1,000 turns; expected above 0")
         if not self.most_p50_s > 0:
             raise InputError(f"a median of at most {self.most_p50_s:g} s; expected above 0")
+        if not self.most_answer_s > 0:
+            raise InputError(f"an answer after at most {self.most_answer_s:g} s; expected above 0")
 
     def __str__(self) -> str:
         money = "" if math.isinf(self.most_dollars) else f", at most ${self.most_dollars:g} per 1,000 turns"
-        median = "" if math.isinf(self.most_p50_s) else f", e2e_p50 <= {self.most_p50_s:g} s"
+        further = (("e2e_p50", self.most_p50_s), (ANSWER, self.most_answer_s))
+        waits = "".join(f", {name} <= {most:g} s" for name, most in further if not math.isinf(most))
         return (
             f"least {self.least} with false_boundary_rate <= {self.most_cut:g} and missed_rate <= "
-            f"{self.most_missed:g}{median}{money}"
+            f"{self.most_missed:g}{waits}{money}"
         )
 
     @property
@@ -59,6 +64,7 @@ class JointBudget:
             ("false_boundary_rate", self.most_cut),
             (DOLLARS, self.most_dollars),
             ("e2e_p50", self.most_p50_s),
+            (ANSWER, self.most_answer_s),
         )
         return tuple((name, most) for name, most in limits if not math.isinf(most))
 
