@@ -21,8 +21,8 @@ from ..replay.records import Decisions
 from .labelled_pauses import LabelledPauses
 from .setting_counts import SettingCounts, Side, counts_of_sides, sides_of
 
-MOST_JOINED = 64
-"""Recordings that are counted together; more gain nothing."""
+MOST_JOINED = 16
+"""Recordings that are counted together; more gain little, and what they decide waits in memory."""
 
 
 class Decided(NamedTuple):
