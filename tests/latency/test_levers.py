@@ -133,6 +133,42 @@ def test_the_first_sentence_is_flushed_when_the_second_begins(tokens: list, firs
 
 
 @pytest.mark.slow
+def test_whatever_the_levers_the_first_prompt_finds_what_other_calls_left_in_the_cache() -> None:
+    """The tool and the instructions as this very agent tells them; cold, or with the time on top, nothing."""
+    found = run_virtually(
+        """
+from lab_utils.latency.ablation.cells import Cell, Plan
+from lab_utils.latency.ablation.earlier_calls import earlier_prompt
+from lab_utils.latency.ablation.measure import _Parts
+from lab_utils.latency.ablation.scenario import call_centre
+from lab_utils.latency.techniques.choice import LEVER_NAMES, Techniques
+from lab_utils.recordings.find import find_recordings
+from lab_utils.session.providers.files import load_providers
+from lab_utils.session.workers import run_watched
+from lab_utils.core.settings import Conditions, Settings
+from lab_utils.turns.tracing import default_cache
+
+def first(techniques, providers):
+    (files,) = find_recordings("SAMPLES/03_blocked_card.flac")
+    settings = Settings().replace(detector="vad")
+    plan = Plan(settings, Conditions(), providers, default_cache(), 0.0)
+    parts = _Parts(plan, Cell(files, "x", techniques, 3))
+    run_watched(parts.job())
+    return parts.large.requests[0].read_tokens, len(earlier_prompt(techniques, call_centre()))
+
+def main():
+    guide, one = load_providers("guide"), Techniques.of("streaming_stt", "prefix_caching", "kv_cache_reuse")
+    warm = [first(one.with_levers(*levers), guide) for levers in ((), LEVER_NAMES)]
+    return warm, first(one, guide.with_cold_caches()), first(one.without("prefix_caching"), guide)
+""".replace("SAMPLES", str(SAMPLES))
+    )
+    warm, cold, time_on_top = found
+    for read, earlier in warm:
+        assert earlier - 128 < read <= earlier  # OpenAI keeps whole steps of 128 tokens
+    assert cold[0] == time_on_top[0] == 0
+
+
+@pytest.mark.slow
 def test_a_preamble_is_heard_before_the_tool_has_answered_and_the_answer_comes_no_sooner() -> None:
     """The same call under three agents: what is said ahead, and what a short first sentence is worth."""
     none, preamble, short, flush = run_virtually(

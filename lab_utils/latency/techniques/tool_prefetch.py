@@ -162,6 +162,8 @@ class Foresight:
             async with context.with_filler(self._filler):
                 return await answer(query)
 
+        # The model is told a title made of this name: it must not change, or no prompt cache holds the tool.
+        answer_with_filler.__name__ = answer.__name__
         made = answer_with_filler if self._filler else answer
         return function_tool(made, name=name, description=look_up.description)
 
