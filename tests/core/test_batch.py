@@ -77,16 +77,19 @@ def test_an_item_that_takes_its_process_with_it_fails_alone() -> None:
     assert "fewer jobs" in found[5].reason
 
 
-def scaled(shared: np.ndarray, item: int) -> tuple[float, bool]:
-    return float(shared[item]), isinstance(shared, np.memmap)
+def scaled(shared: list[np.ndarray], item: int) -> tuple[float, bool, int]:
+    open_files = len(list(Path("/proc/self/fd").iterdir())) if sys.platform == "linux" else 0
+    return float(shared[item][0]), shared[item].flags.writeable, open_files
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_what_all_share_reaches_each_item_and_is_not_copied(jobs: int) -> None:
-    shared = np.arange(300_000.0)
+    """However many arrays it has: mapped one by one they would keep more files open than a process may."""
+    shared = [np.full(10, float(k)) for k in range(2000)]
     found = list(results(run_batch(scaled, range(20), shared=shared, jobs=jobs)))
-    assert [value for value, _ in found] == [float(item) for item in range(20)]
-    assert all(mapped == (jobs > 1) for _, mapped in found)
+    assert [value for value, _, _ in found] == [float(item) for item in range(20)]
+    assert all(writeable == (jobs == 1) for _, writeable, _ in found)
+    assert max(open_files for _, _, open_files in found) < 200
 
 
 def test_results_raises_what_went_wrong() -> None:

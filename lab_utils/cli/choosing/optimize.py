@@ -142,23 +142,13 @@ def optimize(
             find_options((user, agent), pair, raw, swap),
             parse_path(path) if path else None,
         )
+        most = {"--max-cost": max_cost, "--max-p50": max_p50, "--max-answer": max_answer}
         if minimize == "e2e_p50" or minimize == "e2e_p95":
-            cost, p50_s, answer_s = (
-                math.inf if most is None else most for most in (max_cost, max_p50, max_answer)
-            )
+            cost, p50_s, answer_s = (math.inf if one is None else one for one in most.values())
             limits = max_false_boundary_rate, max_missed, cost, p50_s, answer_s
             optimize_joint(asked, providers, minimize, limits, sessions, as_json=as_json)
-        elif given := [
-            option
-            for option, most in (
-                ("--max-cost", max_cost),
-                ("--max-p50", max_p50),
-                ("--max-answer", max_answer),
-            )
-            if most is not None
-        ]:
-            option = given[-1]
-            raise typer.BadParameter(f"{option} goes with --minimize e2e_p50 or e2e_p95, not {minimize}")
+        elif given := [option for option, one in most.items() if one is not None]:
+            raise typer.BadParameter(f"{given[-1]} goes with --minimize e2e_p50 or e2e_p95, not {minimize}")
         else:
             _optimize_commits(asked, minimize, max_false_boundary_rate, max_missed, as_json=as_json)
 

@@ -20,13 +20,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import joblib
 from loky import ProcessPoolExecutor, get_reusable_executor
 from loky.process_executor import BrokenProcessPool
 
 from ..files import scratch_folder
+from .handed_on import read_handed_on, write_handed_on
 from .outcomes import NOT_BEGUN, Done, Failed, Outcome, RaisedInWorker, WorkerDied, nobody_knows, outcome_of
 
 T = TypeVar("T")
@@ -58,7 +59,7 @@ def _in_worker(function: Callable[..., T], skips: Any, shared: str | None, item:
 
 @lru_cache(maxsize=1)
 def _loaded(path: str) -> Any:
-    return joblib.load(path, mmap_mode="r")
+    return read_handed_on(Path(path))
 
 
 @contextmanager
@@ -68,9 +69,9 @@ def _kept(shared: Any) -> Iterator[str | None]:
         yield None
         return
     with scratch_folder("batch") as folder:
-        path = str(folder / "shared")
-        joblib.dump(shared, path)
-        yield path
+        path = folder / "shared"
+        write_handed_on(shared, path)
+        yield str(path)
 
 
 @dataclass(frozen=True)
