@@ -67,6 +67,7 @@ from .replay import (
     MissingPredictions,
     MissingRestarts,
     MissingTexts,
+    Restart,
     Rows,
     counted_words,
     decide,
@@ -361,6 +362,15 @@ class Tracer:
             restarts[numbered] = entry[0]
         return replace(known, restarts=restarts)
 
+    def _restarts_into(self, traces: list[VadTrace], phase: int, recording: Audible) -> Restart:
+        """Restarts the VAD on a recording, and adds what it says to one of its traces."""
+
+        def restart(numbered: int, windows: int) -> Floats:
+            traces[phase] = self.restart(recording, traces[phase], MissingRestarts({numbered: windows}))
+            return traces[phase].restarts[numbered]
+
+        return restart
+
     def complete(
         self,
         recording: Recording | Hearings,
@@ -402,11 +412,12 @@ class Tracer:
                 block = block.on(traced, offset / SAMPLE_RATE_HZ)
                 heard = stt_events_for(block, traced.labels, offset / SAMPLE_RATE_HZ, stt)
                 words_s = counted_words(block, traced.labels, offset / SAMPLE_RATE_HZ)
+                restart = self._restarts_into(vad[model], phase, heard_recording)
                 while True:
                     try:
                         name = block.detector
                         said = eot[name][phase] if name in eot else answers.get(name, EotTrace())
-                        decide(rows, said, agent, block, heard, vad[model][phase], words_s)
+                        decide(rows, said, agent, block, heard, vad[model][phase], words_s, restart)
                         break
                     except MissingPredictions as missing:
                         eot[name][phase] = self.predict(
@@ -414,8 +425,6 @@ class Tracer:
                         )
                     except MissingTexts as missing:
                         answers[name] = texts[name].ask(traced.sha256, answers[name], missing.prompts)
-                    except MissingRestarts as missing:
-                        vad[model][phase] = self.restart(heard_recording, vad[model][phase], missing)
         for name, traces in eot.items():
             traced = traced.with_predictions(name, traces)
         heard_vad = {name: tuple(traces) for name, traces in vad.items()}

@@ -26,7 +26,7 @@ from .refusals import Refusals, word_count, word_times, words_by_pause
 from .said import Conversation, Memory, MissingTexts, Speech
 from .stt_events import final_times, in_stream, stt_events, transcripts_of
 from .stt_mode import SttWorld, stt_commits
-from .vad_runs import MissingRestarts, trace_of
+from .vad_runs import MissingRestarts, Restart, trace_of
 
 __all__ = [
     "Block",
@@ -34,6 +34,7 @@ __all__ = [
     "MissingRestarts",
     "MissingTexts",
     "MissingTraces",
+    "Restart",
     "Rows",
     "blocks_of",
     "check_traces",
@@ -61,6 +62,7 @@ def decide(
     stt: Sequence[SttEvent] | None = None,
     trace: VadTrace | None = None,
     words_s: Floats | None = None,
+    restart: Restart | None = None,
 ) -> Decisions:
     """What each setting of a block does in each pause (stream times).
 
@@ -71,7 +73,7 @@ def decide(
     events of the speech-to-text at stream times, in order; None: one final per stretch of speech (see
     `stt_events_for`). `stt` mode must be given them, and the `trace` of the tape; a text detector its
     `TextAnswers` as `eot`. Raises MissingTraces if `eot` lacks a prediction, or `trace` a restart, that is
-    needed.
+    needed and that `restart` doesn't give (`stt` mode).
 
     >>> trace = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
     >>> settings = Settings().replace(vad="silero", detector="vad", min_delay=0.8)
@@ -87,7 +89,7 @@ def decide(
             raise ValueError(
                 "stt mode was given no events or no trace; give decide both (events: stt_events_for)"
             )
-        return _decide_stt(rows, agent, block, stt, trace)
+        return _decide_stt(rows, agent, block, stt, trace, restart)
     delays = block.delays(rows, agent)
     heard = eot if isinstance(eot, EotTrace) and block.needs == "predictions" else None
     memory = Memory(eot) if isinstance(eot, TextAnswers) and block.speech is not None else None
@@ -166,7 +168,12 @@ def _refusals(
 
 
 def _decide_stt(
-    rows: Rows, agent: Floats, block: Block, stt: Sequence[SttEvent], trace: VadTrace
+    rows: Rows,
+    agent: Floats,
+    block: Block,
+    stt: Sequence[SttEvent],
+    trace: VadTrace,
+    restart: Restart | None,
 ) -> Decisions:
     """`decide` in `stt` mode."""
     conditions = block.conditions
@@ -178,7 +185,7 @@ def _decide_stt(
         worlds.append(SttWorld(heard, modelled, one.agent, refusals, one.from_sample, one.shift))
     lag_s = conditions.stt_silence + conditions.transcription_delay
     frame = frame_samples(conditions.frame_duration)
-    parts = stt_commits(worlds, block.vad, block.learners, frame, lag_s)
+    parts = stt_commits(worlds, block.vad, block.learners, frame, lag_s, restart)
     no_pause = np.zeros(0, dtype=np.int64)
     return Decisions.side_by_side(PauseCommits.none(len(block)), no_pause, parts, rows.forks)
 

@@ -25,6 +25,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 
 import numpy as np
@@ -38,7 +39,7 @@ from .records import TIE_S, TriggerCommits
 from .refusals import Refusals, word_count
 from .stt_events import speaking_time, tells_time
 from .stt_state import Progress, State, Trigger
-from .vad_runs import MissingRestarts, VadRuns
+from .vad_runs import MissingRestarts, Restart, VadRuns
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,18 @@ class SttWorld:
 
 
 def stt_commits(
-    worlds: Sequence[SttWorld], vad: VadSettings, learners: Learners, frame_samples: int, lag_s: float
+    worlds: Sequence[SttWorld],
+    vad: VadSettings,
+    learners: Learners,
+    frame_samples: int,
+    lag_s: float,
+    restart: Restart | None = None,
 ) -> list[TriggerCommits]:
     """Commits of settings with these delays on a tape, the first of the worlds, and on each of its branches.
 
     `lag_s`: how long after the user's last sound the speech-to-text speaks of it, which tells the pause that
-    a commit belongs to and moves none. Raises MissingRestarts with what the settings need next.
+    a commit belongs to and moves none. `restart`: of the VAD, at origins with the worlds' shifts; without it
+    MissingRestarts is raised, with what the settings need next.
 
     >>> trace = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
     >>> events = [SttEvent(2.0, "final", "Yes."), SttEvent(2.0, "end_of_speech")]
@@ -84,7 +91,8 @@ def stt_commits(
     missing: dict[int, int] = {}
 
     def walk(world: SttWorld) -> _Walk:
-        runs = VadRuns(world.trace, vad, frame_samples)
+        begun = None if restart is None else partial(_restarted, restart, world.shift)
+        runs = VadRuns(world.trace, vad, frame_samples, begun)
         return _Walk(world, runs, agent_events(world.agent), lag_s, missing)
 
     shared = [branch.shared(tape) for branch in branches]
@@ -96,6 +104,10 @@ def stt_commits(
     if missing:
         raise MissingRestarts(missing)
     return [one.commits(len(learners)) for one in found]
+
+
+def _restarted(restart: Restart, shift: int, origin: int, windows: int) -> Floats:
+    return restart(origin + shift, windows)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -112,25 +113,37 @@ def speech_events(p: Floats, vad: VadSettings, frame_samples: int, origin: int) 
     )
 
 
+Restart = Callable[[int, int], Floats]
+"""Begins the VAD anew at a stream sample, for at least so many windows; their speech probabilities."""
+
+
 class VadRuns:
     """What the VAD says from the stream's start, and after each restart."""
 
-    def __init__(self, trace: VadTrace, vad: VadSettings, frame_samples: int) -> None:
+    def __init__(
+        self, trace: VadTrace, vad: VadSettings, frame_samples: int, restart: Restart | None = None
+    ) -> None:
+        """`restart`: for what the trace doesn't hold."""
         self.frame_samples = frame_samples
-        self._trace, self._vad = trace, vad
+        self._trace, self._vad, self._restart = trace, vad, restart
         self._found: dict[int, SpeechEvents] = {}
         n = len(trace.probabilities)
         arrival = arrival_samples(np.array([n - 1]), frame_samples)
         self.end_s = float(arrival[0]) / SAMPLE_RATE_HZ if n else 0.0
 
     def run(self, origin: int, until_s: float) -> SpeechEvents:
-        """The run that begins at `origin`, known at least up to a stream time. Raises MissingRestarts."""
+        """The run that begins at `origin`, known at least up to a stream time.
+
+        Raises MissingRestarts where it isn't, and nothing restarts the VAD.
+        """
         if origin not in self._found:
             p = self._trace.probabilities if origin == 0 else self._trace.restarts.get(origin, np.zeros(0))
             self._found[origin] = speech_events(p, self._vad, self.frame_samples, origin)
-        found = self._found[origin]
         heard = int(min(until_s, self.end_s) * SAMPLE_RATE_HZ) + 1 - origin
         needed = min(heard // WINDOW_SAMPLES, self._trace.windows_from(origin))
-        if len(found.arrival_s) < needed:
-            raise MissingRestarts({origin: needed})
-        return found
+        if len(self._found[origin].arrival_s) < needed:
+            if self._restart is None:
+                raise MissingRestarts({origin: needed})
+            p = self._restart(origin, needed)
+            self._found[origin] = speech_events(p, self._vad, self.frame_samples, origin)
+        return self._found[origin]
