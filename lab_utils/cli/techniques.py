@@ -88,7 +88,6 @@ def techniques(
 
 def _told(study: TechniqueStudy, out: Path, as_json: bool) -> None:
     """Print what was found, and on stderr what to know about it."""
-    from ..latency.ablation.files import summary_of
     from .tables.techniques import print_techniques
 
     found = study.ablation
@@ -102,6 +101,6 @@ def _told(study: TechniqueStudy, out: Path, as_json: bool) -> None:
     if failed := int(found.summary.costs["failed"].sum()):
         warn(f"{failed} session(s) failed, see sessions.parquet")
     if as_json:
-        print(json.dumps(summary_of(found) | {"out": str(out)}))
+        print(json.dumps(study.summary | {"out": str(out)}))
     else:
         print_techniques(study, out)

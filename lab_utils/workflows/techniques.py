@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from ..core.errors import InputError
@@ -14,7 +15,7 @@ from ..core.files import replacing
 from ..core.files.places import Folder
 from ..core.settings import Settings
 from ..latency.ablation.cells import Plan
-from ..latency.ablation.files import save_ablation
+from ..latency.ablation.files import save_ablation, summary_of
 from ..latency.ablation.guide.claims import guides_name
 from ..latency.ablation.plan import BASELINE, MISTAKE
 from ..latency.ablation.run import TURNS, WAIT_S, Ablation, ablate
@@ -76,7 +77,7 @@ class TechniqueStudy:
         """
         if self.computed is None or self.computed.by_stt.empty:
             return pd.DataFrame()
-        return self.computed.by_stt.mul(1000).round().astype("Int64")
+        return self.computed.by_stt.mul(1000).round().replace(np.inf, np.nan).astype("Int64")
 
     @property
     def _agents(self) -> Mapping[str, str]:
@@ -193,13 +194,19 @@ class TechniqueStudy:
         kind = self.ablation.summary.family.kind
         return plots.Picture(plots.savings_figure(savings, measure, self.ablation.caption, kind=kind))
 
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The main results as plain values: times in seconds, None where there is no figure."""
+        computed = {} if self.computed is None else {"computed": self.computed.plain}
+        return summary_of(self.ablation) | computed
+
     def save(self, folder: str | Path) -> Path:
         """Write turns.parquet, sessions.parquet, summary.json, waterfall.png and savings.png into a folder.
 
         The pictures count from the end of the caller's turn; those called "-after-commit" from the commit.
         """
         target = Path(folder)
-        save_ablation(self.ablation, target)
+        save_ablation(self.ablation, target, self.summary)
         for measure, suffix in ((TOTAL, ""), (AFTER_COMMIT, "-after-commit")):
             for name, picture in (
                 (f"waterfall{suffix}.png", self.plot_waterfall(measure)),

@@ -72,6 +72,14 @@ def test_what_the_closed_form_does_not_cover_is_left_out(ablation: Ablation) -> 
     assert found.stt_dollars > 0
 
 
+def test_where_a_caller_speaks_first_no_replies_are_computed(ablation: Ablation) -> None:
+    first = replace(ablation, sessions=ablation.sessions.assign(greeted=False))
+    found = computed_replies(first, [CALL], ("caller", "agent"), default_cache())
+    assert found.floor is None
+    assert found.plain["by_stt"] == []
+    assert found.plain["stt_dollars"] == found.stt_dollars > 0
+
+
 def test_a_speech_to_text_is_paid_by_the_hour_and_a_judge_by_the_verdict(ablation: Ablation) -> None:
     stt = GUIDE.stt.model_copy(update={"price": 3.6})
     judge = GUIDE.judge.model_copy(update={"price": 0.25})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from lab_utils.core.settings import USUAL_CONDITIONS, Settings
 from lab_utils.latency.ablation.plan import BASELINE, FULL, configurations
 from lab_utils.latency.ablation.run import Ablation
 from lab_utils.latency.ablation.summary import summarize
+from lab_utils.latency.joint.computed_replies import Computed
 from lab_utils.latency.techniques.choice import NAMES
 from lab_utils.session.providers.files import load_providers
 from lab_utils.workflows.pictures import plot_providers
@@ -57,6 +59,21 @@ def test_levels_are_those_of_the_three_agents(study):
     saved = sum(10 * place for place in range(1, 13))
     assert levels["p50"].tolist()[::2] == [2000, 2000 - saved]
     assert (levels["p95"] - levels["after commit p95"]).tolist() == [400, 400, 400]
+
+
+def test_computed_figures_are_shown_saved_and_left_blank_where_nobody_answers(study, tmp_path):
+    columns = pd.MultiIndex.from_product([["LiveKit's default"], ["p50", "p95"]])
+    by_stt = pd.DataFrame([[0.5, np.inf]], columns=columns, index=pd.Index(["slow"], name="speech-to-text"))
+    with_figures = replace(study, computed=Computed((0.25, 0.75), by_stt, 0.9, 0.2))
+    assert with_figures.by_stt.loc["slow"].tolist() == [500, pd.NA]
+    assert study.by_stt.empty
+    with_figures.save(tmp_path)
+    summary = json.loads((tmp_path / "summary.json").read_text("utf-8"))
+    assert summary == with_figures.summary
+    assert summary["cold_caches"] is False
+    assert summary["computed"]["floor_p95_s"] == 0.75
+    (row,) = summary["computed"]["by_stt"]
+    assert row == {"speech-to-text": "slow", "LiveKit's default, p50": 0.5, "LiveKit's default, p95": None}
 
 
 def test_an_agent_that_never_answered_has_no_latency():

@@ -14,6 +14,7 @@ from ...latency.ablation.guide.claims import View, guides_name
 from ...latency.ablation.run import Ablation
 from ...latency.ablation.summary import LEVEL_TIMES, by_stage, levels
 from ...latency.ablation.turns import MEASURES
+from ...latency.joint.computed_replies import Computed
 from ...workflows.techniques import TechniqueStudy
 
 FEW_RECORDINGS = 5
@@ -36,8 +37,8 @@ def print_techniques(study: TechniqueStudy, out: Path) -> None:
     _print_savings(console, found)
     if found.summary.verdicts:
         _print_verdicts(console, found)
-    if not study.by_stt.empty:
-        _print_by_stt(console, study)
+    if study.computed is not None and not study.computed.by_stt.empty:
+        _print_by_stt(console, study.computed)
     if len(found.recordings) < FEW_RECORDINGS:
         console.print(f"Only {len(found.recordings)} recording(s): the intervals say little.")
     console.print(
@@ -66,21 +67,21 @@ def _print_levels(console: Console, found: Ablation) -> None:
     )
 
 
-def _print_by_stt(console: Console, study: TechniqueStudy) -> None:
+def _print_by_stt(console: Console, computed: Computed) -> None:
     table = Table(
         title="With another speech-to-text: p50 / p95 in ms, computed", box=box.SIMPLE, padding=(0, 1, 0, 0)
     )
     table.add_column("speech-to-text")
-    by_stt = study.by_stt
+    by_stt = computed.by_stt
     agents = list(by_stt.columns.unique(0))
     for agent in agents:
         table.add_column(agent, justify="right")
     for name, row in by_stt.iterrows():
-        table.add_row(str(name), *(f"{row[agent, 'p50']} / {row[agent, 'p95']}" for agent in agents))
+        table.add_row(str(name), *(_pair(row[agent, "p50"], row[agent, "p95"]) for agent in agents))
     console.print(table)
-    if study.floor is not None:
-        low, high = (in_ms(one, "") for one in study.floor)
-        console.print(f"floor, of a perfect detector with everything on: {low} / {high} ms", highlight=False)
+    if computed.floor is not None:
+        floor = _pair(*computed.floor)
+        console.print(f"floor, of a perfect detector with everything on: {floor} ms", highlight=False)
 
 
 def _print_stages(console: Console, found: Ablation) -> None:

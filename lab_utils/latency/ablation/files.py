@@ -21,13 +21,13 @@ FORMAT, VERSION = "ablation-summary", 2
 """In version 1 latencies were in ms."""
 
 
-def save_ablation(ablation: Ablation, folder: Path) -> None:
-    """Write the three files, each whole or not at all."""
+def save_ablation(ablation: Ablation, folder: Path, summary: dict[str, Any]) -> None:
+    """Write the three files, each whole or not at all. `summary`: of `summary_of`, and more if there is."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in (("turns", ablation.turns), ("sessions", ablation.sessions)):
         with replacing(folder / f"{name}.parquet") as part:
             frame.to_parquet(part, index=False)
-    text = json.dumps(summary_of(ablation), indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(summary, indent=1, ensure_ascii=False) + "\n"
     write_whole(folder / "summary.json", text)
 
 
@@ -44,6 +44,7 @@ def summary_of(ablation: Ablation) -> dict[str, Any]:
         "draws": ablation.draws,
         "wait_s": ablation.wait_s,
         "greeting": ablation.greeting,
+        "cold_caches": not ablation.providers.has_warm_caches,
         "recordings": list(ablation.recordings),
         "skipped": list(ablation.skipped),
         "untranscribed": list(ablation.untranscribed),
@@ -53,13 +54,14 @@ def summary_of(ablation: Ablation) -> dict[str, Any]:
             for name, one in ablation.configurations.items()
         },
         "verdicts": [dataclasses.asdict(verdict) for verdict in summary.verdicts],
-        "latency": _records(summary.latency),
-        "savings": _records(summary.savings),
-        "costs": _records(summary.costs),
+        "latency": records(summary.latency),
+        "savings": records(summary.savings),
+        "costs": records(summary.costs),
     }
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A table's rows as plain values."""
     return [{str(name): _plain(value) for name, value in row.items()} for row in frame.to_dict("records")]
 
 

@@ -1,8 +1,8 @@
 """What is computed beside the sessions of `lab techniques`, on the same turns.
 
 The floor of a perfect detector, and what becomes of the latency with another speech-to-text, by the closed
-form of replies, with the sessions' delays; the agent greets. And what speech-to-text and judge cost, which is
-the same for all agents but those without a streaming STT.
+form of replies, with the sessions' delays, if the agent greets in all of them: a caller who speaks first is
+not covered. And what speech-to-text and judge cost: the same for all agents with a streaming STT.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,6 +18,7 @@ from ...core.delays import Delay
 from ...core.files.places import Place
 from ...recordings.find import find_in, with_distinct_names
 from ...session.providers.schema import Providers, SttProvider
+from ..ablation.files import records
 from ..ablation.run import SEEDS, Ablation
 from ..reply.records import NotCovered
 from ..techniques.choice import livekit_default
@@ -34,14 +36,27 @@ class Computed:
 
     floor: tuple[float, float] | None
     """p50 and p95 with a perfect detector and all techniques and levers that can be computed; None where the
-    closed form doesn't cover the settings (`latency.reply.scope`)."""
+    closed form doesn't cover the sessions (`latency.reply.scope`)."""
     by_stt: pd.DataFrame
     """A row for each speech-to-text (`variants`): p50 and p95 of LiveKit's default, and of all twelve but the
-    semantic cache, which the closed form doesn't cover. Empty where it doesn't cover the settings."""
+    semantic cache, which the closed form doesn't cover. Empty where it doesn't cover the sessions."""
     stt_dollars: float
     """Per 1,000 turns, streaming all of the calls, with the pauses in which the caller waits."""
     judge_dollars: float
     """Per 1,000 turns, a verdict each."""
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """As plain values; None where there is no figure."""
+        p50_s, p95_s = self.floor or (None, None)
+        table = self.by_stt.set_axis([", ".join(two) for two in self.by_stt.columns], axis=1)
+        return {
+            "floor_p50_s": p50_s,
+            "floor_p95_s": p95_s,
+            "by_stt": records(table.reset_index()),
+            "stt_dollars": self.stt_dollars,
+            "judge_dollars": self.judge_dollars,
+        }
 
 
 def computed_replies(
@@ -53,6 +68,8 @@ def computed_replies(
     streamed_h = sum(call.recording.duration_s for call in calls) / 3600
     stt_dollars = 1000 * of.providers.stt.price * streamed_h / turns
     try:
+        if not of.sessions["greeted"].all():
+            raise NotCovered("a caller speaks first")
         floor, by_stt = _replies(of, calls)
     except NotCovered:
         floor, by_stt = None, pd.DataFrame()

@@ -220,6 +220,11 @@ class Providers(Frozen):
     judge: Judge
     tool: Tool
 
+    @property
+    def has_warm_caches(self) -> bool:
+        """Whether a call begins with what other calls have left in a model's prompt cache."""
+        return any(one.cache is not None and one.cache.warm for one in (self.large, self.small))
+
     def with_cold_caches(self) -> Self:
         """The same where each call begins with an empty prompt cache."""
 
