@@ -49,7 +49,10 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 
 def read_entry(path: Place, address: str) -> dict[str, np.ndarray]:
-    """The arrays of an entry. Raises BadEntry for what isn't exactly what was stored at this address."""
+    """The arrays of an entry. Raises BadEntry for what isn't exactly what was stored at this address.
+
+    Raises OSError where it can't be read, and for some damaged offsets in the archive.
+    """
     if not isinstance(path, Path):
         return entry_in(io.BytesIO(path.read_bytes()), address)  # by one request
     with path.open("rb") as file:
@@ -57,7 +60,7 @@ def read_entry(path: Place, address: str) -> dict[str, np.ndarray]:
 
 
 def entry_in(file: IO[bytes], address: str) -> dict[str, np.ndarray]:
-    """The arrays of an entry in an open file. Raises BadEntry like `read_entry`."""
+    """The arrays of an entry in an open file. Raises BadEntry and OSError like `read_entry`."""
     try:
         with zipfile.ZipFile(file) as archive:
             if _ABOUT not in archive.namelist():
