@@ -9,7 +9,7 @@ beside the results and labels, memory grows with neither (`kept_objects`, `metri
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -113,12 +113,19 @@ class Corpus:
 
     @contextmanager
     def for_workers(self) -> Iterator[Corpus]:
-        """As it goes to worker processes: to a cluster's without traces, which they read one by one."""
+        """As it goes to worker processes: to a cluster's without traces, which they read one by one.
+
+        With them where the cache can't be written to.
+        """
         if self.cache is None or current() is None:
             yield self
             return
-        with lent(self.cache, self.recordings) as recordings:
-            yield replace(self, recordings=recordings)
+        with ExitStack() as until_end:
+            shared = self
+            with suppress(ValueError):
+                recordings = until_end.enter_context(lent(self.cache, self.recordings))
+                shared = replace(self, recordings=recordings)
+            yield shared
 
     def pauses(self, vad: VadSettings, frame_duration: float) -> Sequence[list[Rows]]:
         """The VAD's pauses of each recording and phase, and of the branches there.

@@ -487,7 +487,8 @@ def _trace_one(
     hearings = Hearings(tracer.labelled(recording))
     traced = _trace_hearings(tracer, blocks, phases, path, own, hearings)
     if channel_condition.is_clean and known is None:
-        remember(tracer.cache, files, before, began_s, hearings.recording, hearings.line)
+        with suppress(ValueError):  # if it can't be kept, the next run reads the file again
+            remember(tracer.cache, files, before, began_s, hearings.recording, hearings.line)
     return traced
 
 

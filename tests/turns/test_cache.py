@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
+import time
 import zipfile
 from pathlib import Path
 
@@ -112,6 +113,19 @@ def test_the_least_recently_used_go_first(tmp_path: Path) -> None:
     removed = cache.prune(2 * size + 10)
     assert [path.stem for path in removed] == ["11-a", "22-a"]
     assert sorted(path.stem for path in cache.entries()) == ["00-a", "33-a"]
+
+
+def test_what_was_lent_to_workers_goes_first_after_a_day_and_not_before(tmp_path: Path) -> None:
+    cache, now_s = TraceCache(tmp_path), time.time()
+    lent = [f"{number}{number}-lent-{'0f' * 16}-0" for number in range(2)]
+    for address, used_s in (("ab-slow", 1e9), (lent[0], now_s), (lent[1], now_s - 90_000)):
+        cache.store(address, probabilities=VALUES)
+        os.utime(entry_of(cache, address), (used_s, used_s))
+    size = entry_of(cache, "ab-slow").stat().st_size
+    assert [path.stem for path in cache.prune(size)] == [lent[1]]
+    assert cache.prune(size) == [], "the other isn't counted"
+    assert [path.stem for path in cache.prune(0)] == ["ab-slow"]
+    assert [path.stem for path in cache.entries()] == [lent[0]]
 
 
 def test_the_entries_of_a_recording_are_found(cache: TraceCache) -> None:

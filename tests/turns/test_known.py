@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -187,6 +189,26 @@ def test_a_known_session_has_its_turns_and_settings(tmp_path, read) -> None:
     assert len(first.finals)
     assert plain(traced(folder)) == plain(first)
     assert len(read) == 1
+
+
+def test_a_cache_that_has_all_traces_and_can_only_be_read_is_enough(call, read, monkeypatch) -> None:
+    first = traced(call)
+    for path in [*call.parents[1].rglob("*-known.npz"), *call.parents[1].rglob("*-line-*.npz")]:
+        path.unlink()
+
+    def read_only(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr("lab_utils.turns.cache.write_whole", read_only)
+    assert plain(traced(call)) == plain(first)
+    assert read == ["call", "call"], "it couldn't be remembered"
+
+
+def test_windows_does_not_tell_when_a_file_changed(call, monkeypatch) -> None:
+    (files,) = find_recordings(call)
+    assert known.files_now(files) is not None
+    monkeypatch.setattr(known, "os", SimpleNamespace(name="nt"))
+    assert known.files_now(files) is None
 
 
 def test_who_forgets_a_call_forgets_what_reading_it_told(call) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -14,15 +16,19 @@ from upath import UPath
 from lab_utils.core.traces import Traced
 from lab_utils.turns.cache import TraceCache
 from lab_utils.turns.cache.lent import lent
+from lab_utils.turns.sweep import Corpus
 
 
 @pytest.fixture
 def recordings() -> list[Traced]:
     made = traced_of(labels_of([Turn((1.0, 1.2), ((0.5, "hold"),), 0.6, 2.0)]), tail_s=8.0)
-    return [replace(made, name=name, sha256=name * 32) for name in ("ab", "cd")]
+    own = {"path": "/home/me/call.wav", "notes": ("cut",), "told": {"min_delay": 0.5}}
+    return [replace(made, name=name, sha256=name * 32, **own) for name in ("ab", "cd")]
 
 
 def same(one: Traced, other: Traced) -> bool:
+    """But for what scoring has no need of."""
+    other = replace(other, path=other.name, notes=(), told={})
     return pickle.dumps(one, pickle.HIGHEST_PROTOCOL) == pickle.dumps(other, pickle.HIGHEST_PROTOCOL)
 
 
@@ -41,6 +47,32 @@ def test_workers_read_what_was_lent_one_by_one_and_then_it_is_gone(
         assert all(same(received[k], one) for k, one in enumerate(recordings))
         assert received[1] is received[1], "the last one stays"
     assert not list(cache.entries())
+
+
+def test_traces_are_sent_along_where_the_cache_can_only_be_read(
+    recordings: list[Traced], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab_utils.turns.sweep.current", object)  # as if on a cluster
+    corpus = Corpus.of(recordings, TraceCache(tmp_path))
+    with corpus.for_workers() as lent_ones:
+        assert list(TraceCache(tmp_path).entries())
+        assert same(lent_ones.recordings[1], recordings[1])
+
+    def read_only(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr("lab_utils.turns.cache.write_whole", read_only)
+    with corpus.for_workers() as sent:
+        assert sent is corpus
+
+
+def test_an_error_of_the_work_is_not_taken_for_one_of_lending(
+    recordings: list[Traced], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab_utils.turns.sweep.current", object)
+    corpus = Corpus.of(recordings, TraceCache(tmp_path))
+    with pytest.raises(ValueError, match="of the work"), corpus.for_workers():
+        raise ValueError("of the work")
 
 
 def test_what_is_not_exactly_what_was_lent_is_refused(recordings: list[Traced], tmp_path: Path) -> None:

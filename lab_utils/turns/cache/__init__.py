@@ -15,6 +15,7 @@ import itertools
 import logging
 import math
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -36,7 +37,11 @@ log = logging.getLogger(__name__)
 
 MAX_CACHE_BYTES = 20_000_000_000
 """Unless `$LAB_CACHE_MAX` says otherwise; a traced hour of calls takes about 10 MB."""
+LENT = "-lent-"
+"""In addresses of what lies there for workers, as long as their work takes (`lent.py`)."""
 _LINE = "-line-"
+_IS_LENT = re.compile(LENT + r"[0-9a-f]{32}-[0-9]+$")
+_LENT_S = 86_400.0
 _USED_AGAIN_S = 3600.0
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -141,13 +146,17 @@ class TraceCache:
         """Remove the least recently used entries until all have at most `largest` bytes; those removed.
 
         Those from the future are of a clock that was set back since: when they were used isn't known, and
-        they go first. Where nothing may be removed, all stay.
+        they go first. Where nothing may be removed, all stay. What was lent to workers in the last day isn't
+        counted and stays; what was lent before, by a run that was killed, goes before all else.
         """
         known, now_s = [], time.time() + _USED_AGAIN_S
         for path in self.entries():
             with suppress(OSError):
                 status = path.stat()
-                used = status.st_mtime < now_s, status.st_mtime
+                lent = _IS_LENT.search(path.stem) is not None
+                if lent and abs(time.time() - status.st_mtime) < _LENT_S:
+                    continue
+                used = not lent, status.st_mtime < now_s, status.st_mtime
                 known.append((used, status.st_size, path))
         left = sum(size for _, size, _ in known)
         removed: list[Place] = []

@@ -16,6 +16,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -89,8 +90,11 @@ class _Told:
 
 
 def files_now(files: RecordingFiles) -> FilesNow | None:
-    """What the file system says of a recording's files; None if they aren't all on this machine."""
-    if not all(isinstance(path, Path) for path in files.paths):
+    """What the file system says of a recording's files; None if they aren't all on this machine.
+
+    None on Windows, too: it tells when a file was made in place of when its status changed.
+    """
+    if os.name == "nt" or not all(isinstance(path, Path) for path in files.paths):
         return None
     try:
         states = [path.stat() for path in files.paths]
@@ -140,7 +144,7 @@ def remember(
     recording: Recording,
     line: Line,
 ) -> None:
-    """Keep what reading told.
+    """Keep what reading told. Raises ValueError if it can't be kept.
 
     `before`: `files_now` before they were read, and `began_s`, the time of day then. `recording`: as it was
     read, with its labels.
@@ -166,8 +170,8 @@ def remember(
     if _adapter().validate_json(text) != told:  # a format whose facts aren't plain values is read each time
         return
     address = _address(files)
+    cache.link(recording.sha256, address.partition("-")[0])  # first: `lab forget` must find it
     cache.store(address, told=np.frombuffer(text, dtype=np.uint8))
-    cache.link(recording.sha256, address.partition("-")[0])
 
 
 def of_models(entries: Iterable[Place]) -> list[Place]:
