@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from ..core.errors import machine_error_text
+from ..core.errors import WorkerDied, machine_error_text
 from ..core.files.bundled import bundled
 from ..core.files.places import place_of
 from ..core.text import one_line, printable
@@ -99,7 +99,7 @@ def _terminate(*_: Any) -> NoReturn:
 
 @contextmanager
 def ending_well(bad_input: int = 1) -> Iterator[None]:
-    """Bad input ends in one line on stderr and this exit code; Ctrl-C and SIGTERM in one line, too."""
+    """Bad input ends in one line on stderr and this exit code; so do a worker's death, Ctrl-C and SIGTERM."""
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGTERM, _terminate) if in_main else None
     try:
@@ -108,6 +108,9 @@ def ending_well(bad_input: int = 1) -> Iterator[None]:
         told = machine_error_text(error) if isinstance(error, OSError) else str(error)
         print(f"lab: error: {one_line(told)}", file=sys.stderr)
         raise typer.Exit(bad_input) from None
+    except WorkerDied as error:
+        print(f"lab: error: a worker died at its work: {one_line(str(error))}", file=sys.stderr)
+        raise typer.Exit(1) from None
     except KeyboardInterrupt as interrupt:
         terminated = isinstance(interrupt, Terminated) or isinstance(interrupt.__cause__, Terminated)
         how = "terminated" if terminated else "interrupted"

@@ -13,6 +13,10 @@ class InputError(ValueError):
         return [f"{type(self).__name__}: {self}"]
 
 
+class WorkerDied(RuntimeError):
+    """The work on an item took its process with it."""
+
+
 def is_full(error: OSError) -> bool:
     """Whether there was no room for what was to be written."""
     return error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None))

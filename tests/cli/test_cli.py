@@ -11,10 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import typer
 from paths import SAMPLES
 from typer.testing import CliRunner, Result
 
 from lab_utils.cli import app
+from lab_utils.cli.common import ending_well
+from lab_utils.core.batch import Failed, WorkerDied, results
 from lab_utils.core.knobs import KNOBS
 from lab_utils.turns.profile import load_profile
 
@@ -404,6 +407,15 @@ def test_bad_input_ends_in_one_line_that_names_the_file(make, finding, tmp_path)
     assert str(tmp_path / "call") in line
     assert re.search(finding, line), line
     assert not out.exists()
+
+
+def test_a_worker_that_died_is_told_in_one_line(capsys) -> None:
+    with pytest.raises(typer.Exit) as ended, ending_well():
+        list(results([Failed(WorkerDied("it ended 4 workers, one after another"))]))
+    assert ended.value.exit_code == 1
+    assert capsys.readouterr().err == (
+        "lab: error: a worker died at its work: it ended 4 workers, one after another\n"
+    )
 
 
 def test_unequal_channels_of_a_pair_are_named_with_both_lengths(tmp_path) -> None:

@@ -154,6 +154,22 @@ def test_a_killed_worker_costs_its_item_another_try(address: str, tmp_path: Path
     assert (tmp_path / "died").exists()
 
 
+def kills_its_own(folder: Path, item: int) -> int:
+    """As `dies_once`, in the worker's own process."""
+    mark = folder / "died"
+    if item == 1 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def test_a_killed_worker_does_not_take_what_all_share_with_it(address: str, tmp_path: Path) -> None:
+    with on_cluster(address):
+        found = list(run_batch(kills_its_own, range(4), shared=tmp_path))
+    assert found == [Done(item) for item in range(4)]
+    assert (tmp_path / "died").exists()
+
+
 @pytest.mark.parametrize(
     ("work", "why"), [(ends_its_worker, "ended 2 workers"), (ends_its_process, "ended its process {SIGKILL")]
 )
@@ -186,6 +202,18 @@ def test_a_worker_with_several_threads_is_refused() -> None:
         on_cluster(client),
     ):
         pass
+
+
+def test_a_worker_with_several_threads_that_joins_later_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab_utils.core.batch.cluster._check_workers", lambda _: None)
+    options = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": ":0"}
+    with (
+        distributed.LocalCluster(**options) as cluster,
+        distributed.Client(cluster) as client,
+        on_cluster(client),
+        pytest.raises(ValueError, match=r"worker inproc://.*: 2 threads, expected 1"),
+    ):
+        list(run_batch(doubled, [1]))
 
 
 def test_a_scheduler_that_is_not_there_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ items it had; an item during which four of them die is told from those beside it
 from __future__ import annotations
 
 import logging
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -32,13 +33,15 @@ ANSWER_S = 10
 AHEAD = 16
 """Items per worker that are submitted before the first of them is done."""
 
+CLIENT_LOG = "distributed.client"
+
 
 class SchedulerLost(InputError):
     """The cluster's scheduler is gone, with all that was under way."""
 
 
-class OtherVersion(InputError):
-    """A worker has another version of this package."""
+class UnfitWorker(InputError):
+    """A worker has another version of this package, or several threads."""
 
 
 _client: ContextVar[Client | None] = ContextVar("client", default=None)
@@ -56,13 +59,25 @@ def on_cluster(client: Client | str) -> Iterator[None]:
         yield
         return
     # A client of the user's own stays open.
-    with _connected(client) if isinstance(client, str) else nullcontext(client) as used:
+    opened = _connected(client) if isinstance(client, str) else nullcontext(client)
+    with _level_kept(), opened as used:
         _check_workers(used)
         token = _client.set(used)
         try:
             yield
         finally:
             _client.reset(token)
+
+
+@contextmanager
+def _level_kept() -> Iterator[None]:
+    """After the block Dask's client logs what it logged before, also if it lost its scheduler."""
+    log = logging.getLogger(CLIENT_LOG)
+    level = log.level
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def current() -> Client | None:
@@ -96,7 +111,7 @@ def on_client(
     """`function(item)` for each item on a cluster's workers; the outcomes in order.
 
     Results are fetched as soon as they are there, also of later items: a worker that dies then takes
-    only what it had in hand with it. Raises SchedulerLost, and OtherVersion for a worker that joined.
+    only what it had in hand with it. Raises SchedulerLost, and UnfitWorker for a worker that joined.
     """
     from distributed import as_completed
 
@@ -107,7 +122,8 @@ def on_client(
     finished = as_completed(loop=client.loop)
     try:
         most = AHEAD * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-        there = () if shared is None else (client.scatter(shared, broadcast=True, hash=False),)
+        # As a task of its own: unlike scattered data, it is made again after the worker that had it died.
+        there = () if shared is None else (_submitted(client, shared),)
         place = Workplace.here() if own_process and shared is None else None
         work = partial(_work, _version(), place)
         while True:
@@ -127,7 +143,7 @@ def on_client(
     except Exception as error:
         if not _is_lost(client, error):
             raise
-        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # it tries again, in vain
+        logging.getLogger(CLIENT_LOG).setLevel(logging.CRITICAL)  # it tries again, in vain
         raise SchedulerLost(
             f"{address}: the scheduler was lost after {done} item(s); start it again, with "
             "workers, and give the same command: what is in the cache by then isn't made again"
@@ -135,6 +151,17 @@ def on_client(
     finally:
         with suppress(Exception):  # of a scheduler, or a client, that is gone
             client.cancel(list(in_order))
+
+
+def _submitted(client: Client, shared: Any) -> Future:
+    """What all items need, where the workers get it from each other."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sending large graph")  # it is sent once
+        return client.submit(_itself, shared, pure=False)
+
+
+def _itself(value: T) -> T:
+    return value
 
 
 def _outcome(client: Client, future: Future) -> Outcome[Any]:
@@ -147,7 +174,7 @@ def _outcome(client: Client, future: Future) -> Outcome[Any]:
     except KilledWorker as error:
         return Failed(WorkerDied(f"it ended {error.allowed_failures + 1} workers, one after another"))
     except Exception as error:  # what can't be sent between machines, for one
-        if _is_lost(client, error) or isinstance(error, OtherVersion):
+        if _is_lost(client, error) or isinstance(error, UnfitWorker):
             raise
         return Failed(error)
 
@@ -165,11 +192,11 @@ def _work(
     expected: str, place: Workplace | None, function: Callable[..., T], skips: Any, item: Any, *shared: Any
 ) -> Outcome[T]:
     """Runs in a worker, which may have joined after all were checked; with a place in a process beside it."""
-    there = _version()
-    if there != expected:
-        raise OtherVersion(
-            f"a worker that joined has {PACKAGE} {there}, expected {expected}; install the same"
-        )
+    from distributed import get_worker
+
+    worker = get_worker()
+    _check_threads(worker.address, worker.state.nthreads)
+    _check_version(worker.address, _version(), expected)
     if place is None:
         return outcome_of(lambda one: function(*shared, one), skips, item)
     from .beside import beside_worker
@@ -202,11 +229,7 @@ def _check_workers(client: Client) -> None:
     if not workers:
         raise ValueError("the cluster has no workers; start some with 'dask worker ADDRESS --nthreads 1'")
     for name, worker in workers.items():
-        if worker["nthreads"] != 1:
-            raise ValueError(
-                f"worker {name}: {worker['nthreads']} threads, expected 1, since threads don't share models; "
-                "start it with --nthreads 1, and more of them with --nworkers"
-            )
+        _check_threads(name, worker["nthreads"])
     here = _version()
     try:
         versions = client.run(_version)
@@ -216,5 +239,17 @@ def _check_workers(client: Client) -> None:
             "where they run"
         ) from None
     for name, there in versions.items():
-        if there != here:
-            raise OtherVersion(f"worker {name}: {PACKAGE} {there}, expected {here}; install the same")
+        _check_version(name, there, here)
+
+
+def _check_threads(worker: str, threads: int) -> None:
+    if threads != 1:
+        raise UnfitWorker(
+            f"worker {worker}: {threads} threads, expected 1, since threads don't share models; "
+            "start it with --nthreads 1, and more of them with --nworkers"
+        )
+
+
+def _check_version(worker: str, there: str, expected: str) -> None:
+    if there != expected:
+        raise UnfitWorker(f"worker {worker}: {PACKAGE} {there}, expected {expected}; install the same")

@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from ..errors import WorkerDied as WorkerDied
 from ..text import one_line
 
 T = TypeVar("T")
 NOT_BEGUN = 86
 """Exit code of a worker process that ends before it begins an item, which another one then works on."""
-
-
-class WorkerDied(RuntimeError):
-    """The work on an item took its process with it."""
 
 
 class RaisedInWorker(RuntimeError):
