@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import select
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -17,7 +19,8 @@ from paths import SAMPLES
 from typer.testing import CliRunner
 
 from lab_utils.cli import app
-from lab_utils.core.batch import WorkerDied, on_cluster
+from lab_utils.core.batch import Done, WorkerDied, on_cluster
+from lab_utils.session.faults import beside
 from lab_utils.session.workers import in_workers
 
 dask = pytest.importorskip("dask")
@@ -139,3 +142,46 @@ def wait_until_gone(pids: list[int]) -> None:
     while left := [pid for pid in pids if psutil.pid_exists(pid)]:
         assert time.monotonic() < deadline, f"left running: {left}"
         time.sleep(0.1)
+
+
+class Fake:
+    """A process beside a worker that begins and ends at once."""
+
+    def __init__(self, run: Any) -> None:
+        self.run = run.name
+        self.ended = 0
+
+    def outcome(self, function: Any, call: Any) -> tuple[Done[Any], str]:
+        return Done(function(*call[1])), ""
+
+    def end(self) -> None:
+        self.ended += 1
+
+
+class EndedMeanwhile(list[Any]):
+    """The run is ended in another thread as soon as its process is there."""
+
+    def append(self, one: Fake) -> None:
+        super().append(one)
+        self.other = threading.Thread(target=beside._end, args=(one.run,))
+        self.other.start()
+        self.other.join(0.2)
+
+
+def test_a_run_that_ends_while_its_process_is_looked_up_costs_no_other_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here, made = EndedMeanwhile(), []
+
+    def counted(run: Any) -> Fake:
+        made.append(Fake(run))
+        return made[-1]
+
+    monkeypatch.setattr(beside, "_here", here)
+    monkeypatch.setattr(beside, "_Sessions", counted)
+    run = SimpleNamespace(name="a")
+    for number in range(2):
+        assert beside._beside_worker(run, str, (number, ("done",))) == (Done("done"), "")
+        here.other.join()
+    assert [one.ended for one in made] == [1, 1]
+    assert not here

@@ -7,8 +7,9 @@ The process serves one run alone: the next one, of code that may have changed, g
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterable
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -99,18 +100,27 @@ class _Sessions:
 
 _here: list[_Sessions] = []
 """Those of the run that this worker works for, if it does."""
+_looking = threading.Lock()
+"""Held to look and change who is here: runs are ended in another thread than the one that works."""
 
 
 def _beside_worker(run: _Run, function: Callable[..., Result], call: Numbered) -> tuple[Outcome[Result], str]:
-    if not (_here and _here[0].run == run.name):
-        while _here:
-            _here.pop().end()
-        _here.append(_Sessions(run))
-    return _here[0].outcome(function, call)
+    with _looking:
+        found = _here.pop() if _here else None
+        if found is not None and found.run == run.name:
+            _here.append(found)
+    if found is None or found.run != run.name:
+        if found is not None:
+            found.end()
+        found = _Sessions(run)
+        with _looking:
+            _here.append(found)
+    return found.outcome(function, call)
 
 
 def _end(run: str) -> None:
     """A run is over, or its user wants no more of it."""
-    with suppress(IndexError):
-        if _here[0].run == run:
-            _here.pop().end()
+    with _looking:
+        found = _here.pop() if _here and _here[0].run == run else None
+    if found is not None:
+        found.end()
