@@ -53,7 +53,7 @@ def store() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def address(store: str) -> Iterator[str]:
+def two_workers(store: str) -> Iterator[str]:
     """A scheduler with two workers, each a process."""
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1"}
     with (
@@ -61,6 +61,14 @@ def address(store: str) -> Iterator[str]:
         distributed.LocalCluster(**options, dashboard_address=":0") as cluster,
     ):
         yield cluster.scheduler_address
+
+
+@pytest.fixture
+def address(two_workers: str) -> str:
+    """Once both are there again, which the test before may have killed."""
+    with distributed.Client(two_workers, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+    return two_workers
 
 
 def doubled(item: int) -> int:
