@@ -295,6 +295,10 @@ def test_scouts_keep_the_limits_with_waits_that_chance_does_not_find() -> None:
     found = scouts(space, Objectives(limits=limits), score, 400, 3, 1)
     assert sum(len(table) for table in asked) <= 400
     assert len(asked) == 4
+    answers = iter([False, True])
+    scouts(space, Objectives(), score, 400, 3, 1, lambda: next(answers))
+    assert len(asked.pop()) <= 100, "the time is over after one generation"
+    assert len(asked) == 4
     by_chance, all_of_them = score(asked[0]), pd.concat([score(table) for table in asked[:4]])
     kept = by_chance[by_chance["false_boundary_rate"] <= 0.05]
     search = Proposals(space)
@@ -310,6 +314,24 @@ def test_scouts_keep_the_limits_with_waits_that_chance_does_not_find() -> None:
     assert found == scouts(space, Objectives(limits=limits), score, 400, 3, 1)
 
 
+def test_scouts_go_on_after_a_generation_that_agentsession_refuses() -> None:
+    """Without one that it accepts they find nothing."""
+    tables: list[pd.DataFrame] = []
+
+    def score(table: pd.DataFrame) -> pd.DataFrame:
+        assert len(table)
+        tables.append(table)
+        metrics = metrics_of(table)
+        return metrics.assign(latency_p50=metrics["latency_mean"], latency_p95=metrics["latency_mean"])
+
+    refused = Space.of({"detector": ["v1-mini"], "min_silence_duration": [0.1]})
+    assert scouts(refused, Objectives(), score, 8, 3, 0) == []
+    assert not tables
+    half = Space.of({"detector": ["v1-mini"], "min_silence_duration": [0.1, 0.5], "min_delay": [0.0, 1.0]})
+    assert scouts(half, Objectives(), score, 4, 3, 2)  # one setting a generation; the first is refused
+    assert len(tables) < 4
+
+
 # --- the same again, and on from where it ended -----------------------------------------------------
 
 
@@ -323,6 +345,28 @@ def test_a_seed_gives_the_same_settings_also_if_the_search_is_interrupted(tmp_pa
     assert again.keys == through[:24]
     assert searched(again, 2, 24) == through
     assert searched(Proposals(Space.of(GRID), seed=4), 1, 24) != through[:24]
+
+
+def test_an_interrupted_search_with_switches_finds_the_same_settings(tmp_path: Path) -> None:
+    """It begins with impossible settings, with some twice, and with more than a batch that scouts found."""
+    space = Space(Space.of({**GRID, "detector": ["v1-mini"], "endpointing_mode": ["fixed"]}).knobs, ("fast",))
+    starts = space.beginning_along("min_delay", 8).starts
+    assert not is_possible(space.table(starts)).all()
+    space = Space(space.knobs, space.switches, (*starts, *starts[:3]))
+    scouted = [{**starts[0], "min_delay": 0.01 * k} for k in range(60)]
+    scouted += scouted[:3]
+    through = Proposals(space, seed=3)
+    through.begin_with(scouted)
+    storage = tmp_path / "search.jsonl"
+    first = Proposals(space, seed=3, storage=storage)
+    assert not first.has_begun
+    first.begin_with(scouted)
+    for _ in range(7):
+        searched(through, 1)
+        again = Proposals(space, seed=3, storage=storage)
+        assert again.has_begun
+        assert searched(again, 1) == through.keys
+    assert len(through) == 84
 
 
 def test_a_storage_of_something_else_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,10 @@ from typer.testing import CliRunner
 
 from lab_utils.cli import app
 from lab_utils.turns.profile import load_profile
+from lab_utils.turns.search import Objectives, Space
+from lab_utils.workflows.study import measure
 from lab_utils.workflows.study import search as study_search
+from lab_utils.workflows.study.search import Work
 
 CALLS = [
     str(SAMPLES / "calls" / "demo" / f"{name}.flac")
@@ -56,6 +59,56 @@ def test_the_choice_is_run_as_sessions_that_say_the_same_and_is_exported_with_it
     again = ran(*usual, "--sessions", "0", "--out", str(out))  # nothing is left to try
     assert json.loads(again.stdout)["settings"] == summary["settings"]
     pd.testing.assert_frame_equal(pd.read_parquet(out / "joint.parquet"), table)
+
+
+def test_scouting_counts_in_the_seconds_is_shown_and_is_not_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One batch is tried even so; the search that goes on begins with what the first one scouted."""
+    measured = measure(CALLS[0], grid={"detector": ["vad"]}, phases=1, jobs=1, quiet=True)
+    space = Space(Space.of({"detector": ["vad"], "min_delay": [0.0, 2.0]}).knobs, ("fast",))
+    space = space.beginning_along("min_delay", 30)
+    now_s, tables = 0.0, []
+
+    def scored(part: study_search._Part, table: pd.DataFrame) -> pd.DataFrame:
+        nonlocal now_s
+        now_s += 6.0
+        tables.append(len(table))
+        return of_part(part, table)
+
+    of_part = study_search._Part._scored
+    monkeypatch.setattr(study_search._Part, "_scored", scored)
+
+    def found(seconds: float) -> pd.DataFrame:
+        tables.clear()
+        table, _ = study_search.find(
+            measured,
+            space,
+            Work(evaluations=48, seconds=seconds, clock=lambda: now_s),
+            Objectives("latency_mean"),
+            seed=0,
+            folder=tmp_path,
+            jobs=1,
+            cache=None,
+            quiet=False,
+            further=lambda rows, _: pd.DataFrame({"unused": [0.0] * len(rows)}),
+        )
+        return table
+
+    first = found(seconds=10.0)
+    assert len(tables) == 3  # two generations of four, and a batch
+    assert max(tables[:2]) <= 240
+    assert len(first) == tables[2] == 24
+    assert "scouting" in capsys.readouterr().err
+    again = found(seconds=1e6)
+    assert tables == [24]
+    assert "scouting" not in capsys.readouterr().err
+    pd.testing.assert_frame_equal(again[:24], first)
+    lines = (tmp_path / "search.jsonl").read_text("utf-8").splitlines()
+    kept = json.loads(next(line for line in lines if "begun with" in line))
+    delays = {round(one["min_delay"], 2) for one in kept["user_attr"]["begun with"]}
+    assert delays <= set(again["min_delay"].round(2))
+    assert not delays <= set(first["min_delay"].round(2)), "some were still to be tried"
 
 
 @pytest.mark.parametrize(

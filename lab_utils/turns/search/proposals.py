@@ -40,6 +40,8 @@ MOST_TRIES = 100
 """Proposals in a row that are impossible, or known, before a search has nothing new to try."""
 WORST_LATENCY_S = 60.0
 """Stands for the latency of a setting that never answers."""
+_BEGUN_WITH = "begun with"
+"""Attribute of a kept search: proposals of `Proposals.begin_with`, which it may be interrupted before."""
 _FAILED = optuna.trial.TrialState.FAIL
 
 
@@ -76,6 +78,7 @@ class Proposals:
         self._kept: optuna.Study | None = None
         self._asked: list[optuna.Trial] = []
         self._known: dict[tuple[Any, ...], dict[Any, Any]] = {}
+        self._queued: set[tuple[Any, ...]] = set()
         if storage is not None:
             self._kept = optuna.create_study(
                 storage=open_storage(storage),
@@ -89,15 +92,31 @@ class Proposals:
             if params:
                 self._remember(space.table(params))
 
-        self._begin()
+        self._queue([space.propose(partial(_at_start, start)) for start in space.starts])
+        self._queue([space.propose(partial(_of_trial, params)) for params in self._begun_with or ()])
 
-    def _begin(self) -> None:
-        """Ask for the starting points that aren't known first."""
-        starts = [self._space.propose(partial(_at_start, start)) for start in self._space.starts]
-        keys = self._keys(self._space.table(starts)) if starts else []
-        for start, key in zip(starts, keys, strict=True):
-            if key not in self._known:
-                self._live.enqueue_trial(self._params(start))
+    def _queue(self, proposals: Sequence[Mapping[str, Any]]) -> None:
+        """Ask for these next, each once: those that are possible and neither known nor asked for already.
+
+        So the queue of a search that goes on is the rest of the one that was interrupted.
+        """
+        if not proposals:
+            return
+        table = self._space.table(proposals)
+        for one, key, possible in zip(proposals, self._keys(table), is_possible(table), strict=True):
+            if possible and key not in self._known and key not in self._queued:
+                self._queued.add(key)
+                self._live.enqueue_trial(self._params(one))
+
+    @property
+    def _begun_with(self) -> list[dict[str, Any]] | None:
+        """What is kept of `begin_with`; None if it wasn't called."""
+        return None if self._kept is None else self._kept.user_attrs.get(_BEGUN_WITH)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether settings are known already, or kept to begin with."""
+        return bool(self._known) or self._begun_with is not None
 
     def _params(self, proposal: Mapping[str, Any]) -> dict[str, Any]:
         """As `_suggest` names them."""
@@ -107,9 +126,11 @@ class Proposals:
         }
 
     def begin_with(self, knobs: Sequence[Mapping[str, Any]]) -> None:
-        """Ask for these settings next, with all switches on."""
-        for one in knobs:
-            self._live.enqueue_trial(self._params({**one, **dict.fromkeys(self._space.switches, True)}))
+        """Ask for these settings next, with all switches on, also if the search goes on from its storage."""
+        proposals = [{**one, **dict.fromkeys(self._space.switches, True)} for one in knobs]
+        if self._kept is not None:
+            self._kept.set_user_attr(_BEGUN_WITH, [self._params(one) for one in proposals])
+        self._queue(proposals)
 
     def __len__(self) -> int:
         """How many settings are known."""
@@ -134,7 +155,10 @@ class Proposals:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self._live.sampler = self._sampler()
         if self._space.switches and len(self) >= STARTUP:
-            for params in neighbours(self._complete, most // 2, self._rng(1)):
+            waiting = self._live.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,))
+            # No more than are asked for now: what is left of a queue isn't kept.
+            steps = min(most // 2, max(0, most - len(waiting)))
+            for params in neighbours(self._complete, steps, self._rng(1)):
                 self._live.enqueue_trial(params)
         found: dict[tuple[Any, ...], Mapping[Any, Any]] = {}
         in_vain = 0

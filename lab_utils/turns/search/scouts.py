@@ -27,24 +27,35 @@ Score = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 def scouts(
-    space: Space, objectives: Objectives, score: Score, most: int, count: int, seed: int
+    space: Space,
+    objectives: Objectives,
+    score: Score,
+    most: int,
+    count: int,
+    seed: int,
+    time_is_over: Callable[[], bool] = lambda: False,
 ) -> list[dict[str, Any]]:
     """The settings of which no other is better in `WAITS`, of those within the limits that a replay tells.
 
     Up to `count` of them, the first with the least 95th percentile, as proposals without switches. At most
-    `most` settings are scored, evenly by generation: the first is drawn at random.
+    `most` settings are scored, evenly by generation: the first is drawn at random. Asked before each
+    generation, `time_is_over` ends it with what was found; none at all where nothing possible was drawn.
     """
     rng, over = np.random.default_rng(seed), replace(space, switches=(), starts=())
     known: list[dict[str, Any]] = []
     metrics = pd.DataFrame()
     best: list[dict[str, Any]] = []
     for _ in range(GENERATIONS):
+        if time_is_over():
+            break
         new = [over.propose(partial(_choose, rng, _one_of(best, rng))) for _ in range(most // GENERATIONS)]
         new = list({repr(one): one for one in new if one not in known}.values())
         if not new:
             break
         table = over.table(new)
         possible = is_possible(table)
+        if not possible.any():
+            continue
         known += [one for one, fits in zip(new, possible, strict=True) if fits]
         scored = score(table[possible].reset_index(drop=True))
         metrics = pd.concat([metrics, scored.reset_index(drop=True)], ignore_index=True)

@@ -7,6 +7,7 @@ prediction is missing, replayed at once, and kept in the storage before the next
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -60,6 +61,11 @@ class Work:
         if self.seconds is not None and not self.seconds > 0:
             raise ValueError(f"seconds {self.seconds:g}: expected more than 0")
 
+    def begun(self) -> Callable[[], bool]:
+        """Whether the time that counts from now on is over."""
+        until_s = math.inf if self.seconds is None else self.clock() + self.seconds
+        return lambda: self.clock() >= until_s
+
 
 @dataclass
 class _Part:
@@ -74,9 +80,23 @@ class _Part:
     cache: Folder | None
     further: Further | None = None
 
-    def scout(self, space: Space, objectives: Objectives, most: int, seed: int) -> None:
+    def scout(
+        self,
+        space: Space,
+        objectives: Objectives,
+        most: int,
+        seed: int,
+        time_is_over: Callable[[], bool],
+        bar: tqdm,
+    ) -> None:
         """Begin with the turn-taking that the replay alone finds best."""
-        self.proposals.begin_with(scouts(space, objectives, self._scored, most, SCOUTS, seed))
+
+        def score(table: pd.DataFrame) -> pd.DataFrame:
+            scored = self._scored(table)
+            bar.update(len(table))
+            return scored
+
+        self.proposals.begin_with(scouts(space, objectives, score, most, SCOUTS, seed, time_is_over))
 
     def step(self, most: int) -> int:
         """Try up to so many new settings; how many there were."""
@@ -164,10 +184,10 @@ def find(
             _Part(measured, of, one, corners, corpus.of_some(of), jobs, cache, further)
             for of, one in zip(numbers, searches, strict=True)
         ]
-        for k, part in enumerate(parts if further is not None else ()):
-            most = SCOUTED * (work.evaluations or MOST_SCOUTED) // len(parts)
-            part.scout(over, objectives, min(most, MOST_SCOUTED // len(parts)), 2 * seed + k)
-        _run(parts, work, quiet, alike)
+        time_is_over = work.begun()
+        if further is not None:
+            _scout(parts, over, objectives, work, seed, time_is_over, quiet)
+        _run(parts, work, time_is_over, quiet, alike)
     found = part_of_each([one.keys for one in searches])
     rows = {key: row for one in searches for key, row in zip(one.keys, one.rows, strict=True)}
     table = pd.DataFrame([rows[key] for key in found])
@@ -225,19 +245,37 @@ def _searches(
     return searches
 
 
-def _run(parts: Sequence[_Part], work: Work, quiet: bool, alike: int) -> None:
+def _scout(
+    parts: Sequence[_Part],
+    space: Space,
+    objectives: Objectives,
+    work: Work,
+    seed: int,
+    time_is_over: Callable[[], bool],
+    quiet: bool,
+) -> None:
+    """Have the parts of which nothing is kept begin with what scouts find, until the time is over."""
+    most = min(SCOUTED * (work.evaluations or MOST_SCOUTED), MOST_SCOUTED) // len(parts)
+    new = [k for k, part in enumerate(parts) if not part.proposals.has_begun]
+    with tqdm(total=most * len(new), desc="scouting", unit="setting", disable=quiet or not new) as bar:
+        for k in new:
+            parts[k].scout(space, objectives, most, 2 * seed + k, time_is_over, bar)
+
+
+def _run(
+    parts: Sequence[_Part], work: Work, time_is_over: Callable[[], bool], quiet: bool, alike: int
+) -> None:
     """A batch of each part in turn, all of one size in the end, until the work is done or nothing is new.
 
-    `alike`: so many settings are common to all parts, and count once.
+    `alike`: so many settings are common to all parts, and count once. One batch is tried if nothing is known.
     """
-    until_s = None if work.seconds is None else work.clock() + work.seconds
     done = _done(parts, alike)
     with tqdm(total=work.evaluations, initial=done, desc="searching", unit="setting", disable=quiet) as bar:
         try:
             while True:
                 before = sum(len(part.proposals) for part in parts)
                 for k, part in enumerate(parts):
-                    if until_s is not None and work.clock() >= until_s:
+                    if done and time_is_over():
                         return
                     part.step(min(BATCH, _left(part, work, k, len(parts), alike)))
                     tried = _done(parts, alike)
