@@ -31,6 +31,7 @@ from .style import (
 )
 
 RATE_LABEL = "false boundaries per hold (%)"
+FLOOR_WAIT = "floor: a perfect detector's mean wait,\nwith the agent of the least e2e"
 LATENCY_LABELS: dict[Latency, str] = {
     "latency_mean": "mean latency of an end of turn (s)",
     "latency_p50": "median latency of an end of turn (s)",
@@ -73,7 +74,7 @@ def tradeoff(
 
     `table`: `Sweep.table`; `frontier_rows`: `choose.frontier`; `defaults`, `chosen`: `sweep.score_one` of
     LiveKit's defaults and of the chosen setting, `own` of imported sessions' settings; `counts`: for the
-    title (recordings, holds, turns); `floor_s`: latency of a perfect detector, a line; `of`: of how many
+    title (recordings, holds, turns); `floor_s`: a perfect detector's mean wait, a line; `of`: of how many
     settings the table has the best.
     """
     rate_scale(ax)
@@ -87,7 +88,7 @@ def tradeoff(
     defaults_mark = mark(ax, defaults, VERMILLION, "D", "LiveKit's defaults", latency)
     chosen_mark = None if chosen is None else mark(ax, chosen, GREEN, "*", "chosen setting", latency)
     own_mark = None if own is None else mark(ax, own, YELLOW, "P", "as recorded", latency)
-    floor = None if floor_s is None else floor_line(ax, floor_s)
+    floor = None if floor_s is None else floor_line(ax, floor_s, FLOOR_WAIT)
     in_sight = [*frontier_rows, *baseline]
     marked = [f.loc[[str(latency)], ["value", "high"]] for f in (defaults, chosen, own) if f is not None]
     edges = [edge for of in marked for edge in of.to_numpy(np.float64).ravel() if np.isfinite(edge)]
@@ -147,9 +148,9 @@ def mark(
     return point(ax, x, y, colour, marker, text)
 
 
-def floor_line(ax: Axes, latency_s: float) -> Line2D:
+def floor_line(ax: Axes, latency_s: float, text: str = "floor: perfect detector") -> Line2D:
     """A perfect detector's latency."""
-    return ax.axvline(latency_s, color=BLACK, linewidth=1.2, linestyle="--", label="floor: perfect detector")
+    return ax.axvline(latency_s, color=BLACK, linewidth=1.2, linestyle="--", label=text)
 
 
 def point(ax: Axes, x: float, y: float, colour: str, marker: str, text: str) -> Line2D:

@@ -92,7 +92,7 @@ class TestTradeoff:
     def test_a_perfect_detectors_latency_is_a_line_if_it_is_known(self):
         ax, artists = draw(floor_s=0.2)
         assert list(artists.floor.get_xdata()) == [0.2, 0.2]
-        assert "floor: perfect detector" in _legend(ax)
+        assert "floor: a perfect detector's mean wait,\nwith the agent of the least e2e" in _legend(ax)
         assert draw()[1].floor is None
 
     def test_intervals_are_drawn_where_there_are_any(self):

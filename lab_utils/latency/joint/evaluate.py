@@ -49,8 +49,8 @@ class Evaluator:
         return [self._known[one, number] for number in range(len(self.calls))]
 
     def floor(self, agents: Sequence[Techniques], least: str) -> dict[str, float]:
-        """A perfect detector's figures with the agent of which this one is the least, and its mean wait for
-        the commit (`latency_mean`, s)."""
+        """A perfect detector's figures with the agent, of these, for which the figure `least` is least, and
+        that agent's mean wait for the commit (`latency_mean`, s)."""
         floors = [
             (figures_of([call.floor(one) for call in self.calls]), one) for one in dict.fromkeys(agents)
         ]

@@ -86,7 +86,7 @@ class JointBudget:
 def frontier(table: pd.DataFrame, budget: JointBudget) -> list[int]:
     """Rows of which no other is better in false boundaries, latency and money, of those that answer.
 
-    Of the rows within the limits of money and of the median, if there are any.
+    Of the rows within the limits of money, of the median and of the answer, if there are any.
 
     >>> names = ["false_boundary_rate", "e2e_p95", DOLLARS]
     >>> table = pd.DataFrame([(0.1, 1.0, 5.0), (0.1, 1.0, 6.0), (0.2, 0.9, 5.0)], columns=names)

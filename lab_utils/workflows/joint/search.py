@@ -67,8 +67,8 @@ class JointStudy:
     row: int
     held_out: HeldOut | None
     floor: dict[str, float]
-    """A perfect detector with every technique and lever that is searched, and its mean wait for the commit
-    (`latency_mean`)."""
+    """A perfect detector's figures, with the agent for which the budget's latency is least: the one with
+    everything on, the chosen one or one of the frontier; and its mean wait to the commit (`latency_mean`)."""
     default: dict[str, float]
     """LiveKit's default settings and techniques."""
     finalists: tuple[Finalist, ...]
@@ -94,7 +94,7 @@ class JointStudy:
         return frontier(self.table, self.budget)
 
     def plot_tradeoff(self) -> plots.Picture:
-        """Turn-taking alone: false boundaries against the wait for the commit, with the floor's."""
+        """Turn-taking alone: false boundaries against the wait for the commit, with the floor's mean."""
         return self.study.plot_tradeoff(floor_s=self.floor["latency_mean"])
 
     def plot_frontier(self) -> plots.Picture:

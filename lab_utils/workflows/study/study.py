@@ -236,7 +236,8 @@ class Study(Measured):
     def plot_tradeoff(self, choice: Choice | None = None, *, floor_s: float | None = None) -> plots.Picture:
         """All settings, the frontier, LiveKit's defaults, the choice and plain VAD.
 
-        `floor_s`: mean latency of a perfect detector (of a joint search: `JointStudy.floor`), a line.
+        `floor_s`: a perfect detector's mean wait, with the agent for which e2e is least (`JointStudy.floor`),
+        a line.
         """
         from ... import plots
 
