@@ -48,7 +48,7 @@ class TradeoffArtists:
 
     settings: PathCollection | None
     unanswering: PathCollection | None
-    baseline: Line2D
+    baseline: Line2D | None
     frontier: Line2D
     defaults: Line2D
     chosen: Line2D | None
@@ -75,15 +75,17 @@ def tradeoff(
     `table`: `Sweep.table`; `frontier_rows`: `choose.frontier`; `defaults`, `chosen`: `sweep.score_one` of
     LiveKit's defaults and of the chosen setting, `own` of imported sessions' settings; `counts`: for the
     title (recordings, holds, turns); `floor_s`: a perfect detector's mean wait, a line; `of`: of how many
-    settings the table has the best.
+    settings the table has the best; it then lacks those of VAD alone, and those that leave turns unanswered.
     """
     rate_scale(ax)
     usable = answering(table)
     told = "settings tried" if of is None else f"best of {of:,} settings"
     tried = _dots(ax, table[usable], latency, "o", LIGHT_GREY, told)
-    unanswering = _dots(ax, table[~usable], latency, "x", "#EFC9A8", "leave too many turns unanswered")
-    baseline = _vad_only(table, latency)
-    baseline_line = _steps(ax, table.iloc[baseline], latency, PURPLE, "s", "best with VAD alone")
+    unanswering, baseline_line, baseline = None, None, list[int]()
+    if of is None:
+        unanswering = _dots(ax, table[~usable], latency, "x", "#EFC9A8", "leave too many turns unanswered")
+        baseline = _vad_only(table, latency)
+        baseline_line = _steps(ax, table.iloc[baseline], latency, PURPLE, "s", "best with VAD alone")
     best_line = _steps(ax, table.iloc[list(frontier_rows)], latency, BLUE, "o", "best of all (frontier)")
     defaults_mark = mark(ax, defaults, VERMILLION, "D", "LiveKit's defaults", latency)
     chosen_mark = None if chosen is None else mark(ax, chosen, GREEN, "*", "chosen setting", latency)

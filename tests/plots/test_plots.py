@@ -84,6 +84,14 @@ class TestTradeoff:
         np.testing.assert_allclose(artists.baseline.get_xydata(), [[0.5, 40], [1.5, 10]])
         assert artists.frontier.get_drawstyle() == "steps-post"
 
+    def test_of_a_large_grids_best_nothing_is_drawn_that_they_lack(self):
+        ax, artists = draw(of=3_000_000)
+        assert artists.baseline is None
+        assert artists.unanswering is None
+        assert _legend(ax)[0] == "best of 3,000,000 settings (n = 4)"
+        assert not any("VAD alone" in text or "unanswered" in text for text in _legend(ax))
+        np.testing.assert_allclose(artists.frontier.get_xydata(), [[0.4, 30], [1.0, 5]])
+
     def test_markers_lie_where_the_figures_say(self):
         _, artists = draw(defaults=figures(0.31, 0.58), chosen=figures(0.09, 1.02))
         np.testing.assert_allclose(artists.defaults.get_xydata(), [[0.58, 31]])
