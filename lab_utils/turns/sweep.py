@@ -216,7 +216,8 @@ class Sweep:
     origins: Origins | None = None
     """To which recordings the settings are owed, if a search found them."""
     of: int | None = None
-    """These are all that some budget might choose of so many settings (`grid.large`); None: all are here."""
+    """These are the first of so many settings and all that some budget might choose (`grid.large`); None: all
+    are here."""
 
     def rows_without(self, recordings: Sequence[int]) -> Ints:
         """Rows that may be judged on these recordings: all, unless a search looked at them."""

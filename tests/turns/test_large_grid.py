@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,11 +18,12 @@ from lab_utils.core.knobs import KNOBS
 from lab_utils.core.settings import Conditions
 from lab_utils.turns import grid as grids
 from lab_utils.turns import sweep
-from lab_utils.turns.choose import Budget, choose_or_nearest, frontier
+from lab_utils.turns.choose import MOST_MISSED, Budget, choose_or_nearest, frontier
 from lab_utils.turns.folds import subsets_of
 from lab_utils.turns.grid import large
-from lab_utils.turns.grid.large import LargeGrid, Stairs, best_settings
-from lab_utils.turns.metrics import LATENCIES, by_threshold
+from lab_utils.turns.grid.large import Best, LargeGrid, Stairs, best_settings
+from lab_utils.turns.held_out import held_out
+from lab_utils.turns.metrics import HOLD, LATENCIES, UNSCORED_HOLD, by_threshold
 from lab_utils.turns.metrics.by_threshold import Take, can_share, figures_by_threshold
 from lab_utils.turns.replay import blocks_of
 from lab_utils.workflows.study import reopen_study, write_report
@@ -70,13 +72,15 @@ def always(monkeypatch) -> None:
     monkeypatch.setattr(by_threshold, "LEAST_BY_THRESHOLD", 0)
 
 
+def waits(max_delay):
+    """Such that some answers come too late."""
+    return np.where(max_delay > 2.0, 8.0, 1.5)
+
+
 @pytest.mark.parametrize("recordings", [1, 3])
 def test_figures_by_threshold_are_those_of_each_setting_to_the_last_bit(
     corpora, always, recordings, monkeypatch
 ) -> None:
-    def waits(max_delay):  # such that some come too late
-        return np.where(max_delay > 2.0, 8.0, 1.5)
-
     monkeypatch.setattr(sweep, "longest_wait_s", waits)
     corpus = corpora[recordings]
     table, _ = grids.expand(GRID)
@@ -97,15 +101,22 @@ def test_figures_by_threshold_are_those_of_each_setting_to_the_last_bit(
     assert scored[0]["missed_rate"].nunique() > 1
 
 
+def every_budget() -> list[Budget]:
+    """Of the rate and of each latency."""
+    of_rate = [Budget.false_boundary_rate(most, name) for most in np.linspace(0, 1, 11) for name in LATENCIES]
+    return of_rate + [
+        Budget(name, float(most), "false_boundary_rate")
+        for most in np.linspace(0.2, 4, 8)
+        for name in LATENCIES
+    ]
+
+
 def choices(result: sweep.Sweep) -> list[pd.Series]:
     """What all kinds of budgets choose on all recordings and without each fold, and the frontiers."""
     rows = []
+    budgets = every_budget()
     for metrics in (result.table[result.table.columns.difference(KNOBS)], *result.without):
         table = pd.concat([result.table[list(KNOBS)], metrics], axis=1)
-        budgets = [
-            Budget.false_boundary_rate(most, name) for most in np.linspace(0, 1, 21) for name in LATENCIES
-        ]
-        budgets += [Budget.latency_p95(most) for most in np.linspace(0.2, 4, 20)]
         rows += [table.iloc[choose_or_nearest(table, budget)] for budget in budgets]
         rows += [table.iloc[row] for name in LATENCIES for row in frontier(table, name)]
     return rows
@@ -117,14 +128,58 @@ def test_all_budgets_choose_as_from_all_settings(corpora, monkeypatch, recording
     monkeypatch.setattr(by_threshold, "LEAST_SHARED", 0 if by == "threshold" else 1_000_000)
     monkeypatch.setattr(by_threshold, "LEAST_BY_THRESHOLD", 0)
     monkeypatch.setattr(large, "AT_ONCE", 70)
+    for module in (large, sweep):
+        monkeypatch.setattr(module, "longest_wait_s", waits)
     corpus, (table, impossible) = corpora[recordings], grids.expand(GRID)
     of_grid = LargeGrid.of(GRID)
     assert (of_grid.settings, of_grid.impossible) == (len(table), impossible)
     kept = best_settings(corpus, of_grid, EARLY, quiet=True)
     assert len(kept) < len(table) / 2
     every, best = (sweep.sweep(corpus, one, EARLY, quiet=True) for one in (table, kept))
+    assert every.table["missed_rate"].min() <= MOST_MISSED < every.table["missed_rate"].max()
     for one, other in zip(choices(every), choices(best), strict=True):
         pd.testing.assert_series_equal(one, other, check_names=False)
+
+
+@pytest.mark.parametrize(
+    "missed", [(0.0, 0.01, 0.2), (0.01, *np.arange(3, 30) / 30), (*np.arange(3, 30) / 30, 1.0), (1.0,)]
+)
+def test_what_is_kept_of_any_figures_has_what_budgets_choose(missed) -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        n = 60
+        table = pd.DataFrame({"missed_rate": rng.choice(missed, n)})
+        table["false_boundary_rate"] = rng.integers(0, 6, n) / 6
+        for name in LATENCIES:
+            table[name] = rng.choice([0.3, 0.8, 1.3, 2.1, 3.0, np.inf], n)
+        silent = table["missed_rate"] == 1.0
+        table["latency_mean"] = table["latency_mean"].replace(np.inf, 3.5).mask(silent)
+        table.loc[silent, ["latency_p50", "latency_p90", "latency_p95"]] = np.inf
+        parts = [Best(), Best(), Best()]
+        for some in np.split(rng.permutation(n), [5, 20, 30, 45]):
+            figures = {name: table[name].to_numpy()[some] for name in table}
+            parts[rng.integers(3)].add(some, figures)
+        best = Best()
+        for part in parts:
+            best.join(part)
+        kept = table.iloc[best.numbers]
+        for budget in every_budget()[seed::20]:
+            chosen = kept.index[choose_or_nearest(kept.reset_index(drop=True), budget)]
+            assert chosen == choose_or_nearest(table, budget), (seed, budget)
+
+
+def test_without_holds_the_first_setting_is_held_out_as_from_all() -> None:
+    corpus = corpus_of(2)
+    labelled = corpus.labelled[0]
+    of_fold = replace(labelled, kind=np.where(labelled.kind == HOLD, UNSCORED_HOLD, labelled.kind))
+    corpus = replace(corpus, labelled=(of_fold, corpus.labelled[1]))
+    slowest_first = {name: values[::-1] for name, values in GRID.items()}
+    table, _ = grids.expand(slowest_first)
+    kept = best_settings(corpus, LargeGrid.of(slowest_first), EARLY, quiet=True)
+    every, best = (sweep.sweep(corpus, one, EARLY, quiet=True) for one in (table, kept))
+    assert every.without[1]["false_boundary_rate"].isna().all()
+    budget = Budget.false_boundary_rate(0.3)
+    pd.testing.assert_frame_equal(*(held_out(corpus, one, budget, EARLY) for one in (every, best)))
 
 
 def test_where_no_setting_answers_often_enough_those_count_that_answer_most(corpora, monkeypatch) -> None:
@@ -136,6 +191,12 @@ def test_where_no_setting_answers_often_enough_those_count_that_answer_most(corp
     strict = Budget.false_boundary_rate(0.3, most_missed=-0.5)
     rows = [one.iloc[choose_or_nearest(one, strict)] for one in (every, best)]
     pd.testing.assert_series_equal(*rows, check_names=False)
+
+
+@pytest.mark.parametrize("nothing", [None, np.nan])
+def test_no_value_in_a_large_grid_is_refused_by_name(nothing) -> None:
+    with pytest.raises(grids.BadGrid, match="min_delay has a value that is none"):
+        LargeGrid.of({**GRID, "min_delay": [0.3, nothing]})
 
 
 def test_a_large_grid_lists_settings_as_a_table_does() -> None:
@@ -190,9 +251,18 @@ def test_a_study_of_a_large_grid_keeps_the_best_and_says_of_how_many(tmp_path, m
     assert choice.settings == every.choose(budget, nearest=True).settings
     with pytest.raises(InputError, match=r"so large a grid .* sweep a smaller grid for a guarantee"):
         study.choose(budget, guarantee=0.9)
+    for other in (replace(budget, most_missed=0.1), Budget("latency_p95", 1.0, "latency_mean")):
+        with pytest.raises(InputError, match=r"best by .* missed_rate <= 0.02; choose so, or sweep"):
+            study.choose(other)
+    swept = every.sweep(small, jobs=1, cache=tmp_path / "cache")
+    pd.testing.assert_frame_equal(swept.table, study.table)
+    assert swept.tried == study.tried
     summary = write_report(study, choice, tmp_path / "out", "x", dt.date(2026, 1, 1))
     assert (summary["settings"], summary["kept_settings"]) == (study.tried, len(study.table))
-    again = reopen_study(tmp_path / "out", cache=tmp_path / "cache", quiet=True, jobs=1)
-    assert again.tried == study.tried
+    reopen = partial(reopen_study, tmp_path / "out", cache=tmp_path / "cache", quiet=True, jobs=1)
+    assumed_s = study.conditions.transcription_delay
+    assert reopen().tried == reopen(transcription_delay=assumed_s).tried == study.tried
+    with pytest.raises(ValueError, match=r"best of .* under other delays .* run 'lab sweep' again"):
+        reopen(transcription_delay=assumed_s + 0.1)
     shown = {text.get_text() for text in study.plot_tradeoff(choice).axes[0].get_legend().get_texts()}
     assert any(text.startswith(f"best of {study.tried:,} settings") for text in shown)

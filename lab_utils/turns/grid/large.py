@@ -5,9 +5,10 @@ Conventions: settings are numbered in the order in which `grid.expand` would lis
 latencies in seconds.
 Method: settings are scored block by block, on all recordings and without each fold of them, and of each block
 those are kept that no other beats: that have the least latency, of each kind, among those with no more false
-boundaries, or the fewest false boundaries among those with no greater p95, by `choose`'s own order. So the
-choice under any budget, and the held-out one, is the same as among all. A budget that lets more ends of turn
-unanswered than `MOST_MISSED` is the exception, unless no setting keeps to that.
+boundaries, or the fewest false boundaries among those with no greater latency, by `choose`'s own order. So
+the choice under a budget of the two, and the held-out one, is the same as among all (`can_choose`). Only
+settings count that leave at most `MOST_MISSED` of the ends of turn unanswered, if there are any. The first
+setting is kept, too: it is chosen where none was scored.
 """
 
 from __future__ import annotations
@@ -27,14 +28,24 @@ from ...core.batch import results, run_batch
 from ...core.settings import USUAL_CONDITIONS, Conditions
 from ...core.timeline import Floats, Ints
 from ..branches import longest_wait_s
-from ..choose import MOST_MISSED
+from ..choose import MOST_MISSED, Budget
 from ..folds import subsets_of
 from ..metrics import LATENCIES, Pooled
 from ..metrics.by_threshold import Take, can_share, figures_by_threshold
 from ..replay import Block, blocks_of
 from ..replay.block import IN_A_BLOCK
 from ..sweep import BLOCK_LATENCIES, Corpus
-from . import MOST_IN_GRID, BadGrid, check_knobs, check_size, complete, is_possible, knob_value
+from . import (
+    MOST_IN_GRID,
+    BadGrid,
+    check_knobs,
+    check_size,
+    complete,
+    expand,
+    is_large,
+    is_possible,
+    knob_value,
+)
 
 AT_ONCE = 250_000
 """Settings that are decided together: what is kept of them takes some 100 MB."""
@@ -110,6 +121,8 @@ class LargeGrid:
         for name in IN_A_BLOCK:
             if any(isinstance(value, Mapping) for value in lists.get(name, ())):
                 raise BadGrid(f"grid: {name} by language can't stand in so large a grid; shorten its lists")
+            if any(value is None or value != value for value in lists.get(name, ())):
+                raise BadGrid(f"grid: {name} has a value that is none; give LiveKit's default as a number")
         inner = {name: lists[name][0] for name in IN_A_BLOCK if name in lists}
         parts: list[Part] = []
         n, impossible, seen = 0, 0, set()
@@ -149,6 +162,19 @@ class LargeGrid:
             for (name, values), of in zip(self.lists.items(), places, strict=True)
         }
         return complete(pd.DataFrame(columns))
+
+
+def table_of(grid: Mapping[str, Sequence[Any]]) -> tuple[pd.DataFrame | LargeGrid, int]:
+    """`expand`, or the grid itself if it is too large for a table, whose impossible settings it counts."""
+    return (LargeGrid.of(grid), 0) if is_large(grid) else expand(grid)
+
+
+def can_choose(budget: Budget) -> bool:
+    """Whether what is kept of a large grid has what a budget chooses from all of it."""
+    return budget.most_missed == MOST_MISSED and (
+        (budget.limit == "false_boundary_rate" and budget.least in LATENCIES)
+        or (budget.limit in LATENCIES and budget.least == "false_boundary_rate")
+    )
 
 
 def _values(row: pd.DataFrame, name: str, values: Sequence[Any] | None, stride: int) -> tuple[Floats, Ints]:
@@ -197,22 +223,29 @@ class Stairs:
 class Best:
     """The settings, on one subset of the recordings, that some budget might choose."""
 
+    first: float = math.inf
+    """Number of the first setting."""
     least_missed: float = math.inf
     stairs: dict[str, Stairs] = field(default_factory=dict)
 
     def add(self, numbers: Ints, figures: Mapping[str, Floats]) -> None:
         """More settings, with the figures of `metrics.summarize`."""
-        if not len(numbers) or np.isnan(figures["missed_rate"]).all():
+        if not len(numbers):
+            return
+        self.first = min(self.first, float(numbers.min()))
+        if np.isnan(figures["missed_rate"]).all():
             return
         self._allow(float(np.nanmin(figures["missed_rate"])))
         answers = figures["missed_rate"] <= max(MOST_MISSED, self.least_missed) + 1e-12
         number = numbers.astype(np.float64)
         rate, mean_s, p95_s = (figures[n] for n in ("false_boundary_rate", "latency_mean", "latency_p95"))
+        mean_s = np.where(np.isnan(mean_s), np.inf, mean_s)  # no latency at all comes last
         for name in LATENCIES:
             own = figures[name]
             self._add(f"least {name}", answers, rate, [own, rate, mean_s, p95_s, number])
             self._add(f"frontier of {name}", answers & np.isfinite(own), rate, [own, number])
-        self._add("fewest false boundaries", answers, p95_s, [rate, mean_s, p95_s, number])
+            if name != "latency_mean":  # whose "least" has these
+                self._add(f"fewest false boundaries by {name}", answers, own, [rate, mean_s, p95_s, number])
 
     def _allow(self, least_missed: float) -> None:
         """Where no setting answers often enough, only those that answer most often count."""
@@ -229,6 +262,7 @@ class Best:
 
     def join(self, other: Best) -> None:
         """The best of both."""
+        self.first = min(self.first, other.first)
         if other.least_missed > max(MOST_MISSED, self.least_missed):
             return
         self._allow(other.least_missed)
@@ -239,7 +273,8 @@ class Best:
     def numbers(self) -> Ints:
         """Of the settings."""
         every = [stairs.keys[-1] for stairs in self.stairs.values()]
-        return np.unique(np.concatenate(every)).astype(np.int64) if every else np.zeros(0, dtype=np.int64)
+        first = [self.first] if self.first < math.inf else []
+        return np.unique(np.concatenate([first, *every])).astype(np.int64)
 
 
 def best_settings(

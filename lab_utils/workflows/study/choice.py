@@ -14,8 +14,9 @@ from ...core.settings import DEFAULTS_NOTE, Conditions, Settings
 from ...core.text.html import table_html
 from ...turns import grid as grids
 from ...turns import profile
-from ...turns.choose import Budget, NoneWithinBudget, choose, choose_or_nearest
+from ...turns.choose import MOST_MISSED, Budget, NoneWithinBudget, choose, choose_or_nearest
 from ...turns.evidence import Evidence, EvidenceRecording, Figures
+from ...turns.grid.large import can_choose
 from ...turns.guarantee import Guarantee, certify
 from ...turns.held_out import held_out
 from ...turns.metrics import LONGEST_HOLD_S, SHORTEST_HOLD_S
@@ -88,10 +89,17 @@ def choose_settings(
     """The setting that meets a budget best, with its figures and those of the defaults.
 
     `guarantee`: a confidence; then the fastest setting that is certified with it (`turns.guarantee`). Raises
-    NoneWithinBudget if there is none; without a guarantee the nearest one is taken if `nearest`.
+    NoneWithinBudget if there is none; without a guarantee the nearest one is taken if `nearest`. Raises
+    InputError for what can't be told of a large grid (`grid.large.can_choose`).
     """
     if not isinstance(budget, Budget):
         raise InputError(f"expected a budget, such as lab.Budget.false_boundary_rate(0.10), got {budget!r}")
+    if result.of is not None and not can_choose(budget):
+        raise InputError(
+            f"of so large a grid ({result.of:,} settings) only those are kept that are best by "
+            f"false_boundary_rate and a latency with missed_rate <= {MOST_MISSED:g}; choose so, or sweep a "
+            f"grid of at most {grids.MOST_SETTINGS:,}"
+        )
     n = counts(corpus)
     if not (n["holds"] and n["turns"]):
         raise InputError(

@@ -130,7 +130,7 @@ class Measured:
 
     def with_table(
         self,
-        table: pd.DataFrame,
+        table: pd.DataFrame | LargeGrid,
         *,
         impossible: int = 0,
         origins: Origins | None = None,

@@ -220,7 +220,8 @@ def reopen_study(
     """The study of a results folder, measured again from its recordings and the cached traces.
 
     `providers`, `transcription_delay`: as in `measure`, in place of what the sweep assumed. Raises ValueError
-    if a recording is gone or its audio has changed since.
+    if a recording is gone or its audio has changed since, and for other conditions where only the best of a
+    large grid were kept.
     """
     summary = _read_summary(folder)
     try:
@@ -242,13 +243,15 @@ def reopen_study(
                 f"{', '.join(f'{delay:g}' for delay in delays)} s; a sweep assumes one for all settings now: "
                 "run 'lab sweep' again with --transcription-delay"
             )
+    assumed = conditions_with(providers, conditions, transcription_delay=transcription_delay)
+    _check_assumed(folder, summary, assumed)
     recorded = {item.sha256: item.path for item in summary.recordings}
     measured = measure_table(
         summary.sources or list(recorded.values()),
         table,
         impossible=summary.impossible_settings,
         of=summary.of,
-        conditions=conditions_with(providers, conditions, transcription_delay=transcription_delay),
+        conditions=assumed,
         phases=summary.phases,
         channels=summary.channels,
         channel_condition=ChannelCondition.parse(summary.line),
@@ -264,6 +267,16 @@ def reopen_study(
     study = Study.of(measured)
     _check_unchanged(recorded, [one.sha256 for one in study.corpus.recordings], in_order=origins is not None)
     return study
+
+
+def _check_assumed(folder: Path, summary: _Summary, assumed: Conditions) -> None:
+    """Raise ValueError for other conditions than the sweep's, if only the best of its settings were kept."""
+    source = summary.conditions.transcription_source
+    if summary.of is not None and assumed.replace(transcription_source=source) != summary.conditions:
+        raise ValueError(
+            f"{folder}: has the best of {summary.of:,} settings under what its sweep assumed; under other "
+            "delays others may be the best: run 'lab sweep' again with them"
+        )
 
 
 def _check_unchanged(recorded: Mapping[str, str], there: Sequence[str], *, in_order: bool) -> None:

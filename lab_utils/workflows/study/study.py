@@ -24,7 +24,7 @@ from ...recordings.labels.hold_lengths import HoldLengths, hold_lengths
 from ...recordings.recording_files import FindOptions
 from ...turns import grid as grids
 from ...turns.choose import MOST_MISSED, Budget, Latency, frontier
-from ...turns.grid.large import LargeGrid
+from ...turns.grid.large import table_of
 from ...turns.metrics import LONGEST_HOLD_S, attribute
 from ...turns.metrics.lessons import lesson_table
 from ...turns.profile import Profile, save_profile
@@ -79,8 +79,8 @@ class Study(Measured):
     def sweep(
         self, grid: Mapping[str, Sequence[Any]], *, jobs: int = 2, cache: Folder | None = None
     ) -> Study:
-        """The same recordings under the settings of another grid (knob → values)."""
-        table, impossible = grids.expand(grid)
+        """The same recordings under the settings of another grid (knob → values), as `measure` takes one."""
+        table, impossible = table_of(grid)
         measured = self.with_table(table, impossible=impossible, jobs=jobs, cache=cache)
         return Study.of(measured)
 
@@ -234,7 +234,7 @@ class Study(Measured):
         return target
 
     def plot_tradeoff(self, choice: Choice | None = None, *, floor_s: float | None = None) -> plots.Picture:
-        """All settings, the frontier, LiveKit's defaults, the choice and plain VAD.
+        """All settings, the frontier, LiveKit's defaults, the choice and plain VAD (not of a large grid).
 
         `floor_s`: a perfect detector's mean wait, with the agent for which e2e is least (`JointStudy.floor`),
         a line.
@@ -332,9 +332,7 @@ def measure(
     `providers` (a profile, its name or its file) or `transcription_delay` (s): when final transcripts come,
     in place of what `conditions` say (`conditions_with`). Traces are cached: a second run takes seconds.
     """
-    table: pd.DataFrame | LargeGrid
-    chosen = grids.DEFAULT_GRID if grid is None else grid
-    table, impossible = (LargeGrid.of(chosen), 0) if grids.is_large(chosen) else grids.expand(chosen)
+    table, impossible = table_of(grids.DEFAULT_GRID if grid is None else grid)
     measured = measure_table(
         [paths] if isinstance(paths, str | Path) else paths,
         table,
