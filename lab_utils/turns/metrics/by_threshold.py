@@ -20,21 +20,12 @@ from numpy.typing import NDArray
 from ...core.timeline import Floats, Ints
 from ...core.traces import Bools
 from ..replay.records import Decisions
+from .cells import Cells, Side, Words, cells_of
 from .labelled_pauses import LabelledPauses
 from .pooled import COUNTED, labels_counted, mean_of, summary_of
 from .scores import PERCENTILES, exact_parts, interpolated, joined_parts, rank_below
-from .setting_counts import (
-    Cells,
-    Counts,
-    Side,
-    Some,
-    Words,
-    add_undecided,
-    cells_of,
-    counts_of_words,
-    cut_words_of,
-    sides_of,
-)
+from .setting_counts import Counts, Some, counts_of_words, cut_words_of, sides_of
+from .two_lists import TwoLists
 
 LEAST_SHARED = 4
 """How many times as many settings as pairs of threshold and delay make this the faster way."""
@@ -53,7 +44,13 @@ class Take(NamedTuple):
 
 
 def can_share(takes: Sequence[Take]) -> bool:
-    """Whether figures can be found this way, and faster than setting by setting."""
+    """Whether figures can be found this way, and faster than setting by setting.
+
+    >>> from lab_utils.turns.metrics._example import a_call
+    >>> decided, labelled = a_call()
+    >>> can_share([Take(0, decided, labelled, offset_s=0.0)])  # two settings
+    False
+    """
     first = takes[0].decisions
     levels, columns = len(first.threshold), first.accepted_s.shape[1]
     if len(first) < max(LEAST_SHARED * levels * columns, LEAST_BY_THRESHOLD * levels):
@@ -142,54 +139,6 @@ class _Prepared:
         return both
 
 
-class _TwoLists:
-    """Latencies of settings that have one threshold: of each, a list by either delay, and some of its own."""
-
-    def __init__(self, lists: Sequence[Floats], row: Sequence[Ints], own: Floats) -> None:
-        """`lists`: by either delay, ascending, shape=(delays, n), of which each setting has a `row`.
-
-        `own`: shape=(settings, m).
-        """
-        self._n = lists[0].shape[1], lists[1].shape[1]
-        padded = [np.concatenate((one, np.full((len(one), 2), np.inf)), axis=1) for one in lists]
-        self._first, self._second = (one.ravel() for one in padded)
-        self._at = row[0] * padded[0].shape[1], row[1] * padded[1].shape[1]
-        self._own = own
-
-    def _split(self, rank: int) -> tuple[Ints, Ints]:
-        """How many of each list are among the `rank` least of both."""
-        low = np.full(len(self._at[0]), max(0, rank - self._n[1]))
-        high = np.full(len(low), min(rank, self._n[0]))
-        first, second = self._first, self._second
-        for _ in range(int(high[0] - low[0]).bit_length() if len(low) else 0):
-            middle = (low + high) >> 1
-            open_ = low < high
-            place = np.minimum(middle, max(0, self._n[0] - 1))
-            enough = first[self._at[0] + place] >= second[self._at[1] + np.maximum(rank - 1 - middle, 0)]
-            high = np.where(open_ & enough, middle, high)
-            low = np.where(open_ & ~enough, middle + 1, low)
-        return low, rank - low
-
-    def at(self, rank: int) -> tuple[Floats, Floats]:
-        """The latency of a rank, from 0, and the one after it; infinite beyond the last."""
-        m = self._own.shape[1]
-        since = max(0, rank - m)
-        i, j = self._split(since)
-        i, j = self._at[0] + i, self._at[1] + j
-        first, second = self._first, self._second
-        found = np.empty((len(i), rank - since + 2 + m))
-        for k in range(rank - since + 2):
-            x, y = first[i], second[j]
-            found[:, k] = np.minimum(x, y)
-            of_first = (x <= y) & (x < np.inf)
-            i += of_first
-            j += ~of_first & (y < np.inf)
-        if m:
-            found[:, rank - since + 2 :] = self._own
-            found.sort(axis=1)
-        return found[:, rank - since], found[:, rank - since + 1]
-
-
 def figures_by_threshold(
     takes: Sequence[Take], wait_s: Floats, subsets: Sequence[Collection[int]]
 ) -> Iterator[tuple[Ints, list[dict[str, Floats]]]]:
@@ -197,6 +146,13 @@ def figures_by_threshold(
 
     `takes`: of all recordings, one recording's together; `wait_s`, shape=(settings,): an end of turn that is
     committed later is missed; `subsets`: of the recordings, by number.
+
+    >>> from lab_utils.turns.metrics._example import a_call
+    >>> decided, labelled = a_call()
+    >>> take = Take(0, decided, labelled, offset_s=0.0)
+    >>> ((places, (figures,)),) = figures_by_threshold([take], np.array([8.0, 8.0]), [[0]])
+    >>> figures["false_boundary_rate"].tolist(), figures["latency_mean"].tolist()
+    ([1.0, 0.0], [0.5, 0.75])
     """
     prepared = [_Prepared.of(take) for take in takes]
     labelled = _labels_of(takes, subsets)
@@ -322,8 +278,8 @@ def _words_of(
         turn_places = np.where(special, np.cumsum(special) - 1, -1)
         some = Some(places, np.arange(len(places)), turn_places)
         take = one.take
-        add_undecided(
-            take.decisions, take.labelled, one.sides, one.cells, level, some, every, in_no_label, own
+        some.add_undecided(
+            take.decisions, take.labelled, one.sides, one.cells, level, every, in_no_label, own
         )
     return every, in_no_label
 
@@ -345,7 +301,7 @@ def _latency_figures(lists: Sequence[Floats], row: Sequence[Ints], own: Floats) 
             sums[k] += part.sum(axis=1)[of]
         np.maximum(longest_s, one.max(axis=1)[of], out=longest_s)
     mean_s = mean_of(joined_parts(*sums), committed)
-    two = _TwoLists(lists, row, own)
+    two = TwoLists(lists, row, own)
     return [
         committed,
         longest_s,

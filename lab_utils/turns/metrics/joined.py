@@ -18,8 +18,9 @@ import numpy as np
 
 from ...core.timeline import Floats, Ints
 from ..replay.records import Decisions
+from .cells import Side
 from .labelled_pauses import LabelledPauses
-from .setting_counts import SettingCounts, Side, counts_of_sides, sides_of
+from .setting_counts import SettingCounts, counts_of_sides, sides_of
 
 MOST_JOINED = 16
 """Recordings that are counted together; more gain little, and what they decide waits in memory."""
@@ -72,6 +73,13 @@ def joined_by_subsets(
     """All recordings, those joined that are in the same subsets, up to so many ends of turn over takes.
 
     `decided`: as `Corpus.decisions`, of one block.
+
+    >>> from lab_utils.turns.metrics._example import a_call
+    >>> decided, labelled = a_call()
+    >>> decisions = [(number, 0, decided, 0.0) for number in range(2)]
+    >>> (one,) = joined_by_subsets(decisions, [labelled, labelled], [[0, 1]], most_turns=100)
+    >>> one.recordings, one.takes[0].labelled.n_turns
+    (2, 2)
     """
     inside = [frozenset(subset) for subset in subsets]
     waiting: dict[tuple[bool, ...], tuple[int, list[list[Decided]]]] = {}
@@ -100,7 +108,14 @@ def _together(first: int, several: Sequence[Sequence[Decided]]) -> Joined:
 
 
 def joined(parts: Sequence[Decided]) -> Decided:
-    """Several recordings as one; of the decisions, what counting asks for (`can_join`)."""
+    """Several recordings as one; of the decisions, what counting asks for (`can_join`).
+
+    >>> from lab_utils.turns.metrics._example import a_call
+    >>> decided, labelled = a_call()
+    >>> part = Decided.of(decided, labelled, offset_s=0.0)
+    >>> joined([part, part]).counts(np.array([8.0, 8.0])).holds_cut.tolist()
+    [2, 0]
+    """
     if len(parts) == 1:
         return parts[0]
     rows = np.cumsum([0, *(len(part.decisions.accepted) for part in parts)])
@@ -131,7 +146,14 @@ def joined(parts: Sequence[Decided]) -> Decided:
 
 
 def joined_labels(parts: Sequence[LabelledPauses]) -> LabelledPauses:
-    """The labelled pauses of several recordings in one list; turns are numbered on, times aren't."""
+    """The labelled pauses of several recordings in one list; turns are numbered on, times aren't.
+
+    >>> from lab_utils.turns.metrics._example import a_call
+    >>> _, labelled = a_call()
+    >>> both = joined_labels([labelled, labelled])
+    >>> both.n_turns, both.turn.tolist()
+    (2, [0, 0, 1, 1])
+    """
     turns = np.cumsum([0, *(one.n_turns for one in parts)])
     numbered = [
         np.where(one.turn < one.n_turns, one.turn + at, turns[-1])

@@ -139,7 +139,13 @@ class Pooled:
 
 
 def labels_counted(labelled: LabelledPauses, takes: int, recordings: int = 1) -> Counts:
-    """Over the takes: labels by kind, turns, takes; then recordings, and pairs of takes x holds."""
+    """Over the takes: labels by kind, turns, takes; then recordings, and pairs of takes x holds.
+
+    >>> from lab_utils.turns.metrics._example import a_call
+    >>> _, labelled = a_call()  # one hold, one turn
+    >>> labels_counted(labelled, takes=2).tolist()
+    [2, 0, 0, 2, 2, 1, 1]
+    """
     of_label = np.array([*map(labelled.count, _KINDS), labelled.n_turns, recordings])
     pairs = takes * (takes - 1) // 2 * (of_label[0] + of_label[1])
     return np.array([*(takes * of_label), recordings, pairs])
@@ -152,6 +158,13 @@ def summary_of(
 
     `counts`: by `COUNTED`, shape=(counts, settings); `differ`: holds on which two takes differ, over all
     pairs; `labelled`: sums of `labels_counted`; `latencies`: as of `latency_figures`.
+
+    >>> counts = np.array([[1], *[[0]] * 6])  # a hold is cut, of four; of three turns all are answered
+    >>> latencies = [np.array([3]), *[np.array([0.5])] * 5]
+    >>> labels = np.array([4, 0, 0, 3, 1, 1, 0])
+    >>> found = summary_of(counts, np.array([0]), labels, latencies)
+    >>> found["false_boundary_rate"].tolist(), found["missed_rate"].tolist()
+    ([0.25], [0.0])
     """
     of = dict(zip(COUNTED, counts, strict=True))
     scored, cut_offs, backchannels, n_turns, n_takes, n_recordings, n_pairs = labelled.tolist()
@@ -220,7 +233,11 @@ def latency_figures(latency_s: Floats, committed: Counts, sum_s: Floats) -> list
 
 
 def mean_of(sum_s: Floats, committed: Counts) -> Floats:
-    """Means; NaN of nothing."""
+    """Means; NaN of nothing.
+
+    >>> mean_of(np.array([3.0, 0.0]), np.array([2, 0])).tolist()
+    [1.5, nan]
+    """
     return np.where(committed > 0, sum_s / np.maximum(committed, 1), np.nan)
 
 

@@ -30,12 +30,20 @@ def percentile(ordered: Floats, q: float) -> Floats:
 
 
 def rank_below(n: int, q: float) -> int:
-    """The rank, from 0, of the last of `n` values that a percentile isn't below."""
+    """The rank, from 0, of the last of `n` values that a percentile isn't below.
+
+    >>> rank_below(5, 50), rank_below(4, 95)
+    (2, 2)
+    """
     return int((n - 1) * (q / 100))
 
 
 def interpolated(n: int, q: float, low: Floats, high: Floats) -> Floats:
-    """A percentile of `n` values from the one at `rank_below` and the next."""
+    """A percentile of `n` values from the one at `rank_below` and the next.
+
+    >>> interpolated(4, 50, np.array([1.0]), np.array([3.0])).tolist()
+    [2.0]
+    """
     share = (n - 1) * (q / 100) - rank_below(n, q)
     if share == 0:
         return low.copy()
@@ -61,7 +69,11 @@ def exact_parts(values: Floats) -> tuple[Floats, Floats]:
 
 
 def joined_parts(coarse: Floats, fine: Floats) -> Floats:
-    """What sums of `exact_parts` are together, rounded once."""
+    """What sums of `exact_parts` are together, rounded once.
+
+    >>> float(joined_parts(*exact_parts(np.array(0.7))))
+    0.7
+    """
     return np.asarray((coarse + fine / _FINE) / _COARSE)
 
 

@@ -19,16 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.timeline import Floats, Ints
-from ...core.traces import Bools
 from ..replay.records import Decisions
-from .labelled_pauses import BACKCHANNEL, CUT_OFF, END_OF_TURN, HOLD, LabelledPauses, owners
+from .cells import COUNTED, WORD_BITS, Cells, Side, Words, cells_of
+from .labelled_pauses import END_OF_TURN, LabelledPauses, owners
 
 Counts = NDArray[np.int64]
-Words = NDArray[np.uint64]
-WORD_BITS = 64
 MOST_IN_TABLE = 1_000_000
 """Elements of a table at once: few enough to stay near the processor's cache."""
-COUNTED = ("holds_cut", "turns_cut", "cut_offs_cut", "backchannels_hit")
 _ELSEWHERE = -2
 """Owner of a commit that belongs to a label and isn't scored there."""
 
@@ -54,41 +51,6 @@ class SettingCounts:
     timeouts: Counts
     latency_s: Floats
     """shape=(turns, settings); infinity where the end of turn was missed."""
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Pairs (row, pause) such that a commit of the row may be scored under the pause."""
-
-    row: Ints
-    pause: Ints
-    bit_cell: Ints
-    """The cell behind each bit that can be set, in order of the words; a cell may set two (its hold and its
-    turn)."""
-    bit: Words
-    """As a mask of its word."""
-    word: Ints
-    """The words that can be hit, in order, and where their bits begin in `bit`: `word_start`."""
-    word_start: Ints
-    first_word: Ints
-    """Of each of `COUNTED`, and the total number of words; shape=(5,)."""
-    end_cell: Ints
-    """The cells of ends of turn, in order of the turns."""
-    turn: Ints
-    """The turns whose end can be hit, in order, and where their cells begin in `end_cell`: `turn_start`."""
-    turn_start: Ints
-
-
-@dataclass(frozen=True)
-class Side:
-    """The commits of one side (accepted or rejected ends): a row per pause, then one per late trigger."""
-
-    commit_s: Floats
-    """Recording time, shape=(rows, columns)."""
-    owner: Ints
-    """shape=(rows, columns)"""
-    taken: Bools
-    """Whether a threshold takes this side in a row; shape=(rows, levels)."""
 
 
 def setting_counts(
@@ -119,7 +81,14 @@ def setting_counts(
 def counts_of_sides(
     decisions: Decisions, sides: Sequence[Side], labelled: LabelledPauses, longest_wait_s: Floats
 ) -> SettingCounts:
-    """`setting_counts`, once it is known what each commit belongs to."""
+    """`setting_counts`, once it is known what each commit belongs to.
+
+    >>> from lab_utils.turns.metrics._example import a_call
+    >>> decided, labelled = a_call()
+    >>> sides = sides_of(decided, labelled, 0.0)
+    >>> counts_of_sides(decided, sides, labelled, np.array([8.0, 8.0])).holds_cut.tolist()
+    [1, 0]
+    """
     cells = cells_of(sides, labelled)
     columns = decisions.min_column, decisions.max_column
     found = [
@@ -141,7 +110,17 @@ def counts_of_sides(
 
 
 def counts_of_words(words: Words, cells: Cells, labelled: LabelledPauses) -> dict[str, Counts]:
-    """How many of each of `COUNTED` are hit, and `turns_cut_at_most`; `words`: shape=(words, settings)."""
+    """How many of each of `COUNTED` are hit, and `turns_cut_at_most`; `words`: shape=(words, settings).
+
+    >>> from lab_utils.turns.metrics._example import a_call
+    >>> decided, labelled = a_call()
+    >>> sides = sides_of(decided, labelled, 0.0)
+    >>> cells = cells_of(sides, labelled)
+    >>> words = np.zeros((cells.first_word[-1], 1), dtype=np.uint64)
+    >>> words[0] = 1  # the first hold
+    >>> counts_of_words(words, cells, labelled)["holds_cut"].tolist()
+    [1]
+    """
     counted = np.bitwise_count(words)
     pieces = [slice(*cells.first_word[k : k + 2]) for k in range(len(COUNTED))]
     counts = {
@@ -152,7 +131,17 @@ def counts_of_words(words: Words, cells: Cells, labelled: LabelledPauses) -> dic
 
 
 def cut_words_of(words: Words, cells: Cells) -> Words:
-    """The words of scored holds and cut-off pauses."""
+    """The words of scored holds and cut-off pauses.
+
+    >>> from lab_utils.turns.metrics._example import a_call
+    >>> decided, labelled = a_call()
+    >>> sides = sides_of(decided, labelled, 0.0)
+    >>> cells = cells_of(sides, labelled)
+    >>> words = np.zeros((cells.first_word[-1], 1), dtype=np.uint64)
+    >>> words[0] = 1  # the first hold
+    >>> cut_words_of(words, cells).tolist()
+    [[1]]
+    """
     holds, cut_offs = (slice(*cells.first_word[k : k + 2]) for k in (0, 2))
     return np.concatenate([words[holds], words[cut_offs]])
 
@@ -172,7 +161,7 @@ def _add_undecided(
     for level in np.flatnonzero(undecided.any(axis=0)).tolist():
         settings = np.flatnonzero(decisions.level == level)
         some = Some(settings, settings, turns)
-        add_undecided(decisions, labelled, sides, cells, level, some, words, in_no_label, first_s)
+        some.add_undecided(decisions, labelled, sides, cells, level, words, in_no_label, first_s)
 
 
 @dataclass(frozen=True)
@@ -185,44 +174,50 @@ class Some:
     turn_places: Ints
     """Of every turn; -1 for one that isn't there."""
 
-
-def add_undecided(
-    decisions: Decisions,
-    labelled: LabelledPauses,
-    sides: Sequence[Side],
-    cells: Cells,
-    level: int,
-    some: Some,
-    words: Words,
-    in_no_label: Counts,
-    first_s: Sequence[Floats],
-) -> None:
-    """Add what some settings of one threshold do in its undecided pauses to the last three arguments."""
-    columns = decisions.min_column[some.settings], decisions.max_column[some.settings]
-    undecided = ~(decisions.accepted[:, level] | decisions.rejected[:, level])
-    resolved = decisions.resolve(some.settings, undecided)
-    for row in np.flatnonzero(undecided).tolist():
-        for side, column, which, taken in zip(
-            sides, columns, first_s, (resolved[row][0], ~resolved[row][0]), strict=True
-        ):
-            of_column, chosen = column[taken], some.places[taken]
-            owner = side.owner[row, of_column]
-            in_no_label[chosen] += owner == -1
-            for cell in np.flatnonzero(cells.row == row).tolist():
-                pause = cells.pause[cell]
-                hit = owner == pause
-                own = chosen[hit]
-                for bit in np.flatnonzero(cells.bit_cell == cell).tolist():
-                    word = cells.word[np.searchsorted(cells.word_start, bit, side="right") - 1]
-                    words[word, own] |= cells.bit[bit]
-                if labelled.kind[pause] == END_OF_TURN:
-                    turn = some.turn_places[labelled.turn[pause]]
-                    after_s = side.commit_s[row, of_column[hit]] - labelled.start_s[pause]
-                    which[own, turn] = np.minimum(which[own, turn], after_s)
+    def add_undecided(
+        self,
+        decisions: Decisions,
+        labelled: LabelledPauses,
+        sides: Sequence[Side],
+        cells: Cells,
+        level: int,
+        words: Words,
+        in_no_label: Counts,
+        first_s: Sequence[Floats],
+    ) -> None:
+        """Add what some settings of one threshold do in its undecided pauses to the last three arguments."""
+        columns = decisions.min_column[self.settings], decisions.max_column[self.settings]
+        undecided = ~(decisions.accepted[:, level] | decisions.rejected[:, level])
+        resolved = decisions.resolve(self.settings, undecided)
+        for row in np.flatnonzero(undecided).tolist():
+            for side, column, which, taken in zip(
+                sides, columns, first_s, (resolved[row][0], ~resolved[row][0]), strict=True
+            ):
+                of_column, chosen = column[taken], self.places[taken]
+                owner = side.owner[row, of_column]
+                in_no_label[chosen] += owner == -1
+                for cell in np.flatnonzero(cells.row == row).tolist():
+                    pause = cells.pause[cell]
+                    hit = owner == pause
+                    own = chosen[hit]
+                    for bit in np.flatnonzero(cells.bit_cell == cell).tolist():
+                        word = cells.word[np.searchsorted(cells.word_start, bit, side="right") - 1]
+                        words[word, own] |= cells.bit[bit]
+                    if labelled.kind[pause] == END_OF_TURN:
+                        turn = self.turn_places[labelled.turn[pause]]
+                        after_s = side.commit_s[row, of_column[hit]] - labelled.start_s[pause]
+                        which[own, turn] = np.minimum(which[own, turn], after_s)
 
 
 def sides_of(decisions: Decisions, labelled: LabelledPauses, offset_s: float) -> list[Side]:
-    """Both sides of the decisions, with the label that each commit is scored under."""
+    """Both sides of the decisions, with the label that each commit is scored under.
+
+    >>> from lab_utils.turns.metrics._example import a_call
+    >>> decided, labelled = a_call()
+    >>> sides = sides_of(decided, labelled, 0.0)
+    >>> sides[0].owner.tolist()  # -2: no commit
+    [[0, -2], [1, 1]]
+    """
     late_s = decisions.late_s - offset_s
     last_s = decisions.last_speaking_s - offset_s
     shape = decisions.accepted_s.shape
@@ -264,57 +259,6 @@ def _scored(
     on_tape = branch[:, None] < 0
     scored = np.where(on_tape, commit_s < until_s[owner], owner == own_end)
     return np.where(np.isfinite(commit_s) & scored, owner, _ELSEWHERE)
-
-
-def cells_of(sides: Sequence[Side], labelled: LabelledPauses) -> Cells:
-    """What can be hit, and the bits that stand for it."""
-    found = np.zeros((len(sides[0].owner), len(labelled.kind)), np.bool_)
-    for side in sides[: 1 if sides[0].owner is sides[1].owner else 2]:
-        rows, columns = np.nonzero(side.owner >= 0)
-        found[rows, side.owner[rows, columns]] = True
-    row, pause = np.nonzero(found)
-    own, of_turn, first_word = _numbered(labelled)
-    number = np.concatenate((own[pause], of_turn[pause]))
-    order = np.argsort(number, kind="stable")
-    order = order[np.searchsorted(number[order], 0) :]  # from the first that has a bit on
-    word, word_start = _runs(number[order] // WORD_BITS)
-    ends = np.flatnonzero(labelled.kind[pause] == END_OF_TURN)
-    ends = ends[np.argsort(labelled.turn[pause[ends]], kind="stable")]
-    return Cells(
-        row,
-        pause,
-        order % max(1, len(pause)),
-        np.left_shift(np.uint64(1), (number[order] % WORD_BITS).astype(np.uint64)),
-        word,
-        word_start,
-        first_word,
-        ends,
-        *_runs(labelled.turn[pause[ends]]),
-    )
-
-
-def _runs(ordered: Ints) -> tuple[Ints, Ints]:
-    """The distinct values, and where each begins."""
-    start = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
-    return ordered[start], start
-
-
-def _numbered(labelled: LabelledPauses) -> tuple[Ints, Ints, Ints]:
-    """Each pause's own bit and its turn's, -1 for none, and the first word of each of `COUNTED`."""
-    kind = labelled.kind
-    own, of_turn = np.full((2, len(kind)), -1, dtype=np.int64)
-    sizes: list[int] = []
-    for counted in (HOLD, None, CUT_OFF, BACKCHANNEL):
-        first = WORD_BITS * sum(sizes)
-        if counted is None:
-            in_turn = (kind <= CUT_OFF) & (labelled.turn < labelled.n_turns)
-            of_turn[in_turn] = first + labelled.turn[in_turn]
-            n = labelled.n_turns
-        else:
-            n = int(np.count_nonzero(kind == counted))
-            own[kind == counted] = first + np.arange(n)
-        sizes.append(-(-n // WORD_BITS))
-    return own, of_turn, np.cumsum([0, *sizes])
 
 
 def _turn_bits(turns: Ints, n_turns: int) -> Words:

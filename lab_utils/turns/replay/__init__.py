@@ -379,7 +379,16 @@ def commits_of(
 def commits_and_waits(
     decisions: Decisions, setting: int, detector: str, offset_s: float
 ) -> tuple[Commits, dict[int, tuple[float, Commits]]]:
-    """`commits_of` the tape, and `waits_of`, of one setting of a block."""
+    """`commits_of` the tape, and `waits_of`, of one setting of a block.
+
+    >>> trace = VadTrace("silero", 0, np.repeat([0.01, 0.95, 0.01], [10, 30, 100]))
+    >>> settings = Settings().replace(vad="silero", detector="vad", min_delay=0.8)
+    >>> rows = Rows.of(find_pauses(trace, settings.vad, 800))
+    >>> decisions = decide(rows, EotTrace(), np.zeros((0, 2)), Block.of(settings))
+    >>> commits, waits = commits_and_waits(decisions, 0, "vad", offset_s=0.0)
+    >>> commits.time_s.round(3).tolist(), waits  # the recording has no branch
+    ([2.094], {})
+    """
     decided = _Decided.of(decisions, setting, detector)
     forks = zip(decisions.forks.turn.tolist(), decisions.forks.from_s.tolist(), strict=True)
     waits = {
