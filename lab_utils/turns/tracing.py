@@ -65,7 +65,6 @@ from .detectors.asked_texts import AskedTexts
 from .replay import (
     Block,
     MissingPredictions,
-    MissingRestarts,
     MissingTexts,
     Restart,
     Rows,
@@ -343,30 +342,30 @@ class Tracer:
         ipus = tuple(Ipu("user", start_s, end_s) for start_s, end_s in spans.tolist())
         return Labels(recording.duration_s, ipus, (), source="speech of the user alone")
 
-    def restart(self, recording: Audible, known: VadTrace, missing: MissingRestarts) -> VadTrace:
-        """`known` with the VAD's restarts that are missing, which are also kept in the cache."""
-        restarts = dict(known.restarts)
+    def restart(self, recording: Audible, known: VadTrace, numbered: int, needed: int) -> VadTrace:
+        """`known` with a restart of the VAD for at least so many windows, which is also kept in the cache.
+
+        `numbered`: where it begins; samples of a branch are numbered on (`BranchPauses.shift`).
+        """
+        number, origin = divmod(numbered, BRANCH_SAMPLES)  # 0 is the tape, k + 1 the branch of turn k
+        branches = self._branches(recording) if number else None
+        branch = branches.suffix(number - 1) if branches else ""
         name = f"{recording.sha256}-{model_version(known.model)}-{known.phase_samples}-{self.tail_s:g}"
-        branches = self._branches(recording) if max(missing.origins, default=0) >= BRANCH_SAMPLES else None
-        for numbered, needed in zip(missing.origins, missing.windows, strict=True):
-            number, origin = divmod(numbered, BRANCH_SAMPLES)  # 0 is the tape, k + 1 the branch of turn k
-            branch = branches.suffix(number - 1) if branches else ""
-            address = f"{name}{branch}-from-{origin}"
-            entry = self.cache.load(address, ["probabilities"])
-            if entry is None or len(entry[0]) < needed:
-                stream = self._stream(recording, known.phase_samples, number - 1, branches)
-                windows = max(LEAST_RESTART, 2 * needed)
-                audio = stream[origin : origin + windows * WINDOW_SAMPLES]
-                entry = [speech_probabilities(known.model, [audio])[0]]
-                self.cache.store(address, probabilities=entry[0])
-            restarts[numbered] = entry[0]
-        return replace(known, restarts=restarts)
+        address = f"{name}{branch}-from-{origin}"
+        entry = self.cache.load(address, ["probabilities"])
+        if entry is None or len(entry[0]) < needed:
+            stream = self._stream(recording, known.phase_samples, number - 1, branches)
+            windows = max(LEAST_RESTART, 2 * needed)
+            audio = stream[origin : origin + windows * WINDOW_SAMPLES]
+            entry = [speech_probabilities(known.model, [audio])[0]]
+            self.cache.store(address, probabilities=entry[0])
+        return replace(known, restarts={**known.restarts, numbered: entry[0]})
 
     def _restarts_into(self, traces: list[VadTrace], phase: int, recording: Audible) -> Restart:
         """Restarts the VAD on a recording, and adds what it says to one of its traces."""
 
         def restart(numbered: int, windows: int) -> Floats:
-            traces[phase] = self.restart(recording, traces[phase], MissingRestarts({numbered: windows}))
+            traces[phase] = self.restart(recording, traces[phase], numbered, windows)
             return traces[phase].restarts[numbered]
 
         return restart

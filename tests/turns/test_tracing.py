@@ -166,13 +166,13 @@ def test_a_restart_is_what_the_model_says_from_there_on(tracer, excerpt, model, 
 
 def test_a_restart_that_is_needed_for_longer_is_computed_for_longer(tracer, excerpt) -> None:
     (trace,) = tracer.vad(excerpt, "livekit", [0])
-    short = tracer.restart(excerpt, trace, MissingRestarts({8_000: 3}))
+    short = tracer.restart(excerpt, trace, 8_000, 3)
     assert len(short.restarts[8_000]) == tracing.LEAST_RESTART
     most = trace.windows_from(8_000)
-    long = tracer.restart(excerpt, short, MissingRestarts({8_000: most}))
+    long = tracer.restart(excerpt, short, 8_000, most)
     assert len(long.restarts[8_000]) == most
     np.testing.assert_array_equal(long.restarts[8_000][: tracing.LEAST_RESTART], short.restarts[8_000])
-    cached = tracer.restart(excerpt, trace, MissingRestarts({8_000: 3}))
+    cached = tracer.restart(excerpt, trace, 8_000, 3)
     np.testing.assert_array_equal(cached.restarts[8_000], long.restarts[8_000])
 
 
