@@ -260,7 +260,8 @@ def measure_techniques(
         channels=channels,
         quiet=quiet,
     )
-    return TechniqueStudy(ablation, computed_replies(ablation, several, channels, cache_folder(cache)))
+    computed = computed_replies(ablation, several, channels, cache_folder(cache), quiet=quiet)
+    return TechniqueStudy(ablation, computed)
 
 
 def describe_techniques() -> TextTable:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from tqdm.auto import tqdm
 
 from ...core.delays import Delay
 from ...core.files.places import Place
@@ -24,7 +25,7 @@ from ..reply.records import NotCovered
 from ..techniques.choice import livekit_default
 from .calls import JointCall
 from .configuration import E2E, EVERY_ONE, TWELVE_COMPUTED
-from .evaluate import figures_of
+from .evaluate import Evaluator, figures_of
 
 LATER_S = 0.2
 SHORT_GAP_S, LONG_GAP_S = 0.025, 1.0
@@ -60,7 +61,12 @@ class Computed:
 
 
 def computed_replies(
-    of: Ablation, paths: Sequence[str | Path], channels: tuple[str, str], cache: Place
+    of: Ablation,
+    paths: Sequence[str | Path],
+    channels: tuple[str, str],
+    cache: Place,
+    *,
+    quiet: bool = True,
 ) -> Computed:
     """Of an ablation's recordings."""
     calls = _calls(of, paths, channels, cache)
@@ -70,13 +76,15 @@ def computed_replies(
     try:
         if not of.sessions["greeted"].all():
             raise NotCovered("a caller speaks first")
-        floor, by_stt = _replies(of, calls)
+        floor, by_stt = _replies(of, calls, cache, quiet)
     except NotCovered:
         floor, by_stt = None, pd.DataFrame()
     return Computed(floor, by_stt, stt_dollars, of.providers.judge.price)
 
 
-def _replies(of: Ablation, calls: Sequence[JointCall]) -> tuple[tuple[float, float], pd.DataFrame]:
+def _replies(
+    of: Ablation, calls: Sequence[JointCall], cache: Place, quiet: bool
+) -> tuple[tuple[float, float], pd.DataFrame]:
     """Floor and table by speech-to-text. Raises NotCovered."""
     large = of.providers.large.cache
     agents = {
@@ -85,11 +93,13 @@ def _replies(of: Ablation, calls: Sequence[JointCall]) -> tuple[tuple[float, flo
     }
     rows: dict[str, list[float]] = {}
     floor = figures_of([call.floor(EVERY_ONE) for call in calls])
-    for name, providers in variants(of.providers).items():
+    others = variants(of.providers)
+    for name, providers in tqdm(others.items(), desc="computing", unit="speech-to-text", disable=quiet):
         own = [replace(call, providers=providers, _events={}) for call in calls]
-        outcomes = [call.outcomes([(of.settings, one) for one in agents.values()]) for call in own]
-        figures = [figures_of([one[number] for one in outcomes]) for number in range(len(agents))]
-        rows[name] = [found[percentile] for found in figures for percentile in E2E]
+        figures = Evaluator(own, cache).table(
+            [(of.settings, one) for one in agents.values()], range(len(own))
+        )
+        rows[name] = figures[[*E2E]].to_numpy().ravel().tolist()
     columns = pd.MultiIndex.from_product([agents, ["p50", "p95"]])
     by_stt = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     return (floor["e2e_p50"], floor["e2e_p95"]), by_stt.rename_axis("speech-to-text")
