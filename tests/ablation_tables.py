@@ -7,8 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from lab_utils.core.settings import USUAL_CONDITIONS, Settings
 from lab_utils.latency.ablation.plan import TECHNIQUES, Family, configurations, lever_configurations
+from lab_utils.latency.ablation.run import Ablation
+from lab_utils.latency.ablation.summary import summarize
 from lab_utils.latency.ablation.turns import COUNTED, SESSION_COLUMNS, STAGES, TURN_COLUMNS, table
+from lab_utils.session.providers.files import load_providers
 
 RECORDINGS = ("a", "b", "c", "d")
 TURNS, SEEDS = 8, 3
@@ -77,3 +81,23 @@ def made_up(
                     }
                 )
     return table(turns, TURN_COLUMNS), table(sessions, SESSION_COLUMNS)
+
+
+def ablation_of(turns: pd.DataFrame, sessions: pd.DataFrame) -> Ablation:
+    """The twelve techniques under LiveKit's turn-taking, with these tables."""
+    return Ablation(
+        settings=Settings(),
+        conditions=USUAL_CONDITIONS,
+        providers=load_providers("guide"),
+        seed=0,
+        draws=SEEDS,
+        wait_s=8.0,
+        greeting=None,
+        recordings=RECORDINGS,
+        skipped=(),
+        untranscribed=(),
+        configurations=configurations(automatic_cache=True),
+        turns=turns,
+        sessions=sessions,
+        summary=summarize(turns, sessions),
+    )

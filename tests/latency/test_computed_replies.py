@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ablation_tables import made_up
+from ablation_tables import ablation_of, made_up
 from paths import SAMPLES
 
 from lab_utils.core.settings import USUAL_CONDITIONS, Settings
-from lab_utils.latency.ablation.plan import configurations
 from lab_utils.latency.ablation.run import Ablation
-from lab_utils.latency.ablation.summary import summarize
 from lab_utils.latency.joint.calls import JointCall
 from lab_utils.latency.joint.computed_replies import computed_replies, variants
 from lab_utils.latency.joint.configuration import TWELVE_COMPUTED
@@ -28,22 +26,11 @@ GUIDE = load_providers("guide")
 @pytest.fixture(scope="module")
 def ablation() -> Ablation:
     """Of one call, with silence alone for a detector, so that no model is asked."""
-    turns, sessions = made_up()
-    return Ablation(
+    return replace(
+        ablation_of(*made_up()),
         settings=Settings().replace(detector="vad", min_silence_duration=0.4),
-        conditions=USUAL_CONDITIONS,
-        providers=GUIDE,
-        seed=0,
         draws=1,
-        wait_s=8.0,
-        greeting=None,
         recordings=(CALL.stem,),
-        skipped=(),
-        untranscribed=(),
-        configurations=configurations(automatic_cache=True),
-        turns=turns,
-        sessions=sessions,
-        summary=summarize(turns, sessions),
     )
 
 

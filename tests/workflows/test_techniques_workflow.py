@@ -9,16 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from ablation_tables import made_up
+from ablation_tables import ablation_of, made_up
 from paths import SAMPLES
 
-from lab_utils.core.settings import USUAL_CONDITIONS, Settings
-from lab_utils.latency.ablation.plan import BASELINE, FULL, configurations
-from lab_utils.latency.ablation.run import Ablation
-from lab_utils.latency.ablation.summary import summarize
+from lab_utils.latency.ablation.plan import BASELINE, FULL
 from lab_utils.latency.joint.computed_replies import Computed
 from lab_utils.latency.techniques.choice import NAMES
-from lab_utils.session.providers.files import load_providers
 from lab_utils.workflows.pictures import plot_providers
 from lab_utils.workflows.techniques import TechniqueStudy, describe_techniques
 
@@ -33,24 +29,7 @@ def study() -> TechniqueStudy:
 
 
 def study_of(turns: pd.DataFrame, sessions: pd.DataFrame) -> TechniqueStudy:
-    return TechniqueStudy(
-        Ablation(
-            settings=Settings(),
-            conditions=USUAL_CONDITIONS,
-            providers=load_providers("guide"),
-            seed=0,
-            draws=3,
-            wait_s=8.0,
-            greeting=None,
-            recordings=("a", "b", "c", "d"),
-            skipped=(),
-            untranscribed=(),
-            configurations=configurations(automatic_cache=True),
-            turns=turns,
-            sessions=sessions,
-            summary=summarize(turns, sessions),
-        )
-    )
+    return TechniqueStudy(ablation_of(turns, sessions))
 
 
 def test_levels_are_those_of_the_three_agents(study):
