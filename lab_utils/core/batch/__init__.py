@@ -76,7 +76,7 @@ def run_batch(
     elif jobs == 1 and not isolated and prepare is None:
         outcomes = map(bound(function, shared, skips), items)
     else:
-        from .pool import Pool, on_pool  # joblib and loky take a third of a second, and one job needs neither
+        from .pool import Pool, on_pool  # loky takes a while to load, and one job needs no pool
 
         outcomes = on_pool(function, shared, skips, items, Pool(jobs, isolated, prepare), blame)
     total = len(items) if isinstance(items, Sized) else None

@@ -39,7 +39,7 @@ def beside_workers(
     quiet: bool,
 ) -> Generator[Result | Exception]:
     """As `session.workers.in_workers`, on the workers of the cluster that this code runs on."""
-    from ...core.batch.pool import Workplace  # joblib and loky take a third of a second
+    from ...core.batch.pool import Workplace  # loky takes a while to load
 
     run = _Run(uuid4().hex, real_time, memory_gb, Workplace.here())
     outcomes = run_batch(
