@@ -1,10 +1,11 @@
 """What the batch layer costs and gains, for `make bench`; alone: `python tests/bench_workers.py`.
 
 Tracing (one take, by the models, nothing cached) and sessions (traces given) of sample calls: in a plain
-loop, by one and two processes of this machine, and by one and two workers of a local cluster. Processes are
-there, and have loaded what they need, before anything is timed. Wall-clock times mean something on an idle
-machine; its load is told with them. On a busy one the CPU that the same items take says what two would gain
-on free cores.
+loop, by one and two processes of this machine, and by one and two workers of a local cluster. All of them
+together have as many cores as there are workers: v1-mini computes on two, so that one process alone would
+keep both busy. Processes are there, and have loaded what they need, before anything is timed. Wall-clock
+times mean something on an idle machine; its load is told with them. On a busy one the CPU that the same items
+take says what two would gain on free cores.
 """
 
 from __future__ import annotations
@@ -94,10 +95,11 @@ def trace(files: RecordingFiles) -> float:
 
 def plain_loop(files: Sequence[RecordingFiles]) -> tuple[Took, dict[str, float]]:
     """What a loop takes, and how its CPU grows with the hours of sets of calls."""
-    trace(files[0])  # loads the models
-    start = time.perf_counter()
-    cost_s = [trace(one) for one in files]
-    took_s = time.perf_counter() - start
+    with cores(1):
+        trace(files[0])  # loads the models
+        start = time.perf_counter()
+        cost_s = [trace(one) for one in files]
+        took_s = time.perf_counter() - start
     hours = np.cumsum([load_recording(one).duration_s / 3600 for one in files])[SIZES]
     cpu_s = np.cumsum(cost_s)[SIZES]
     return Took(took_s, sum(cost_s)), {
@@ -167,13 +169,27 @@ def by_workers(
     took = {}
     for kind in ("process", "cluster worker"):
         for count in (1, 2):
-            with cluster(count) if kind == "cluster worker" else nullcontext():
+            with cores(count), cluster(count) if kind == "cluster worker" else nullcontext():
                 warm_up(count)
                 start = time.perf_counter()
                 cpu_s = sum(work(count))
                 wall_s = time.perf_counter() - begun.get(count, start)
                 took[f"{count} {kind}"] = Took(wall_s, cpu_s)
     return took
+
+
+@contextmanager
+def cores(count: int) -> Iterator[None]:
+    """This process and those that it starts keep to so many cores, where the system can see to it (Linux)."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @contextmanager
