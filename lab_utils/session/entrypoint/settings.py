@@ -84,8 +84,8 @@ def _detector(detection: Any) -> dict[str, Any]:
     if detection in ("manual", "realtime_llm"):
         who = "a client that presses a button" if detection == "manual" else "a speech-to-speech model"
         raise Unanswerable(
-            f"turn_detection={detection!r} can't be simulated: it needs {who}; choose another, or run with "
-            "--real-time"
+            f"turn_detection={detection!r} can't be measured with recordings: it needs {who}; expected "
+            "'vad', 'stt' or a turn detector"
         )
     return {"model": "stt" if detection == "stt" else "vad"}
 
