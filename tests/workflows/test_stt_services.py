@@ -68,6 +68,32 @@ def test_a_table_of_confidences_is_judged_in_the_services_own_names(asked: Path,
             assert "stt=assemblyai.STT(" in one["worker"]
 
 
+@pytest.mark.slow
+def test_an_eager_threshold_is_measured_in_sessions(asked: Path, tmp_path: Path) -> None:
+    """Every third silence is confident of the end; in the others a draft begins, up to 0.55."""
+    flux = f"flux={asked},eot_threshold=0.7,eot_timeout_ms=3000"
+    told, _ = lab("--detector", flux, "--eager", "--out", str(tmp_path))
+    assert "no service was asked" in told
+    rows = json.loads((tmp_path / "summary.json").read_text("utf-8"))["eager"]
+    by = {row["eager"]: row for row in rows}
+    assert list(by) == [None, 0.3, 0.4, 0.5, 0.6]
+    none, early = by[None], by[0.5]
+    assert (none["drafts"], none["thrown_away"], none["saved_ms"]) == (0, 0, 0)
+    assert early["drafts"] > early["thrown_away"] > 0  # begun in holds
+    assert early["saved_ms"] > 300
+    assert early["p50_ms"] < none["p50_ms"]
+    assert early["dollars"] > none["dollars"]
+    assert by[0.6] == none | {"eager": 0.6}  # nothing lies between 0.6 and 0.7
+    assert by[0.3] == early | {"eager": 0.3}
+    assert len({row["false_boundaries"] for row in rows}) == 1
+    assert none["eot_timeout_ms"] == 3000
+
+
+def test_an_eager_end_of_turn_needs_confidences(tmp_path: Path) -> None:
+    _, told = lab("--detector", "vad", "--eager", "--out", str(tmp_path), code=1)
+    assert "can't be told without the service's recorded confidences" in told
+
+
 def test_a_worker_sets_the_plug_ins_own_parameters() -> None:
     """Names and units of livekit-plugins-deepgram and -assemblyai 1.8.9; milliseconds are whole."""
     given = {"eot_threshold": 0.7, "eot_timeout_ms": 2500.0}

@@ -68,6 +68,15 @@ def compare(
     scheduler: Scheduler = "",
     transcription_delay: TranscriptionDelay = None,
     providers: ProviderProfile = None,
+    eager: Annotated[
+        bool,
+        typer.Option(
+            "--eager",
+            help="Also measure what an eager end of turn saves and throws away, for thresholds up to the one "
+            "that flux=TABLE is tuned to at 5 % false boundaries: the real AgentSession on each call, with "
+            "the delays of --providers (guide, if not given).",
+        ),
+    ] = False,
     reaction: Annotated[
         float, typer.Option(help="Seconds from an end of turn to the press, for push-to-talk as a reference.")
     ] = 0.2,
@@ -83,12 +92,22 @@ def compare(
     with working_on(scheduler):
         from ...workflows import study as studies
         from ...workflows.assumed import conditions_with
-        from ...workflows.detectors import compare_detectors, push_to_talk, write_questions, write_results
+        from ...workflows.detectors import (
+            compare_detectors,
+            eager_sweep,
+            push_to_talk,
+            write_questions,
+            write_results,
+        )
+        from ...workflows.detectors.compare import SLICED_AT
+        from ...workflows.detectors.eager import check_eager
         from ..tables import compare as tables
 
         studies.check_folder(out)
         given = conditions_with(providers, transcription_delay=transcription_delay)
         pressed = push_to_talk(given, reaction)
+        if eager:
+            check_eager(detector or ())
         compared = compare_detectors(
             paths,
             detector or (),
@@ -100,7 +119,8 @@ def compare(
             channels=(user, agent),
             options=find_options((user, agent), pair, raw, swap),
         )
-        compared = replace(compared, push_to_talk=pressed)
+        swept = eager_sweep(compared, SLICED_AT, providers, jobs=jobs, cache=cache) if eager else None
+        compared = replace(compared, push_to_talk=pressed, eager=swept)
         warn(*(f"skipped: {item.reason}" for item in compared.skipped))
         summary = write_results(compared, out)
         if questions is not None:

@@ -13,9 +13,12 @@ from rich.table import Table
 
 from ...workflows.detectors import FILES, Comparison
 from ...workflows.detectors.compare import SLICED_AT
+from ...workflows.detectors.eager import eager_rows, eager_words
 from ...workflows.detectors.texts import calibration_rows, point_rows, service_rows, worker_codes
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ...turns.comparison.points import Reached
     from ...workflows.detectors.given import GivenDetector
 
@@ -41,6 +44,8 @@ def print_comparison(compared: Comparison, out: Path) -> None:
         )
     if any(one.service for one in compared.detectors):
         _print_services(console, compared.reached, compared.detectors)
+    if compared.eager is not None:
+        _print_eager(console, compared.eager)
     for sentence in compared.verdicts:
         console.print(escape(sentence), highlight=False)
     console.print(escape(compared.push_to_talk.in_words), highlight=False)
@@ -53,6 +58,13 @@ def _print_services(console: Console, reached: Iterable[Reached], detectors: Ite
     console.print(_table("In the services' own names", *rows, left=3, whole=1))
     for code in worker_codes(reached, detectors, SLICED_AT.name):
         console.print(code, highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_eager(console: Console, swept: pd.DataFrame) -> None:
+    """What eager thresholds save and cost."""
+    title = f"Eager end of turn, at {SLICED_AT.name} or the nearest: ms to the first audio"
+    console.print(_table(title, *eager_rows(swept), left=1))
+    console.print(eager_words(swept), highlight=False, soft_wrap=True)
 
 
 def _table(

@@ -12,6 +12,7 @@ from ...core.files.places import Place
 from ...core.settings import Conditions, Settings
 from ...recordings.find import RecordingFiles
 from ...session.providers.schema import Providers
+from ...session.scripted.eager_stt import EagerStt
 from ..techniques.choice import Techniques
 
 CHUNK_S = 0.5
@@ -43,6 +44,8 @@ class Cell:
     seed: int
     agent: str = ""
     """Your own agent ("module:Class") in place of the scripted one; it has the session's techniques only."""
+    stt: EagerStt | None = None
+    """In place of the providers' speech-to-text; its events have fixed times."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ opened at the start of the session.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from ...core.labels import Labels
 from ...core.recording import Recording
 from ...core.session_log import SessionLog
 from ...core.timeline import SAMPLE_RATE_HZ
+from ...core.traces import SttEvent
 from ...recordings.find import RecordingFiles, load_recording
 from ...session.agents import speaks_first
 from ...session.job import SessionJob
@@ -82,6 +84,7 @@ def measure(plan: Plan, cell: Cell) -> Rows:
         "turns": len(turns),
         "greeted": bool(parts.agent.parts.greeting),
         **parts.used(),
+        "drafts": parts.agent.drafts,
         "discarded_replies": parts.agent.discarded_replies,
         "false_boundaries": int(marks["false_boundary"].sum()),
         "errors": len(log.of_kind("error")),
@@ -159,10 +162,20 @@ class _Agent(StackedAgent):
     def __init__(self, techniques: Techniques, parts: AgentParts) -> None:
         super().__init__(techniques, parts)
         self.speeches: list[SpeechHandle] = []
+        self.drafts = 0
+        """Number of replies that were begun before a commit."""
 
     async def on_enter(self) -> None:
-        self.session.on("speech_created", lambda event: self.speeches.append(event.speech_handle))
+        self.session.on("speech_created", lambda event: self._begun(event.speech_handle))
         await super().on_enter()
+
+    def _begun(self, speech: SpeechHandle) -> None:
+        self.speeches.append(speech)
+        # LiveKit schedules what isn't a draft before it lets anything else run
+        asyncio.get_running_loop().call_soon(self._count, speech)
+
+    def _count(self, speech: SpeechHandle) -> None:
+        self.drafts += not speech.scheduled
 
     @property
     def discarded_replies(self) -> int:
@@ -198,6 +211,7 @@ class _Parts:
             options=dict(session_options(self._techniques)),
             seed=self._cell.seed,
             stt_timing=self._timing(),
+            transcripts=self._transcripts,
             keep_audio=False,
             join_s=0.0 if self._greets else room.join.sample(rng_for(self._cell.seed, "room")),
             prebuffered=self._techniques.audio_prebuffering,
@@ -217,6 +231,12 @@ class _Parts:
             "utterance_gap_s": self._plan.conditions.stt_silence,
         }
         return timing.model_copy(update=endpoints)
+
+    @property
+    def _transcripts(self) -> tuple[SttEvent, ...] | None:
+        stt, labels = self._cell.stt, self.recording.labels
+        assert labels is not None
+        return None if stt is None else stt.events(labels)
 
     @property
     def origin_s(self) -> float:

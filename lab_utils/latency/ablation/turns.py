@@ -53,6 +53,7 @@ answer."""
 COUNTED = (
     "llm_calls",
     "discarded_calls",
+    "drafts",
     "discarded_replies",
     "prompt_tokens",
     "cached_tokens",
@@ -80,9 +81,9 @@ SESSION_COLUMNS: dict[str, Any] = {
 """What a session did in all, greeting included.
 
 `greeted`: whether the agent spoke first; `discarded_calls`: LLM calls given up before their end, for any
-reason; `discarded_replies`: replies begun preemptively and never used, even if their calls ended;
-`wasted_look_ups`: look-ups that ended, with a result that was never used; `wrong_answers`: answers to another
-question or for another tenant; `failure`: empty if the session came to its end.
+reason; `drafts`: replies begun preemptively; `discarded_replies`: those of them that were never used, even if
+their calls ended; `wasted_look_ups`: look-ups that ended, with a result that was never used; `wrong_answers`:
+answers to another question or for another tenant; `failure`: empty if the session came to its end.
 """
 
 

@@ -75,6 +75,8 @@ class Comparison:
     """Figures by slice at 5 % false boundaries, with a column "detector"."""
     push_to_talk: PushToTalk
     """What a perfect press would do, for reference."""
+    eager: pd.DataFrame | None = None
+    """What an eager end of turn would save and cost (`eager.eager_sweep`); None if it wasn't measured."""
 
     @property
     def names(self) -> list[str]:

@@ -77,6 +77,7 @@ def summary_of(compared: Comparison) -> dict[str, Any]:
         },
         "sliced_at": SLICED_AT.name,
         "push_to_talk": asdict(compared.push_to_talk),
+        "eager": None if compared.eager is None else _plain(compared.eager),
     }
 
 
