@@ -108,7 +108,9 @@ def worker_code(profile_file: str, techniques: Techniques, providers: Providers)
         "@LARGE@": _llm_call(large, providers.large, "LARGE", on),
         "@SMALL@": _llm_call(small, providers.small, "SMALL", on),
         "@TTS@": _tts_call(tts, providers.tts, on),
-        "@TOKENIZE@": "from livekit.agents import tokenize\n" if "min_sentence_len" in on.levers else "",
+        "@TOKENIZE@": "from livekit.agents import tokenize\n"
+        if "tokenize." in _tts_call(tts, providers.tts, on)
+        else "",
         "@WARM@": _WARM if on.tts_warmup else _COLD,
         "@SPEECH@": 'ctx.proc.userdata["tts"]' if on.tts_warmup else "make_tts()",
         "@PRECONNECT@": str(on.audio_prebuffering),
@@ -179,7 +181,14 @@ def _llm_call(plugin: _Plugin, used: LlmProvider, which: str, on: Techniques) ->
 
 def _tts_call(plugin: _Plugin, used: TtsProvider, on: Techniques) -> str:
     arguments = [f"model={_model(plugin, used)}", "base_url=TTS_URL"]
-    if "min_sentence_len" in on.levers:
+    if used.chunk_length_schedule is not None:
+        if plugin.package != "elevenlabs":
+            raise ValueError(
+                f"tts.chunk_length_schedule: {plugin.package}'s plug-in has no such parameter; "
+                "leave it out of the provider profile"
+            )
+        arguments.append(f"chunk_length_schedule={list(used.chunk_length_schedule)}")  # it then gets words
+    elif "min_sentence_len" in on.levers:
         tokenizer = f"tokenize.blingfire.SentenceTokenizer(min_sentence_len={SHORT_SENTENCE_LEN})"
         arguments.append(f"{plugin.tokenizer}={tokenizer}")
     return f"{plugin.package}.{plugin.call}({', '.join(arguments)})"

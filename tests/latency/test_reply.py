@@ -271,6 +271,7 @@ def test_real_sessions_answer_when_the_closed_form_says() -> None:
     proofs = verify_replies([SAMPLES / "03_blocked_card.flac"], 3, seed=5, quiet=True)
     summary = replies_summary(proofs)
     assert summary["wrong"] == []
+    assert [one.case.schedule is not None for one in proofs] == [False, True, False]
     assert summary["replies"] > 50
     assert summary["stages"] > 30
     assert summary["largest_error_s"] < 1e-6

@@ -97,6 +97,23 @@ def test_an_stt_with_preflights_is_told_to_send_them() -> None:
     assert "eager_eot_threshold" not in made(Techniques())
 
 
+def test_a_schedule_is_handed_to_elevenlabs_and_to_nobody_else() -> None:
+    """Its plug-in then sends words, so that a shortest sentence has no effect."""
+
+    def with_schedule(name: str) -> str:
+        providers = load_providers(name)
+        tts = providers.tts.model_copy(update={"chunk_length_schedule": (50, 160)})
+        on = Techniques().with_levers("min_sentence_len")
+        return worker_code("profile.yaml", on, providers.model_copy(update={"tts": tts}))
+
+    code = with_schedule("assemblyai-anthropic-elevenlabs")
+    assert "chunk_length_schedule=[50, 160])" in code
+    assert "tokenize" not in code
+    compile(code, "agent.py", "exec")
+    with pytest.raises(ValueError, match="chunk_length_schedule: cartesia's plug-in has no such parameter"):
+        with_schedule(USUAL)
+
+
 def test_techniques_are_read_from_a_line_of_text() -> None:
     assert parse_techniques("all") == Techniques.everything()
     assert parse_techniques("none") == Techniques()

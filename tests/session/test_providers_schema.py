@@ -47,6 +47,12 @@ def test_an_origin_of_no_figure_is_refused_and_the_figures_are_named(name: str) 
         TtsProvider(**dict(tts) | {"origins": {name: ORIGIN}})
 
 
+@pytest.mark.parametrize("schedule", [(), (49,), (120, 501), (99.5,)])
+def test_a_schedule_has_the_range_of_the_service(schedule: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="chunk_length_schedule"):
+        TtsProvider(**dict(small_profile().tts) | {"chunk_length_schedule": schedule})
+
+
 def test_only_what_says_so_is_assumed() -> None:
     assert Origin(source="assumed: nobody has timed it").assumed
     assert not Origin(source="Coval").assumed

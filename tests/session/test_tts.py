@@ -91,6 +91,27 @@ async def test_a_short_first_sentence_is_spoken_by_itself_only_if_the_tokenizer_
 
 
 @on_virtual_clock
+async def test_with_a_schedule_audio_begins_once_so_many_characters_have_come_or_the_text_ends() -> None:
+    """Beside the sentence tokenizer, which lets a sentence go as soon as the next one begins."""
+    text = f"{FIRST} {SECOND}"  # 34 and 29 characters
+    words = [(0.1 * k, f"{word} ") for k, word in enumerate(text.split())]
+    firsts, said = [], []
+    for schedule in (None, (40,), (50, 10), (500,)):
+        script = ScriptedTTS(first_audio=Delay(0.1), speed=100, voice="tone", chunk_schedule=schedule)
+        metrics: list[Any] = []
+        script.on("metrics_collected", metrics.append)
+        frames = await timed(script, words)
+        firsts.append(frames[0][0] - 0.1)
+        said.append(script.requests[0].characters)
+        if schedule is not None:  # the plug-in sends a word once the next begins, and the clock starts there
+            assert metrics[0].ttfb == pytest.approx(frames[0][0] - 0.1, abs=1e-6)
+    # "This is the first sentence of two. And " has 39 characters, with "here " 44, with "the second " 55; a
+    # word is known to have ended when the next begins, the last one when the text does.
+    assert firsts == pytest.approx([0.7, 0.9, 1.1, 1.2], abs=1e-6)
+    assert said == [63, 63, 63, 64]  # chunks lose the space between them
+
+
+@on_virtual_clock
 async def test_livekit_measures_the_delay_that_was_set() -> None:
     script = ScriptedTTS(first_audio=Delay(0.23), voice="tone")
     metrics: list[Any] = []

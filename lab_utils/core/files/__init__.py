@@ -4,13 +4,14 @@ from .json_files import parse_model, read_json, read_model
 from .reading import MAX_TEXT_BYTES, BadFile, is_machine_error, json_text, marked_text, read_limited
 from .scratch import scratch_folder, write_together
 from .writing import remove_stale, replacing, write_whole
-from .yaml_files import Document, OneLine, dumped, parse_yaml, read_yaml
+from .yaml_files import Document, OneLine, OneLineItems, dumped, parse_yaml, read_yaml
 
 __all__ = [
     "MAX_TEXT_BYTES",
     "BadFile",
     "Document",
     "OneLine",
+    "OneLineItems",
     "dumped",
     "is_machine_error",
     "json_text",

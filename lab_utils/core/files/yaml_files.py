@@ -29,7 +29,7 @@ _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
 _DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+", re.ASCII)
 """Characters; a longer plain scalar is text."""
 
-_MAP, _STR = "tag:yaml.org,2002:map", "tag:yaml.org,2002:str"
+_MAP, _SEQ, _STR = "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:str"
 _PREFIX = "tag:yaml.org,2002:"
 _TEXT_TAGS = frozenset({_STR, f"{_PREFIX}value"})
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -39,11 +39,16 @@ class OneLine(dict[str, Any]):
     """A mapping written on one line."""
 
 
+class OneLineItems(list[Any]):
+    """A list written on one line."""
+
+
 class _Dumper(yaml.SafeDumper):
     pass
 
 
 _Dumper.add_representer(OneLine, lambda dumper, data: dumper.represent_mapping(_MAP, data.items(), True))
+_Dumper.add_representer(OneLineItems, lambda dumper, data: dumper.represent_sequence(_SEQ, data, True))
 # Plain and single-quoted YAML would lose characters such as NEL.
 _Dumper.add_representer(
     str, lambda dumper, text: dumper.represent_scalar(_STR, text, None if text.isprintable() else '"')

@@ -29,6 +29,8 @@ TOLERANCE_SHARE = 1e-6
 ALWAYS, NEVER = frozenset({"async_evaluation"}), frozenset({"semantic_cache"})
 STAGES = ("llm_node_ttft", "tts_node_ttfb")
 """LiveKit's own figures that are compared too, of replies that were heard."""
+ELEVENLABS = (120, 160, 250, 290)
+"""Its `chunk_length_schedule` where none is given, but the plug-in's `auto_mode` is off."""
 T = TypeVar("T")
 
 
@@ -41,6 +43,8 @@ class Drawn(NamedTuple):
     techniques: Techniques
     providers: str
     seed: int
+    schedule: tuple[int, ...] | None = None
+    """Of the TTS, `chunk_length_schedule`."""
 
 
 def draw(number: int, recordings: int, seed: int) -> Drawn:
@@ -69,6 +73,16 @@ def draw(number: int, recordings: int, seed: int) -> Drawn:
         Techniques.of(*techniques).with_levers(*levers),
         one(builtin_providers()),
         int(rng.integers(10_000)),
+        _schedule(rng_for(seed, f"replies {number} schedule")),
+    )
+
+
+def _schedule(rng: np.random.Generator) -> tuple[int, ...] | None:
+    """A quarter of the agents have one; ElevenLabs' own is among them."""
+    if rng.random() < 0.75:
+        return None
+    return (
+        ELEVENLABS if rng.random() < 0.3 else tuple(rng.integers(50, 200, int(rng.integers(1, 4))).tolist())
     )
 
 
@@ -115,7 +129,10 @@ def prove(plan: Plan, cell: Cell, case: Drawn) -> ReplyProof:
 
 def plan_of(case: Drawn, base: Plan) -> Plan:
     """The plan of a case's session: `base` with its settings and providers, and a greeting."""
-    return Plan(case.settings, base.conditions, load_providers(case.providers), base.cache, base.wait_s, True)
+    providers = load_providers(case.providers)
+    tts = providers.tts.model_copy(update={"chunk_length_schedule": case.schedule})
+    providers = providers.model_copy(update={"tts": tts})
+    return Plan(case.settings, base.conditions, providers, base.cache, base.wait_s, True)
 
 
 def compared(

@@ -52,7 +52,7 @@ class ReplyTimes:
     first_token_s: float = math.inf
     """Its first token."""
     sentence_s: float = math.inf
-    """The TTS has the first sentence."""
+    """The TTS is sent the first sentence, or with a schedule the first word."""
     audio_s: float = math.inf
     """The TTS's first audio."""
     heard_s: float = math.inf

@@ -3,7 +3,8 @@
 Definition (livekit-agents 1.8.9): the text passes LiveKit's own filters, which hold a word back until what
 follows it is known (voice/transcription/filters.py). Then its sentence tokenizer (tokenize/token_stream.py,
 `BufferedTokenStream`) holds it until it is ten characters; a piece goes out as soon as another begins after
-it, and what is left goes out at the end.
+it, and what is left goes out at the end. With a schedule (`session.scripted.chunk_schedule`) the text is
+divided into words instead, which wait for each other.
 """
 
 from __future__ import annotations
@@ -14,9 +15,15 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
+from ...session.scripted.chunk_schedule import ChunkSchedule
+
 CONTEXT = 10
 SYLLABLES_PER_S = 3.83
 """At which LiveKit takes a reply's words to be heard until all of its audio is there."""
+
+
+WORDS = 0
+"""In place of the length of the shortest sentence: divide into words."""
 
 
 def pieces(tokens: Sequence[str], shortest: int) -> list[tuple[int, str]]:
@@ -30,14 +37,28 @@ def pieces(tokens: Sequence[str], shortest: int) -> list[tuple[int, str]]:
     return list(_pieces(tuple(tokens), shortest))
 
 
+def chunks(tokens: Sequence[str], schedule: Sequence[int]) -> list[tuple[int, str]]:
+    """The same under a schedule, for each chunk.
+
+    >>> chunks(["All", " right", ".", " Is", " it", " free", " of", " charge", "?"], (15, 99))
+    [(7, 'All right. Is it'), (9, 'free of charge?')]
+    """
+    waiting, found = ChunkSchedule(schedule), []
+    for count, word in pieces(tokens, WORDS):
+        if chunk := waiting.add(word):
+            found.append((count, chunk))
+    rest = waiting.rest()
+    return [*found, *([(len(tokens), rest)] if rest else [])]
+
+
 @lru_cache(maxsize=4096)
 def _pieces(tokens: tuple[str, ...], shortest: int) -> tuple[tuple[int, str], ...]:
-    split = _tokenizer(shortest).tokenize
+    split, context = _tokenizer(shortest).tokenize, 1 if shortest == WORDS else CONTEXT
     found: list[tuple[int, str]] = []
     held = ""
     for count, text in filtered(tokens):
         held += text
-        if len(held) < CONTEXT:
+        if len(held) < context:
             continue
         while len(parts := split(held)) > 1:
             found.append((count, parts[0]))
@@ -108,6 +129,8 @@ def _syllables(text: str) -> tuple[tuple[int, str], ...]:
 
 @cache
 def _tokenizer(shortest: int) -> Any:
-    from livekit.agents.tokenize import blingfire
+    from livekit.agents.tokenize import basic, blingfire
 
+    if shortest == WORDS:
+        return basic.WordTokenizer(ignore_punctuation=False)
     return blingfire.SentenceTokenizer(min_sentence_len=shortest)

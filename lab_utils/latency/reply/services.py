@@ -22,7 +22,7 @@ from ..techniques.levers import PREAMBLE, min_sentence_len
 from ..techniques.model_routing import Model, model_for
 from ..techniques.switches import region
 from .prompts import Item, Prompts, Reader
-from .sentences import pieces
+from .sentences import WORDS, chunks, pieces
 from .sound import Frames, frames
 from .usage import Call
 
@@ -37,6 +37,8 @@ class Answer:
     """Its last token, and the tool call if there is one."""
     text: tuple[tuple[float, str], ...]
     """When each piece can go to the TTS, and the piece."""
+    sent_s: float = 0.0
+    """When the first of it can: with a schedule a word, else the first piece."""
     query: str | None = None
     """The look-up that is asked for, after the text."""
     said: str = ""
@@ -114,14 +116,25 @@ class Services:
         ends_s = first_s
         if tokens:
             ends_s += (len(tokens) + count - (not count)) / per_s
-        came = pieces(tokens, min_sentence_len(self._techniques.levers))
+        came = self._pieces(tokens)
         if not self._techniques.token_streaming:
             at_once = tuple((ends_s, text) for _, text in came)
-            return Answer(ends_s, ends_s, at_once, query, said, call)
+            return Answer(ends_s, ends_s, at_once, ends_s, query, said, call)
         timed = [(first_s + (count - 1) / per_s, text) for count, text in came]
         if timed:  # the end of the text isn't known before that of the call
             timed[-1] = ends_s, timed[-1][1]
-        return Answer(first_s, ends_s, tuple(timed), query, said, call)
+        sent_s = timed[0][0] if timed else ends_s
+        if timed and self._providers.tts.chunk_length_schedule is not None:
+            count, _ = pieces(tokens, WORDS)[0]
+            sent_s = min(sent_s, first_s + (count - 1) / per_s)
+        return Answer(first_s, ends_s, tuple(timed), sent_s, query, said, call)
+
+    def _pieces(self, tokens: Sequence[str]) -> list[tuple[int, str]]:
+        """What the TTS speaks at a time, and how many tokens it needs."""
+        schedule = self._providers.tts.chunk_length_schedule
+        if schedule is not None:
+            return chunks(tokens, schedule)
+        return pieces(tokens, min_sentence_len(self._techniques.levers))
 
     def computed(self, call: Call) -> None:
         """A call's first token comes: unless it was given up before, its prompt is in the cache now."""
@@ -151,6 +164,6 @@ class Services:
 
     def greeting(self) -> Answer:
         """The greeting, which is there from the start."""
-        came = pieces([self._scenario.greeting], min_sentence_len(self._techniques.levers))
+        came = self._pieces([self._scenario.greeting])
         spoken = tuple((0.0, text) for _, text in came)
-        return Answer(0.0, 0.0, spoken, None, self._scenario.greeting)
+        return Answer(0.0, 0.0, spoken, said=self._scenario.greeting)

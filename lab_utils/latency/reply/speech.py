@@ -58,14 +58,15 @@ class Speech:
         line = self._services.tts_line
         reply.request = line.request()
         reply.open_s = self._now_s + line.open(reply.request)
+        sent_s = max(self._now_s, reply.asked_s + reply.answer.sent_s)
         first_s = reply.asked_s + reply.answer.text[0][0]
-        self._at(max(self._now_s, first_s), lambda: self._sentence(reply))
+        self._at(max(self._now_s, first_s), lambda: self._sentence(reply, sent_s))
         self._forward(reply)
 
-    def _sentence(self, reply: Begun) -> None:
+    def _sentence(self, reply: Begun, sent_s: float) -> None:
         if reply.over or reply.request is None:
             return
-        reply.sentence_s = self._now_s
+        reply.sentence_s = sent_s
         came = [(max(self._now_s, reply.asked_s + s), text) for s, text in reply.answer.text]
         reply.frames = self._services.speak(came, reply.request, reply.open_s)
         self._is.spoken.append(reply)

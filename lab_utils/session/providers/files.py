@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from ...core.files import OneLine, dumped, read_yaml, write_whole
+from ...core.files import OneLine, OneLineItems, dumped, read_yaml, write_whole
 from ...core.files.bundled import bundled
 from ...core.models import Frozen, describe
 from .schema import Origin, Providers, Sourced
@@ -50,6 +50,7 @@ _UNITS = {
     "llm.input_price": "$ per million tokens",
     "llm.output_price": "$ per million tokens",
     "tts.first_audio": "from the first sentence",
+    "tts.chunk_length_schedule": "characters before audio is made, chunk by chunk; null: by sentence",
     "tts.speed": "seconds of audio per second",
     "tts.price": "$ per million characters",
     "judge.price": "$ per 1,000 verdicts",
@@ -149,4 +150,6 @@ def _in_order(part: Frozen) -> list[str]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Frozen):
         return OneLine(value.model_dump(exclude_none=True, exclude_defaults=isinstance(value, Origin)))
+    if isinstance(value, tuple):
+        return OneLineItems(value)
     return value

@@ -22,6 +22,8 @@ from ...core.models import Frozen
 from ...core.settings import Seconds
 
 PerSecond = Annotated[float, Field(ge=0.1, le=100_000)]
+ScheduledChunk = Annotated[int, Field(ge=50, le=500)]
+"""Characters, in the range that ElevenLabs takes."""
 Dollars = Annotated[float, Field(ge=0.0, le=10_000, allow_inf_nan=False)]
 
 
@@ -61,7 +63,7 @@ class Sourced(Frozen):
     """A part of a profile that says where its figures come from."""
 
     NAMES: ClassVar[frozenset[str]] = frozenset(
-        {"provider", "model", "automatic", "warm", "origin", "origins"}
+        {"provider", "model", "automatic", "warm", "chunk_length_schedule", "origin", "origins"}
     )
     """Fields that aren't figures."""
 
@@ -170,6 +172,9 @@ class TtsProvider(Sourced):
     """From the first sentence to its first audio."""
     speed: PerSecond = 10.0
     """Seconds of audio made per second."""
+    chunk_length_schedule: Annotated[tuple[ScheduledChunk, ...], Field(min_length=1)] | None = None
+    """ElevenLabs: the characters that it waits for before its first audio, its second, …; the end of a text
+    ends the wait. `first_audio` then counts from the last of them. None: it speaks each sentence."""
     connection: Connection
     price: Dollars = 0.0
     """Per million characters."""

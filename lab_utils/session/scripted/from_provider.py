@@ -84,6 +84,7 @@ def simulated_tts(
         draws=draws,
         chunk_s=chunk_s,
         min_sentence_len=min_sentence_len,
+        chunk_schedule=provider.chunk_length_schedule,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from livekit.agents import tokenize, tts
@@ -12,6 +13,7 @@ from livekit.agents.utils import aio
 from ...core.delays import Delay, Draws, rng_for
 from ...core.timeline import SAMPLE_RATE_HZ
 from ..clock.pace import sleep_until
+from .chunk_schedule import ChunkSchedule
 from .connection import Connection, Request
 from .usage import TtsRequest
 from .voices import MIN_SENTENCE_LEN, Voice, hibari_installed, speak
@@ -20,6 +22,7 @@ FIRST_AUDIO = Delay(0.2)
 SPEED = 10.0
 CHUNK_S = 0.2
 """Seconds of audio in each piece that is delivered; LiveKit's frames are of this length too."""
+_Tokens = tokenize.SentenceStream | tokenize.WordStream
 _BYTES = 2
 """Bytes of a sample."""
 
@@ -43,7 +46,8 @@ class ScriptedTTS(tts.TTS):
 
     `chunk_s`: seconds of audio in each piece; a piece is delivered when its beginning is ready.
     `min_sentence_len`: characters of the shortest piece of text that is spoken by itself, as in LiveKit's
-    sentence tokenizer.
+    sentence tokenizer. With a `chunk_schedule` words are sent instead, and wait for each other
+    (`chunk_schedule.ChunkSchedule`); what is said of sentences here then holds for its chunks.
 
     `voice` None takes "hibari" where hibari-tts is installed, else "tone". The default sample rate is that of
     the session, so that nothing needs to be resampled. Fault: with `returns_nothing` no audio ever comes.
@@ -64,6 +68,7 @@ class ScriptedTTS(tts.TTS):
         draws: Draws | None = None,
         chunk_s: float = CHUNK_S,
         min_sentence_len: int = MIN_SENTENCE_LEN,
+        chunk_schedule: Sequence[int] | None = None,
         returns_nothing: bool = False,
     ) -> None:
         super().__init__(
@@ -79,7 +84,7 @@ class ScriptedTTS(tts.TTS):
             raise ValueError(f"chunk_s is {chunk_s}; expected 0.01 to 10 seconds of audio")
         if min_sentence_len < 1:
             raise ValueError(f"min_sentence_len is {min_sentence_len}; expected 1 character or more")
-        self._chunk_s, self._min_sentence_len = chunk_s, min_sentence_len
+        self._chunk_s, self._min_sentence_len, self._schedule = chunk_s, min_sentence_len, chunk_schedule
         self._voice: Voice = voice or ("hibari" if hibari_installed() else "tone")
         self._first_audio, self._speed = first_audio, speed
         self._rng, self._draws = rng_for(seed, part), draws
@@ -104,6 +109,12 @@ class ScriptedTTS(tts.TTS):
         """Open the connection, if this TTS `prewarms`."""
         if self._prewarms and self._connection is not None:
             self._connection.warm_up()
+
+    def _tokenizer(self) -> tokenize.SentenceTokenizer | tokenize.WordTokenizer:
+        """What divides the text, as the plug-ins do."""
+        if self._schedule is not None:
+            return tokenize.basic.WordTokenizer(ignore_punctuation=False)
+        return tokenize.blingfire.SentenceTokenizer(min_sentence_len=self._min_sentence_len)
 
     @property
     def voice(self) -> Voice:
@@ -158,8 +169,7 @@ class _ScriptedStream(tts.SynthesizeStream):
         )
         output_emitter.start_segment(segment_id=self._id)
         self._connect()
-        shortest = self._script._min_sentence_len
-        sentences = tokenize.blingfire.SentenceTokenizer(min_sentence_len=shortest).stream()
+        sentences = self._script._tokenizer().stream()
         reading = asyncio.create_task(self._read(sentences))
         try:
             await self._speak(sentences, output_emitter)
@@ -200,7 +210,7 @@ class _ScriptedStream(tts.SynthesizeStream):
     def _entry(self, entry: TtsRequest) -> None:
         self._script.requests[self._call - 1] = entry
 
-    async def _read(self, sentences: tokenize.SentenceStream) -> None:
+    async def _read(self, sentences: _Tokens) -> None:
         async for text in self._input_ch:
             if isinstance(text, str):
                 sentences.push_text(text)
@@ -223,16 +233,25 @@ class _ScriptedStream(tts.SynthesizeStream):
             return speak(text, voice, rate_hz)
         return await asyncio.to_thread(speak, text, voice, rate_hz)
 
-    async def _speak(self, sentences: tokenize.SentenceStream, output: tts.AudioEmitter) -> None:
+    async def _texts(self, sentences: _Tokens) -> AsyncIterator[str]:
+        """What is spoken at a time, as soon as it can be."""
+        schedule = None if self._script._schedule is None else ChunkSchedule(self._script._schedule)
+        async for sentence in sentences:
+            text = sentence.token.strip()
+            if text:
+                self._mark_started()
+                yield text if schedule is None else schedule.add(text)
+        if schedule is not None:
+            yield schedule.rest()
+
+    async def _speak(self, sentences: _Tokens, output: tts.AudioEmitter) -> None:
         script, loop = self._script, asyncio.get_running_loop()
         chunk_bytes = round(script._chunk_s * script.sample_rate) * _BYTES
         ready_s: float | None = None  # when the synthesizer can deliver its next chunk
-        async for sentence in sentences:
-            text = sentence.token.strip()
+        async for text in self._texts(sentences):
             if not text:
                 continue
             if ready_s is None:
-                self._mark_started()
                 network_s = self._network_s()
                 self._entry = replace(self._entry, network_s=network_s)
                 ready_s = loop.time() + self._delay_of(text) + network_s
