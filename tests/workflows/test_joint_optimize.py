@@ -29,6 +29,10 @@ def ran(*arguments: str):
     return CliRunner().invoke(app, ["optimize", *arguments])
 
 
+def table_of(out: Path) -> pd.DataFrame:
+    return pd.read_parquet(out / "joint.parquet")
+
+
 @pytest.mark.slow
 def test_the_choice_is_run_as_sessions_that_say_the_same_and_is_exported_with_its_levers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -48,17 +52,24 @@ def test_the_choice_is_run_as_sessions_that_say_the_same_and_is_exported_with_it
     for name in ("e2e_p50", "e2e_p95", "answer_p95", "dollars_per_1000", "answered"):
         assert figures["chosen, as sessions"][name] == pytest.approx(figures["chosen"][name], abs=1e-6)
     assert figures["floor (perfect detector)"]["e2e_p95"] <= figures["chosen"]["e2e_p95"]
-    assert figures["chosen, held out"]["e2e_p95"] > 0
+    for name, value in figures["chosen, held out"].items():
+        assert summary["held_out"][name]["value"] == value
+    assert len(summary["frontier"]) >= 1
+    for point in summary["frontier"]:
+        for name in ("e2e_p50", "e2e_p95", "answer_p95", "dollars_per_1000", "false_boundary_rate"):
+            row = table_of(out).iloc[point["row"]]
+            assert point["figures"][name]["value"] == pytest.approx(row[name], abs=1e-8)
+            assert point["held_out"][name]["value"] > 0 or name == "false_boundary_rate"
     profile = load_profile(out / "profile.yaml")
     levers = set(summary["levers"])
     assert profile.settings.interruption.resume_false_interruption != ("resume_false_interruption" in levers)
     assert profile.settings.preemptive.preemptive_tts == ("preemptive_tts" in levers)
     worker = (out / "agent.py").read_text("utf-8")
     assert all(f'"{name}"' in worker for name in (*levers, *summary["techniques"]))
-    table = pd.read_parquet(out / "joint.parquet")
+    table = table_of(out)
     again = ran(*usual, "--sessions", "0", "--out", str(out))  # nothing is left to try
     assert json.loads(again.stdout)["settings"] == summary["settings"]
-    pd.testing.assert_frame_equal(pd.read_parquet(out / "joint.parquet"), table)
+    pd.testing.assert_frame_equal(table_of(out), table)
 
 
 def test_scouting_counts_in_the_seconds_is_shown_and_is_not_done_again(

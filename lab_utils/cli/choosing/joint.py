@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from ...recordings.heard_paths import HeardPath
     from ...recordings.recording_files import FindOptions
     from ...workflows.joint import JointStudy
+    from ...workflows.joint.judged import Judged
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,21 @@ def _told(study: JointStudy, out: Path) -> str:
         f"{_share(row.get('false_boundary_rate')):>16}"
         for name, row in rows_of(study).items()
     ]
-    return "\n".join([*lines, "", chosen_text(study), f"written to {out}"])
+    held = [] if study.held_out is None else ["", _held_out(study.held_out)]
+    return "\n".join([*lines, *held, "", chosen_text(study), f"written to {out}"])
+
+
+def _held_out(judged: Judged) -> str:
+    """The intervals of the choice on other recordings; a limit that can't be told is a question mark."""
+
+    def between(name: str, told: Callable[[float], str]) -> str:
+        return " to ".join("?" if isnan(limit) else told(limit) for limit in judged[name][1:])
+
+    return (
+        f"chosen, held out, 95 % intervals by recording: p50 {between('e2e_p50', _ms)} ms, p95 "
+        f"{between('e2e_p95', _ms)} ms,\n  false per hold {between('false_boundary_rate', _share)}, "
+        f"$/1000 {between('dollars_per_1000', '{:.2f}'.format)}"
+    )
 
 
 def _ms(seconds: float | None) -> str:

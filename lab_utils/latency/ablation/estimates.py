@@ -26,6 +26,8 @@ from ...core.timeline import Floats, Ints
 from ...turns.metrics import weighted_percentile
 from ...turns.metrics.uncertainty import (
     CONFIDENCE,
+    UNTOLD,
+    Interval,
     degrees_of_freedom,
     difference_interval,
     percentile_interval,
@@ -73,7 +75,7 @@ class Estimator:
             return NONE
         each = [values[known & (self.groups == group)] for group in range(self.drawn.shape[1])]
         interval = percentile_interval(each, [1.0] * len(each), q)
-        return _estimate(float(np.percentile(values[known], q)), interval.low, interval.high)
+        return told(float(np.percentile(values[known], q)), interval)
 
     def saved_at(self, before: Floats, after: Floats, q: float) -> Estimate:
         """Percentile `q` of `before` minus percentile `q` of `after`, over the turns with a value in both."""
@@ -91,7 +93,7 @@ class Estimator:
             or len(n) < 2
             or not np.isfinite(levels).all()
         ):
-            return _estimate(value, None, None)
+            return told(value, UNTOLD)
         weights = self.drawn[:, self.groups[both]]
         resampled = [weighted_percentile(one[both], weights, q) for one in sides]
         low, high = np.nanpercentile(resampled[0] - resampled[1], expanded_percentiles(n)).tolist()
@@ -106,7 +108,7 @@ class Estimator:
         total = np.bincount(groups, difference).astype(np.float64)
         n = np.bincount(groups).astype(np.float64)
         interval = difference_interval(total, n)
-        return _estimate(float(difference.mean()), interval.low, interval.high)
+        return told(float(difference.mean()), interval)
 
 
 def expanded_percentiles(n: Floats) -> tuple[float, float]:
@@ -123,5 +125,11 @@ def expanded_percentiles(n: Floats) -> tuple[float, float]:
     return outside, 100 - outside
 
 
-def _estimate(value: float, low: float | None, high: float | None) -> Estimate:
-    return Estimate(value, np.nan if low is None else low, np.nan if high is None else high)
+def told(value: float, interval: Interval) -> Estimate:
+    """A figure with an interval of `metrics.uncertainty`.
+
+    >>> told(0.5, UNTOLD)
+    Estimate(value=0.5, low=nan, high=nan)
+    """
+    low, high = (np.nan if limit is None else limit for limit in (interval.low, interval.high))
+    return Estimate(value, low, high)

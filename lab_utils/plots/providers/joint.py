@@ -14,9 +14,11 @@ from matplotlib.lines import Line2D
 
 from ...latency.joint.configuration import DOLLARS
 from ..display import Display
-from ..style import BLACK, GREEN, LIGHT_GREY, VERMILLION, blank_figure
+from ..style import BLACK, GREEN, GREY, LIGHT_GREY, VERMILLION, blank_figure
 from ..sweeps import RATE_LABEL, floor_line, point, rate_scale
 
+Figures = Mapping[str, tuple[float, float, float]]
+"""By name: the value and the limits of its 95 % interval, NaN where one can't be told."""
 LABELS = {"e2e_p50": "median", "e2e_p95": "95th percentile"}
 
 
@@ -30,6 +32,8 @@ class JointArtists:
     default: Line2D
     floor: Line2D
     budget: Line2D
+    held_out: Line2D | None
+    """The choice on other recordings, with its intervals; None if nothing is held out."""
 
 
 def joint_tradeoff(
@@ -42,11 +46,14 @@ def joint_tradeoff(
     default: Mapping[str, float],
     floor: Mapping[str, float],
     most_cut: float,
+    judged: Sequence[Figures] = (),
+    held_out: Figures | None = None,
 ) -> Display[JointArtists]:
     """Latency (x, s) against false boundaries per hold (y, %); the frontier's colour is money.
 
     `table`: of a joint search; `default`, `floor`: figures by name, of which the floor's latency is a line;
-    `most_cut`: the budget of false boundaries, a line too.
+    `most_cut`: the budget of false boundaries, a line too; `judged`: the frontier's figures with their
+    intervals, which are drawn thinly; `held_out`: the choice's on other recordings.
     """
     rate_scale(ax)
     shown = table[np.isfinite(table[least])]
@@ -54,9 +61,17 @@ def joint_tradeoff(
     tried.set_label(f"tried (n = {len(table):,})")
     best = table.iloc[list(frontier_rows)]
     money = ax.scatter(best[least], 100 * best["false_boundary_rate"], s=24, c=best[DOLLARS], cmap="viridis")
-    money.set(label="frontier", zorder=3)
+    money.set(label="frontier (95 % intervals)" if judged else "frontier", zorder=3)
+    for one in judged:
+        _cross(ax, one, least, GREY, 0.6)
     row = table.iloc[chosen]
     star = point(ax, row[least], 100 * row["false_boundary_rate"], GREEN, "*", "chosen")
+    hollow = None
+    if held_out is not None:
+        _cross(ax, held_out, least, GREEN, 1.4)
+        x, y = held_out[least][0], 100 * held_out["false_boundary_rate"][0]
+        hollow = point(ax, x, y, "none", "*", "chosen, on other calls (95 % interval)")
+        hollow.set_markeredgecolor(GREEN)
     rate = 100 * default.get("false_boundary_rate", np.nan)
     diamond = point(ax, default[least], rate, VERMILLION, "D", "LiveKit's default")
     line = floor_line(ax, floor[least])
@@ -64,8 +79,18 @@ def joint_tradeoff(
     ax.set_xlabel(f"end of turn to the agent's first sound, {LABELS[least]} (s)")
     ax.set_ylabel(RATE_LABEL)
     ax.set_xlim(left=0)
-    ax.legend(loc="upper right", fontsize=9, framealpha=0.95)
-    return Display(table, ax, JointArtists(tried, money, star, diamond, line, budget))
+    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, fontsize=9, frameon=False)
+    return Display(table, ax, JointArtists(tried, money, star, diamond, line, budget, hollow))
+
+
+def _cross(ax: Axes, of: Figures, least: str, colour: str, width: float) -> None:
+    """Both intervals of a configuration; a limit that can't be told is left out."""
+    (x, x_low, x_high), (y, *y_limits) = of[least], of["false_boundary_rate"]
+    y_low, y_high = (100 * limit for limit in y_limits)
+    ends = [x if np.isnan(x_low) else x_low, x if np.isnan(x_high) else x_high]
+    ax.plot(ends, [100 * y] * 2, color=colour, linewidth=width, zorder=1)
+    if not np.isnan([y_low, y_high]).any():
+        ax.plot([x, x], [y_low, y_high], color=colour, linewidth=width, zorder=1)
 
 
 def joint_figure(
@@ -77,6 +102,8 @@ def joint_figure(
     default: Mapping[str, float],
     floor: Mapping[str, float],
     most_cut: float,
+    judged: Sequence[Figures] = (),
+    held_out: Figures | None = None,
 ) -> Figure:
     """`joint_tradeoff` as a figure, with a scale of money."""
     figure = blank_figure((9, 5.5))
@@ -90,6 +117,8 @@ def joint_figure(
         default=default,
         floor=floor,
         most_cut=most_cut,
+        judged=judged,
+        held_out=held_out,
     )
     figure.colorbar(drawn.artists.frontier, ax=ax, label="$ per 1,000 turns (LLM, TTS)")
     return figure

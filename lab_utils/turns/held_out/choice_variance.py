@@ -17,7 +17,8 @@ budget that allows fewer than `LEAST_AT_BUDGET` cut holds is chance: then nothin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,8 +38,60 @@ _NEVER_S, _ENDLESS_S = 1e9, 1e3
 """Percentiles can't interpolate infinity: these are a missed end of turn, and the least that shows one."""
 
 
+class Pooled(ABC):
+    """Figures of settings, pooled over recordings that count with weights; (recordings, settings)."""
+
+    @abstractmethod
+    def ratios(self) -> Mapping[str, tuple[Floats, Floats]]:
+        """Each rate and mean as a sum out of another, by recording and setting."""
+
+    @abstractmethod
+    def values_s(self, name: str) -> Sequence[Floats]:
+        """Of each recording what a percentile named so is of, shape=(settings, n), infinite where missed."""
+
+    def figure(self, name: str, weights: Floats) -> Floats:
+        """A figure of every setting where recordings count `weights`, shape=(draws, recordings).
+
+        Returns shape=(draws, settings); NaN without a hold or turn.
+        """
+        if name in self.ratios():
+            total, of = (np.einsum("dr,rs->ds", weights, part) for part in self.ratios()[name])
+            return _quotient(total, of)
+        recordings = weights.shape[1]
+        settings = range(len(self.values_s(name)[0]))
+        each = (self.percentile(name, weights, np.full(recordings, s)) for s in settings)
+        return np.stack(list(each), axis=1)
+
+    def mixed(self, name: str, weights: Floats, chosen: Ints) -> Floats:
+        """A figure in each draw, each recording under a setting of its own there, shape=(draws,).
+
+        `chosen`: settings, shape=(draws, recordings).
+        """
+        recordings = np.arange(weights.shape[1])
+        if name in self.ratios():
+            total, of = ((weights * part[recordings, chosen]).sum(axis=1) for part in self.ratios()[name])
+            return _quotient(total, of)
+        each = [self.percentile(name, one[None, :], rows) for one, rows in zip(weights, chosen, strict=True)]
+        return np.concatenate(each)
+
+    def percentile(self, name: str, weights: Floats, chosen: Ints) -> Floats:
+        """A percentile in each draw, each recording under one setting; shape=(draws,)."""
+        values = [one[row] for one, row in zip(self.values_s(name), chosen.tolist(), strict=True)]
+        group = np.repeat(np.arange(len(values)), [len(one) for one in values])
+        known = np.minimum(np.concatenate(values), _NEVER_S)
+        if not len(known):
+            return np.full(len(weights), np.nan)
+        rows, q = max(1, VALUES_AT_ONCE // len(known)), float(name.rpartition("_p")[2])
+        drawn = weights.astype(np.int64)
+        parts = [
+            weighted_percentile(known, drawn[k : k + rows][:, group], q) for k in range(0, len(drawn), rows)
+        ]
+        found = np.concatenate(parts)
+        return np.where(found > _ENDLESS_S, np.inf, found)
+
+
 @dataclass(frozen=True)
-class Scores:
+class Scores(Pooled):
     """What some settings did on some recordings; shape=(recordings, settings) unless said."""
 
     holds: Floats
@@ -73,7 +126,7 @@ class Scores:
         )
 
     def ratios(self) -> dict[str, tuple[Floats, Floats]]:
-        """Each rate, and the mean latency, as a sum out of another, by recording and setting."""
+        """Each rate, and the mean latency."""
         return {
             "false_boundary_rate": (self.holds_cut, self.holds),
             "false_boundary_rate_per_turn": (self.turns_cut, self.turns),
@@ -82,44 +135,14 @@ class Scores:
             "latency_mean": (self.total_s, self.turns - self.missed),
         }
 
-    def figure(self, name: str, weights: Floats) -> Floats:
-        """A figure of every setting where recordings count `weights`, shape=(draws, recordings).
+    def values_s(self, name: str) -> tuple[Floats, ...]:
+        """Latencies, whatever the percentile."""
+        return self.latency_s
 
-        Returns shape=(draws, settings); NaN without a hold or turn.
-        """
-        if name in self.ratios():
-            total, of = (np.einsum("dr,rs->ds", weights, part) for part in self.ratios()[name])
-            return _quotient(total, of)
-        settings = range(self.holds.shape[1])
-        each = (self.percentile(name, weights, np.full(weights.shape[1], s)) for s in settings)
-        return np.stack(list(each), axis=1)
 
-    def mixed(self, name: str, weights: Floats, chosen: Ints) -> Floats:
-        """A figure in each draw, each recording under a setting of its own there, shape=(draws,).
-
-        `chosen`: settings, shape=(draws, recordings).
-        """
-        recordings = np.arange(weights.shape[1])
-        if name in self.ratios():
-            total, of = ((weights * part[recordings, chosen]).sum(axis=1) for part in self.ratios()[name])
-            return _quotient(total, of)
-        each = [self.percentile(name, one[None, :], rows) for one, rows in zip(weights, chosen, strict=True)]
-        return np.concatenate(each)
-
-    def percentile(self, name: str, weights: Floats, chosen: Ints) -> Floats:
-        """A percentile in each draw, each recording under one setting; shape=(draws,)."""
-        values = [one[row] for one, row in zip(self.latency_s, chosen.tolist(), strict=True)]
-        group = np.repeat(np.arange(len(values)), [len(one) for one in values])
-        known = np.minimum(np.concatenate(values), _NEVER_S)
-        if not len(known):
-            return np.full(len(weights), np.nan)
-        rows, q = max(1, VALUES_AT_ONCE // len(known)), float(name[len("latency_p") :])
-        drawn = weights.astype(np.int64)
-        parts = [
-            weighted_percentile(known, drawn[k : k + rows][:, group], q) for k in range(0, len(drawn), rows)
-        ]
-        found = np.concatenate(parts)
-        return np.where(found > _ENDLESS_S, np.inf, found)
+Chooser = Callable[[Floats, Bools | None], Ints]
+"""What is chosen in each draw, a setting's number, -1 where nothing was scored; of the draws, shape=(draws,
+recordings), and which settings may be taken, shape=(settings,), None: all. Returns shape=(draws,)."""
 
 
 def choices(scores: Scores, weights: Floats, budget: Budget, choosable: Bools | None = None) -> Ints:
@@ -159,7 +182,31 @@ def extra_variances(
     *,
     choosable: Sequence[Bools] | None = None,
 ) -> dict[str, float]:
-    """What the choosing adds to the variance of each held-out figure (of its logarithm, for latencies).
+    """`variances_of_choosing` within a budget of turn-taking.
+
+    `choosable`: which settings may be chosen in each fold, None: all.
+    """
+
+    def choose(drawn: Floats, may: Bools | None) -> Ints:
+        return choices(scores, drawn, budget, may)
+
+    extra = variances_of_choosing(scores, folds, fixed, choose, weights, names, choosable=choosable)
+    if budget.limit == "false_boundary_rate" and budget.most * scores.holds[:, 0].sum() < LEAST_AT_BUDGET:
+        extra |= {name: np.inf for name in names if name in LATENCIES}
+    return extra
+
+
+def variances_of_choosing(
+    scores: Pooled,
+    folds: Sequence[Sequence[int]],
+    fixed: Ints,
+    choose: Chooser,
+    weights: Floats,
+    names: Sequence[str],
+    *,
+    choosable: Sequence[Bools] | None = None,
+) -> dict[str, float]:
+    """What the choosing adds to the variance of each held-out figure (of its logarithm, but for rates).
 
     `fixed`: the setting under which each recording was scored in fact; `weights`: the draws (`draws_of`).
     `choosable`: which settings may be chosen in each fold, None: all. Infinite if a figure is infinite in
@@ -171,9 +218,9 @@ def extra_variances(
         outside = weights.copy()
         outside[:, list(fold)] = 0.0
         may = None if choosable is None else choosable[number]
-        found = choices(scores, outside, budget, may)[:, None]
+        found = choose(outside, may)[:, None]
         anew[:, list(fold)] = np.where(found >= 0, found, anew[:, list(fold)])
-    on_all = choices(scores, weights, budget)
+    on_all = choose(weights, None)
     on_all = on_all[on_all >= 0]
     n = weights.shape[1]
     extra: dict[str, float] = {}
@@ -184,9 +231,7 @@ def extra_variances(
         of_choice = _variance(name, scores.figure(name, np.ones((1, n)))[0][on_all])
         more = 0.0 if np.isinf(under_fixed) else max(0.0, held_out - under_fixed)
         parts = more * n / max(1, n - 1), of_choice
-        extra[name] = sum(parts) if name in LATENCIES else max(parts)
-    if budget.limit == "false_boundary_rate" and budget.most * scores.holds[:, 0].sum() < LEAST_AT_BUDGET:
-        extra |= {name: np.inf for name in names if name in LATENCIES}
+        extra[name] = max(parts) if name in RATES else sum(parts)
     return extra
 
 
@@ -199,6 +244,6 @@ def _variance(name: str, values: Floats) -> float:
     if np.isinf(known).mean() > MOST_INFINITE if len(known) else False:
         return np.inf
     known = known[np.isfinite(known)]
-    if name in LATENCIES:
+    if name not in RATES:
         known = np.log(np.maximum(known, 1e-3))
     return float(known.var()) if len(known) and np.ptp(known) > 1e-9 else 0.0

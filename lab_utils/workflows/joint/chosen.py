@@ -1,9 +1,9 @@
-"""Which configuration is chosen, of all and on other recordings, and which ones are worth running."""
+"""Which configuration is chosen, what no other beats, and which ones are worth running as sessions."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 
 from ...core.errors import InputError
-from ...latency.ablation.estimates import Estimate, Estimator
-from ...latency.joint.configuration import ANSWER, DOLLARS, E2E
-from ...latency.joint.evaluate import Configuration, Evaluator
+from ...core.timeline import Floats, Ints
+from ...core.traces import Bools
+from ...latency.joint.configuration import ANSWER, DOLLARS
 from ...turns.choose import MOST_MISSED
-from ...turns.sweep import Sweep
 
 Minimized = Literal["e2e_p50", "e2e_p95"]
 _TOLERANCE = 1e-12
@@ -68,19 +67,43 @@ class JointBudget:
         )
         return tuple((name, most) for name, most in limits if not math.isinf(most))
 
-    def excess(self, table: pd.DataFrame) -> pd.Series:
-        """By how much each row is beyond the budget, in parts of it; 0 within."""
-        beyond = pd.Series(0.0, index=table.index)
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What a choice looks at."""
+        limits = (name for name, _ in self.limits)
+        return tuple(dict.fromkeys(("missed_rate", *limits, self.least, "false_boundary_rate", DOLLARS)))
+
+    def excess(self, table: Mapping[str, Floats] | pd.DataFrame) -> Floats:
+        """By how much each configuration is beyond the budget, in parts of it; 0 within.
+
+        `table`: columns by name, of any shape.
+        """
+        beyond = np.zeros(np.shape(table["missed_rate"]))
         for name, most in (("missed_rate", self.most_missed), *self.limits):
-            over = (table[name].fillna(1.0) - most - _TOLERANCE).clip(lower=0.0)
-            beyond += over / max(most, 0.01)
+            value = np.nan_to_num(np.asarray(table[name], dtype=np.float64), nan=1.0, posinf=np.inf)
+            beyond = beyond + np.maximum(value - most - _TOLERANCE, 0.0) / max(most, 0.01)
         return beyond
 
     def choose(self, table: pd.DataFrame) -> int:
         """The row that meets the budget best, or the one that is least beyond it."""
-        keys = table.assign(_beyond=self.excess(table))
-        order = ["_beyond", self.least, "false_boundary_rate", DOLLARS]
-        return int(keys.sort_values(order, kind="stable").index[0])
+        values = {name: table[name].to_numpy(dtype=np.float64)[None, :] for name in self.columns}
+        return int(self.best(values)[0])
+
+    def best(self, of: Mapping[str, Floats], choosable: Bools | None = None) -> Ints:
+        """`choose` in each draw of the recordings; `of`: `columns`, each of shape=(draws, configurations).
+
+        `choosable`: which configurations may be taken, shape=(configurations,), None: all. Of equally good
+        ones the first is taken. Returns their numbers, shape=(draws,).
+        """
+        beyond = self.excess(of)
+        kept = (
+            np.ones(beyond.shape, dtype=bool) if choosable is None else np.tile(choosable, (len(beyond), 1))
+        )
+        for value in (beyond, of[self.least], of["false_boundary_rate"], of[DOLLARS]):
+            left = np.where(kept, np.nan_to_num(value, nan=np.inf, posinf=np.inf), np.inf)
+            kept &= left <= left.min(axis=1, keepdims=True)
+        found: Ints = kept.argmax(axis=1)
+        return found
 
 
 def frontier(table: pd.DataFrame, budget: JointBudget) -> list[int]:
@@ -115,57 +138,3 @@ def finalists(table: pd.DataFrame, budget: JointBudget, chosen: int, count: int)
     others = [row for row in frontier(table, budget) if row != chosen]
     others.sort(key=lambda row: abs(float(table["false_boundary_rate"].iloc[row]) - near))
     return [chosen, *others[: count - 1]]
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """The choice on recordings that did not lead to it."""
-
-    e2e: dict[str, Estimate]
-    """By percentile, with 95 % intervals by recording; seconds."""
-    answered: float
-    false_boundary_rate: float
-    dollars_per_1000: float
-    turns: int
-
-
-def held_out(
-    table: pd.DataFrame,
-    result: Sweep,
-    on_fold: Sequence[pd.DataFrame],
-    evaluator: Evaluator,
-    configurations: Sequence[Configuration],
-    budget: JointBudget,
-    holds: Sequence[int],
-) -> HeldOut | None:
-    """In each fold a row is chosen on the others and judged on its own recordings (`turns.held_out`).
-
-    `on_fold`: metrics of every row on each fold's own recordings; `holds`: how many holds those have. None
-    for one recording.
-    """
-    if not result.folds:
-        return None
-    values, names, dollars, cut = [], [], 0.0, 0.0
-    for fold, without, own, n in zip(result.folds, result.without, on_fold, holds, strict=True):
-        may = result.rows_without(fold)
-        if not len(may):
-            return None
-        kept = [r for r in range(len(evaluator.calls)) if r not in fold]
-        elsewhere = evaluator.table([configurations[row] for row in may], kept)
-        metrics = pd.concat([without.iloc[may].reset_index(drop=True), elsewhere], axis=1)
-        row = int(may[budget.choose(metrics)])
-        for number in fold:
-            outcome = evaluator.outcomes(configurations[row])[number]
-            values.append(outcome.e2e_s)
-            names += [str(number)] * len(outcome.e2e_s)
-            dollars += outcome.dollars
-        cut += n * float(np.nan_to_num(own["false_boundary_rate"].iloc[row]))
-    e2e_s = np.concatenate(values)
-    estimator = Estimator.of(np.array(names))
-    return HeldOut(
-        {name: estimator.percentile(e2e_s, q) for name, q in E2E.items()},
-        float(np.isfinite(e2e_s).mean()),
-        cut / max(1, sum(holds)),
-        1000 * dollars / max(1, len(e2e_s)),
-        len(e2e_s),
-    )

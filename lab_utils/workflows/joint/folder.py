@@ -16,6 +16,7 @@ from ...turns.choose import Budget
 from ...turns.grid import storable
 from ...turns.profile import Profile, save_profile
 from ..study.choice import Choice, make_profile
+from .judged import Judged
 from .search import JointStudy
 
 SUMMARY, TABLE, PICTURE, PROFILE, WORKER = (
@@ -31,12 +32,7 @@ def rows_of(study: JointStudy) -> dict[str, dict[str, float]]:
     chosen = study.table.iloc[study.row]
     rows = {"LiveKit's default": study.default, "chosen": {name: float(chosen[name]) for name in FIGURES}}
     if study.held_out is not None:
-        held = study.held_out
-        rows["chosen, held out"] = {name: one.value for name, one in held.e2e.items()} | {
-            DOLLARS: held.dollars_per_1000,
-            "answered": held.answered,
-            "false_boundary_rate": held.false_boundary_rate,
-        }
+        rows["chosen, held out"] = {name: one.value for name, one in study.held_out.items()}
     rows["floor (perfect detector)"] = study.floor
     for number, one in enumerate(study.finalists):
         rate = {"false_boundary_rate": float(study.table["false_boundary_rate"].iloc[one.row])}
@@ -60,10 +56,9 @@ def chosen_text(study: JointStudy) -> str:
 
 def summary_of(study: JointStudy) -> dict[str, Any]:
     """All headline results as plain values."""
-    held = study.held_out
     return {
         "format": "joint-summary",
-        "version": 1,
+        "version": 2,
         "recordings": list(study.study.corpus.names),
         "counts": study.study.counts,
         "providers": study.providers.name,
@@ -76,12 +71,10 @@ def summary_of(study: JointStudy) -> dict[str, Any]:
         "levers": sorted(study.techniques.levers),
         "left_out": list(LEFT_OUT),
         "figures": {name: _plain(row) for name, row in rows_of(study).items()},
-        "held_out_intervals": None
-        if held is None
-        else {name: _plain(one._asdict()) for name, one in held.e2e.items()},
+        "held_out": _intervals(study.held_out),
         "frontier": [
-            {"row": row} | _plain({name: float(study.table[name].iloc[row]) for name in FIGURES})
-            for row in study.frontier
+            {"row": one.row, "figures": _intervals(one.figures), "held_out": _intervals(one.held_out)}
+            for one in study.points
         ],
     }
 
@@ -125,6 +118,10 @@ def write_joint(study: JointStudy, folder: Path, date: dt.date | None = None) ->
         },
     )
     return summary
+
+
+def _intervals(judged: Judged | None) -> dict[str, dict[str, float | None]] | None:
+    return None if judged is None else {name: _plain(one._asdict()) for name, one in judged.items()}
 
 
 def _plain(row: dict[str, float]) -> dict[str, float | None]:

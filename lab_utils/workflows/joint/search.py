@@ -31,12 +31,12 @@ from ...session.providers.schema import Providers
 from ...session.workers import in_workers
 from ...turns.cache import cache_folder
 from ...turns.search import Objectives, Space
-from ...turns.sweep import counts, score_table
 from ..assumed import conditions_with
 from ..study.choice import settings_of_row
 from ..study.search import Work, find
 from ..study.study import Study, measure
-from .chosen import HeldOut, JointBudget, finalists, frontier, held_out
+from .chosen import JointBudget, finalists, frontier
+from .judged import Judged, PointOfFrontier, budget_at, frontier_points, judge_of
 from .space import joint_space
 
 if TYPE_CHECKING:
@@ -65,7 +65,10 @@ class JointStudy:
     budget: JointBudget
     seed: int
     row: int
-    held_out: HeldOut | None
+    held_out: Judged | None
+    """The choice on recordings that did not lead to it, with 95 % intervals; None for one recording."""
+    points: tuple[PointOfFrontier, ...]
+    """The frontier with 95 % intervals, on all recordings and held out."""
     floor: dict[str, float]
     """A perfect detector's figures, with the agent for which the budget's latency is least: the one with
     everything on, the chosen one or one of the frontier; and its mean wait to the commit (`latency_mean`)."""
@@ -86,12 +89,12 @@ class JointStudy:
     @property
     def within_budget(self) -> bool:
         """Whether the choice keeps the budget; else it is the nearest."""
-        return bool(self.budget.excess(self.table).iloc[self.row] == 0)
+        return bool(self.budget.excess(self.table)[self.row] == 0)
 
     @property
     def frontier(self) -> list[int]:
         """Rows of which no other is better in false boundaries, latency and money."""
-        return frontier(self.table, self.budget)
+        return [one.row for one in self.points]
 
     def plot_tradeoff(self) -> plots.Picture:
         """Turn-taking alone: false boundaries against the wait for the commit, with the floor's mean."""
@@ -109,6 +112,8 @@ class JointStudy:
             default=self.default,
             floor=self.floor,
             most_cut=self.budget.most_cut,
+            judged=[one.figures for one in self.points],
+            held_out=self.held_out,
         )
         return plots.Picture(figure)
 
@@ -229,9 +234,9 @@ def _judged(
     joint = evaluator.table(rows, everyone, quiet=quiet)
     table = pd.concat([study.table, joint], axis=1)
     row = budget.choose(table)
-    folds = study.result.folds
-    own = score_table(study.corpus, found, study.conditions, folds, quiet=True) if folds else []
-    holds = [counts(study.corpus.of_some(fold))["holds"] for fold in folds]
+    best = frontier(table, budget)
+    budgets = [budget, *(budget_at(budget, table, one) for one in best)]
+    judge = judge_of(study, table, evaluator, rows, budgets)
     automatic = providers.large.cache is not None and providers.large.cache.automatic
     default = (Settings(), livekit_default(automatic))
     run = finalists(table, budget, row, sessions) if sessions else []
@@ -242,10 +247,9 @@ def _judged(
         budget,
         seed,
         row,
-        held_out(table, study.result, own, evaluator, rows, budget, holds),
-        evaluator.floor(
-            (EVERY_ONE, *(rows[one][1] for one in (row, *frontier(table, budget)))), budget.least
-        ),
+        judge.held_out(budget),
+        frontier_points(judge, table, budget, quiet=quiet),
+        evaluator.floor((EVERY_ONE, *(rows[one][1] for one in (row, *best))), budget.least),
         figures_of(evaluator.outcomes(default)) | _rates(study),
         tuple(_finalists(study, table, run, rows, evaluator, providers, seed, jobs, quiet)),
     )
