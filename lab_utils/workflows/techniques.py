@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from .. import plots
 
 TOTAL, AFTER_COMMIT = MEASURES
+SHORT_WORDS = 6
+"""Words of the longest short turn."""
 HEADS = {
     "commit_p95": "commit p95",
     "after_commit_p95": "after commit p95",
@@ -128,13 +130,21 @@ class TechniqueStudy:
     @property
     def views(self) -> pd.DataFrame:
         """p50 and p95 (ms) from the end of the turn, which a caller hears, and from the commit, which the
-        guide adds up; of all turns, and of those without a tool."""
+        guide adds up: of all turns, of those without a tool, and of these of the short ones (`SHORT_WORDS`)
+        and of those that the light model answers in this configuration. Missing where there are none."""
         turns, rows = self.ablation.turns, {}
         for agent, name in self._agents.items():
             own = turns[turns["configuration"] == agent]
+            plain = own[~own["tool"]]
+            groups = {
+                "all turns": own,
+                "without tools": plain,
+                "… short turns": plain[plain["words"] <= SHORT_WORDS],
+                "… light model": plain[plain["answered_by"] == "small"],
+            }
             rows[name] = {
                 (of, since, f"p{q}"): 1000 * some[measure].astype(float).quantile(q / 100)
-                for of, some in (("all turns", own), ("without tools", own[~own["tool"]]))
+                for of, some in groups.items()
                 for since, measure in (("from the end", TOTAL), ("from the commit", AFTER_COMMIT))
                 for q in (50, 95)
             }

@@ -68,7 +68,7 @@ def test_what_it_rests_on_tells_of_recordings_without_words(study):
     assert "4 recordings, 1 without words (" in replace(ablation, untranscribed=("b",)).counted
 
 
-def test_both_views_of_the_headline_with_and_without_tools(study):
+def test_both_views_of_the_headline_by_what_a_turn_needs(study):
     turns = study.ablation.turns.copy()
     of_all = turns["configuration"] == FULL
     turns["tool"] = turns["turn_total_s"] > turns.loc[of_all, "turn_total_s"].median()
@@ -76,10 +76,15 @@ def test_both_views_of_the_headline_with_and_without_tools(study):
     assert views.index.tolist() == AGENTS
     own = turns[of_all]
     quick = own[~own["tool"]]
-    for of, rows in (("all turns", own), ("without tools", quick)):
+    short, light = quick[quick["words"] <= 6], quick[quick["answered_by"] == "small"]
+    assert 0 < len(short) < len(quick)
+    assert 0 < len(light) < len(quick)
+    groups = {"all turns": own, "without tools": quick, "… short turns": short, "… light model": light}
+    for of, rows in groups.items():
         for since, measure in (("from the end", "turn_total_s"), ("from the commit", "after_commit_s")):
             told = views.loc["all twelve", (of, since, "p95")]
             assert told == round(1000 * float(np.percentile(rows[measure].astype(float), 95)))
+    assert views["… light model"].loc[AGENTS[0]].isna().all()  # it has no light model
     assert (views["all turns"]["from the end"] > views["all turns"]["from the commit"]).all(axis=None)
 
 
