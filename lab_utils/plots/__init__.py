@@ -6,6 +6,7 @@ read at 100 % in a notebook. Colours: Okabe and Ito's, told apart by colour-blin
 """
 
 from .ablation import saving_dumbbells, savings_figure, stack_waterfall, waterfall_figure
+from .agg.raster import png
 from .barge_in import barge_in_figure, barge_in_tradeoff
 from .conditions import channel_condition_figure, channel_condition_tradeoff
 from .detectors import frontiers, frontiers_figure, reliability, reliability_figure
@@ -27,7 +28,7 @@ from .recordings import (
 from .session_figures import session_figure, session_legend, session_title, time_rows
 from .sessions import session_timeline
 from .stages import latency_figure, stage_bars, stage_legend
-from .style import DPI, blank_figure, png
+from .style import DPI, blank_figure
 from .sweeps import listener_figure, mark, tradeoff, tradeoff_figure
 
 __all__ = [

@@ -8,7 +8,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from .style import DPI, png
+from .agg.raster import png
+from .style import DPI
 
 NOTEBOOK_DPI = 160
 """Drawn finer than shown, for sharp text on any screen."""

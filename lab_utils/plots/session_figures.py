@@ -19,6 +19,7 @@ from ..core.labels import LabelKind, Labels
 from ..core.session_log import SessionLog
 from ..session.metrics.spans import session_commits
 from ..session.metrics.timeline import session_timeline_of
+from .agg.axes import QUICK, label_at
 from .recordings import LABEL_COLOURS, LABEL_NAMES, Span
 from .sessions import CAUSE_MARKERS, CAUSE_NAMES, SessionArtists, session_timeline
 from .style import (
@@ -41,6 +42,7 @@ LEGEND_COLUMNS = 5
 LEGEND_ROW_IN = 0.185
 TIME_AXIS_IN = 0.56
 """Below the last axes: its numbers and what they are, and some space."""
+X_LABEL_IN = 0.26
 TITLE_PAD_IN = 0.09
 
 
@@ -94,7 +96,7 @@ def session_figure(
     span_s = span_s or (0.0, max(log.duration_s for log, _ in pairs))
     spans = time_rows(span_s, row_s)
     figure = blank_figure((width_in, 1.1 + 2.7 * len(spans) * len(pairs)), by_margins=True)
-    axes = figure.subplots(len(spans) * len(pairs), 1, squeeze=False)[:, 0]
+    axes = figure.subplots(len(spans) * len(pairs), 1, squeeze=False, subplot_kw=QUICK)[:, 0]
     drawn = []
     for k, (log, name) in enumerate(pairs):
         commits = session_commits(log, labels)
@@ -111,6 +113,7 @@ def session_figure(
             )
             ax.tick_params(labelbottom=k == len(pairs) - 1, labelsize=9)
     axes[-1].set_xlabel("time (s)")
+    label_at(axes[-1], below_in=X_LABEL_IN)
     legend = session_legend(figure, drawn)
     titles = [ax.get_title(loc="left") for ax in axes]
     heads = TITLE_PAD_IN + max(lines_in(10, title) for title in titles[1:]) if any(titles[1:]) else 0.0

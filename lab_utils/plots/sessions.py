@@ -20,6 +20,7 @@ from matplotlib.transforms import Transform
 from ..core.sound import Envelope
 from ..core.timeline import Floats
 from ..session.metrics.timeline import Predictions, Runs, SessionTimeline
+from .agg.axes import name_ticks
 from .display import Display
 from .recordings import LABEL_COLOURS
 from .style import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILLION, YELLOW, literal
@@ -162,8 +163,8 @@ def session_timeline(ax: Axes, record: SessionTimeline) -> Display[SessionArtist
     lines = [[(0.0, y), (1.0, y)] for y in (7.7, 6.3, 4.6, 1.75)]
     _add(ax, LineCollection(lines, color="#DDDDDD", linewidth=0.6, zorder=0.2), ax.get_yaxis_transform())
     lanes = [lane for lane in LANES if lane != "tool" or record.uses_tools]
-    ax.set_yticks([LANES[lane] for lane in lanes], lanes, fontsize=9)
-    ax.tick_params(axis="y", length=0)
+    name_ticks(ax.yaxis, [LANES[lane] for lane in lanes], lanes)
+    ax.tick_params(axis="y", length=0, labelsize=9)
     ax.yaxis.set_label_coords(0.0, 0.5)  # it has none: so no place is looked for
     return Display(record, ax, artists)
 

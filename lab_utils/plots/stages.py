@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-from matplotlib.container import BarContainer
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
@@ -20,6 +20,7 @@ from ..core.session_log import SessionLog
 from ..core.stages import STAGES
 from ..core.timeline import Floats
 from ..session.metrics.stages import VISIBLE, ReplyStages
+from .agg.axes import QUICK, label_at, name_ticks, tick_names
 from .display import Display
 from .session_figures import named, session_title
 from .style import (
@@ -63,10 +64,10 @@ class PercentileArtists:
 class StageArtists:
     """What `stage_bars` draws; None for what doesn't occur."""
 
-    stages: tuple[BarContainer | None, ...]
+    stages: tuple[PolyCollection | None, ...]
     """In the order of `VISIBLE`."""
     totals: LineCollection
-    saved: BarContainer | None
+    saved: PolyCollection | None
     texts: tuple[Annotation, ...]
     """One per reply; none of many."""
     final: LineCollection
@@ -93,8 +94,8 @@ def stage_bars(ax: Axes, record: ReplyStages, title: str = "") -> Display[StageA
         totals=ax.vlines(
             total[heard], rows[heard] - 0.46, rows[heard] + 0.46, color=BLACK, linewidth=2.2, zorder=4
         ),
-        saved=ax.barh(
-            rows[less], saved[less], 0.6 * BAR, left=total[less], facecolor="none", edgecolor=GREY,
+        saved=_bars(
+            ax, rows[less], total[less], saved[less], 0.6 * BAR, facecolor="none", edgecolor=GREY,
             linestyle="--",
         ) if less.any() else None,
         texts=tuple(_texts(ax, record, rows)) if len(table) <= TEXT_ROWS else (),
@@ -106,19 +107,28 @@ def stage_bars(ax: Axes, record: ReplyStages, title: str = "") -> Display[StageA
         p95=_percentile(ax, "p95", record.p95_s, "--", "left", 2),
     )  # fmt: skip
     _frame(ax, table)
-    ax.set_title(literal(title), loc="left", fontsize=10, pad=18)
+    ax.set_title(literal(title), loc="left", y=1.0, fontsize=10, pad=18)
     return Display(record, ax, artists)
 
 
-def _stage(ax: Axes, record: ReplyStages, rows: Floats, name: str) -> BarContainer | None:
+def _stage(ax: Axes, record: ReplyStages, rows: Floats, name: str) -> PolyCollection | None:
     length, start = (frame[name].to_numpy(np.float64) for frame in (record.lengths, record.starts))
     known = np.isfinite(length)
     if not known.any():
         return None
-    return ax.barh(
-        rows[known], length[known], BAR, left=start[known], color=STAGE_COLOURS[name], edgecolor="white",
+    return _bars(
+        ax, rows[known], start[known], length[known], BAR, facecolor=STAGE_COLOURS[name], edgecolor="white",
         linewidth=0.5, hatch=HATCHES.get(name), label=STAGE_NAMES[name],
     )  # fmt: skip
+
+
+def _bars(ax: Axes, rows: Floats, start: Floats, length: Floats, high: float, **style: Any) -> PolyCollection:
+    """Horizontal bars as one artist, which `Axes.barh` makes of one each; none where there is no start."""
+    x, y = np.stack((start, start + length), axis=1), np.stack((rows - high / 2, rows + high / 2), axis=1)
+    corners = np.stack((x[:, [0, 0, 1, 1]], y[:, [0, 1, 1, 0]]), axis=2)
+    bars = PolyCollection(list(corners), zorder=1, **style)
+    ax.add_collection(bars)
+    return bars
 
 
 def _texts(ax: Axes, record: ReplyStages, rows: Floats) -> Iterator[Annotation]:
@@ -167,7 +177,8 @@ def _frame(ax: Axes, table: pd.DataFrame) -> None:
         for k, t, cut in zip(table["reply"], table["commit_s"], table["interrupted"], strict=True)
     ]
     step = 1 if n <= TEXT_ROWS else 5
-    ax.set_yticks(np.arange(0, n, step), names[::step], fontsize=8.5)
+    name_ticks(ax.yaxis, np.arange(0, n, step), names[::step])
+    ax.tick_params(axis="y", labelsize=8.5)
     ax.set_ylim(max(n, 1) - 0.4, -0.6)
     ax.set_ylabel("reply: time of its commit")
     ax.set_xlabel("time after the user's last speech (s)")
@@ -187,23 +198,26 @@ def latency_figure(
     records = [ReplyStages.of(log) for log, _ in pairs]
     n = max(len(record.table) for record in records)
     size_in = size_in or (5.2 * len(pairs) if len(pairs) > 1 else 9.0, min(max(2.6, 1.6 + 0.27 * n), 12.0))
-    figure = blank_figure(size_in, by_margins=len(pairs) == 1)
-    axes = figure.subplots(1, len(pairs), sharex=True, squeeze=False)[0]
-    width = 56 if len(pairs) > 1 else 100
+    alone = len(pairs) == 1
+    figure = blank_figure(size_in, by_margins=alone)
+    axes = figure.subplots(1, len(pairs), sharex=True, squeeze=False, subplot_kw=QUICK if alone else {})[0]
+    width = 100 if alone else 56
     drawn = []
     for ax, record, (log, name) in zip(axes, records, pairs, strict=True):
         title = session_title(log, width=width)
         drawn.append(stage_bars(ax, record, f"{name}\n{title}" if name else title))
         if log.failure:
-            ax.set_title(ax.get_title(loc="left"), loc="left", fontsize=10, pad=18, color=VERMILLION)
+            ax.set_title(ax.get_title(loc="left"), loc="left", y=1.0, fontsize=10, pad=18, color=VERMILLION)
     longest_s = max((float(record.ends_s.max(initial=0.5)) for record in records), default=0.5)
-    axes[0].set_xlim(0, (1.3 if len(pairs) == 1 else 1.4) * longest_s)
+    axes[0].set_xlim(0, (1.3 if alone else 1.4) * longest_s)
     legend = stage_legend(figure, drawn)
-    if len(pairs) == 1:
-        longest = max((len(label.get_text()) for label in axes[0].get_yticklabels()), default=0)
+    if alone:
+        longest = max(map(len, tick_names(axes[0].yaxis)), default=0)
         legend.set_loc("lower center")
+        left = 0.42 + CHARACTER_IN * longest
+        label_at(axes[0], below_in=0.26, left_in=left - 0.26)
         Margins(
-            left=0.42 + CHARACTER_IN * longest,
+            left=left,
             right=0.06,
             top=0.33 + lines_in(10, axes[0].get_title(loc="left")),
             bottom=0.58 + LEGEND_ROW_IN * -(-len(legend.legend_handles) // LEGEND_COLUMNS),

@@ -1,12 +1,10 @@
-"""Colours, figures that belong to nobody, and their pixels."""
+"""Colours, and figures that belong to nobody."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 BLACK, ORANGE, SKY, GREEN, YELLOW = "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442"
@@ -71,15 +69,3 @@ class Margins:
 def lines_in(points: float, text: str) -> float:
     """The height in inches of a text of some lines."""
     return (text.count("\n") + 1) * 1.2 * points / 72
-
-
-def png(figure: Figure, dpi: int = DPI) -> bytes:
-    """A figure as a PNG file: what `savefig` writes by default."""
-    buffer, own, canvas = BytesIO(), figure.dpi, figure.canvas
-    figure.dpi = dpi
-    try:
-        FigureCanvasAgg(figure).print_png(buffer)
-    finally:
-        figure.dpi = own
-        figure.set_canvas(canvas)
-    return buffer.getvalue()

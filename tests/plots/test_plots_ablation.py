@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from lab_utils.latency.ablation.plan import BASELINE, configurations
 from lab_utils.latency.ablation.summary import alone_and_left_out, summarize, waterfall
 from lab_utils.plots.ablation import saving_dumbbells, savings_figure, stack_waterfall, waterfall_figure
-from lab_utils.plots.style import png
+from lab_utils.plots.agg.raster import png
 
 
 @pytest.fixture(scope="module")

@@ -124,7 +124,7 @@ def _within(spans: Iterable[Iterable[float]], view: Span) -> Floats:
 def _full_scale(log: SessionLog, channel: int, view: Span) -> Envelope:
     pcm = log.heard[:, channel]
     shape = envelope(pcm, SAMPLE_RATE_HZ, 0.0, view)
-    scale = float(np.abs(pcm.astype(np.float64)).max(initial=1.0))
+    scale = float(max(1, -int(pcm.min(initial=0)), int(pcm.max(initial=0))))
     return Envelope(shape.time_s, shape.low / scale, shape.high / scale)
 
 

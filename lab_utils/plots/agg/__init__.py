@@ -1,0 +1,1 @@
+"""How matplotlib draws here: axes and pixels, without what it spends most of its time on."""
