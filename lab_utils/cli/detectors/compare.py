@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,6 +30,9 @@ from ..common import (
     working_on,
 )
 
+if TYPE_CHECKING:
+    from ...workflows.detectors.compare import Comparison
+
 Detectors = Annotated[
     list[str] | None,
     typer.Option(
@@ -53,6 +56,15 @@ Predictions = Annotated[
 QuestionFile = Annotated[
     Path | None, typer.Option("--questions", help="CSV file that receives the pauses a table has to answer.")
 ]
+Eager = Annotated[
+    bool,
+    typer.Option(
+        "--eager",
+        help="Also measure what an eager end of turn saves and throws away, for thresholds up to the one "
+        "that flux=TABLE is tuned to at 5 % false boundaries: the real AgentSession on each call, with "
+        "the delays of --providers (guide, if not given).",
+    ),
+]
 
 
 @app.command()
@@ -68,15 +80,7 @@ def compare(
     scheduler: Scheduler = "",
     transcription_delay: TranscriptionDelay = None,
     providers: ProviderProfile = None,
-    eager: Annotated[
-        bool,
-        typer.Option(
-            "--eager",
-            help="Also measure what an eager end of turn saves and throws away, for thresholds up to the one "
-            "that flux=TABLE is tuned to at 5 % false boundaries: the real AgentSession on each call, with "
-            "the delays of --providers (guide, if not given).",
-        ),
-    ] = False,
+    eager: Eager = False,
     reaction: Annotated[
         float, typer.Option(help="Seconds from an end of turn to the press, for push-to-talk as a reference.")
     ] = 0.2,
@@ -92,16 +96,9 @@ def compare(
     with working_on(scheduler):
         from ...workflows import study as studies
         from ...workflows.assumed import conditions_with
-        from ...workflows.detectors import (
-            compare_detectors,
-            eager_sweep,
-            push_to_talk,
-            write_questions,
-            write_results,
-        )
+        from ...workflows.detectors import compare_detectors, eager_sweep, push_to_talk
         from ...workflows.detectors.compare import SLICED_AT
         from ...workflows.detectors.eager import check_eager
-        from ..tables import compare as tables
 
         studies.check_folder(out)
         given = conditions_with(providers, transcription_delay=transcription_delay)
@@ -122,11 +119,19 @@ def compare(
         swept = eager_sweep(compared, SLICED_AT, providers, jobs=jobs, cache=cache) if eager else None
         compared = replace(compared, push_to_talk=pressed, eager=swept)
         warn(*(f"skipped: {item.reason}" for item in compared.skipped))
-        summary = write_results(compared, out)
-        if questions is not None:
-            n = write_questions(compared, questions)
-            warn(f"{questions}: {n} pauses; fill in the column probability, and give it with --predictions")
-        if as_json:
-            print(json.dumps(summary | {"out": str(out)}))
-        else:
-            tables.print_comparison(compared, out)
+        _write(compared, out, questions, as_json)
+
+
+def _write(compared: Comparison, out: Path, questions: Path | None, as_json: bool) -> None:
+    """Write and print what was found, and the pauses to ask about."""
+    from ...workflows.detectors import write_questions, write_results
+    from ..tables import compare as tables
+
+    summary = write_results(compared, out)
+    if questions is not None:
+        n = write_questions(compared, questions)
+        warn(f"{questions}: {n} pauses; fill in the column probability, and give it with --predictions")
+    if as_json:
+        print(json.dumps(summary | {"out": str(out)}))
+    else:
+        tables.print_comparison(compared, out)
