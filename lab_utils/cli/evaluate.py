@@ -54,7 +54,7 @@ def evaluate(
     with ending_well():
         from ..workflows import evaluate as workflow
         from ..workflows.study import check_folder
-        from .tables.evaluate import print_evaluation
+        from .tables.words.evaluate import print_evaluation
 
         check_folder(out)
         found = workflow.evaluate(

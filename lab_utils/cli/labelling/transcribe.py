@@ -32,7 +32,7 @@ def transcribe(
     with working_on(scheduler):
         from ...workflows.study import check_folder
         from ...workflows.transcribe import transcribe_folders
-        from ..tables.transcribe import print_written
+        from ..tables.words.transcribe import print_written
 
         if out is not None:
             check_folder(out)

@@ -9,25 +9,22 @@ tomorrow, and by another model.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import requests
 from pydantic import Field
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from ...core.errors import InputError
 from ...core.files import BadFile, parse_model
 from ...core.models import Frozen
 from ...core.text import clip, one_line
 from ...recordings.formats.livekit_history import Said
 from .calls import Call
+from .endpoint import Endpoint
 
-OPENAI = "https://api.openai.com/v1"
 TIMEOUT_S = 60.0
 CHARACTERS_PER_TOKEN = 4
 """Of English text; for the size that is told before anything is sent."""
@@ -76,42 +73,8 @@ class Judgement:
     """Why the grade is what it is, where that was told for the whole call."""
 
 
-@dataclass(frozen=True)
-class Judge:
-    """A model that is asked, and where."""
-
-    model: str
-    base_url: str
-    key: str = field(repr=False)
-
-    @classmethod
-    def of(cls, model: str, environment: Mapping[str, str] = os.environ) -> Judge:
-        """The judge that the environment allows.
-
-        Raises InputError without a key, and for a key or an address that can't be used; neither is quoted,
-        since an address may hold a password.
-        """
-        base_url = environment.get("OPENAI_BASE_URL", "").strip() or OPENAI
-        key = environment.get("OPENAI_API_KEY", "").strip()
-        if not key:
-            raise InputError(
-                f"--judge {model}: OPENAI_API_KEY isn't set; set it (any text for a server without keys)"
-            )
-        if not (key.isascii() and key.isprintable()):
-            raise InputError("OPENAI_API_KEY holds a line break or what isn't ASCII; set it again")
-        if not _is_address(base_url):
-            raise InputError(
-                f"OPENAI_BASE_URL: expected a URL such as {OPENAI}, with a host, without user or query"
-            )
-        return cls(model, base_url.rstrip("/"), key)
-
-    @property
-    def host(self) -> str:
-        """Where it is asked: host[:port]."""
-        address = urlsplit(self.base_url)
-        name = address.hostname or ""
-        name = f"[{name}]" if ":" in name else name
-        return name if address.port is None else f"{name}:{address.port}"
+class Judge(Endpoint):
+    """A model that is asked about calls."""
 
     def told(self, calls: Sequence[Call]) -> str:
         """What will be sent, and to whom."""
@@ -139,7 +102,7 @@ class Judge:
                 answer = session.post(
                     f"{self.base_url}/chat/completions",
                     json=body,
-                    auth=self._signed,  # a header would give way to ~/.netrc
+                    auth=self.signed,
                     timeout=TIMEOUT_S,
                     allow_redirects=False,  # the words go where was told, and nowhere else
                 )
@@ -154,30 +117,6 @@ class Judge:
         placed = ((one.turn - 1, one.what) for one in said.problems)
         problems = ((messages[turn], clip(what)) for turn, what in placed if 0 <= turn < len(messages))
         return Judgement(said.coherence, tuple(one for one in problems if _is_agents(call, one[0])))
-
-    def without_key(self, text: str, longest: int = 200) -> str:
-        """A message as it may be shown; the key goes before the text is cut, so that no part of it stays."""
-        return clip(text.replace(self.key, "…"), longest)
-
-    def _signed(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self.key}"
-        return request
-
-
-def _is_address(url: str) -> bool:
-    """Whether a URL names a host and nothing that may be secret."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises for one that is no number
-    except ValueError:
-        return False
-    return (
-        url.isprintable()
-        and parts.scheme in ("http", "https")
-        and bool(parts.hostname)
-        and "@" not in parts.netloc
-        and not set("?#") & set(url)
-    )
 
 
 def script(call: Call) -> str:

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ...core.text import printable
-from ...workflows.evaluate import FILES, Evaluation
-from ...workflows.evaluate.files import UNKNOWN, call_rows, group_rows, headlines
+from ....core.text import printable
+from ....workflows.evaluate import FILES, Evaluation
+from ....workflows.evaluate.files import UNKNOWN, call_rows, group_rows, headlines
 
 SHOWN = 20
 """Calls and groups that are printed; files hold all."""

@@ -1,0 +1,1 @@
+"""What commands about what was said print."""

@@ -1,0 +1,62 @@
+"""What `lab prompts` prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ....core.text import printable
+from ....workflows.prompts import FILES, Search
+
+TITLES = {
+    "first_sentence_characters": "1st sentence",
+    "first_token_s": "1st token",
+    "first_sentence_s": "sentence s",
+    "reply_characters": "reply",
+    "dollars": "$/1,000",
+    "failures": "failures",
+    "coherence": "coherence",
+}
+"""Of figures, in characters, seconds and dollars."""
+
+
+def print_search(found: Search, out: Path) -> None:
+    """Every try, the best, and both on turns held out."""
+    console = Console()
+    searched, held_out = found.turns
+    console.print(
+        f"{len(found.tries)} of {found.combinations} combinations on {searched} turns, the least "
+        f"{found.objective} chosen",
+        highlight=False,
+    )
+    names = [name for name in TITLES if name in found.tries[0].figures]
+    table = _table(names)
+    for one in sorted(found.tries, key=lambda one: one.figures[found.objective]):
+        told = one.in_words + ("" if one.kept else " (beyond the limits)")
+        told += " (as it stands)" if one is found.tries[0] else ""
+        table.add_row(escape(printable(told)), *(f"{one.figures[name]:.3g}" for name in names))
+    console.print(table)
+    table = _table([name for name in names if name in found.held_out["best"]])
+    for name, figures in found.held_out.items():
+        table.add_row(name, *(f"{value:.3g}" for value in figures.values()))
+    console.print(f"On {held_out} turns that the search didn't see:", highlight=False)
+    console.print(table)
+    console.print(
+        f"best: {printable(found.best.in_words)}; {found.objective} {found.difference:+.3g} a turn there",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(f"results: {out}/: {', '.join(FILES)}", highlight=False, soft_wrap=True)
+
+
+def _table(names: list[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("instructions", overflow="fold")
+    for name in names:
+        table.add_column(TITLES[name], justify="right")
+    return table

@@ -1,0 +1,24 @@
+"""An agent's instructions as a lever: parts of them chosen by what replies under them measure."""
+
+from .ask import Model
+from .figures import OBJECTIVES, Limits
+from .parts import Parts, load_parts
+from .results import FILES, save_search, summary_of
+from .search import Search, search_prompts, told
+from .turns import AskedTurn, read_turns
+
+__all__ = [
+    "FILES",
+    "OBJECTIVES",
+    "AskedTurn",
+    "Limits",
+    "Model",
+    "Parts",
+    "Search",
+    "load_parts",
+    "read_turns",
+    "save_search",
+    "search_prompts",
+    "summary_of",
+    "told",
+]
