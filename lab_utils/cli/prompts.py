@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .common import AgentChannel, Cache, Json, Out, Paths, Seed, UserChannel, app, ending_well, warn
+
+if TYPE_CHECKING:
+    from ..workflows.prompts import Limits, Model
 
 PartsFile = Annotated[
     Path, typer.Argument(help="YAML: instructions, with optional parts and alternatives.", show_default=False)
@@ -38,6 +43,18 @@ JudgeModel = Annotated[
     typer.Option("--judge", metavar="MODEL", help="Model that grades the replies' coherence, 1 to 5."),
 ]
 
+Tries = Annotated[int, typer.Option(min=2, help="Combinations that are tried at most.")]
+Turns = Annotated[int, typer.Option(min=1, help="Turns of each call that are answered.")]
+LeastCoherence = Annotated[float, typer.Option(min=1, max=5, help="Mean grade that the judge must give.")]
+With = Annotated[
+    str | None,
+    typer.Option(
+        "--with", help="agent-opt: has the model rewrite the best, too, from the environment of --python."
+    ),
+]
+OtherPython = Annotated[Path | None, typer.Option("--python", help="Python that has what --with names.")]
+Variations = Annotated[int, typer.Option(min=1, help="How many --with agent-opt writes.")]
+
 
 @app.command()
 def prompts(
@@ -45,13 +62,14 @@ def prompts(
     paths: Paths,
     model: ModelName,
     minimize: Minimize = "first_sentence_characters",
-    tries: Annotated[int, typer.Option(min=2, help="Combinations that are tried at most.")] = 20,
-    turns: Annotated[int, typer.Option(min=1, help="Turns of each call that are answered.")] = 5,
+    tries: Tries = 20,
+    turns: Turns = 5,
     expect: Expect = None,
     judge: JudgeModel = None,
-    least_coherence: Annotated[
-        float, typer.Option(min=1, max=5, help="Mean grade that the judge must give.")
-    ] = 4.0,
+    least_coherence: LeastCoherence = 4.0,
+    with_: With = None,
+    python: OtherPython = None,
+    variations: Variations = 5,
     providers: Prices = "guide",
     seed: Seed = 0,
     yes: Annotated[bool, typer.Option("--yes", help="Send it without asking.")] = False,
@@ -65,7 +83,6 @@ def prompts(
     with ending_well():
         from ..session.providers.files import load_providers
         from ..workflows import prompts as workflow
-        from ..workflows.evaluate import Judge, load_expectations
         from ..workflows.study import check_folder
         from .tables.words.prompts import print_search
 
@@ -73,14 +90,11 @@ def prompts(
         if minimize not in workflow.OBJECTIVES:
             raise ValueError(f"--minimize {minimize}: expected {', '.join(workflow.OBJECTIVES)}")
         asked = workflow.Model.of(model, option="--model")
-        limits = workflow.Limits(
-            load_expectations(expect) if expect else None,
-            Judge.of(judge) if judge else None,
-            least_coherence,
-        )
+        limits = _limits(expect, judge, least_coherence)
         declared, prices = workflow.load_parts(parts), load_providers(providers)
         played = workflow.read_turns(paths, turns, cache=cache, channels=(user, agent_channel))
-        _agreed(workflow.told(declared, played, asked, limits, tries), yes)
+        rewrites = _rewrites(asked, with_, python, variations)
+        _agreed(workflow.told(declared, played, asked, limits, tries, variations if rewrites else 0), yes)
         found = workflow.search_prompts(
             declared,
             played,
@@ -90,6 +104,7 @@ def prompts(
             limits=limits,
             tries=tries,
             seed=seed,
+            rewrites=rewrites,
             folder=out,
             tell=(lambda _: None) if as_json else warn,
         )
@@ -98,6 +113,31 @@ def prompts(
             print(json.dumps(workflow.summary_of(found) | {"out": str(out)}))
         else:
             print_search(found, out)
+
+
+def _limits(expect: Path | None, judge: str | None, least_coherence: float) -> Limits:
+    """What replies must keep to."""
+    from ..workflows.evaluate import Judge, load_expectations
+    from ..workflows.prompts import Limits
+
+    expected = load_expectations(expect) if expect else None
+    return Limits(expected, Judge.of(judge) if judge else None, least_coherence)
+
+
+def _rewrites(
+    model: Model, package: str | None, python: Path | None, variations: int
+) -> Callable[[str], list[str]] | None:
+    """What rewrites instructions, if that is asked for. Raises ValueError where the options don't fit."""
+    from ..workflows.prompts import AGENT_OPT, rewritten
+
+    if package is None and python is None:
+        return None
+    if package != AGENT_OPT.package:
+        raise ValueError(f"--with {package}: expected {AGENT_OPT.package}")
+    if python is None:
+        raise ValueError(f"--with {package} needs --python, of its environment; {AGENT_OPT.remedy}")
+    AGENT_OPT.check(python)
+    return partial(rewritten, model, python, variations)
 
 
 def _agreed(told: str, yes: bool) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -27,6 +29,7 @@ from lab_utils.workflows.prompts import (
     Search,
     load_parts,
     read_turns,
+    rewritten,
     search_prompts,
 )
 from lab_utils.workflows.prompts.search import TRIES, split
@@ -37,6 +40,7 @@ BOOKED = "I've booked it for you."
 """Of 20 characters and more: LiveKit's tokenizer lets a shorter sentence wait for the next one."""
 REST = "Is there anything else that I can do for you?"
 BRIEFLY, BOLDLY, SLOWLY = "Begin briefly.", "Say that it is done.", "Think first."
+VARIATIONS = ["Be polite.", f"Be kind. {BRIEFLY}", "Be {braces}."]
 TTFT_S, THINKING_S, SENTENCE_S = 0.02, 0.15, 0.06
 TOLERANCE_S = 0.04
 
@@ -59,6 +63,8 @@ class Server:
         handler.send_response(200)
         if not body.get("stream"):
             content = json.dumps({"coherence": 2 if "Sure" in json.dumps(body) else self.grade})
+            if "variations" in system:
+                content = json.dumps({"variations": VARIATIONS})
             data = json.dumps({"choices": [{"message": {"content": content}}]}).encode()
             handler.send_header("Content-Length", str(len(data)))
             handler.end_headers()
@@ -212,6 +218,70 @@ def test_a_judge_rules_out_what_it_grades_low(tmp_path: Path) -> None:
             search(server, written(tmp_path, *USUAL[:1], USUAL[2]), tmp_path, limits=Limits(None, judge, 5.5))
 
 
+# agent-opt, in a Python of its own. Here a stand-in of what it offers asks the server as it does.
+
+OPTIMIZERS = """
+import json, os, urllib.request
+from types import SimpleNamespace
+
+class RandomSearchOptimizer:
+    def __init__(self, generator, teacher_model, num_variations):
+        self.generator, self.model, self.n = generator, teacher_model, num_variations
+
+    def optimize(self, *, evaluator, data_mapper, dataset):
+        prompt = self.generator.get_prompt_template()
+        asked = f"Write {self.n} variations of {prompt}"
+        body = {"model": self.model, "messages": [{"role": "user", "content": asked}]}
+        url = os.environ["OPENAI_BASE_URL"] + "/chat/completions"
+        request = urllib.request.Request(url, json.dumps(body).encode(), {"Authorization": "x"})
+        try:
+            told = json.load(urllib.request.urlopen(request))["choices"][0]["message"]["content"]
+            variations = json.loads(told)["variations"]
+        except Exception:
+            variations = [prompt + " Be creative."]
+        for one in variations:
+            self.generator.set_prompt_template(one)
+            outputs = [self.generator.generate(example) for example in dataset]
+            assert evaluator.evaluate([data_mapper.map(outputs[0], dataset[0])])[0].score == 0.0
+        return SimpleNamespace(history=[SimpleNamespace(prompt=one) for one in variations])
+"""
+
+
+@pytest.fixture
+def other_python(tmp_path: Path) -> Path:
+    """A Python that finds a package `fi.opt`, and nothing of this environment's paths."""
+    package = tmp_path / "lib" / "fi" / "opt"
+    package.mkdir(parents=True)
+    (package / "optimizers.py").write_text(OPTIMIZERS)
+    (package / "types.py").write_text("from types import SimpleNamespace as EvaluationResult\n")
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path / "lib"} exec {sys.executable} -S "$@"\n')
+    python.chmod(0o755)
+    return python
+
+
+def test_what_agent_opt_rewrites_is_measured_like_the_rest(tmp_path: Path, other_python: Path) -> None:
+    path = written(tmp_path, "You answer.", {"name": "manners", "optional": "Be polite."})
+    with serving() as server:
+        model = Model("tiny", server.url, "sk-secret")
+        rewrites = partial(rewritten, model, other_python, 3)
+        found = search(server, path, tmp_path / "out", rewrites=rewrites)
+        (asked,) = (one for one in server.asked if not one.get("stream"))
+        n = len(server.asked)
+        search(server, path, tmp_path / "out", rewrites=rewrites)
+        assert len(server.asked) == n
+        assert asked["model"] == "openai/tiny"
+        assert asked["messages"][0]["content"] == "Write 3 variations of You answer.\n\nBe polite."
+        assert [one.in_words for one in found.tries[2:]] == [f"rewritten {k}" for k in (1, 2, 3)]
+        assert [one.text for one in found.tries[2:]] == VARIATIONS
+        assert found.best.text == f"Be kind. {BRIEFLY}"
+        server.refuses_after = 0
+        with pytest.raises(InputError, match=r"agent-opt can't be run \(the model wrote no variations\)"):
+            rewritten(model, other_python, 3, "You answer.")
+    with pytest.raises(InputError, match=r"none: no such file; make an environment .*install agent-opt"):
+        rewritten(model, tmp_path / "none", 3, "You answer.")
+
+
 def test_turns_are_held_out_by_call_or_by_turn_of_few_calls() -> None:
     assert [one.call for one in split(TURNS)[1]] == ["call 2", "call 5"]
     one_call = [AskedTurn("call", (("user", str(k)),)) for k in range(5)]
@@ -274,7 +344,13 @@ def test_the_command_tells_what_goes_where_asks_and_writes_what_lab_probe_takes(
     assert summary["best"]["in_words"] == "beginning 3"
     assert (tmp_path / "out" / "best.txt").read_text() == f"You answer the phone.\n\n{BOLDLY}\n"
     assert len((tmp_path / "out" / "tries.csv").read_text().splitlines()) == 4
-    assert "expected first_sentence_characters, first_token_s" in lab(*options, "--minimize", "x").stderr
+    for other, why in (
+        (("--minimize", "x"), "expected first_sentence_characters, first_token_s"),
+        (("--with", "agent-opt"), "--with agent-opt needs --python, of its environment"),
+        (("--with", "other", "--python", "x"), "--with other: expected agent-opt"),
+        (("--with", "agent-opt", "--python", "nowhere"), "nowhere: no such file"),
+    ):
+        assert why in " ".join(lab(*options, *other).stderr.split())
 
 
 def _three() -> list[str]:

@@ -17,7 +17,7 @@ from ...recordings.find import find_in, results_of
 from ...recordings.formats.livekit_history import Said
 from ...recordings.recording_files import FindOptions
 from ...turns.metrics.uncertainty import Interval
-from .ai_evaluation import check_python, graded
+from .ai_evaluation import AI_EVALUATION, graded
 from .calls import Call, read_call
 from .checks import Failure, Task, claims_of, misheard, session_failures, task_of, why_no_claims
 from .expectations import Expectations
@@ -181,7 +181,7 @@ def evaluate(
     if no call can be used, InputError for a Python that can't.
     """
     if ai_evaluation is not None:
-        check_python(ai_evaluation)
+        AI_EVALUATION.check(ai_evaluation)
     found, failed = find_in(paths, channels, options)
     skipped = [str(error) for _, error in failed]
     calls: list[Call] = []

@@ -1,5 +1,6 @@
 """An agent's instructions as a lever: parts of them chosen by what replies under them measure."""
 
+from .agent_opt import AGENT_OPT, rewritten
 from .ask import Model
 from .figures import OBJECTIVES, Limits
 from .parts import Parts, load_parts
@@ -8,6 +9,7 @@ from .search import Search, search_prompts, told
 from .turns import AskedTurn, read_turns
 
 __all__ = [
+    "AGENT_OPT",
     "FILES",
     "OBJECTIVES",
     "AskedTurn",
@@ -17,6 +19,7 @@ __all__ = [
     "Search",
     "load_parts",
     "read_turns",
+    "rewritten",
     "save_search",
     "search_prompts",
     "summary_of",

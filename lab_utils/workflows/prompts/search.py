@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,12 @@ class Try:
     """Instructions that were tried."""
 
     choice: Choice
+    """Of the parts; () for what was rewritten."""
     in_words: str
     text: str
-    figures: Figures
+    figures: Figures = field(default_factory=dict)
     """`figures.figures_of`, with `failures` and `coherence` where they were asked for."""
-    kept: bool
+    kept: bool = True
     """Whether it keeps to the limits."""
 
 
@@ -77,10 +78,12 @@ def split(turns: Sequence[AskedTurn]) -> tuple[list[AskedTurn], list[AskedTurn]]
     return [one for k, one in enumerate(turns) if (k + 1) % HELD_OUT], list(turns[HELD_OUT - 1 :: HELD_OUT])
 
 
-def told(parts: Parts, turns: Sequence[AskedTurn], model: Model, limits: Limits, tries: int) -> str:
-    """What will be sent at most, and to whom."""
+def told(
+    parts: Parts, turns: Sequence[AskedTurn], model: Model, limits: Limits, tries: int, variations: int = 0
+) -> str:
+    """What will be sent at most, and to whom; `variations`: that are written of the best instructions."""
     searched, held_out = split(turns)
-    several = min(tries, parts.combinations)
+    several = min(tries, parts.combinations) + variations
     longest = len(parts.text(parts.as_it_stands))
     counted = [(searched, several), (held_out, 2)]
     requests = sum(len(own) * n for own, n in counted)
@@ -106,10 +109,13 @@ def search_prompts(
     limits: Limits | None = None,
     tries: int = 20,
     seed: int = 0,
+    rewrites: Callable[[str], list[str]] | None = None,
     folder: Path,
     tell: Callable[[str], object] = lambda _: None,
 ) -> Search:
     """Try at most so many combinations. `folder`: where replies are kept, and found again.
+
+    `rewrites`: writes variations of instructions, which are tried too, of the best that were found before.
 
     Raises InputError where a server doesn't answer, and if no instructions keep to the limits.
     """
@@ -121,21 +127,22 @@ def search_prompts(
         parts.choices() if parts.combinations <= tries else _proposed(parts, tries, seed, found, objective)
     )
     for choice in every:
-        found[choice] = one = _tried(parts, choice, searched, asked, prices, found.get(parts.as_it_stands))
+        one = Try(choice, parts.in_words(choice), parts.text(choice))
+        found[choice] = one = _tried(one, searched, asked, prices, found.get(parts.as_it_stands))
         tell(f"{len(found)}: {one.in_words}: {objective} {one.figures[objective]:.4g}")
-    kept = [one for one in found.values() if one.kept]
-    if not kept:
-        raise InputError(
-            f"none of {len(found)} instructions reaches a coherence of {limits.least_coherence:g}; "
-            "lower --least-coherence, or write others"
-        )
-    best = min(kept, key=lambda one: one.figures[objective])
+    all_tries = list(found.values())
+    best = _best(all_tries, objective, limits)
+    for number, text in enumerate(asked.rewritten(best.text, rewrites) if rewrites else (), start=1):
+        one = Try((), f"rewritten {number}", text)
+        all_tries.append(_tried(one, searched, asked, prices, found[parts.as_it_stands]))
+        tell(f"{len(all_tries)}: {one.in_words}: {objective} {all_tries[-1].figures[objective]:.4g}")
+    best = _best(all_tries, objective, limits)
     pairs = asked.in_turn((found[parts.as_it_stands].text, best.text), held_out)
     values = [[value_of(objective, one, prices) for one in replies] for replies in pairs]
     return Search(
         objective,
         parts.combinations,
-        tuple(found.values()),
+        tuple(all_tries),
         best,
         (len(searched), len(held_out)),
         {
@@ -146,16 +153,26 @@ def search_prompts(
     )
 
 
+def _best(tries: Sequence[Try], objective: str, limits: Limits) -> Try:
+    """The one that measures least of those within the limits. Raises InputError without any."""
+    kept = [one for one in tries if one.kept]
+    if not kept:
+        raise InputError(
+            f"none of {len(tries)} instructions reaches a coherence of {limits.least_coherence:g}; "
+            "lower --least-coherence, or write others"
+        )
+    return min(kept, key=lambda one: one.figures[objective])
+
+
 def _tried(
-    parts: Parts,
-    choice: Choice,
+    one: Try,
     turns: Sequence[AskedTurn],
     asked: _Asked,
     prices: Providers,
     as_it_stands: Try | None,
 ) -> Try:
-    """What replies under a choice measure; `as_it_stands`: the first try, None while that is tried."""
-    replies, coherence = asked.replies(parts.text(choice), turns)
+    """The try with its figures; `as_it_stands`: the first one, None while that is tried."""
+    replies, coherence = asked.replies(one.text, turns)
     figures = figures_of(turns, replies, prices)
     expected = asked.limits.expected
     if expected is not None:
@@ -165,7 +182,7 @@ def _tried(
     most = figures if as_it_stands is None else as_it_stands.figures
     kept = figures.get("failures", 0.0) <= most.get("failures", 0.0)
     kept = kept and figures.get("coherence", np.inf) >= asked.limits.least_coherence
-    return Try(choice, parts.in_words(choice), parts.text(choice), figures, kept)
+    return replace(one, figures=figures, kept=kept)
 
 
 def _proposed(
@@ -219,6 +236,13 @@ class _Asked:
     def in_turn(self, texts: Sequence[str], turns: Sequence[AskedTurn]) -> list[list[Reply]]:
         """The replies under each of these instructions, asked turn by turn: a slow minute meets them all."""
         return self._replies(texts, turns)
+
+    def rewritten(self, text: str, rewrites: Callable[[str], list[str]]) -> list[str]:
+        """Variations of these instructions."""
+        key = self._key("rewritten", text)
+        if key not in self._known:
+            self._keep(key, rewrites(text))
+        return [str(one) for one in self._known[key]]
 
     def _replies(self, texts: Sequence[str], turns: Sequence[AskedTurn]) -> list[list[Reply]]:
         keys = [self._key("replies", text, _plain(turns)) for text in texts]
