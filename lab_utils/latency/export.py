@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from ..session.providers.schema import LlmProvider, Providers, SttProvider, TtsProvider
+from ..session.providers.schema import EAGER, LlmProvider, Providers, SttProvider, TtsProvider
 from .techniques.choice import LEVER_NAMES, NAMES, TechniqueName, Techniques
 from .techniques.levers import SHORT_SENTENCE_LEN
 
@@ -168,7 +168,8 @@ def _is_flux(stt: SttProvider) -> bool:
 def _stt_call(plugin: _Plugin, stt: SttProvider) -> str:
     arguments = [f"model={_model(plugin, stt)}", "base_url=STT_URL"]
     if plugin is _FLUX and stt.preflight is not None:
-        arguments.append("eager_eot_threshold=0.5")  # else no preflight; measured by `lab compare --eager`
+        eager = EAGER if stt.eager_eot_threshold is None else stt.eager_eot_threshold
+        arguments.append(f"eager_eot_threshold={eager}")  # without it there is no preflight to start on
     return f"{plugin.package}.{plugin.call}({', '.join(arguments)})"
 
 

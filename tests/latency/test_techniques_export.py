@@ -93,7 +93,11 @@ def test_caching_is_asked_for_where_the_provider_must_be_asked() -> None:
 
 def test_an_stt_with_preflights_is_told_to_send_them() -> None:
     assert "deepgram.STTv2(" in made(Techniques(), "deepgram_flux-openai-cartesia")
-    assert "eager_eot_threshold" in made(Techniques(), "deepgram_flux-openai-cartesia")
+    assert "eager_eot_threshold=0.5)" in made(Techniques(), "deepgram_flux-openai-cartesia")
+    flux = load_providers("deepgram_flux-openai-cartesia")
+    stt = flux.stt.model_copy(update={"eager_eot_threshold": 0.35})
+    code = worker_code("profile.yaml", Techniques(), flux.model_copy(update={"stt": stt}))
+    assert "eager_eot_threshold=0.35)" in code
     assert "eager_eot_threshold" not in made(Techniques())
 
 

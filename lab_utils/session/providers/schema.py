@@ -63,7 +63,10 @@ class Sourced(Frozen):
     """A part of a profile that says where its figures come from."""
 
     NAMES: ClassVar[frozenset[str]] = frozenset(
-        {"provider", "model", "automatic", "warm", "chunk_length_schedule", "origin", "origins"}
+        {
+            *("provider", "model", "automatic", "warm", "origin", "origins"),
+            *("eager_eot_threshold", "chunk_length_schedule"),
+        }
     )
     """Fields that aren't figures."""
 
@@ -119,6 +122,10 @@ class PromptCache(Sourced):
     """Per million tokens written to it; None: as `LlmProvider.input_price`."""
 
 
+EAGER = 0.5
+"""The eager threshold of an exported worker where a profile names none; nobody measured it."""
+
+
 class SttProvider(Sourced):
     """A speech-to-text service."""
 
@@ -134,6 +141,9 @@ class SttProvider(Sourced):
     preflight: Delay | None = None
     """Streaming: from the end of a stretch of speech to the preflight transcript, on which preemptive
     generation starts (eager end of turn); None where the provider has none."""
+    eager_eot_threshold: Annotated[float, Field(ge=0.3, le=0.9)] | None = None
+    """Deepgram Flux: the confidence at which that comes, for the exported worker; None: `EAGER`, where there
+    is a `preflight`. What a threshold is worth is told by `lab compare --eager`, not by a profile."""
     tells_end: bool = False
     """Whether its END_OF_SPEECH holds the time at which the speech ended (`speech_end_time`). If the STT is
     the turn detector ("stt"), LiveKit counts `min_delay` from that time."""
