@@ -169,6 +169,13 @@ def _call(folder: Path, seconds: int = 12) -> None:
     soundfile.write(folder / "call.wav", audio, rate)
 
 
+def _two_calls(folder: Path) -> None:
+    """So that a run that is killed may have finished one."""
+    _call(folder)
+    audio, rate = soundfile.read(CALL, dtype="int16", start=12 * 16_000, frames=6 * 16_000)
+    soundfile.write(folder / "other.wav", audio, rate)
+
+
 def _labelled_call(folder: Path) -> None:
     _call(folder)
     content = {
@@ -286,7 +293,11 @@ CASES: dict[str, Case] = {
         lambda at: ["verify", str(at / "call.wav"), "--settings", "2", "--out", str(at / "verified.json")],
         _verified,
     ),
-    "run": Case(_call, lambda at: ["run", str(at / "call.wav"), "--out", str(at / "out")], _folder),
+    "run": Case(
+        _two_calls,
+        lambda at: ["run", str(at / "call.wav"), str(at / "other.wav"), "--out", str(at / "out")],
+        _folder,
+    ),
     "sweep": Case(_call, lambda at: _sweep(at, "out"), _folder),
     "compare": Case(
         _long_call,

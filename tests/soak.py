@@ -33,7 +33,7 @@ import kills
 import psutil
 import soundfile
 
-from lab_utils.turns.cache import BadEntry, read_entry
+from lab_utils.turns.cache import FINISHED, BadEntry, read_entry
 
 COMMANDS = ("label", "export", "transcribe", "import", "verify", "run", "sweep", "compare")
 """Those of `kills.CASES` that take seconds."""
@@ -267,13 +267,15 @@ def entries(folder: Path) -> list[Path]:
 
 
 def intact(folder: Path) -> dict[Path, Path]:
-    """The entries that a run may take as they are, and links by which those files are known.
+    """The entries that a run may take as they are and leaves there, and links by which those files are known.
 
     Their times don't tell whether they were made again: the cache sets them, too, when it uses an old entry.
     """
     (folder / "intact").mkdir()
     found = {}
     for path in entries(folder):
+        if path.stem.endswith(FINISHED):  # taken, and removed with the others
+            continue
         try:
             read_entry(path, path.stem)
         except (BadEntry, OSError):
@@ -290,7 +292,8 @@ def disturbed(case: kills.Case, fault: str, folder: Path, rng: random.Random, be
     FAULTS[fault](of)
     kills.wait_until_gone(of.mark)
     was = intact(folder)
-    of.hear(kills.run_to_end(case, folder))
+    text = kills.run_to_end(case, folder)
+    of.hear(text)
     result = case.result(folder)
     lost = [path for path in was if not path.exists()]
     again = [
@@ -306,7 +309,7 @@ def disturbed(case: kills.Case, fault: str, folder: Path, rng: random.Random, be
         *([f"made again: {again}"] if again else []),
         *([f"left behind: {left}"] if left else []),
     ]
-    return Seen(of.told, len(was), wrong)
+    return Seen(of.told, len(was), "lab: going on: " in text, wrong)
 
 
 @dataclass(frozen=True)
@@ -325,6 +328,8 @@ class Seen:
     """Whether the disturbed command ended with an error of its own."""
     kept: int
     """Entries of the cache that were there for the run after it."""
+    went_on: bool
+    """Whether it took finished sessions over."""
     wrong: list[str]
 
 
@@ -348,8 +353,14 @@ def soak(seconds: float, rounds: int | None, seed: int, only: Sequence[str], fol
                 known[command] = undisturbed(case, folder / f"{number} {command} undisturbed")
             seen = disturbed(case, fault, own, random.Random(f"{seed} {number}"), known[command])
         except Exception as error:  # what it was is a finding like any other
-            seen = Seen(False, 0, [f"{type(error).__name__}: {error}"])
-        counts.update(rounds=1, told=int(seen.told), entries_kept=seen.kept, wrong=int(bool(seen.wrong)))
+            seen = Seen(False, 0, False, [f"{type(error).__name__}: {error}"])
+        counts.update(
+            rounds=1,
+            told=int(seen.told),
+            entries_kept=seen.kept,
+            went_on=int(seen.went_on),
+            wrong=int(bool(seen.wrong)),
+        )
         by_command[command] += 1
         by_fault[fault] += 1
         findings += [
@@ -367,7 +378,7 @@ def soak(seconds: float, rounds: int | None, seed: int, only: Sequence[str], fol
     return {
         "seed": seed,
         "seconds": round(time.monotonic() - start_s),
-        **{name: counts[name] for name in ("rounds", "told", "entries_kept", "wrong")},
+        **{name: counts[name] for name in ("rounds", "told", "entries_kept", "went_on", "wrong")},
         "by_command": dict(sorted(by_command.items())),
         "by_fault": dict(sorted(by_fault.items())),
         "findings": findings,

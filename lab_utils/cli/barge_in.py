@@ -21,6 +21,7 @@ from .common import (
     TranscriptionDelay,
     UserChannel,
     app,
+    going_on,
     warn,
     working_on,
 )
@@ -58,7 +59,7 @@ def barge_in(
     as_json: Json = False,
 ) -> None:
     """Choose when the user's speech stops the agent. LiveKit's default is shown beside it."""
-    with working_on(scheduler):
+    with working_on(scheduler), going_on(cache):
         from ..turns.profile import load_profile
         from ..workflows.assumed import conditions_with
         from ..workflows.barge_in import measure_barge_in

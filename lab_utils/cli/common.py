@@ -14,7 +14,7 @@ import typer
 
 from ..core.errors import WorkerDied, machine_error_text
 from ..core.files.bundled import bundled
-from ..core.files.places import place_of
+from ..core.files.places import Folder, place_of
 from ..core.text import one_line, printable
 
 if TYPE_CHECKING:
@@ -129,6 +129,20 @@ def working_on(scheduler: str) -> Iterator[None]:
 
         with on_cluster(scheduler):
             yield
+
+
+@contextmanager
+def going_on(cache: Folder | None) -> Iterator[None]:
+    """What was finished before a kill isn't run again; when the results are told, nothing is kept of it."""
+    from ..turns.cache import finished
+
+    with finished.going_on(cache, warn) as command:
+        try:
+            yield
+        except typer.Exit:  # a result, as a mismatch is
+            command.remove()
+            raise
+        command.remove()
 
 
 def warn(*lines: str) -> None:

@@ -20,6 +20,7 @@ from .common import (
     Seed,
     UserChannel,
     app,
+    going_on,
     warn,
     working_on,
 )
@@ -94,7 +95,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run an agent on recordings with the real AgentSession. Tells how long each reply takes."""
-    with working_on(scheduler):
+    with working_on(scheduler), going_on(cache):
         from ..workflows import run as workflow
         from ..workflows.study import check_folder
 

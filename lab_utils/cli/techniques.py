@@ -20,6 +20,7 @@ from .common import (
     Seed,
     UserChannel,
     app,
+    going_on,
     warn,
     working_on,
 )
@@ -59,7 +60,7 @@ def techniques(
     as_json: Json = False,
 ) -> None:
     """Measure twelve latency techniques with the real AgentSession. Alone, left out, stacked."""
-    with working_on(scheduler):
+    with working_on(scheduler), going_on(cache):
         from ..turns.profile import load_profile
         from ..workflows.study import check_folder
         from ..workflows.techniques import measure_techniques

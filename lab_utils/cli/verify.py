@@ -20,6 +20,7 @@ from .common import (
     Scheduler,
     UserChannel,
     app,
+    going_on,
     warn,
     working_on,
 )
@@ -67,7 +68,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Prove the replay against the real AgentSession. Commits are compared, for settings drawn at random."""
-    with working_on(scheduler):
+    with working_on(scheduler), going_on(cache):
         if out is not None and out.is_dir():
             raise ValueError(f"{out}: is a folder; name a file with --out")
         if every_detector and (barge_in or replies or recorded):

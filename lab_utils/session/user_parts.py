@@ -15,9 +15,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
+from ..core.batch.made_of import files_hash
 from . import clock
 from .stand_ins.imports import ProcessStandIns
-from .stand_ins.places import raised_at
+from .stand_ins.places import is_users, raised_at
 from .stand_ins.unanswerable import Unanswerable
 
 PartKind = Literal["agent", "stt", "llm", "tts"]
@@ -113,6 +114,12 @@ def make_once(names: Mapping[PartKind, str], parts: Mapping[PartKind, Callable[[
                     continue  # each session reports it
 
     clock.run(make)
+
+
+def users_code() -> str:
+    """A hash of the modules of the user's own that this process has loaded."""
+    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    return files_hash(Path(file) for file in files if file and is_users(file) and Path(file).is_file())
 
 
 def _base(kind: PartKind) -> type:

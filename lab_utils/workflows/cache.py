@@ -75,15 +75,16 @@ def forget(
 ) -> Forgotten:
     """Remove all that was derived from the recordings of a path: cache entries and results of sessions.
 
-    `results`: folders that `lab run` wrote to. The recordings themselves and their label files stay. Raises
-    InputError if there is no recording there that can be read: what was made of it couldn't be told.
+    What finished sessions of killed commands came to goes with them, of all recordings: whose it is isn't
+    told. `results`: folders that `lab run` wrote to. The recordings themselves and their label files stay.
+    Raises InputError if there is no recording there that can be read: what was made of it couldn't be told.
     """
     found, failed = find_in([Path(path)], channels)
     if not found:
         reason = str(failed[0][1]) if failed else f"{path}: no recording there"
         raise InputError(f"{reason}; what was made of it can't be told, see 'lab cache prune'")
     kept = TraceCache.at(cache)
-    removed: list[Place] = []
+    removed: list[Place] = kept.finished()
     stays: list[Path] = []
     for files in found:
         recording = load_recording(files)

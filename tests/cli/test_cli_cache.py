@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from lab_utils.cli import app
 from lab_utils.recordings.find import find_recordings, load_recording
-from lab_utils.turns.cache import TraceCache
+from lab_utils.turns.cache import FINISHED, TraceCache
 
 
 def lab(*arguments: object) -> Result:
@@ -64,9 +64,10 @@ def test_forget_removes_what_was_derived_and_lists_it(cache: TraceCache, call: P
     session.mkdir(parents=True)
     (session / "session.json").write_text("{}")
     (tmp_path / "out" / "summary.json").write_text("{}")
+    cache.store(f"{'f' * 64}{FINISHED}", told=np.zeros(1, np.uint8))  # it may be about this call
     command = ("forget", call, "--in", tmp_path / "out", "--cache", cache.folder, "--json")
     answer = json.loads(lab(*command).stdout)
-    assert len(answer["removed"]) == 3
+    assert len(answer["removed"]) == 4
     assert str(session / "session.json") in answer["removed"]
     assert not session.exists()
     assert str(call) in answer["stays"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from livekit.agents import Agent, cli
 
-from lab_utils.session.user_parts import BadPart, load_parts
+from lab_utils.session.user_parts import BadPart, import_module, load_parts, users_code
 
 CODE = """
 from dataclasses import dataclass
@@ -131,3 +131,16 @@ def test_each_kind_has_its_own_class(folder) -> None:
     for kind, wanted in (("stt", "STT"), ("llm", "LLM"), ("tts", "TTS")):
         with pytest.raises(BadPart, match=f"--{kind} my_agents:Mine: is the class Mine, not an? {wanted}"):
             load_parts({kind: "my_agents:Mine"})  # type: ignore[dict-item]
+
+
+def test_a_change_in_any_module_of_the_users_is_another_code(tmp_path: Path) -> None:
+    """Also in one that theirs imports; what isn't loaded and what is installed isn't looked at."""
+    beside, other = tmp_path / "its_prompts.py", tmp_path / "not_loaded.py"
+    (tmp_path / "its_agent.py").write_text("import its_prompts\nimport pandas\n")
+    beside.write_text("HELLO = 1\n")
+    import_module("agent", "its_agent.py:A", str(tmp_path / "its_agent.py"))
+    before = users_code()
+    other.write_text("x = 1\n")
+    assert users_code() == before
+    beside.write_text("HELLO = 2\n")
+    assert users_code() != before

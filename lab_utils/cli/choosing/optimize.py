@@ -27,6 +27,7 @@ from ..common import (
     UserChannel,
     app,
     find_options,
+    going_on,
     warn,
     working_on,
 )
@@ -122,7 +123,7 @@ def optimize(
     as_json: Json = False,
 ) -> None:
     """Search between the values of a grid, and go on where it ended."""
-    with working_on(scheduler):
+    with working_on(scheduler), going_on(cache):
         from ...recordings.heard_paths import parse_path
         from ...workflows.assumed import conditions_with
 

@@ -55,6 +55,11 @@ class Rows:
     turns: tuple[dict[str, Any], ...]
     session: dict[str, Any]
 
+    @property
+    def failure(self) -> str:
+        """Why the session ended before its end; "" if it didn't."""
+        return str(self.session["failure"])
+
 
 @dataclass(frozen=True)
 class Prepared:

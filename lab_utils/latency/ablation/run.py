@@ -6,7 +6,7 @@ Sessions run in worker processes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from ...session.job import HasSettings, conditions_in, settings_in
 from ...session.providers.schema import Providers
 from ...session.workers import in_workers
 from ...turns.cache import cache_folder
+from ...turns.cache.finished import Kept, Run, came_to_its_end
 from ..techniques.choice import Techniques
 from .cells import Cell, Plan, Prepared, Rows
 from .plan import LEVERS, TECHNIQUES, configurations, lever_configurations
@@ -161,6 +162,14 @@ def measure_cell(plan: Plan, cell: Cell) -> Rows:
     return measure(plan, cell)
 
 
+def measured(cells: Sequence[tuple[Plan, Cell]], jobs: int, quiet: bool) -> Generator[Rows | Exception]:
+    """What each cell gives, in order; an exception where its session could not be run at all."""
+    run = Run(measure_cell, cells, Kept(Rows, came_to_its_end), "session")
+    processes = min(jobs, max(1, len(cells)))
+    answers = in_workers(run.work, run.rest, processes, task="sessions", unit="session", quiet=quiet)
+    return run.all(answers)
+
+
 def _prepared(
     plan: Plan, found: Sequence[RecordingFiles], jobs: int, quiet: bool
 ) -> Iterator[tuple[RecordingFiles, Prepared | Exception]]:
@@ -204,14 +213,10 @@ def _cells(
 
 
 def _measured(plan: Plan, cells: Sequence[Cell], jobs: int, quiet: bool) -> Iterator[Rows]:
-    arguments = [(plan, cell) for cell in cells]
-    processes = min(jobs, len(cells))
-    answers = in_workers(measure_cell, arguments, processes, task="sessions", unit="session", quiet=quiet)
-    with closing(answers):
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise answer
-            yield answer
+    for answer in measured([(plan, cell) for cell in cells], jobs, quiet):
+        if isinstance(answer, Exception):
+            raise answer
+        yield answer
 
 
 def _tables(

@@ -25,7 +25,7 @@ Definitions (livekit-agents 1.8.9, `AA` = voice/agent_activity.py, `AR` = voice/
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,11 +106,15 @@ def stage_table(log: SessionLog) -> pd.DataFrame:
     """
     runs = {name: activities(log, kind) for name, kind in _EVENTS.items()}
     rows = [_row(k, reply, runs) for k, reply in enumerate(log.replies) if reply.commit_s is not None]
+    return stage_frame(rows)
+
+
+def stage_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """A `stage_table` of its rows, as `to_dict("records")` gives them."""
     columns = ["reply", "commit_s", "interrupted", *SUMMARIZED, *map(_visible, ADDED), "missing"]
-    frame = pd.DataFrame(rows, columns=columns)
     kinds: dict[str, Any] = dict.fromkeys(columns, np.float64)
     kinds |= {"reply": np.int64, "interrupted": np.bool_, "missing": "str"}
-    return frame.astype(kinds)
+    return pd.DataFrame(list(rows), columns=columns).astype(kinds)
 
 
 def visible(table: pd.DataFrame) -> pd.DataFrame:

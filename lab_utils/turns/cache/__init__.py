@@ -39,6 +39,10 @@ MAX_CACHE_BYTES = 20_000_000_000
 """Unless `$LAB_CACHE_MAX` says otherwise; a traced hour of calls takes about 10 MB."""
 LENT = "-lent-"
 """In addresses of what lies there for workers, as long as their work takes (`lent.py`)."""
+FINISHED = "-finished"
+"""The end of addresses of what finished sessions came to (`finished.py`)."""
+FINISHED_S = 7 * 86_400.0
+"""Nobody goes on from what is older."""
 _LINE = "-line-"
 _IS_LENT = re.compile(LENT + r"[0-9a-f]{32}-[0-9]+$")
 _LENT_S = 86_400.0
@@ -137,6 +141,10 @@ class TraceCache:
         lines = [path.stem.rpartition(_LINE)[2] for path in found if _LINE in path.stem]
         return found + [path for line in lines for path in self.of_recording(line)]
 
+    def finished(self) -> list[Place]:
+        """The entries of finished sessions, of all recordings."""
+        return sorted(self.folder.glob(f"??/*{FINISHED}.npz"), key=str)
+
     def link(self, sha256: str, heard: str) -> None:
         """Note that `heard` is a recording over another line, so that both are forgotten together."""
         if not self._path(f"{sha256}{_LINE}{heard}").exists():
@@ -147,19 +155,24 @@ class TraceCache:
 
         Those from the future are of a clock that was set back since: when they were used isn't known, and
         they go first. Where nothing may be removed, all stay. What was lent to workers in the last day isn't
-        counted and stays; what was lent before, by a run that was killed, goes before all else.
+        counted and stays; what was lent before, by a run that was killed, goes before all else. What sessions
+        came to and nobody went on from for a week goes in any case.
         """
         known, now_s = [], time.time() + _USED_AGAIN_S
+        removed: list[Place] = []
         for path in self.entries():
             with suppress(OSError):
                 status = path.stat()
+                if path.stem.endswith(FINISHED) and abs(time.time() - status.st_mtime) > FINISHED_S:
+                    path.unlink(missing_ok=True)
+                    removed.append(path)
+                    continue
                 lent = _IS_LENT.search(path.stem) is not None
                 if lent and abs(time.time() - status.st_mtime) < _LENT_S:
                     continue
                 used = not lent, status.st_mtime < now_s, status.st_mtime
                 known.append((used, status.st_size, path))
         left = sum(size for _, size, _ in known)
-        removed: list[Place] = []
         for _, size, path in sorted(known, key=lambda one: (one[:2], str(one[2]))):
             if left <= largest:
                 break

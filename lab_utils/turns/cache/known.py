@@ -32,7 +32,7 @@ from ...core.recording import Pcm, Provenance, Recording
 from ...recordings.band import Background, Band
 from ...recordings.find import labels_beside
 from ...recordings.recording_files import RecordingFiles
-from . import TraceCache
+from . import FINISHED, TraceCache
 
 VERSION = 1
 """To be raised where reading a recording, or estimating its labels, tells anything else than before."""
@@ -175,8 +175,8 @@ def remember(
 
 
 def of_models(entries: Iterable[Place]) -> list[Place]:
-    """Entries of a cache without what `remember` kept there."""
-    every = list(entries)
+    """Entries of a cache without what `remember` kept there, and without finished sessions."""
+    every = [path for path in entries if not path.stem.endswith(FINISHED)]
     keys = {path.stem.removesuffix(f"-{NAME}") for path in every if path.stem.endswith(f"-{NAME}")}
     return [path for path in every if path.stem[:64] not in keys and path.stem[-64:] not in keys]
 

@@ -56,6 +56,11 @@ class Predictor:
     probabilities: Callable[[Questions], Floats]
     """One for each question, shape=(n,)."""
 
+    @property
+    def made_of(self) -> str:
+        """What tells it from others."""
+        return self.model_version()
+
 
 @dataclass(frozen=True)
 class TextPredictor:

@@ -22,6 +22,7 @@ from ...turns.barge_in.replay import AgentSpeech
 from ...turns.barge_in.scenes import Scene
 from ...turns.barge_in.search import grid_settings, table_of
 from ...turns.cache import cache_folder
+from ...turns.cache.finished import Kept, Run
 from ...turns.tracing import TraceCache, Tracer
 from ..study.measured import Skipped
 from .adaptive import adaptive_scores
@@ -168,8 +169,9 @@ def _completed(
         if one is not None
     }
     if arguments:
-        answers = in_workers(run_scene, arguments, jobs, task="sessions", unit="session", quiet=quiet)
-        for place, answer in zip(open_, answers, strict=True):
+        run = Run(run_scene, arguments, Kept(AgentSpeech), "session")
+        answers = in_workers(run.work, run.rest, jobs, task="sessions", unit="session", quiet=quiet)
+        for place, answer in zip(open_, run.all(answers), strict=True):
             if isinstance(answer, Exception):
                 raise answer
             known[place] = answer

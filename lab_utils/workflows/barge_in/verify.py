@@ -20,6 +20,7 @@ from ...session.workers import in_workers
 from ...turns.barge_in.replay import AgentSpeech
 from ...turns.barge_in.scenes import Scene
 from ...turns.cache import cache_folder
+from ...turns.cache.finished import Kept, Run, came_to_its_end
 from ...turns.tracing import TraceCache, Tracer
 from .find import SceneFinder
 from .measure import run_scene
@@ -95,9 +96,10 @@ def verify_barge_in(
     numbers = range(settings) if case is None else [case]
     drawn = [(number, *draw_setting(rng_for(seed, f"scene {number}"))) for number in numbers]
     arguments = [(scenes[one[0] % len(scenes)], *one, folder) for one in drawn]
-    answers = in_workers(_compare, arguments, jobs, task="comparing", unit="setting", quiet=quiet)
+    run = Run(_compare, arguments, Kept(SceneProof, came_to_its_end), "setting")
+    answers = in_workers(run.work, run.rest, jobs, task="comparing", unit="setting", quiet=quiet)
     found = []
-    for (scene, number, setting, conditions, _, _), answer in zip(arguments, answers, strict=True):
+    for (scene, number, setting, conditions, _, _), answer in zip(arguments, run.all(answers), strict=True):
         if isinstance(answer, Exception):
             failure = f"{type(answer).__name__}: {answer}"
             answer = SceneProof(number, scene.recording.name, setting, conditions, None, None, failure)

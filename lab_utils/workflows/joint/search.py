@@ -19,7 +19,7 @@ from ...core.errors import InputError
 from ...core.files.places import Folder
 from ...core.settings import Conditions, Settings
 from ...latency.ablation.cells import Cell, Plan
-from ...latency.ablation.run import SEEDS, WAIT_S, measure_cell
+from ...latency.ablation.run import SEEDS, WAIT_S, measured
 from ...latency.joint.calls import JointCall, Outcome
 from ...latency.joint.configuration import DOLLARS, EVERY_ONE, techniques_of
 from ...latency.joint.evaluate import Configuration, Evaluator, figures_of
@@ -28,7 +28,6 @@ from ...recordings.heard_paths import HeardPath
 from ...recordings.recording_files import FindOptions
 from ...session.providers.files import load_providers
 from ...session.providers.schema import Providers
-from ...session.workers import in_workers
 from ...turns.cache import cache_folder
 from ...turns.search import Objectives, Space
 from ..assumed import conditions_with
@@ -278,11 +277,7 @@ def _finalists(
         settings, techniques = rows[row]
         plan = Plan(settings, study.conditions, providers, evaluator.cache, WAIT_S, True)
         work += [(plan, Cell(files, str(row), techniques, SEEDS * seed)) for files in study.files]
-    answers = iter(
-        in_workers(
-            measure_cell, work, min(jobs, max(1, len(work))), task="sessions", unit="session", quiet=quiet
-        )
-    )
+    answers = measured(work, jobs, quiet)
     found = []
     for row in run:
         e2e_s, answer_s, dollars = [], [], 0.0
@@ -290,8 +285,8 @@ def _finalists(
             answer = next(answers)
             if isinstance(answer, Exception):
                 raise answer
-            if answer.session["failure"]:
-                raise InputError(f"{files.user}: a session failed: {answer.session['failure']}")
+            if answer.failure:
+                raise InputError(f"{files.user}: a session failed: {answer.failure}")
             e2e_s += [turn["turn_total_s"] for turn in answer.turns]
             answer_s += [turn["answer_s"] for turn in answer.turns]
             dollars += answer.session["dollars"]

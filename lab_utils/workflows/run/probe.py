@@ -8,7 +8,7 @@ from ...core.settings import Settings
 from ...session.entrypoint.load import load_worker
 from ...session.faults.watch import at_most
 from ...session.stand_ins.script import StoodIn
-from ...session.user_parts import load_parts, make_once
+from ...session.user_parts import load_parts, make_once, users_code
 from .recording import LOAD_S, Plan, begin_stand_ins
 
 
@@ -19,6 +19,8 @@ class Probed:
     stood_in: tuple[StoodIn, ...] = ()
     settings: Settings | None = None
     """Those that a worker gives to its AgentSession."""
+    code: str = ""
+    """A hash of the user's modules that are loaded by now."""
 
 
 def probe(plan: Plan) -> Probed:
@@ -37,4 +39,4 @@ def probe(plan: Plan) -> Probed:
         settings = None
         if plan.worker is not None:
             settings = settings_given(load_worker(plan.worker, own), plan.room, own)
-        return Probed(() if own is None else own.stood_in(), settings)
+        return Probed(() if own is None else own.stood_in(), settings, users_code())

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
+from pydantic import PlainSerializer, PlainValidator
 
 from ... import plots
+from ...core.batch.made_of import content_hash
 from ...core.files import write_whole
 from ...core.files.places import Place
 from ...core.labels import Labels
@@ -22,9 +24,10 @@ from ...session.entrypoint.facts import RoomFacts
 from ...session.entrypoint.load import load_worker
 from ...session.faults.watch import at_most
 from ...session.job import Limits, SessionJob
-from ...session.log.files import save_session
+from ...session.log.files import save_session, session_folder
 from ...session.log.left_out import without_text
 from ...session.metrics import playouts, replies_as_resumed, session_commits, stage_table
+from ...session.metrics.stages import stage_frame
 from ...session.prepare import traced_job
 from ...session.providers.schema import Providers
 from ...session.scripted.stt_plan import SttTiming, has_placeholders, words_of
@@ -39,6 +42,10 @@ FILES = ("session.json", "heard.flac", "report.json", "turns.csv", "timeline.png
 """What each recording's folder holds; the last is written last."""
 LOAD_S = 120.0
 """Real seconds that a user's code may take to be imported."""
+StageTable = Annotated[
+    pd.DataFrame, PlainValidator(stage_frame), PlainSerializer(lambda table: table.to_dict("records"))
+]
+"""As pydantic keeps it: by its rows."""
 Outcome = Literal["done", "failed", "skipped"]
 """Of a recording: its session ended with it, ended before it, or couldn't be run at all."""
 
@@ -59,11 +66,13 @@ class Result:
     notes: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     """Commits, replies, interruptions … and, where labels allow, holds and false boundaries."""
-    stages: pd.DataFrame | None = None
+    stages: StageTable | None = None
     """`metrics.stage_table`"""
     caveats: tuple[str, ...] = ()
     stood_in: tuple[StoodIn, ...] = ()
     """What an agent or plug-in asks for and a stand-in answered (`session.stand_ins`)."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Hashes of what lies in its folder."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,8 @@ class Plan:
     """Whether results hold what was said."""
     providers: Providers | None = None
     """Whose delays simulated parts have."""
+    code: str = ""
+    """A hash of the user's modules that are loaded with the parts they name."""
 
 
 def run_one(plan: Plan, files: RecordingFiles) -> Result:
@@ -114,7 +125,17 @@ def run_one(plan: Plan, files: RecordingFiles) -> Result:
     span_s = (0.0, max(log.duration_s, 1.0))  # a session that could not be started lasted no time
     write_whole(folder / "timeline.png", plots.png(plots.session_figure(log, span_s, scored)))
     write_whole(folder / "latency.png", plots.png(plots.latency_figure(log)))
-    return result
+    return replace(result, files=_hashes(folder))
+
+
+def lies_there(out: Path, result: Result) -> bool:
+    """Whether a session came to its end and its folder below `out` is as it was left."""
+    return result.outcome == "done" and result.files == _hashes(session_folder(out, result.recording))
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    files = [folder / name for name in FILES]
+    return {file.name: content_hash(file) for file in files if file.is_file()}
 
 
 def begin_stand_ins(plan: Plan) -> ProcessStandIns | None:

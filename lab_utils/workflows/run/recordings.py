@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ...core.batch import RaisedInWorker, WorkerDied
@@ -24,10 +25,11 @@ from ...session.providers.schema import Providers
 from ...session.user_parts import BadPart, Part, PartKind
 from ...session.workers import in_workers
 from ...turns.cache import cache_folder
+from ...turns.cache.finished import Kept, Run
 from ..assumed import conditions_with
 from .probe import probe
 from .providers import timing_of
-from .recording import FILES, Plan, Result, run_one
+from .recording import FILES, Plan, Result, lies_there, run_one
 from .summary import RunResults, write_summary
 
 
@@ -127,7 +129,11 @@ def _run_all(
         for result in outcomes:
             results.append(result)
     except KeyboardInterrupt as interrupt:
-        finished = sum(_written_at(path) not in (None, at) for path, at in zip(last, before, strict=True))
+        received = {result.recording for result in results if result.outcome != "skipped"}
+        finished = sum(
+            files.name in received or _written_at(path) not in (None, at)
+            for files, path, at in zip(found, last, before, strict=True)
+        )
         if finished:
             write_summary(_ended(plan, results, interrupted=True), out)
         raise Interrupted(finished, len(found), out) from interrupt
@@ -183,6 +189,7 @@ def _probed(plan: Plan, tell: Callable[[str], None], memory_gb: float, *, keep_s
         raise BadPart(f"{answer}; on the wall clock nothing stands in: {remedy}")
     if isinstance(answer, Exception):
         raise answer
+    plan = replace(plan, code=answer.code)
     if answer.stood_in:
         tell(f"stood in for: {', '.join(one.name for one in answer.stood_in)}")
     if answer.settings is None:
@@ -213,19 +220,20 @@ def settings_line(settings: Settings) -> str:
 def _results(
     plan: Plan, found: Sequence[RecordingFiles], jobs: int, quiet: bool, memory_gb: float
 ) -> Iterator[Result]:
-    arguments = [(plan, files) for files in found]
     processes = min(jobs, max(1, len(found)))
+    kept = Kept(Result, partial(lies_there, plan.out))
+    run = Run(run_one, [(plan, files) for files in found], kept, "session", anew=_never_twice(plan))
     answers = in_workers(
-        run_one,
-        arguments,
+        run.work,
+        run.rest,
         processes,
         real_time=plan.real_time,
         task="sessions",
         quiet=quiet,
         memory_gb=memory_gb,
     )
-    with closing(answers):
-        for files, answer in zip(found, answers, strict=True):
+    with closing(run.all(answers)) as results:
+        for files, answer in zip(found, results, strict=True):
             if isinstance(answer, BadPart):
                 raise answer
             if isinstance(answer, BadRecording):
@@ -234,6 +242,11 @@ def _results(
                 yield Result(files.name, str(files.user), "failed", _reason(answer, plan.text))
             else:
                 yield answer
+
+
+def _never_twice(plan: Plan) -> str:
+    """Why sessions wouldn't be the same another time; "" if they would."""
+    return "on the wall clock no session is like another" if plan.real_time else ""
 
 
 def _reason(error: Exception, text: bool) -> str:

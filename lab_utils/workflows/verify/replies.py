@@ -16,6 +16,7 @@ from ...recordings.find import find_every
 from ...session.providers.files import load_providers
 from ...session.workers import in_workers
 from ...turns.cache import cache_folder
+from ...turns.cache.finished import Kept, Run, came_to_its_end
 
 
 def verify_replies(
@@ -42,7 +43,11 @@ def verify_replies(
         for one in drawn
     ]
     proofs = []
-    for answer in in_workers(prove, work, min(jobs, len(work)), task="sessions", unit="session", quiet=quiet):
+    run = Run(prove, work, Kept(ReplyProof, came_to_its_end), "session")
+    answers = in_workers(
+        run.work, run.rest, min(jobs, len(work)), task="sessions", unit="session", quiet=quiet
+    )
+    for answer in run.all(answers):
         if isinstance(answer, Exception):
             raise answer
         proofs.append(answer)

@@ -16,6 +16,7 @@ from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, find_every
 from ...session.workers import in_workers
 from ...turns.cache import cache_folder
+from ...turns.cache.finished import Kept, Run, came_to_its_end
 from ...turns.detectors import Predictor, check_weights
 from .cases import Case, draw_cases
 from .compare import Outcome, verify_case
@@ -90,4 +91,5 @@ def compare_cases(
     """The outcome of each case, in order; an exception where a recording can't be used."""
     folder = cache_folder(cache)
     arguments = ((files[case.recording], case, folder, own) for case in cases)
-    return in_workers(verify_case, arguments, processes)
+    run = Run(verify_case, arguments, Kept(Outcome, came_to_its_end), "setting")
+    return run.all(in_workers(run.work, run.rest, processes))

@@ -1,0 +1,230 @@
+"""What finished sessions came to, kept until their command has ended well: a killed one goes on from there.
+
+A session is found by a key of all that it is made of (`core.batch.made_of`); what it came to is JSON in an
+entry of the cache, checked like all others. What is damaged, of other content or software, or couldn't be
+kept is run again. When the command has ended well its entries are removed, so that the same command given
+once more runs every session; what nobody goes on from is pruned after a week (`TraceCache.prune`).
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from ...core.batch.made_of import Keys, Software, Unkeyed
+from ...core.files.places import Folder
+from . import FINISHED, TraceCache
+
+T = TypeVar("T")
+_THREADS = 16
+"""A store takes its time for each answer."""
+
+
+class HasFailure(Protocol):
+    """What a session came to that may have failed."""
+
+    @property
+    def failure(self) -> str: ...
+
+
+def came_to_its_end(of: HasFailure) -> bool:
+    """Whether a session didn't fail; the next run tries one that did again."""
+    return not of.failure
+
+
+def _always(_: Any) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Kept(Generic[T]):
+    """How what a session came to is kept."""
+
+    of: type[T]
+    """As pydantic writes and reads it."""
+    counts: Callable[[T], bool] = _always
+    """Whether it may be gone on from: not a session that failed, nor one whose files aren't there."""
+
+    @property
+    def _adapter(self) -> TypeAdapter[T]:
+        of: Any = self.of  # a type is hashable, which mypy doubts
+        return _adapter(of)
+
+    def text(self, value: T) -> str:
+        """As JSON, with NaN and infinity. Raises TypeError for what it doesn't have."""
+        return json.dumps(self._adapter.dump_python(value), default=_plain)
+
+    def read(self, text: bytes) -> T:
+        """Raises ValueError."""
+        return self._adapter.validate_json(text)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON hasn't. Raises TypeError for what can't be kept."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, frozenset):
+        return sorted(value)
+    raise TypeError(f"a {type(value).__qualname__} can't be kept")
+
+
+@functools.cache
+def _adapter(of: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(of)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Does a call, in its worker, and keeps what it came to as soon as it is done."""
+
+    function: Callable[..., Any]
+    kept: Kept[Any]
+    cache: TraceCache
+    made_with: Software
+    """Where the key was made."""
+
+    def __call__(self, address: str, *arguments: Any) -> tuple[Any, str]:
+        """The result, and why it couldn't be kept."""
+        value = self.function(*arguments)
+        try:
+            now = Keys(self.made_with).of(self.function, *arguments)
+            if self.kept.counts(value) and f"{now}{FINISHED}" == address:  # a file may have changed meanwhile
+                text = self.kept.text(value)
+                if self.kept.text(self.kept.read(text.encode())) != text:
+                    raise ValueError(f"a {type(value).__qualname__} isn't read back as it was")
+                self.cache.store(address, told=np.frombuffer(text.encode(), dtype=np.uint8))
+        except (ValueError, TypeError, OSError) as error:
+            return value, str(error)
+        return value, ""
+
+
+class Command:
+    """A command that goes on where a killed one was."""
+
+    def __init__(self, cache: TraceCache, tell: Callable[[str], None]) -> None:
+        self.cache, self._tell = cache, tell
+        self._addresses: list[str] = []
+        self._said = False
+
+    def read(self, kept: Kept[T], address: str) -> tuple[T] | None:
+        """What is kept at an address; None if there is nothing to go on from."""
+        entry = self.cache.load(address, ["told"])
+        if entry is None:
+            return None
+        try:
+            value = kept.read(entry[0].tobytes())
+        except ValueError:
+            return None
+        self._addresses.append(address)
+        return (value,) if kept.counts(value) else None
+
+    def note(self, address: str, why_not: str) -> None:
+        """That what a session came to was kept, or why it couldn't be, which is told once."""
+        self._addresses.append(address)
+        if why_not:
+            self.say_once(f"a run that is killed would begin again: {why_not}")
+
+    def say_once(self, why: str) -> None:
+        """Tell why this command won't be gone on from, unless the user knows already."""
+        if not self._said:
+            self._tell(why)
+        self._said = True
+
+    def tell_finished(self, finished: int, calls: int, unit: str) -> None:
+        """Tell how many calls of a run aren't made again."""
+        if finished:
+            self._tell(f"going on: {finished} of {calls} {unit}s were finished before")
+
+    def remove(self) -> None:
+        """The command has ended well: nobody goes on from here."""
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(self.cache.remove, self._addresses))
+
+
+class Run(Generic[T]):
+    """The calls of one run, those that were finished before and the rest.
+
+    Outside of `going_on` all are the rest. So they are in a run of a single call, which there is nothing of
+    to go on from, and where a call can't be told from another one.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., T],
+        calls: Iterable[tuple[Any, ...]],
+        kept: Kept[T],
+        unit: str,
+        *,
+        anew: str = "",
+    ) -> None:
+        """`unit`: what a call is called; `anew`: why all are the rest in any case."""
+        self._calls = list(calls)
+        self.work: Callable[..., Any] = function
+        """What is to be called with each of the `rest`."""
+        self._command = _command.get()
+        self._addresses: list[str] = []
+        self._known: dict[int, T] = {}
+        if self._command is None or len(self._calls) < 2:
+            return
+        if anew:
+            self._command.say_once(f"a run that is killed would begin again: {anew}")
+            return
+        keys = Keys()
+        try:
+            self._addresses = [f"{keys.of(function, *one)}{FINISHED}" for one in self._calls]
+        except Unkeyed as error:
+            self._command.say_once(f"a run that is killed would begin again: {error}")
+            return
+        self.work = _Work(function, kept, self._command.cache, keys.made_with)
+        with ThreadPoolExecutor(_THREADS) as pool:
+            found = pool.map(functools.partial(self._command.read, kept), self._addresses)
+            self._known = {number: one[0] for number, one in enumerate(found) if one is not None}
+        self._command.tell_finished(len(self._known), len(self._calls), unit)
+
+    @property
+    def rest(self) -> list[tuple[Any, ...]]:
+        """What `work` is to be given for each call that isn't finished."""
+        if not self._addresses:
+            return self._calls
+        every = enumerate(zip(self._addresses, self._calls, strict=True))
+        return [(address, *call) for number, (address, call) in every if number not in self._known]
+
+    def all(self, answers: Generator[Any]) -> Generator[T | Exception]:
+        """What every call came to, in order. `answers`: of the rest, by `work`, or exceptions."""
+        with closing(answers):
+            for number in range(len(self._calls)):
+                if number in self._known:
+                    yield self._known.pop(number)
+                    continue
+                answer = next(answers)
+                if self._addresses and self._command is not None and not isinstance(answer, Exception):
+                    answer, why_not = answer
+                    self._command.note(self._addresses[number], why_not)
+                yield answer
+
+
+_command: ContextVar[Command | None] = ContextVar("command", default=None)
+
+
+@contextmanager
+def going_on(cache: Folder | None, tell: Callable[[str], None]) -> Iterator[Command]:
+    """Inside the block what sessions came to is kept in a cache, and taken from there.
+
+    `tell` is given what the user should know. Who has written the results calls `remove`. Raises InputError
+    for a store that doesn't answer.
+    """
+    command = Command(TraceCache.at(cache), tell)
+    token = _command.set(command)
+    try:
+        yield command
+    finally:
+        _command.reset(token)

@@ -1,0 +1,184 @@
+"""A command that is killed goes on: no finished session is run again, and the bytes are the same."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import kills
+import pytest
+import soundfile
+from paths import SAMPLES
+
+from lab_utils.core.delays import rng_for
+from lab_utils.core.settings import Conditions, Settings
+from lab_utils.latency.ablation.cells import Rows
+from lab_utils.latency.reply.proof import ReplyProof, draw
+from lab_utils.session.commits import Moment
+from lab_utils.session.entrypoint.facts import NO_FACTS
+from lab_utils.session.log.files import session_folder
+from lab_utils.session.metrics.stages import stage_frame
+from lab_utils.session.prepare import stt_timing
+from lab_utils.turns.barge_in.replay import AgentSpeech
+from lab_utils.turns.cache.finished import Kept
+from lab_utils.workflows.barge_in.verify import SceneProof, draw_setting
+from lab_utils.workflows.run import FILES, Result, recording, recordings
+from lab_utils.workflows.run.probe import Probed
+from lab_utils.workflows.verify import Outcome, draw_cases
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="SIGKILL")]
+
+WORKERS = 1
+COUNTING = """
+import importlib.machinery, os
+load = importlib.machinery.SourceFileLoader.exec_module
+def exec_module(self, module):
+    load(self, module)
+    if module.__name__ == "lab_utils.session.run":
+        run = module.run
+        def counted(job):
+            with open(os.environ["COUNTED"], "a") as file:
+                file.write("one session\\n")
+            return run(job)
+        module.run = counted
+importlib.machinery.SourceFileLoader.exec_module = exec_module
+"""
+COMMANDS: dict[str, tuple[list[str], int]] = {
+    "run": (["run", "calls"], 3),
+    "verify": (["verify", "calls", "--settings", "6", "--seed", "3"], 6),
+    "techniques": (["techniques", "calls/0.wav", "--turns", "1"], 36),
+}
+"""Each with how many sessions it takes."""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three short calls, and what counts sessions."""
+    folder = tmp_path_factory.mktemp("going-on")
+    (folder / "calls").mkdir()
+    audio, rate = soundfile.read(SAMPLES / "02_lost_parcel.flac", dtype="int16")
+    for number, start_s in enumerate((0, 12, 24)):
+        part = audio[start_s * rate : (start_s + 12) * rate]
+        soundfile.write(folder / "calls" / f"{number}.wav", part, rate)
+    (folder / "counting").mkdir()
+    (folder / "counting" / "sitecustomize.py").write_text(COUNTING)
+    return folder
+
+
+def lab(place: Path, name: str, out: str, until: Callable[[], bool] = lambda: False) -> tuple[int, str]:
+    """Run a command, kill it and all of its processes once `until` says so; its sessions and its stderr."""
+    counted = place / f"{out}.count"
+    counted.unlink(missing_ok=True)
+    arguments = [str(place / one) if one.startswith("calls") else one for one in COMMANDS[name][0]]
+    case = kills.Case(
+        lambda _: None, lambda _: [*arguments, "--out", str(place / "out" / out)], lambda _: None
+    )
+    python = os.pathsep.join([str(place / "counting"), os.environ.get("PYTHONPATH", "")])
+    environment = {"COUNTED": str(counted), "PYTHONPATH": python}
+    process = kills.started(case, place, out, ["--jobs", str(WORKERS)], environment, os.setsid)
+    deadline = time.monotonic() + kills.ENDS_S
+    while process.poll() is None and not until() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    text = kills.said(process)
+    kills.wait_until_gone(out)
+    return len(counted.read_text().splitlines()) if counted.exists() else 0, text
+
+
+def finished(place: Path) -> list[Path]:
+    return list((place / "cache").glob("??/*-finished.npz"))
+
+
+def bytes_of(out: Path) -> dict[str, bytes]:
+    if out.is_file():
+        return {"": out.read_bytes()}
+    return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+def test_a_recording_is_run_again_unless_all_its_files_lie_there_as_they_were(tmp_path: Path) -> None:
+    folder = session_folder(tmp_path, "call")
+    folder.mkdir()
+    for name in FILES[1:]:
+        (folder / name).write_text(name)
+    done = Result("call", "call.wav", "done", files=recording._hashes(folder))
+    assert len(done.files) == len(FILES) - 1
+    assert recording.lies_there(tmp_path, done)
+    assert not recording.lies_there(tmp_path, replace(done, outcome="failed"))
+    for change in (lambda path: path.write_text("other"), Path.unlink):
+        change(folder / FILES[-1])
+        assert not recording.lies_there(tmp_path, done)
+        (folder / FILES[-1]).write_text(FILES[-1])
+        assert recording.lies_there(tmp_path, done)
+    assert not recording.lies_there(tmp_path / "elsewhere", done)
+
+
+def test_a_result_is_read_as_it_was_kept() -> None:
+    rows = [{"reply": 1, "commit_s": 1 / 3, "interrupted": True, "saved": math.nan, "missing": "llm"}]
+    for stages in (stage_frame(rows), stage_frame([]), None):
+        result = Result("call", "call.wav", "done", counts={"commits": 3}, stages=stages, notes=("a",))
+        kept = Kept(Result)
+        again = kept.read(kept.text(result).encode())
+        assert replace(again, stages=None) == replace(result, stages=None)
+        assert stages is again.stages is None or stages.to_csv() == again.stages.to_csv()
+        assert stages is None or (stages.dtypes == again.stages.dtypes).all()
+
+
+def test_what_proofs_and_ablations_came_to_is_read_as_it_was_kept() -> None:
+    """Drawn settings of all kinds, infinity and NaN among the figures."""
+    moment = Moment(100 / 3, "detector")
+    came: list[Any] = [Outcome(case, "call", (moment,), (), 1) for case in draw_cases(60, 3)]
+    came += [ReplyProof(draw(k, 3, 0), "call", largest_error_s=math.inf, wrong=("a",)) for k in range(40)]
+    speech = AgentSpeech(((0.5, 2 / 3),), math.inf, True)
+    scenes = [draw_setting(rng_for(0, f"scene {k}")) for k in range(40)]
+    came += [SceneProof(k, "call", one[0], one[1], speech, None) for k, one in enumerate(scenes)]
+    for one in (speech, *came):
+        kept = Kept(type(one))
+        assert kept.read(kept.text(one).encode()) == one
+    rows = Rows(({"turn": 1, "commit_s": math.nan, "tool": True},), {"failure": "", "dollars": 1 / 3})
+    assert repr(Kept(Rows).read(Kept(Rows).text(rows).encode())) == repr(rows)
+
+
+def plan_of_a_run() -> recording.Plan:
+    settings, conditions = Settings(), Conditions()
+    timing = stt_timing(settings, conditions)
+    return recording.Plan(
+        *(settings, conditions, "open_loop", 0, False, None, timing, {"agent": "mine.py:Mine"}, None),
+        *(NO_FACTS, Path("cache"), Path("out"), False),
+    )
+
+
+def test_a_run_of_the_users_code_is_told_by_that_code_and_none_on_the_clock_is_gone_on_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recordings, "in_workers", lambda *_, **__: iter([Probed(code="what was loaded")]))
+    plan = recordings._probed(plan_of_a_run(), print, 4.0, keep_settings=True)
+    assert plan.code == "what was loaded"
+    assert recordings._never_twice(plan) == ""
+    assert "wall clock" in recordings._never_twice(replace(plan, real_time=True))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_killed_command_runs_the_rest_of_its_sessions_and_gives_the_same_bytes(
+    name: str, place: Path
+) -> None:
+    sessions = COMMANDS[name][1]
+    enough = sessions // 2
+    assert lab(place, name, f"{name}-whole")[0] == sessions
+    assert not finished(place), "it has ended well"
+
+    begun, _ = lab(place, name, name, lambda: len(finished(place)) >= enough)
+    there = len(finished(place))
+    assert enough <= there <= begun < sessions
+    assert begun - there <= WORKERS, "in hand"
+    again, text = lab(place, name, name)
+    assert again == sessions - there
+    assert f"lab: going on: {there} of {sessions} " in text
+    assert bytes_of(place / "out" / name) == bytes_of(place / "out" / f"{name}-whole")
+    assert not finished(place)
