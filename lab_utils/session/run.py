@@ -292,7 +292,8 @@ class _Session:
             self._words.turn(self._told, self._started_at, turn, start_s)
 
     def _plays(self, kind: SessionEventKind, data: Mapping[str, Any], caller: ReactiveCaller | None) -> None:
-        self.observer.note(kind, **data)
+        source = {"source": self.observer.speech_source} if kind == "playout_starts" else {}
+        self.observer.note(kind, **(dict(data) | source))
         if caller is not None and self._started_at is not None:
             at_s = time.time() - self._started_at
             if kind == "playout_starts":

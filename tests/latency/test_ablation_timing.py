@@ -62,6 +62,20 @@ def test_audio_that_answers_a_commit_inside_the_turn_does_not_count():
     assert row["turn_total_s"] == rows_of([FIRST])[0]["turn_total_s"]
 
 
+def test_the_answer_after_a_tool_is_what_the_model_says_not_a_filler_that_begins_late():
+    """The tool may have its result while the filler is on its way to the caller."""
+    events = [
+        SessionEvent(4.6, "commit", {}),
+        SessionEvent(5.0, "tool_starts", {}),
+        SessionEvent(5.1, "llm_starts", {}),
+        SessionEvent(5.2, "playout_starts", {"source": "say"}),
+        SessionEvent(6.9, "playout_starts", {"source": "generate_reply"}),
+    ]
+    log = replace(session_of([]), events=tuple(events))
+    (row,) = rows_of([FIRST], log=log, labels=labels_of_session([FIRST], 20.0))
+    assert row["answer_s"] - row["turn_total_s"] == pytest.approx(6.9 - 5.2)
+
+
 def test_every_labelled_end_has_a_row_of_the_tables_columns():
     rows = rows_of([FIRST, SECOND])
     assert all(set(row) == set(TURN_COLUMNS) - {"configuration", "recording", "seed"} for row in rows)

@@ -20,11 +20,10 @@ from lab_utils.latency.ablation.scenario import call_centre
 from lab_utils.latency.reply.call import Answered, Heard, answered
 from lab_utils.latency.reply.proof import draw
 from lab_utils.latency.reply.records import NotCovered, ReplyTimes
-from lab_utils.latency.reply.scope import LEVERS_LEFT_OUT
 from lab_utils.latency.reply.signals import Voice
 from lab_utils.latency.reply.state import IN_PROGRESS
 from lab_utils.latency.techniques.choice import LEVER_NAMES, NAMES, Techniques
-from lab_utils.latency.techniques.levers import PREAMBLE
+from lab_utils.latency.techniques.levers import FILLER, PREAMBLE
 from lab_utils.session.providers.files import load_providers
 from lab_utils.session.scripted.prompt import piece
 from lab_utils.session.scripted.voices import CHARACTER_S
@@ -153,7 +152,10 @@ def test_a_paused_reply_blocks_the_next_ones_early_start_and_a_stopped_one_does_
     assert quick.heard_s < second.heard_s
 
 
-@given(st.floats(0.05, 2.5), st.sets(st.sampled_from(["resume_false_interruption", "preemptive_tts"])))
+@given(
+    st.floats(0.05, 2.5),
+    st.sets(st.sampled_from(["resume_false_interruption", "preemptive_tts", "first_sentence_flush"])),
+)
 def test_stages_follow_one_another_whatever_the_caller_does(gap_s: float, levers: set) -> None:
     for reply in replies(falsely_committed(gap_s), EARLY.with_levers(*levers)):
         assert reply.asked_s <= reply.first_token_s <= reply.sentence_s <= reply.audio_s
@@ -226,6 +228,50 @@ def test_a_preamble_that_is_cut_off_leaves_its_words_and_what_its_tool_finds() -
     assert 0 < words < len(piece("assistant", PREAMBLE))
 
 
+FLUSHED = WAITING.with_levers("first_sentence_flush")
+
+
+def test_a_flushed_sentence_is_spoken_by_itself_and_the_rest_asked_for_once_it_is_made() -> None:
+    """The tokenizer would have waited for ten characters more, and for twenty in all."""
+    whole, parts = (answered(ONE_TURN, DEFAULTS, USUAL_CONDITIONS, of, FLAT, 0) for of in (WAITING, FLUSHED))
+    (_, both), (_, first, rest) = whole.usage.tts, parts.usage.tts
+    assert 0 < first.at_s < both.at_s
+    assert first.characters + rest.characters == pytest.approx(both.characters, abs=1)
+    made_s = first.at_s + TTS_S + first.characters * CHARACTER_S / FLAT.tts.speed
+    assert rest.at_s == pytest.approx(made_s, abs=0.01)
+    earlier_s = whole.replies[0].heard_s - parts.replies[0].heard_s
+    assert earlier_s == pytest.approx(both.at_s - first.at_s)
+
+
+def test_with_a_first_sentence_that_the_model_writes_at_once_flushing_saves_nothing() -> None:
+    agents = [Techniques.of("async_evaluation").with_levers(*levers) for levers in ((), FLUSHED.levers)]
+    (plain,), (flushed,) = (replies(ONE_TURN, agent) for agent in agents)
+    assert plain.heard_s == flushed.heard_s
+
+
+@given(st.floats(0.0, 5.0))
+def test_of_a_reply_in_two_parts_that_is_cut_off_the_words_of_both_are_in_the_next_prompt(
+    by_s: float,
+) -> None:
+    agent = Techniques.of(*WAITING.on, "kv_cache_reuse").with_levers(*FLUSHED.levers)
+    (plain,) = replies(ONE_TURN, agent)
+    cut_s = round(plain.heard_s + by_s, 3)
+    transcripts = [*said(QUESTION, SPOKE_UNTIL_S), SttEvent(cut_s, "final", "Please.")]
+    heard = Heard(transcripts, ONE_TURN.voice, [(12.9, QUESTION), (cut_s + 0.1, "Please.")])
+    found = answered(heard, DEFAULTS, USUAL_CONDITIONS, agent, FLAT, 0).usage
+    first, second = found.large
+    text = call_centre().answer(QUESTION, 1)
+    assert isinstance(text, str)
+    sentence = len(piece("assistant", text[: text.index(".") + 1]))
+    words = second.prompt_tokens - first.prompt_tokens - len(piece("user", "Please."))
+    audio_s = [one.characters * CHARACTER_S for one in found.tts[1:3]]
+    if by_s < audio_s[0]:
+        assert 0 <= words <= sentence
+    else:
+        assert sentence <= words <= len(piece("assistant", text))
+    assert (words == len(piece("assistant", text))) >= (by_s > sum(audio_s) + 0.3)
+
+
 def test_a_commit_at_the_moment_at_which_its_final_cuts_a_reply_off_waits_for_the_tool_too() -> None:
     """That reply is LiveKit's current speech still; a little later it is not, though its tool works on."""
     agent = Techniques.of(*WAITING.on, "kv_cache_reuse").with_levers(
@@ -242,6 +288,100 @@ def test_a_commit_at_the_moment_at_which_its_final_cuts_a_reply_off_waits_for_th
     assert max(waited_s(at_s, at_s + 0.01) for at_s in finals_s) == pytest.approx(0.0)
 
 
+FILLED = Techniques.of(*EARLY.on, "kv_cache_reuse").with_levers("tool_filler")
+FILLER_S = len(FILLER) * CHARACTER_S
+
+
+def with_filler(
+    tool_s: float,
+    further: Sequence[SttEvent] = (),
+    commits: Sequence[tuple[float, str]] = (),
+    spans: Sequence[tuple[float, float]] = (),
+    *,
+    agent: Techniques = FILLED,
+) -> Answered:
+    """The caller spells what a tool of that duration looks up, and goes on as told."""
+    providers = FLAT.model_copy(update={"tool": FLAT.tool.model_copy(update={"latency": Delay(tool_s)})})
+    voice = speech((10.0, SPOKE_UNTIL_S), *spans)
+    heard = Heard([*said(SPELLED, SPOKE_UNTIL_S), *further], voice, [(12.9, SPELLED), *commits])
+    return answered(heard, DEFAULTS, USUAL_CONDITIONS, agent, providers, 0)
+
+
+@given(st.floats(0.01, 5.0))
+def test_a_filler_is_heard_once_the_tool_is_called_and_the_answer_is_written_meanwhile(tool_s: float) -> None:
+    plain, filled = (with_filler(tool_s, agent=agent) for agent in (FILLED.with_levers(), FILLED))
+    (alone,), (reply,) = plain.replies, filled.replies
+    called_s = alone.asked_s - tool_s
+    over_s = reply.heard_s + FILLER_S
+    assert reply.heard_s == pytest.approx(called_s + TTS_S)
+    assert reply.answer_s == pytest.approx(max(over_s, alone.answer_s), abs=1e-6)
+    asked, unfilled = filled.usage.large[-1], plain.usage.large[-1]
+    assert asked.at_s == unfilled.at_s == pytest.approx(called_s + tool_s)  # not when the filler is over
+    told = len(piece("assistant", FILLER)) if asked.at_s > over_s else 0
+    assert asked.prompt_tokens - unfilled.prompt_tokens == told
+    more = [one.characters for one in filled.usage.tts if one.characters == len(FILLER)]
+    assert (
+        sum(one.characters for one in filled.usage.tts)
+        == sum(one.characters for one in plain.usage.tts) + more[0]
+    )
+
+
+def test_a_tool_that_has_its_result_at_once_needs_no_filler() -> None:
+    assert with_filler(0.0) == with_filler(0.0, agent=FILLED.with_levers())
+
+
+def test_a_filler_follows_a_preamble_if_the_tool_still_works() -> None:
+    agent = FILLED.with_levers("tool_filler", "tool_preamble")
+    (quick,), (slow,) = (with_filler(tool_s, agent=agent).replies for tool_s in (0.5, 3.0))
+    preamble_s = len(PREAMBLE) * CHARACTER_S
+    assert quick.answer_s - quick.heard_s < preamble_s + 2 * TTFT_S
+    assert slow.heard_s == quick.heard_s
+    filled = with_filler(3.0, agent=agent).usage.tts
+    assert [one.characters for one in filled[1:3]] == [len(PREAMBLE), len(FILLER)]
+    assert filled[2].at_s == pytest.approx(slow.heard_s + preamble_s)
+
+
+def test_a_filler_waits_until_the_user_is_silent_and_is_not_said_once_there_are_words() -> None:
+    """Words of theirs lead to a commit, and that ends the tool's turn."""
+    noise = [(12.8, 14.5)]
+    silent = with_filler(4.0, spans=noise).usage.tts
+    spoken = with_filler(4.0, [SttEvent(14.0, "final", "Please.")], [(15.5, "Please.")], noise).usage.tts
+    assert len(FILLER) in [one.characters for one in silent]
+    assert silent[1].at_s > 14.5
+    assert len(FILLER) not in [one.characters for one in spoken]
+
+
+def test_a_filler_that_the_user_cuts_off_leaves_its_words_and_the_tool_goes_on() -> None:
+    more = [SttEvent(14.6, "final", "Please.")]
+    found = with_filler(3.0, more, [(14.7, "Please.")])
+    first, second = found.replies
+    assert first.heard_s < 14.6
+    assert first.answer_s == math.inf
+    asked = found.usage.large[-1]
+    assert asked.at_s == pytest.approx(with_filler(3.0).usage.large[-1].at_s)  # the commit waits for the tool
+    items = [
+        ("call", 'look_up {"query": "seven four zero two nine"}'),
+        ("output", call_centre().tool.found),
+        ("user", "Please."),
+    ]
+    words = asked.prompt_tokens - found.usage.large[0].prompt_tokens - sum(len(piece(*one)) for one in items)
+    assert 0 < words < len(piece("assistant", FILLER))
+    assert second.heard_s > asked.at_s
+
+
+def test_a_commit_during_a_filler_ends_that_alone_and_is_answered_after_the_answer_that_waits() -> None:
+    """As LiveKit does: it interrupts its current speech, and the answer stands behind it in the queue."""
+    found = with_filler(0.1, commits=[(14.0, "Please.")])
+    first, second = found.replies
+    assert first.heard_s < 14.0 < first.heard_s + FILLER_S
+    assert first.answer_s == 14.0
+    assert second.heard_s == 14.0
+    (*_, answer, to_please) = found.usage.tts
+    assert answer.at_s < 14.0 < to_please.at_s
+    answered_s = 14.0 + answer.characters * CHARACTER_S
+    assert to_please.at_s < answered_s
+
+
 @pytest.mark.parametrize(
     ("settings", "techniques", "providers", "message"),
     [
@@ -249,7 +389,6 @@ def test_a_commit_at_the_moment_at_which_its_final_cuts_a_reply_off_waits_for_th
         (Settings().replace(endpointing_mode="dynamic"), EARLY, FLAT, "endpointing is dynamic"),
         (Settings(), Techniques.everything(), FLAT, "semantic_cache answers without the LLM"),
         (Settings(), Techniques.of("streaming_stt"), FLAT, "a judge is awaited"),
-        (Settings(), EARLY.with_levers("tool_filler"), FLAT, "the lever tool_filler asks the TTS twice"),
         (Settings(), EARLY, SLOW, "writes 10 tokens per second"),
     ],
 )
@@ -263,7 +402,7 @@ def test_the_case_of_a_number_is_the_same_in_every_draw_and_draws_reach_all_that
     assert cases[7] == draw(7, 12, 3) != draw(7, 12, 4)
     assert {name for case in cases for name in case.techniques.on} == set(NAMES) - {"semantic_cache"}
     levers = {name for case in cases for name in case.techniques.levers}
-    assert levers == set(LEVER_NAMES) - set(LEVERS_LEFT_OUT)
+    assert levers == set(LEVER_NAMES)
 
 
 @pytest.mark.slow

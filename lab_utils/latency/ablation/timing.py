@@ -87,12 +87,18 @@ def _first(times: Floats, from_s: float, until_s: float) -> float:
 
 
 def answer_s(log: SessionLog, commit_s: float, until_s: float) -> float:
-    """When the answer itself begins, after what is said before a tool has answered; NaN if there is none."""
+    """When the answer itself begins, after what is said before a tool has answered; NaN if there is none.
+
+    After a tool that is what the model says: a filler may begin when the tool has answered already.
+    """
     commits, tools = _times(log, "commit"), _times(log, "tool_starts")
     next_s = np.nan_to_num(_first(commits, np.nextafter(commit_s, np.inf), until_s), nan=until_s)
     tools = tools[(tools >= commit_s) & (tools < next_s)]
-    asked_s = _first(_times(log, "llm_starts"), tools.max(), next_s) if len(tools) else commit_s
-    return _first(_times(log, "playout_starts"), asked_s, next_s)
+    if not len(tools):
+        return _first(_times(log, "playout_starts"), commit_s, next_s)
+    asked_s = _first(_times(log, "llm_starts"), tools.max(), next_s)
+    of_model = [one.time_s for one in log.of_kind("playout_starts") if one.data.get("source") != "say"]
+    return _first(np.array(of_model), asked_s, next_s)
 
 
 def _within(time_s: float | None, from_s: float, until_s: float) -> bool:

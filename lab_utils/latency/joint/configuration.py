@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..reply.scope import LEVERS_LEFT_OUT
 from ..techniques.choice import LEVER_NAMES, NAMES, TechniqueName, Techniques
 
 ALWAYS_ON: Final[tuple[TechniqueName, ...]] = (
@@ -16,10 +15,10 @@ ALWAYS_ON: Final[tuple[TechniqueName, ...]] = (
     "kv_cache_reuse",
 )
 """LiveKit does it by itself, it costs nothing, or (the judge) only waits without it."""
-LEFT_OUT: Final = ("semantic_cache", *LEVERS_LEFT_OUT)
+LEFT_OUT: Final = ("semantic_cache",)
 """What the closed form of a reply doesn't cover (`reply.scope`): `lab techniques` measures it."""
 CHOSEN_TECHNIQUES: Final = tuple(name for name in NAMES if name not in (*ALWAYS_ON, *LEFT_OUT))
-CHOSEN_LEVERS: Final = tuple(name for name in LEVER_NAMES if name not in LEFT_OUT)
+CHOSEN_LEVERS: Final = LEVER_NAMES
 SWITCHES: Final[tuple[str, ...]] = (*CHOSEN_TECHNIQUES, *CHOSEN_LEVERS)
 """Columns of a table of configurations beside its knobs; true or false."""
 E2E: Final = {"e2e_p50": 50.0, "e2e_p95": 95.0}

@@ -21,7 +21,6 @@ from ..ablation.cells import Cell, Plan
 from ..ablation.timing import answer_s
 from ..techniques.choice import LEVER_NAMES, NAMES, Techniques
 from .records import ReplyTimes
-from .scope import LEVERS_LEFT_OUT
 
 TOLERANCE_S = 1e-3
 TOLERANCE_SHARE = 1e-6
@@ -55,7 +54,7 @@ def draw(number: int, recordings: int, seed: int) -> Drawn:
         return of[int(rng.integers(len(of)))]
 
     techniques = [name for name in NAMES if name in ALWAYS or (name not in NEVER and rng.random() < 0.6)]
-    levers = [name for name in LEVER_NAMES if name not in LEVERS_LEFT_OUT and rng.random() < 0.4]
+    levers = [name for name in LEVER_NAMES if rng.random() < 0.4]
     knobs = {
         "detector": one(("v1-mini", "v1-mini", "vad")),
         "min_delay": one((0.2, 0.3, 0.5, 0.8)),
@@ -152,10 +151,10 @@ def compared(
         between = plays[(plays >= commit_s) & (plays < until_s)]
         theirs = {"heard": float(between.min()) - commit_s if len(between) else math.inf}
         mine = {"heard": ours.heard_s - commit_s}
-        if "tool_preamble" in case.techniques.levers:
+        if case.techniques.levers & {"tool_preamble", "tool_filler"}:
             begins_s = answer_s(log, commit_s, until_s)
             theirs["answer"] = math.inf if math.isnan(begins_s) else begins_s - commit_s
-            mine["answer"] = ours.answer_s - commit_s
+            mine["answer"] = ours.answer_s - commit_s if ours.answer_s < until_s else math.inf
         if len(between) and commit_s in told:
             theirs |= {name: told[commit_s][name] for name in STAGES if name in told[commit_s]}
             mine |= {STAGES[0]: ours.first_token_s - ours.asked_s, STAGES[1]: ours.audio_s - ours.sentence_s}

@@ -48,15 +48,16 @@ class ReplyTimes:
     early: bool
     """Whether the reply was begun before the commit."""
     asked_s: float = math.inf
-    """The LLM is asked; after a tool that was called without a word, once more."""
+    """The LLM is asked; after a tool that was called without a word of it, once more."""
     first_token_s: float = math.inf
     """Its first token."""
     sentence_s: float = math.inf
-    """The TTS is sent the first sentence, or with a schedule the first word."""
+    """The TTS is sent the first sentence, or with a schedule the first word: of what is said first, which may
+    be a filler."""
     audio_s: float = math.inf
     """The TTS's first audio."""
     heard_s: float = math.inf
-    """The agent is heard."""
+    """The agent is heard: its first sound before the next commit, whatever it says."""
     cut_s: float = math.inf
     """The user's speech or the next commit ends it before its end."""
     answer_s: float = math.inf

@@ -6,16 +6,12 @@ is a recording, who speaks on whatever the agent says.
 
 from __future__ import annotations
 
-from typing import Final
-
 from ...core.settings import Conditions, Settings
 from ...session.providers.schema import Providers
-from ..techniques.choice import LeverName, Techniques
+from ..techniques.choice import Techniques
 from .records import NotCovered
 
 LEAST_TOKENS_PER_S, LEAST_SPEED = 30, 5
-LEVERS_LEFT_OUT: Final[tuple[LeverName, ...]] = ("first_sentence_flush", "tool_filler")
-"""They speak in several requests to the TTS."""
 
 
 def check_covered(
@@ -36,9 +32,6 @@ def check_covered(
         raise NotCovered("a judge is awaited before each reply; use async_evaluation")
     if techniques.mistakes:
         raise NotCovered(f"the mistake {min(techniques.mistakes)} is not modelled; leave it out")
-    for lever in LEVERS_LEFT_OUT:
-        if lever in techniques.levers:
-            raise NotCovered(f"the lever {lever} asks the TTS twice a turn; leave it out")
     slowest = min(providers.large.tokens_per_s, providers.small.tokens_per_s)
     if slowest < LEAST_TOKENS_PER_S or providers.tts.speed < LEAST_SPEED:
         raise NotCovered(

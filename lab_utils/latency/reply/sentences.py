@@ -13,9 +13,11 @@ import math
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import cache, lru_cache
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from ...session.scripted.chunk_schedule import ChunkSchedule
+from ...session.scripted.prompt import tokens_of
 
 CONTEXT = 10
 SYLLABLES_PER_S = 3.83
@@ -24,6 +26,56 @@ SYLLABLES_PER_S = 3.83
 
 WORDS = 0
 """In place of the length of the shortest sentence: divide into words."""
+
+
+class Stretch(NamedTuple):
+    """What of a reply the TTS gets in one request."""
+
+    since: int
+    """The number of tokens before it."""
+    until: int
+    """The number of tokens with it."""
+    text: str
+    pieces: tuple[tuple[int, str], ...]
+    """What is spoken at a time, with the number of the reply's tokens that must have come."""
+    sent: int
+    """The number of tokens after which the first of it is sent."""
+
+
+@lru_cache(maxsize=4096)
+def stretches(
+    reply: str, shortest: int, schedule: tuple[int, ...] | None, *, flushes: bool
+) -> tuple[Stretch, ...]:
+    """A reply in the order of its requests: in one, or with `first_sentence_flush` in two.
+
+    The first one's end is known when a token comes that begins the second; the last one's with the reply's.
+
+    >>> [(one.until, one.pieces) for one in stretches("All right. Is it free?", 5, None, flushes=True)]
+    [(3, ((4, 'All right.'),)), (7, ((7, 'Is it free?'),))]
+    """
+    tokens = tokens_of(reply)
+    first = first_sentence(tokens) if flushes else 0
+    found = []
+    for since, until in pairwise([*([0] if first else []), first, len(tokens)]):
+        part = tokens[since:until]
+        end = until + (until < len(tokens))
+        spoken = _counted(spoken_at_a_time(part, shortest, schedule), since, end)
+        sent = spoken if schedule is None else _counted(pieces(part, WORDS), since, end)
+        if spoken:
+            found.append(Stretch(since, until, "".join(part), tuple(spoken), sent[0][0]))
+    return tuple(found)
+
+
+def _counted(came: Sequence[tuple[int, str]], since: int, end: int) -> list[tuple[int, str]]:
+    """Counted from a reply's beginning, `since` tokens before; the last one comes at its end."""
+    return [*((since + count, one) for count, one in came[:-1]), *((end, one) for _, one in came[-1:])]
+
+
+def spoken_at_a_time(
+    tokens: Sequence[str], shortest: int, schedule: Sequence[int] | None
+) -> list[tuple[int, str]]:
+    """What the TTS speaks at a time, and how many tokens it needs."""
+    return pieces(tokens, shortest) if schedule is None else chunks(tokens, schedule)
 
 
 def pieces(tokens: Sequence[str], shortest: int) -> list[tuple[int, str]]:
@@ -65,6 +117,18 @@ def _pieces(tokens: tuple[str, ...], shortest: int) -> tuple[tuple[int, str], ..
             held = held[held.index(parts[0]) + len(parts[0]) :]
     rest = " ".join(split(held)).strip()
     return (*found, *([(len(tokens), rest)] if rest else []))
+
+
+def first_sentence(tokens: Sequence[str]) -> int:
+    """How many tokens the first sentence has if `token_streaming.flushed` ends it before the next; else 0.
+
+    >>> first_sentence(["All", " right", ".", " Is", " it"])
+    3
+    """
+    from ..techniques.token_streaming import FirstSentence
+
+    first = FirstSentence()
+    return next((count for count, token in enumerate(tokens) if first.ends_before(token)), 0)
 
 
 def filtered(tokens: Sequence[str]) -> Iterator[tuple[int, str]]:

@@ -6,8 +6,10 @@ Definition: `latency.ablation.measure` (parts and their random streams), `sessio
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...core.delays import Draws, remembered
 from ...core.timeline import Ints
@@ -18,13 +20,26 @@ from ..ablation.cells import CHUNK_S
 from ..ablation.scenario import LookUp, Scenario
 from ..techniques.choice import Techniques
 from ..techniques.intents import classify
-from ..techniques.levers import PREAMBLE, min_sentence_len
+from ..techniques.levers import FILLER, PREAMBLE, min_sentence_len
 from ..techniques.model_routing import Model, model_for
 from ..techniques.switches import region
 from .prompts import Item, Prompts, Reader
-from .sentences import WORDS, chunks, pieces
+from .sentences import spoken_at_a_time, stretches
 from .sound import Frames, frames
 from .usage import Call
+
+
+class Text(NamedTuple):
+    """What the TTS gets in one request. Seconds from the request to the LLM."""
+
+    begins_s: float
+    """Its first token."""
+    pieces: tuple[tuple[float, str], ...]
+    """When each piece can go to the TTS, and the piece."""
+    said: str
+    """All of it."""
+    sent_s: float
+    """When the first of it can: with a schedule a word, else the first piece."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +50,8 @@ class Answer:
     """Its first token; of nothing but a tool call, its last."""
     ends_s: float
     """Its last token, and the tool call if there is one."""
-    text: tuple[tuple[float, str], ...]
-    """When each piece can go to the TTS, and the piece."""
-    sent_s: float = 0.0
-    """When the first of it can: with a schedule a word, else the first piece."""
+    texts: tuple[Text, ...]
+    """What is said: in one text, or with `first_sentence_flush` in two."""
     query: str | None = None
     """The look-up that is asked for, after the text."""
     said: str = ""
@@ -53,6 +66,8 @@ class Services:
     def __init__(self, providers: Providers, techniques: Techniques, seed: int, scenario: Scenario) -> None:
         self.now_s = 0.0
         self._providers, self._techniques, self._scenario = providers, techniques, scenario
+        self._shortest = min_sentence_len(techniques.levers)
+        self._schedule = providers.tts.chunk_length_schedule
         self._seed, self._round_trip = seed, providers.regions[region(techniques)].round_trip
         self._models: dict[Model, LlmProvider] = {"large": providers.large, "small": providers.small}
         self._lines = {model: self._line(self._models[model], model) for model in self._models}
@@ -109,32 +124,26 @@ class Services:
         self, model: Model, prompt: Ints, read: int, ttft_s: float, said: str, called: str, query: str | None
     ) -> Answer:
         per_s = self._models[model].tokens_per_s
-        tokens, count = tokens_of(said), len(tokens_of(called))
+        flushes = "first_sentence_flush" in self._techniques.levers
+        spoken = stretches(said, self._shortest, self._schedule, flushes=flushes)
+        tokens, count = spoken[-1].until if spoken else 0, len(tokens_of(called))
         first_s = ttft_s if tokens else ttft_s + count / per_s
-        call = Call(model, self.now_s, prompt, read, self.now_s + first_s, len(tokens), per_s, count)
+        call = Call(model, self.now_s, prompt, read, self.now_s + first_s, tokens, per_s, count)
         self.calls.append(call)
         ends_s = first_s
         if tokens:
-            ends_s += (len(tokens) + count - (not count)) / per_s
-        came = self._pieces(tokens)
+            ends_s += (tokens + count - (not count)) / per_s
         if not self._techniques.token_streaming:
-            at_once = tuple((ends_s, text) for _, text in came)
-            return Answer(ends_s, ends_s, at_once, ends_s, query, said, call)
-        timed = [(first_s + (count - 1) / per_s, text) for count, text in came]
-        if timed:  # the end of the text isn't known before that of the call
-            timed[-1] = ends_s, timed[-1][1]
-        sent_s = timed[0][0] if timed else ends_s
-        if timed and self._providers.tts.chunk_length_schedule is not None:
-            count, _ = pieces(tokens, WORDS)[0]
-            sent_s = min(sent_s, first_s + (count - 1) / per_s)
-        return Answer(first_s, ends_s, tuple(timed), sent_s, query, said, call)
-
-    def _pieces(self, tokens: Sequence[str]) -> list[tuple[int, str]]:
-        """What the TTS speaks at a time, and how many tokens it needs."""
-        schedule = self._providers.tts.chunk_length_schedule
-        if schedule is not None:
-            return chunks(tokens, schedule)
-        return pieces(tokens, min_sentence_len(self._techniques.levers))
+            first_s, per_s = ends_s, math.inf
+        texts = []
+        for one in spoken:
+            timed = [(first_s + (came - 1) / per_s, piece) for came, piece in one.pieces]
+            sent_s = first_s + (one.sent - 1) / per_s
+            if one is spoken[-1]:  # the end of the text isn't known before that of the call
+                timed[-1] = ends_s, timed[-1][1]
+                sent_s = ends_s if one.sent == one.until else sent_s
+            texts.append(Text(first_s + one.since / per_s, tuple(timed), one.text, sent_s))
+        return Answer(first_s, ends_s, tuple(texts), query, said, call)
 
     def computed(self, call: Call) -> None:
         """A call's first token comes: unless it was given up before, its prompt is in the cache now."""
@@ -162,8 +171,18 @@ class Services:
         """How long the tool takes."""
         return self._backend.sample(self._providers.tool.latency, query)
 
-    def greeting(self) -> Answer:
-        """The greeting, which is there from the start."""
-        came = self._pieces([self._scenario.greeting])
-        spoken = tuple((0.0, text) for _, text in came)
-        return Answer(0.0, 0.0, spoken, said=self._scenario.greeting)
+    @property
+    def greeting(self) -> str:
+        """What the agent says first."""
+        return self._scenario.greeting
+
+    @property
+    def filler(self) -> str:
+        """What it says while a tool works; "" without `tool_filler`."""
+        return FILLER if "tool_filler" in self._techniques.levers else ""
+
+    def known(self, text: str) -> Answer:
+        """A text that needs no model, and is there from the start."""
+        came = spoken_at_a_time([text], self._shortest, self._schedule)
+        spoken = tuple((0.0, piece) for _, piece in came)
+        return Answer(0.0, 0.0, (Text(0.0, spoken, text, 0.0),), said=text)

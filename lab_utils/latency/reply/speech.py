@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from ...core.settings import Settings
 from ..techniques.intents import same_words
 from .prompts import Item
-from .sentences import heard_text
+from .records import TOGETHER_S
 from .services import Answer, Services
-from .state import Begun, LookUp, State
+from .state import Begun, LookUp, Part, State
 
 ECHO_S = 3.0
 """From the agent's first speech on, the user's speech can't stop it for so long (`aec_warmup_duration`)."""
@@ -35,43 +35,66 @@ class Speech:
     def _at(self, time_s: float, happens: Callable[[], None]) -> None:
         heapq.heappush(self._due, (time_s, next(self._numbers), happens))
 
-    def _greet(self) -> None:
-        greeting = self._services.greeting()
-        reply = Begun("", 0, 0, False, self._now_s, greeting)
-        self._is.current = reply
+    def _say(self, text: str) -> None:
+        """Speak a text that needs no model."""
+        self._queue(Begun("", 0, 0, False, self._now_s, self._services.known(text)))
+
+    def _queue(self, reply: Begun) -> None:
+        """A reply is written from now on, and current as soon as nothing else is."""
+        state = self._is
+        state.speaking, reply.let = False, state.silent
+        state.next.append(reply)
         self._write(reply)
-        self._allow()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """What waits is current now, if nothing is."""
+        state = self._is
+        if state.current is None and state.next:
+            state.current = state.next.pop(0)
+            self._allow()
 
     # --- from text to sound ---------------------------------------------------------------------------
 
     def _write(self, reply: Begun) -> None:
         """Let the reply's text go to the TTS as soon as there is any, and its tool be called."""
         answer = reply.answer
-        if answer.text:
-            self._at(max(self._now_s, reply.asked_s + answer.first_s), lambda: self._text(reply))
+        if reply.parts:
+            self._write_part(reply, reply.parts[0])
         if answer.query is not None:
             self._at(max(self._now_s, reply.asked_s + answer.ends_s), lambda: self._call(reply))
 
-    def _text(self, reply: Begun) -> None:
-        if reply.over or reply.request is not None:
+    def _write_part(self, reply: Begun, part: Part) -> None:
+        self._at(max(self._now_s, reply.asked_s + part.text.begins_s), lambda: self._text(reply, part))
+
+    def _text(self, reply: Begun, part: Part) -> None:
+        if reply.over or part.request is not None:
             return
         line = self._services.tts_line
-        reply.request = line.request()
-        reply.open_s = self._now_s + line.open(reply.request)
-        sent_s = max(self._now_s, reply.asked_s + reply.answer.sent_s)
-        first_s = reply.asked_s + reply.answer.text[0][0]
-        self._at(max(self._now_s, first_s), lambda: self._sentence(reply, sent_s))
+        part.request = line.request()
+        part.open_s = self._now_s + line.open(part.request)
+        sent_s = max(self._now_s, reply.asked_s + part.text.sent_s)
+        first_s = reply.asked_s + part.text.pieces[0][0]
+        self._at(max(self._now_s, first_s), lambda: self._sentence(reply, part, sent_s))
         self._forward(reply)
 
-    def _sentence(self, reply: Begun, sent_s: float) -> None:
-        if reply.over or reply.request is None:
+    def _sentence(self, reply: Begun, part: Part, sent_s: float) -> None:
+        if reply.over or part.request is None:
             return
-        reply.sentence_s = sent_s
-        came = [(max(self._now_s, reply.asked_s + s), text) for s, text in reply.answer.text]
-        reply.frames = self._services.speak(came, reply.request, reply.open_s)
-        self._is.spoken.append(reply)
-        self._at(reply.frames.ready_s[0], lambda: self._try(reply))
-        self._at(reply.frames.done_s, lambda: None if reply.over else self._services.tts_line.used())
+        part.sentence_s = sent_s
+        came = [(max(self._now_s, reply.asked_s + s), text) for s, text in part.text.pieces]
+        part.frames = self._services.speak(came, part.request, part.open_s)
+        self._is.spoken.append((reply, part))
+        self._at(part.frames.ready_s[0], lambda: self._try(reply))
+        self._at(part.frames.done_s, lambda: self._made(reply, part))
+
+    def _made(self, reply: Begun, part: Part) -> None:
+        """The TTS has sent all of a part's audio: the next part can be asked for."""
+        if reply.over:
+            return
+        self._services.tts_line.used()
+        if part is not reply.parts[-1]:
+            self._write_part(reply, reply.parts[reply.parts.index(part) + 1])
 
     def _read(self, answer: Answer) -> None:
         """Note when the model has read its prompt."""
@@ -88,10 +111,22 @@ class Speech:
             return
         reply.look_up = LookUp(self._now_s, *self._services.found(query))
         self._is.looking_up.append(reply.look_up)
-        if not reply.answer.text:
+        if not reply.parts:
             self._leave(reply)
             self._is.working = reply
-        self._at(self._look_up(query), lambda: self._found(reply))
+        found_s = self._look_up(query)
+        reply.filled = found_s <= self._now_s or not self._services.filler
+        self._at(found_s, lambda: self._found(reply))
+        self._fill()
+
+    def _fill(self) -> None:
+        """Say the filler of a tool at work, if nobody speaks; never once words wait for their commit."""
+        state, reply = self._is, self._is.working
+        if reply is None or reply.filled or state.current is not None or state.next or state.user_speaks:
+            return
+        reply.filled = True
+        if not state.words:
+            self._say(self._services.filler)
 
     def _found(self, reply: Begun) -> None:
         state, reply.found_s = self._is, self._now_s
@@ -115,10 +150,9 @@ class Speech:
         self._add(self._found_by(reply))
         answer = self._services.ask(reply.text, reply.turn, state.prompted(), found=True)
         after = Begun(reply.text, reply.turn, state.version, False, self._now_s, answer, reply.commit_s)
-        state.working, state.current, reply.after = None, after, after
+        state.working, reply.after = None, after
         self._read(answer)
-        self._write(after)
-        self._allow()
+        self._queue(after)
 
     def _go_on_with_commits(self) -> None:
         """A commit waits for the tool of the reply that it ends."""
@@ -154,7 +188,7 @@ class Speech:
 
     def _allow(self) -> None:
         reply = self._is.current
-        if reply is None or reply.over or not self._is.silent or reply.allowed_s < math.inf:
+        if reply is None or reply.over or not reply.let or reply.allowed_s < math.inf:
             return
         reply.allowed_s = self._now_s
         self._call(reply)
@@ -162,10 +196,10 @@ class Speech:
 
     def _forward(self, reply: Begun) -> None:
         """Text and permission are both there: from here on audio is played as it comes."""
-        state = self._is
-        if reply.forwarded or reply.request is None or reply.allowed_s == math.inf:
+        state, part = self._is, reply.part
+        if part is None or part.forwarded or part.request is None or reply.allowed_s == math.inf:
             return
-        reply.forwarded = True
+        part.forwarded = True
         if self._pauses and state.paused is not reply:
             state.paused = None
             if not state.speaking and not state.silent:
@@ -174,16 +208,20 @@ class Speech:
 
     def _try(self, reply: Begun) -> None:
         """Play, if nothing is in the way."""
-        state, frames = self._is, reply.frames
-        if state.current is not reply or reply.over or not reply.forwarded or state.paused is reply:
+        state, part = self._is, reply.part
+        if state.current is not reply or reply.over or state.paused is reply or reply.playing_s is not None:
             return
-        if frames is None or self._now_s < frames.ready_s[0] - 1e-9 or reply.playing_s is not None:
+        if part is None or not part.forwarded or part.frames is None:
+            return
+        if self._now_s < part.frames.ready_s[0] - 1e-9:
             return
         state.speaking = True
         reply.heard_s = min(reply.heard_s, self._now_s)
+        if not part.played:
+            state.sounds_s.append(self._now_s)
         state.echo_until_s = min(state.echo_until_s, self._now_s + ECHO_S)
         reply.playing_s = self._now_s
-        end_s = frames.end_s(self._now_s) - reply.played_s
+        end_s = part.frames.end_s(self._now_s) - part.played_s
         self._at(end_s, lambda since_s=self._now_s: self._ended(reply, since_s))  # type: ignore[misc]
 
     # --- what stops it --------------------------------------------------------------------------------
@@ -192,13 +230,20 @@ class Speech:
         if reply.over or reply.playing_s != since_s:
             return
         reply.playing_s = None
-        reply.played.clear()
+        reply.parts[reply.place].played.clear()
+        reply.place += 1
+        if reply.place < len(reply.parts):
+            self._forward(reply)
+            return
         self._leave(reply)
-        self._is.add(("assistant", reply.answer.said), reply.allowed_s)
+        self._answers(reply)
+        self._is.add(("assistant", reply.answer.said), reply.belongs_s)
         if reply.looks_up:
             self._is.working = reply
+            self._fill()
         elif reply.look_up is not None:
             self._answer(reply)
+        self._go_on()
 
     def _leave(self, reply: Begun) -> None:
         """Nothing is current any more; a pause ends with what was paused."""
@@ -234,12 +279,15 @@ class Speech:
             self._is.add(item, since_s)
 
     def _pause(self, reply: Begun, timeout_s: float) -> None:
-        self._is.paused, self._is.timeout_s = reply, timeout_s
+        state = self._is
+        if state.paused is not reply:
+            state.paused_speaking = state.speaking
+        state.paused, state.timeout_s = reply, timeout_s
         self._rest(reply)
 
     def _rest(self, reply: Begun) -> None:
-        if reply.playing_s is not None:
-            reply.played.append((reply.playing_s, self._now_s))
+        if reply.playing_s is not None and reply.part is not None:
+            reply.part.played.append((reply.playing_s, self._now_s))
             reply.playing_s = None
 
     def _end_pause(self) -> None:
@@ -257,17 +305,24 @@ class Speech:
         self._drop(reply)
         self._leave(reply)
         self._is.cut = reply
+        if self._is.next:  # after what the same moment commits
+            self._at(self._now_s + TOGETHER_S / 2, self._go_on)
         found = [] if reply.looks_up else self._found_by(reply)
-        if reply.frames is None or not reply.played:
+        heard = reply.heard
+        if not heard:
             return found
-        audio_s = sum(reply.frames.length_s)
-        heard = heard_text(reply.answer.said, reply.played, self._now_s, reply.frames.done_s, audio_s)
-        return [(("assistant", heard), reply.allowed_s), *found] if heard else found
+        self._answers(reply)
+        return [(("assistant", heard), reply.belongs_s), *found]
+
+    def _answers(self, reply: Begun) -> None:
+        """Words of a reply are in the conversation."""
+        if self._is.unanswered is not None:
+            self._is.unanswered.answered_by, self._is.unanswered = reply, None
 
     def _drop(self, reply: Begun) -> None:
         """The reply is given up; a synthesis that isn't done takes its connection with it."""
         reply.cut_s = self._now_s
         if reply.answer.call is not None:
             reply.answer.call.stopped_s = self._now_s
-        if reply.request is not None and (reply.frames is None or self._now_s < reply.frames.done_s):
+        if any(part.in_work(self._now_s) for part in reply.parts):
             self._services.tts_line.close()

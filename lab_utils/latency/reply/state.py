@@ -12,7 +12,8 @@ from ...session.scripted.connection import Request
 from ...session.scripted.usage import TtsRequest
 from .prompts import Item
 from .records import ReplyTimes
-from .services import Answer
+from .sentences import heard_text
+from .services import Answer, Text
 from .sound import Frames
 
 IN_PROGRESS = "The tool call is still in progress."
@@ -25,6 +26,43 @@ class LookUp(NamedTuple):
     since_s: float
     call: Item
     output: Item
+
+
+@dataclass(eq=False)
+class Part:
+    """What of a reply the TTS gets in one request, with what has become of it. Times in seconds."""
+
+    text: Text
+    request: Request | None = None
+    """Of the TTS, once there is text for it."""
+    open_s: float = 0.0
+    sentence_s: float = math.inf
+    frames: Frames | None = None
+    forwarded: bool = False
+    played: list[tuple[float, float]] = field(default_factory=list)
+    """From when to when it was played before; nothing once it was played to its end."""
+
+    @property
+    def played_s(self) -> float:
+        """How much of it was played, up to the last break."""
+        return sum(until_s - since_s for since_s, until_s in self.played)
+
+    def in_work(self, now_s: float) -> bool:
+        """Whether the TTS was asked and hasn't sent all of it."""
+        return self.request is not None and (self.frames is None or now_s < self.frames.done_s)
+
+    def heard(self, until_s: float) -> str:
+        """The words of it that count as heard by then."""
+        if self.frames is None or not self.played:
+            return ""
+        audio_s = sum(self.frames.length_s)
+        return heard_text(self.text.said, self.played, until_s, self.frames.done_s, audio_s)
+
+    def sent(self, cut_s: float) -> TtsRequest:
+        """What the TTS was sent, if the reply ended at `cut_s`."""
+        pieces, done_s = (self.frames.taken, self.frames.done_s) if self.frames else ((), math.inf)
+        characters = sum(count for since_s, count in pieces if since_s <= cut_s)
+        return TtsRequest(self.sentence_s, characters, "discarded" if cut_s < done_s else "done")
 
 
 @dataclass(eq=False)
@@ -41,14 +79,16 @@ class Begun:
     asked_s: float
     answer: Answer
     commit_s: float = math.inf
+    let: bool = False
+    """Whether the user has been silent since it was committed, or said: then it may be heard once current."""
     allowed_s: float = math.inf
     """From when on it may be heard."""
-    request: Request | None = None
-    """Of the TTS, once there is text for it."""
-    open_s: float = 0.0
-    sentence_s: float = math.inf
-    frames: Frames | None = None
-    forwarded: bool = False
+    filled: bool = False
+    """Whether a filler is said, or won't be any more."""
+    answered_by: Begun | None = None
+    """Whose words are the agent's first in the conversation after the user's."""
+    place: int = 0
+    """Of the part that plays, or would next; their number once all were played."""
     heard_s: float = math.inf
     cut_s: float = math.inf
     """When it was interrupted, or given up."""
@@ -60,13 +100,21 @@ class Begun:
     """The reply to that result."""
     playing_s: float | None = None
     """Since when it plays; None: it doesn't."""
-    played: list[tuple[float, float]] = field(default_factory=list)
-    """From when to when it was played before; nothing once it was played to its end."""
+    parts: tuple[Part, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.parts = tuple(Part(text) for text in self.answer.texts)
 
     @property
-    def played_s(self) -> float:
-        """How much of it was played, up to the last break."""
-        return sum(until_s - since_s for since_s, until_s in self.played)
+    def part(self) -> Part | None:
+        """What plays, or would next."""
+        return self.parts[self.place] if self.place < len(self.parts) else None
+
+    @property
+    def heard(self) -> str:
+        """The words of a reply that was cut off that count as heard."""
+        before = "".join(part.text.said for part in self.parts[: self.place])
+        return before + self.part.heard(self.cut_s) if self.part is not None else ""
 
     @property
     def over(self) -> bool:
@@ -79,29 +127,31 @@ class Begun:
         return self.look_up is not None and self.found_s == math.inf
 
     @property
-    def tts_request(self) -> TtsRequest:
-        """What the TTS was sent."""
-        pieces, done_s = (self.frames.taken, self.frames.done_s) if self.frames else ((), math.inf)
-        sent = sum(count for since_s, count in pieces if since_s <= self.cut_s)
-        return TtsRequest(self.sentence_s, sent, "discarded" if self.cut_s < done_s else "done")
+    def belongs_s(self) -> float:
+        """By which its words are in order: of `say` when it is heard, of a model since when it may be."""
+        return self.allowed_s if self.answer.call is not None else self.heard_s
 
-    @property
-    def times(self) -> ReplyTimes:
-        """What is told of it: of what is said first if it asks for a tool, or else of the answer after it."""
+    def times(self, heard_s: float) -> ReplyTimes:
+        """What is told of it: of what is said first if it asks for a tool, or else of the answer after it.
+
+        `heard_s`: the agent's first sound after its commit.
+        """
         last = self.after or self
-        one = self if self.answer.said else last
-        audio_s = one.frames.ready_s[0] if one.frames else math.inf
+        one = self.answered_by or (self if self.answer.said else last)
+        asked = one if one.answer.call is not None else last
+        first = one.parts[0] if one.parts else None
+        audio_s = first.frames.ready_s[0] if first is not None and first.frames else math.inf
         return ReplyTimes(
             self.commit_s,
             self.text,
             self.early,
-            one.asked_s,
-            one.asked_s + one.answer.first_s,
-            one.sentence_s,
+            asked.asked_s,
+            asked.asked_s + asked.answer.first_s,
+            math.inf if first is None else first.sentence_s,
             audio_s,
-            min(self.heard_s, last.heard_s),
+            heard_s,
             last.cut_s,
-            last.heard_s if last.answer.query is None else math.inf,
+            heard_s if self.answer.query is None else self.after.heard_s if self.after else math.inf,
         )
 
 
@@ -127,15 +177,21 @@ class State:
     """When each item of it began, by which they are in order."""
     cut_off: list[tuple[Item, float]] = field(default_factory=list)
     """What replies that end at this moment leave in the conversation, from when on; not in it yet."""
+    user_speaks: bool = False
+    """Whether the user does, by the VAD."""
     silent: bool = True
     speaking: bool = False
     """Whether the agent is."""
     echo_until_s: float = math.inf
     paused: Begun | None = None
+    paused_speaking: bool = False
+    """Whether the agent was speaking when that was paused."""
     timeout_s: float = 0.0
     resuming: int = 0
     """The number of the newest wait for the end of a pause; any other is void."""
     current: Begun | None = None
+    next: list[Begun] = field(default_factory=list)
+    """What waits until nothing is current any more, in order."""
     ready: Begun | None = None
     """Begun before the commit."""
     working: Begun | None = None
@@ -152,10 +208,14 @@ class State:
     """The words of the turn that were looked at for a look-up ahead."""
     ahead: tuple[str, float] | None = None
     """A look-up that was begun ahead, and when it has its result."""
+    unanswered: Begun | None = None
+    """The newest committed, until the agent's next words are in the conversation."""
+    sounds_s: list[float] = field(default_factory=list)
+    """When the agent begins to be heard, anew for each request to the TTS."""
     told: list[Begun] = field(default_factory=list)
     """Committed, in order."""
-    spoken: list[Begun] = field(default_factory=list)
-    """For which the TTS was asked."""
+    spoken: list[tuple[Begun, Part]] = field(default_factory=list)
+    """What the TTS was sent."""
 
     @property
     def version(self) -> int:

@@ -12,12 +12,24 @@ Definition: livekit-agents 1.8.9, voice/agent_activity.py.
 - Speech of `min_duration`, and a final transcript, stop a reply (`_interrupt_by_audio_activity`): for good
   without `resume_false_interruption`; else they pause it, a final or a commit then ends it, and after an end
   of speech without words it goes on. The user's speech pauses a reply that isn't heard yet.
+- A reply in two texts (`FlushSentinel`): the TTS is asked for the second once all audio of the first is there
+  (`_produce_segments`), and it plays once the first was played. Cut off in the second, all words of the first
+  count as heard.
+- While a tool works, its filler is said as soon as nobody speaks (`with_filler`, filler_scheduler.py,
+  `wait_for_idle`): once, and no longer once words of the user wait for their commit, for either that or more
+  words end the wait. What ends the filler doesn't end the tool's turn. A commit ends that turn: it waits for
+  the tool, and then ends the filler.
+- One thing is current at a time, others stand in a queue (`_schedule_speech`). An answer to what a tool found
+  while its filler is spoken is written at once, and current once that is over; it may be heard if the user
+  was silent since. A commit ends what is current, and not what waits: that is then spoken, and the reply to
+  the new words after it.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 from ...core.settings import Settings
@@ -43,7 +55,7 @@ class Walk(Speech):
 
     def run(self) -> list[ReplyTimes]:
         """The replies to all commits, in order, after a greeting."""
-        self._at(0.0, self._greet)
+        self._at(0.0, lambda: self._say(self._services.greeting))
         handlers, due, state = self._handlers, self._due, self._is
         for time_s, _, kind, text in self._given:  # at its moment before whatever the agent has to do then
             if due and due[0][0] < time_s:
@@ -53,14 +65,20 @@ class Walk(Speech):
             self._now_s = self._services.now_s = time_s
             handlers[kind](text)
         self._until(math.inf)
-        return [reply.times for reply in self._is.told]
+        sounds_s = [*self._is.sounds_s, math.inf]
+        found, next_s = [], math.inf
+        for reply in reversed(self._is.told):
+            heard_s = sounds_s[bisect_left(sounds_s, reply.commit_s)]
+            found.append(reply.times(heard_s if heard_s < next_s else math.inf))
+            next_s = reply.commit_s
+        return found[::-1]
 
     @property
     def usage(self) -> Usage:
         """What all replies have used; complete once they were run."""
         calls = self._services.calls
         large, small = (tuple(one.request for one in calls if one.model == of) for of in ("large", "small"))
-        return Usage(large, small, tuple(reply.tts_request for reply in self._is.spoken))
+        return Usage(large, small, tuple(part.sent(reply.cut_s) for reply, part in self._is.spoken))
 
     def _until(self, time_s: float) -> None:
         """Do what is due before a moment."""
@@ -137,7 +155,8 @@ class Walk(Speech):
             return
         before = state.working or state.current or self._just_cut
         self._add_cut_off()
-        self._end_pause()
+        if state.working is None:
+            self._end_pause()
         if before is not None and not before.over:
             self._add(self._cut(before))
         state.working = None
@@ -175,10 +194,9 @@ class Walk(Speech):
         reply.commit_s = commit_s
         state.turns += 1
         state.add(("user", text), reply.asked_s)
-        state.current, state.speaking = reply, False
+        state.unanswered = reply
         state.told.append(reply)
-        self._write(reply)
-        self._allow()
+        self._queue(reply)
 
     # --- the user's voice -----------------------------------------------------------------------------
 
@@ -191,7 +209,7 @@ class Walk(Speech):
     def _starts(self) -> None:
         state = self._is
         state.began_s = self._now_s - self._onset_s
-        state.silent = False
+        state.silent, state.user_speaks = False, True
         state.resuming += 1
         reply = state.current
         if self._pauses and not state.speaking and reply is not None and state.paused is not reply:
@@ -199,20 +217,26 @@ class Walk(Speech):
 
     def _ends(self) -> None:
         state = self._is
-        state.unheard = True
+        state.unheard, state.user_speaks = True, False
         self._silence(True)
         if state.paused is not None:
             state.resuming += 1
             number = state.resuming
-            self._at(self._now_s + state.timeout_s, lambda: self._goes_on(number))
+            self._at(self._now_s + state.timeout_s, lambda: self._resumes(number))
+        self._fill()
 
-    def _goes_on(self, number: int) -> None:
+    def _resumes(self, number: int) -> None:
         state = self._is
         if number == state.resuming and state.paused is not None and not state.words:
             reply, state.paused = state.paused, None
-            state.speaking = state.speaking or reply.played_s > 0
+            state.speaking = state.paused_speaking
             self._try(reply)
 
     def _silence(self, silent: bool) -> None:
-        self._is.silent = silent
-        self._allow()
+        state = self._is
+        state.silent = silent
+        if silent:
+            for reply in (state.current, *state.next):
+                if reply is not None:
+                    reply.let = True
+            self._allow()

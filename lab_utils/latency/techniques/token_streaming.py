@@ -39,13 +39,26 @@ async def flushed(
     the rest. Sentences are those of LiveKit's tokenizer. If one chunk holds the end of the first sentence and
     the beginning of the second, nothing is flushed.
     """
-    begun = ""
-    sentences: list[str] = []
+    first = FirstSentence()
     async for chunk in chunks:
         content = chunk.delta.content if chunk.delta else None
-        if content and len(sentences) < 2:
-            sentences = _SENTENCES.tokenize(begun + content)
-            if len(sentences) > 1 and sentences[0] == begun.strip():
-                yield FlushSentinel()
-            begun += content
+        if content and first.ends_before(content):
+            yield FlushSentinel()
         yield chunk
+
+
+class FirstSentence:
+    """The beginning of a reply, until its first sentence is over."""
+
+    def __init__(self) -> None:
+        self._begun, self._over = "", False
+
+    def ends_before(self, content: str) -> bool:
+        """Whether the first sentence is just what has come before `content`, the next of the reply's text."""
+        if self._over:
+            return False
+        sentences = _SENTENCES.tokenize(self._begun + content)
+        self._over = len(sentences) > 1
+        ends = self._over and sentences[0] == self._begun.strip()
+        self._begun += content
+        return ends

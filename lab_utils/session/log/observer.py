@@ -46,6 +46,7 @@ class Observer:
         self._session: AgentSession[Any] | None = None
         self._watched: list[Any] = []
         self._tools: dict[str, str] = {}  # call id -> name of the running tool
+        self._sources: dict[str, str] = {}  # speech id -> what it was made by
         self.told: BaseException | None = None
         """The last error that an `error` event was about."""
 
@@ -129,7 +130,14 @@ class Observer:
 
     def _on_speech_created(self, session: AgentSession[Any], event: Any) -> None:
         self._watch_plugins(session, session.current_agent)
+        self._sources[event.speech_handle.id] = event.source
         self.note("speech_created", source=event.source)
+
+    @property
+    def speech_source(self) -> str:
+        """What the current speech was made by, as in "speech_created"; "" if nothing is current."""
+        speech = self._session.current_speech if self._session is not None else None
+        return "" if speech is None else self._sources.get(speech.id, "")
 
     def _on_transcript(self, event: Any) -> None:
         self.note("transcript", final=event.is_final, text=event.transcript)
