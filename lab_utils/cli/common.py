@@ -28,6 +28,15 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich cuts long names of options off at 80 columns, and takes time to load
 )
 
+
+@app.callback()
+def begin() -> None:
+    """What comes before any command."""
+    from ..core.batch.collecting import collect_seldom
+
+    collect_seldom()
+
+
 SAMPLES = bundled("audio_samples/calls/demo")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]

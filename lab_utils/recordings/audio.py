@@ -296,8 +296,8 @@ def _blocks(path: Path, file: Source) -> Iterator[Samples]:
             raise BadRecording.of(path, f"{at} ({error.finding})", _COPY_AGAIN) from None
         if not len(block):
             break
-        bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
-        if len(bad):
+        if not np.isfinite(block).all():
+            bad = np.flatnonzero(~np.isfinite(block).all(axis=1))  # by rows, which takes ten times as long
             at_s = (done + bad[0]) / file.samplerate
             finding = f"has a NaN or infinite sample at {at_s:.3f} s"
             raise BadRecording.of(path, finding, "export it again as 16-bit PCM")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from lab_utils.core.batch import Done, Failed, RaisedInWorker, Skipped, WorkerDied, results, run_batch
+from lab_utils.core.batch.collecting import NEW_OBJECTS
 
 pytestmark = pytest.mark.slow
 
@@ -103,6 +105,16 @@ def mark() -> None:
 
 def prepared(_: int) -> str | None:
     return os.environ.get("LAB_TEST_PREPARED")
+
+
+def test_a_new_worker_seldom_looks_for_cycles() -> None:
+    """Else that takes a seventh of its start."""
+    (found,) = results(run_batch(collects_after, [0], isolated=True))
+    assert found == NEW_OBJECTS > 10 * gc.get_threshold()[0]
+
+
+def collects_after(_: int) -> int:
+    return gc.get_threshold()[0]
 
 
 def test_a_new_worker_is_prepared_first() -> None:

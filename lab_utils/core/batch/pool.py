@@ -27,6 +27,7 @@ from loky import ProcessPoolExecutor, get_reusable_executor
 from loky.process_executor import BrokenProcessPool
 
 from ..files import scratch_folder
+from .collecting import collect_seldom
 from .handed_on import read_handed_on, write_handed_on
 from .outcomes import NOT_BEGUN, Done, Failed, Outcome, RaisedInWorker, WorkerDied, nobody_knows, outcome_of
 
@@ -215,6 +216,7 @@ def of_future(future: Future[Outcome[T]]) -> Outcome[T]:
 
 def _begin(prepare: Callable[[], None] | None, path: list[str], parent: int, place: Workplace | None) -> None:
     """Make a new process ready: its own preparations, the parent's import path, and its end."""
+    collect_seldom()
     if prepare is not None:
         prepare()
     sys.path[:] = path

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import PlainSerializer, PlainValidator
 
-from ... import plots
 from ...core.batch.made_of import content_hash
 from ...core.files import write_whole
 from ...core.files.places import Place
@@ -122,9 +121,7 @@ def run_one(plan: Plan, files: RecordingFiles) -> Result:
     folder = save_session(log, plan.out, text=plan.text)
     assert result.stages is not None
     write_whole(folder / "turns.csv", result.stages.to_csv(index=False, lineterminator="\n").encode())
-    span_s = (0.0, max(log.duration_s, 1.0))  # a session that could not be started lasted no time
-    write_whole(folder / "timeline.png", plots.png(plots.session_figure(log, span_s, scored)))
-    write_whole(folder / "latency.png", plots.png(plots.latency_figure(log)))
+    _draw(log, scored, folder)
     return replace(result, files=_hashes(folder))
 
 
@@ -136,6 +133,14 @@ def lies_there(out: Path, result: Result) -> bool:
 def _hashes(folder: Path) -> dict[str, str]:
     files = [folder / name for name in FILES]
     return {file.name: content_hash(file) for file in files if file.is_file()}
+
+
+def _draw(log: SessionLog, labels: Labels | None, folder: Path) -> None:
+    from ... import plots  # matplotlib takes a while to load, and who gives the work draws nothing
+
+    span_s = (0.0, max(log.duration_s, 1.0))  # a session that could not be started lasted no time
+    write_whole(folder / "timeline.png", plots.png(plots.session_figure(log, span_s, labels)))
+    write_whole(folder / "latency.png", plots.png(plots.latency_figure(log)))
 
 
 def begin_stand_ins(plan: Plan) -> ProcessStandIns | None:
