@@ -19,6 +19,7 @@ from calls import SAMPLES, copy_samples
 from typer.testing import CliRunner
 
 from lab_utils.cli import app
+from lab_utils.cli.tables.words.prompts import print_search
 from lab_utils.core.errors import InputError
 from lab_utils.session.providers.files import load_providers
 from lab_utils.workflows.evaluate import Judge, load_expectations
@@ -94,6 +95,7 @@ def serving(**how: Any) -> Iterator[Server]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else small pieces wait up to 40 ms for each other
 
         def do_POST(self) -> None:
             server.answer(self, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
@@ -260,7 +262,9 @@ def other_python(tmp_path: Path) -> Path:
     return python
 
 
-def test_what_agent_opt_rewrites_is_measured_like_the_rest(tmp_path: Path, other_python: Path) -> None:
+def test_what_agent_opt_rewrites_is_measured_like_the_rest(
+    tmp_path: Path, other_python: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = written(tmp_path, "You answer.", {"name": "manners", "optional": "Be polite."})
     with serving() as server:
         model = Model("tiny", server.url, "sk-secret")
@@ -275,6 +279,8 @@ def test_what_agent_opt_rewrites_is_measured_like_the_rest(tmp_path: Path, other
         assert [one.in_words for one in found.tries[2:]] == [f"rewritten {k}" for k in (1, 2, 3)]
         assert [one.text for one in found.tries[2:]] == VARIATIONS
         assert found.best.text == f"Be kind. {BRIEFLY}"
+        print_search(found, tmp_path / "out")
+        assert "2 of 2 combinations and 3 rewritten on 4 turns" in capsys.readouterr().out
         server.refuses_after = 0
         with pytest.raises(InputError, match=r"agent-opt can't be run \(the model wrote no variations\)"):
             rewritten(model, other_python, 3, "You answer.")

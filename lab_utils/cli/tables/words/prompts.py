@@ -28,9 +28,11 @@ def print_search(found: Search, out: Path) -> None:
     """Every try, the best, and both on turns held out."""
     console = Console()
     searched, held_out = found.turns
+    rewritten = sum(not one.choice for one in found.tries)
+    beside = f" and {rewritten} rewritten" if rewritten else ""
+    tried = f"{len(found.tries) - rewritten} of {found.combinations} combinations{beside}"
     console.print(
-        f"{len(found.tries)} of {found.combinations} combinations on {searched} turns, the least "
-        f"{found.objective} chosen",
+        f"{tried} on {searched} turns, the least {found.objective} chosen",
         highlight=False,
     )
     names = [name for name in TITLES if name in found.tries[0].figures]
