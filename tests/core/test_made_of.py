@@ -29,6 +29,7 @@ from lab_utils.recordings.find import find_recordings
 from lab_utils.session.entrypoint.facts import NO_FACTS, RoomFacts
 from lab_utils.session.job import Limits
 from lab_utils.session.providers.files import load_providers
+from lab_utils.session.scripted.eager_stt import EagerStt, Thresholds
 from lab_utils.session.scripted.stt_plan import SttTiming
 from lab_utils.turns.detectors.own import own_detector
 from lab_utils.workflows.run import recording as run
@@ -53,6 +54,7 @@ PLANS = {
     ),
     "of an ablation": cells.Plan(Settings(), Conditions(), load_providers("guide"), PLACE, 8.0),
     "a cell": cells.Cell(FILES, "stack", Techniques(), 0),
+    "an eager end of turn": Thresholds(0.7, 5.0, 0.4),
     "a case": draw_cases(1, 1)[0],
     "files": FILES,
 }
@@ -61,7 +63,7 @@ OTHERS: dict[type, Any] = {
     int: lambda value: value + 1,
     float: lambda value: value + 0.125,
     str: lambda value: value + "x",
-    type(None): lambda _: "given",
+    type(None): lambda _: EagerStt((((1.0, 0.5),),), Thresholds(0.7, 5.0)),
     tuple: lambda value: (*value, "x"),
     dict: lambda value: {**value, "stt": "b:B"},
     Settings: lambda value: value.replace(min_delay=value.endpointing.min_delay / 2 + 0.01),

@@ -26,6 +26,7 @@ from ..common import (
     UserChannel,
     app,
     find_options,
+    going_on,
     warn,
     working_on,
 )
@@ -93,7 +94,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare turn detectors at the same budgets."""
-    with working_on(scheduler):
+    with working_on(scheduler), going_on(cache):
         from ...workflows import study as studies
         from ...workflows.assumed import conditions_with
         from ...workflows.detectors import compare_detectors, eager_sweep, push_to_talk

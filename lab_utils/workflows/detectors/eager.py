@@ -19,12 +19,11 @@ from ...core.errors import InputError
 from ...core.files.places import Folder
 from ...core.timeline import Floats
 from ...latency.ablation.cells import Cell, Plan, Rows
-from ...latency.ablation.run import WAIT_S, measure_cell
+from ...latency.ablation.run import WAIT_S, measured
 from ...latency.techniques.choice import livekit_default
 from ...session.providers.files import load_providers
 from ...session.providers.schema import Providers
 from ...session.scripted.eager_stt import EagerStt, Thresholds, recorded_silences
-from ...session.workers import in_workers
 from ...turns.cache import cache_folder
 from ...turns.detectors.stt_services import SERVICES
 from ...turns.detectors.table import Answers
@@ -85,11 +84,8 @@ def eager_sweep(
         for files, said in zip(compared.files, silences, strict=True)
         for eager in tried
     ]
-    measured = in_workers(
-        measure_cell, cells, min(jobs, len(cells)), task="sessions", unit="session", quiet=quiet
-    )
     of: dict[float | None, list[Rows]] = {eager: [] for eager in tried}
-    for (_, cell), rows in zip(cells, measured, strict=True):
+    for (_, cell), rows in zip(cells, measured(cells, jobs, quiet), strict=True):
         if isinstance(rows, Exception):
             raise rows
         assert cell.stt is not None
