@@ -57,8 +57,8 @@ def verify(
     outcomes: list[Outcome] = []
     skipped: dict[str, None] = {}
     try:
+        answers = compare_cases(files, cases, cache=cache, processes=min(jobs, len(cases)), own=own)
         with tqdm(total=len(cases), desc="comparing", unit="setting", disable=quiet) as bar:
-            answers = compare_cases(files, cases, cache=cache, processes=min(jobs, len(cases)), own=own)
             for one, answer in zip(cases, answers, strict=True):
                 bar.update()
                 if isinstance(answer, BadRecording):
