@@ -113,6 +113,22 @@ def test_a_new_worker_seldom_looks_for_cycles() -> None:
     assert found == NEW_OBJECTS > 10 * gc.get_threshold()[0]
 
 
+def test_a_worker_that_grows_by_a_model_is_not_replaced() -> None:
+    """loky would replace it after 300 MB, and all that it has loaded would be loaded again."""
+    pids = list(results(run_batch(grown, range(3), isolated=True)))
+    assert len(set(pids)) == 1
+
+
+KEPT: list[np.ndarray] = []
+
+
+def grown(item: int) -> int:
+    if item == 1:  # what the first takes, loky compares with
+        KEPT.append(np.ones(50_000_000))
+    time.sleep(1.1)  # it looks once a second
+    return os.getpid()
+
+
 def collects_after(_: int) -> int:
     return gc.get_threshold()[0]
 

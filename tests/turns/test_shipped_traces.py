@@ -137,6 +137,7 @@ def test_a_sweep_of_what_is_known_loads_no_model_and_starts_no_worker(tmp_path: 
     (tmp_path / "grid.yaml").write_text("vad: [livekit, silero]\nmin_delay: [0.3, 0.6]\n")
     heavy = {"livekit.agents", "livekit.local_inference", "loky", "onnxruntime", "scipy.stats"}
     heavy |= {"av", "distributed", "fsspec", "optuna", "scipy.special", "upath"}
+    heavy |= {"lab_utils.plots.sessions", "lab_utils.plots.providers.joint"}  # no picture that isn't drawn
     code = (
         "import sys\nfrom lab_utils.cli import app\n"
         f"app(sys.argv[1:], standalone_mode=False)\nprint({heavy} & set(sys.modules))"

@@ -38,6 +38,8 @@ AHEAD = 8
 PARENT_CHECK_S = 0.5
 IDLE_S = 300.0
 """Workers wait so long for the next batch."""
+_GROWTH = {"LOKY_MAX_MEMORY_LEAK_SIZE": "2e9"}
+"""Bytes by which a worker may grow before loky replaces it: models and a long call are no leak of 300 MB."""
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 
@@ -116,16 +118,18 @@ class Pool:
 
     def started(self, processes: int | None = None) -> ProcessPoolExecutor:
         """Workers; those of a batch before, if they need no preparing and are still there."""
-        # loky replaces a worker that has grown by 300 MB, which two voice models and a long call can do.
+        # loky replaces a worker that has grown by so much.
         warnings.filterwarnings("ignore", "A worker (was restarted|stopped) while some jobs", module="loky")
         count = processes or self.jobs
         arguments = self.prepare, list(sys.path), os.getpid(), self.place
         start = {"initializer": _begin, "initargs": arguments}
         if self.isolated or self.prepare is not None:
-            return ProcessPoolExecutor(count, **start)
+            return ProcessPoolExecutor(count, env=_GROWTH, **start)
         # As many threads as cores in all: more would wait for each other.
         threads = "1" if self.place else str(max(1, (os.cpu_count() or 1) // count))
-        return get_reusable_executor(count, timeout=IDLE_S, env=dict.fromkeys(_THREADS, threads), **start)
+        return get_reusable_executor(
+            count, timeout=IDLE_S, env=_GROWTH | dict.fromkeys(_THREADS, threads), **start
+        )
 
     def renewed(self, executor: ProcessPoolExecutor, processes: int | None = None) -> ProcessPoolExecutor:
         """Other workers, instead of these."""
