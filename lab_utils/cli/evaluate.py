@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .common import AgentChannel, Jobs, Json, Out, UserChannel, app, ending_well, warn
+from .common import AgentChannel, Jobs, Json, Out, UserChannel, app, ending_well, going_on, warn
 
 Sessions = Annotated[
     list[Path],
@@ -51,7 +51,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Judge finished calls by words, audio and tools. Failures are grouped."""
-    with ending_well():
+    with ending_well(), going_on(None):
         from ..workflows import evaluate as workflow
         from ..workflows.study import check_folder
         from .tables.words.evaluate import print_evaluation

@@ -290,6 +290,42 @@ def test_a_judge_that_fails_fails_no_call(calls: Path, answer: tuple[int, str], 
     assert "sk-secret" not in one.judgement.error
 
 
+def test_a_killed_run_asks_the_judge_for_the_rest_and_one_that_ended_asks_again(
+    calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = (200, json.dumps({"coherence": 4, "problems": [{"turn": 3, "what": "repeats"}]}))
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
+    module = sys.modules["lab_utils.workflows.evaluate.evaluate"]
+    placed, told = module.judgement_of, []
+
+    def killed(call, verdict):
+        told.append(call.name)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+        return placed(call, verdict)
+
+    three = [calls / "booking-fine", calls / "booking-0", calls / "other"]
+    with chat_server([said] * 8) as (url, asked):
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        monkeypatch.setattr(module, "judgement_of", killed)
+        cut = lab_evaluate(*three, "--judge", "tiny", "--out", tmp_path / "out")
+        assert cut.exit_code != 0
+        assert len(asked) == 2
+        monkeypatch.setattr(module, "judgement_of", placed)
+        whole = lab_evaluate(*three, "--judge", "tiny", "--out", tmp_path / "out")
+        assert whole.exit_code == 0, whole.output
+        assert "going on: 2 of 3 judgements were finished before" in whole.stderr
+        assert len(asked) == 3
+        again = lab_evaluate(*three, "--judge", "tiny", "--out", tmp_path / "again")
+        assert len(asked) == 6
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "again").iterdir())
+    for name in names:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    assert "sk-secret" not in again.output
+
+
 def test_without_a_key_nothing_is_asked() -> None:
     with pytest.raises(InputError, match="OPENAI_API_KEY isn't set"):
         Judge.of("tiny", {})
@@ -356,6 +392,7 @@ def test_claims_that_cannot_be_judged_are_told(calls: Path, monkeypatch: pytest.
         "read_call",
         lambda files: replace(read_call(files), tools_told=False),
     )
+    (calls.parent / "expect.yaml").write_text(EXPECT)
     expected = load_expectations(calls.parent / "expect.yaml")
     found = evaluate([calls / "booking-0", calls / "other"], expected, quiet=True)
     assert found.counts()["claims"] == 0

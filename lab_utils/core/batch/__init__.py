@@ -90,7 +90,7 @@ def run_batch(
                 outcomes.close()
 
 
-def results(outcomes: Iterable[Outcome[T]]) -> Iterator[T]:
+def results(outcomes: Iterable[Outcome[T]]) -> Generator[T]:
     """The values of outcomes that are all expected to be done; raises the error of the first that isn't."""
     for outcome in outcomes:
         if not isinstance(outcome, Done):

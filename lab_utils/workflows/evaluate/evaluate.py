@@ -16,13 +16,14 @@ from ...recordings.audio import BadRecording
 from ...recordings.find import find_in, results_of
 from ...recordings.formats.livekit_history import Said
 from ...recordings.recording_files import FindOptions
+from ...turns.cache.finished import Kept, Run, came_to_its_end
 from ...turns.metrics.uncertainty import Interval
 from .ai_evaluation import AI_EVALUATION, graded
 from .calls import Call, read_call
 from .checks import Failure, Task, claims_of, misheard, session_failures, task_of, why_no_claims
 from .expectations import Expectations
 from .groups import Group, grouped
-from .judge import Judge, Judgement
+from .judge import Judge, Judgement, Verdict, asked, judgement_of, script
 from .words import WordErrors, errors_of, pooled
 
 SLOW_S = 3.0
@@ -211,7 +212,17 @@ def _judgements(
 ) -> Iterable[Judgement]:
     if ai_evaluation is not None:
         return graded(judge, calls, ai_evaluation)
-    return results(run_batch(judge.judge, calls, task="judging", unit="call", quiet=quiet))
+    return _judged_by(judge, calls, quiet)
+
+
+def _judged_by(judge: Judge, calls: Sequence[Call], quiet: bool) -> Iterator[Judgement]:
+    """An answer is paid for: it is kept until the command has ended."""
+    run = Run(asked, [(judge, script(call)) for call in calls], Kept(Verdict, came_to_its_end), "judgement")
+    answers = run_batch(lambda of: run.work(*of), run.rest, task="judging", unit="call", quiet=quiet)
+    for call, verdict in zip(calls, run.all(results(answers)), strict=True):
+        if isinstance(verdict, Exception):
+            raise verdict
+        yield judgement_of(call, verdict)
 
 
 def _evaluated(

@@ -60,6 +60,23 @@ class _Completion(Frozen, extra="ignore"):
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What a judge answered about the script of a call."""
+
+    coherence: int | None
+    """1 (none) to 5; None if it didn't answer."""
+    problems: tuple[tuple[int, str], ...] = ()
+    """Number of the message in the script, from 1, and what is wrong with it."""
+    error: str = ""
+    """Why there is no answer, in a line."""
+
+    @property
+    def failure(self) -> str:
+        """As a session's: the next run asks again."""
+        return self.error
+
+
+@dataclass(frozen=True)
 class Judgement:
     """What a judge said of one call."""
 
@@ -84,13 +101,17 @@ class Judge(Endpoint):
 
     def judge(self, call: Call) -> Judgement:
         """What the model says of a call; a failure is in `Judgement.error`."""
+        return judgement_of(call, self.ask(script(call)))
+
+    def ask(self, script: str) -> Verdict:
+        """What the model answers to a call's `script`; a failure is in `Verdict.error`."""
         body: Any = {
             "model": self.model,
             "temperature": 0,
             "response_format": {"type": "json_object"},
             "messages": [
                 {"role": "system", "content": _ASKED},
-                {"role": "user", "content": script(call)},
+                {"role": "user", "content": script},
             ],
         }
         try:
@@ -108,15 +129,26 @@ class Judge(Endpoint):
                 )
                 answer.raise_for_status()
             if answer.status_code >= 300:
-                return Judgement(None, error=f"{self.host} redirects ({answer.status_code}); not followed")
+                return Verdict(None, error=f"{self.host} redirects ({answer.status_code}); not followed")
             content = parse_model(answer.content, _Completion, "a chat completion").choices[0].message.content
             said = parse_model(content, _Answer, "the judge's JSON")
         except (requests.RequestException, BadFile) as error:
-            return Judgement(None, error=self.without_key(one_line(str(error))))
-        messages = [k for k, item in enumerate(call.items) if isinstance(item, Said)]
-        placed = ((one.turn - 1, one.what) for one in said.problems)
-        problems = ((messages[turn], clip(what)) for turn, what in placed if 0 <= turn < len(messages))
-        return Judgement(said.coherence, tuple(one for one in problems if _is_agents(call, one[0])))
+            return Verdict(None, error=self.without_key(one_line(str(error))))
+        return Verdict(said.coherence, tuple((one.turn, clip(one.what)) for one in said.problems))
+
+
+def asked(judge: Judge, script: str) -> Verdict:
+    """`Judge.ask`, as a function of what its answer depends on."""
+    return judge.ask(script)
+
+
+def judgement_of(call: Call, verdict: Verdict) -> Judgement:
+    """A verdict with its problems at their places; what isn't said of the agent's messages is left out."""
+    messages = [k for k, item in enumerate(call.items) if isinstance(item, Said)]
+    placed = ((turn - 1, what) for turn, what in verdict.problems)
+    problems = ((messages[turn], what) for turn, what in placed if 0 <= turn < len(messages))
+    own = tuple(one for one in problems if _is_agents(call, one[0]))
+    return Judgement(verdict.coherence, own, error=verdict.error)
 
 
 def script(call: Call) -> str:
