@@ -411,6 +411,7 @@ def test_real_sessions_answer_when_the_closed_form_says() -> None:
     summary = replies_summary(proofs)
     assert summary["wrong"] == []
     assert [one.case.schedule is not None for one in proofs] == [False, True, False]
+    assert {"first_sentence_flush", "tool_filler"} <= set(summary["sessions_with"])
     assert summary["replies"] > 50
     assert summary["stages"] > 30
     assert summary["largest_error_s"] < 1e-6
