@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from ..session.providers.schema import EAGER, LlmProvider, Providers, SttProvider, TtsProvider
+from ..session.providers.schema import LlmProvider, Providers, SttProvider, TtsProvider
 from .techniques.choice import LEVER_NAMES, NAMES, TechniqueName, Techniques
 from .techniques.levers import SHORT_SENTENCE_LEN
 
@@ -86,10 +86,11 @@ def exported(techniques: Techniques) -> Techniques:
 def worker_code(profile_file: str, techniques: Techniques, providers: Providers) -> str:
     """Python source of a worker in the same folder as `profile_file` (a name without folder), which it loads.
 
-    Raises ValueError for mistakes, and for a provider whose plug-in isn't known here.
+    Raises ValueError for mistakes, for a provider whose plug-in isn't known here, and for parameters that it
+    doesn't take.
     """
     on = exported(techniques)
-    stt = _known("stt", _STT | ({"deepgram": _FLUX} if _is_flux(providers.stt) else {}), providers.stt)
+    stt = _known("stt", _STT | ({"deepgram": _FLUX} if providers.stt.is_flux else {}), providers.stt)
     large, small = _known("large", _LLM, providers.large), _known("small", _LLM, providers.small)
     tts = _known("tts", _TTS, providers.tts)
     plugins = sorted({plugin.package for plugin in (stt, large, small, tts)})
@@ -161,15 +162,10 @@ def _model(plugin: _Plugin, used: Used) -> str:
     return _quoted(plugin.names.get(used.model, used.model))
 
 
-def _is_flux(stt: SttProvider) -> bool:
-    return stt.model.startswith("flux")
-
-
 def _stt_call(plugin: _Plugin, stt: SttProvider) -> str:
     arguments = [f"model={_model(plugin, stt)}", "base_url=STT_URL"]
-    if plugin is _FLUX and stt.preflight is not None:
-        eager = EAGER if stt.eager_eot_threshold is None else stt.eager_eot_threshold
-        arguments.append(f"eager_eot_threshold={eager}")  # without it there is no preflight to start on
+    # Without an eager threshold there is no preflight to start on.
+    arguments += [f"{name}={value}" for name, value in stt.flux_parameters().items()]
     return f"{plugin.package}.{plugin.call}({', '.join(arguments)})"
 
 

@@ -95,10 +95,18 @@ def test_an_stt_with_preflights_is_told_to_send_them() -> None:
     assert "deepgram.STTv2(" in made(Techniques(), "deepgram_flux-openai-cartesia")
     assert "eager_eot_threshold=0.5)" in made(Techniques(), "deepgram_flux-openai-cartesia")
     flux = load_providers("deepgram_flux-openai-cartesia")
-    stt = flux.stt.model_copy(update={"eager_eot_threshold": 0.35})
-    code = worker_code("profile.yaml", Techniques(), flux.model_copy(update={"stt": stt}))
-    assert "eager_eot_threshold=0.35)" in code
-    assert "eager_eot_threshold" not in made(Techniques())
+
+    def given(**parameters: float) -> str:
+        stt = flux.stt.model_copy(update=parameters)
+        return worker_code("profile.yaml", Techniques(), flux.model_copy(update={"stt": stt}))
+
+    assert "eager_eot_threshold=0.35)" in given(eager_eot_threshold=0.35)
+    code = given(eager_eot_threshold=0.8, eot_threshold=0.85, eot_timeout_ms=3000)
+    assert "eager_eot_threshold=0.8, eot_threshold=0.85, eot_timeout_ms=3000)" in code
+    compile(code, "agent.py", "exec")
+    with pytest.raises(ValueError, match=r"0\.8 is above eot_threshold 0\.7"):
+        given(eager_eot_threshold=0.8)
+    assert "eot_threshold" not in made(Techniques())
 
 
 def test_a_schedule_is_handed_to_elevenlabs_and_to_nobody_else() -> None:

@@ -43,6 +43,8 @@ _UNITS = {
     "stt.segment_gap_s": "the silence that ends a segment, which has a final transcript",
     "stt.preflight": "from the end of speech to an early transcript to start on; null: none",
     "stt.eager_eot_threshold": "Flux: confidence at which it comes, for an exported worker; null: 0.5",
+    "stt.eot_threshold": "Flux: confidence that ends a turn, for an exported worker; null: Flux's 0.7",
+    "stt.eot_timeout_ms": "Flux: silence that ends a turn, for an exported worker; null: Flux's 5000",
     "stt.tells_end": "whether its end of speech tells when the speech ended",
     "stt.batch": "from a request with a whole utterance",
     "stt.price": "$ per hour of audio",

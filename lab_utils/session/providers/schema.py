@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -24,6 +24,8 @@ from ...core.settings import Seconds
 PerSecond = Annotated[float, Field(ge=0.1, le=100_000)]
 ScheduledChunk = Annotated[int, Field(ge=50, le=500)]
 """Characters, in the range that ElevenLabs takes."""
+Schedule = Annotated[tuple[ScheduledChunk, ...], Field(min_length=1, strict=False)]
+"""Not strict, since YAML has lists only; its items are."""
 Dollars = Annotated[float, Field(ge=0.0, le=10_000, allow_inf_nan=False)]
 
 
@@ -59,13 +61,18 @@ class Origin(Frozen):
         return self.source.startswith("assumed")
 
 
+FLUX_PARAMETERS: Final = ("eager_eot_threshold", "eot_threshold", "eot_timeout_ms")
+"""Of Deepgram Flux alone, about the end of turn."""
+
+
 class Sourced(Frozen):
     """A part of a profile that says where its figures come from."""
 
     NAMES: ClassVar[frozenset[str]] = frozenset(
         {
             *("provider", "model", "automatic", "warm", "origin", "origins"),
-            *("eager_eot_threshold", "chunk_length_schedule"),
+            *FLUX_PARAMETERS,
+            "chunk_length_schedule",
         }
     )
     """Fields that aren't figures."""
@@ -124,6 +131,8 @@ class PromptCache(Sourced):
 
 EAGER = 0.5
 """The eager threshold of an exported worker where a profile names none; nobody measured it."""
+FINAL = 0.7
+"""Flux's own `eot_threshold`, where it is given none (developers.deepgram.com/docs/flux/configuration)."""
 
 
 class SttProvider(Sourced):
@@ -144,6 +153,10 @@ class SttProvider(Sourced):
     eager_eot_threshold: Annotated[float, Field(ge=0.3, le=0.9)] | None = None
     """Deepgram Flux: the confidence at which that comes, for the exported worker; None: `EAGER`, where there
     is a `preflight`. What a threshold is worth is told by `lab compare --eager`, not by a profile."""
+    eot_threshold: Annotated[float, Field(ge=0.5, lt=1.0)] | None = None
+    """Deepgram Flux: the confidence that ends a turn, for the exported worker; None: `FINAL`."""
+    eot_timeout_ms: Annotated[int, Field(ge=500, le=60_000)] | None = None
+    """Deepgram Flux: the silence that ends a turn, for the exported worker; None: Flux's own (5000)."""
     tells_end: bool = False
     """Whether its END_OF_SPEECH holds the time at which the speech ended (`speech_end_time`). If the STT is
     the turn detector ("stt"), LiveKit counts `min_delay` from that time."""
@@ -152,6 +165,49 @@ class SttProvider(Sourced):
     connection: Connection
     price: Dollars = 0.0
     """Per hour of audio."""
+
+    @property
+    def is_flux(self) -> bool:
+        """Whether it is Deepgram's Flux, which decides about the end of turn itself."""
+        return self.provider.lower() == "deepgram" and self.model.startswith("flux")
+
+    def named(self, provider: str, model: str) -> Self:
+        """The same under another name; without `FLUX_PARAMETERS`, if that isn't Flux."""
+        other = self.model_copy(update={"provider": provider, "model": model})
+        return other if other.is_flux else other.model_copy(update=dict.fromkeys(FLUX_PARAMETERS))
+
+    @model_validator(mode="after")
+    def _end_of_turn_can_be_handed_on(self) -> Self:
+        self.flux_parameters()
+        return self
+
+    def flux_parameters(self) -> dict[str, float]:
+        """What an exported worker hands to Flux about the end of turn; empty for other services.
+
+        Raises ValueError for parameters that can't be handed on, or that Flux refuses together.
+        """
+        values = {name: getattr(self, name) for name in FLUX_PARAMETERS}
+        given = {name: value for name, value in values.items() if value is not None}
+        if given and not self.is_flux:
+            raise ValueError(
+                f"{', '.join(given)}: {self.provider}'s {self.model} has no such parameter, only Deepgram's "
+                "Flux has; leave it out"
+            )
+        if self.preflight is None and "eager_eot_threshold" in given:
+            raise ValueError(
+                f"eager_eot_threshold {given['eager_eot_threshold']:g}: there is no preflight; give its "
+                "delay, or leave the threshold out"
+            )
+        if self.is_flux and self.preflight is not None:
+            given = {"eager_eot_threshold": EAGER} | given
+        eager, final = given.get("eager_eot_threshold", 0.0), given.get("eot_threshold", FINAL)
+        if eager > final:
+            own = "" if "eot_threshold" in given else " (Flux's own)"
+            raise ValueError(
+                f"eager_eot_threshold {eager:g} is above eot_threshold {final:g}{own}, which Flux refuses; "
+                "give both as they were measured"
+            )
+        return given
 
 
 class LlmProvider(Sourced):
@@ -182,7 +238,7 @@ class TtsProvider(Sourced):
     """From the first sentence to its first audio."""
     speed: PerSecond = 10.0
     """Seconds of audio made per second."""
-    chunk_length_schedule: Annotated[tuple[ScheduledChunk, ...], Field(min_length=1)] | None = None
+    chunk_length_schedule: Schedule | None = None
     """ElevenLabs: the characters that it waits for before its first audio, its second, …; the end of a text
     ends the wait. `first_audio` then counts from the last of them. None: it speaks each sentence."""
     connection: Connection

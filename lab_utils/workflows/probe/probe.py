@@ -203,9 +203,9 @@ def play(plan: Plan, recording: Recording, prompt: str) -> Measured:
 
 def _named(profile: Providers, live: LiveParts) -> Providers:
     """The profile with the providers and models that were measured."""
-    parts = {"stt": live.stt, "large": live.llm, "tts": live.tts}
-    named = {
+    parts = {"large": live.llm, "tts": live.tts}
+    named: dict[str, object] = {
         part: getattr(profile, part).model_copy(update={"provider": one.provider, "model": one.model})
         for part, one in parts.items()
     }
-    return profile.model_copy(update=named)
+    return profile.model_copy(update=named | {"stt": profile.stt.named(live.stt.provider, live.stt.model)})
