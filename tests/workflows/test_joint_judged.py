@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,8 @@ from lab_utils.turns.folds import make_folds
 from lab_utils.turns.held_out.choice_variance import draws_of
 from lab_utils.turns.metrics import PerRecording
 from lab_utils.turns.sweep import Sweep
-from lab_utils.workflows.joint.chosen import JointBudget, frontier
-from lab_utils.workflows.joint.judged import FIGURES, Judge, Outcomes, budget_at, frontier_points
+from lab_utils.workflows.joint.chosen import JointBudget
+from lab_utils.workflows.joint.judged import FIGURES, RATES, Judge, Outcomes, within_rates
 
 CONFIGURATIONS = 7
 BUDGET = JointBudget("e2e_p95", 0.2, 0.1)
@@ -65,7 +66,6 @@ def by_hand(scored: list[PerRecording], outcomes: list[Outcome]) -> dict[str, fl
     found["false_boundary_rate"] = sum(one.holds_cut for one in scored) / holds if holds else math.nan
     found["missed_rate"] = sum(one.missed for one in scored) / sum(one.turns for one in scored)
     found[DOLLARS] = 1000 * sum(one.dollars for one in outcomes) / turns
-    found["answered"] = sum(np.isfinite(one.e2e_s).sum() for one in outcomes) / turns
     return found
 
 
@@ -141,14 +141,17 @@ def test_held_out_is_the_choice_of_the_other_recordings_on_each_folds_own(seed) 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000))
-def test_a_point_of_the_frontier_is_the_choice_within_its_rate_and_money(seed) -> None:
+def test_choices_within_rates_are_those_that_meet_them_by_themselves_and_held_out(seed) -> None:
     judged, table = judge(seed)
-    points = frontier_points(judged, table, BUDGET, quiet=True)
-    assert [one.row for one in points] == frontier(table, BUDGET)
-    for point in points:
-        own = budget_at(BUDGET, table, point.row)
-        assert own.choose(table) == point.row
-        assert point.held_out == judged.held_out(own)
+    found = {one.most_cut: one for one in within_rates(judged, table, BUDGET, quiet=True)}
+    assert list(found) == sorted(found)
+    for most_cut in {*RATES, BUDGET.most_cut}:
+        own = replace(BUDGET, most_cut=most_cut)
+        row = own.choose(table)
+        assert (most_cut in found) == (own.excess(table)[row] == 0)
+        if most_cut in found:
+            one = found[most_cut]
+            assert (one.row, one.figures, one.held_out) == (row, judged.figures(row), judged.held_out(own))
 
 
 def test_nothing_is_held_out_of_one_recording() -> None:
@@ -156,7 +159,7 @@ def test_nothing_is_held_out_of_one_recording() -> None:
     table = table_of(scored, outcomes, [0])
     one = Judge(Sweep(table, (), ()), np.arange(CONFIGURATIONS), Outcomes.of(scored, outcomes), ())
     assert one.held_out(BUDGET) is None
-    assert all(point.held_out is None for point in frontier_points(one, table, BUDGET, quiet=True))
+    assert all(of.held_out is None for of in within_rates(one, table, BUDGET, quiet=True))
 
 
 @pytest.mark.parametrize("most_cut", [0.0, 0.01])

@@ -54,12 +54,14 @@ def test_the_choice_is_run_as_sessions_that_say_the_same_and_is_exported_with_it
     assert figures["floor (perfect detector)"]["e2e_p95"] <= figures["chosen"]["e2e_p95"]
     for name, value in figures["chosen, held out"].items():
         assert summary["held_out"][name]["value"] == value
+    within = summary["within_rates"]
+    assert 0.1 in [one["most_cut"] for one in within]
     assert len(summary["frontier"]) >= 1
-    for point in summary["frontier"]:
+    for point in (*summary["frontier"], *within):
         for name in ("e2e_p50", "e2e_p95", "answer_p95", "dollars_per_1000", "false_boundary_rate"):
             row = table_of(out).iloc[point["row"]]
             assert point["figures"][name]["value"] == pytest.approx(row[name], abs=1e-8)
-            assert point["held_out"][name]["value"] > 0 or name == "false_boundary_rate"
+    assert [one["held_out"] for one in within if one["most_cut"] == 0.1] == [summary["held_out"]]
     profile = load_profile(out / "profile.yaml")
     levers = set(summary["levers"])
     assert profile.settings.interruption.resume_false_interruption != ("resume_false_interruption" in levers)

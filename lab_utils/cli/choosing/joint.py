@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from ...core.files.places import Folder
     from ...core.settings import Conditions
+    from ...latency.ablation.estimates import Estimate
     from ...recordings.heard_paths import HeardPath
     from ...recordings.recording_files import FindOptions
     from ...workflows.joint import JointStudy
-    from ...workflows.joint.judged import Judged
 
 
 @dataclass(frozen=True)
@@ -97,21 +97,34 @@ def _told(study: JointStudy, out: Path) -> str:
         f"{_share(row.get('false_boundary_rate')):>16}"
         for name, row in rows_of(study).items()
     ]
-    held = [] if study.held_out is None else ["", _held_out(study.held_out)]
-    return "\n".join([*lines, *held, "", chosen_text(study), f"written to {out}"])
+    return "\n".join([*lines, "", chosen_text(study), "", *_held_out(study), f"written to {out}"])
 
 
-def _held_out(judged: Judged) -> str:
-    """The intervals of the choice on other recordings; a limit that can't be told is a question mark."""
+def _held_out(study: JointStudy) -> list[str]:
+    """What choices within rates do on calls that did not lead to them; a limit that can't be told is "?"."""
+    told = [
+        f"{one.most_cut:>6.3g}{_ms(one.figures[study.budget.least].value):>10}"
+        f"{_between(one.held_out[study.budget.least], _ms):>25}"
+        f"{_between(one.held_out['false_boundary_rate'], _share):>27}"
+        f"{_between(one.held_out['dollars_per_1000'], '{:.2f}'.format):>25}"
+        for one in study.within_rates
+        if one.held_out is not None
+    ]
+    if not told:
+        return []
+    name = study.budget.least.removeprefix("e2e_")
+    return [
+        "choices within a rate, on calls that did not lead to them (95 % intervals by recording):",
+        f"{'rate':>6}{f'{name} ms':>10}{f'{name} ms there':>25}{'false per hold there':>27}"
+        f"{'$/1000 there':>25}",
+        *told,
+        "",
+    ]
 
-    def between(name: str, told: Callable[[float], str]) -> str:
-        return " to ".join("?" if isnan(limit) else told(limit) for limit in judged[name][1:])
 
-    return (
-        f"chosen, held out, 95 % intervals by recording: p50 {between('e2e_p50', _ms)} ms, p95 "
-        f"{between('e2e_p95', _ms)} ms,\n  false per hold {between('false_boundary_rate', _share)}, "
-        f"$/1000 {between('dollars_per_1000', '{:.2f}'.format)}"
-    )
+def _between(one: Estimate, told: Callable[[float], str]) -> str:
+    low, high = ("?" if isnan(limit) else told(limit) for limit in (one.low, one.high))
+    return f"{told(one.value)} ({low} to {high})"
 
 
 def _ms(seconds: float | None) -> str:

@@ -46,7 +46,7 @@ class Voice:
 
         >>> p = np.repeat([0.01, 0.95, 0.01], [10, 30, 40])
         >>> [one.kind for one in Voice(p).signals(Settings(), 800)][:2]
-        ['start', 'loud']
+        ['spoken', 'start']
         """
         key = settings.vad, settings.interruption.min_duration, frame
         if key not in self._known:

@@ -58,7 +58,6 @@ def joint_tradeoff(
     rate_scale(ax)
     shown = table[np.isfinite(table[least])]
     tried = ax.scatter(shown[least], 100 * shown["false_boundary_rate"], s=5, color=LIGHT_GREY)
-    tried.set_label(f"tried (n = {len(table):,})")
     best = table.iloc[list(frontier_rows)]
     money = ax.scatter(best[least], 100 * best["false_boundary_rate"], s=24, c=best[DOLLARS], cmap="viridis")
     money.set(label="frontier (95 % intervals)" if judged else "frontier", zorder=3)
@@ -70,7 +69,7 @@ def joint_tradeoff(
     if held_out is not None:
         _cross(ax, held_out, least, GREEN, 1.4)
         x, y = held_out[least][0], 100 * held_out["false_boundary_rate"][0]
-        hollow = point(ax, x, y, "none", "*", "chosen, on other calls (95 % interval)")
+        hollow = point(ax, x, y, "none", "*", "chosen, on other calls")
         hollow.set_markeredgecolor(GREEN)
     rate = 100 * default.get("false_boundary_rate", np.nan)
     diamond = point(ax, default[least], rate, VERMILLION, "D", "LiveKit's default")
@@ -78,19 +77,25 @@ def joint_tradeoff(
     budget = ax.axhline(100 * most_cut, color=BLACK, linewidth=0.8, linestyle=":", label="budget")
     ax.set_xlabel(f"end of turn to the agent's first sound, {LABELS[least]} (s)")
     ax.set_ylabel(RATE_LABEL)
-    ax.set_xlim(left=0)
+    furthest = 1.1 * max(default[least], row[least], best[least].max(), *_highest(held_out, least))
+    ax.set_xlim(0, furthest)
+    beyond = int((table[least] > furthest).sum())
+    tried.set_label(f"tried (n = {len(table):,}{f', {beyond:,} further right' if beyond else ''})")
     ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, fontsize=9, frameon=False)
     return Display(table, ax, JointArtists(tried, money, star, diamond, line, budget, hollow))
 
 
+def _highest(of: Figures | None, least: str) -> list[float]:
+    """The upper limit of the latency, if there is one."""
+    return [] if of is None or np.isnan(of[least][2]) else [of[least][2]]
+
+
 def _cross(ax: Axes, of: Figures, least: str, colour: str, width: float) -> None:
-    """Both intervals of a configuration; a limit that can't be told is left out."""
-    (x, x_low, x_high), (y, *y_limits) = of[least], of["false_boundary_rate"]
-    y_low, y_high = (100 * limit for limit in y_limits)
-    ends = [x if np.isnan(x_low) else x_low, x if np.isnan(x_high) else x_high]
-    ax.plot(ends, [100 * y] * 2, color=colour, linewidth=width, zorder=1)
-    if not np.isnan([y_low, y_high]).any():
-        ax.plot([x, x], [y_low, y_high], color=colour, linewidth=width, zorder=1)
+    """Both intervals of a configuration, each only if both of its limits can be told."""
+    (x, *x_limits), (y, *y_limits) = of[least], of["false_boundary_rate"]
+    for along, across in ((x_limits, [100 * y] * 2), ([x, x], [100 * limit for limit in y_limits])):
+        if not np.isnan([*along, *across]).any():
+            ax.plot(along, across, color=colour, linewidth=width, zorder=1)
 
 
 def joint_figure(

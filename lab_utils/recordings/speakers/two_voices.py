@@ -122,7 +122,7 @@ def lean_of_frames(places: list[tuple[int, int]], leans: Floats) -> Floats:
 def best_sequence(lean: Floats, change_cost: float = CHANGE_COST) -> NDArray[np.int64]:
     """The speaker (0 leans up, 1 down) of each frame with the greatest sum of leans less the cost of changes.
 
-    >>> best_sequence(np.array([1.0, 1.0, -1.0, 1.0, -1.0, -1.0, -1.0]), change_cost=2.0).tolist()
+    >>> best_sequence(np.array([1.0, 1.0, -1.0, 1.5, -1.0, -1.0, -1.0]), change_cost=2.0).tolist()
     [0, 0, 0, 0, 1, 1, 1]
     """
     best, came = np.zeros(2), np.zeros((len(lean), 2), dtype=np.int64)

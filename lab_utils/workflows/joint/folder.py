@@ -72,9 +72,15 @@ def summary_of(study: JointStudy) -> dict[str, Any]:
         "left_out": list(LEFT_OUT),
         "figures": {name: _plain(row) for name, row in rows_of(study).items()},
         "held_out": _intervals(study.held_out),
-        "frontier": [
-            {"row": one.row, "figures": _intervals(one.figures), "held_out": _intervals(one.held_out)}
-            for one in study.points
+        "frontier": [{"row": row, "figures": _intervals(of)} for row, of in study.frontier_figures.items()],
+        "within_rates": [
+            {
+                "most_cut": one.most_cut,
+                "row": one.row,
+                "figures": _intervals(one.figures),
+                "held_out": _intervals(one.held_out),
+            }
+            for one in study.within_rates
         ],
     }
 

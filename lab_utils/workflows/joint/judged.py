@@ -4,8 +4,9 @@ Conventions: the unit is the recording (`metrics.uncertainty`); seconds; money p
 that isn't answered counts as infinitely late. Held out, a configuration is chosen in each fold on the other
 recordings and judged on the fold's own, and the interval counts the choosing (`held_out.choice_variance`):
 how another draw of the calls would choose, from the configurations that a draw may choose, not how another
-search would have gone. A configuration of the frontier is held out as the choice within its own rate of false
-boundaries and its own money: on all recordings that choice is itself.
+search would have gone. What is held out is a choice within limits that were written down before: the budget,
+and the budget at `RATES` of false boundaries. A point of the frontier has intervals on all recordings only:
+limits read off it would be at a knife's edge, and another configuration would be chosen within them.
 """
 
 from __future__ import annotations
@@ -35,20 +36,21 @@ from .chosen import JointBudget, frontier
 Judged = dict[str, Estimate]
 """`FIGURES` by name."""
 _PERCENTILES = E2E | {ANSWER: 95.0}
-CHOSEN_BY = (*_PERCENTILES, "false_boundary_rate", DOLLARS)
-"""Figures that another choice moves."""
-FIGURES = (*CHOSEN_BY, "answered")
+FIGURES = (*_PERCENTILES, "false_boundary_rate", "missed_rate", DOLLARS)
+RATES = (0.02, 0.05, 0.1, 0.2, 0.3)
+"""False boundaries per hold within which a choice is held out, beside the budget's own."""
 
 
 @dataclass(frozen=True)
-class PointOfFrontier:
-    """A configuration that no other beats."""
+class WithinRate:
+    """The choice within a rate of false boundaries, and the budget's other limits."""
 
+    most_cut: float
     row: int
     figures: Judged
     """On the recordings that it was found on: optimistic."""
     held_out: Judged | None
-    """What a choice within its rate and money does on other recordings; None for one recording."""
+    """What such a choice does on recordings that did not lead to it; None for one recording."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,6 @@ class Outcomes(Pooled):
             "false_boundary_rate": (self.holds_cut, self.holds),
             "missed_rate": (self.missed, self.ends),
             DOLLARS: (1000 * self.dollars, self.turns),
-            "answered": (np.array([np.isfinite(one).sum(axis=1) for one in self.e2e_s]), self.turns),
         }
 
     def values_s(self, name: str) -> tuple[Floats, ...]:
@@ -115,7 +116,7 @@ class Outcomes(Pooled):
             values = [one[row] for one, row in zip(self.values_s(name), fixed.tolist(), strict=True)]
             value = float(percentile(np.sort(np.concatenate(values))[None, :], q)[0])
             found[name] = told(value, percentile_interval(values, [1.0] * len(values), q, more[name]))
-        for name in ("false_boundary_rate", DOLLARS, "answered"):
+        for name in ("false_boundary_rate", "missed_rate", DOLLARS):
             total, n = (part[recordings, fixed] for part in self.ratios()[name])
             value = float(total.sum() / n.sum()) if n.sum() else np.nan
             interval = mean_interval if name == DOLLARS else rate_interval
@@ -158,7 +159,7 @@ class Judge:
             fixed,
             choose,
             weights,
-            CHOSEN_BY,
+            FIGURES,
             choosable=[np.isin(self.candidates, metrics.index) for metrics in self.without],
         )
         if budget.most_cut * self.outcomes.holds[:, 0].sum() < LEAST_AT_BUDGET:
@@ -206,21 +207,19 @@ def may_be_chosen(
     return sorted(found)
 
 
-def budget_at(budget: JointBudget, table: pd.DataFrame, row: int) -> JointBudget:
-    """The budget that a row of the frontier meets, and within which it is the best."""
-    return replace(
-        budget,
-        most_cut=float(table["false_boundary_rate"].iloc[row]),
-        most_dollars=float(table[DOLLARS].iloc[row]),
-    )
+def budgets_of(budget: JointBudget) -> list[JointBudget]:
+    """The budget, and the same at each of `RATES` that is another."""
+    return [budget, *(replace(budget, most_cut=rate) for rate in RATES if rate != budget.most_cut)]
 
 
-def frontier_points(
+def within_rates(
     judge: Judge, table: pd.DataFrame, budget: JointBudget, *, quiet: bool = False
-) -> tuple[PointOfFrontier, ...]:
-    """The frontier, each configuration on all recordings and held out."""
-    rows = tqdm(frontier(table, budget), desc="frontier", unit="configuration", disable=quiet)
-    return tuple(
-        PointOfFrontier(row, judge.figures(row), judge.held_out(budget_at(budget, table, row)))
-        for row in rows
-    )
+) -> tuple[WithinRate, ...]:
+    """Choices at all rates, in their order, on all recordings and held out; those that meet their budget."""
+    budgets = sorted(budgets_of(budget), key=lambda one: one.most_cut)
+    found = []
+    for one in tqdm(budgets, desc="held out", unit="budget", disable=quiet):
+        row = one.choose(table)
+        if one.excess(table)[row] == 0:
+            found.append(WithinRate(one.most_cut, row, judge.figures(row), judge.held_out(one)))
+    return tuple(found)

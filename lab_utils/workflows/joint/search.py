@@ -35,7 +35,7 @@ from ..study.choice import settings_of_row
 from ..study.search import Work, find
 from ..study.study import Study, measure
 from .chosen import JointBudget, finalists, frontier
-from .judged import Judged, PointOfFrontier, budget_at, frontier_points, judge_of
+from .judged import Judged, WithinRate, budgets_of, judge_of, within_rates
 from .space import joint_space
 
 if TYPE_CHECKING:
@@ -66,8 +66,10 @@ class JointStudy:
     row: int
     held_out: Judged | None
     """The choice on recordings that did not lead to it, with 95 % intervals; None for one recording."""
-    points: tuple[PointOfFrontier, ...]
-    """The frontier with 95 % intervals, on all recordings and held out."""
+    frontier_figures: dict[int, Judged]
+    """Of each row of the frontier, in order of false boundaries, with 95 % intervals on all recordings."""
+    within_rates: tuple[WithinRate, ...]
+    """Choices within rates of false boundaries, on all recordings and held out."""
     floor: dict[str, float]
     """A perfect detector's figures, with the agent for which the budget's latency is least: the one with
     everything on, the chosen one or one of the frontier; and its mean wait to the commit (`latency_mean`)."""
@@ -93,7 +95,7 @@ class JointStudy:
     @property
     def frontier(self) -> list[int]:
         """Rows of which no other is better in false boundaries, latency and money."""
-        return [one.row for one in self.points]
+        return list(self.frontier_figures)
 
     def plot_tradeoff(self) -> plots.Picture:
         """Turn-taking alone: false boundaries against the wait for the commit, with the floor's mean."""
@@ -111,7 +113,7 @@ class JointStudy:
             default=self.default,
             floor=self.floor,
             most_cut=self.budget.most_cut,
-            judged=[one.figures for one in self.points],
+            judged=list(self.frontier_figures.values()),
             held_out=self.held_out,
         )
         return plots.Picture(figure)
@@ -234,8 +236,7 @@ def _judged(
     table = pd.concat([study.table, joint], axis=1)
     row = budget.choose(table)
     best = frontier(table, budget)
-    budgets = [budget, *(budget_at(budget, table, one) for one in best)]
-    judge = judge_of(study, table, evaluator, rows, budgets)
+    judge = judge_of(study, table, evaluator, rows, budgets_of(budget))
     automatic = providers.large.cache is not None and providers.large.cache.automatic
     default = (Settings(), livekit_default(automatic))
     run = finalists(table, budget, row, sessions) if sessions else []
@@ -247,7 +248,8 @@ def _judged(
         seed,
         row,
         judge.held_out(budget),
-        frontier_points(judge, table, budget, quiet=quiet),
+        {one: judge.figures(one) for one in best},
+        within_rates(judge, table, budget, quiet=quiet),
         evaluator.floor((EVERY_ONE, *(rows[one][1] for one in (row, *best))), budget.least),
         figures_of(evaluator.outcomes(default)) | _rates(study),
         tuple(_finalists(study, table, run, rows, evaluator, providers, seed, jobs, quiet)),
