@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +13,7 @@ import typer
 from .common import AgentChannel, Cache, Json, Out, Paths, Seed, UserChannel, app, ending_well, warn
 
 if TYPE_CHECKING:
-    from ..workflows.prompts import Limits, Model
+    from ..workflows.prompts import Limits, Model, Rewrites, Search
 
 PartsFile = Annotated[
     Path, typer.Argument(help="YAML: instructions, with optional parts and alternatives.", show_default=False)
@@ -84,7 +83,6 @@ def prompts(
         from ..session.providers.files import load_providers
         from ..workflows import prompts as workflow
         from ..workflows.study import check_folder
-        from .tables.words.prompts import print_search
 
         check_folder(out)
         if minimize not in workflow.OBJECTIVES:
@@ -92,8 +90,9 @@ def prompts(
         asked = workflow.Model.of(model, option="--model")
         limits = _limits(expect, judge, least_coherence)
         declared, prices = workflow.load_parts(parts), load_providers(providers)
-        played = workflow.read_turns(paths, turns, cache=cache, channels=(user, agent_channel))
-        rewrites = _rewrites(asked, with_, python, variations)
+        rewrites = _rewrites(asked, with_, python)
+        played, skipped = workflow.read_turns(paths, turns, cache=cache, channels=(user, agent_channel))
+        warn(*(f"skipped: {reason}" for reason in skipped))
         _agreed(workflow.told(declared, played, asked, limits, tries, variations if rewrites else 0), yes)
         found = workflow.search_prompts(
             declared,
@@ -105,14 +104,12 @@ def prompts(
             tries=tries,
             seed=seed,
             rewrites=rewrites,
+            variations=variations,
             folder=out,
             tell=(lambda _: None) if as_json else warn,
         )
         workflow.save_search(found, out)
-        if as_json:
-            print(json.dumps(workflow.summary_of(found) | {"out": str(out)}))
-        else:
-            print_search(found, out)
+        _tell(found, out, as_json)
 
 
 def _limits(expect: Path | None, judge: str | None, least_coherence: float) -> Limits:
@@ -124,20 +121,20 @@ def _limits(expect: Path | None, judge: str | None, least_coherence: float) -> L
     return Limits(expected, Judge.of(judge) if judge else None, least_coherence)
 
 
-def _rewrites(
-    model: Model, package: str | None, python: Path | None, variations: int
-) -> Callable[[str], list[str]] | None:
+def _rewrites(model: Model, package: str | None, python: Path | None) -> Rewrites | None:
     """What rewrites instructions, if that is asked for. Raises ValueError where the options don't fit."""
     from ..workflows.prompts import AGENT_OPT, rewritten
 
     if package is None and python is None:
         return None
+    if package is None:
+        raise ValueError(f"--python is that of --with {AGENT_OPT.package}; name both, or neither")
     if package != AGENT_OPT.package:
         raise ValueError(f"--with {package}: expected {AGENT_OPT.package}")
     if python is None:
         raise ValueError(f"--with {package} needs --python, of its environment; {AGENT_OPT.remedy}")
     AGENT_OPT.check(python)
-    return partial(rewritten, model, python, variations)
+    return partial(rewritten, model, python)
 
 
 def _agreed(told: str, yes: bool) -> None:
@@ -149,3 +146,17 @@ def _agreed(told: str, yes: bool) -> None:
         raise ValueError("nothing was sent: nobody is there to ask; add --yes to send it")
     if not typer.confirm("send it?", err=True):
         raise typer.Exit(1)
+
+
+def _tell(found: Search, out: Path, as_json: bool) -> None:
+    """What was found, and that it goes beyond the limits on held-out turns."""
+    from ..workflows.prompts import summary_of
+    from .tables.words.prompts import print_search
+
+    if found.held_out_beyond:
+        beyond = " and ".join(found.held_out_beyond)
+        warn(f"on held-out turns the best goes beyond the limits ({beyond}); look for another")
+    if as_json:
+        print(json.dumps(summary_of(found) | {"out": str(out)}))
+    else:
+        print_search(found, out)

@@ -4,133 +4,41 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 from calls import SAMPLES, copy_samples
+from prompt_server import (
+    BOLDLY,
+    BOOKED,
+    BRIEFLY,
+    GUIDE,
+    LONG,
+    REST,
+    SENTENCE_S,
+    SHORT,
+    SLOWLY,
+    THINKING_S,
+    TTFT_S,
+    TURNS,
+    USUAL,
+    VARIATIONS,
+    search,
+    serving,
+    written,
+)
 from typer.testing import CliRunner
 
 from lab_utils.cli import app
 from lab_utils.cli.tables.words.prompts import print_search
 from lab_utils.core.errors import InputError
-from lab_utils.session.providers.files import load_providers
 from lab_utils.workflows.evaluate import Judge, load_expectations
-from lab_utils.workflows.prompts import (
-    AskedTurn,
-    Limits,
-    Model,
-    Search,
-    load_parts,
-    read_turns,
-    rewritten,
-    search_prompts,
-)
+from lab_utils.workflows.prompts import AskedTurn, Limits, Model, load_parts, read_turns, rewritten
 from lab_utils.workflows.prompts.search import TRIES, split
 
-GUIDE = load_providers("guide")
-LONG, SHORT = "Certainly, I would be glad to help you with that today.", "Sure, let me look at that."
-BOOKED = "I've booked it for you."
-"""Of 20 characters and more: LiveKit's tokenizer lets a shorter sentence wait for the next one."""
-REST = "Is there anything else that I can do for you?"
-BRIEFLY, BOLDLY, SLOWLY = "Begin briefly.", "Say that it is done.", "Think first."
-VARIATIONS = ["Be polite.", f"Be kind. {BRIEFLY}", "Be {braces}."]
-TTFT_S, THINKING_S, SENTENCE_S = 0.02, 0.15, 0.06
 TOLERANCE_S = 0.04
-
-
-@dataclass
-class Server:
-    """What it was asked, and after how many requests it refuses."""
-
-    url: str = ""
-    asked: list[dict[str, Any]] = field(default_factory=list)
-    refuses_after: int = 10**9
-    grade: int = 5
-
-    def answer(self, handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
-        self.asked.append(body)
-        if len(self.asked) > self.refuses_after:
-            handler.send_error(403)
-            return
-        system = body["messages"][0]["content"]
-        handler.send_response(200)
-        if not body.get("stream"):
-            content = json.dumps({"coherence": 2 if "Sure" in json.dumps(body) else self.grade})
-            if "variations" in system:
-                content = json.dumps({"variations": VARIATIONS})
-            data = json.dumps({"choices": [{"message": {"content": content}}]}).encode()
-            handler.send_header("Content-Length", str(len(data)))
-            handler.end_headers()
-            handler.wfile.write(data)
-            return
-        handler.send_header("Transfer-Encoding", "chunked")
-        handler.end_headers()
-        slow = SLOWLY in system
-        time.sleep(THINKING_S if slow else TTFT_S)
-        first = BOOKED if BOLDLY in system else SHORT if BRIEFLY in system else LONG
-        for k, word in enumerate(f"{first} {REST}".split()):
-            if k == len(first.split()):
-                time.sleep(SENTENCE_S if slow else 0.0)
-            self._event(handler, {"choices": [{"delta": {"content": f"{word} "}}]})
-        usage = {"prompt_tokens": len(system.split()), "completion_tokens": len(f"{first} {REST}".split())}
-        self._event(handler, {"choices": [], "usage": usage})
-        handler.wfile.write(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
-
-    def _event(self, handler: BaseHTTPRequestHandler, event: dict[str, Any]) -> None:
-        data = f"data: {json.dumps(event)}\n\n".encode()
-        handler.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-
-
-@contextmanager
-def serving(**how: Any) -> Iterator[Server]:
-    server = Server(**how)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True  # else small pieces wait up to 40 ms for each other
-
-        def do_POST(self) -> None:
-            server.answer(self, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    listening.daemon_threads = True
-    Thread(target=listening.serve_forever, args=(0.02,), daemon=True).start()
-    server.url = f"http://127.0.0.1:{listening.server_address[1]}/v1"
-    try:
-        yield server
-    finally:
-        listening.shutdown()
-        listening.server_close()
-
-
-def written(folder: Path, *parts: Any) -> Path:
-    path = folder / "parts.yaml"
-    path.write_text(json.dumps({"instructions": list(parts)}))
-    return path
-
-
-USUAL = (
-    "You answer the phone.",
-    {"name": "thinking", "optional": SLOWLY},
-    {"name": "beginning", "one_of": ["Begin politely.", BRIEFLY, BOLDLY]},
-)
-TURNS = [AskedTurn(f"call {k}", (("assistant", "Hello?"), ("user", f"Question {k}"))) for k in range(6)]
-
-
-def search(server: Server, path: Path, folder: Path, **how: Any) -> Search:
-    model = Model("tiny", server.url, "sk-secret")
-    return search_prompts(load_parts(path), TURNS, model, GUIDE, folder=folder, **how)
 
 
 def test_the_instructions_that_measure_least_win_within_what_is_expected(tmp_path: Path) -> None:
@@ -199,7 +107,9 @@ def test_more_combinations_than_tries_are_searched_and_an_interrupted_search_goe
         address = server.url
         server.refuses_after, begun = 10**9, len(server.asked)
         again = search(server, path, tmp_path / "cut", **how)
-        assert len(server.asked) - begun == n - 4 * 5
+        assert len(server.asked) - begun == n - (4 * 5 + 2)  # those of half a try, too
+        search(server, path, tmp_path / "cut", **how)
+        assert len(server.asked) - begun == n - (4 * 5 + 2)  # nor what was written after the torn line
     assert [one.choice for one in again.tries] == [one.choice for one in whole.tries]
     assert again.best.text == whole.best.text
     assert "sk-secret" not in (tmp_path / "cut" / TRIES).read_text()
@@ -268,12 +178,14 @@ def test_what_agent_opt_rewrites_is_measured_like_the_rest(
     path = written(tmp_path, "You answer.", {"name": "manners", "optional": "Be polite."})
     with serving() as server:
         model = Model("tiny", server.url, "sk-secret")
-        rewrites = partial(rewritten, model, other_python, 3)
-        found = search(server, path, tmp_path / "out", rewrites=rewrites)
+        rewrites = partial(rewritten, model, other_python)
+        found = search(server, path, tmp_path / "out", rewrites=rewrites, variations=3)
         (asked,) = (one for one in server.asked if not one.get("stream"))
         n = len(server.asked)
-        search(server, path, tmp_path / "out", rewrites=rewrites)
+        search(server, path, tmp_path / "out", rewrites=rewrites, variations=3)
         assert len(server.asked) == n
+        search(server, path, tmp_path / "out", rewrites=rewrites, variations=2)
+        assert len(server.asked) == n + 1  # other variations are asked for
         assert asked["model"] == "openai/tiny"
         assert asked["messages"][0]["content"] == "Write 3 variations of You answer.\n\nBe polite."
         assert [one.in_words for one in found.tries[2:]] == [f"rewritten {k}" for k in (1, 2, 3)]
@@ -283,9 +195,9 @@ def test_what_agent_opt_rewrites_is_measured_like_the_rest(
         assert "2 of 2 combinations and 3 rewritten on 4 turns" in capsys.readouterr().out
         server.refuses_after = 0
         with pytest.raises(InputError, match=r"agent-opt can't be run \(the model wrote no variations\)"):
-            rewritten(model, other_python, 3, "You answer.")
+            rewritten(model, other_python, "You answer.", 3)
     with pytest.raises(InputError, match=r"none: no such file; make an environment .*install agent-opt"):
-        rewritten(model, tmp_path / "none", 3, "You answer.")
+        rewritten(model, tmp_path / "none", "You answer.", 3)
 
 
 def test_turns_are_held_out_by_call_or_by_turn_of_few_calls() -> None:
@@ -325,6 +237,7 @@ def test_the_command_tells_what_goes_where_asks_and_writes_what_lab_probe_takes(
 ) -> None:
     (tmp_path / "calls").mkdir()
     calls = copy_samples(tmp_path / "calls", *_three())
+    (tmp_path / "calls" / "torn.wav").write_bytes(b"RIFF")
     path = written(tmp_path, *USUAL[:1], USUAL[2])
     options = [str(path), str(calls), "--model", "tiny", "--turns", "2", "--out", str(tmp_path / "out")]
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
@@ -334,7 +247,9 @@ def test_the_command_tells_what_goes_where_asks_and_writes_what_lab_probe_takes(
         assert refused.exit_code == 1
         told = " ".join(refused.stderr.split())
         assert "the words of 6 turns with what was said before go to tiny at 127.0.0.1" in told
-        assert "16 requests" in told
+        assert "16 requests, about" in told
+        assert "skipped:" in told
+        assert "torn.wav" in told
         assert "add --yes to send it" in told
         assert server.asked == []
         done = lab(*options, "--yes")
@@ -344,7 +259,12 @@ def test_the_command_tells_what_goes_where_asks_and_writes_what_lab_probe_takes(
         assert roles[0] == "system"
         assert {"user", "assistant"} <= set(roles)
         assert roles[-1] == "user"
-        summary = json.loads(lab(*options, "--yes", "--json").stdout)
+        expect = tmp_path / "expect.yaml"  # of the call that is held out
+        expect.write_text(f"calls: [{{match: '{_three()[2]}', claims: [{{says: I've booked, tool: book}}]}}]")
+        summarized = lab(*options, "--yes", "--json", "--expect", str(expect))
+        summary = json.loads(summarized.stdout)
+        assert "the best goes beyond the limits (failures)" in " ".join(summarized.stderr.split())
+        assert summary["held_out_beyond"] == ["failures"]
         assert len(server.asked) == 16
     assert "best: beginning 3" in done.stdout
     assert summary["best"]["in_words"] == "beginning 3"
@@ -353,6 +273,7 @@ def test_the_command_tells_what_goes_where_asks_and_writes_what_lab_probe_takes(
     for other, why in (
         (("--minimize", "x"), "expected first_sentence_characters, first_token_s"),
         (("--with", "agent-opt"), "--with agent-opt needs --python, of its environment"),
+        (("--python", "x"), "--python is that of --with agent-opt; name both, or neither"),
         (("--with", "other", "--python", "x"), "--with other: expected agent-opt"),
         (("--with", "agent-opt", "--python", "nowhere"), "nowhere: no such file"),
     ):
@@ -364,7 +285,7 @@ def _three() -> list[str]:
 
 
 def test_turns_have_what_was_said_before(tmp_path: Path) -> None:
-    turns = read_turns([copy_samples(tmp_path, _three()[0])], 3)
+    turns, _ = read_turns([copy_samples(tmp_path, _three()[0])], 3)
     assert len(turns) == 3
     assert [len(one.messages) for one in turns] == sorted({len(one.messages) for one in turns})
     assert all(one.messages[-1][0] == "user" for one in turns)

@@ -2,6 +2,7 @@
 
 from .agent_opt import AGENT_OPT, rewritten
 from .ask import Model
+from .asked import Rewrites
 from .figures import OBJECTIVES, Limits
 from .parts import Parts, load_parts
 from .results import FILES, save_search, summary_of
@@ -16,6 +17,7 @@ __all__ = [
     "Limits",
     "Model",
     "Parts",
+    "Rewrites",
     "Search",
     "load_parts",
     "read_turns",

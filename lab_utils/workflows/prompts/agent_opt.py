@@ -18,7 +18,7 @@ AGENT_OPT = Apart("agent-opt", Path(__file__).with_name("agent_opt_script.py"))
 TIMEOUT_S = 180.0
 
 
-def rewritten(model: Model, python: Path, variations: int, text: str) -> list[str]:
+def rewritten(model: Model, python: Path, text: str, variations: int) -> list[str]:
     """Variations of some instructions, each once; `python`: of the environment that has agent-opt.
 
     Raises InputError if it can't be run there, or the model writes none.

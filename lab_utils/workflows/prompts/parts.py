@@ -93,6 +93,11 @@ class Parts(Frozen):
         """How many texts there are."""
         return math.prod(len(part.texts) for _, part in self.varying)
 
+    @property
+    def longest(self) -> int:
+        """Characters that no choice has more of."""
+        return sum(max(len(text.strip()) + 2 for text in one.texts) for one in self.instructions) - 2
+
     def choices(self) -> Iterator[Choice]:
         """All of them, the one as it stands first."""
         return itertools.product(*(range(len(part.texts)) for _, part in self.varying))

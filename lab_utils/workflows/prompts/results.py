@@ -27,6 +27,8 @@ def summary_of(found: Search) -> dict[str, Any]:
         "best": {"in_words": found.best.in_words, "text": found.best.text},
         "held_out": found.held_out,
         "difference": found.difference,
+        "interval": [found.interval.low, found.interval.high],
+        "held_out_beyond": list(found.held_out_beyond),
     }
 
 

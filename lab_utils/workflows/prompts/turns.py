@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...core.errors import machine_error_text
 from ...core.files.places import Folder
 from ...core.labels import Labels, agent_messages, spoken_words, user_turns
 from ...recordings.audio import BadRecording
-from ...recordings.find import find_every, load_recording
+from ...recordings.find import find_in, load_recording
 from ...turns.cache import cache_folder
 from ...turns.tracing import TraceCache, Tracer
 
@@ -37,23 +38,35 @@ def read_turns(
     *,
     cache: Folder | None = None,
     channels: tuple[str, str] = ("caller", "agent"),
-) -> list[AskedTurn]:
-    """The first turns of each recording whose words are known, at most so many of each.
+) -> tuple[list[AskedTurn], list[str]]:
+    """The first turns of each recording whose words are known, at most so many of each; and what was skipped.
 
-    Raises BadRecording if no recording has words.
+    Raises BadRecording if no recording can be used, or none has words.
     """
     tracer = Tracer(TraceCache(cache_folder(cache)))
     found: list[AskedTurn] = []
-    files = find_every(paths, channels)
+    files, failed = find_in(paths, channels)
+    skipped = [str(error) for _, error in failed]
+    without_words = ""
     for one in files:
-        labels = tracer.labelled(load_recording(one)).labels
+        try:
+            labels = tracer.labelled(load_recording(one)).labels
+        except ValueError as error:
+            skipped.append(str(error))
+            continue
+        except OSError as error:
+            skipped.append(f"{one.user}: {machine_error_text(error)}")
+            continue
         assert labels is not None
-        found += turns_in(one.name, labels)[:most]
-    if not found:
-        raise BadRecording.of(
-            files[0].name, "no words are known in any recording", "run lab transcribe first"
-        )
-    return found
+        own = turns_in(one.name, labels)[:most]
+        without_words = without_words or ("" if own else one.name)
+        found += own
+    if found:
+        return found, skipped
+    if without_words:
+        finding = "no words are known in any recording"
+        skipped.append(str(BadRecording.of(without_words, finding, "run lab transcribe first")))
+    raise BadRecording("; ".join(skipped) or "no recordings given; name a file or a folder")
 
 
 def turns_in(call: str, labels: Labels) -> list[AskedTurn]:

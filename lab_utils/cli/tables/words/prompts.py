@@ -37,23 +37,28 @@ def print_search(found: Search, out: Path) -> None:
     )
     names = [name for name in TITLES if name in found.tries[0].figures]
     table = _table(names)
-    for one in sorted(found.tries, key=lambda one: one.figures[found.objective]):
+    for one in sorted(found.tries, key=lambda one: one.figures[found.objective] or 0.0):
         told = one.in_words + ("" if one.kept else " (beyond the limits)")
         told += " (as it stands)" if one is found.tries[0] else ""
-        table.add_row(escape(printable(told)), *(f"{one.figures[name]:.3g}" for name in names))
+        table.add_row(escape(printable(told)), *(_told(one.figures[name]) for name in names))
     console.print(table)
-    table = _table([name for name in names if name in found.held_out["best"]])
-    for name, figures in found.held_out.items():
-        table.add_row(name, *(f"{value:.3g}" for value in figures.values()))
-    console.print(f"On {held_out} turns that the search didn't see:", highlight=False)
+    table = _table(names)
+    for which, figures in found.held_out.items():
+        table.add_row(which, *(_told(figures[name]) for name in names))
+    console.print(f"On {held_out} turns that the search didn't see (seconds are medians):", highlight=False)
     console.print(table)
     console.print(
-        f"best: {printable(found.best.in_words)}; {found.objective} {found.difference:+.3g} a turn there",
+        f"best: {printable(found.best.in_words)}; {found.objective} there {found.difference:+.3g} a turn "
+        f"(mean; 95 %, by call: {_told(found.interval.low, '+')} to {_told(found.interval.high, '+')})",
         highlight=False,
         markup=False,
         soft_wrap=True,
     )
     console.print(f"results: {out}/: {', '.join(FILES)}", highlight=False, soft_wrap=True)
+
+
+def _told(value: float | None, sign: str = "-") -> str:
+    return "?" if value is None else f"{value:{sign}.3g}"
 
 
 def _table(names: list[str]) -> Table:
