@@ -169,6 +169,9 @@ def test_a_table_answers_in_the_same_silence_and_counts_what_it_leaves_open(tmp_
         answers.said(sha, asked.times_s, LABELS), [np.nan, 0.3, 0.6, np.nan, np.nan]
     )
     assert predictor.probabilities(asked).tolist() == [1.0, 0.3, 0.6, 1.0, 1.0]
+    _, service = read_answers(path, unanswered=0.0)
+    assert service.probabilities(asked).tolist() == [0.0, 0.3, 0.6, 0.0, 0.0]
+    assert service.model_version() != predictor.model_version()
     resumed = replace(LABELS, ipus=(*LABELS.ipus, Ipu("user", 2.7, 2.75)))
     assert np.isnan(answers.said(sha, np.array([3.0]), resumed)).all(), "another silence has begun"
     assert answers.said(other, asked.times_s, LABELS)[1] == 0.9

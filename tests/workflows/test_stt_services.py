@@ -6,6 +6,7 @@ import ast
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from paths import SAMPLE_CALLS
@@ -14,7 +15,18 @@ from typer.testing import CliRunner
 from lab_utils import cli
 from lab_utils.core.errors import InputError
 from lab_utils.core.settings import Settings
+from lab_utils.latency.ablation.cells import Cell, Rows
+from lab_utils.latency.techniques.choice import Techniques
+from lab_utils.recordings.find import RecordingFiles
+from lab_utils.session.scripted.eager_stt import EagerStt, Thresholds
 from lab_utils.turns.detectors.stt_services import SERVICES
+from lab_utils.workflows.detectors.eager import (
+    DIFFERS,
+    eager_rows,
+    eager_table,
+    eager_words,
+    rows_by_threshold,
+)
 from lab_utils.workflows.detectors.given import given_detectors
 from lab_utils.workflows.detectors.tuned import settings_table
 
@@ -81,12 +93,68 @@ def test_an_eager_threshold_is_measured_in_sessions(asked: Path, tmp_path: Path)
     assert (none["drafts"], none["thrown_away"], none["saved_ms"]) == (0, 0, 0)
     assert early["drafts"] > early["thrown_away"] > 0  # begun in holds
     assert early["saved_ms"] > 300
+    assert early["saved_low_ms"] is None
     assert early["p50_ms"] < none["p50_ms"]
     assert early["dollars"] > none["dollars"]
     assert by[0.6] == none | {"eager": 0.6}  # nothing lies between 0.6 and 0.7
     assert by[0.3] == early | {"eager": 0.3}
-    assert len({row["false_boundaries"] for row in rows}) == 1
+    assert len({row["false_boundary_rate"] for row in rows}) == 1
     assert none["eot_timeout_ms"] == 3000
+    assert "(?)" in told, "two recordings have no interval"
+
+
+def rows_of(recording: str, totals_s: list[float], false_boundaries: int = 1, failure: str = "") -> Rows:
+    """What a session of an eager sweep comes to."""
+    turns = tuple({"recording": recording, "turn_total_s": total_s} for total_s in totals_s)
+    counted = {"drafts": 2, "discarded_replies": 1, "dollars": 0.01, "false_boundaries": false_boundaries}
+    return Rows(turns, {"turns": len(turns), "failure": failure, **counted})
+
+
+def test_an_unanswered_turn_is_later_than_any_and_a_saving_has_its_interval() -> None:
+    names = ("a", "b", "c")
+    none = [rows_of(name, [1.0, 2.0, 3.0]) for name in names]
+    early = [rows_of(name, [0.8, 1.8 - 0.1 * k, np.nan]) for k, name in enumerate(names)]
+    swept = eager_table({None: none, 0.5: early}, holds=60)
+    patient, eager = swept.to_dict("records")
+    assert (patient["answered"], eager["answered"], eager["turns"]) == (9, 6, 9)
+    assert (patient["p50_ms"], patient["p95_ms"]) == (2000, 3000)
+    assert eager["p50_ms"] == pytest.approx(1700)
+    assert eager["p95_ms"] == np.inf
+    assert eager["saved_ms"] == pytest.approx(250)
+    assert eager["saved_low_ms"] < 250 < eager["saved_high_ms"]
+    assert eager["false_boundary_rate"] == 3 / 60
+    _, (first, second) = eager_rows(swept)
+    assert first[:4] == ["none", "2000", "3000", ""]
+    assert second[:3] == ["0.5", "1700", "no answer"]
+    assert second[3].startswith("250 (")
+    alone = eager_table({None: none[:1], 0.5: early[:1]}, holds=20)
+    assert eager_rows(alone)[1][1][3] == "200 (?)"
+
+
+def test_a_session_that_failed_is_told_and_no_figures() -> None:
+    files = RecordingFiles("a", CALLS[0], None, None, "stereo")
+    stt = EagerStt((), Thresholds(0.7, 3.0, 0.5))
+    cells = [Cell(files, str(k), Techniques(), 0, stt=stt) for k in range(2)]
+    fine, failed = rows_of("a", [1.0]), rows_of("a", [1.0], failure="it hung")
+    assert rows_by_threshold(cells, [fine, fine]) == {0.5: [fine, fine]}
+    with pytest.raises(InputError, match=f"{CALLS[0].name}: a session failed: it hung"):
+        rows_by_threshold(cells, [fine, failed])
+
+
+@pytest.mark.parametrize(("point_rate", "differs"), [(0.05, False), (0.035, False), (0.0, True)])
+def test_sessions_that_cut_other_holds_than_the_comparison_are_told(point_rate: float, differs: bool) -> None:
+    """Three of 60 holds are cut; a difference of one hold is none."""
+    swept = eager_table({None: [rows_of(name, [1.0]) for name in "abc"]}, holds=60)
+    told = {
+        "point_rate": point_rate,
+        "eot_threshold": 0.7,
+        "eot_timeout_ms": 3000,
+        "silences": 9,
+        "untold": 2,
+    }
+    words = eager_words(swept.assign(**told))
+    assert f"5.0% in these sessions, {point_rate:.1%} in the comparison" in words
+    assert (DIFFERS in words) == differs
 
 
 def test_an_eager_end_of_turn_needs_confidences(tmp_path: Path) -> None:

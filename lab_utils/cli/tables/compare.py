@@ -62,7 +62,7 @@ def _print_services(console: Console, reached: Iterable[Reached], detectors: Ite
 
 def _print_eager(console: Console, swept: pd.DataFrame) -> None:
     """What eager thresholds save and cost."""
-    title = f"Eager end of turn, at {SLICED_AT.name} or the nearest: ms to the first audio"
+    title = f"Eager end of turn, at {SLICED_AT.name} of the comparison, or the nearest: ms to first audio"
     console.print(_table(title, *eager_rows(swept), left=1))
     console.print(eager_words(swept), highlight=False, soft_wrap=True)
 

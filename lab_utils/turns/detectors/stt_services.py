@@ -2,9 +2,9 @@
 
 Goal: a recorded table of confidences (`table`) judged, tuned and handed to a worker in the service's names.
 Model: one confidence for each silence. If it reaches the threshold the turn ends after the service's least
-silence, else after its longest; all of it counts from the last speech, as LiveKit's VAD hears it, and
-nothing is added for the service's own delay, which isn't known. An eager threshold moves no end of turn:
-LiveKit takes it for a preflight transcript, on which preemptive generation starts.
+silence, else, or if none was recorded, after its longest; all of it counts from the last speech, as LiveKit's
+VAD hears it, and nothing is added for the service's own delay, which isn't known. An eager threshold moves no
+end of turn: LiveKit takes it for a preflight transcript, on which preemptive generation starts.
 Sources: developers.deepgram.com/docs/flux/configuration, assemblyai.com/docs/streaming; parameters and checks
 of livekit-plugins-deepgram 1.8.9 (`stt_v2.py`) and livekit-plugins-assemblyai 1.8.9 (`stt.py`).
 """

@@ -7,7 +7,8 @@ Conventions: CSV (by its name), Parquet or JSON lines with a row for each answer
 - `probability` that the turn is over, from 0 to 1. An empty one is no answer.
 Definition: a question is answered by the last row of its recording that lies in the same silence of the user
 and at most `LONGEST_S` before it. Where there is none, the detector gave no answer: AgentSession then waits
-`min_delay`, as for a likely end, so its probability counts as 1 (audio_recognition.py:1651).
+`min_delay`, as for a likely end, so its probability counts as 1 (audio_recognition.py:1651). A speech-to-text
+service that says nothing ends the turn by the silence's length alone, so for it that counts as 0.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ class Answers:
     recorded: bool = False
     """Whether they were given in the recorded session, at its moments: then a later one in the same silence
     answers, too."""
+    unanswered: float = 1.0
+    """What counts for a question without an answer."""
 
     def __hash__(self) -> int:
         return hash((self.name, self.version))
@@ -93,12 +96,13 @@ class Answers:
     def __call__(self, questions: Questions) -> Floats:
         """What counts for each question, shape=(n,)."""
         said = self.said(questions.sha256, questions.times_s, questions.labels)
-        return np.where(np.isnan(said), 1.0, said)
+        return np.where(np.isnan(said), self.unanswered, said)
 
 
-def read_answers(path: Path, name: str = "") -> tuple[str, Predictor]:
+def read_answers(path: Path, name: str = "", unanswered: float = 1.0) -> tuple[str, Predictor]:
     """Name in settings ("own:" and the file's stem, unless another is given) and predictor of a table.
 
+    `unanswered`: what counts for a question without an answer; 0 for a service (`stt_services`).
     Raises InputError for a file that can't be used, naming the row.
     """
     full = f"{OWN}:{name or path.stem}"
@@ -115,6 +119,9 @@ def read_answers(path: Path, name: str = "") -> tuple[str, Predictor]:
             f"{path}: has {len(data) / 1e6:.0f} MB; a table of probabilities has {LARGEST / 1e6:.0f} at most"
         )
     answers = _answers(path, full, _frame(path, data), hashlib.sha256(data).hexdigest()[:16])
+    if unanswered != 1:
+        version = f"{answers.version}, unanswered {unanswered:g}"
+        answers = replace(answers, version=version, unanswered=unanswered)
     return full, Predictor(answers.model_version, answers)
 
 

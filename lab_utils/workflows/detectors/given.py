@@ -146,7 +146,7 @@ def _service(given: str) -> GivenDetector:
             options[option] = float(value)
         except ValueError:
             raise InputError(f"{given}: {quoted(one)} is no parameter with a number") from None
-    return GivenDetector(*read_answers(Path(path), name), service, service.checked(options))
+    return GivenDetector(*read_answers(Path(path), name, unanswered=0.0), service, service.checked(options))
 
 
 def _table(given: str | Path) -> tuple[str, Predictor]:
