@@ -22,6 +22,7 @@ from .common import (
     UserChannel,
     app,
     going_on,
+    results_are_written,
     warn,
     working_on,
 )
@@ -90,6 +91,7 @@ def barge_in(
             save_results(measured, choice, out)
         if output is not None:
             measured.export(choice, output, base)
+        results_are_written()
         if as_json:
             print(json.dumps(measured.summary(choice)))
         else:

@@ -140,18 +140,34 @@ def working_on(scheduler: str) -> Iterator[None]:
             yield
 
 
+class SomeFailed(typer.Exit):
+    """Sessions failed, exit code 1; the same command runs those again, and goes on from the others."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+
 @contextmanager
 def going_on(cache: Folder | None) -> Iterator[None]:
-    """What was finished before a kill isn't run again; when the results are told, nothing is kept of it."""
+    """What was finished before a kill isn't run again; when all has ended well, nothing is kept of it."""
     from ..turns.cache import finished
 
     with finished.going_on(cache, warn) as command:
         try:
             yield
+        except SomeFailed:
+            raise
         except typer.Exit:  # a result, as a mismatch is
             command.remove()
             raise
         command.remove()
+
+
+def results_are_written() -> None:
+    """To be called before results are printed: the reader may have gone, and still the command has ended."""
+    from ..turns.cache import finished
+
+    finished.results_are_written()
 
 
 def warn(*lines: str) -> None:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .common import AgentChannel, Jobs, Json, Out, UserChannel, app, ending_well, going_on, warn
+from .common import (
+    AgentChannel,
+    Jobs,
+    Json,
+    Out,
+    UserChannel,
+    app,
+    ending_well,
+    going_on,
+    results_are_written,
+    warn,
+)
 
 Sessions = Annotated[
     list[Path],
@@ -51,7 +63,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Judge finished calls by words, audio and tools. Failures are grouped."""
-    with ending_well(), going_on(None):
+    with ending_well(), going_on(None) if judge else nullcontext():
         from ..workflows import evaluate as workflow
         from ..workflows.study import check_folder
         from .tables.words.evaluate import print_evaluation
@@ -69,6 +81,7 @@ def evaluate(
             tell=warn,
         )
         workflow.save_evaluation(found, out)
+        results_are_written()
         warn(*(f"skipped: {reason}" for reason in found.skipped), *found.untold)
         if as_json:
             print(json.dumps(workflow.summary_of(found) | {"out": str(out)}))

@@ -18,9 +18,11 @@ from .common import (
     ProfileFile,
     Scheduler,
     Seed,
+    SomeFailed,
     UserChannel,
     app,
     going_on,
+    results_are_written,
     warn,
     working_on,
 )
@@ -195,6 +197,8 @@ def _told(ended: RunResults, out: Path, as_json: bool) -> None:
     from ..workflows.run import summary_of
     from .tables.run import print_summary, stand_in_lines
 
+    if not ended.of("failed"):
+        results_are_written()
     summary = summary_of(ended)
     warn(*(f"skipped: {result.reason}" for result in ended.of("skipped")))
     warn(*(f"failed: {result.recording}: {result.reason}" for result in ended.of("failed")))
@@ -204,4 +208,4 @@ def _told(ended: RunResults, out: Path, as_json: bool) -> None:
     else:
         print_summary(summary, out)
     if ended.of("failed"):
-        raise typer.Exit(1)
+        raise SomeFailed

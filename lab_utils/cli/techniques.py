@@ -18,9 +18,11 @@ from .common import (
     ProfileFile,
     Scheduler,
     Seed,
+    SomeFailed,
     UserChannel,
     app,
     going_on,
+    results_are_written,
     warn,
     working_on,
 )
@@ -82,12 +84,15 @@ def techniques(
             channels=(user, agent_channel),
         )
         study.save(out)
-        _told(study, out, as_json)
-        if study.ablation.summary.costs["failed"].any():
-            raise typer.Exit(1)
+        failed = int(study.ablation.summary.costs["failed"].sum())
+        if not failed:
+            results_are_written()
+        _told(study, failed, out, as_json)
+        if failed:
+            raise SomeFailed
 
 
-def _told(study: TechniqueStudy, out: Path, as_json: bool) -> None:
+def _told(study: TechniqueStudy, failed: int, out: Path, as_json: bool) -> None:
     """Print what was found, and on stderr what to know about it."""
     from .tables.techniques import print_techniques
 
@@ -99,7 +104,7 @@ def _told(study: TechniqueStudy, out: Path, as_json: bool) -> None:
             "routing, tool prefetch, short-turn models and the semantic cache save there means nothing; "
             "write words with 'lab transcribe'"
         )
-    if failed := int(found.summary.costs["failed"].sum()):
+    if failed:
         warn(f"{failed} session(s) failed, see sessions.parquet")
     if as_json:
         print(json.dumps(study.summary | {"out": str(out)}))

@@ -21,6 +21,7 @@ from .common import (
     UserChannel,
     app,
     going_on,
+    results_are_written,
     warn,
     working_on,
 )
@@ -99,6 +100,7 @@ def _tell(summary: dict[str, Any], show: Callable[[], None], out: Path | None, a
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    results_are_written()
     if as_json:
         print(json.dumps(summary))
     else:

@@ -8,7 +8,7 @@ import os
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +172,31 @@ def test_what_never_comes_twice_or_has_no_key_is_made_anew_and_that_is_told(tmp_
         run = Run(repr, [(len,), (print,)], Kept(str), "call")
         assert list(run.all(run.work(*one) for one in run.rest)) == [repr(len), repr(print)]
     assert "nothing tells a builtin_function_or_method from another one" in told[0]
+
+
+def test_words_of_a_call_are_kept_on_this_machine_alone(cache: Folder) -> None:
+    told: list[str] = []
+    with going_on(cache, told.append):
+        run = Run(call, CALLS, Kept(Came, quotes=True), "call")
+        assert plain(list(run.all(run.work(*one) for one in run.rest))) == EXPECTED
+    here = isinstance(cache, Path)
+    assert len(finished(cache)) == (len(CALLS) if here else 0)
+    assert [f"may quote a call, which isn't kept in a store such as {cache}" in one for one in told] == (
+        [] if here else [True]
+    )
+
+
+def test_workers_that_keep_it_elsewhere_are_told_of_once(tmp_path: Path) -> None:
+    """As those of a cluster whose folder of this name is another one."""
+    told: list[str] = []
+    with going_on(tmp_path, told.append):
+        run = Run(call, CALLS, Kept(Came), "call")
+        elsewhere = replace(run.work, cache=TraceCache(tmp_path / "theirs"))
+        assert plain(list(run.all(elsewhere(*one) for one in run.rest))) == EXPECTED
+    assert told == [
+        f"a run that is killed would begin again: what workers keep in {tmp_path} isn't found here; "
+        "name a --cache for all"
+    ]
 
 
 def overwritten(file: Path) -> str:

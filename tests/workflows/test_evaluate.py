@@ -326,6 +326,14 @@ def test_a_killed_run_asks_the_judge_for_the_rest_and_one_that_ended_asks_again(
     assert "sk-secret" not in again.output
 
 
+def test_without_a_judge_no_cache_is_needed(
+    calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB_CACHE", "foo://bar")
+    done = lab_evaluate(calls / "booking-fine", "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+
+
 def test_without_a_key_nothing_is_asked() -> None:
     with pytest.raises(InputError, match="OPENAI_API_KEY isn't set"):
         Judge.of("tiny", {})

@@ -57,7 +57,7 @@ def optimize_joint(
     from ...workflows.joint import JointBudget, optimize_replies
     from ...workflows.joint.folder import write_joint
     from ...workflows.study import check_folder
-    from ..common import warn
+    from ..common import results_are_written, warn
 
     if providers is None:
         raise typer.BadParameter(
@@ -84,6 +84,7 @@ def optimize_joint(
     )
     warn(*(f"skipped: {item.reason}" for item in study.study.skipped))
     summary = write_joint(study, asked.out)
+    results_are_written()
     print(json.dumps(summary | {"out": str(asked.out)}) if as_json else _told(study, asked.out))
 
 

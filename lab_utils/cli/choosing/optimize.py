@@ -28,6 +28,7 @@ from ..common import (
     app,
     find_options,
     going_on,
+    results_are_written,
     warn,
     working_on,
 )
@@ -192,6 +193,7 @@ def _tell(study: Study, budget: Budget, out: Path, as_json: bool) -> None:
 
     choice = study.choose(budget, nearest=True)
     summary = studies.write_report(study, choice, out, out.resolve().name, dt.date.today())
+    results_are_written()
     if as_json:
         print(json.dumps(summary | {"out": str(out)}))
     else:

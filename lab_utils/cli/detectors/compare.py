@@ -27,6 +27,7 @@ from ..common import (
     app,
     find_options,
     going_on,
+    results_are_written,
     warn,
     working_on,
 )
@@ -132,6 +133,7 @@ def _write(compared: Comparison, out: Path, questions: Path | None, as_json: boo
     if questions is not None:
         n = write_questions(compared, questions)
         warn(f"{questions}: {n} pauses; fill in the column probability, and give it with --predictions")
+    results_are_written()
     if as_json:
         print(json.dumps(summary | {"out": str(out)}))
     else:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -53,6 +54,8 @@ class Kept(Generic[T]):
     """As pydantic writes and reads it."""
     counts: Callable[[T], bool] = _always
     """Whether it may be gone on from: not a session that failed, nor one whose files aren't there."""
+    quotes: bool = False
+    """Whether it may hold words of a call, which are kept on this machine alone."""
 
     @property
     def _adapter(self) -> TypeAdapter[T]:
@@ -92,9 +95,10 @@ class _Work:
     made_with: Software
     """Where the key was made."""
 
-    def __call__(self, address: str, *arguments: Any) -> tuple[Any, str]:
-        """The result, and why it couldn't be kept."""
+    def __call__(self, address: str, *arguments: Any) -> tuple[Any, bool, str]:
+        """The result, whether it is kept, and why it couldn't be."""
         value = self.function(*arguments)
+        keep = False
         try:
             now = Keys(self.made_with).of(self.function, *arguments)
             if self.kept.counts(value) and f"{now}{FINISHED}" == address:  # a file may have changed meanwhile
@@ -102,9 +106,10 @@ class _Work:
                 if self.kept.text(self.kept.read(text.encode())) != text:
                     raise ValueError(f"a {type(value).__qualname__} isn't read back as it was")
                 self.cache.store(address, told=np.frombuffer(text.encode(), dtype=np.uint8))
+                keep = True
         except (ValueError, TypeError, OSError) as error:
-            return value, str(error)
-        return value, ""
+            return value, False, str(error)
+        return value, keep, ""
 
 
 class Command:
@@ -113,7 +118,7 @@ class Command:
     def __init__(self, cache: TraceCache, tell: Callable[[str], None]) -> None:
         self.cache, self._tell = cache, tell
         self._addresses: list[str] = []
-        self._said = False
+        self._said = self._seen = False
 
     def read(self, kept: Kept[T], address: str) -> tuple[T] | None:
         """What is kept at an address; None if there is nothing to go on from."""
@@ -127,16 +132,23 @@ class Command:
         self._addresses.append(address)
         return (value,) if kept.counts(value) else None
 
-    def note(self, address: str, why_not: str) -> None:
-        """That what a session came to was kept, or why it couldn't be, which is told once."""
+    def note(self, address: str, is_kept: bool, why_not: str) -> None:
+        """That what a session came to was kept, or why it couldn't be.
+
+        The first one is looked for: a cluster's workers may have a folder of the same name for themselves.
+        """
         self._addresses.append(address)
+        if is_kept and not self._seen:
+            self._seen = True
+            if self.cache.load(address, ["told"]) is None:
+                why_not = f"what workers keep in {self.cache.folder} isn't found here; name a --cache for all"
         if why_not:
-            self.say_once(f"a run that is killed would begin again: {why_not}")
+            self.say_once(why_not)
 
     def say_once(self, why: str) -> None:
         """Tell why this command won't be gone on from, unless the user knows already."""
         if not self._said:
-            self._tell(why)
+            self._tell(f"a run that is killed would begin again: {why}")
         self._said = True
 
     def tell_finished(self, finished: int, calls: int, unit: str) -> None:
@@ -145,9 +157,10 @@ class Command:
             self._tell(f"going on: {finished} of {calls} {unit}s were finished before")
 
     def remove(self) -> None:
-        """The command has ended well: nobody goes on from here."""
+        """The command's results are written: nobody goes on from here."""
         with ThreadPoolExecutor(_THREADS) as pool:
             list(pool.map(self.cache.remove, self._addresses))
+        self._addresses.clear()
 
 
 class Run(Generic[T]):
@@ -175,14 +188,16 @@ class Run(Generic[T]):
         self._known: dict[int, T] = {}
         if self._command is None or len(self._calls) < 2:
             return
+        if kept.quotes and not isinstance(self._command.cache.folder, Path):
+            anew = f"this may quote a call, which isn't kept in a store such as {self._command.cache.folder}"
         if anew:
-            self._command.say_once(f"a run that is killed would begin again: {anew}")
+            self._command.say_once(anew)
             return
         keys = Keys()
         try:
             self._addresses = [f"{keys.of(function, *one)}{FINISHED}" for one in self._calls]
         except Unkeyed as error:
-            self._command.say_once(f"a run that is killed would begin again: {error}")
+            self._command.say_once(str(error))
             return
         self.work = _Work(function, kept, self._command.cache, keys.made_with)
         with ThreadPoolExecutor(_THREADS) as pool:
@@ -207,9 +222,14 @@ class Run(Generic[T]):
                     continue
                 answer = next(answers)
                 if self._addresses and self._command is not None and not isinstance(answer, Exception):
-                    answer, why_not = answer
-                    self._command.note(self._addresses[number], why_not)
+                    answer, is_kept, why_not = answer
+                    self._command.note(self._addresses[number], is_kept, why_not)
                 yield answer
+
+    def say_once(self, why: str) -> None:
+        """Tell why the command won't be gone on from, if it could have been."""
+        if self._addresses and self._command is not None:
+            self._command.say_once(why)
 
 
 _command: ContextVar[Command | None] = ContextVar("command", default=None)
@@ -219,8 +239,8 @@ _command: ContextVar[Command | None] = ContextVar("command", default=None)
 def going_on(cache: Folder | None, tell: Callable[[str], None]) -> Iterator[Command]:
     """Inside the block what sessions came to is kept in a cache, and taken from there.
 
-    `tell` is given what the user should know. Who has written the results calls `remove`. Raises InputError
-    for a store that doesn't answer.
+    `tell` is given what the user should know. Who has written the results calls `remove`, or
+    `results_are_written`. Raises InputError for a store that doesn't answer.
     """
     command = Command(TraceCache.at(cache), tell)
     token = _command.set(command)
@@ -228,3 +248,9 @@ def going_on(cache: Folder | None, tell: Callable[[str], None]) -> Iterator[Comm
         yield command
     finally:
         _command.reset(token)
+
+
+def results_are_written() -> None:
+    """Nobody goes on from the present command, whatever becomes of what it prints."""
+    if (command := _command.get()) is not None:
+        command.remove()

@@ -217,7 +217,8 @@ def _judgements(
 
 def _judged_by(judge: Judge, calls: Sequence[Call], quiet: bool) -> Iterator[Judgement]:
     """An answer is paid for: it is kept until the command has ended."""
-    run = Run(asked, [(judge, script(call)) for call in calls], Kept(Verdict, came_to_its_end), "judgement")
+    kept = Kept(Verdict, came_to_its_end, quotes=True)
+    run = Run(asked, [(judge, script(call)) for call in calls], kept, "judgement")
     answers = run_batch(lambda of: run.work(*of), run.rest, task="judging", unit="call", quiet=quiet)
     for call, verdict in zip(calls, run.all(results(answers)), strict=True):
         if isinstance(verdict, Exception):
