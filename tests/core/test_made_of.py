@@ -206,7 +206,27 @@ def test_other_code_and_other_packages_change_the_key(
             lambda: (tmp_path / "another-1.0.dist-info").rename(tmp_path / "another-1.1.dist-info")
         ),
     ]
+    record = tmp_path / "another-1.1.dist-info" / "RECORD"
+    old = tmp_path / "old.egg-info"
+    seen += [
+        with_software(lambda: record.write_text("another/code.py,sha256=x,5")),
+        with_software(lambda: os.utime(record, (0, 0))),
+        with_software(lambda: old.write_text("Version: 1")),
+        with_software(lambda: os.utime(old, (0, 0))),
+    ]
     made_of.software.cache_clear()
+    assert len(set(seen)) == len(seen)
+
+
+def test_the_environment_counts_without_what_a_terminal_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_variable(name: str, value: str) -> str:
+        monkeypatch.setenv(name, value)
+        return made_of.environment_hash()
+
+    one = with_variable("GREETING", "one")
+    for name in ("PWD", "SHLVL", "_", "TERM_SESSION_ID", "COLUMNS", "SSH_TTY"):
+        assert with_variable(name, "another") == one, name
+    seen = [one, *(with_variable(name, "two") for name in ("GREETING", "TERMS", "SSH_HOST", "_HIDDEN"))]
     assert len(set(seen)) == len(seen)
 
 

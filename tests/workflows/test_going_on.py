@@ -16,6 +16,7 @@ import pytest
 import soundfile
 from paths import SAMPLES
 
+from lab_utils.core.batch import ENDED, WorkerDied
 from lab_utils.core.delays import rng_for
 from lab_utils.core.settings import Conditions, Settings
 from lab_utils.latency.ablation.cells import Rows
@@ -25,11 +26,13 @@ from lab_utils.session.entrypoint.facts import NO_FACTS
 from lab_utils.session.log.files import session_folder
 from lab_utils.session.metrics.stages import stage_frame
 from lab_utils.session.prepare import stt_timing
+from lab_utils.session.user_parts import BadPart
+from lab_utils.session.workers import in_workers
 from lab_utils.turns.barge_in.replay import AgentSpeech
-from lab_utils.turns.cache.finished import Kept
+from lab_utils.turns.cache.finished import Kept, going_on
 from lab_utils.workflows.barge_in.verify import SceneProof, draw_setting
 from lab_utils.workflows.run import FILES, Result, recording, recordings
-from lab_utils.workflows.run.probe import Probed
+from lab_utils.workflows.run.probe import Probed, probe
 from lab_utils.workflows.verify import Outcome, draw_cases
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="SIGKILL")]
@@ -107,16 +110,18 @@ def test_a_recording_is_run_again_unless_all_its_files_lie_there_as_they_were(tm
     folder.mkdir()
     for name in FILES[1:]:
         (folder / name).write_text(name)
-    done = Result("call", "call.wav", "done", files=recording._hashes(folder))
+    plan = replace(plan_of_a_run(), out=tmp_path, code="what was loaded")
+    done = Result("call", "call.wav", "done", files=recording._hashes(folder), code=plan.code)
     assert len(done.files) == len(FILES) - 1
-    assert recording.lies_there(tmp_path, done)
-    assert not recording.lies_there(tmp_path, replace(done, outcome="failed"))
+    assert recording.may_stand(plan, done)
+    assert not recording.may_stand(plan, replace(done, outcome="failed"))
+    assert not recording.may_stand(plan, replace(done, code="and more"))
     for change in (lambda path: path.write_text("other"), Path.unlink):
         change(folder / FILES[-1])
-        assert not recording.lies_there(tmp_path, done)
+        assert not recording.may_stand(plan, done)
         (folder / FILES[-1]).write_text(FILES[-1])
-        assert recording.lies_there(tmp_path, done)
-    assert not recording.lies_there(tmp_path / "elsewhere", done)
+        assert recording.may_stand(plan, done)
+    assert not recording.may_stand(replace(plan, out=tmp_path / "elsewhere"), done)
 
 
 def test_a_result_is_read_as_it_was_kept() -> None:
@@ -157,11 +162,85 @@ def plan_of_a_run() -> recording.Plan:
 def test_a_run_of_the_users_code_is_told_by_that_code_and_none_on_the_clock_is_gone_on_from(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recordings, "in_workers", lambda *_, **__: iter([Probed(code="what was loaded")]))
+    answer = Probed(code="what was loaded", environment="of these variables")
+    monkeypatch.setattr(recordings, "in_workers", lambda *_, **__: iter([answer]))
     plan = recordings._probed(plan_of_a_run(), print, 4.0, keep_settings=True)
-    assert plan.code == "what was loaded"
+    assert (plan.code, plan.environment) == (answer.code, answer.environment)
     assert recordings._never_twice(plan) == ""
     assert "wall clock" in recordings._never_twice(replace(plan, real_time=True))
+
+
+@pytest.mark.parametrize(("why", "tries"), [(ENDED, 2), (f"{ENDED} {{EXIT(1)}}", 1)])
+def test_a_worker_that_ends_for_no_known_reason_is_tried_once_more(
+    why: str, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[Any] = [WorkerDied(why), Probed(code="loaded")]
+    monkeypatch.setattr(recordings, "in_workers", lambda *_, **__: iter([answers.pop(0)]))
+    if tries == 2:
+        assert recordings._probed(plan_of_a_run(), print, 4.0, keep_settings=True).code == "loaded"
+    else:
+        with pytest.raises(BadPart, match=r"can't be tried out: .*EXIT"):
+            recordings._probed(plan_of_a_run(), print, 4.0, keep_settings=True)
+    assert len(answers) == 2 - tries
+
+
+AGENT = """
+from livekit.agents import Agent
+{top}
+class A(Agent):
+    def __init__(self):
+        super().__init__(instructions="Help.")
+
+    async def on_enter(self):
+{inside}
+        assert words
+"""
+
+
+def test_no_agent_goes_on_from_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one by its environment, or by modules that it loads when a session is under way."""
+    cache = tmp_path / "cache"
+    (tmp_path / "tone.py").write_text("words = 'Hello'\n")
+    agents = {
+        "early": AGENT.format(top="from tone import words", inside=""),
+        "late": AGENT.format(top="", inside="        from tone import words"),
+    }
+    for name, code in agents.items():
+        (tmp_path / f"{name}.py").write_text(code)
+
+    audio, rate = soundfile.read(SAMPLES / "02_lost_parcel.flac", dtype="int16", frames=2 * 16_000)
+    calls = [tmp_path / "one.wav", tmp_path / "two.wav"]
+    for path in calls:
+        soundfile.write(path, audio, rate)
+    asked: list[int] = []
+
+    def work_of(name: str, *, known: bool = False) -> str:
+        """What is told. Sessions that are left are run, unless it is `known` what they come to."""
+
+        def in_workers_(function: Callable[..., Any], arguments: list[Any], *more: Any, **how: Any) -> Any:
+            if function is not probe:
+                asked.append(len(arguments))
+                if known:
+                    return (WorkerDied("it isn't run here") for _ in arguments)
+            return in_workers(function, arguments, *more, **how)
+
+        monkeypatch.setattr(recordings, "in_workers", in_workers_)
+        said: list[str] = []
+        with going_on(cache, said.append):
+            recordings.run_recordings(
+                *(calls, None), agent=f"{tmp_path / name}.py:A", out=tmp_path / "out", cache=cache, jobs=1
+            )
+        return " ".join(said)
+
+    assert "modules of your own" in work_of("late")
+    assert not list(cache.glob("??/*-finished.npz"))
+    monkeypatch.setenv("GREETING", "one")
+    assert work_of("early") == ""
+    monkeypatch.setenv("PWD", "elsewhere")
+    assert "2 of 2" in work_of("early", known=True)
+    monkeypatch.setenv("GREETING", "two")
+    assert work_of("early", known=True) == ""
+    assert asked == [2, 2, 0, 2]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from .cluster import current, on_client, on_cluster
 from .outcomes import (
+    ENDED,
     NOT_BEGUN,
     Done,
     Failed,
@@ -29,6 +30,7 @@ from .outcomes import (
 )
 
 __all__ = [
+    "ENDED",
     "NOT_BEGUN",
     "Done",
     "Failed",

@@ -11,6 +11,8 @@ import dataclasses
 import functools
 import hashlib
 import json
+import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -26,7 +28,12 @@ from ..files.places import Place
 
 _CODE = (".py", ".yaml")
 """Ends of the files of this package that say what is computed."""
-
+_OF_THE_TERMINAL = re.compile(
+    "_|PWD|OLDPWD|SHLVL|COLUMNS|LINES|TERM|TERM_.*|COLORTERM|WINDOWID|DISPLAY|GPG_TTY|STY|TMUX|TMUX_PANE"
+    "|SSH_(AUTH_SOCK|AGENT_PID|CLIENT|CONNECTION|TTY)|XDG_SESSION_.*|DBUS_SESSION_BUS_ADDRESS|VSCODE_.*|ITERM_.*"
+    "|KITTY_.*|WEZTERM_.*|KONSOLE_.*|GNOME_TERMINAL_.*|INVOCATION_ID|JOURNAL_STREAM|JPY_.*|__KMP_.*"
+)
+"""Names of variables that tell where a command was given, and by which process."""
 
 Software = tuple[str, str]
 """Hashes of this package's code, and of what is installed."""
@@ -121,10 +128,27 @@ def _hash(text: str) -> str:
 
 @functools.cache
 def software() -> Software:
-    """Hashes of this package's code, and of the versions of Python and of all installed packages."""
+    """Hashes of this package's code, and of Python's version and of all packages as they were installed."""
     code = (path for path in PACKAGE.rglob("*") if path.suffix in _CODE and path.is_file())
-    installed = {found.name for folder in sys.path for found in Path(folder or ".").glob("*.dist-info")}
+    folders = {Path(folder or ".") for folder in sys.path}
+    installed = {_installed(found) for folder in folders for found in folder.glob("*.dist-info")}
+    installed |= {_installed(found) for folder in folders for found in folder.glob("*.egg-info")}
     return files_hash(code), _hash(_text([sys.version, *sorted(installed)]))
+
+
+def _installed(found: Path) -> str:
+    """A package's name and version, and when it was installed, which tells of another one of this version."""
+    for listed in (found / "RECORD", found / "PKG-INFO", found):
+        with suppress(OSError):
+            state = listed.stat()
+            return f"{found.name} {state.st_size} {state.st_mtime_ns}"
+    return found.name
+
+
+def environment_hash() -> str:
+    """A hash of this process's environment, without what tells where a command was given."""
+    kept = {name: value for name, value in os.environ.items() if not _OF_THE_TERMINAL.fullmatch(name)}
+    return _hash(_text(sorted(kept.items())))
 
 
 def content_hash(file: Place) -> str:

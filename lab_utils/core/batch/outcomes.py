@@ -11,6 +11,8 @@ from ..errors import WorkerDied as WorkerDied
 from ..text import one_line
 
 T = TypeVar("T")
+ENDED = "it ended its process"
+"""Of a worker's death, where nobody knows more."""
 NOT_BEGUN = 86
 """Exit code of a worker process that ends before it begins an item, which another one then works on."""
 

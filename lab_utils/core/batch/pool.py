@@ -29,7 +29,17 @@ from loky.process_executor import BrokenProcessPool
 from ..files import scratch_folder
 from .collecting import collect_seldom
 from .handed_on import read_handed_on, write_handed_on
-from .outcomes import NOT_BEGUN, Done, Failed, Outcome, RaisedInWorker, WorkerDied, nobody_knows, outcome_of
+from .outcomes import (
+    ENDED,
+    NOT_BEGUN,
+    Done,
+    Failed,
+    Outcome,
+    RaisedInWorker,
+    WorkerDied,
+    nobody_knows,
+    outcome_of,
+)
 
 T = TypeVar("T")
 
@@ -212,7 +222,7 @@ def of_future(future: Future[Outcome[T]]) -> Outcome[T]:
         found = re.search(r"exit codes of the workers are (\{.*?\})", str(error))
         codes = f" {found[1]}" if found else ""
         memory = "; perhaps no memory was left: try with fewer jobs" if "SIGKILL" in codes else ""
-        return Failed(WorkerDied(f"it ended its process{codes}{memory}"))
+        return Failed(WorkerDied(f"{ENDED}{codes}{memory}"))
     if isinstance(error, Exception):
         return Failed(error)
     raise error

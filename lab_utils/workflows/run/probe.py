@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...core.batch.made_of import environment_hash
 from ...core.settings import Settings
 from ...session.entrypoint.load import load_worker
 from ...session.faults.watch import at_most
@@ -21,6 +22,8 @@ class Probed:
     """Those that a worker gives to its AgentSession."""
     code: str = ""
     """A hash of the user's modules that are loaded by now."""
+    environment: str = ""
+    """A hash of what that code may look up in the environment."""
 
 
 def probe(plan: Plan) -> Probed:
@@ -39,4 +42,5 @@ def probe(plan: Plan) -> Probed:
         settings = None
         if plan.worker is not None:
             settings = settings_given(load_worker(plan.worker, own), plan.room, own)
-        return Probed(() if own is None else own.stood_in(), settings, users_code())
+        stood_in = () if own is None else own.stood_in()
+        return Probed(stood_in, settings, users_code(), environment_hash())

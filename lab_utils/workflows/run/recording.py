@@ -32,7 +32,7 @@ from ...session.providers.schema import Providers
 from ...session.scripted.stt_plan import SttTiming, has_placeholders, words_of
 from ...session.stand_ins.imports import ProcessStandIns, stand_ins
 from ...session.stand_ins.script import StoodIn
-from ...session.user_parts import Part, PartKind, load_parts
+from ...session.user_parts import Part, PartKind, load_parts, users_code
 from ...session.workers import run_watched
 from ...turns.tracing import TraceCache, Tracer
 from .providers import script_of, with_simulated
@@ -72,6 +72,8 @@ class Result:
     """What an agent or plug-in asks for and a stand-in answered (`session.stand_ins`)."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Hashes of what lies in its folder."""
+    code: str = ""
+    """A hash of the user's modules that were loaded when its session had ended."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ class Plan:
     """Whose delays simulated parts have."""
     code: str = ""
     """A hash of the user's modules that are loaded with the parts they name."""
+    environment: str = ""
+    """A hash of the environment of these modules."""
 
 
 def run_one(plan: Plan, files: RecordingFiles) -> Result:
@@ -122,12 +126,14 @@ def run_one(plan: Plan, files: RecordingFiles) -> Result:
     assert result.stages is not None
     write_whole(folder / "turns.csv", result.stages.to_csv(index=False, lineterminator="\n").encode())
     _draw(log, scored, folder)
-    return replace(result, files=_hashes(folder))
+    return replace(result, files=_hashes(folder), code=users_code() if plan.code else "")
 
 
-def lies_there(out: Path, result: Result) -> bool:
-    """Whether a session came to its end and its folder below `out` is as it was left."""
-    return result.outcome == "done" and result.files == _hashes(session_folder(out, result.recording))
+def may_stand(plan: Plan, result: Result) -> bool:
+    """Whether a session needn't be run again: it came to its end, its folder is as it was left, and the plan,
+    by which it is found, knows all of the user's modules that it loaded."""
+    folder = session_folder(plan.out, result.recording)
+    return result.outcome == "done" and result.code == plan.code and result.files == _hashes(folder)
 
 
 def _hashes(folder: Path) -> dict[str, str]:

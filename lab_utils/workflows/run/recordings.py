@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ...core.batch import RaisedInWorker, WorkerDied
+from ...core.batch import ENDED, RaisedInWorker, WorkerDied
 from ...core.files import is_machine_error
 from ...core.files.places import Folder
 from ...core.session_log import SessionMode
@@ -29,7 +29,7 @@ from ...turns.cache.finished import Kept, Run
 from ..assumed import conditions_with
 from .probe import probe
 from .providers import timing_of
-from .recording import FILES, Plan, Result, lies_there, run_one
+from .recording import FILES, Plan, Result, may_stand, run_one
 from .summary import RunResults, write_summary
 
 
@@ -181,7 +181,10 @@ def _probed(plan: Plan, tell: Callable[[str], None], memory_gb: float, *, keep_s
 
     Raises BadPart for what can't be answered.
     """
-    (answer,) = in_workers(probe, [(plan,)], 1, real_time=plan.real_time, quiet=True, memory_gb=memory_gb)
+    for _ in range(2):
+        (answer,) = in_workers(probe, [(plan,)], 1, real_time=plan.real_time, quiet=True, memory_gb=memory_gb)
+        if not (isinstance(answer, WorkerDied) and str(answer) == ENDED):  # nobody knows why: try once more
+            break
     if isinstance(answer, (WorkerDied, RaisedInWorker)):
         raise BadPart(f"{_named(plan)}: it can't be tried out: {answer}")
     if isinstance(answer, BadPart) and plan.real_time:
@@ -189,7 +192,7 @@ def _probed(plan: Plan, tell: Callable[[str], None], memory_gb: float, *, keep_s
         raise BadPart(f"{answer}; on the wall clock nothing stands in: {remedy}")
     if isinstance(answer, Exception):
         raise answer
-    plan = replace(plan, code=answer.code)
+    plan = replace(plan, code=answer.code, environment=answer.environment)
     if answer.stood_in:
         tell(f"stood in for: {', '.join(one.name for one in answer.stood_in)}")
     if answer.settings is None:
@@ -221,7 +224,7 @@ def _results(
     plan: Plan, found: Sequence[RecordingFiles], jobs: int, quiet: bool, memory_gb: float
 ) -> Iterator[Result]:
     processes = min(jobs, max(1, len(found)))
-    kept = Kept(Result, partial(lies_there, plan.out))
+    kept = Kept(Result, partial(may_stand, plan))
     run = Run(run_one, [(plan, files) for files in found], kept, "session", anew=_never_twice(plan))
     answers = in_workers(
         run.work,
@@ -241,6 +244,8 @@ def _results(
             elif isinstance(answer, Exception):
                 yield Result(files.name, str(files.user), "failed", _reason(answer, plan.text))
             else:
+                if answer.code != plan.code:
+                    run.say_once("modules of your own are loaded during sessions; import them at the top")
                 yield answer
 
 
