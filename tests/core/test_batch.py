@@ -9,13 +9,24 @@ import subprocess
 import sys
 import textwrap
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lab_utils.core.batch import Done, Failed, RaisedInWorker, Skipped, WorkerDied, results, run_batch
+from lab_utils.core.batch import (
+    Done,
+    Failed,
+    RaisedInWorker,
+    Skipped,
+    WorkerDied,
+    collecting,
+    results,
+    run_batch,
+)
 from lab_utils.core.batch.collecting import NEW_OBJECTS
+from lab_utils.core.batch.pool import _in_worker
 
 pytestmark = pytest.mark.slow
 
@@ -127,6 +138,21 @@ def grown(item: int) -> int:
         KEPT.append(np.ones(50_000_000))
     time.sleep(1.1)  # it looks once a second
     return os.getpid()
+
+
+def test_a_worker_looks_for_cycles_between_items_now_and_then(monkeypatch) -> None:
+    gc.disable()
+    try:
+        for cpu_s, is_there in ((1e9, True), (0.0, False)):
+            monkeypatch.setattr(collecting, "EVERY_CPU_S", cpu_s)
+            error = Awkward(1, 2)
+            error.args = (error,)
+            kept = weakref.ref(error)
+            del error
+            assert _in_worker(brief, (), None, 0) == Done(int)
+            assert (kept() is not None) == is_there
+    finally:
+        gc.enable()
 
 
 def collects_after(_: int) -> int:

@@ -27,7 +27,7 @@ from loky import ProcessPoolExecutor, get_reusable_executor
 from loky.process_executor import BrokenProcessPool
 
 from ..files import scratch_folder
-from .collecting import collect_seldom
+from .collecting import collect_now_and_then, collect_seldom
 from .handed_on import read_handed_on, write_handed_on
 from .outcomes import (
     ENDED,
@@ -48,13 +48,14 @@ AHEAD = 8
 PARENT_CHECK_S = 0.5
 IDLE_S = 300.0
 """Workers wait so long for the next batch."""
-_GROWTH = {"LOKY_MAX_MEMORY_LEAK_SIZE": "2e9"}
+_GROWTH = {"LOKY_MAX_MEMORY_LEAK_SIZE": "1e9"}
 """Bytes by which a worker may grow before loky replaces it: models and a long call are no leak of 300 MB."""
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 
 def _in_worker(function: Callable[..., T], skips: Any, shared: str | None, item: Any) -> Outcome[T]:
     """As `outcome_of`; an error that would break the pool comes back by its name and text."""
+    collect_now_and_then()
     if shared is not None:
         function = partial(function, _loaded(shared))
     try:
