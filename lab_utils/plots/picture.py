@@ -34,7 +34,10 @@ class Picture:
         """Write a picture, of the kind that the name's suffix says; returns its path."""
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        self.figure.savefig(target, dpi=dpi)
+        if target.suffix.lower() == ".png":
+            target.write_bytes(self.png(dpi))
+        else:
+            self.figure.savefig(target, dpi=dpi)
         return target
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:

@@ -19,7 +19,7 @@ from ..core.labels import LabelKind, Labels
 from ..core.session_log import SessionLog
 from ..session.metrics.spans import session_commits
 from ..session.metrics.timeline import session_timeline_of
-from .agg.axes import QUICK, label_at
+from .agg.axes import QUICK, label_at, tick_names
 from .recordings import LABEL_COLOURS, LABEL_NAMES, Span
 from .sessions import CAUSE_MARKERS, CAUSE_NAMES, SessionArtists, session_timeline
 from .style import (
@@ -43,6 +43,7 @@ LEGEND_ROW_IN = 0.185
 TIME_AXIS_IN = 0.56
 """Below the last axes: its numbers and what they are, and some space."""
 X_LABEL_IN = 0.26
+DIGIT_IN = 0.08
 TITLE_PAD_IN = 0.09
 
 
@@ -119,7 +120,7 @@ def session_figure(
     heads = TITLE_PAD_IN + max(lines_in(10, title) for title in titles[1:]) if any(titles[1:]) else 0.0
     Margins(
         left=0.74,
-        right=0.16,
+        right=max(0.16, 0.01 + DIGIT_IN / 2 * max(map(len, tick_names(axes[-1].xaxis)))),
         top=TITLE_PAD_IN + lines_in(10, titles[0]),
         bottom=TIME_AXIS_IN + LEGEND_ROW_IN * -(-len(legend.legend_handles) // LEGEND_COLUMNS),
         between=0.31 + heads,

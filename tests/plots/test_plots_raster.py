@@ -2,6 +2,7 @@
 
 import io
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -9,8 +10,9 @@ from PIL import Image
 from synthetic_sessions import Exchange, labels_of_session, session_of
 
 from lab_utils import plots
+from lab_utils.plots.agg import raster
 from lab_utils.plots.agg.axes import QUICK, label_at, name_ticks, tick_names
-from lab_utils.plots.agg.raster import MOST_CHARACTERS, png, png_file
+from lab_utils.plots.agg.raster import png, png_file
 from lab_utils.plots.style import blank_figure
 
 SCRIPT = [Exchange(1.0, 4.0), Exchange(8.0, 11.0)]
@@ -54,6 +56,18 @@ def test_a_session_looks_as_savefig_draws_it(dpi):
         assert unlike(image, expected) < 0.005
         assert unlike(expected, image) < 0.005
         assert figure.dpi == plots.DPI
+        png(figure, dpi)
+        assert not any(axis.majorTicks for ax in figure.axes for axis in (ax.xaxis, ax.yaxis))
+
+
+def test_late_in_a_recording_the_time_axis_tells_the_seconds():
+    for start_s in (1000, 36000):
+        figure = plots.session_figure(session_of(SCRIPT), (start_s, start_s + 5))
+        _, right, _, _ = inked(pixels(png(figure)))
+        assert right < 100 * figure.get_size_inches()[0] - 1  # the last name isn't cut off
+        names = tick_names(figure.axes[0].xaxis)
+        assert names[:2] == [str(start_s), str(start_s + 1)]
+        assert [float(name) for name in names] == list(figure.axes[0].get_xticks())
 
 
 @pytest.mark.parametrize(
@@ -66,7 +80,7 @@ def test_a_session_looks_as_savefig_draws_it(dpi):
         ("slanted", {"rotation": 30}),
         (r"$x^2$ and \$5", {}),
         ("two\nlines", {"ha": "center"}),
-        ("i" * (MOST_CHARACTERS + 1), {"fontsize": 6, "ha": "center"}),
+        ("i" * 300, {"fontsize": 6, "ha": "center"}),
     ],
 )
 def test_a_text_stands_where_savefig_puts_it_within_a_pixel(text, style):
@@ -86,6 +100,42 @@ def test_a_text_has_its_own_colour_size_and_resolution():
              for size, dpi in ((10, 100), (20, 100), (10, 200))]  # fmt: skip
     assert sizes[0] * 1.8 < sizes[1] < sizes[0] * 2.2
     assert abs(sizes[1] - sizes[2]) <= 2
+
+
+def test_a_text_is_drawn_in_the_fonts_that_the_user_names_now():
+    first = png(written("again"))
+    for style in ({"font.sans-serif": ["DejaVu Serif"]}, {"text.antialiased": False}):
+        with mpl.rc_context(style):
+            figure = written("again")
+            drawn = pixels(png(figure))
+            assert png(figure) != first
+            np.testing.assert_allclose(inked(drawn), inked(saved(figure)), atol=1)
+    assert set(drawn.flat) == {0, 255}
+    assert png(written("again")) == first
+
+
+def test_large_texts_are_not_kept():
+    for text, size, is_kept in (
+        ("kept 0.37", 10, True),
+        ("a long title " * 16, 10, False),
+        ("A", 300, False),
+    ):
+        before = raster._text_image.cache_info().misses
+        png(written(text, fontsize=size), 160)
+        assert (raster._text_image.cache_info().misses > before) == is_kept
+
+
+def test_a_picture_is_saved_as_it_is_shown(tmp_path):
+    picture = plots.Picture(written("again"))
+    assert picture.save(tmp_path / "one.PNG", 100).read_bytes() == picture.png(100)
+    assert picture.save(tmp_path / "one.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_settings_of_saved_files_hold():
+    figure = written("again")
+    with mpl.rc_context({"savefig.transparent": True}):
+        assert Image.open(io.BytesIO(png(figure))).mode == "RGBA"
+    assert Image.open(io.BytesIO(png(figure))).mode == "RGB"
 
 
 def test_a_text_is_cut_off_by_its_clip_box():
@@ -142,3 +192,48 @@ class TestQuickAxes:
         assert tick_names(ax.yaxis) == ["first", "second", "outside"]
         assert [one.get_text() for one in ax.get_yticklabels()] == ["first", "second", "outside"]
         assert len(ax.get_xticklabels()) == len(ax.get_xticks()) > 3
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda ax: ax.tick_params(colors="red"),
+            lambda ax: ax.tick_params(labelrotation=45),
+            lambda ax: ax.tick_params(pad=15),
+            lambda ax: ax.tick_params(direction="in", length=12, width=3),
+            lambda ax: ax.tick_params(bottom=False, left=False),
+            lambda ax: ax.tick_params(reset=True),
+            lambda ax: ax.minorticks_on(),
+            lambda ax: ax.yaxis.tick_right(),
+            lambda ax: ax.twinx().set_ylim(0, 30),
+            lambda ax: ax.set_yticks([0, 4], ["first", "second"], fontsize=15),
+            lambda ax: ax.get_xticklabels()[1].set_color("red"),
+            lambda ax: ax.grid(linestyle=":", color="red"),
+            lambda ax: ax.spines["left"].set_position(("axes", 0.3)),
+            lambda ax: ax.xaxis.set_major_formatter(mpl.ticker.ScalarFormatter(useOffset=-1e4)),
+            lambda ax: ax.set_title("above", y=None),
+        ],
+    )
+    def test_what_they_do_not_draw_is_matplotlibs(self, change):
+        changed = []
+        for kind in (QUICK, {}):
+            figure = self.figure(**kind)
+            change(figure.axes[0])
+            changed.append(pixels(png(figure)))
+        assert unlike(*changed) < 0.0002
+        assert unlike(*changed[::-1]) < 0.0002
+        plain = pixels(png(self.figure(**QUICK)))
+        assert unlike(changed[0], plain) + unlike(plain, changed[0]) > 0.0002
+
+    def test_a_label_without_a_place_stands_beside_the_names(self):
+        drawn = []
+        for kind in (QUICK, {}):
+            figure = blank_figure((5, 3), by_margins=True)
+            figure.subplots(subplot_kw=kind).set(xlabel="time (s)", ylabel="lane")
+            drawn.append(inked(pixels(png(figure))))
+        assert drawn[0] == pytest.approx(drawn[1], abs=1)
+
+    def test_a_users_style_is_kept(self):
+        with mpl.rc_context({"xtick.color": "red", "ytick.direction": "in"}):
+            own, expected = (self.figure(**kind) for kind in (QUICK, {}))
+        assert unlike(pixels(png(own)), pixels(png(expected))) < 0.0002
+        assert unlike(pixels(png(expected)), pixels(png(own))) < 0.0002

@@ -3,6 +3,9 @@
 Matplotlib makes five artists for a tick and measures each label, which takes longer than to draw all that a
 session holds. Here an axis draws its marks as one path, and its labels one by one with the same text. So it
 doesn't know how much room they take: `label_at` says where the axis's own label stands.
+
+That is for ticks as they are drawn here. Whoever asks for more of them, as with `tick_params(colors="red")`,
+`minorticks_on` or `get_xticklabels`, gets matplotlib's own.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import rcParams, rcParamsDefault
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis, YAxis
@@ -19,13 +23,19 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.path import Path
 from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter, FixedLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from matplotlib.transforms import Affine2D, ScaledTranslation, Transform
 
-from ..style import BLACK, GREY
+from ..style import BLACK
 
-MARK_PT, PAD_PT, LINE_PT, NAME_PT = 3.5, 3.5, 0.8, 10.0
+MARK_PT, PAD_PT, LINE_PT, NAME_SIZE = 3.5, 3.5, 0.8, "medium"
 """Length of a mark, from there to its name, width of lines, size of names; unless `tick_params` says else."""
+QUICKLY_DRAWN = {"gridOn", "grid_color", "grid_linewidth", "length", "labelsize"}
+"""What `tick_params` may set, besides where ticks and their names are."""
+OWN_STYLE = {
+    name: value for name, value in rcParamsDefault.items() if name.startswith(("xtick.", "ytick.", "grid."))
+}
+"""Matplotlib's settings of ticks, unless the user has others."""
 
 
 class QuickAxes(Axes):
@@ -40,6 +50,7 @@ class QuickAxes(Axes):
         super().clear()
         for spine in self.spines.values():
             spine.set_position(("outward", 0.0))  # matplotlib does so when a tick asks for its place
+        self.ticklabel_format(useOffset=False, style="plain")  # 36001, not 1 with +3.6e4 at the end
 
 
 QUICK = {"axes_class": QuickAxes}
@@ -75,22 +86,49 @@ def figure_of(artist: Artist) -> Figure:
 
 class _QuickAxis(Axis):
     def reset_ticks(self) -> None:
-        self.majorTicks, self.minorTicks = [], []  # matplotlib makes one of each as soon as it looks
+        if all(rcParams[name] == value for name, value in OWN_STYLE.items()):
+            self.majorTicks, self.minorTicks = [], []  # matplotlib makes one of each as soon as it looks
+        else:
+            super().reset_ticks()
+
+    def get_ticks_position(self) -> Any:
+        self.get_major_ticks(1)  # which matplotlib takes for granted
+        self.get_minor_ticks(1)
+        return super().get_ticks_position()  # type: ignore[misc]  # XAxis and YAxis have it
 
     def draw(self, renderer: RendererBase) -> None:
         if not self.get_visible():
             return
-        style = self.get_tick_params()
         places, names = self._shown()
+        if not self._is_plain():
+            super().draw(renderer)
+            return
+        style = self.get_tick_params()
         if style["gridOn"]:
             self._draw_grid(renderer, places, style)
         length = float(style.get("length", MARK_PT))
         if length:
             self._draw_marks(renderer, places, length)
         if style["labelbottom" if isinstance(self, XAxis) else "labelleft"]:
-            self._draw_names(renderer, places, names, length, style.get("labelsize"))
+            self._draw_names(renderer, places, names, length, style.get("labelsize", NAME_SIZE))
         self.label.draw(renderer)
         self.stale = False
+
+    def _is_plain(self) -> bool:
+        """Whether all that was asked for is drawn quickly; once ticks have their names."""
+        near, far = ("bottom", "top") if isinstance(self, XAxis) else ("left", "right")
+        style = self.get_tick_params()
+        return (
+            not self.majorTicks  # nobody has changed one
+            and style.keys() <= QUICKLY_DRAWN | {near, far, f"label{near}", f"label{far}"}
+            and style.get(near, False)
+            and f"label{near}" in style
+            and not (style.get(far, True) or style.get(f"label{far}", True))
+            and isinstance(self.get_minor_locator(), NullLocator)
+            and not self.get_major_formatter().get_offset()
+            and self.axes.spines[near].get_position() == ("outward", 0.0)
+            and not (self.label.get_text() and getattr(self, "_autolabelpos", True))
+        )
 
     def _shown(self) -> tuple[np.ndarray, list[str]]:
         """Where ticks are, shape=(n,), and what they are called; within the limits."""
@@ -114,7 +152,7 @@ class _QuickAxis(Axis):
     def _draw_grid(self, renderer: RendererBase, places: np.ndarray, style: dict[str, Any]) -> None:
         ends = np.stack((self._points(places, 0.0), self._points(places, 1.0)), axis=1).reshape(-1, 2)
         gc = renderer.new_gc()
-        gc.set_foreground(to_rgba(style.get("grid_color", GREY)), isRGBA=True)
+        gc.set_foreground(to_rgba(style.get("grid_color", OWN_STYLE["grid.color"])), isRGBA=True)
         gc.set_linewidth(style.get("grid_linewidth", LINE_PT))
         gc.set_snap(True)
         renderer.draw_path(gc, Path(ends, [Path.MOVETO, Path.LINETO] * len(places)), self._along())
@@ -134,7 +172,7 @@ class _QuickAxis(Axis):
         self, renderer: RendererBase, places: np.ndarray, names: list[str], length: float, size: Any
     ) -> None:
         is_x = isinstance(self, XAxis)
-        text = Text(fontsize=size or NAME_PT)
+        text = Text(fontsize=size, color=BLACK)
         text.set_figure(figure_of(self))
         text.set(ha="center", va="top") if is_x else text.set(ha="right", va="center_baseline")
         away = _pixels(renderer, length + PAD_PT)

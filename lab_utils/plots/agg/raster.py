@@ -2,11 +2,12 @@
 
 Shaping a text and rendering its glyphs takes matplotlib longer than all else in a picture, and most texts
 come again: names of lanes, numbers of axes, legends. A text stands on whole pixels here, so that one image of
-it serves wherever it is drawn.
+it serves wherever it is drawn, until the user's fonts change.
 """
 
 from __future__ import annotations
 
+import io
 import math
 import struct
 import zlib
@@ -14,26 +15,34 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from matplotlib import rcParams, rcParamsDefault
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontProperties, fontManager
 
 from ..style import DPI
 
 Rgba = tuple[float, float, float, float]
 
-TEXTS = 2048
+TEXTS = 512
 """So many images of texts are kept, and as many sizes."""
-MOST_CHARACTERS = 200
-"""A longer text isn't kept: its image is large, and it hardly comes again."""
+MOST_PX = 20_000
+"""A larger text isn't kept, such as 40 characters of 10 points at 160 dpi: it hardly comes again."""
 PAD_PX = 3
 """Glyphs may reach beyond a text's measured box."""
 LEVEL = 3
 """Of zlib. More takes half as long again, and saves a tenth of the file."""
+OF_TEXTS: list[Any] = [name for name in rcParamsDefault if name.startswith(("font.", "text."))]
+OF_FILES: list[Any] = ["savefig.bbox", "savefig.transparent", "savefig.facecolor", "savefig.edgecolor"]
+"""Matplotlib's settings that a text and a file depend on."""
 
 
 def png(figure: Figure, dpi: float = DPI) -> bytes:
-    """A figure as a PNG file."""
+    """A figure as a PNG file; by matplotlib's `savefig` if the user has settings of it."""
+    if any(rcParams[name] != rcParamsDefault[name] for name in OF_FILES):
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=dpi)
+        return file.getvalue()
     own, canvas = figure.dpi, figure.canvas
     figure.dpi = dpi
     try:
@@ -77,6 +86,11 @@ class _Canvas(FigureCanvasAgg):
 class _Renderer(RendererAgg):
     """Agg, with texts from images."""
 
+    def __init__(self, width: float, height: float, dpi: float) -> None:
+        super().__init__(width, height, dpi)
+        # A text's own properties name "sans-serif", and not which fonts that stands for.
+        self._fonts = repr([len(fontManager.ttflist), *(rcParams[name] for name in OF_TEXTS)])
+
     def draw_text(
         self,
         gc: Any,
@@ -88,36 +102,40 @@ class _Renderer(RendererAgg):
         ismath: Any = False,
         mtext: Any = None,
     ) -> None:
-        if ismath or angle % 90 or len(s) > MOST_CHARACTERS:
+        if ismath or angle % 90 or not self._is_kept(s, prop):
             super().draw_text(gc, x, y, s, prop, angle, ismath, mtext)
             return
         colour = (*gc.get_rgb()[:3], gc.get_alpha())
-        image, left, below = _text_image(s, prop.copy(), self.dpi, angle, colour)
+        smooth = bool(gc.get_antialiased())
+        image, left, below = _text_image(s, prop.copy(), self.dpi, self._fonts, angle, colour, smooth)
         self.draw_image(gc, round(x) + left, round(self.height - y) + below, image)
 
     def get_text_width_height_descent(
         self, s: str, prop: FontProperties, ismath: Any
     ) -> tuple[float, float, float]:
-        if ismath or len(s) > MOST_CHARACTERS:
+        if ismath or not self._is_kept(s, prop):
             return super().get_text_width_height_descent(s, prop, ismath)
-        return _text_size(s, prop.copy(), self.dpi)
+        return _text_size(s, prop.copy(), self.dpi, self._fonts)
+
+    def _is_kept(self, s: str, prop: FontProperties) -> bool:
+        return len(s) * (prop.get_size_in_points() * self.dpi / 72) ** 2 <= MOST_PX
 
 
 @lru_cache(TEXTS)
-def _text_size(s: str, prop: FontProperties, dpi: float) -> tuple[float, float, float]:
-    """Width, height and descent of a text in pixels."""
+def _text_size(s: str, prop: FontProperties, dpi: float, fonts: str) -> tuple[float, float, float]:
+    """Width, height and descent of a text in pixels. `fonts`: matplotlib's settings."""
     return RendererAgg(1, 1, dpi).get_text_width_height_descent(s, prop, False)
 
 
 @lru_cache(TEXTS)
 def _text_image(
-    s: str, prop: FontProperties, dpi: float, angle: float, colour: Rgba
+    s: str, prop: FontProperties, dpi: float, fonts: str, angle: float, colour: Rgba, smooth: bool
 ) -> tuple[np.ndarray, int, int]:
     """A text, shape=(height, width, 4), its lowest row first; and where it lies from its origin, in pixels.
 
-    `angle`: in degrees, a multiple of 90.
+    `angle`: in degrees, a multiple of 90. `fonts`: matplotlib's settings.
     """
-    width, height, descent = _text_size(s, prop, dpi)
+    width, height, descent = _text_size(s, prop, dpi, fonts)
     turn = np.exp(1j * np.radians(angle))
     corners = turn * np.array([complex(x, y) for x in (0, width) for y in (-descent, height - descent)])
     left, right = math.floor(corners.real.min()) - PAD_PX, math.ceil(corners.real.max()) + PAD_PX
@@ -126,5 +144,6 @@ def _text_image(
     gc = alone.new_gc()
     gc.set_foreground(colour, isRGBA=True)
     gc.set_alpha(colour[3])
+    gc.set_antialiased(smooth)
     alone.draw_text(gc, -left, above, s, prop, angle)
     return np.asarray(alone.buffer_rgba())[::-1].copy(), left, below
