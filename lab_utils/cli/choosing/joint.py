@@ -104,10 +104,10 @@ def _told(study: JointStudy, out: Path) -> str:
 def _held_out(study: JointStudy) -> list[str]:
     """What choices within rates do on calls that did not lead to them; a limit that can't be told is "?"."""
     told = [
-        f"{one.most_cut:>6.3g}{_ms(one.figures[study.budget.least].value):>10}"
-        f"{_between(one.held_out[study.budget.least], _ms):>25}"
-        f"{_between(one.held_out['false_boundary_rate'], _share):>27}"
-        f"{_between(one.held_out['dollars_per_1000'], '{:.2f}'.format):>25}"
+        f"{one.most_cut:>6.3g}{_ms(one.figures[study.budget.least].value):>8}"
+        f"{_between(one.held_out[study.budget.least], _ms):>19}"
+        f"{_between(one.held_out['false_boundary_rate'], _share):>22}"
+        f"{_between(one.held_out['dollars_per_1000'], '{:.2f}'.format):>20}"
         for one in study.within_rates
         if one.held_out is not None
     ]
@@ -115,9 +115,9 @@ def _held_out(study: JointStudy) -> list[str]:
         return []
     name = study.budget.least.removeprefix("e2e_")
     return [
-        "choices within a rate, on calls that did not lead to them (95 % intervals by recording):",
-        f"{'rate':>6}{f'{name} ms':>10}{f'{name} ms there':>25}{'false per hold there':>27}"
-        f"{'$/1000 there':>25}",
+        "choices within a rate of false boundaries, and on calls that did not lead to",
+        "them (95 % intervals by recording):",
+        f"{'rate':>6}{f'{name} ms':>8}{f'{name} there':>19}{'false per hold there':>22}{'$/1000 there':>20}",
         *told,
         "",
     ]
@@ -125,7 +125,7 @@ def _held_out(study: JointStudy) -> list[str]:
 
 def _between(one: Estimate, told: Callable[[float], str]) -> str:
     low, high = ("?" if isnan(limit) else told(limit) for limit in (one.low, one.high))
-    return f"{told(one.value)} ({low} to {high})"
+    return f"{told(one.value)} ({low}–{high})"
 
 
 def _ms(seconds: float | None) -> str:
