@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import SAMPLES, AgentChannel, Cache, Json, UserChannel, app, ending_well, warn
+from .common import (
+    SAMPLES,
+    AgentChannel,
+    Cache,
+    Json,
+    UserChannel,
+    app,
+    ending_well,
+    going_on,
+    results_are_written,
+    warn,
+)
 
 if TYPE_CHECKING:
     from ..workflows.probe import Plan
@@ -46,7 +57,7 @@ def probe(
     as_json: Json = False,
 ) -> None:
     """Measure your live providers with your worker. Writes a provider profile."""
-    with ending_well():
+    with ending_well(), going_on(cache):
         from ..session.entrypoint.facts import RoomFacts
         from ..session.providers.files import save_providers
         from ..workflows import probe as workflow
@@ -77,6 +88,7 @@ def probe(
         found = workflow.measure(plan, out.stem, quiet=as_json)
         out.parent.mkdir(parents=True, exist_ok=True)
         save_providers(found.profile, out)
+        results_are_written()
         print_probe(found, plan, out, as_json=as_json)
 
 

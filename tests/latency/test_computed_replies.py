@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from ablation_tables import ablation_of, made_up
@@ -12,11 +14,13 @@ from lab_utils.core.settings import USUAL_CONDITIONS, Settings
 from lab_utils.latency.ablation.run import Ablation
 from lab_utils.latency.joint.calls import JointCall
 from lab_utils.latency.joint.computed_replies import computed_replies, variants
-from lab_utils.latency.joint.configuration import TWELVE_COMPUTED
+from lab_utils.latency.joint.configuration import EVERY_ONE, TWELVE_COMPUTED
 from lab_utils.latency.joint.evaluate import figures_of
 from lab_utils.latency.techniques.choice import livekit_default
-from lab_utils.recordings.find import find_recordings
+from lab_utils.recordings.find import RecordingFiles, find_recordings
 from lab_utils.session.providers.files import builtin_providers, load_providers
+from lab_utils.turns.cache import TraceCache
+from lab_utils.turns.cache.finished import going_on
 from lab_utils.turns.tracing import default_cache
 
 CALL = SAMPLES / "03_blocked_card.flac"
@@ -76,6 +80,54 @@ def test_a_speech_to_text_is_paid_by_the_hour_and_a_judge_by_the_verdict(ablatio
     call = JointCall.of(files, GUIDE, USUAL_CONDITIONS, seed=0, cache=default_cache(), wait_s=8.0)
     assert found.stt_dollars == pytest.approx(call.recording.duration_s / len(call.ends_s))
     assert found.judge_dollars == 0.25
+
+
+def test_each_draw_has_delays_of_its_own(ablation: Ablation) -> None:
+    random = load_providers("deepgram-openai-cartesia")
+    found = computed_replies(
+        replace(ablation, providers=random, draws=2), [CALL], ("caller", "agent"), default_cache()
+    )
+    (files,) = find_recordings(CALL)
+    calls = [
+        JointCall.of(files, random, USUAL_CONDITIONS, seed=draw, cache=default_cache(), wait_s=8.0)
+        for draw in range(2)
+    ]
+    floors = [call.floor(EVERY_ONE) for call in calls]
+    assert floors[0].e2e_s.tolist() != floors[1].e2e_s.tolist()
+    assert found.floor == tuple(figures_of(floors)[q] for q in ("e2e_p50", "e2e_p95"))
+
+
+def test_what_was_computed_before_a_kill_is_not_computed_again(
+    ablation: Ablation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = sorted(SAMPLES.glob("*.flac"))[:3]
+    several = replace(ablation, recordings=tuple(call.stem for call in calls))
+    began: list[str] = []
+
+    def of(files: RecordingFiles, *more: Any, **how: Any) -> JointCall:
+        if len(began) == killed_at:
+            raise KeyboardInterrupt
+        began.append(files.name)
+        return loaded(files, *more, **how)
+
+    def computed() -> tuple[str, list[str]]:
+        """What is computed, and told."""
+        began.clear()
+        told: list[str] = []
+        with going_on(tmp_path, told.append):
+            found = computed_replies(several, calls, ("caller", "agent"), default_cache())
+        return repr(found.plain), told
+
+    killed_at, loaded = -1, JointCall.of
+    monkeypatch.setattr(JointCall, "of", of)
+    undisturbed, _ = computed()
+    TraceCache(tmp_path).prune(0)
+    killed_at = 2
+    with pytest.raises(KeyboardInterrupt):
+        computed()
+    killed_at = -1
+    assert computed() == (undisturbed, ["going on: 2 of 3 computed recordings were finished before"])
+    assert began == [calls[2].stem]
 
 
 @pytest.mark.parametrize("name", builtin_providers())

@@ -51,12 +51,12 @@ class Seen:
     made: list[int]
 
 
-def command(cache: Folder, calls: list[Any] = CALLS, *, killed_after: int | None = None, **how: Any) -> Seen:
+def command(cache: Folder, calls: list[Any] = CALLS, *, killed_after: int | None = None) -> Seen:
     """All calls, by a command that ends well unless it is killed after so many."""
     made.clear()
     told: list[str] = []
     with going_on(cache, told.append) as of:
-        run = Run(call, calls, Kept(Came, came_to_its_end), "call", **how)
+        run = Run(call, calls, Kept(Came, came_to_its_end), "call")
         answers = run.all(run.work(*arguments) for arguments in run.rest)
         came = [next(answers) for _ in range(len(calls) if killed_after is None else killed_after)]
         if killed_after is None:
@@ -162,11 +162,7 @@ def test_where_nothing_can_be_kept_every_session_is_run_and_that_is_told_once(tm
         assert "can't be kept (Not a directory)" in seen.told[0]
 
 
-def test_what_never_comes_twice_or_has_no_key_is_made_anew_and_that_is_told(tmp_path: Path) -> None:
-    command(tmp_path, killed_after=8)
-    on_the_clock = command(tmp_path, killed_after=8, anew="on the wall clock no session is like another")
-    assert (len(on_the_clock.made), len(on_the_clock.told)) == (8, 1)
-    assert "begin again: on the wall clock" in on_the_clock.told[0]
+def test_what_has_no_key_is_made_anew_and_that_is_told(tmp_path: Path) -> None:
     told: list[str] = []
     with going_on(tmp_path, told.append):
         run = Run(repr, [(len,), (print,)], Kept(str), "call")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import os
 import signal
@@ -9,9 +10,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import kills
+import numpy as np
 import pytest
 import soundfile
 from paths import SAMPLES
@@ -159,15 +162,50 @@ def plan_of_a_run() -> recording.Plan:
     )
 
 
-def test_a_run_of_the_users_code_is_told_by_that_code_and_none_on_the_clock_is_gone_on_from(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_run_of_the_users_code_is_told_by_that_code(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = Probed(code="what was loaded", environment="of these variables")
     monkeypatch.setattr(recordings, "in_workers", lambda *_, **__: iter([answer]))
     plan = recordings._probed(plan_of_a_run(), print, 4.0, keep_settings=True)
     assert (plan.code, plan.environment) == (answer.code, answer.environment)
-    assert recordings._never_twice(plan) == ""
-    assert "wall clock" in recordings._never_twice(replace(plan, real_time=True))
+
+
+def test_a_run_on_the_clock_goes_on_on_the_same_day_and_runs_all_on_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = [tmp_path / f"{number}.wav" for number in range(3)]
+    for number, path in enumerate(calls):
+        soundfile.write(path, np.full(16_000, number, dtype=np.int16), 16_000)
+    ran: list[str] = []
+
+    def run_one(plan: recording.Plan, files: Any) -> Result:
+        if len(ran) == killed_at:
+            raise KeyboardInterrupt
+        ran.append(files.name)
+        return Result(files.name, str(files.user), "done", stages=stage_frame([]))
+
+    def here(function: Callable[..., Any], arguments: list[Any], *_: Any, **__: Any) -> Any:
+        return (function(*one) for one in arguments)
+
+    def run_on(day: int, *, real_time: bool = True) -> list[str]:
+        """What is told."""
+        ran.clear()
+        told: list[str] = []
+        date = SimpleNamespace(today=lambda: datetime.date(2026, 11, day))
+        monkeypatch.setattr(recordings, "dt", SimpleNamespace(date=date))
+        with going_on(tmp_path / "cache", told.append):
+            recordings.run_recordings(calls, None, out=tmp_path / "out", real_time=real_time, quiet=True)
+        return told
+
+    monkeypatch.setattr(recordings, "run_one", run_one)
+    monkeypatch.setattr(recordings, "in_workers", here)
+    killed_at = 2
+    with pytest.raises(KeyboardInterrupt):
+        run_on(29)
+    killed_at = -1
+    assert run_on(29) == ["going on: 2 of 3 sessions were finished before"]
+    assert ran == ["2"]
+    assert (run_on(30), ran) == ([], ["0", "1", "2"])
+    assert (run_on(30, real_time=False), len(ran)) == ([], 3)
 
 
 @pytest.mark.parametrize(("why", "tries"), [(ENDED, 2), (f"{ENDED} {{EXIT(1)}}", 1)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -26,10 +27,12 @@ from lab_utils.session.entrypoint.facts import NO_FACTS
 from lab_utils.session.entrypoint.probe import LiveParts, PlugIn
 from lab_utils.session.providers.files import load_providers
 from lab_utils.session.user_parts import BadPart
+from lab_utils.turns.cache import TraceCache
+from lab_utils.turns.cache.finished import going_on
 from lab_utils.workflows import probe as workflow
 from lab_utils.workflows.probe import Plan, measure, prepare
 from lab_utils.workflows.probe.figures import FITTED, SHOWN, Measured, figures_of, measured
-from lab_utils.workflows.probe.probe import play
+from lab_utils.workflows.probe.probe import Played, play
 from lab_utils.workflows.probe.prompts import read_prompts, side_by_side
 from lab_utils.workflows.probe.script import estimate, first_turns, told, turns_of
 
@@ -113,7 +116,8 @@ def test_the_delays_of_the_providers_come_out(question: Path, tmp_path: Path) ->
             if medians == near(TRUTH):
                 break
         asked = len(gateway.chats)
-        briefly = play(replace(plan, prompts=read_prompts([prompt])), plan.recordings[0], "brief")
+        under = Played(plan.recordings[0], "brief", 0, "")
+        briefly = play(replace(plan, prompts=read_prompts([prompt])), under)
     system = [json.dumps(chat["messages"]) for chat in gateway.chats]
     assert [SHORT in text for text in system] == [k >= asked for k in range(len(system))]
     rows = side_by_side({"as it is": list(found.sessions), "brief": [briefly]}, plan.base)
@@ -312,8 +316,8 @@ def test_sessions_that_failed_are_told_by_prompt(
     (tmp_path / "brief.txt").write_text("Be brief.")
     names = (*FITTED, *SHOWN)
 
-    def played(_: Plan, __: Recording, prompt: str) -> Measured:
-        why = "the LLM is gone" if prompt == "brief" else ""
+    def played(_: Plan, of: Played) -> Measured:
+        why = "the LLM is gone" if of.prompt == "brief" else ""
         return Measured(dict.fromkeys(names, (0.2, 0.3)), dict.fromkeys(FITTED, ()), why)
 
     monkeypatch.setattr("lab_utils.workflows.probe.probe.play", played)
@@ -325,3 +329,50 @@ def test_sessions_that_failed_are_told_by_prompt(
     print_probe(found, plan, Path("mine.yaml"), as_json=False)
     said = capsys.readouterr().out
     assert "3 of 3 sessions under the prompt 'brief' ended early: the LLM is gone" in said
+
+
+def test_a_probe_that_was_killed_plays_the_rest_on_the_same_day_and_all_of_it_on_another(
+    call: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played: list[tuple[str, int]] = []
+
+    def play_one(plan: Plan, of: Played) -> Measured:
+        if len(played) == killed_at:
+            raise KeyboardInterrupt
+        played.append((of.prompt, of.number))
+        seconds = dict.fromkeys((*FITTED, *SHOWN), (0.1 * len(of.prompt), 0.2 + 0.1 * of.number))
+        why = "the LLM is gone" if of.prompt == "brief" and of.number == 0 else ""
+        return Measured(seconds, dict.fromkeys(FITTED, ()), why, code=plan.code)
+
+    monkeypatch.setattr("lab_utils.workflows.probe.probe.play", play_one)
+    (tmp_path / "brief.txt").write_text("Be brief.")
+    plan = Plan(
+        "worker.py", NO_FACTS, LIVE, load_providers("guide"), (first_turns(call, 2),), 3, code="loaded"
+    )
+    plan = replace(plan, prompts=read_prompts([tmp_path / "brief.txt"]))
+    every = [(prompt, number) for number in range(3) for prompt in ("as it is", "brief")]
+    monday, tuesday = dt.date(2026, 11, 30), dt.date(2026, 12, 1)
+
+    def probed(plan: Plan, today: dt.date) -> tuple[str, list[str]]:
+        """The profile that is written, and what is told."""
+        played.clear()
+        told: list[str] = []
+        with going_on(tmp_path / "cache", told.append):
+            found = measure(plan, "mine", least=2, isolated=False, quiet=True, today=today)
+        return repr((found.profile, found.prompts, found.failed)), told
+
+    killed_at = -1
+    undisturbed, _ = probed(plan, monday)
+    TraceCache(tmp_path / "cache").prune(0)
+    killed_at = 4
+    with pytest.raises(KeyboardInterrupt):
+        probed(plan, monday)
+    assert played == every[:4]
+    killed_at = -1
+    again, told = probed(plan, monday)
+    assert played == [("brief", 0), *every[4:]], "one that failed, and those that were left"
+    assert told == ["going on: 3 of 6 sessions were finished before"]
+    assert again == undisturbed
+    for other, day in ((plan, tuesday), (replace(plan, code="another worker"), monday)):
+        probed(other, day)
+        assert played == every

@@ -7,25 +7,31 @@ not covered. And what speech-to-text and judge cost: the same for all agents wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
+from ...core.batch import results, run_batch
 from ...core.delays import Delay
 from ...core.files.places import Place
-from ...recordings.find import find_in, with_distinct_names
+from ...core.settings import Conditions, Settings
+from ...recordings.find import RecordingFiles, find_in, with_distinct_names
 from ...session.providers.schema import Providers, SttProvider
+from ...turns.cache.finished import Kept, Run
+from ...turns.metrics.scores import percentile
 from ..ablation.files import records
 from ..ablation.run import SEEDS, Ablation
 from ..reply.records import NotCovered
-from ..techniques.choice import livekit_default
+from ..techniques.choice import Techniques, livekit_default
 from .calls import JointCall
 from .configuration import E2E, EVERY_ONE, TWELVE_COMPUTED
-from .evaluate import Evaluator, figures_of
 
 LATER_S = 0.2
 SHORT_GAP_S, LONG_GAP_S = 0.025, 1.0
@@ -60,6 +66,35 @@ class Computed:
         }
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What is computed of every recording."""
+
+    settings: Settings
+    conditions: Conditions
+    providers: Providers
+    seeds: tuple[int, ...]
+    """Of the draws."""
+    wait_s: float
+    cache: Place
+    replies: bool
+    """Whether the agent greets in all sessions: a caller who speaks first is not covered."""
+
+
+@dataclass(frozen=True)
+class _OfCall:
+    """What is computed of one recording, all draws together."""
+
+    duration_s: float
+    turns: int
+    replies: Mapping[str, tuple[float, ...]] | None
+    """From each turn's end to the first sound (s), by `_FLOOR`, and by speech-to-text and agent (`_column`);
+    None where the closed form doesn't cover them."""
+
+
+_FLOOR = "floor"
+
+
 def computed_replies(
     of: Ablation,
     paths: Sequence[str | Path],
@@ -69,52 +104,85 @@ def computed_replies(
     quiet: bool = True,
 ) -> Computed:
     """Of an ablation's recordings."""
-    calls = _calls(of, paths, channels, cache)
-    turns = max(1, sum(len(call.ends_s) for call in calls))
-    streamed_h = sum(call.recording.duration_s for call in calls) / 3600
+    seeds = tuple(SEEDS * of.seed + draw for draw in range(of.draws))
+    greeted = bool(of.sessions["greeted"].all())
+    plan = _Plan(of.settings, of.conditions, of.providers, seeds, of.wait_s, cache, greeted)
+    found, _ = find_in(paths, channels)
+    work = [(plan, files) for files in with_distinct_names(found) if files.name in of.recordings]
+    run = Run(_of_call, work, Kept(_OfCall), "computed recording")
+    outcomes = run_batch(partial(_called, run.work), run.rest, task="computing", quiet=quiet)
+    calls: list[_OfCall] = []
+    for call in run.all(results(outcomes)):
+        if isinstance(call, Exception):
+            raise call
+        calls.append(call)
+    turns = max(1, len(seeds) * sum(call.turns for call in calls))
+    streamed_h = len(seeds) * sum(call.duration_s for call in calls) / 3600
     stt_dollars = 1000 * of.providers.stt.price * streamed_h / turns
-    try:
-        if not of.sessions["greeted"].all():
-            raise NotCovered("a caller speaks first")
-        floor, by_stt = _replies(of, calls, cache, quiet)
-    except NotCovered:
-        floor, by_stt = None, pd.DataFrame()
+    floor, by_stt = _tables(of.providers, [call.replies for call in calls])
     return Computed(floor, by_stt, stt_dollars, of.providers.judge.price)
 
 
-def _replies(
-    of: Ablation, calls: Sequence[JointCall], cache: Place, quiet: bool
-) -> tuple[tuple[float, float], pd.DataFrame]:
-    """Floor and table by speech-to-text. Raises NotCovered."""
-    large = of.providers.large.cache
-    agents = {
+def _tables(
+    providers: Providers, replies: Sequence[Mapping[str, tuple[float, ...]] | None]
+) -> tuple[tuple[float, float] | None, pd.DataFrame]:
+    """Floor and table by speech-to-text, of all recordings; none where one isn't covered."""
+    covered = [one for one in replies if one is not None]
+    if len(covered) < len(replies):
+        return None, pd.DataFrame()
+
+    def p50_and_p95(name: str) -> list[float]:
+        e2e_s = np.sort(np.concatenate([np.array(one[name], dtype=np.float64) for one in covered]))
+        return [float(percentile(e2e_s[None, :], q)[0]) for q in E2E.values()]
+
+    agents = _agents(providers)
+    rows = {
+        stt: [value for agent in agents for value in p50_and_p95(_column(stt, agent))]
+        for stt in variants(providers)
+    }
+    columns = pd.MultiIndex.from_product([agents, ["p50", "p95"]])
+    by_stt = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    p50_s, p95_s = p50_and_p95(_FLOOR)
+    return (p50_s, p95_s), by_stt.rename_axis("speech-to-text")
+
+
+def _agents(providers: Providers) -> dict[str, Techniques]:
+    large = providers.large.cache
+    return {
         "LiveKit's default": livekit_default(large is not None and large.automatic),
         "all twelve": TWELVE_COMPUTED,
     }
-    rows: dict[str, list[float]] = {}
-    floor = figures_of([call.floor(EVERY_ONE) for call in calls])
-    others = variants(of.providers)
-    for name, providers in tqdm(others.items(), desc="computing", unit="speech-to-text", disable=quiet):
-        own = [replace(call, providers=providers, _events={}) for call in calls]
-        figures = Evaluator(own, cache).table(
-            [(of.settings, one) for one in agents.values()], range(len(own))
-        )
-        rows[name] = figures[[*E2E]].to_numpy().ravel().tolist()
-    columns = pd.MultiIndex.from_product([agents, ["p50", "p95"]])
-    by_stt = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-    return (floor["e2e_p50"], floor["e2e_p95"]), by_stt.rename_axis("speech-to-text")
 
 
-def _calls(
-    of: Ablation, paths: Sequence[str | Path], channels: tuple[str, str], cache: Place
-) -> list[JointCall]:
-    found, _ = find_in(paths, channels)
-    calls = []
-    for files in with_distinct_names(found):
-        if files.name in of.recordings:
-            one = JointCall.of(files, of.providers, of.conditions, seed=0, cache=cache, wait_s=of.wait_s)
-            calls += [replace(one, seed=SEEDS * of.seed + draw) for draw in range(of.draws)]
-    return calls
+def _column(stt: str, agent: str) -> str:
+    return f"{agent}, {stt}"
+
+
+def _called(work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    return work(*arguments)
+
+
+def _of_call(plan: _Plan, files: RecordingFiles) -> _OfCall:
+    """One recording, in a process of its own or in this one."""
+    call = JointCall.of(files, plan.providers, plan.conditions, seed=0, cache=plan.cache, wait_s=plan.wait_s)
+    replies: dict[str, tuple[float, ...]] | None = None
+    with suppress(NotCovered):
+        replies = _replies(plan, call) if plan.replies else None
+    return _OfCall(call.recording.duration_s, len(call.ends_s), replies)
+
+
+def _replies(plan: _Plan, call: JointCall) -> dict[str, tuple[float, ...]]:
+    """`_OfCall.replies`. Raises NotCovered."""
+    found: dict[str, list[float]] = defaultdict(list)
+    agents = _agents(plan.providers)
+    for seed in plan.seeds:
+        found[_FLOOR] += replace(call, seed=seed, _events={}).floor(EVERY_ONE).e2e_s.tolist()
+        for stt, providers in variants(plan.providers).items():
+            own = replace(call, seed=seed, providers=providers, _events={})
+            outcomes = own.outcomes([(plan.settings, one) for one in agents.values()])
+            for agent, outcome in zip(agents, outcomes, strict=True):
+                found[_column(stt, agent)] += outcome.e2e_s.tolist()
+    return {name: tuple(e2e_s) for name, e2e_s in found.items()}
 
 
 def variants(providers: Providers) -> dict[str, Providers]:

@@ -176,10 +176,8 @@ class Run(Generic[T]):
         calls: Iterable[tuple[Any, ...]],
         kept: Kept[T],
         unit: str,
-        *,
-        anew: str = "",
     ) -> None:
-        """`unit`: what a call is called; `anew`: why all are the rest in any case."""
+        """`unit`: what a call is called."""
         self._calls = list(calls)
         self.work: Callable[..., Any] = function
         """What is to be called with each of the `rest`."""
@@ -189,9 +187,8 @@ class Run(Generic[T]):
         if self._command is None or len(self._calls) < 2:
             return
         if kept.quotes and not isinstance(self._command.cache.folder, Path):
-            anew = f"this may quote a call, which isn't kept in a store such as {self._command.cache.folder}"
-        if anew:
-            self._command.say_once(anew)
+            store = self._command.cache.folder
+            self._command.say_once(f"this may quote a call, which isn't kept in a store such as {store}")
             return
         keys = Keys()
         try:

@@ -65,6 +65,8 @@ class Measured:
     """Why the session ended before its call did."""
     errors: int = 0
     said: Said = Said(0, (), (), 0, 0, 0)
+    code: str = ""
+    """A hash of the user's modules that were loaded when the session had ended."""
 
 
 def measured(log: SessionLog, base: Providers) -> Measured:

@@ -8,15 +8,17 @@ the request without words with which a new AgentSession of LiveKit's warms the L
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
+from ...core.batch.made_of import environment_hash
 from ...core.errors import InputError
 from ...core.files.places import Folder
 from ...core.recording import Recording
@@ -29,9 +31,10 @@ from ...session.entrypoint.probe import LiveParts, parts_given
 from ...session.job import Limits, SessionJob
 from ...session.providers.files import load_providers
 from ...session.providers.schema import Providers
-from ...session.user_parts import BadPart
+from ...session.user_parts import BadPart, users_code
 from ...session.workers import in_workers, run_watched
 from ...turns.cache import cache_folder
+from ...turns.cache.finished import Kept, Run
 from ...turns.tracing import TraceCache, Tracer
 from .figures import Measured, figures_of, measured
 from .prompts import AS_IT_IS, read_prompts, side_by_side
@@ -58,6 +61,10 @@ class Plan:
     tail_s: float = TAIL_S
     prompts: Mapping[str, str | None] = field(default_factory=lambda: dict(read_prompts(())))
     """By name; None for the worker's own, which is the first."""
+    code: str = ""
+    """A hash of the user's modules that are loaded with the worker."""
+    environment: str = ""
+    """A hash of the environment of these modules."""
 
     @property
     def turns(self) -> int:
@@ -73,6 +80,18 @@ class Plan:
     def told(self) -> list[str]:
         """What will be sent, to whom and for how much, a line each."""
         return told(self.live, self.estimated, self.base, tuple(self.prompts))
+
+
+@dataclass(frozen=True)
+class Played:
+    """One session of a probe."""
+
+    recording: Recording
+    prompt: str
+    number: int
+    """Of the repetition, from 0."""
+    day: str
+    """On which it is played, as the profile tells: what a provider did on another one isn't gone on from."""
 
 
 @dataclass(frozen=True)
@@ -122,25 +141,42 @@ def prepare(
         raise BadRecording.of(silent[0], finding, "give recordings with both sides")
     prompts = read_prompts(instructions)
     try:
-        (live,) = _results(_ask, [(worker, room)], isolated)
+        (asked,) = _values(_answers(_ask, [(worker, room)], isolated))
     except BadPart as error:  # it names an option of `lab run`, which is an argument here
         raise BadPart(str(error).removeprefix(f"--{OPTION} ")) from None
-    return Plan(worker, room, live, before, tuple(recordings), repeats, tail_s, prompts)
+    live, code, environment = asked
+    return Plan(worker, room, live, before, tuple(recordings), repeats, tail_s, prompts, code, environment)
 
 
 def measure(
-    plan: Plan, name: str, *, least: int = LEAST, isolated: bool = True, quiet: bool = False
+    plan: Plan,
+    name: str,
+    *,
+    least: int = LEAST,
+    isolated: bool = True,
+    quiet: bool = False,
+    today: dt.date | None = None,
 ) -> Probe:
     """Play the turns in real time, `repeats` times, one session after the other; `name`: of the profile.
 
-    Stages with fewer than `least` figures stay as in the base. Raises InputError if no stage has more, with
-    what the sessions failed of.
+    Stages with fewer than `least` figures stay as in the base. Inside `going_on` a session that was played
+    `today` (the date of this call, if not given) isn't played again. Raises InputError if no stage has more,
+    with what the sessions failed of.
     """
-    rounds = range(plan.repeats)
-    jobs = [(plan, one, prompt) for _ in rounds for one in plan.recordings for prompt in plan.prompts]
+    today = today or dt.date.today()
+    work = [
+        (plan, Played(one, prompt, number, today.isoformat()))
+        for number in range(plan.repeats)
+        for one in plan.recordings
+        for prompt in plan.prompts
+    ]
     by_prompt: dict[str, list[Measured]] = {prompt: [] for prompt in plan.prompts}
-    for (_, _, prompt), one in zip(jobs, _results(play, jobs, isolated, quiet=quiet), strict=True):
-        by_prompt[prompt].append(one)
+    run = Run(play, work, Kept(Measured, partial(_may_stand, plan)), "session")
+    answers = run.all(_answers(run.work, run.rest, isolated, quiet=quiet))
+    for (_, played), one in zip(work, _values(answers), strict=True):
+        by_prompt[played.prompt].append(one)
+        if one.code != plan.code:
+            run.say_once("modules of your own are loaded during sessions; import them at the top")
     sessions = tuple(by_prompt[AS_IT_IS])
     figures, shown = figures_of(sessions, "lab probe")
     try:
@@ -149,7 +185,7 @@ def measure(
         failures = ", ".join(sorted({one.failure for one in sessions if one.failure}))
         why = f"; the sessions ended early: {failures}" if failures else ""
         raise InputError(f"{error}{why}") from None
-    profile = fitting.profile_of(fitted, plan.base, name, dt.date.today())
+    profile = fitting.profile_of(fitted, plan.base, name, today)
     failed = {
         prompt: tuple(one.failure for one in several if one.failure) for prompt, several in by_prompt.items()
     }
@@ -163,16 +199,19 @@ def measure(
     )
 
 
-def _results(
+def _answers(
     function: Callable[..., Result], arguments: list[tuple[Any, ...]], isolated: bool, *, quiet: bool = True
-) -> Iterator[Result]:
-    """What the function gives for each; raises the first error."""
+) -> Generator[Result | Exception]:
+    """What the function gives for each."""
     if not isolated:
-        yield from (function(*one) for one in arguments)
-        return
-    answers = in_workers(
+        return (function(*one) for one in arguments)
+    return in_workers(
         function, arguments, 1, real_time=True, task="live sessions", unit="session", quiet=quiet
     )
+
+
+def _values(answers: Generator[Result | Exception]) -> Iterator[Result]:
+    """Raises the first error."""
     with closing(answers):
         for answer in answers:
             if isinstance(answer, Exception):
@@ -180,25 +219,33 @@ def _results(
             yield answer
 
 
-def _ask(worker: str, room: RoomFacts) -> LiveParts:
-    return parts_given(load_worker(worker), room)
+def _ask(worker: str, room: RoomFacts) -> tuple[LiveParts, str, str]:
+    """The worker's parts, and hashes of its code and of what that may look up in the environment."""
+    live = parts_given(load_worker(worker), room)
+    return live, users_code(), environment_hash()
 
 
-def play(plan: Plan, recording: Recording, prompt: str) -> Measured:
+def _may_stand(plan: Plan, one: Measured) -> bool:
+    """Whether a session needn't be played again: it came to its end, and the plan, by which it is found,
+    knows all of the user's modules that it loaded."""
+    return not one.failure and one.code == plan.code
+
+
+def play(plan: Plan, of: Played) -> Measured:
     """One session, in this process."""
     job = SessionJob(
-        recording,
+        of.recording,
         plan.live.settings,
         mode="reactive",
         tail_s=plan.tail_s,
         real_time=True,
-        limits=Limits(real_s=Limits().real_s + 4 * recording.duration_s),
+        limits=Limits(real_s=Limits().real_s + 4 * of.recording.duration_s),
         worker=load_worker(plan.worker),
         room=plan.room,
         keep_audio=False,
-        instructions=plan.prompts[prompt],
+        instructions=plan.prompts[of.prompt],
     )
-    return measured(run_watched(job), plan.base)
+    return replace(measured(run_watched(job), plan.base), code=users_code())
 
 
 def _named(profile: Providers, live: LiveParts) -> Providers:

@@ -101,6 +101,8 @@ class Plan:
     """A hash of the user's modules that are loaded with the parts they name."""
     environment: str = ""
     """A hash of the environment of these modules."""
+    day: str = ""
+    """Of sessions on the wall clock: what services did on another one isn't gone on from."""
 
 
 def run_one(plan: Plan, files: RecordingFiles) -> Result:

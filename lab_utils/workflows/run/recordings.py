@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -93,6 +94,8 @@ def run_recordings(
     plan = Plan(
         settings, assumed, mode, seed, real_time, limits, timing, parts, worker, room, *files, text, providers
     )
+    if real_time:
+        plan = replace(plan, day=dt.date.today().isoformat())
     found, results = _find(paths, channels)
     if found and (worker or any(isinstance(part, str) for part in parts.values())):
         plan = _probed(plan, tell, memory_gb, keep_settings=profile is not None)
@@ -225,7 +228,7 @@ def _results(
 ) -> Iterator[Result]:
     processes = min(jobs, max(1, len(found)))
     kept = Kept(Result, partial(may_stand, plan))
-    run = Run(run_one, [(plan, files) for files in found], kept, "session", anew=_never_twice(plan))
+    run = Run(run_one, [(plan, files) for files in found], kept, "session")
     answers = in_workers(
         run.work,
         run.rest,
@@ -247,11 +250,6 @@ def _results(
                 if answer.code != plan.code:
                     run.say_once("modules of your own are loaded during sessions; import them at the top")
                 yield answer
-
-
-def _never_twice(plan: Plan) -> str:
-    """Why sessions wouldn't be the same another time; "" if they would."""
-    return "on the wall clock no session is like another" if plan.real_time else ""
 
 
 def _reason(error: Exception, text: bool) -> str:
