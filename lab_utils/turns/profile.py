@@ -55,6 +55,7 @@ _EVIDENCE_COMMENT = """
 # chosen, defaults: on all recordings; held_out: each recording under settings chosen on the others.
 """
 
+_SNIPPET_WIDTH = 88
 _INTERRUPTION_COMMENT = """
 # How interruption was measured, on onsets of the user's speech and other sounds while the agent speaks.
 """
@@ -184,12 +185,21 @@ class Profile(Frozen, strict=False):
             "    ),",
             "    turn_handling={",
             f"        'turn_detection': {turn_detection},",
-            *(f"        {name!r}: {part!r}," for name, part in self.settings.turn_handling().items()),
+            *(line for name, part in self.settings.turn_handling().items() for line in _entry(name, part)),
             "    },",
             ")",
             *(["attach_policy(session)  # before session.start"] if policy else []),
         ]
         return "\n".join(lines) + "\n"
+
+
+def _entry(name: str, part: dict[str, Any]) -> list[str]:
+    """One entry of `turn_handling`, on a line of its own if it fits, else a line for each value."""
+    line = f"        {name!r}: {part!r},"
+    if len(line) <= _SNIPPET_WIDTH:
+        return [line]
+    values = (f"            {key!r}: {value!r}," for key, value in part.items())
+    return [f"        {name!r}: {{", *values, "        },"]
 
 
 def to_yaml(profile: Profile) -> str:

@@ -19,6 +19,4 @@ class TextTable:
     def _repr_html_(self) -> str:
         """Escaped, left-aligned; what stands between backticks as code."""
         shown = table_html([str(name) for name in self.frame.columns], self.frame.to_numpy().tolist())
-        # Words stay whole, so that no column gets as narrow as a letter; names of code may break.
-        shown = shown.replace("overflow-wrap:anywhere", "overflow-wrap:break-word")
-        return re.sub("`([^`]+)`", r"<code style='overflow-wrap:anywhere'>\1</code>", shown)
+        return re.sub("`([^`]+)`", r"<code>\1</code>", shown)

@@ -112,7 +112,8 @@ def test_scouting_counts_in_the_seconds_is_shown_and_is_not_done_again(
     assert len(tables) == 3  # two generations of four, and a batch
     assert max(tables[:2]) <= 240
     assert len(first) == tables[2] == 24
-    assert "scouting" in capsys.readouterr().err
+    scouting, _ = capsys.readouterr().err.split("searching", 1)
+    assert "100%" in scouting.split("scouting")[-1], "a search that ends well ends with a full bar"
     again = found(seconds=1e6)
     assert tables == [24]
     assert "scouting" not in capsys.readouterr().err

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-_CELL = "padding:1px 14px 1px 0;text-align:left;vertical-align:top;overflow-wrap:anywhere"
+_CELL = "padding:1px 14px 1px 0;text-align:left;vertical-align:top"
 
-_WHOLE = 8
-"""A word or number of so many characters is never broken, however narrow its column."""
+_LONGEST = 24
+"""A part of a name (between spaces, underscores, slashes, full stops) breaks only if it is longer."""
+
+_PARTS_END = re.compile(r"(?<=[_/])(?=\w)|(?<=[^\W\d]\.)(?=[^\W\d])")
 
 
-def _style(cell: object) -> str:
-    return _CELL + ";white-space:nowrap" * (len(str(cell)) <= _WHOLE)
+def _cell(tag: str, cell: object) -> str:
+    """One cell, escaped: names may break after an underscore, a slash or a full stop, numbers never."""
+    text = str(cell)
+    if re.fullmatch(r"[\d.,%-]*", text):
+        return f"<{tag} style='{_CELL};white-space:nowrap'>{text}</{tag}>"
+    parts = _PARTS_END.split(text)
+    longest = max(len(word) for part in parts for word in part.split(" "))
+    breaks = "anywhere" if longest > _LONGEST else "break-word"
+    shown = "<wbr>".join(escape(part) for part in parts)
+    return f"<{tag} style='{_CELL};overflow-wrap:{breaks}'>{shown}</{tag}>"
 
 
 def table_html(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str = "") -> str:
@@ -21,11 +32,8 @@ def table_html(head: Sequence[str], rows: Iterable[Sequence[object]], caption: s
     >>> table_html(["name"], [["<b>"]], "1 < 2").count("&lt;")
     2
     """
-    top = "".join(f"<th style='{_style(cell)}'>{escape(str(cell))}</th>" for cell in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td style='{_style(cell)}'>{escape(str(cell))}</td>" for cell in row) + "</tr>"
-        for row in rows
-    )
+    top = "".join(_cell("th", cell) for cell in head)
+    body = "".join("<tr>" + "".join(_cell("td", cell) for cell in row) + "</tr>" for row in rows)
     above = f"<div>{escape(caption)}</div>" if caption else ""
     return f"{above}<table style='line-height:1.4;border-collapse:collapse'><tr>{top}</tr>{body}</table>"
 
@@ -33,8 +41,7 @@ def table_html(head: Sequence[str], rows: Iterable[Sequence[object]], caption: s
 def facts_html(title: str, facts: Iterable[tuple[str, object]]) -> str:
     """What is known about one thing, a line each; escaped."""
     rows = "".join(
-        f"<tr><td style='{_CELL};opacity:0.7'>{escape(name)}</td>"
-        f"<td style='{_CELL}'>{escape(str(value))}</td></tr>"
+        f"<tr><td style='{_CELL};opacity:0.7'>{escape(name)}</td>{_cell('td', value)}</tr>"
         for name, value in facts
     )
     return f"<b>{escape(title)}</b><table style='line-height:1.4;border-collapse:collapse'>{rows}</table>"

@@ -124,8 +124,8 @@ class Comparison:
 
         titles, rows = point_rows(self.points, self.cost_ms)
         services = service_rows(self.reached, self.detectors)
-        told = table_html(*services) if services[1] else ""
-        return table_html(titles, rows, " ".join([*self.verdicts, self.push_to_talk.in_words])) + told
+        told = table_html(["verdict"], [[line] for line in (*self.verdicts, self.push_to_talk.in_words)])
+        return table_html(titles, rows) + (table_html(*services) if services[1] else "") + told
 
 
 def _point_row(one: Reached) -> dict[str, Any]:

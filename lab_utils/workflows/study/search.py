@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -257,9 +257,18 @@ def _scout(
     """Have the parts of which nothing is kept begin with what scouts find, until the time is over."""
     most = min(SCOUTED * (work.evaluations or MOST_SCOUTED), MOST_SCOUTED) // len(parts)
     new = [k for k, part in enumerate(parts) if not part.proposals.has_begun]
-    with tqdm(total=most * len(new), desc="scouting", unit="setting", disable=quiet or not new) as bar:
+    with _progress(most * len(new), "scouting", quiet or not new) as bar:
         for k in new:
             parts[k].scout(space, objectives, most, 2 * seed + k, time_is_over, bar)
+
+
+@contextmanager
+def _progress(total: int | None, desc: str, quiet: bool, initial: int = 0) -> Iterator[tqdm[Any]]:
+    """A bar that is full when its block ends well, also if there was less to try than `total`."""
+    with tqdm(total=total, initial=initial, desc=desc, unit="setting", disable=quiet) as bar:
+        yield bar
+        bar.total = bar.n
+        bar.refresh()
 
 
 def _run(
@@ -270,7 +279,7 @@ def _run(
     `alike`: so many settings are common to all parts, and count once. One batch is tried if nothing is known.
     """
     done = _done(parts, alike)
-    with tqdm(total=work.evaluations, initial=done, desc="searching", unit="setting", disable=quiet) as bar:
+    with _progress(work.evaluations, "searching", quiet, done) as bar:
         try:
             while True:
                 before = sum(len(part.proposals) for part in parts)

@@ -293,13 +293,14 @@ class Study(Measured):
         n = self.counts
         caption = (
             f"{self.tried:,} settings on {n['recordings']} recording(s): {n['holds']} holds, "
-            f"{n['turns']} ends of turn; {self.phases} audio phase(s); {'; '.join(self.conditions.in_words)}"
+            f"{n['turns']} ends of turn; {self.phases} audio phase(s)"
         )
         overview = self.overview
         shown = table_html(list(overview.columns), overview.to_numpy().tolist(), caption)
         told = {
             "skipped": [[item.reason] for item in self.skipped],
             "note": [[line] for line in self.foreign],
+            "assumed": [[line] for line in self.conditions.in_words],
         }
         return shown + "".join(table_html([title], rows) for title, rows in told.items() if rows)
 
