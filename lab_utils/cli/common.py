@@ -131,9 +131,9 @@ def ending_well(bad_input: int = 1) -> Iterator[None]:
 
 
 @contextmanager
-def working_on(scheduler: str) -> Iterator[None]:
+def working_on(scheduler: str, bad_input: int = 1) -> Iterator[None]:
     """As `ending_well`; what is done with recordings is done by a cluster's workers, if one is given."""
-    with ending_well():
+    with ending_well(bad_input):
         from ..core.batch import on_cluster
 
         with on_cluster(scheduler):

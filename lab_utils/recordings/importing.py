@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from ..core.batch import Done, run_batch
+from ..core.batch import Done, Outcome, run_batch
 from ..core.errors import machine_error_text
 from ..core.text.html import table_html
 from .audio import BadRecording, as_path, audio_header, is_local
@@ -93,17 +95,25 @@ def ways(audio: Path) -> str:
     )
 
 
-def import_folder(path: str | Path, options: FindOptions | None = None, *, quiet: bool = False) -> Imported:
+def import_folder(
+    path: str | Path,
+    options: FindOptions | None = None,
+    *,
+    read: Callable[[Sequence[RecordingFiles]], Iterable[Outcome[Entry]]] | None = None,
+    quiet: bool = False,
+) -> Imported:
     """Find and load every recording in a folder (or one file); those that can't be used are skipped.
 
-    The same audio counts once. Raises BadRecording for a path that doesn't exist.
+    The same audio counts once. `read`: loads them in another way than one after the other, here. Raises
+    BadRecording for a path that doesn't exist.
     """
     found = find_all(path, options)
     entries: list[Entry] = []
     skipped = list(found.skipped)
     first: dict[str, RecordingFiles] = {}
-    outcomes = run_batch(entry_of, found.recordings, task="importing", quiet=quiet)
-    for files, outcome in zip(found.recordings, outcomes, strict=True):
+    if read is None:
+        read = partial(run_batch, entry_of, task="importing", quiet=quiet)
+    for files, outcome in zip(found.recordings, read(found.recordings), strict=True):
         if not isinstance(outcome, Done):
             reason = outcome.reason
             if isinstance(outcome.error, OSError):

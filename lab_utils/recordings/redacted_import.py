@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
+from ..core.files.scratch import remove_stale_folders, scratch_folder
 from ..core.timeline import Floats
 from .audio import BadRecording, as_path, is_local, write_flac
 from .find import load_recording
@@ -34,6 +36,7 @@ def check_folder_for_copies(folder: Path, originals: str | Path) -> None:
     """Raises ValueError unless copies can be written to a folder without harm to anything."""
     if not is_local(as_path(folder)):
         raise ValueError(f"{folder}: redacted copies are written to this machine; name a local folder")
+    remove_stale_folders(folder)  # what a killed run has left
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder}: is not an empty folder; name a new one for the redacted copies")
     source = as_path(originals)
@@ -52,14 +55,35 @@ def write_redacted(
 ) -> RedactedImport:
     """Write a FLAC (user left, agent right) and a label file of each recording, redacted, into a folder.
 
-    A recording that can't be searched or has no sound left is skipped: no copy is made of it. Spans are those
-    of one recording. Raises ValueError if there are several, or for phrases and spans that can't be used.
+    None is there before all are. A recording that can't be searched or has no sound left is skipped: no copy
+    is made of it. Spans are those of one recording. Raises ValueError if there are several, or for phrases
+    and spans that can't be used.
     """
     check_folder_for_copies(folder, imported.folder)
     if spans is not None and len(imported.entries) != 1:
         found_s = f"{len(imported.entries)} recordings were found"
         raise ValueError(f"spans to redact belong to one recording, but {found_s}; import that one file")
     folder.mkdir(parents=True, exist_ok=True)
+    with scratch_folder("part", folder) as part:
+        done = _write_copies(imported, part, phrases, spans, quiet)
+        for path in part.iterdir():
+            os.replace(path, folder / path.name)
+    entries = tuple(_moved(entry, part, folder) for entry in done.imported.entries)
+    return replace(done, imported=replace(done.imported, folder=folder, entries=entries))
+
+
+def _moved(entry: Entry, before: Path, now: Path) -> Entry:
+    """The entry of a copy whose folder was `before`."""
+    user, labels = (
+        path and now / path.relative_to(before) for path in (entry.files.user, entry.files.labels)
+    )
+    assert user is not None
+    return replace(entry, files=replace(entry.files, user=user, labels=labels))
+
+
+def _write_copies(
+    imported: Imported, folder: Path, phrases: Sequence[str], spans: Floats | None, quiet: bool
+) -> RedactedImport:
     entries: list[Entry] = []
     skipped = list(imported.skipped)
     unmatched = dict.fromkeys(phrases)

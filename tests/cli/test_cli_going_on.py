@@ -62,5 +62,5 @@ def test_a_command_whose_reader_has_gone_has_ended(tmp_path: Path, monkeypatch: 
 def test_every_command_that_goes_on_tells_when_its_results_are_written() -> None:
     modules = [path for path in (ROOT / "lab_utils" / "cli").rglob("*.py") if path.name != "common.py"]
     going = [text for text in map(Path.read_text, modules) if re.search(r"with .*\bgoing_on\(", text)]
-    assert len(going) == 8
+    assert len(going) == 11
     assert all(re.search(r"^ +results_are_written\(\)$", text, re.M) for text in going)

@@ -24,8 +24,10 @@ from typer.testing import CliRunner
 
 from lab_utils.cli import app
 from lab_utils.core.batch import Done, Failed, Skipped, WorkerDied, on_cluster, run_batch
-from lab_utils.core.batch.cluster import current
+from lab_utils.core.batch.cluster import current, on_client
+from lab_utils.core.settings import Settings
 from lab_utils.turns.cache import TraceCache
+from lab_utils.turns.profile import Profile, save_profile
 from lab_utils.workflows.study import measure
 
 dask = pytest.importorskip("dask")
@@ -153,6 +155,46 @@ def test_a_sweep_on_a_cluster_gives_the_same_figures_and_traces(
     pd.testing.assert_frame_equal(there.table, here.table, check_exact=True)
     assert traces(store) == traces(tmp_path / "here")
     assert len(traces(store)) > len(calls)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["import calls --out {}/manifest.parquet", "transcribe calls --out {}",
+     "check calls --profile profile.yaml --phases 1 --markdown {}/check.md"],
+)  # fmt: skip
+def test_a_command_spreads_its_recordings_and_gives_the_same_bytes(
+    command: str, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "calls").mkdir()
+    for number in range(2):
+        audio, rate = soundfile.read(SAMPLES / "02_lost_parcel.flac", dtype="int16")
+        part = audio[4 * number * rate : 4 * (number + 1) * rate]
+        soundfile.write(tmp_path / "calls" / f"{number}.wav", part, rate)
+    save_profile(Profile(name="one", settings=Settings().replace(detector="vad")), tmp_path / "profile.yaml")
+    monkeypatch.chdir(tmp_path)
+    given: list[int] = []
+
+    def on_client_(client: Any, function: Any, shared: Any, skips: Any, items: Any, **how: Any) -> Any:
+        given.append(len(items))
+        return on_client(client, function, shared, skips, items, **how)
+
+    monkeypatch.setattr("lab_utils.core.batch.on_client", on_client_)
+    wrote = {}
+    for place, scheduler in (("there", ["--scheduler", address]), ("here", [])):
+        Path(place).mkdir()
+        arguments = [
+            *command.format(place).split(),
+            "--cache",
+            str(tmp_path / f"cache-{place}"),
+            "--jobs",
+            "1",
+        ]
+        done = CliRunner().invoke(app, [*arguments, *scheduler])
+        assert done.exit_code == (2 if "check" in command else 0), done.output  # they tell too little
+        found = [path for path in sorted(Path(place).rglob("*")) if path.is_file()]
+        wrote[place] = {str(path.relative_to(place)): path.read_bytes() for path in found}
+    assert 2 in given, "as many as there are recordings"
+    assert wrote["there"] == wrote["here"] != {}
 
 
 def test_a_killed_worker_costs_its_item_another_try(address: str, tmp_path: Path) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,10 +18,11 @@ from recording_fixtures import one_line
 from typer.testing import CliRunner, Result
 
 from lab_utils.cli import app
+from lab_utils.core.files.writing import machine_mark
 from lab_utils.core.labels import Ipu, Label, Labels, Word, as_spans
 from lab_utils.core.recording import ObservedTurn, Provenance, Recording
 from lab_utils.core.timeline import SAMPLE_RATE_HZ
-from lab_utils.recordings.audio import BadRecording
+from lab_utils.recordings.audio import BadRecording, write_flac
 from lab_utils.recordings.find import audio_sha256, find_recordings, load_recording
 from lab_utils.recordings.importing import import_folder
 from lab_utils.recordings.redact import REDACTED, found, read_spans, redacted
@@ -190,6 +194,39 @@ def test_lab_import_writes_redacted_copies_and_a_manifest_of_them(calls: Path, t
     assert inside.exit_code == 1
     assert "lies in the folder that is imported" in inside.stderr
     assert lab("import", calls, "--redact", "Wednesday").exit_code == 2
+
+
+@pytest.mark.slow
+def test_no_copy_is_there_before_all_are_and_what_a_killed_run_left_is_no_hindrance(
+    calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(next(SAMPLES.glob("02_*.flac")), calls)
+    shutil.copy(next(SAMPLES.glob("02_*.labels.json")), calls)
+    imported, safe, written = import_folder(calls, quiet=True), tmp_path / "safe", []
+
+    def stopped_at_the_second(path: Path, audio: Any) -> None:
+        written.append(path)
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        write_flac(path, audio)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lab_utils.recordings.redacted_import.write_flac", stopped_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            write_redacted(imported, safe, phrases=["Wednesday"], quiet=True)
+    assert list(safe.iterdir()) == []
+    nobody = subprocess.Popen([sys.executable, "-c", ""])
+    nobody.wait()
+    left = safe / f".lab-part-{machine_mark()}-{nobody.pid}-x"
+    left.mkdir()
+    (left / "01_table_booking.flac").touch()
+    copies = write_redacted(imported, safe, phrases=["Wednesday"], quiet=True).imported
+    assert not left.exists()
+    assert [one.files.user for one in copies.entries] == sorted(safe.glob("*.flac"))
+    assert [one.files.labels for one in copies.entries] == sorted(safe.glob("*.labels.json"))
+    assert [load_recording(one.files).sha256 for one in copies.entries] == [
+        one.sha256 for one in copies.entries
+    ]
 
 
 @pytest.mark.slow

@@ -15,12 +15,15 @@ from ..common import (
     Json,
     Pair,
     Raw,
+    Scheduler,
     Swap,
     UserChannel,
     app,
-    ending_well,
     find_options,
+    going_on,
+    results_are_written,
     warn,
+    working_on,
 )
 
 Inputs = Annotated[
@@ -64,10 +67,11 @@ def eot_bench(
     pair: Pair = "",
     raw: Raw = "",
     swap: Swap = False,
+    scheduler: Scheduler = "",
     as_json: Json = False,
 ) -> None:
     """Score detectors as eot-bench does: cutoffs against latency."""
-    with ending_well():
+    with working_on(scheduler), going_on(cache):
         from ...workflows.detectors.eot_bench import measure_eot_bench, write_eot_bench
         from ...workflows.study import check_folder
         from ..tables.eot_bench import print_table
@@ -87,6 +91,7 @@ def eot_bench(
         warn(*(f"skipped: {item.reason}" for item in measured.skipped))
         if out is not None:
             write_eot_bench(measured, out)
+        results_are_written()
         if as_json:
             print(json.dumps({"table": measured.plain_table}))
         else:

@@ -18,13 +18,14 @@ from ..common import (
     Phases,
     ProviderProfile,
     Raw,
+    Scheduler,
     Swap,
     TranscriptionDelay,
     UserChannel,
     app,
-    ending_well,
     find_options,
     warn,
+    working_on,
 )
 
 if TYPE_CHECKING:
@@ -81,10 +82,11 @@ def check(
     swap: Swap = False,
     transcription_delay: TranscriptionDelay = None,
     providers: ProviderProfile = None,
+    scheduler: Scheduler = "",
     as_json: Json = False,
 ) -> None:
     """Judge a profile against another. Exit code 0: no worse, 1: worse, 2: can't be told, or can't run."""
-    with ending_well(bad_input=2):
+    with working_on(scheduler, bad_input=2):
         from ...core.settings import Settings
         from ...turns.pins import SUFFIX, read_calls, read_pins
         from ...turns.profile import load_profile

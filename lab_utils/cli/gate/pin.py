@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from ..common import Cache, Jobs, Json, Paths, Phases, ProviderProfile, TranscriptionDelay, app, ending_well
+from ..common import (
+    Cache,
+    Jobs,
+    Json,
+    Paths,
+    Phases,
+    ProviderProfile,
+    Scheduler,
+    TranscriptionDelay,
+    app,
+    working_on,
+)
 
 Pins = Annotated[Path, typer.Option(help="Folder with the pinned failures (pins.json).", show_default=False)]
 Output = Annotated[
@@ -26,10 +37,11 @@ def pin(
     cache: Cache = None,
     transcription_delay: TranscriptionDelay = None,
     providers: ProviderProfile = None,
+    scheduler: Scheduler = "",
     as_json: Json = False,
 ) -> None:
     """Write pinned failures and what the models heard of their calls. lab check needs no sound then."""
-    with ending_well():
+    with working_on(scheduler):
         from ...turns.pins import SUFFIX
         from ...workflows.assumed import conditions_with
         from ...workflows.check import pin_calls

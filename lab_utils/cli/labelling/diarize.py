@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..common import Cache, Jobs, Json, Paths, app, ending_well, warn
+from ..common import Cache, Jobs, Json, Paths, Scheduler, app, going_on, results_are_written, warn, working_on
 
 if TYPE_CHECKING:
     from ...workflows.diarize import Separated
@@ -26,10 +26,11 @@ def diarize(
     first: Annotated[Speaker, typer.Option(help="Who speaks first in these recordings.")] = "agent",
     jobs: Jobs = 2,
     cache: Cache = None,
+    scheduler: Scheduler = "",
     as_json: Json = False,
 ) -> None:
     """Tell two speakers of one channel apart by voice. Writes files with a channel each, and labels."""
-    with ending_well():
+    with working_on(scheduler), going_on(cache):
         from ...workflows.diarize import diarize_folders
         from ..tables.diarize import print_separated
 
@@ -40,6 +41,7 @@ def diarize(
                 skipped.append(str(result))
             else:
                 written.append(result)
+        results_are_written()
         warn(*(f"skipped: {reason}" for reason in skipped))
         if not written:
             raise ValueError("no recording could be taken apart" if skipped else "no recording found")

@@ -8,17 +8,16 @@ not covered. And what speech-to-text and judge cost: the same for all agents wit
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ...core.batch import results, run_batch
+from ...core.batch import results
 from ...core.delays import Delay
 from ...core.files.places import Place
 from ...core.settings import Conditions, Settings
@@ -110,12 +109,7 @@ def computed_replies(
     found, _ = find_in(paths, channels)
     work = [(plan, files) for files in with_distinct_names(found) if files.name in of.recordings]
     run = Run(_of_call, work, Kept(_OfCall), "computed recording")
-    outcomes = run_batch(partial(_called, run.work), run.rest, task="computing", quiet=quiet)
-    calls: list[_OfCall] = []
-    for call in run.all(results(outcomes)):
-        if isinstance(call, Exception):
-            raise call
-        calls.append(call)
+    calls = list(results(run.in_batch("computing", quiet=quiet)))
     turns = max(1, len(seeds) * sum(call.turns for call in calls))
     streamed_h = len(seeds) * sum(call.duration_s for call in calls) / 3600
     stt_dollars = 1000 * of.providers.stt.price * streamed_h / turns
@@ -156,10 +150,6 @@ def _agents(providers: Providers) -> dict[str, Techniques]:
 
 def _column(stt: str, agent: str) -> str:
     return f"{agent}, {stt}"
-
-
-def _called(work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    return work(*arguments)
 
 
 def _of_call(plan: _Plan, files: RecordingFiles) -> _OfCall:

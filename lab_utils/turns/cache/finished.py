@@ -15,12 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from pydantic import TypeAdapter
 
+from ...core.batch import Done, Failed, Outcome, Skipped, run_batch
 from ...core.batch.made_of import Keys, Software, Unkeyed
 from ...core.files.places import Folder
 from . import FINISHED, TraceCache
@@ -77,6 +79,8 @@ def _plain(value: Any) -> Any:
         return value.item()
     if isinstance(value, frozenset):
         return sorted(value)
+    if isinstance(value, Path):
+        return str(value)
     raise TypeError(f"a {type(value).__qualname__} can't be kept")
 
 
@@ -179,6 +183,7 @@ class Run(Generic[T]):
     ) -> None:
         """`unit`: what a call is called."""
         self._calls = list(calls)
+        self._unit = unit
         self.work: Callable[..., Any] = function
         """What is to be called with each of the `rest`."""
         self._command = _command.get()
@@ -198,7 +203,7 @@ class Run(Generic[T]):
             return
         self.work = _Work(function, kept, self._command.cache, keys.made_with)
         with ThreadPoolExecutor(_THREADS) as pool:
-            found = pool.map(functools.partial(self._command.read, kept), self._addresses)
+            found = pool.map(partial(self._command.read, kept), self._addresses)
             self._known = {number: one[0] for number, one in enumerate(found) if one is not None}
         self._command.tell_finished(len(self._known), len(self._calls), unit)
 
@@ -223,10 +228,34 @@ class Run(Generic[T]):
                     self._command.note(self._addresses[number], is_kept, why_not)
                 yield answer
 
+    def in_batch(self, task: str, *, jobs: int = 1, quiet: bool = False) -> Generator[Outcome[T]]:
+        """What becomes of every call, in order; the rest is worked on by `run_batch`."""
+        rest = self.rest
+        processes = min(jobs, max(1, len(rest)))
+        outcomes = run_batch(
+            partial(_called, self.work), rest, jobs=processes, task=task, unit=self._unit, quiet=quiet
+        )
+        with closing(self.all(_values_or_errors(outcomes))) as answers:
+            for answer in answers:
+                if not isinstance(answer, Exception):
+                    yield Done(answer)
+                else:
+                    yield Skipped(answer) if isinstance(answer, ValueError) else Failed(answer)
+
     def say_once(self, why: str) -> None:
         """Tell why the command won't be gone on from, if it could have been."""
         if self._addresses and self._command is not None:
             self._command.say_once(why)
+
+
+def _called(work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    return work(*arguments)
+
+
+def _values_or_errors(outcomes: Generator[Outcome[Any]]) -> Generator[Any]:
+    with closing(outcomes):
+        for outcome in outcomes:
+            yield outcome.value if isinstance(outcome, Done) else outcome.error
 
 
 _command: ContextVar[Command | None] = ContextVar("command", default=None)

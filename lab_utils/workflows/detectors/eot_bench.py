@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import numpy as np
 import pandas as pd
+from pydantic import PlainSerializer, PlainValidator
 
-from ...core.batch import run_batch
 from ...core.errors import InputError
 from ...core.files import write_together
 from ...core.files.places import Folder
@@ -23,9 +24,11 @@ from ...recordings.json_files import as_json
 from ...recordings.recording_files import FindOptions
 from ...turns import eot_bench
 from ...turns.cache import TraceCache
+from ...turns.cache.finished import Kept, Run
 from ...turns.detectors import predictor_of
 from ...turns.detectors.base import Predictor
 from ...turns.eot_bench.asked import INTERVAL_S, SCORE_POINT_S, asked
+from ...turns.eot_bench.predictions import COLUMNS as PREDICTED
 from ...turns.tracing import Tracer
 from ..study.measured import Skipped
 from .given import Given, GivenDetector, given_detectors
@@ -155,14 +158,15 @@ def _asked(
         raise InputError(
             f"{given.name}: can't be asked so; name a detector that hears audio, such as v1-mini"
         )
-    work = _Ask(Tracer(TraceCache.at(cache)), predictor, given.traits.hears_samples)
-    outcomes = run_batch(work, files, jobs=min(jobs, max(1, len(files))), task=given.name, quiet=quiet)
+    ask = _Ask(Tracer(TraceCache.at(cache)), predictor, given.traits.hears_samples)
+    run = Run(_answers_of, [(ask, one) for one in files], Kept(_Answers), "recording")
+    outcomes = run.in_batch(given.name, jobs=jobs, quiet=quiet)
     known = {one.path for one in skipped}
     tables: list[pd.DataFrame] = []
     results = results_of(files, outcomes, "asked about")
     for one, result in zip(files, results, strict=True):
         if not isinstance(result, ValueError):
-            tables.append(result)
+            tables.append(result.table)
         elif str(one.user) not in known:
             skipped.append(Skipped(str(one.user), str(result)))
     if not any(len(table) for table in tables):
@@ -173,14 +177,31 @@ def _asked(
 
 @dataclass(frozen=True)
 class _Ask:
-    """Asks about one recording, in a worker process."""
+    """What is asked about each recording."""
 
     tracer: Tracer
     predictor: Predictor
     hears_samples: int
 
-    def __call__(self, files: RecordingFiles) -> pd.DataFrame:
-        return asked(self.tracer.labelled(load_recording(files)), self.predictor, self.hears_samples)
+
+def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """What `asked` gives, from its rows."""
+    return pd.DataFrame(list(rows), columns=list(PREDICTED)).astype({"p_eot": np.float64})
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """About one recording."""
+
+    table: Annotated[
+        pd.DataFrame, PlainValidator(_frame), PlainSerializer(lambda table: table.to_dict("records"))
+    ]
+
+
+def _answers_of(ask: _Ask, files: RecordingFiles) -> _Answers:
+    """In a worker process."""
+    recording = ask.tracer.labelled(load_recording(files))
+    return _Answers(asked(recording, ask.predictor, ask.hears_samples))
 
 
 def write_eot_bench(measured: EotBench, folder: Path) -> None:

@@ -7,15 +7,14 @@ agent in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from ...core.batch import run_batch
+from ...core.batch.made_of import content_hash
 from ...core.files.places import Folder
 from ...core.labels import LabelKind
 from ...core.recording import Pcm, Recording
@@ -30,6 +29,7 @@ from ...recordings.labels.two_channel import label_two_channels
 from ...recordings.speakers.two_voices import tell_apart
 from ...recordings.speakers.voices import model_version, voice_encoder
 from ...turns.branches import own_silence, silence_like
+from ...turns.cache.finished import Kept, Run
 from ...turns.tracing import TraceCache, Tracer
 
 First = Literal["agent", "user"]
@@ -75,9 +75,13 @@ def diarize_folders(
     found, failed = find_in(paths)
     yield from (error for _, error in failed)
     out.mkdir(parents=True, exist_ok=True)
-    work = partial(_separate, Tracer(TraceCache.at(cache)), out, first)
-    outcomes = run_batch(work, found, jobs=min(jobs, max(1, len(found))), task="diarizing", quiet=quiet)
-    yield from results_of(found, outcomes, "taken apart")
+    tracer = Tracer(TraceCache.at(cache))
+    run = Run(
+        _separate, [(tracer, out, first, files) for files in found], Kept(_Left, _lies_there), "recording"
+    )
+    outcomes = run.in_batch("diarizing", jobs=jobs, quiet=quiet)
+    for one in results_of(found, outcomes, "taken apart"):
+        yield one.separated if isinstance(one, _Left) else one
 
 
 def diarize(recording: Recording, tracer: Tracer, first: First = "agent") -> tuple[Recording, float]:
@@ -103,7 +107,21 @@ def diarize(recording: Recording, tracer: Tracer, first: First = "agent") -> tup
     return replace(labelled, user=of_user, agent=of_agent), voices.separation
 
 
-def _separate(tracer: Tracer, out: Path, first: First, files: RecordingFiles) -> Separated:
+@dataclass(frozen=True)
+class _Left:
+    """What a recording left in the folder of results."""
+
+    separated: Separated
+    files: Mapping[str, str]
+    """Path → a hash of what is in it."""
+
+
+def _lies_there(left: _Left) -> bool:
+    """Whether the files are as they were left."""
+    return all(Path(path).is_file() and content_hash(Path(path)) == told for path, told in left.files.items())
+
+
+def _separate(tracer: Tracer, out: Path, first: First, files: RecordingFiles) -> _Left:
     recording, separation = diarize(load_recording(files), tracer, first)
     assert recording.agent is not None
     assert recording.labels is not None
@@ -112,13 +130,15 @@ def _separate(tracer: Tracer, out: Path, first: First, files: RecordingFiles) ->
     if audio.exists() and audio.resolve() == files.user.resolve():
         raise BadRecording.of(audio, "would be written over", "give another folder with --out")
     write_flac(audio, Columns(recording.user, recording.agent))
-    write_labels(recording.labels, out / f"{name}{SUFFIX}")
+    labels = out / f"{name}{SUFFIX}"
+    write_labels(recording.labels, labels)
     user_s, agent_s = (float(np.diff(recording.labels.spans(who)).sum()) for who in ("user", "agent"))
     counted = recording.labels.counted
     apart = round(separation, 3)
-    return Separated(
+    separated = Separated(
         recording.name, recording.duration_s, round(user_s, 1), round(agent_s, 1), counted, apart, str(audio)
     )
+    return _Left(separated, {str(path): content_hash(path) for path in (audio, labels)})
 
 
 def channels(recording: Recording, agent_speaks: Sequence[tuple[int, int]]) -> tuple[Pcm, Pcm]:

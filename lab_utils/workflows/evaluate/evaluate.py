@@ -219,10 +219,7 @@ def _judged_by(judge: Judge, calls: Sequence[Call], quiet: bool) -> Iterator[Jud
     """An answer is paid for: it is kept until the command has ended."""
     kept = Kept(Verdict, came_to_its_end, quotes=True)
     run = Run(asked, [(judge, script(call)) for call in calls], kept, "judgement")
-    answers = run_batch(lambda of: run.work(*of), run.rest, task="judging", unit="call", quiet=quiet)
-    for call, verdict in zip(calls, run.all(results(answers)), strict=True):
-        if isinstance(verdict, Exception):
-            raise verdict
+    for call, verdict in zip(calls, results(run.in_batch("judging", quiet=quiet)), strict=True):
         yield judgement_of(call, verdict)
 
 
