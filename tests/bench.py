@@ -23,6 +23,7 @@ import naive
 import naive_eot_bench
 import numpy as np
 import pandas as pd
+from bench_scale import peak_mb
 from bench_workers import bench_workers
 from synthetic import Turn, complete, labels_of, traced_of
 
@@ -241,18 +242,16 @@ def bench_large_grid(corpus: sweep.Corpus) -> dict[str, float]:
         "kept": len(kept),
         "CPU s": round(cpu_s, 1),
         "s, 2 processes": round(both_s, 1),
-        "MB": round(megabytes),
+        "MB": megabytes,
         "times_less_CPU_than_a_table": round(of_table_s * large.settings / cpu_s, 1),
     }
 
 
-def scored_large_grid(corpus: sweep.Corpus, lists: dict[str, list[Any]]) -> tuple[float, float]:
+def scored_large_grid(corpus: sweep.Corpus, lists: dict[str, list[Any]]) -> tuple[float, int]:
     """CPU seconds, and the most memory in MB; in a process of its own."""
     start = time.process_time()
     best_settings(corpus, LargeGrid.of(lists), quiet=True)
-    unit = 1024 if sys.platform == "darwin" else 1
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return time.process_time() - start, peak / unit / 1024
+    return time.process_time() - start, peak_mb()
 
 
 def bench_short(traced: list[Traced], n: int = 300) -> dict[str, float]:
@@ -292,7 +291,7 @@ def bench_branches() -> dict[str, float]:
         conditions = Conditions(transcription_delay=delay_s)
         call = complete(
             traced_of(labels_of(turns), tail_s=8.0, noise=0.01),
-            (block for _, block in blocks_of(table, conditions, len(table))),
+            [block for _, block in blocks_of(table, conditions, len(table))],
         )
         corpus = sweep.Corpus.of([call])
         fast_s = seconds(lambda c=corpus, k=conditions: sweep.sweep(c, table, k, quiet=True)) / len(table)

@@ -79,11 +79,11 @@ def measure(hours: float) -> dict[str, float]:
     """Sweep so many hours over the default grid, choose, and write the commits, in this process."""
     table, _ = grid.expand(grid.DEFAULT_GRID)
     samples = trace_table([SAMPLES], table, jobs=1, quiet=True).corpus.recordings
-    found: dict[str, float] = {"hours": hours, "MB, start": _peak_mb()}
+    found: dict[str, float] = {"hours": hours, "MB, start": peak_mb()}
 
     def timed(step: str, start_s: float) -> None:
         found[f"CPU s, {step}"] = round(time.process_time() - start_s, 1)
-        found[f"MB, {step}"] = _peak_mb()
+        found[f"MB, {step}"] = peak_mb()
 
     start_s = time.process_time()
     corpus = Corpus.of(perturbed(samples, hours))
@@ -106,9 +106,12 @@ def measure(hours: float) -> dict[str, float]:
     return found
 
 
-def _peak_mb() -> int:
-    unit = 1024 if sys.platform == "darwin" else 1  # macOS tells bytes, Linux kilobytes
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit / 1024)
+def peak_mb() -> int:
+    """The most memory of this process."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage begins with what the process had that started this one
+        return int(status.read_text("utf-8").split("VmHWM:")[1].split()[0]) // 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 / 1024)
 
 
 def main() -> None:

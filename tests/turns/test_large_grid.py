@@ -215,7 +215,7 @@ def test_stairs_keep_what_nothing_before_beats() -> None:
     )
     stairs = Stairs()
     for some in np.split(np.arange(300), [100, 101, 250]):
-        stairs.add(limit[some], keys[:, some])
+        stairs.add(some, limit, list(keys))
     beaten = [
         any(limit[j] <= limit[k] and tuple(keys[:, j]) < tuple(keys[:, k]) for j in range(300))
         for k in range(300)

@@ -73,6 +73,11 @@ class Part:
         thresholds, low, high = (self.values[name][0] for name in IN_A_BLOCK)
         return len(thresholds) * int(np.sum(~(low[:, None] > high)))
 
+    @property
+    def delays(self) -> int:
+        """How many different ones the settings have."""
+        return len(np.union1d(self.values["min_delay"][0], self.values["max_delay"][0]))
+
     def blocks(self, conditions: Conditions) -> Iterator[Numbered]:
         """The numbers of possible settings, and their blocks; those of one threshold stand together."""
         ((_, block),) = blocks_of(self.row, conditions, 1)
@@ -194,18 +199,29 @@ class Stairs:
     keys: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     """The last is the setting's number; shape=(keys, settings)."""
 
-    def add(self, limit: Floats, keys: Floats) -> None:
-        """More settings, of which those stay that belong there."""
+    def add(self, which: Ints, limit: Floats, keys: Sequence[Floats]) -> None:
+        """More settings, of which those stay that belong there; `which`: whom to look at, by place."""
+        if not len(which):
+            return
         if len(self.limit):
-            new = self._comes_first(limit, keys)
+            step = np.searchsorted(self.limit, limit[which], side="right") - 1
+            best = np.append(self.keys[0], np.inf)  # the last is the one before all others
+            which = which[keys[0][which] <= best[step]]  # hardly any: those are compared with care
+            if not len(which):
+                return
+        limit, stacked = limit[which], np.stack([key[which] for key in keys])
+        if len(self.limit):
+            new = self._comes_first(limit, stacked)
+            if not len(new):
+                return
             limit = np.concatenate((self.limit, limit[new]))
-            keys = np.concatenate((self.keys, keys[:, new]), axis=1)
+            stacked = np.concatenate((self.keys, stacked[:, new]), axis=1)
         rank = np.empty(len(limit), dtype=np.int64)
-        rank[np.lexsort(keys[::-1])] = np.arange(len(limit))
+        rank[np.lexsort(stacked[::-1])] = np.arange(len(limit))
         order = np.lexsort((rank, limit))
         best_before = np.minimum.accumulate(np.append(len(limit), rank[order]))[:-1]
         order = order[rank[order] < best_before]
-        self.limit, self.keys = limit[order], keys[:, order]
+        self.limit, self.keys = limit[order], stacked[:, order]
 
     def _comes_first(self, limit: Floats, keys: Floats) -> Ints:
         """Settings that none of those here comes before."""
@@ -240,12 +256,15 @@ class Best:
         number = numbers.astype(np.float64)
         rate, mean_s, p95_s = (figures[n] for n in ("false_boundary_rate", "latency_mean", "latency_p95"))
         mean_s = np.where(np.isnan(mean_s), np.inf, mean_s)  # no latency at all comes last
+        answers &= ~np.isnan(rate)
         for name in LATENCIES:
             own = figures[name]
-            self._add(f"least {name}", answers, rate, [own, rate, mean_s, p95_s, number])
-            self._add(f"frontier of {name}", answers & np.isfinite(own), rate, [own, number])
+            known = np.flatnonzero(answers & ~np.isnan(own))
+            finite = known[own[known] < np.inf]
+            self._add(f"least {name}", known, rate, [own, rate, mean_s, p95_s, number])
+            self._add(f"frontier of {name}", finite, rate, [own, number])
             if name != "latency_mean":  # whose "least" has these
-                self._add(f"fewest false boundaries by {name}", answers, own, [rate, mean_s, p95_s, number])
+                self._add(f"fewest false boundaries by {name}", known, own, [rate, mean_s, p95_s, number])
 
     def _allow(self, least_missed: float) -> None:
         """Where no setting answers often enough, only those that answer most often count."""
@@ -254,11 +273,8 @@ class Best:
                 self.stairs.clear()
             self.least_missed = least_missed
 
-    def _add(self, name: str, which: Any, limit: Floats, keys: Sequence[Floats]) -> None:
-        usable = np.flatnonzero(which & ~np.isnan(limit) & ~np.isnan(keys[0]))
-        if len(usable):
-            stacked = np.stack([key[usable] for key in keys])
-            self.stairs.setdefault(name, Stairs()).add(limit[usable], stacked)
+    def _add(self, name: str, which: Ints, limit: Floats, keys: Sequence[Floats]) -> None:
+        self.stairs.setdefault(name, Stairs()).add(which, limit, keys)
 
     def join(self, other: Best) -> None:
         """The best of both."""
@@ -267,12 +283,12 @@ class Best:
             return
         self._allow(other.least_missed)
         for name, stairs in other.stairs.items():
-            self.stairs.setdefault(name, Stairs()).add(stairs.limit, stairs.keys)
+            self._add(name, np.arange(len(stairs.limit)), stairs.limit, list(stairs.keys))
 
     @property
     def numbers(self) -> Ints:
         """Of the settings."""
-        every = [stairs.keys[-1] for stairs in self.stairs.values()]
+        every = [stairs.keys[-1] for stairs in self.stairs.values() if len(stairs.limit)]
         first = [self.first] if self.first < math.inf else []
         return np.unique(np.concatenate([first, *every])).astype(np.int64)
 
@@ -308,20 +324,19 @@ def _best_of_part(
     for numbers, block in part.blocks(conditions):
         if pauses is None:
             pauses = corpus.pauses(block.vad, conditions.frame_duration)
-        for places, figures in _figures(corpus, block, pauses, subsets):
+        for places, figures in _figures(corpus, block, part.delays, pauses, subsets):
             for one, of_subset in zip(best, figures, strict=True):
                 one.add(numbers[places], of_subset)
     return best
 
 
 def _figures(
-    corpus: Corpus, block: Block, pauses: Any, subsets: Sequence[Collection[int]]
+    corpus: Corpus, block: Block, delays: int, pauses: Any, subsets: Sequence[Collection[int]]
 ) -> Iterator[tuple[Ints, list[dict[str, Floats]]]]:
     """The places of some settings of a block, and their figures on each subset."""
     wait_s = longest_wait_s(block.max_delay)
     corpus.check_waits(float(wait_s.max(initial=0.0)))
     turns = sum(one.n_turns * takes for one, takes in zip(corpus.labelled, corpus.takes, strict=True))
-    delays = len(np.unique(np.concatenate((block.min_delay, block.max_delay))))
     if turns * delays <= DELAYS_AT_ONCE:
         takes = [
             Take(r, decided, corpus.labelled[r], s) for r, _, decided, s in corpus.decisions(block, pauses)

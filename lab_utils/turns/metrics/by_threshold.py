@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ...core.timeline import Floats, Ints
 from ...core.traces import Bools
+from ..replay.decisions import distinct
 from ..replay.records import Decisions
 from .cells import Cells, Side, Words, cells_of
 from .labelled_pauses import LabelledPauses
@@ -74,41 +75,54 @@ class _Hits:
     free: Counts
     """Commits of no label, shape=(columns, levels)."""
     delay_s: Floats
-    """Latencies, shape=(columns, cells of ends of turn)."""
+    """Latencies, shape=(cells of ends of turn, columns)."""
     end_row: Ints
     taken: Bools
     """shape=(rows, levels)"""
 
     @classmethod
-    def of(cls, side: Side, cells: Cells, labelled: LabelledPauses) -> _Hits:
-        hit = side.owner[cells.row] == cells.pause[:, None]
+    def of(cls, side: Side, columns: Ints, cells: Cells, labelled: LabelledPauses) -> _Hits:
+        """`columns`: those that settings have of the side."""
+        commit_s, owner = (of.take(columns, axis=1) for of in (side.commit_s, side.owner))
+        hit = owner[cells.row] == cells.pause[:, None]
         end_row = cells.row[cells.end_cell]
-        after_s = side.commit_s[end_row] - labelled.start_s[cells.pause[cells.end_cell], None]
+        after_s = commit_s[end_row] - labelled.start_s[cells.pause[cells.end_cell], None]
         bits = np.where(hit[cells.bit_cell], cells.bit[:, None], np.uint64(0))
+        free = np.flatnonzero((owner == -1).any(axis=1))
         return cls(
             np.ascontiguousarray(bits.T),
             cells.row[cells.bit_cell],
-            ((side.owner == -1).T.astype(np.float64) @ side.taken.astype(np.float64)).astype(np.int64),
-            np.ascontiguousarray(np.where(hit[cells.end_cell], after_s, np.inf).T),
+            (owner[free] == -1).T.astype(np.int64) @ side.taken[free].astype(np.int64),
+            np.where(hit[cells.end_cell], after_s, np.inf),
             end_row,
             side.taken,
         )
 
-    def words(self, level: int, columns: Ints, cells: Cells) -> Words:
+    def words(self, level: int, cells: Cells) -> Words:
         """Under a threshold, shape=(columns, words)."""
-        found = np.zeros((len(columns), cells.first_word[-1]), dtype=np.uint64)
+        found = np.zeros((len(self.bits), cells.first_word[-1]), dtype=np.uint64)
         if len(cells.word):
-            bits = np.where(self.taken[self.bit_row, level], self.bits[columns], np.uint64(0))
+            taken = np.where(self.taken[self.bit_row, level], ~np.uint64(0), np.uint64(0))
+            bits = self.bits & taken
             found[:, cells.word] = np.bitwise_or.reduceat(bits, cells.word_start, axis=1)
         return found
 
-    def latency_s(self, level: int, columns: Ints, cells: Cells, n_turns: int) -> Floats:
-        """Under a threshold, shape=(columns, turns)."""
-        found = np.full((len(columns), n_turns), np.inf)
-        if len(cells.turn):
-            delay_s = np.where(self.taken[self.end_row, level], self.delay_s[columns], np.inf)
-            found[:, cells.turn] = np.minimum.reduceat(delay_s, cells.turn_start, axis=1)
+    def latency_s(self, level: int, ends: Sequence[tuple[Ints, Ints]], n_turns: int) -> Floats:
+        """Under a threshold, shape=(turns, columns); `ends`: `_cells_of_turns`."""
+        found = np.full((n_turns, self.delay_s.shape[1]), np.inf)
+        for turns, cells in ends:
+            taken = self.taken[self.end_row[cells], level]
+            own = turns[taken]
+            found[own] = np.minimum(found[own], self.delay_s[cells[taken]])
         return found
+
+
+def _cells_of_turns(cells: Cells) -> list[tuple[Ints, Ints]]:
+    """Turns, each once, and a cell of each one's end; then those that have a second one, and so on."""
+    number = np.diff(np.append(cells.turn_start, len(cells.end_cell)))
+    return [
+        (cells.turn[number > k], cells.turn_start[number > k] + k) for k in range(int(number.max(initial=0)))
+    ]
 
 
 @dataclass(frozen=True)
@@ -119,20 +133,23 @@ class _Prepared:
     sides: Sequence[Side]
     cells: Cells
     hits: tuple[_Hits, _Hits]
+    ends: Sequence[tuple[Ints, Ints]]
+    """`_cells_of_turns`"""
     undecided: Bools
     """shape=(rows, levels)"""
 
     @classmethod
-    def of(cls, take: Take) -> _Prepared:
+    def of(cls, take: Take, columns: Sequence[Ints]) -> _Prepared:
         decisions, labelled = take.decisions, take.labelled
         sides = sides_of(decisions, labelled, take.offset_s)
         cells = cells_of(sides, labelled)
-        first, second = (_Hits.of(side, cells, labelled) for side in sides)
-        return cls(take, sides, cells, (first, second), ~(decisions.accepted | decisions.rejected))
+        first, second = (_Hits.of(*one, cells, labelled) for one in zip(sides, columns, strict=True))
+        undecided = ~(decisions.accepted | decisions.rejected)
+        return cls(take, sides, cells, (first, second), _cells_of_turns(cells), undecided)
 
     def by_setting(self, level: int, latency_s: Sequence[Floats]) -> Bools:
         """Ends of turn that may be answered after either delay, or in a pause that hangs on both."""
-        first, second = (np.isfinite(of).any(axis=0) for of in latency_s)
+        first, second = (np.isfinite(of).any(axis=1) for of in latency_s)
         both: Bools = np.asarray(first & second)
         own = self.undecided[self.cells.row[self.cells.end_cell], level]
         both[self.take.labelled.turn[self.cells.pause[self.cells.end_cell[own]]]] = True
@@ -154,20 +171,20 @@ def figures_by_threshold(
     >>> figures["false_boundary_rate"].tolist(), figures["latency_mean"].tolist()
     ([1.0, 0.0], [0.5, 0.75])
     """
-    prepared = [_Prepared.of(take) for take in takes]
     labelled = _labels_of(takes, subsets)
     turn_recording = np.concatenate([np.full(take.labelled.n_turns, take.recording) for take in takes])
     inside = [np.isin(turn_recording, list(subset)) for subset in subsets]
     first = takes[0].decisions
-    delays = [np.unique(of, return_inverse=True) for of in (first.min_column, first.max_column)]
+    (low, of_low), (high, of_high) = (distinct(of) for of in (first.min_column, first.max_column))
+    prepared = [_Prepared.of(take, (low, high)) for take in takes]
     level = first.level
     order = np.lexsort((wait_s, level))
     new = (np.diff(level[order]) != 0) | (np.diff(wait_s[order]) != 0)
     for places in np.split(order, np.flatnonzero(new) + 1):
         if len(places):
-            some = _Together(
-                places, int(level[places[0]]), float(wait_s[places[0]]), *_columns(delays, places)
-            )
+            one = places[0]
+            row = of_low[places], of_high[places]
+            some = _Together(places, int(level[one]), float(wait_s[one]), row)
             yield places, _figures(prepared, some, subsets, inside, labelled)
 
 
@@ -177,17 +194,8 @@ class _Together(NamedTuple):
     places: Ints
     level: int
     wait_s: float
-    columns: tuple[Ints, Ints]
-    """Columns of either delay."""
     row: tuple[Ints, Ints]
-    """Of each setting, its place in these."""
-
-
-def _columns(
-    delays: Sequence[tuple[Ints, Ints]], places: Ints
-) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
-    (low, of_low), (high, of_high) = delays
-    return (low, high), (of_low[places], of_high[places])
+    """Of each setting, the place of its delay among the columns of either side."""
 
 
 def _labels_of(takes: Sequence[Take], subsets: Sequence[Collection[int]]) -> list[Counts]:
@@ -209,7 +217,7 @@ def _figures(
     inside: Sequence[Bools],
     labelled: Sequence[Counts],
 ) -> list[dict[str, Floats]]:
-    places, level, wait_s, columns, row = some
+    places, level, wait_s, row = some
     counts = [np.zeros((len(COUNTED), len(places)), dtype=np.int64) for _ in subsets]
     differ = [np.zeros(len(places), dtype=np.int64) for _ in subsets]
     cut: list[tuple[int, Words]] = []
@@ -217,21 +225,18 @@ def _figures(
     by_setting: list[Bools] = []
     own_s: tuple[list[Floats], list[Floats]] = ([], [])
     for one in prepared:
-        latency_s = [
-            hits.latency_s(level, of, one.cells, one.take.labelled.n_turns)
-            for hits, of in zip(one.hits, columns, strict=True)
-        ]
+        n_turns = one.take.labelled.n_turns
+        latency_s = [hits.latency_s(level, one.ends, n_turns) for hits in one.hits]
         special = one.by_setting(level, latency_s)
-        own = [table[:, special][of] for table, of in zip(latency_s, row, strict=True)]
-        words, in_no_label = _words_of(one, level, places, columns, row, special, own)
+        own = [table[special].take(of, axis=1) for table, of in zip(latency_s, row, strict=True)]
+        words, in_no_label = _words_of(one, level, places, row, special, own)
         found = counts_of_words(words, one.cells, one.take.labelled)
         for table in (*latency_s, *own):
-            table[table > wait_s + 1e-9] = np.inf
-        second_s = latency_s[1][:, ~special]
-        timeouts = np.count_nonzero(second_s < np.inf, axis=1)[row[1]]
+            np.copyto(table, np.inf, where=table > wait_s + 1e-9)
+        timeouts = np.count_nonzero(latency_s[1][~special] < np.inf, axis=0)[row[1]]
         found |= {
             "in_no_label": in_no_label,
-            "timeouts": timeouts + np.count_nonzero(own[1] < own[0], axis=1),
+            "timeouts": timeouts + np.count_nonzero(own[1] < own[0], axis=0),
         }
         number = one.take.recording
         stacked = np.array([found[name] for name in COUNTED])
@@ -248,14 +253,14 @@ def _figures(
             tables[k].append(latency_s[k])
             own_s[k].append(own[k])
     every_special = np.concatenate(by_setting)
-    both = [np.concatenate(of, axis=1) for of in tables]
-    own_least_s = np.minimum(*(np.concatenate(of, axis=1) for of in own_s))
-    second = np.isfinite(both[1]).any(axis=0) & ~every_special
+    both = [np.concatenate(of) for of in tables]
+    own_least_s = np.minimum(*(np.concatenate(of) for of in own_s))
+    second = np.isfinite(both[1]).any(axis=1) & ~every_special
     lists = ~second & ~every_special, second
     summaries = []
     for k, there in enumerate(inside):
-        ordered = [np.sort(of[:, which & there], axis=1) for of, which in zip(both, lists, strict=True)]
-        latencies = _latency_figures(ordered, row, own_least_s[:, there[every_special]])
+        ordered = [np.sort(of[which & there].T, axis=1) for of, which in zip(both, lists, strict=True)]
+        latencies = _latency_figures(ordered, row, own_least_s[there[every_special]])
         summaries.append(summary_of(counts[k], differ[k], labelled[k], latencies))
     return summaries
 
@@ -264,19 +269,20 @@ def _words_of(
     one: _Prepared,
     level: int,
     places: Ints,
-    columns: Sequence[Ints],
     row: Sequence[Ints],
     special: Bools,
     own: list[Floats],
 ) -> tuple[Words, Counts]:
     """What settings hit, shape=(words, settings), and commits of no label; `own` is completed."""
-    words = [hits.words(level, of, one.cells) for hits, of in zip(one.hits, columns, strict=True)]
-    free = [hits.free[of, level] for hits, of in zip(one.hits, columns, strict=True)]
-    every = np.ascontiguousarray((words[0][row[0]] | words[1][row[1]]).T)
-    in_no_label = free[0][row[0]] + free[1][row[1]]
+    words, other = (
+        hits.words(level, one.cells).take(of, axis=0) for hits, of in zip(one.hits, row, strict=True)
+    )
+    words |= other
+    every = np.ascontiguousarray(words.T)
+    in_no_label = one.hits[0].free[row[0], level] + one.hits[1].free[row[1], level]
     if one.undecided[:, level].any():
         turn_places = np.where(special, np.cumsum(special) - 1, -1)
-        some = Some(places, np.arange(len(places)), turn_places)
+        some = Some(places, slice(None), turn_places)
         take = one.take
         some.add_undecided(
             take.decisions, take.labelled, one.sides, one.cells, level, every, in_no_label, own
@@ -285,21 +291,26 @@ def _words_of(
 
 
 def _latency_figures(lists: Sequence[Floats], row: Sequence[Ints], own: Floats) -> list[NDArray[Any]]:
-    """As `pooled.latency_figures`, of latencies in two lists and some of each setting's own."""
-    n = lists[0].shape[1] + lists[1].shape[1] + own.shape[1]
+    """As `pooled.latency_figures`, of latencies in two lists, each ascending, and some of each setting's own.
+
+    `own`: shape=(n, settings).
+    """
+    settings = own.shape[1]
+    n = lists[0].shape[1] + lists[1].shape[1] + len(own)
     if not n:
-        nan = np.full(len(own), np.nan)
-        return [np.zeros(len(own), dtype=np.int64), nan, nan, *(nan for _ in PERCENTILES)]
-    committed = np.zeros(len(own), dtype=np.int64)
-    sums, longest_s = [np.zeros(len(own)), np.zeros(len(own))], np.full(len(own), -np.inf)
-    for one, of in ((lists[0], row[0]), (lists[1], row[1]), (own, np.arange(len(own)))):
+        nan = np.full(settings, np.nan)
+        return [np.zeros(settings, dtype=np.int64), nan, nan, *(nan for _ in PERCENTILES)]
+    committed = np.count_nonzero(own < np.inf, axis=0)
+    sums = [part.sum(axis=0) for part in exact_parts(np.where(own < np.inf, own, 0.0))]
+    longest_s = own.max(axis=0, initial=-np.inf)
+    for one, of in zip(lists, row, strict=True):
         if not one.shape[1]:
             continue
         seen = one < np.inf
         committed += np.count_nonzero(seen, axis=1)[of]
-        for k, part in enumerate(exact_parts(np.where(seen, one, 0.0))):
-            sums[k] += part.sum(axis=1)[of]
-        np.maximum(longest_s, one.max(axis=1)[of], out=longest_s)
+        for sum_s, part in zip(sums, exact_parts(np.where(seen, one, 0.0)), strict=True):
+            sum_s += part.sum(axis=1)[of]
+        np.maximum(longest_s, one[:, -1][of], out=longest_s)
     mean_s = mean_of(joined_parts(*sums), committed)
     two = TwoLists(lists, row, own)
     return [

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.timeline import Floats, Ints
+from ...core.traces import Bools
 from ..replay.records import Decisions
 from .cells import COUNTED, WORD_BITS, Cells, Side, Words, cells_of
 from .labelled_pauses import END_OF_TURN, LabelledPauses, owners
@@ -126,7 +128,10 @@ def counts_of_words(words: Words, cells: Cells, labelled: LabelledPauses) -> dic
     counts = {
         name: counted[piece].sum(axis=0, dtype=np.int64) for name, piece in zip(COUNTED, pieces, strict=True)
     }
-    turns = words[pieces[1]] | _turn_bits(np.flatnonzero(labelled.cut_off_turns), labelled.n_turns)[:, None]
+    cut_off = np.flatnonzero(labelled.cut_off_turns)
+    if not len(cut_off):
+        return counts | {"turns_cut_at_most": counts["turns_cut"]}
+    turns = words[pieces[1]] | _turn_bits(cut_off, labelled.n_turns)[:, None]
     return counts | {"turns_cut_at_most": np.bitwise_count(turns).sum(axis=0, dtype=np.int64)}
 
 
@@ -161,7 +166,8 @@ def _add_undecided(
     for level in np.flatnonzero(undecided.any(axis=0)).tolist():
         settings = np.flatnonzero(decisions.level == level)
         some = Some(settings, settings, turns)
-        some.add_undecided(decisions, labelled, sides, cells, level, words, in_no_label, first_s)
+        by_turn = [side_s.T for side_s in first_s]
+        some.add_undecided(decisions, labelled, sides, cells, level, words, in_no_label, by_turn)
 
 
 @dataclass(frozen=True)
@@ -169,7 +175,7 @@ class Some:
     """Some settings and turns, and where they stand in arrays."""
 
     settings: Ints
-    places: Ints
+    places: Ints | slice
     """Of each of the settings."""
     turn_places: Ints
     """Of every turn; -1 for one that isn't there."""
@@ -185,28 +191,38 @@ class Some:
         in_no_label: Counts,
         first_s: Sequence[Floats],
     ) -> None:
-        """Add what some settings of one threshold do in its undecided pauses to the last three arguments."""
+        """Add what some settings of one threshold do in its undecided pauses to the last three arguments.
+
+        `words`: shape=(words, settings); `first_s`: by side, shape=(turns, settings).
+        """
         columns = decisions.min_column[self.settings], decisions.max_column[self.settings]
         undecided = ~(decisions.accepted[:, level] | decisions.rejected[:, level])
         resolved = decisions.resolve(self.settings, undecided)
+        of_row = np.searchsorted(cells.row, np.arange(len(undecided) + 1))
         for row in np.flatnonzero(undecided).tolist():
-            for side, column, which, taken in zip(
-                sides, columns, first_s, (resolved[row][0], ~resolved[row][0]), strict=True
-            ):
-                of_column, chosen = column[taken], self.places[taken]
-                owner = side.owner[row, of_column]
-                in_no_label[chosen] += owner == -1
-                for cell in np.flatnonzero(cells.row == row).tolist():
-                    pause = cells.pause[cell]
-                    hit = owner == pause
-                    own = chosen[hit]
-                    for bit in np.flatnonzero(cells.bit_cell == cell).tolist():
-                        word = cells.word[np.searchsorted(cells.word_start, bit, side="right") - 1]
-                        words[word, own] |= cells.bit[bit]
-                    if labelled.kind[pause] == END_OF_TURN:
-                        turn = self.turn_places[labelled.turn[pause]]
-                        after_s = side.commit_s[row, of_column[hit]] - labelled.start_s[pause]
-                        which[own, turn] = np.minimum(which[own, turn], after_s)
+            accepted, _ = resolved[row]
+            owners_of = [side.owner[row] for side in sides]
+
+            def chosen(by_column: Sequence[NDArray[Any]], accepted: Bools = accepted) -> NDArray[Any]:
+                """Each setting's, from what either side has by column."""
+                first, second = (of[column] for of, column in zip(by_column, columns, strict=True))
+                return np.where(accepted, first, second)
+
+            in_no_label[self.places] += chosen([of == -1 for of in owners_of])
+            for cell in range(of_row[row], of_row[row + 1]):
+                pause = cells.pause[cell]
+                hit = [of == pause for of in owners_of]
+                for bit in np.flatnonzero(cells.bit_cell == cell).tolist():
+                    word = cells.word[np.searchsorted(cells.word_start, bit, side="right") - 1]
+                    words[word, self.places] |= chosen(hit) * cells.bit[bit]
+                if labelled.kind[pause] == END_OF_TURN:
+                    turn = self.turn_places[labelled.turn[pause]]
+                    for side, of, column, which, taken in zip(
+                        sides, hit, columns, first_s, (accepted, ~accepted), strict=True
+                    ):
+                        after_s = np.where(of, side.commit_s[row] - labelled.start_s[pause], np.inf)
+                        own_s = np.where(taken, after_s[column], np.inf)
+                        which[turn, self.places] = np.minimum(which[turn, self.places], own_s)
 
 
 def sides_of(decisions: Decisions, labelled: LabelledPauses, offset_s: float) -> list[Side]:

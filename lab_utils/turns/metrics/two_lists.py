@@ -15,43 +15,58 @@ class TwoLists:
     def __init__(self, lists: Sequence[Floats], row: Sequence[Ints], own: Floats) -> None:
         """`lists`: by either delay, ascending, shape=(delays, n), of which each setting has a `row`.
 
-        `own`: shape=(settings, m).
+        `own`: shape=(m, settings).
         """
         self._n = lists[0].shape[1], lists[1].shape[1]
-        padded = [np.concatenate((one, np.full((len(one), 2), np.inf)), axis=1) for one in lists]
-        self._first, self._second = (one.ravel() for one in padded)
-        self._at = row[0] * padded[0].shape[1], row[1] * padded[1].shape[1]
-        self._own = own
+        self._own = np.sort(own, axis=0)
+        # Room for a look beyond either end: nothing is before the second list, nothing after both.
+        step, after = 1 << self._n[0].bit_length(), len(own) + 2
+        first, second = _padded(lists[0], 0, step + after), _padded(lists[1], step, after)
+        self._first, self._second = first.ravel(), second.ravel()
+        self._at = row[0] * first.shape[1], row[1] * second.shape[1] + step
 
     def _split(self, rank: int) -> tuple[Ints, Ints]:
-        """How many of each list are among the `rank` least of both."""
-        low = np.full(len(self._at[0]), max(0, rank - self._n[1]))
-        high = np.full(len(low), min(rank, self._n[0]))
+        """Where in each list those begin that aren't among the `rank` least of both."""
         first, second = self._first, self._second
-        for _ in range(int(high[0] - low[0]).bit_length() if len(low) else 0):
-            middle = (low + high) >> 1
-            open_ = low < high
-            place = np.minimum(middle, max(0, self._n[0] - 1))
-            enough = first[self._at[0] + place] >= second[self._at[1] + np.maximum(rank - 1 - middle, 0)]
-            high = np.where(open_ & enough, middle, high)
-            low = np.where(open_ & ~enough, middle + 1, low)
-        return low, rank - low
+        least = max(0, rank - self._n[1])
+        i, j = self._at[0] + least, self._at[1] + (rank - least)
+        for bit in reversed(range((min(rank, self._n[0]) - least).bit_length())):
+            step = 1 << bit
+            further = (first.take(i + (step - 1)) < second.take(j - step)) * step
+            i += further
+            j -= further
+        return i, j
 
     def at(self, rank: int) -> tuple[Floats, Floats]:
         """The latency of a rank, from 0, and the one after it; infinite beyond the last."""
-        m = self._own.shape[1]
-        since = max(0, rank - m)
+        own = self._own
+        since = max(0, rank - len(own))
         i, j = self._split(since)
-        i, j = self._at[0] + i, self._at[1] + j
-        first, second = self._first, self._second
-        found = np.empty((len(i), rank - since + 2 + m))
-        for k in range(rank - since + 2):
-            x, y = first[i], second[j]
-            found[:, k] = np.minimum(x, y)
-            of_first = (x <= y) & (x < np.inf)
+        merged = np.empty((rank - since + 2, len(i)))
+        for found in merged:
+            x, y = self._first.take(i), self._second.take(j)
+            np.minimum(x, y, out=found)
+            of_first = x <= y
             i += of_first
-            j += ~of_first & (y < np.inf)
-        if m:
-            found[:, rank - since + 2 :] = self._own
-            found.sort(axis=1)
-        return found[:, rank - since], found[:, rank - since + 1]
+            j += ~of_first
+        return _ranked(merged, own, rank - since), _ranked(merged, own, rank - since + 1)
+
+
+def _ranked(merged: Floats, own: Floats, rank: int) -> Floats:
+    """Of each column, the value of a rank among those of two arrays, each ascending."""
+    found: Floats = merged[rank].copy()
+    for of_own in range(1, min(len(own), rank + 1) + 1):
+        last = own[of_own - 1]
+        if of_own <= rank:
+            last = np.maximum(last, merged[rank - of_own])
+        np.minimum(found, last, out=found)
+    return found
+
+
+def _padded(lists: Floats, before: int, after: int) -> Floats:
+    """So many that are less than all others before each list, and so many that are more after it."""
+    found = np.empty((len(lists), before + lists.shape[1] + after))
+    found[:, :before] = -np.inf
+    found[:, before : found.shape[1] - after] = lists
+    found[:, found.shape[1] - after :] = np.inf
+    return found

@@ -16,7 +16,7 @@ from ...core.policies import WaitShape
 from ...core.settings import USUAL_CONDITIONS, Conditions, Settings, VadSettings
 from ...core.timeline import Floats, Ints
 from ...core.traces import Traced
-from .decisions import Delays
+from .decisions import Delays, distinct
 from .endpointing import Learners, learned_min_delays
 from .extra_delays import ExtraDelays
 from .records import Rows
@@ -137,7 +137,7 @@ class Block:
         Learned ones have a row for each pause of the tape, then of each branch.
         """
         if self.endpointing_mode == "fixed":
-            columns, place = np.unique(np.concatenate((self.min_delay, self.max_delay)), return_inverse=True)
+            columns, place = distinct(np.concatenate((self.min_delay, self.max_delay)))
             min_column, max_column = place.reshape(2, -1)
             first = columns
         else:

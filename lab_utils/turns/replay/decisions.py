@@ -19,14 +19,17 @@ speech-to-text's own endpointing `stt_mode`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core.policies import WaitShape
 from ...core.timeline import SAMPLE_RATE_HZ, Floats, Ints
 from ...core.traces import Bools, EotTrace, eot_keys
 from .records import TIE_S, Decisions, Rows, Shortened
 
+_Number = TypeVar("_Number", np.float64, np.int64)
 RESOLVED_AT_ONCE = 65_536
 """Settings that are followed from pause to pause at once: it bounds memory."""
 TINY = 1e-300
@@ -112,6 +115,17 @@ class Predictions:
             raise MissingPredictions(self._missing)
 
 
+def distinct(values: NDArray[_Number]) -> tuple[NDArray[_Number], Ints]:
+    """`np.unique` with the place of each value, quicker where many values are few distinct ones.
+
+    >>> found, place = distinct(np.array([0.8, 0.3, 0.8]))
+    >>> found.tolist(), place.tolist()
+    ([0.3, 0.8], [1, 0, 1])
+    """
+    found = np.unique(values)
+    return found, np.searchsorted(found, values)
+
+
 def flush_samples(commit_s: Floats, frame_samples: int) -> Ints:
     """Samples that had reached the detector when a commit emptied its buffer; -1 without a commit.
 
@@ -146,7 +160,7 @@ def early_decisions(
         trigger_s = np.maximum(trigger_s, pauses.predict_s + prediction_delay)
     commit_s = np.maximum(trigger_s[:, None], pauses.last_speaking_s[:, None] + columns)
     commit_s = np.where(commit_s < pauses.resume_s[:, None] - TIE_S, commit_s, np.inf)
-    threshold, level = np.unique(delays.threshold, return_inverse=True)
+    threshold, level = distinct(delays.threshold)
     predictions = None if eot is None else Predictions(eot)
     if predictions is None:
         judged = _Judged.without_detector(len(pauses), len(threshold))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -300,6 +301,12 @@ class Decisions:
     def __len__(self) -> int:
         return len(self.level)
 
+    @cached_property
+    def _shortened(self) -> tuple[Ints, Bools]:
+        """Which pauses these are, and whether they hang on nothing but a threshold: shape=(n, levels)."""
+        pauses = np.array([one.pause for one in self.shortened], dtype=np.int64)
+        return pauses, self.accepted[pauses] | self.rejected[pauses]
+
     def resolve(self, settings: Ints, wanted: Bools) -> dict[int, tuple[Bools, Ints]]:
         """Shortened pauses under some settings: pause -> (accepted, start), each shape=(settings,).
 
@@ -307,11 +314,11 @@ class Decisions:
         """
         level = self.level[settings]
         min_column, max_column = self.min_column[settings], self.max_column[settings]
-        sure = np.all((self.accepted | self.rejected)[:, np.unique(level)], axis=1)
+        shortened, sure_of = self._shortened
+        sure = sure_of[:, np.bincount(level, minlength=sure_of.shape[1]) > 0].all(axis=1)
         resolved: dict[int, tuple[Bools, Ints]] = {}
-        for one in self.shortened:
-            if sure[one.pause] and not wanted[one.pause]:
-                continue
+        for k in np.flatnonzero(~sure | wanted[shortened]).tolist():
+            one = self.shortened[k]
             which = np.zeros(len(settings), dtype=np.int64)
             for i, start in zip(one.emptied.tolist(), one.start, strict=True):
                 yes = resolved[i][0] if i in resolved else self.accepted[i, level]
