@@ -46,7 +46,8 @@ def test_a_part_too_long_for_any_column_may_break_anywhere() -> None:
     assert Cells(html).styles[0].endswith("overflow-wrap:anywhere")
 
 
-def test_numbers_stay_in_one_piece() -> None:
+def test_numbers_and_intervals_stay_in_one_piece() -> None:
+    assert "<span style='white-space:nowrap'>(36.6–77.0)</span>" in table_html([], [["58.1 % (36.6–77.0)"]])
     assert Cells(table_html([], [["1,024.5"]])).styles[0].endswith("white-space:nowrap")
 
 

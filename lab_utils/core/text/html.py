@@ -13,9 +13,12 @@ _LONGEST = 24
 
 _PARTS_END = re.compile(r"(?<=[_/])(?=\w)|(?<=[^\W\d]\.)(?=[^\W\d])")
 
+_INTERVAL = re.compile(r"\([\d.,]+–[\d.,]+\)")
+
 
 def _cell(tag: str, cell: object) -> str:
-    """One cell, escaped: names may break after an underscore, a slash or a full stop, numbers never."""
+    """One cell, escaped: names may break after an underscore, a slash or a full stop; numbers and intervals
+    never."""
     text = str(cell)
     if re.fullmatch(r"[\d.,%-]*", text):
         return f"<{tag} style='{_CELL};white-space:nowrap'>{text}</{tag}>"
@@ -23,6 +26,7 @@ def _cell(tag: str, cell: object) -> str:
     longest = max(len(word) for part in parts for word in part.split(" "))
     breaks = "anywhere" if longest > _LONGEST else "break-word"
     shown = "<wbr>".join(escape(part) for part in parts)
+    shown = _INTERVAL.sub(r"<span style='white-space:nowrap'>\g<0></span>", shown)
     return f"<{tag} style='{_CELL};overflow-wrap:{breaks}'>{shown}</{tag}>"
 
 
