@@ -1,15 +1,18 @@
-"""How memory and time of a sweep grow with the hours (`make bench-scale`), as JSON on stdout.
+"""How memory and time of a sweep and its report grow with the hours (`make bench-scale`), as JSON on stdout.
 
-    python tests/bench_scale.py 2.5 5 10 20   # hours of traces, each in a process of its own
-    python tests/bench_scale.py 200           # the goal: under 2 GB
+    python tests/bench_scale.py 2.5 5 10 20        # hours of traces, each in a process of its own
+    python tests/bench_scale.py 200                # the goal: under 2 GB
+    python tests/bench_scale.py 200 --one-vad      # with the settings of one VAD and silence only
 
 Traces of so many hours are made of the samples' by perturbation. Each probability moves at random on the
 logistic scale, but not over a threshold of the grid, since other pauses and commits would ask for predictions
 that only the models can give; the labels of a call are all earlier by up to 20 ms, so that latencies differ.
+Its sound, in the report's pictures of the worst failures, is the sample's.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import resource
 import subprocess
@@ -24,17 +27,21 @@ from typing import Any
 import numpy as np
 
 from lab_utils.core.labels import Labels
+from lab_utils.core.recording import Recording
 from lab_utils.core.settings import USUAL_CONDITIONS, Settings
 from lab_utils.core.traces import Traced
+from lab_utils.recordings.find import load_recording
 from lab_utils.turns import grid
 from lab_utils.turns.choose import frontier
 from lab_utils.turns.sweep import Corpus, counts, sweep
-from lab_utils.workflows.study.choice import DEFAULT_BUDGET, choose_settings
+from lab_utils.workflows.report import report_page
+from lab_utils.workflows.study import Study
 from lab_utils.workflows.study.commits import write_commits
 from lab_utils.workflows.study.measured import trace_table
 from lab_utils.workflows.study.results import LIVEKIT_DEFAULT
 
 SAMPLES = Path(__file__).resolve().parent.parent / "audio_samples" / "calls" / "demo"
+SILENCE = "min_silence_duration"
 SPREAD = 0.5
 """Standard deviation of what is added to the logarithm of the odds."""
 THRESHOLDS = sorted({0.35, 0.5, *grid.DEFAULT_GRID["unlikely_threshold"]})
@@ -75,15 +82,28 @@ def earlier(labels: Labels, by_s: float) -> Labels:
     return replace(labels, ipus=shifted(labels.ipus), labels=shifted(labels.labels))
 
 
-def measure(hours: float) -> dict[str, float]:
-    """Sweep so many hours over the default grid, choose, and write the commits, in this process."""
+class Perturbed(Study):
+    """A study of such calls."""
+
+    def load(self, recording: int | str) -> Recording:
+        """The sample that a call was made of."""
+        return load_recording(self.files[self.number(recording)])
+
+
+def measure(hours: float, one_vad: bool) -> dict[str, float]:
+    """Sweep so many hours over the default grid, choose, make the page and the commits, in this process."""
     table, _ = grid.expand(grid.DEFAULT_GRID)
-    samples = trace_table([SAMPLES], table, jobs=1, quiet=True).corpus.recordings
+    traced = trace_table([SAMPLES], table, jobs=1, quiet=True)
+    samples = traced.corpus.recordings
+    if one_vad:
+        first = table.iloc[0]
+        table = table[(table["vad"] == first["vad"]) & (table[SILENCE] == first[SILENCE])]
     found: dict[str, float] = {"hours": hours, "MB, start": peak_mb()}
 
     def timed(step: str, start_s: float) -> None:
         found[f"CPU s, {step}"] = round(time.process_time() - start_s, 1)
         found[f"MB, {step}"] = peak_mb()
+        print(f"bench: {step}: {found[f'CPU s, {step}']} s, {found[f'MB, {step}']} MB", file=sys.stderr)
 
     start_s = time.process_time()
     corpus = Corpus.of(perturbed(samples, hours))
@@ -93,8 +113,15 @@ def measure(hours: float) -> dict[str, float]:
     scored = sweep(corpus, table, quiet=True)
     timed("sweep", start_s)
     start_s = time.process_time()
-    choice = choose_settings(corpus, scored, DEFAULT_BUDGET, USUAL_CONDITIONS, nearest=True)
+    files = tuple(traced.files[k % len(traced.files)] for k in range(len(corpus.recordings)))
+    phases, channels = len(samples[0].eot), ("caller", "agent")
+    study = Perturbed(files, corpus, (), USUAL_CONDITIONS, phases, scored, channels, impossible=0)
+    choice = study.choose(nearest=True)
     timed("choice", start_s)
+    start_s = time.process_time()
+    page = report_page(study, choice)
+    timed("page", start_s)
+    found["page, kB"] = len(page.encode()) // 1000
     start_s = time.process_time()
     rows = sorted({choice.row, *frontier(scored.table)})
     settings = {LIVEKIT_DEFAULT: Settings()} | {
@@ -115,14 +142,19 @@ def peak_mb() -> int:
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["--one"]:
-        json.dump(measure(float(sys.argv[2])), sys.stdout)
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("hours", nargs="*", type=float, default=[2.5, 5.0, 10.0, 20.0])
+    arguments.add_argument("--one-vad", action="store_true")
+    arguments.add_argument("--here", action="store_true", help="in this process")
+    given = arguments.parse_args()
+    if given.here:
+        json.dump(measure(*given.hours, given.one_vad), sys.stdout)
         return
-    sizes, found = [float(one) for one in sys.argv[1:]] or [2.5, 5.0, 10.0, 20.0], []
-    for hours in sizes:
+    found = []
+    for hours in given.hours:
         print(f"bench: {hours:g} hours", file=sys.stderr)
-        command = [sys.executable, __file__, "--one", str(hours)]
-        found.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+        command = [sys.executable, __file__, str(hours), "--here", *["--one-vad"] * given.one_vad]
+        found.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
     hours, cost_s = (np.array([one[name] for one in found]) for name in ("hours", "CPU s, sweep"))
     r2 = float(np.corrcoef(hours, cost_s)[0, 1] ** 2) if len(found) > 2 else None
     json.dump({"sizes": found, "r2 of the sweep's CPU by hours": r2}, sys.stdout, indent=1)

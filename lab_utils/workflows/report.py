@@ -27,6 +27,8 @@ from .study.figure_texts import MAIN, NAMES, plain_figures
 from .study.slices import SMALL, slice_rows, slices_beside
 
 FAILURES = 10
+LEFT_OUT = 10
+"""So many recordings that couldn't be used are told with the reason."""
 LEAD_S, TRAIL_S = 4.0, 5.0
 STYLE = """
 :root { color-scheme: light; font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; }
@@ -103,7 +105,8 @@ def report_page(
     `by`: figures by slice, too (`turns.slices.KEYS`).
     """
     profile = study.profile(choice, name)
-    worst = worst_failures(failures_of(study, choice.settings), failures)
+    every = failures_of(study, choice.settings)
+    worst = worst_failures(every, failures)
     knobs = {knob: value for knob, value in choice.settings.knobs().items() if value is not None}
     n = study.counts
     parts = [
@@ -118,7 +121,7 @@ def report_page(
         TERMS,
         *(f"<p><b>{escape(line)}</b></p>" for line in detector_warnings(study.corpus, study.conditions)),
         *_slices(study, choice, by),
-        _worst_title(len(worst)),
+        _worst_title(len(worst), len(every)),
         *(_failure(study, choice, one, sound=sound, words=words) for one in worst),
         "<h2>Settings</h2>",
         _scrolling(facts_html("", knobs.items())),
@@ -145,13 +148,18 @@ def _value(frame: pd.DataFrame, metric: str) -> float:
     return float(frame["value"].astype(np.float64)[metric])
 
 
-def _worst_title(n: int) -> str:
-    if not n:
+def _worst_title(n: int, of: int) -> str:
+    """`of`: how many failures there are in all."""
+    if not of:
         return "<h2>No failures under the chosen setting</h2>"
-    noun = "failure" if n == 1 else "failures"
+    noun = "failure" if (n or of) == 1 else "failures"
+    in_tuner = "<code>lab tune</code> lists them all"
+    if not n:
+        return f"<h2>{of:,} {noun} under the chosen setting</h2><p>None is shown here; {in_tuner}.</p>"
+    rest = f", of {of:,}; {in_tuner}" if of > n else ""
     return (
         f"<h2>The {n} worst {noun} under the chosen setting</h2>"
-        "<p>Those after which the caller goes on soonest.</p>"
+        f"<p>Those after which the caller goes on soonest{rest}.</p>"
     )
 
 
@@ -196,8 +204,15 @@ def _how(study: Study, choice: Choice) -> list[str]:
         DEFAULTS_NOTE,
         *((f"{choice.own.title}: assumed {'; '.join(choice.own.assumed)}",) if choice.own else ()),
         *((str(study.hold_lengths),) if study.hold_lengths.cut_offs else ()),
-        *(f"Left out: {item.reason}" for item in study.skipped),
+        *_left_out([item.reason for item in study.skipped]),
     ]
+
+
+def _left_out(reasons: Sequence[str]) -> list[str]:
+    """Some of the recordings that couldn't be used, and how many more."""
+    more = len(reasons) - LEFT_OUT
+    told = [f"Left out: {reason}" for reason in reasons[:LEFT_OUT]]
+    return told + [f"Left out: {more:,} more; summary.json of the sweep has all."] * (more > 0)
 
 
 def _base64(data: bytes) -> str:

@@ -58,7 +58,7 @@ def test_the_counts_of_all_slices_add_up_to_the_whole(drawn, chosen, conditions)
     corpus = corpus_of(drawn, block)
     tallies = corpus.score(block, corpus.pauses(block.vad, conditions.frame_duration))
     whole = [per_recording(row, labelled) for row, labelled in zip(tallies, corpus.labelled, strict=True)]
-    takes = commit_columns(corpus, chosen, conditions)
+    takes = list(commit_columns(corpus, chosen, conditions))
     for one, columns, labelled in zip(whole, takes, corpus.labelled, strict=True):
         every = statistics(columns, labelled, np.ones(labelled.n_turns + 1, np.bool_))
         for name in COUNTS:

@@ -19,6 +19,7 @@ import lab_utils as lab
 from lab_utils.cli import app
 from lab_utils.turns.told_settings import AsRecorded
 from lab_utils.workflows.report import report_page, verdict, worst_failures
+from lab_utils.workflows.study import Skipped
 from lab_utils.workflows.study.failures import Failure, failures_of
 from lab_utils.workflows.study.slices import slice_rows, slices_beside
 
@@ -153,6 +154,21 @@ def test_the_verdict_owns_up_to_chance(choice: lab.Choice) -> None:
     unknown = choice.chosen.copy()
     unknown.loc["latency_mean", "value"] = float("nan")
     assert verdict(replace(choice, chosen=unknown)).startswith("Not enough data")
+
+
+def test_of_many_failures_and_recordings_left_out_some_are_told(study: lab.Study, choice: lab.Choice) -> None:
+    every = len(failures_of(study, study.defaults))
+    assert every > 1
+    left_out = tuple(Skipped(f"{k}.wav", f"{k}.wav: is empty") for k in range(12))
+    many = dataclasses.replace(study, skipped=left_out)
+    by_default = dataclasses.replace(choice, settings=study.defaults)
+    page = report_page(many, by_default, failures=1)
+    assert "The 1 worst failure under the chosen setting</h2><p>Those after which" in page
+    assert f"goes on soonest, of {every}; <code>lab tune</code> lists them all.</p>" in page
+    assert "9.wav: is empty" in page
+    assert "10.wav" not in page
+    assert "Left out: 2 more; summary.json of the sweep has all." in page
+    assert f"<h2>{every} failures under the chosen setting" in report_page(study, by_default, failures=0)
 
 
 def test_the_worst_are_those_after_which_the_caller_goes_on_soonest() -> None:

@@ -8,7 +8,9 @@ turn, and to no slice. The turn after the last labelled end of turn has holds on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -67,7 +69,7 @@ def slices(
     for key in by:
         if key not in KEYS:
             raise InputError(f"can't slice by {key!r}; expected some of {', '.join(KEYS)}")
-    takes = commit_columns(corpus, settings, conditions)
+    takes = list(commit_columns(corpus, settings, conditions))
     frames = []
     for key in by:
         kinds = [
@@ -99,17 +101,15 @@ def _of_every_turn(kinds: Sequence[str], n_turns: int) -> NDArray[Any]:
     return np.array([*kinds, *after], dtype=object)
 
 
-def commit_columns(corpus: Corpus, settings: Settings, conditions: Conditions) -> list[list[Columns]]:
-    """`metrics.attributes` of one setting, by recording and take."""
+def commit_columns(corpus: Corpus, settings: Settings, conditions: Conditions) -> Iterator[list[Columns]]:
+    """`metrics.attributes` of one setting, by recording and take; a recording's as it is asked for."""
     block = Block.of(settings, conditions)
     wait_s = float(longest_wait_s(block.max_delay)[0])
     corpus.check_waits(wait_s)
     pauses = corpus.pauses(block.vad, conditions.frame_duration)
-    found: list[list[Columns]] = [[] for _ in corpus.recordings]
-    for r, _, decided, offset_s in corpus.decisions(block, pauses):
-        commits, waits = commits_and_waits(decided, 0, block.detector, offset_s)
-        found[r].append(attributes(commits, corpus.labelled[r], waits, wait_s))
-    return found
+    for r, takes in groupby(corpus.decisions(block, pauses), key=itemgetter(0)):
+        decided = (commits_and_waits(one, 0, block.detector, offset_s) for _, _, one, offset_s in takes)
+        yield [attributes(commits, corpus.labelled[r], waits, wait_s) for commits, waits in decided]
 
 
 def statistics(takes: Sequence[Columns], labelled: LabelledPauses, turns: Bools) -> PerRecording:

@@ -57,7 +57,7 @@ def scored_turns(
     corpus: Corpus, settings: Settings, turns: Sequence[HeardTurn], conditions: Conditions = USUAL_CONDITIONS
 ) -> tuple[PerRecording, ...]:
     """What a setting did on the same turns, in the first take. Raises MissingTraces."""
-    takes = commit_columns(corpus, settings, conditions)
+    takes = list(commit_columns(corpus, settings, conditions))
     return _played(corpus, turns, {one.recording: takes[one.recording][0] for one in turns})
 
 
