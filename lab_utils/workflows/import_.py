@@ -99,7 +99,7 @@ class _AsTheyAre:
 def _read(found: Sequence[RecordingFiles], *, jobs: int, quiet: bool) -> Iterator[Outcome[Entry]]:
     if not all(isinstance(path, Path) for files in found for path in files.paths):
         return run_batch(entry_of, found, jobs=min(jobs, max(1, len(found))), task="importing", quiet=quiet)
-    run = Run(_entry_of, [(_AsTheyAre(files),) for files in found], Kept(Entry), "recording")
+    run = Run(_entry_of, [(_AsTheyAre(files),) for files in found], Kept(Entry, quotes=True), "recording")
     return run.in_batch("importing", jobs=jobs, quiet=quiet)
 
 

@@ -13,6 +13,7 @@ import pytest
 import s3fs
 from moto.server import ThreadedMotoServer
 from paths import SAMPLES
+from two_runs import OneOfTwo, made, two_runs
 from typer.testing import CliRunner
 
 from lab_utils.cli import app
@@ -96,6 +97,18 @@ def test_a_sweep_from_a_store_gives_the_same_bytes_and_the_next_one_only_reads(
     found = {str(path): path.stat().st_mtime for path in TraceCache.at(bucket).entries()}
     assert found.items() >= kept.items(), "one entry is made again, the others are read"
     assert len(found) == len(kept) + 1
+
+
+def test_two_runs_at_once_share_their_pieces_in_a_store(bucket: str) -> None:
+    def by_turns(first: OneOfTwo, second: OneOfTwo) -> None:
+        for _ in range(6):
+            first.step()
+            second.step()
+
+    came = two_runs(f"{bucket}-two", 6, by_turns)
+    assert came[0] == came[1]
+    assert sorted(made) == list(range(6))
+    assert len(TraceCache.at(f"{bucket}-two").finished()) == 6
 
 
 def test_commands_look_after_a_store(bucket: str) -> None:

@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from two_runs import OneOfTwo, two_runs
+from two_runs import call as called_by_two
+from two_runs import made as made_by_two
 from upath import UPath
 
 from lab_utils.core.files.places import Folder
@@ -231,3 +234,47 @@ def test_what_nobody_goes_on_from_is_pruned_after_a_week_and_isnt_told_as_a_reco
     assert sorted(TraceCache(tmp_path).prune(10**9)) == sorted([old, ahead])
     assert finished(tmp_path) == [young]
     assert TraceCache(tmp_path).prune(0) == [young]
+
+
+def by_turns(first: OneOfTwo, second: OneOfTwo) -> None:
+    for _ in CALLS:
+        first.step()
+        second.step()
+
+
+def second_is_slow(first: OneOfTwo, second: OneOfTwo) -> None:
+    second.step()
+    for _ in CALLS:
+        first.step()
+
+
+@pytest.mark.parametrize("turns", [by_turns, second_is_slow])
+def test_two_runs_at_once_share_the_calls_and_the_next_one_finds_all(cache: Folder, turns: Any) -> None:
+    came = two_runs(cache, len(CALLS), turns)
+    assert came == [[f"{number} squared is {number**2}" for (number,) in CALLS]] * 2
+    assert sorted(made_by_two) == [number for (number,) in CALLS], "none twice: no call is in two hands here"
+    assert len(finished(cache)) == len(CALLS), "each leaves them to the other"
+    made_by_two.clear()
+    told: list[str] = []
+    with going_on(cache, told.append) as after:
+        run = Run(called_by_two, CALLS, Kept(str), "call")
+        assert list(run.all(run.work(*one) for one in run.rest)) == came[0]
+        after.remove()
+    assert told == ["going on: 8 of 8 calls were finished before"]
+    assert (made_by_two, finished(cache)) == ([], [])
+
+
+def test_a_mark_that_a_kill_left_changes_the_order_alone_and_goes_with_the_next_run(tmp_path: Path) -> None:
+    with going_on(tmp_path, print) as killed:
+        Run(call, CALLS, Kept(Came, came_to_its_end), "call")
+        killed._marks.clear()
+    again = command(tmp_path)
+    assert (plain(again.came), again.told) == (EXPECTED, [])
+    assert again.made == [7, 6, 5, 4, 3, 2, 1, 0]
+    assert command(tmp_path).made == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert list(tmp_path.glob("??/*.npz")) == []
+
+
+def test_calls_that_are_alike_are_no_other_run(tmp_path: Path) -> None:
+    assert command(tmp_path, [(1,), (2,), (1,)]).made == [1, 2]
+    assert finished(tmp_path) == []

@@ -32,6 +32,7 @@ from lab_utils.session.prepare import stt_timing
 from lab_utils.session.user_parts import BadPart
 from lab_utils.session.workers import in_workers
 from lab_utils.turns.barge_in.replay import AgentSpeech
+from lab_utils.turns.cache import TraceCache
 from lab_utils.turns.cache.finished import Kept, going_on
 from lab_utils.workflows.barge_in.verify import SceneProof, draw_setting
 from lab_utils.workflows.run import FILES, Result, recording, recordings
@@ -98,8 +99,8 @@ def lab(place: Path, name: str, out: str, until: Callable[[], bool] = lambda: Fa
     return len(counted.read_text().splitlines()) if counted.exists() else 0, text
 
 
-def finished(place: Path) -> list[Path]:
-    return list((place / "cache").glob("??/*-finished.npz"))
+def finished(place: Path) -> list[Any]:
+    return TraceCache(place / "cache").finished()
 
 
 def bytes_of(out: Path) -> dict[str, bytes]:
@@ -271,7 +272,7 @@ def test_no_agent_goes_on_from_another_one(tmp_path: Path, monkeypatch: pytest.M
         return " ".join(said)
 
     assert "modules of your own" in work_of("late")
-    assert not list(cache.glob("??/*-finished.npz"))
+    assert not TraceCache(cache).finished()
     monkeypatch.setenv("GREETING", "one")
     assert work_of("early") == ""
     monkeypatch.setenv("PWD", "elsewhere")

@@ -41,6 +41,8 @@ LENT = "-lent-"
 """In addresses of what lies there for workers, as long as their work takes (`lent.py`)."""
 FINISHED = "-finished"
 """The end of addresses of what finished sessions came to (`finished.py`)."""
+BEGUN = f"-begun{FINISHED}"
+"""The end of addresses of marks that such sessions are under way."""
 FINISHED_S = 7 * 86_400.0
 """Nobody goes on from what is older."""
 _LINE = "-line-"
@@ -143,7 +145,8 @@ class TraceCache:
 
     def finished(self) -> list[Place]:
         """The entries of finished sessions, of all recordings."""
-        return sorted(self.folder.glob(f"??/*{FINISHED}.npz"), key=str)
+        found = self.folder.glob(f"??/*{FINISHED}.npz")
+        return sorted((path for path in found if not path.stem.endswith(BEGUN)), key=str)
 
     def link(self, sha256: str, heard: str) -> None:
         """Note that `heard` is a recording over another line, so that both are forgotten together."""

@@ -4,15 +4,20 @@ A session is found by a key of all that it is made of (`core.batch.made_of`); wh
 entry of the cache, checked like all others. What is damaged, of other content or software, or couldn't be
 kept is run again. When the command has ended well its entries are removed, so that the same command given
 once more runs every session; what nobody goes on from is pruned after a week (`TraceCache.prune`).
+
+Two runs at once share the work: the second, which finds the first one's mark, begins at the end, and each
+takes what the other has finished meanwhile; where they meet, what both have in hand is made twice. Both leave
+the entries to the other. A mark that a kill left behind changes the order alone.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
@@ -25,9 +30,10 @@ from pydantic import TypeAdapter
 from ...core.batch import Done, Failed, Outcome, Skipped, run_batch
 from ...core.batch.made_of import Keys, Software, Unkeyed
 from ...core.files.places import Folder
-from . import FINISHED, TraceCache
+from . import BEGUN, FINISHED, TraceCache
 
 T = TypeVar("T")
+_MET = "another run has it"
 _THREADS = 16
 """A store takes its time for each answer."""
 
@@ -100,7 +106,9 @@ class _Work:
     """Where the key was made."""
 
     def __call__(self, address: str, *arguments: Any) -> tuple[Any, bool, str]:
-        """The result, whether it is kept, and why it couldn't be."""
+        """The result, whether it was kept here, and why it couldn't be."""
+        if (met := _read(self.cache, self.kept, address)) is not None:
+            return met[0], False, _MET
         value = self.function(*arguments)
         keep = False
         try:
@@ -116,32 +124,59 @@ class _Work:
         return value, keep, ""
 
 
+def _read(cache: TraceCache, kept: Kept[T], address: str) -> tuple[T] | None:
+    """What is kept at an address; None if there is nothing to go on from."""
+    entry = cache.load(address, ["told"])
+    if entry is None:
+        return None
+    try:
+        value = kept.read(entry[0].tobytes())
+    except ValueError:
+        return None
+    return (value,) if kept.counts(value) else None
+
+
 class Command:
     """A command that goes on where a killed one was."""
 
     def __init__(self, cache: TraceCache, tell: Callable[[str], None]) -> None:
         self.cache, self._tell = cache, tell
-        self._addresses: list[str] = []
-        self._said = self._seen = False
+        self._addresses: set[str] = set()
+        self._marks: list[str] = []
+        self._said = self._seen = self._met = False
+
+    def begin(self, addresses: Sequence[str]) -> bool:
+        """Whether another run of these is under way, or was killed. If not, this one is marked as such."""
+        mark = f"{hashlib.sha256(''.join(addresses).encode()).hexdigest()}{BEGUN}"
+        if self.cache.load(mark, ["none"]) is not None:
+            self._addresses.add(mark)
+            return True
+        with suppress(ValueError):  # a store that can only be read
+            self.cache.store(mark, none=np.zeros(0))
+            self._marks.append(mark)
+        return False
+
+    def end(self) -> None:
+        """This run is no longer under way."""
+        for mark in self._marks:
+            self.cache.remove(mark)
 
     def read(self, kept: Kept[T], address: str) -> tuple[T] | None:
         """What is kept at an address; None if there is nothing to go on from."""
-        entry = self.cache.load(address, ["told"])
-        if entry is None:
-            return None
-        try:
-            value = kept.read(entry[0].tobytes())
-        except ValueError:
-            return None
-        self._addresses.append(address)
-        return (value,) if kept.counts(value) else None
+        found = _read(self.cache, kept, address)
+        if found is not None:
+            self._addresses.add(address)
+        return found
 
     def note(self, address: str, is_kept: bool, why_not: str) -> None:
         """That what a session came to was kept, or why it couldn't be.
 
         The first one is looked for: a cluster's workers may have a folder of the same name for themselves.
         """
-        self._addresses.append(address)
+        if why_not == _MET:
+            self._met |= address not in self._addresses  # two calls may be alike
+            return
+        self._addresses.add(address)
         if is_kept and not self._seen:
             self._seen = True
             if self.cache.load(address, ["told"]) is None:
@@ -161,9 +196,10 @@ class Command:
             self._tell(f"going on: {finished} of {calls} {unit}s were finished before")
 
     def remove(self) -> None:
-        """The command's results are written: nobody goes on from here."""
-        with ThreadPoolExecutor(_THREADS) as pool:
-            list(pool.map(self.cache.remove, self._addresses))
+        """The command's results are written: nobody goes on from here, unless another run was met."""
+        if not self._met:
+            with ThreadPoolExecutor(_THREADS) as pool:
+                list(pool.map(self.cache.remove, self._addresses))
         self._addresses.clear()
 
 
@@ -188,7 +224,9 @@ class Run(Generic[T]):
         """What is to be called with each of the `rest`."""
         self._command = _command.get()
         self._addresses: list[str] = []
-        self._known: dict[int, T] = {}
+        self._known: dict[int, T | Exception] = {}
+        self._order = list(range(len(self._calls)))
+        """In which the rest is worked on."""
         if self._command is None or len(self._calls) < 2:
             return
         if kept.quotes and not isinstance(self._command.cache.folder, Path):
@@ -205,6 +243,9 @@ class Run(Generic[T]):
         with ThreadPoolExecutor(_THREADS) as pool:
             found = pool.map(partial(self._command.read, kept), self._addresses)
             self._known = {number: one[0] for number, one in enumerate(found) if one is not None}
+        self._order = [number for number in self._order if number not in self._known]
+        if self._command.begin(self._addresses):
+            self._order.reverse()
         self._command.tell_finished(len(self._known), len(self._calls), unit)
 
     @property
@@ -212,21 +253,20 @@ class Run(Generic[T]):
         """What `work` is to be given for each call that isn't finished."""
         if not self._addresses:
             return self._calls
-        every = enumerate(zip(self._addresses, self._calls, strict=True))
-        return [(address, *call) for number, (address, call) in every if number not in self._known]
+        return [(self._addresses[number], *self._calls[number]) for number in self._order]
 
     def all(self, answers: Generator[Any]) -> Generator[T | Exception]:
         """What every call came to, in order. `answers`: of the rest, by `work`, or exceptions."""
+        order = iter(self._order)
         with closing(answers):
             for number in range(len(self._calls)):
-                if number in self._known:
-                    yield self._known.pop(number)
-                    continue
-                answer = next(answers)
-                if self._addresses and self._command is not None and not isinstance(answer, Exception):
-                    answer, is_kept, why_not = answer
-                    self._command.note(self._addresses[number], is_kept, why_not)
-                yield answer
+                while number not in self._known:
+                    done, answer = next(order), next(answers)
+                    if self._addresses and self._command is not None and not isinstance(answer, Exception):
+                        answer, is_kept, why_not = answer
+                        self._command.note(self._addresses[done], is_kept, why_not)
+                    self._known[done] = answer
+                yield self._known.pop(number)
 
     def in_batch(self, task: str, *, jobs: int = 1, quiet: bool = False) -> Generator[Outcome[T]]:
         """What becomes of every call, in order; the rest is worked on by `run_batch`."""
@@ -274,6 +314,7 @@ def going_on(cache: Folder | None, tell: Callable[[str], None]) -> Iterator[Comm
         yield command
     finally:
         _command.reset(token)
+        command.end()
 
 
 def results_are_written() -> None:
