@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import heapq
 import itertools
-import selectors
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor, Future
@@ -24,6 +24,10 @@ FOREIGN_THREAD_S = 5.0
 STALL_S = 120.0
 """Real seconds that executor work or a busy task may take while the clock stands still."""
 SPINS_BETWEEN_CHECKS = 10_000
+MOVES_BETWEEN_POLLS = 64
+"""How often the clock moves between two looks at the system, where no file is watched."""
+MOST_CANCELLED = 100
+"""So many timers may be cancelled and kept, and half of all."""
 DIGITS = 8
 """Timers are set to 10 ns, so that what is due at one moment is due at one number."""
 NAMED_TASKS = 5
@@ -48,21 +52,8 @@ class _Job:
     answer: asyncio.Future[Any]
 
 
-class _Selector(selectors.DefaultSelector):
-    """Calls the loop's `_idle` instead of waiting for real time to pass."""
-
-    idle: Callable[[float | None], None]
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        # While callbacks are ready, I/O can wait: it comes from other threads, which have no virtual time.
-        events = super().select(0) if timeout != 0 else []
-        if not events:
-            self.idle(timeout)
-        return events
-
-    def wait(self, real_s: float) -> bool:
-        """Whether some thread wakes the loop within `real_s` real seconds."""
-        return bool(super().select(real_s))
+_Timer = tuple[float, int, int, asyncio.TimerHandle]
+"""Its moment, its number in the order in which timers were set, its turn (negated) and itself."""
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -86,18 +77,28 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._cost_s = cost_s or (lambda function: 0.0)
         self._foreign_thread_s, self._stall_s = foreign_thread_s, stall_s
         self._jobs: deque[_Job] = deque()
-        self._due: list[tuple[int, int, asyncio.Handle, Callable[..., Any], tuple[Any, ...]]] = []
+        self._timers: list[_Timer] = []  # a heap
+        self._cancelled_timers = 0
+        self._due: list[tuple[int, int, asyncio.TimerHandle]] = []  # a heap; their moment is now
         self._set = itertools.count()
         self._held: list[str] = []
-        self._spins, self._moved_at = 0, real_monotonic()
-        self._waiter = _Selector()
-        self._waiter.idle = self._idle
-        super().__init__(self._waiter)
+        self._spins, self._moves, self._moved_at = 0, 0, real_monotonic()
+        super().__init__()
         self._threads = DaemonThreads()
+        # As asyncio's method, in C: a session makes 150 a second.
+        self.create_future = functools.partial(asyncio.Future, loop=self)  # type: ignore[method-assign]
 
     def time(self) -> float:
         """Virtual seconds; the same as `time.monotonic()` in this loop's thread."""
         return self._clock.now_s
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        self._check_closed()  # type: ignore[attr-defined]
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)  # type: ignore[attr-defined]
+        return handle
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
@@ -108,23 +109,63 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self, when: float, turn: int, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """`call_at`; what has the higher turn comes first among what is due at that moment."""
-        handle = super().call_at(round(float(when), DIGITS), self._come_due, context=context)  # type: ignore[arg-type]
-        handle._args = (-turn, next(self._set), handle, callback, args)  # type: ignore[attr-defined]
-        return handle
+        self._check_closed()  # type: ignore[attr-defined]
+        moment_s = round(float(when), DIGITS)
+        timer = asyncio.TimerHandle(moment_s, callback, args, self, context)
+        timer._scheduled = True  # type: ignore[attr-defined]
+        heapq.heappush(self._timers, (moment_s, next(self._set), -turn, timer))
+        return timer
 
-    def _come_due(
-        self, turn: int, number: int, handle: asyncio.Handle, callback: Callable[..., Any], args: Any
-    ) -> None:
-        if self._due or self._ready:  # type: ignore[attr-defined]
-            heapq.heappush(self._due, (turn, number, handle, callback, args))
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """Called by a timer that is being cancelled."""
+        self._cancelled_timers += handle._scheduled  # type: ignore[attr-defined]
+
+    def _run_once(self) -> None:
+        """One round: all that is ready, then the timers that are due; where there are none, the clock moves.
+
+        In place of asyncio's, which asks the system in each round for what has come meanwhile.
+        """
+        ready, timers = self._ready, self._timers  # type: ignore[attr-defined]
+        while timers and timers[0][3]._cancelled:  # type: ignore[attr-defined]
+            self._take_timer()
+        if ready or self._stopping or (timers and timers[0][0] <= self._clock.now_s):  # type: ignore[attr-defined]
+            self._spins += 1
+            if self._spins % SPINS_BETWEEN_CHECKS == 0 and real_monotonic() - self._moved_at > self._stall_s:
+                raise Stalled(f"tasks run on and on at one moment: {_waiting(self)}")
         else:
-            callback(*args)
+            self._idle()
+        due = []
+        until_s = self._clock.now_s + self._clock_resolution  # type: ignore[attr-defined]
+        while timers and timers[0][0] < until_s:
+            due.append(self._take_timer())
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+        if due:
+            self._come_due(due)
+
+    def _take_timer(self) -> tuple[int, int, asyncio.TimerHandle]:
+        """The next timer, after its turn and its number."""
+        _, number, turn, timer = heapq.heappop(self._timers)
+        timer._scheduled = False  # type: ignore[attr-defined]
+        self._cancelled_timers -= timer._cancelled  # type: ignore[attr-defined]
+        return turn, number, timer
+
+    def _come_due(self, due: list[tuple[int, int, asyncio.TimerHandle]]) -> None:
+        """Timers have reached their moment. Each waits for its turn if anything else is left to do."""
+        if len(due) == 1 and not self._due and not self._ready:  # type: ignore[attr-defined]
+            self._due = due
+            self._go_on()
+        else:
+            for one in due:
+                heapq.heappush(self._due, one)
 
     def _go_on(self) -> None:
         """The next of what is due at this moment, now that nothing else is left to do."""
-        _, _, handle, callback, args = heapq.heappop(self._due)
-        if not handle.cancelled():
-            handle._context.run(callback, *args)  # type: ignore[attr-defined]
+        timer = heapq.heappop(self._due)[2]
+        if not timer.cancelled():
+            timer._run()  # type: ignore[attr-defined]
 
     def run_forever(self) -> None:
         before = getattr(here, "clock", None)
@@ -157,36 +198,48 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def close(self) -> None:
         if not self.is_closed() and not self.is_running():
             self._threads.shutdown()
+        self._timers.clear()
+        self._due.clear()
         super().close()
 
     def _wake(self, _: Future[Any]) -> None:
         if not self.is_closed():
             self.call_soon_threadsafe(lambda: None)
 
-    def _idle(self, timeout: float | None) -> None:
-        """Called without I/O to handle; `timeout` is 0 while callbacks are ready, None without any timer."""
-        if timeout == 0:
-            self._spins += 1
-            if self._spins % SPINS_BETWEEN_CHECKS == 0 and real_monotonic() - self._moved_at > self._stall_s:
-                raise Stalled(f"tasks run on and on at one moment: {_waiting(self)}")
-        elif self._jobs:
+    def _idle(self) -> None:
+        """Nothing is ready, and no timer is due: see what goes on, or move the clock to the next timer."""
+        self._moves += 1
+        if self._cancelled_timers > max(MOST_CANCELLED, len(self._timers) // 2):
+            self._timers[:] = [timer for timer in self._timers if not timer[3]._cancelled]  # type: ignore[attr-defined]
+            heapq.heapify(self._timers)
+            self._cancelled_timers = 0
+        # Other threads put what they have for the loop among what is ready: this is for files and signals.
+        if (len(self._selector.get_map()) > 1 or not self._moves % MOVES_BETWEEN_POLLS) and self._hears(0):  # type: ignore[attr-defined]
+            return
+        if self._jobs:
             if self._jobs[0].work.done():
                 self._deliver(self._jobs.popleft())
-            elif not self._waiter.wait(self._stall_s):
+            elif not self._hears(self._stall_s):
                 names = ", ".join(_name(job.function) for job in self._jobs)
                 self._jobs.clear()
                 raise Stalled(f"executor work takes over {self._stall_s:g} s: {names}")
         elif self._held:
-            if not self._waiter.wait(self._stall_s):
+            if not self._hears(self._stall_s):
                 raise Stalled(f"a thread takes over {self._stall_s:g} s: {', '.join(self._held)}")
         elif self._due:
-            self.call_soon(self._go_on)
-        elif timeout is None:
-            if not self._waiter.wait(self._foreign_thread_s):
+            self._go_on()
+        elif not self._timers:
+            if not self._hears(self._foreign_thread_s):
                 raise Deadlock(f"nothing is left to happen, and these wait: {_waiting(self)}")
         else:
-            self._clock.now_s = round(self._clock.now_s + float(timeout), DIGITS)
+            self._clock.now_s = max(self._clock.now_s, self._timers[0][0])
             self._moved_at = real_monotonic()
+
+    def _hears(self, real_s: float) -> bool:
+        """Whether there is I/O, or another thread wakes the loop, within real seconds."""
+        events = self._selector.select(real_s)  # type: ignore[attr-defined]
+        self._process_events(events)  # type: ignore[attr-defined]
+        return bool(events)
 
     def _deliver(self, job: _Job) -> None:
         at_s = max(self.time(), job.submitted_s + self._cost_s(job.function))
