@@ -40,12 +40,12 @@ from .entrypoint.settings import put_in_force
 from .job import SessionJob
 from .log.hooks import described
 from .log.observer import Observer
-from .models import Position
 from .opening import Opening, OwnSession
 from .real_time_limit import RealTimeLimit, real_time_limit
 from .scripted.llm import ScriptedLLM
 from .scripted.stt import ScriptedSTT
 from .scripted.tts import ScriptedTTS
+from .traced.vad import Position
 from .turn_taking import turn_taking
 
 CAVEATS = {"open_loop": OPEN_LOOP_CAVEATS, "reactive": REACTIVE_CAVEATS}

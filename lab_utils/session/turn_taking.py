@@ -7,8 +7,9 @@ from typing import Any
 from ..core.recording import Pcm
 from ..turns.live_policy import with_policy
 from .job import SessionJob
-from .models import Position, TracedTurnDetector, TracedVAD, livekit_detector, livekit_vad
 from .text_detector import text_detector
+from .traced.detector import TracedTurnDetector, livekit_detector
+from .traced.vad import Position, TracedVAD, livekit_vad
 
 
 def turn_taking(job: SessionJob, pcm: Pcm, position: Position, *, scripted: bool) -> dict[str, Any]:

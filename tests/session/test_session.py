@@ -21,10 +21,13 @@ from lab_utils.core.timeline import to_samples
 from lab_utils.core.traces import EotTrace
 from lab_utils.session.agents import GREETING
 from lab_utils.session.job import Limits, SessionJob, SessionTraces
+from lab_utils.session.prepare import traced_job
 from lab_utils.session.run import run
 from lab_utils.session.scripted.llm import DEFAULT_REPLIES, ScriptedLLM, ToolRequest
 from lab_utils.session.scripted.stt import ScriptedSTT, SttTiming
 from lab_utils.session.scripted.tts import ScriptedTTS
+from lab_utils.session.traced import detector as traced_detector
+from lab_utils.session.traced.detector import TracedTurnDetector
 from lab_utils.turns.tracing import TraceCache, Tracer
 
 TAIL_S = 6.0
@@ -309,6 +312,30 @@ def test_a_traced_session_is_the_live_one_event_for_event() -> None:
         assert live.of_kind("commit"), settings
         same_events(traced, live)
         np.testing.assert_array_equal(traced.heard, live.heard)
+
+
+@where_clock_is_virtual
+def test_the_model_runs_for_no_prediction_that_livekit_does_not_read() -> None:
+    lacking = []
+
+    def answers(detector: TracedTurnDetector, start: int, end: int) -> bool:
+        lacking.append((start, end) not in known)
+        return True
+
+    with tempfile.TemporaryDirectory() as folder:
+        job, _ = traced_job(
+            SessionJob(cut(sample("02"), 0.0, 8.0), Settings(), tail_s=TAIL_S),
+            Tracer(TraceCache(Path(folder)), TAIL_S),
+        )
+    assert job.traces is not None
+    known = set(zip(job.traces.eot.starts.tolist(), job.traces.eot.ends.tolist(), strict=True))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TracedTurnDetector, "answers", answers)
+        patch.setattr(traced_detector, "_probability", lambda audio: pytest.fail("the model runs"))
+        log = run(job)
+    assert log.failure == ""
+    assert any(lacking)
+    assert not all(lacking)
 
 
 @where_clock_is_virtual

@@ -13,7 +13,8 @@ from paths import SAMPLES
 from lab_utils.core.settings import DetectorSettings, VadSettings
 from lab_utils.core.traces import EotTrace, VadTrace
 from lab_utils.recordings.find import find_recordings, load_recording
-from lab_utils.session.models import TracedTurnDetector, TracedVAD, livekit_vad
+from lab_utils.session.traced.detector import TracedTurnDetector
+from lab_utils.session.traced.vad import TracedVAD, livekit_vad
 from lab_utils.turns.detectors import v1_mini
 from lab_utils.turns.vad import WindowModel, speech_probabilities
 
