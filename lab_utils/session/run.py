@@ -42,6 +42,7 @@ from .log.hooks import described
 from .log.observer import Observer
 from .opening import Opening, OwnSession
 from .real_time_limit import RealTimeLimit, real_time_limit
+from .remembered import remembered
 from .scripted.llm import ScriptedLLM
 from .scripted.stt import ScriptedSTT
 from .scripted.tts import ScriptedTTS
@@ -64,7 +65,7 @@ def run(job: SessionJob) -> SessionLog:
     loop = session.loop()
     limit = real_time_limit(job.limits.real_s, still_s=_stall_s(job), now=loop.time)
     try:
-        with limit, session.observer.log_records():
+        with limit, session.observer.log_records(), remembered():
             clock.run_on(loop, session.main)
     except RealTimeLimit as error:
         session.fail(str(error))
