@@ -1,5 +1,10 @@
 """Benchmarks as JSON on stdout (`make bench`): every fast path beside its slow twin or real time, in one run.
 
+    python tests/bench.py                        # all
+    python tests/bench.py large_grid workers     # some
+
+Where one fails its error is told, and the rest goes on.
+
 The corpus is the project's samples, traced by the real models and strung together to one hour. End-of-turn
 predictions of the long recording are seeded random numbers (see `predictions`).
 """
@@ -13,9 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -74,41 +80,72 @@ LARGE_GRID = {
 THINNED = LARGE_GRID | {"unlikely_threshold": LARGE_GRID["unlikely_threshold"][::12]}
 
 
+class Samples:
+    """The samples, and what they are made into, each once and when it is asked for."""
+
+    @cached_property
+    def recordings(self) -> list[Recording]:
+        return [load_recording(files) for files in find_recordings(SAMPLES / "calls" / "demo")]
+
+    @cached_property
+    def traced(self) -> list[Traced]:
+        """In one take."""
+        progress("tracing the samples")
+        with tempfile.TemporaryDirectory() as folder:
+            tracer = Tracer(TraceCache(Path(folder)))
+            return [tracer.trace(recording, phases=1) for recording in self.recordings]
+
+    @cached_property
+    def hour(self) -> Traced:
+        """Strung together, with predictions for all grids."""
+        progress("making an hour")
+        hour = strung(self.traced)
+        table = pd.concat([grid.expand(GRID)[0], grid.expand(THINNED)[0]])
+        hour = replace(hour, eot=(predictions(hour, table),))
+        return replace(hour, eot=(completed(hour, LargeGrid.of(LARGE_GRID).blocks()),))
+
+    @cached_property
+    def corpus(self) -> sweep.Corpus:
+        """The hour's."""
+        return sweep.Corpus.of([self.hour])
+
+
+SECTIONS: dict[str, Callable[[Samples], dict[str, Any]]] = {
+    "corpus": lambda of: {"hours": round(of.hour.duration_s / HOUR_S, 3), **sweep.counts(of.corpus)},
+    "sweep": lambda of: bench_sweep(of.corpus, grid.expand(GRID)[0], of.hour),
+    "large_grid": lambda of: bench_large_grid(of.corpus),
+    "short_recordings": lambda of: bench_short(of.traced),
+    "branches": lambda _: bench_branches(),
+    "slider": lambda of: bench_slider(of.corpus),
+    "eot_bench": lambda _: bench_eot_bench(),
+    "session": lambda of: bench_sessions(of.recordings),
+    "techniques": lambda _: bench_techniques(),
+    "joint": lambda _: bench_joint(),
+    "tracing": lambda of: bench_tracing(of.recordings),
+    "workers": lambda _: bench_workers(),
+}
+
+
 def main() -> None:
-    progress("tracing the samples")
-    recordings = [load_recording(files) for files in find_recordings(SAMPLES / "calls" / "demo")]
-    with tempfile.TemporaryDirectory() as folder:
-        tracer = Tracer(TraceCache(Path(folder)))
-        traced = [tracer.trace(recording, phases=1) for recording in recordings]
-    hour = strung(traced)
-    table, _ = grid.expand(GRID)
-    thinned = grid.expand(THINNED)[0]
-    hour = replace(hour, eot=(predictions(hour, pd.concat([table, thinned])),))
-    hour = replace(hour, eot=(completed(hour, LargeGrid.of(LARGE_GRID).blocks()),))
-    corpus = sweep.Corpus.of([hour])
-    hours = hour.duration_s / HOUR_S
-    progress("sweeping")
-    results = {
-        "corpus": {"hours": round(hours, 3), **sweep.counts(corpus)},
-        "sweep": bench_sweep(corpus, table, hour, hours),
-        "large_grid": bench_large_grid(corpus),
-        "short_recordings": bench_short(traced),
-        "branches": bench_branches(),
-        "slider": bench_slider(corpus),
-        "eot_bench": bench_eot_bench(),
-    }
-    progress("running sessions")
-    results["session"] = bench_sessions(recordings)
-    progress("latency techniques")
-    results["techniques"] = bench_techniques()
-    progress("joint configurations")
-    results["joint"] = bench_joint()
-    progress("tracing")
-    results["tracing"] = bench_tracing(recordings)
-    progress("one and two workers")
-    results["workers"] = bench_workers()
+    results = measured({name: SECTIONS[name] for name in sys.argv[1:] or SECTIONS}, Samples())
     json.dump(results, sys.stdout, indent=1)
     print()
+    sys.exit(any("error" in one for one in results.values()))
+
+
+def measured(
+    sections: Mapping[str, Callable[[Samples], dict[str, Any]]], samples: Samples
+) -> dict[str, dict[str, Any]]:
+    """What each section tells, or its error."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, section in sections.items():
+        progress(name)
+        try:
+            found[name] = section(samples)
+        except Exception as error:
+            traceback.print_exc()
+            found[name] = {"error": repr(error)}
+    return found
 
 
 def progress(step: str) -> None:
@@ -205,8 +242,9 @@ def seconds(work: Callable[[], object], repeats: int = 3) -> float:
     return min(times)
 
 
-def bench_sweep(corpus: sweep.Corpus, table, hour: Traced, hours: float) -> dict[str, float]:
+def bench_sweep(corpus: sweep.Corpus, table, hour: Traced) -> dict[str, float]:
     """Settings x recording-hours per second, on one and two processes, and of the event-by-event twin."""
+    hours = hour.duration_s / HOUR_S
     one = seconds(lambda: sweep.sweep(corpus, table, jobs=1, quiet=True))
     two = seconds(lambda: sweep.sweep(corpus, table, jobs=2, quiet=True))
     some = [grid.settings_of(row) for row in table.sample(5, random_state=0).to_dict("records")]

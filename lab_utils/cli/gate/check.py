@@ -96,6 +96,7 @@ def check(
         new = load_profile(profile)
         old = None if baseline is None else load_profile(baseline)
         name = "LiveKit's defaults" if old is None else old.name
+        assumed = conditions_with(providers, new.conditions, transcription_delay=transcription_delay)
         if [path.name.endswith(SUFFIX) for path in paths] == [True]:
             found = checks.check_pinned(read_calls(paths[0]), new.settings)
         else:
@@ -108,9 +109,7 @@ def check(
                     max_false_boundary_rate, max_latency_mean, max_latency_p95, max_missed
                 ),
                 pins=() if pins is None else _pins(pins, read_pins(pins)),
-                conditions=conditions_with(
-                    providers, new.conditions, transcription_delay=transcription_delay
-                ),
+                conditions=assumed,
                 phases=phases,
                 jobs=jobs,
                 cache=cache,
