@@ -61,6 +61,10 @@ def barge_in(
 ) -> None:
     """Choose when the user's speech stops the agent. LiveKit's default is shown beside it."""
     with working_on(scheduler), going_on(cache):
+        from ..session.loading import begin_loading
+
+        if not scheduler:
+            begin_loading()
         from ..turns.profile import load_profile
         from ..workflows.assumed import conditions_with
         from ..workflows.barge_in import measure_barge_in

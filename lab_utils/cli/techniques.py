@@ -63,6 +63,10 @@ def techniques(
 ) -> None:
     """Measure twelve latency techniques with the real AgentSession. Alone, left out, stacked."""
     with working_on(scheduler), going_on(cache):
+        from ..session.loading import begin_loading
+
+        if not scheduler:
+            begin_loading()
         from ..turns.profile import load_profile
         from ..workflows.study import check_folder
         from ..workflows.techniques import measure_techniques

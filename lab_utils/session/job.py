@@ -53,6 +53,8 @@ class SessionTraces:
     eot: EotTrace
     texts: TextAnswers | None = None
     """A text detector's answers."""
+    predict: Callable[[int, int], float] | None = None
+    """What v1-mini says of samples `[start, end)` that `eot` lacks; None: it is computed each time."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from ..core.delays import Delay
 from ..core.settings import USUAL_CONDITIONS, Conditions, Settings
@@ -41,5 +42,6 @@ def traced_job(job: SessionJob, tracer: Tracer) -> tuple[SessionJob, Traced]:
     traced = tracer.trace_session(job.recording, job.settings, job.conditions, job.phase_samples, events)
     detector = job.settings.detector.model
     heard = traced.vad[job.settings.vad.model][0], traced.predictions(detector)[0]
-    traces = SessionTraces(*heard, traced.texts.get(detector))
+    predict = partial(tracer.predict_one, job.recording, job.phase_samples)
+    traces = SessionTraces(*heard, traced.texts.get(detector), predict)
     return replace(job, transcripts=events, traces=traces), traced

@@ -24,7 +24,7 @@ def turn_taking(job: SessionJob, pcm: Pcm, position: Position, *, scripted: bool
         detection: Any = text_detector(settings.detector, answers, job.conditions.prediction_delay)
     elif traces is not None and settings.detector.traits.needs == "predictions":
         delay_s = job.conditions.prediction_delay
-        detection = TracedTurnDetector(settings.detector, traces.eot, pcm, position, delay_s)
+        detection = TracedTurnDetector(settings.detector, traces.eot, pcm, position, delay_s, traces.predict)
     else:
         detection = livekit_detector(settings.detector)
     # A user's own STT may use the audio in the VAD's events; events from a trace have none.

@@ -23,6 +23,7 @@ from . import clock
 from .faults.beside import beside_workers
 from .faults.watch import MEMORY_GB, Watch, at_most, watched
 from .job import DEFAULT_LIMITS, HasSettings, Limits, SessionJob, SessionTraces, conditions_in, settings_in
+from .loading import LOADS
 from .log.files import remove_leftovers, save_session, session_folder
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ def in_workers(
     quiet: bool = False,
     memory_gb: float = MEMORY_GB,
     cancel: threading.Event | None = None,
+    loads: tuple[str, ...] = LOADS,
 ) -> Generator[Result | Exception]:
     """`function(*arguments)` for each tuple, in processes with a virtual clock; results in order.
 
@@ -159,7 +161,8 @@ def in_workers(
 
     If a call raises, its exception is yielded in place of a result; if it ended its process, a WorkerDied is.
     Closing the generator early stops the workers. With `real_time` the processes keep the real clock. `task`,
-    `unit`: texts of the progress bar. `cancel`: set by another thread, it ends the calls under way, which
+    `unit`: texts of the progress bar. `loads`: modules that are loaded once for all processes (`loading`).
+    `cancel`: set by another thread, it ends the calls under way, which
     stay on this machine then. Inside `on_cluster` others go to its workers, each of which has such a process.
     """
     if cancel is None and current() is not None:
@@ -176,6 +179,7 @@ def in_workers(
             jobs=processes,
             isolated=True,
             prepare=None if real_time else clock.install,
+            loads=() if real_time else loads,
             task=task,
             unit=unit,
             quiet=quiet,

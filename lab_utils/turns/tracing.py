@@ -40,6 +40,7 @@ from ..core.traces import (
     Traced,
     VadTrace,
     check_probabilities,
+    eot_keys,
 )
 from ..recordings.audio import BadRecording
 from ..recordings.conditions import CLEAN, ChannelCondition, degrade
@@ -197,6 +198,12 @@ class Tracer:
             self.cache.store(address, starts=more.starts, ends=more.ends, probabilities=more.probabilities)
             known = known.merged(EotTrace(asked.starts + shift, asked.ends + shift, p))
         return known
+
+    def predict_one(self, recording: Audible, offset: int, start: int, end: int) -> float:
+        """v1-mini's probability for samples `[start, end)` of the tape, which is cached, too."""
+        span = np.array([start]), np.array([end])
+        known = self.predict(recording, offset, self.cached_predictions(recording, offset), *span)
+        return float(known.probabilities[np.searchsorted(known.keys, eot_keys(*span)[0])])
 
     def _questions(
         self, recording: Audible, offset: int, turn: int, branches: ForksOf | None, starts: Ints, ends: Ints

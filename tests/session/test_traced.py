@@ -1,21 +1,28 @@
 """The traced VAD and turn detector against LiveKit's own, event for event."""
 
 import asyncio
+import pickle
 from dataclasses import asdict
 
 import numpy as np
 import pytest
+from calls import short_call
 from livekit import rtc
 from livekit.agents import inference
 from livekit.agents import vad as lk_vad
 from paths import SAMPLES
 
-from lab_utils.core.settings import DetectorSettings, VadSettings
+from lab_utils.core.settings import DetectorSettings, Settings, VadSettings
+from lab_utils.core.timeline import stream_of
 from lab_utils.core.traces import EotTrace, VadTrace
 from lab_utils.recordings.find import find_recordings, load_recording
+from lab_utils.session.job import SessionJob
+from lab_utils.session.prepare import traced_job
 from lab_utils.session.traced.detector import TracedTurnDetector
 from lab_utils.session.traced.vad import TracedVAD, livekit_vad
+from lab_utils.turns.cache import TraceCache
 from lab_utils.turns.detectors import v1_mini
+from lab_utils.turns.tracing import Tracer
 from lab_utils.turns.vad import WindowModel, speech_probabilities
 
 SECONDS = 12
@@ -156,3 +163,20 @@ def test_untraced_prediction_is_computed(stream):
 
     expected = v1_mini.end_of_turn_probabilities(stream, np.array([12_800]), np.array([32_000]))
     assert asyncio.run(ask()) == pytest.approx(expected.probabilities[0], abs=1e-6)
+
+
+def test_a_prediction_that_a_session_asked_for_is_kept_with_its_recordings_traces(tmp_path, monkeypatch):
+    recording, phase = short_call(), 128
+    span = 12_800, 32_000
+    tracer = Tracer(TraceCache(tmp_path))
+    tracer.predict(recording, phase, EotTrace(), np.array([0]), np.array([8_000]))
+    pcm = stream_of(recording.user, phase)
+    expected = v1_mini.end_of_turn_probabilities(pcm, np.array([span[0]]), np.array([span[1]]))
+    job = SessionJob(recording, Settings(), phase_samples=phase)
+    predict = pickle.loads(pickle.dumps(traced_job(job, tracer)[0].traces.predict))
+    assert predict(*span) == expected.probabilities[0]
+    monkeypatch.setattr(v1_mini, "_predicted", None)  # no model from here
+    kept = traced_job(job, tracer)[0].traces.eot
+    detector = TracedTurnDetector(DetectorSettings(), kept, pcm, Feed(), 0.0)
+    assert detector.probability(*span) == expected.probabilities[0]
+    assert len(kept.ends) > 2

@@ -39,7 +39,8 @@ def after(fault: Callable[[], Any], processes: int = 1, **options: Any) -> list[
     results = list(in_workers(work, ((number,) for number in range(3)), processes, **options))
     until_s = time.monotonic() + PATIENCE_S
     while left := [one for one in psutil.Process().children(recursive=True) if one not in before]:
-        left = [one for one in left if "resource_tracker" not in " ".join(one.cmdline())]
+        stay = ("resource_tracker", "forkserver")  # the latter is a template for the next workers
+        left = [one for one in left if not any(name in " ".join(one.cmdline()) for name in stay)]
         if not left:
             break
         assert time.monotonic() < until_s, left

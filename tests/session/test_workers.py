@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -67,7 +68,11 @@ def test_results_come_in_order_and_errors_in_their_place() -> None:
 
 @pytest.mark.slow
 def test_stopping_early_ends_the_workers() -> None:
-    results = in_workers(os.getppid, (() for _ in range(1000)), 2)
+    def parent() -> int | None:
+        found = multiprocessing.parent_process()
+        return found and found.pid
+
+    results = in_workers(parent, (() for _ in range(1000)), 2)
     assert next(results) == os.getpid()
     began = time.monotonic()
     results.close()

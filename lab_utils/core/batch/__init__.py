@@ -54,6 +54,7 @@ def run_batch(
     jobs: int = 1,
     isolated: bool = False,
     prepare: Callable[[], None] | None = None,
+    loads: tuple[str, ...] = (),
     skips: type[Exception] | tuple[type[Exception], ...] = ValueError,
     task: str = "",
     unit: str = "recording",
@@ -65,11 +66,12 @@ def run_batch(
 
     `shared`: what all need besides, given as `function(shared, item)`; sent to each worker once, its arrays
     as read-only memory maps. One job runs in this process, unless `isolated`, or `prepare`, which a new
-    worker calls first of all. `skips`: errors that mean that an item can't be used. `task` and `unit` label
-    the progress bar; without a task there is none. Inside `on_cluster` the items go to its workers, unless
-    they must be `isolated` or prepared for; `own_process`: in a process beside the worker, as long as nothing
-    is shared. `blame` says of an item whose worker has died why, if it is known that the item was to blame;
-    else it is tried once more.
+    worker calls first of all. `loads`: modules that isolated workers need, loaded once for all of them where
+    processes can be forked (`template`). `skips`: errors that mean that an item can't be used. `task` and
+    `unit` label the progress bar; without a task there is none. Inside `on_cluster` the items go to its
+    workers, unless they must be `isolated` or prepared for; `own_process`: in a process beside the worker, as
+    long as nothing is shared. `blame` says of an item whose worker has died why, if it is known that the item
+    was to blame; else it is tried once more.
     """
     outcomes: Iterator[Outcome[T]]
     cluster = None if isolated or prepare is not None else current()
@@ -80,7 +82,7 @@ def run_batch(
     else:
         from .pool import Pool, on_pool  # loky takes a while to load, and one job needs no pool
 
-        outcomes = on_pool(function, shared, skips, items, Pool(jobs, isolated, prepare), blame)
+        outcomes = on_pool(function, shared, skips, items, Pool(jobs, isolated, prepare, loads=loads), blame)
     total = len(items) if isinstance(items, Sized) else None
     with tqdm(total=total, desc=task, unit=unit, disable=quiet or not task) as bar:
         try:

@@ -5,6 +5,7 @@ What one item gives comes back in order; an item that ended its process is told 
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pickle
 import re
@@ -40,6 +41,7 @@ from .outcomes import (
     nobody_knows,
     outcome_of,
 )
+from .template import GROWTH, THREADS, can_fork, template
 
 T = TypeVar("T")
 
@@ -48,9 +50,6 @@ AHEAD = 8
 PARENT_CHECK_S = 0.5
 IDLE_S = 300.0
 """Workers wait so long for the next batch."""
-_GROWTH = {"LOKY_MAX_MEMORY_LEAK_SIZE": "1e9"}
-"""Bytes by which a worker may grow before loky replaces it: models and a long call are no leak of 300 MB."""
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 
 def _in_worker(function: Callable[..., T], skips: Any, shared: str | None, item: Any) -> Outcome[T]:
@@ -126,20 +125,29 @@ class Pool:
     prepare: Callable[[], None] | None
     place: Workplace | None = None
     """Where who gave the work is, if that is another process."""
+    loads: tuple[str, ...] = ()
+    """Modules that workers need, where they are forks of a template that has loaded them."""
 
     def started(self, processes: int | None = None) -> ProcessPoolExecutor:
         """Workers; those of a batch before, if they need no preparing and are still there."""
         # loky replaces a worker that has grown by so much.
         warnings.filterwarnings("ignore", "A worker (was restarted|stopped) while some jobs", module="loky")
         count = processes or self.jobs
+        if self.loads and self.place is None and can_fork():
+            return ProcessPoolExecutor(
+                count,
+                context=template(self.prepare, self.loads),
+                initializer=_begin,
+                initargs=(self.prepare, list(sys.path), None, None),
+            )
         arguments = self.prepare, list(sys.path), os.getpid(), self.place
         start = {"initializer": _begin, "initargs": arguments}
         if self.isolated or self.prepare is not None:
-            return ProcessPoolExecutor(count, env=_GROWTH, **start)
+            return ProcessPoolExecutor(count, env=GROWTH, **start)
         # As many threads as cores in all: more would wait for each other.
         threads = "1" if self.place else str(max(1, (os.cpu_count() or 1) // count))
         return get_reusable_executor(
-            count, timeout=IDLE_S, env=_GROWTH | dict.fromkeys(_THREADS, threads), **start
+            count, timeout=IDLE_S, env=GROWTH | dict.fromkeys(THREADS, threads), **start
         )
 
     def renewed(self, executor: ProcessPoolExecutor, processes: int | None = None) -> ProcessPoolExecutor:
@@ -229,8 +237,13 @@ def of_future(future: Future[Outcome[T]]) -> Outcome[T]:
     raise error
 
 
-def _begin(prepare: Callable[[], None] | None, path: list[str], parent: int, place: Workplace | None) -> None:
-    """Make a new process ready: its own preparations, the parent's import path, and its end."""
+def _begin(
+    prepare: Callable[[], None] | None, path: list[str], parent: int | None, place: Workplace | None
+) -> None:
+    """Make a new process ready: its own preparations, the parent's import path, and its end.
+
+    `parent`: None in a fork of a template, which isn't the one to end with.
+    """
     collect_seldom()
     if prepare is not None:
         prepare()
@@ -241,12 +254,16 @@ def _begin(prepare: Callable[[], None] | None, path: list[str], parent: int, pla
     threading.Thread(target=_end_with, args=(parent,), name="end with parent", daemon=True).start()
 
 
-def _end_with(parent: int) -> None:
+def _end_with(parent: int | None) -> None:
     """End this process when its parent has been killed, which tells its children nothing.
 
     Linux's PR_SET_PDEATHSIG would end it with the parent's thread that started it, which may end earlier.
     """
-    while os.getppid() == parent:
+    if parent is None:
+        over = multiprocessing.parent_process()
+        assert over is not None
+        over.join()
+    while parent is not None and os.getppid() == parent:
         time.sleep(PARENT_CHECK_S)
     if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():  # with what it has started
         os.killpg(0, signal.SIGKILL)

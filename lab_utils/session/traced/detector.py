@@ -33,18 +33,25 @@ class TracedTurnDetector(inference.TurnDetector):
     """An audio detector with predictions from a trace of `pcm`, each `delay_s` seconds after its request.
 
     `pcm`: the input's samples, shape=(n,); a prediction of v1-mini that the trace lacks is computed from
-    them. A detector of the user's own differs in what it hears (`DetectorTraits`), and answers from its trace
-    alone: what that lacks is asked in pauses that end before the VAD's end of speech, and decides nothing.
+    them, or by `predict`, which keeps it for the next session. A detector of the user's own differs in what
+    it hears (`DetectorTraits`), and answers from its trace alone: what that lacks is asked in pauses that end
+    before the VAD's end of speech, and decides nothing.
     """
 
     def __init__(
-        self, settings: DetectorSettings, trace: EotTrace, pcm: Pcm, position: Position, delay_s: float
+        self,
+        settings: DetectorSettings,
+        trace: EotTrace,
+        pcm: Pcm,
+        position: Position,
+        delay_s: float,
+        predict: Callable[[int, int], float] | None = None,
     ) -> None:
         super().__init__(**_arguments(settings))
         self.hears_samples, self.since_commit = trace.hears_samples, trace.since_commit
         self.computes = not is_own(settings.model)
         self._known = dict(zip(trace.keys.tolist(), trace.probabilities.tolist(), strict=True))
-        self.pcm, self.position, self.delay_s = pcm, position, delay_s
+        self.pcm, self.position, self.delay_s, self.predict = pcm, position, delay_s, predict
 
     def stream(
         self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
@@ -59,7 +66,10 @@ class TracedTurnDetector(inference.TurnDetector):
         """End-of-turn probability of the samples `[start, end)` of the input."""
         key = _key(start, end)
         if key not in self._known:
-            self._known[key] = _probability(self.pcm[start:end].tobytes())
+            if self.predict is None:
+                self._known[key] = _probability(self.pcm[start:end].tobytes())
+            else:
+                self._known[key] = self.predict(start, end)
         return self._known[key]
 
 

@@ -20,6 +20,7 @@ from ...recordings.find import RecordingFiles, find_in
 from ...session.entrypoint.facts import NO_FACTS, RoomFacts
 from ...session.faults.watch import MEMORY_GB
 from ...session.job import HasSettings, Limits, conditions_in, settings_in
+from ...session.loading import RUN_LOADS
 from ...session.log.files import session_folder
 from ...session.log.left_out import LEFT_OUT
 from ...session.providers.schema import Providers
@@ -185,7 +186,9 @@ def _probed(plan: Plan, tell: Callable[[str], None], memory_gb: float, *, keep_s
     Raises BadPart for what can't be answered.
     """
     for _ in range(2):
-        (answer,) = in_workers(probe, [(plan,)], 1, real_time=plan.real_time, quiet=True, memory_gb=memory_gb)
+        (answer,) = in_workers(
+            probe, [(plan,)], 1, real_time=plan.real_time, quiet=True, memory_gb=memory_gb, loads=RUN_LOADS
+        )
         if not (isinstance(answer, WorkerDied) and str(answer) == ENDED):  # nobody knows why: try once more
             break
     if isinstance(answer, (WorkerDied, RaisedInWorker)):
@@ -237,6 +240,7 @@ def _results(
         task="sessions",
         quiet=quiet,
         memory_gb=memory_gb,
+        loads=RUN_LOADS,
     )
     with closing(run.all(answers)) as results:
         for files, answer in zip(found, results, strict=True):
