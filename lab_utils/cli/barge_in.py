@@ -61,7 +61,7 @@ def barge_in(
 ) -> None:
     """Choose when the user's speech stops the agent. LiveKit's default is shown beside it."""
     with working_on(scheduler), going_on(cache):
-        from ..session.loading import begin_loading
+        from ..session.clock.loading import begin_loading
 
         if not scheduler:
             begin_loading()

@@ -98,7 +98,7 @@ def run(
 ) -> None:
     """Run an agent on recordings with the real AgentSession. Tells how long each reply takes."""
     with working_on(scheduler), going_on(cache):
-        from ..session.loading import RUN_LOADS, begin_loading
+        from ..session.clock.loading import RUN_LOADS, begin_loading
 
         if not (real_time or scheduler):
             begin_loading(RUN_LOADS)

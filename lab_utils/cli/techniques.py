@@ -63,7 +63,7 @@ def techniques(
 ) -> None:
     """Measure twelve latency techniques with the real AgentSession. Alone, left out, stacked."""
     with working_on(scheduler), going_on(cache):
-        from ..session.loading import begin_loading
+        from ..session.clock.loading import begin_loading
 
         if not scheduler:
             begin_loading()

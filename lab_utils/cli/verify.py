@@ -70,7 +70,7 @@ def verify(
 ) -> None:
     """Prove the replay against the real AgentSession. Commits are compared, for settings drawn at random."""
     with working_on(scheduler), going_on(cache):
-        from ..session.loading import begin_loading
+        from ..session.clock.loading import begin_loading
 
         if out is not None and out.is_dir():
             raise ValueError(f"{out}: is a folder; name a file with --out")

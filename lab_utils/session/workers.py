@@ -20,10 +20,10 @@ from ..core.recording import Recording
 from ..core.session_log import SessionLog, SessionMode
 from ..core.settings import Conditions, Settings
 from . import clock
+from .clock.loading import LOADS
 from .faults.beside import beside_workers
 from .faults.watch import MEMORY_GB, Watch, at_most, watched
 from .job import DEFAULT_LIMITS, HasSettings, Limits, SessionJob, SessionTraces, conditions_in, settings_in
-from .loading import LOADS
 from .log.files import remove_leftovers, save_session, session_folder
 
 if TYPE_CHECKING:
@@ -161,9 +161,9 @@ def in_workers(
 
     If a call raises, its exception is yielded in place of a result; if it ended its process, a WorkerDied is.
     Closing the generator early stops the workers. With `real_time` the processes keep the real clock. `task`,
-    `unit`: texts of the progress bar. `loads`: modules that are loaded once for all processes (`loading`).
-    `cancel`: set by another thread, it ends the calls under way, which
-    stay on this machine then. Inside `on_cluster` others go to its workers, each of which has such a process.
+    `unit`: texts of the progress bar. `loads`: modules that are loaded once for all processes
+    (`clock.loading`). `cancel`: set by another thread, it ends the calls under way, which stay on this
+    machine then. Inside `on_cluster` others go to its workers, each of which has such a process.
     """
     if cancel is None and current() is not None:
         answers = beside_workers(

@@ -13,7 +13,9 @@ import psutil
 import pytest
 
 from lab_utils.core.batch import Done, Failed, run_batch
-from lab_utils.core.batch.template import can_fork, template, template_process
+from lab_utils.core.batch.template import ONE_THREAD, can_fork, template, template_process
+from lab_utils.session import clock
+from lab_utils.session.clock.loading import RUN_LOADS
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="no templates here")
 LOADS = ("colorsys", "wave")
@@ -82,6 +84,24 @@ def test_a_killed_worker_fails_alone_and_a_killed_template_is_replaced() -> None
     os.kill(parent, signal.SIGKILL)
     ((_, other, loaded, *_),) = values(in_template(1))
     assert (other != parent, loaded) == (True, True)
+
+
+def of_a_session(_: int) -> tuple[int, list[str], str]:
+    """Threads of the template, what of its modules this worker lacks, and whose `time.time` LiveKit has."""
+    return (
+        psutil.Process(os.getppid()).num_threads(),
+        [name for name in ("livekit.agents", *RUN_LOADS) if name not in sys.modules],
+        sys.modules["time"].time.__module__,
+    )
+
+
+def test_a_template_of_sessions_has_one_thread_and_all_that_they_need(monkeypatch) -> None:
+    for name in ONE_THREAD:
+        monkeypatch.delenv(name, raising=False)
+    (found,) = values(
+        list(run_batch(of_a_session, [1], isolated=True, prepare=clock.install, loads=RUN_LOADS))
+    )
+    assert found == (1, [], "lab_utils.session.clock.virtual_time")
 
 
 PROGRAM = f"""

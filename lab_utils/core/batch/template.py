@@ -24,6 +24,8 @@ GROWTH = {"LOKY_MAX_MEMORY_LEAK_SIZE": "1e9"}
 """Bytes by which a worker may grow before loky replaces it: models and a long call are no leak of 300 MB."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 """Variables of the environment that tell libraries how many threads to start when they are loaded."""
+ONE_THREAD = dict.fromkeys(THREADS, "1") | {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
+"""Leave no thread of NumPy's or Arrow's in a process that loads them."""
 TRIES = 5
 BETWEEN_S = 0.1
 """A template that was killed takes a moment until that is known."""
@@ -63,11 +65,9 @@ class Template(context.ForkServerContext):
         self, prepare: Callable[[], None] | None, loads: tuple[str, ...], path: tuple[str, ...]
     ) -> None:
         called = "" if prepare is None else f"{prepare.__module__}:{prepare.__qualname__}"
-        meanwhile = [name for name in THREADS if name not in os.environ]
-        told = {"path": path, "prepare": called, "loads": loads, "meanwhile": meanwhile}
-        self._server = _Server(
-            GROWTH | dict.fromkeys(meanwhile, "1") | {template_process.TOLD: json.dumps(told)}
-        )
+        meanwhile = {name: value for name, value in ONE_THREAD.items() if name not in os.environ}
+        told = {"path": path, "prepare": called, "loads": loads, "meanwhile": [*meanwhile]}
+        self._server = _Server(GROWTH | meanwhile | {template_process.TOLD: json.dumps(told)})
 
     def begin(self) -> None:
         """Start it, unless it runs; it loads on its own from here."""

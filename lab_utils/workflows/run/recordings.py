@@ -17,10 +17,10 @@ from ...core.settings import Conditions, Settings, livekit_defaults
 from ...core.text import one_line
 from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, find_in
+from ...session.clock.loading import RUN_LOADS
 from ...session.entrypoint.facts import NO_FACTS, RoomFacts
 from ...session.faults.watch import MEMORY_GB
 from ...session.job import HasSettings, Limits, conditions_in, settings_in
-from ...session.loading import RUN_LOADS
 from ...session.log.files import session_folder
 from ...session.log.left_out import LEFT_OUT
 from ...session.providers.schema import Providers

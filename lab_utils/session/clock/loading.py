@@ -5,8 +5,8 @@ Commands call it first of all, so it imports next to nothing.
 
 from __future__ import annotations
 
-from ..core.batch.template import can_fork, template
-from . import clock
+from ...core.batch.template import can_fork, template
+from .virtual_time import install
 
 LOADS = ("lab_utils.session.run",)
 """LiveKit, under a virtual clock."""
@@ -23,4 +23,4 @@ RUN_LOADS = (
 def begin_loading(loads: tuple[str, ...] = LOADS) -> None:
     """Start the template of the workers of a later `in_workers(..., loads=loads)`, where there is one."""
     if can_fork():
-        template(clock.install, loads)
+        template(install, loads)
