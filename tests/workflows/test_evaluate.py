@@ -7,6 +7,7 @@ import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -21,7 +22,9 @@ from lab_utils.core.errors import InputError
 from lab_utils.recordings.formats.livekit_history import ToolCall
 from lab_utils.recordings.labels.file import write_labels
 from lab_utils.session.log.files import save_session
+from lab_utils.turns.cache.finished import going_on
 from lab_utils.workflows.evaluate import Evaluation, Judge, evaluate, load_expectations, save_evaluation
+from lab_utils.workflows.evaluate.ai_evaluation import AI_EVALUATION
 from lab_utils.workflows.evaluate.calls import read_call
 from lab_utils.workflows.evaluate.words import plain, word_errors
 
@@ -468,6 +471,38 @@ def test_ai_evaluation_grades_calls_from_its_own_environment(
     assert "judge: coherence 3 or less of 5" in {failure.cause for failure in fine.failures}
     assert other.judgement is not None
     assert other.judgement.error == "ValueError: nothing to grade for …"
+
+
+def test_what_ai_evaluation_was_paid_for_is_not_asked_again_after_a_kill(
+    other_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab_utils.workflows.evaluate.ai_evaluation.TOGETHER", 1)
+    three = [write_call(tmp_path / f"{n}", [user(f"Table {n}, please."), agent("Yes.")]) for n in range(3)]
+    said = json.dumps({"score": 0.4, "reason": "ignores the caller"})
+    grade, asked_about = AI_EVALUATION.answers, []
+
+    def answers(self: Any, asked: Any, *more: Any) -> Any:
+        asked_about.append(asked["calls"])
+        if len(asked_about) == 3:
+            raise KeyboardInterrupt
+        return grade(asked, *more)
+
+    def evaluated(told: list[str]) -> Any:
+        with going_on(tmp_path / "cache", told.append):
+            return evaluate(three, judge=judge, ai_evaluation=other_python, quiet=True)
+
+    with chat_server([(200, said)]) as (url, asked):
+        judge = Judge.of("tiny", {"OPENAI_API_KEY": "sk-secret", "OPENAI_BASE_URL": url})
+        with monkeypatch.context() as patched:
+            patched.setattr(type(AI_EVALUATION), "answers", answers)
+            with pytest.raises(KeyboardInterrupt):
+                evaluated([])
+        assert len(asked) == 2
+        told: list[str] = []
+        found = evaluated(told)
+    assert told == ["going on: 2 of 3 parts were finished before"]
+    assert len(asked) == 3
+    assert [one.judgement.coherence for one in found.calls] == [3, 3, 3]
 
 
 def test_a_python_without_ai_evaluation_is_told(calls: Path, tmp_path: Path) -> None:

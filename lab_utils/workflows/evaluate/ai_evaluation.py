@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from ...core.batch import results
 from ...core.errors import InputError
 from ...core.models import Frozen
 from ...core.text import one_line
-from .apart import Apart
+from ...turns.cache.finished import Kept, Run
+from .apart import PASSED, Apart
 from .calls import Call
 from .judge import Judge, Judgement, script
 
@@ -23,6 +26,8 @@ CRITERIA = (
     "reply follows from what was said before it; less for replies that ignore or misread the caller, "
     "contradict what was said, repeat themselves or make something up; 0.0 if there is no conversation."
 )
+TOGETHER = 10
+"""Calls that are asked about at once: it takes seconds to load, and a kill costs so many answers."""
 TIMEOUT_S = 90.0
 """For each call, and as much again to start."""
 
@@ -38,17 +43,39 @@ def graded(
 ) -> list[Judgement]:
     """What ai-evaluation says of each call: 0 to 1 as 1 to 5, and why.
 
-    `python`: of the environment that has it. Raises InputError if it can't be run there.
+    `python`: of the environment that has it. Inside `going_on` what it was asked `TOGETHER` is kept. Raises
+    InputError if it can't be run there.
     """
-    asked = {"model": f"openai/{judge.model}", "prompt": CRITERIA, "calls": [script(call) for call in calls]}
-    timeout_s = TIMEOUT_S * (len(calls) + 1)
+    scripts = [script(call) for call in calls]
+    parts = [tuple(scripts[k : k + TOGETHER]) for k in range(0, len(scripts), TOGETHER)]
+    passed = {name: environment[name] for name in PASSED if name in environment}
+    work = [(judge, str(python), part, passed) for part in parts]
+    run = Run(_asked, work, Kept(_Grades, _all_are_there, quotes=True), "part")
+    found = results(run.in_batch("judging", quiet=True))
+    return [_judgement(one, judge) for part in found for one in part.grades]
+
+
+@dataclass(frozen=True)
+class _Grades:
+    """Of some calls."""
+
+    grades: list[_Grade]
+
+
+def _all_are_there(of: _Grades) -> bool:
+    return all(one.score is not None for one in of.grades)
+
+
+def _asked(judge: Judge, python: str, scripts: Sequence[str], environment: Mapping[str, str]) -> _Grades:
+    asked = {"model": f"openai/{judge.model}", "prompt": CRITERIA, "calls": list(scripts)}
+    timeout_s = TIMEOUT_S * (len(scripts) + 1)
     try:
-        grades = AI_EVALUATION.answers(asked, list[_Grade], judge, python, timeout_s, environment)
+        grades = AI_EVALUATION.answers(asked, list[_Grade], judge, Path(python), timeout_s, environment)
     except subprocess.TimeoutExpired:
         raise InputError(
             f"{AI_EVALUATION.package}: no answer in {TIMEOUT_S:g} s a call; ask it about fewer"
         ) from None
-    return [_judgement(one, judge) for one in grades]
+    return _Grades(grades)
 
 
 def _judgement(grade: _Grade, judge: Judge) -> Judgement:

@@ -21,7 +21,8 @@ from ...core.text import one_line
 from .endpoint import Endpoint
 
 Answer = TypeVar("Answer")
-_PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+"""Variables of the environment that such a process gets."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Apart:
         Raises InputError if it can't be run by that Python, and subprocess.TimeoutExpired.
         """
         self.check(python)
-        passed = {name: environment[name] for name in _PASSED if name in environment}
+        passed = {name: environment[name] for name in PASSED if name in environment}
         passed |= {
             "OPENAI_API_KEY": endpoint.key,
             "OPENAI_BASE_URL": endpoint.base_url,
