@@ -61,6 +61,7 @@ from .cache import TraceCache as TraceCache
 from .cache import default_cache as default_cache
 from .cache import largest_cache
 from .cache.known import AudioNeeded, files_now, recall, remember
+from .cache.marks import marked
 from .detectors import Predictor, Questions, check_weights, predictor_of, text_predictor_of
 from .detectors.asked_texts import AskedTexts
 from .replay import (
@@ -466,8 +467,17 @@ def trace_recordings(
     tracer = Tracer(kept, own=detectors or {})
     work = partial(_trace_one, tracer, blocks, phases, channel_condition, seed, path, own)
     jobs = min(jobs, max(1, len(files)))
-    outcomes = run_batch(work, files, jobs=jobs, task="tracing", quiet=quiet)
-    yield from results_of(files, outcomes, "traced")
+    with marked(kept, [str(one.user) for one in files]) as another_run:
+        if another_run:  # from the other end, until both meet; then all of it is read
+            for _ in run_batch(partial(_keep, work), files[::-1], jobs=jobs, task="tracing", quiet=quiet):
+                pass
+        outcomes = run_batch(work, files, jobs=jobs, task="tracing", quiet=quiet)
+        yield from results_of(files, outcomes, "traced")
+
+
+def _keep(trace: Callable[[RecordingFiles], Traced], files: RecordingFiles) -> None:
+    """Trace a recording into the cache."""
+    trace(files)
 
 
 def _trace_one(

@@ -215,6 +215,41 @@ def test_one_bad_recording_does_not_stop_the_others(tmp_path, excerpt) -> None:
     assert good.name == "good"
 
 
+def test_two_runs_at_once_share_the_recordings(tmp_path, excerpt, monkeypatch) -> None:
+    folder = tmp_path / "calls"
+    folder.mkdir()
+    for number in range(4):
+        part = slice(number * 3 * 16_000, (number + 1) * 3 * 16_000)
+        write_wav(folder / f"{number}.wav", np.stack((excerpt.user[part], excerpt.agent[part]), axis=1))
+    files = find_recordings(folder)
+    blocks = [Block.of(Settings().replace(detector="vad", vad="silero"))]
+    made: list[int] = []
+
+    def counted(model, streams, *more):
+        made.append(len(streams))
+        return forked(model, streams, *more)
+
+    def traced(cache: str):
+        return trace_recordings(files, blocks, phases=1, cache=tmp_path / cache, jobs=1, quiet=True)
+
+    forked = tracing.forked_probabilities
+    monkeypatch.setattr(tracing, "forked_probabilities", counted)
+    alone = list(traced("alone"))
+    pieces = sum(made)
+    made.clear()
+    first = traced("shared")
+    begun = [next(first)]
+    second = list(traced("shared"))
+    by_both = sum(made)
+    assert (
+        [one.name for one in [*begun, *first]] == [one.name for one in second] == [one.name for one in alone]
+    )
+    assert sum(made) == by_both == pieces > len(files), (
+        "the second began at the end, the first takes what it made"
+    )
+    assert not list((tmp_path / "shared").glob("??/*-begun-*"))
+
+
 def test_known_words_tell_a_short_turn_from_a_backchannel(tmp_path: Path) -> None:
     recording = load_recording(find_recordings(SAMPLES)[0])
     truth = recording.labels

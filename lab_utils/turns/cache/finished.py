@@ -13,11 +13,10 @@ the entries to the other. A mark that a kill left behind changes the order alone
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
@@ -30,7 +29,8 @@ from pydantic import TypeAdapter
 from ...core.batch import Done, Failed, Outcome, Skipped, run_batch
 from ...core.batch.made_of import Keys, Software, Unkeyed
 from ...core.files.places import Folder
-from . import BEGUN, FINISHED, TraceCache
+from . import FINISHED, TraceCache
+from .marks import mark
 
 T = TypeVar("T")
 _MET = "another run has it"
@@ -147,19 +147,17 @@ class Command:
 
     def begin(self, addresses: Sequence[str]) -> bool:
         """Whether another run of these is under way, or was killed. If not, this one is marked as such."""
-        mark = f"{hashlib.sha256(''.join(addresses).encode()).hexdigest()}{BEGUN}"
-        if self.cache.load(mark, ["none"]) is not None:
-            self._addresses.add(mark)
-            return True
-        with suppress(ValueError):  # a store that can only be read
-            self.cache.store(mark, none=np.zeros(0))
-            self._marks.append(mark)
-        return False
+        address, before = mark(self.cache, addresses)
+        if before:
+            self._addresses.add(address)
+        else:
+            self._marks.append(address)
+        return before
 
     def end(self) -> None:
         """This run is no longer under way."""
-        for mark in self._marks:
-            self.cache.remove(mark)
+        for address in self._marks:
+            self.cache.remove(address)
 
     def read(self, kept: Kept[T], address: str) -> tuple[T] | None:
         """What is kept at an address; None if there is nothing to go on from."""
