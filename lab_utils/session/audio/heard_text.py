@@ -5,9 +5,14 @@ Of an interrupted reply only the text heard goes into the chat context, and so i
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from livekit import rtc
+from livekit.agents import tokenize
 from livekit.agents.voice.io import AudioOutput
 from livekit.agents.voice.transcription import TranscriptSynchronizer
+
+_hyphenated = lru_cache(maxsize=10_000)(tokenize.basic.hyphenate_word)
 
 
 def synchronizer(playout: AudioOutput, *, tone: bool) -> TranscriptSynchronizer:
@@ -17,7 +22,9 @@ def synchronizer(playout: AudioOutput, *, tone: bool) -> TranscriptSynchronizer:
     computing time. For a tone, LiveKit's standard rate is as good; LiveKit uses it where no rate has been
     detected.
     """
-    found = TranscriptSynchronizer(next_in_chain_audio=playout, next_in_chain_text=None)
+    found = TranscriptSynchronizer(
+        next_in_chain_audio=playout, next_in_chain_text=None, hyphenate_word=_hyphenated
+    )
     if tone:
         found._opts.speaking_rate_detector = _StandardRate()  # type: ignore[assignment]
         # The first segment's rate stream exists already; nothing has been pushed into it.
