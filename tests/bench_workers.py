@@ -5,7 +5,7 @@ loop, by one and two processes of this machine, and by one and two workers of a 
 together have as many cores as there are workers: v1-mini computes on two, so that one process alone would
 keep both busy. Processes are there, and have loaded what they need, before anything is timed. Wall-clock
 times mean something on an idle machine; its load is told with them. On a busy one the CPU that the same items
-take says what two would gain on free cores.
+take says what two would gain on free cores, and what items cost that do nothing is the layer's own share.
 """
 
 from __future__ import annotations
@@ -51,13 +51,18 @@ def bench_workers() -> dict[str, Any]:
     plain, linear = plain_loop(files)
     tracing = {"plain loop": plain} | traced_by_workers(files)
     sessions = sessions_by_workers(files[0])
+    empty_s = {name: one.wall_s / EMPTY for name, one in empty_items().items()}
     load.append(os.getloadavg()[0])
+    of_empty = {
+        f"overhead of {name}, % by empty items": round(100 * empty_s[name] * len(files) / plain.wall_s, 3)
+        for name in ("1 process", "1 cluster worker")
+    }
     return {
         "load of the machine, before and after": [round(one, 1) for one in load],
         "cores": os.cpu_count(),
-        "tracing": {"calls": len(files), **compared(tracing), **linear},
+        "tracing": {"calls": len(files), **compared(tracing), **of_empty, **linear},
         "sessions": {"sessions": SESSIONS, **compared(sessions)},
-        "ms_per_item": {name: round(1000 * one.wall_s / EMPTY, 3) for name, one in empty_items().items()},
+        "ms_per_item": {name: round(1000 * one_s, 3) for name, one_s in empty_s.items()},
     }
 
 

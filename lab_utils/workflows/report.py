@@ -111,8 +111,8 @@ def report_page(
     n = study.counts
     parts = [
         f"<h1>Turn-taking: {escape(name)}</h1>",
-        f"<p>{n['recordings']} recordings, {n['holds']} pauses inside turns, {n['turns']} ends of turn; "
-        f"{study.tried:,} settings compared.</p>",
+        f"<p>{n['recordings']:,} recordings, {n['holds']:,} pauses inside turns, {n['turns']:,} ends of "
+        f"turn; {study.tried:,} settings compared.</p>",
         f"<p class='verdict'>{escape(verdict(choice))}</p>",
         "<h2>The trade-off</h2>",
         f"<figure>{_img(study.plot_tradeoff(choice).png(110), 'False boundaries against latency')}</figure>",
