@@ -86,6 +86,26 @@ def test_a_killed_worker_fails_alone_and_a_killed_template_is_replaced() -> None
     assert (other != parent, loaded) == (True, True)
 
 
+def noted(folder: str, item: int) -> int:
+    """An item that tells where it is worked on, and takes a while."""
+    with Path(folder, "begun").open("a") as file:
+        file.write(f"{item} {os.getpid()} {os.getppid()}\n")
+    time.sleep(0.2)
+    return item
+
+
+def test_a_template_that_is_killed_costs_what_was_in_hand(tmp_path: Path) -> None:
+    found = []
+    for outcome in run_batch(noted, range(8), shared=str(tmp_path), jobs=2, isolated=True, loads=LOADS):
+        found.append(outcome)
+        if len(found) == 3:
+            os.kill(int((tmp_path / "begun").read_text().split()[2]), signal.SIGKILL)
+    assert found == [Done(item) for item in range(8)]
+    begun = [line.split() for line in (tmp_path / "begun").read_text().splitlines()]
+    assert 8 < len(begun) <= 8 + 2 + 2  # in hand, and perhaps done a moment ago
+    assert not [pid for _, pid, _ in begun if psutil.pid_exists(int(pid))]
+
+
 def of_a_session(_: int) -> tuple[int, list[str], str]:
     """Threads of the template, what of its modules this worker lacks, and whose `time.time` LiveKit has."""
     return (
