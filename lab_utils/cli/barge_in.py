@@ -21,6 +21,7 @@ from .common import (
     TranscriptionDelay,
     UserChannel,
     app,
+    begin_loading,
     going_on,
     results_are_written,
     warn,
@@ -61,10 +62,7 @@ def barge_in(
 ) -> None:
     """Choose when the user's speech stops the agent. LiveKit's default is shown beside it."""
     with working_on(scheduler), going_on(cache):
-        from ..session.clock.loading import begin_loading
-
-        if not scheduler:
-            begin_loading()
+        begin_loading(sessions_here=not scheduler)
         from ..turns.profile import load_profile
         from ..workflows.assumed import conditions_with
         from ..workflows.barge_in import measure_barge_in

@@ -163,6 +163,17 @@ def going_on(cache: Folder | None) -> Iterator[None]:
         command.remove()
 
 
+def begin_loading(sessions_here: bool, *, pictures: bool = False) -> None:
+    """Begin to load what sessions run on, if they run on this machine, while a command looks at its options.
+
+    `pictures`: and what `lab run` draws them with.
+    """
+    from ..session.clock import loading
+
+    if sessions_here:
+        loading.begin_loading(loading.RUN_LOADS if pictures else loading.LOADS)
+
+
 def results_are_written() -> None:
     """To be called before results are printed: the reader may have gone, and still the command has ended."""
     from ..turns.cache import finished

@@ -21,6 +21,7 @@ from .common import (
     SomeFailed,
     UserChannel,
     app,
+    begin_loading,
     going_on,
     results_are_written,
     warn,
@@ -98,10 +99,7 @@ def run(
 ) -> None:
     """Run an agent on recordings with the real AgentSession. Tells how long each reply takes."""
     with working_on(scheduler), going_on(cache):
-        from ..session.clock.loading import RUN_LOADS, begin_loading
-
-        if not (real_time or scheduler):
-            begin_loading(RUN_LOADS)
+        begin_loading(sessions_here=not (real_time or scheduler), pictures=True)
         from ..workflows import run as workflow
         from ..workflows.study import check_folder
 

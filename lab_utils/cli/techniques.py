@@ -21,6 +21,7 @@ from .common import (
     SomeFailed,
     UserChannel,
     app,
+    begin_loading,
     going_on,
     results_are_written,
     warn,
@@ -63,10 +64,7 @@ def techniques(
 ) -> None:
     """Measure twelve latency techniques with the real AgentSession. Alone, left out, stacked."""
     with working_on(scheduler), going_on(cache):
-        from ..session.clock.loading import begin_loading
-
-        if not scheduler:
-            begin_loading()
+        begin_loading(sessions_here=not scheduler)
         from ..turns.profile import load_profile
         from ..workflows.study import check_folder
         from ..workflows.techniques import measure_techniques

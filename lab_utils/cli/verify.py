@@ -20,6 +20,7 @@ from .common import (
     Scheduler,
     UserChannel,
     app,
+    begin_loading,
     going_on,
     results_are_written,
     warn,
@@ -70,14 +71,11 @@ def verify(
 ) -> None:
     """Prove the replay against the real AgentSession. Commits are compared, for settings drawn at random."""
     with working_on(scheduler), going_on(cache):
-        from ..session.clock.loading import begin_loading
-
         if out is not None and out.is_dir():
             raise ValueError(f"{out}: is a folder; name a file with --out")
         if every_detector and (barge_in or replies or recorded):
             raise typer.BadParameter("--every-detector is a run of its own; leave the other kinds out")
-        if not (recorded or scheduler):
-            begin_loading()
+        begin_loading(sessions_here=not (recorded or scheduler))
         if (barge_in or replies) and (recorded or profile is not None):
             name = "--replies" if replies else "--barge-in"
             raise typer.BadParameter(f"{name} draws its settings; leave --recorded and --profile out")
