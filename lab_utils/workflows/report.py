@@ -121,7 +121,7 @@ def report_page(
         TERMS,
         *(f"<p><b>{escape(line)}</b></p>" for line in detector_warnings(study.corpus, study.conditions)),
         *_slices(study, choice, by),
-        _worst_title(len(worst), len(every)),
+        _worst_title(len(worst), len(every), study.phases),
         *(_failure(study, choice, one, sound=sound, words=words) for one in worst),
         "<h2>Settings</h2>",
         _scrolling(facts_html("", knobs.items())),
@@ -148,15 +148,16 @@ def _value(frame: pd.DataFrame, metric: str) -> float:
     return float(frame["value"].astype(np.float64)[metric])
 
 
-def _worst_title(n: int, of: int) -> str:
-    """`of`: how many failures there are in all."""
+def _worst_title(n: int, of: int, takes: int) -> str:
+    """`of`: how many failures there are in the first take, of so many `takes`."""
+    take = " in the first take" if takes > 1 else ""
     if not of:
-        return "<h2>No failures under the chosen setting</h2>"
+        return f"<h2>No failures under the chosen setting{take}</h2>"
     noun = "failure" if (n or of) == 1 else "failures"
     in_tuner = "<code>lab tune</code> lists them all"
     if not n:
-        return f"<h2>{of:,} {noun} under the chosen setting</h2><p>None is shown here; {in_tuner}.</p>"
-    rest = f", of {of:,}; {in_tuner}" if of > n else ""
+        return f"<h2>{of:,} {noun} under the chosen setting{take}</h2><p>None is shown here; {in_tuner}.</p>"
+    rest = f", of {of:,}{take}; {in_tuner}" if of > n else take and f"; all{take}"
     return (
         f"<h2>The {n} worst {noun} under the chosen setting</h2>"
         f"<p>Those after which the caller goes on soonest{rest}.</p>"

@@ -168,7 +168,9 @@ def test_of_many_failures_and_recordings_left_out_some_are_told(study: lab.Study
     assert "9.wav: is empty" in page
     assert "10.wav" not in page
     assert "Left out: 2 more; summary.json of the sweep has all." in page
-    assert f"<h2>{every} failures under the chosen setting" in report_page(study, by_default, failures=0)
+    assert f"<h2>{every} failures under the chosen setting</h2>" in report_page(study, by_default, failures=0)
+    several = dataclasses.replace(study, phases=4)  # whose first take is the one that is listed
+    assert f"soonest, of {every} in the first take;" in report_page(several, by_default, failures=1)
 
 
 def test_the_worst_are_those_after_which_the_caller_goes_on_soonest() -> None:
@@ -187,7 +189,10 @@ def test_the_command_writes_it(calls: Path, cache: Path, tmp_path: Path) -> None
 
     grid = tmp_path / "grid.yaml"
     grid.write_text("\n".join(f"{name}: {json.dumps(values)}" for name, values in GRID.items()))
-    run("sweep", calls, "--grid", grid, "--out", tmp_path / "out", "--phases", 1)
+    with_broken = shutil.copytree(calls, tmp_path / "calls")
+    for k in range(12):
+        (with_broken / f"broken_{k:02}.wav").write_bytes(b"RIFF")
+    run("sweep", with_broken, "--grid", grid, "--out", tmp_path / "out", "--phases", 1)
     page = tmp_path / "to send" / "page.html"
     more = ("--by", "length", "--transcription-delay", 0.4)
     told = json.loads(run("report", tmp_path / "out", "-o", page, "--failures", 2, *more, "--json"))
@@ -197,6 +202,13 @@ def test_the_command_writes_it(calls: Path, cache: Path, tmp_path: Path) -> None
     assert "<h2>By length</h2>" in text
     assert "transcripts 0.40 s after speech: given" in text
     assert re.search(r"The 2 worst failures|The 1 worst failure|No failures", text)
+    assert len(re.findall(r"<li>Left out: \S+broken_\d\d\.wav: ", text)) == 10
+    assert "<li>Left out: 2 more; summary.json of the sweep has all.</li>" in text
+    summary = tmp_path / "out" / "summary.json"
+    told = json.loads(summary.read_text())
+    assert len(told.pop("skipped")) == 12
+    summary.write_text(json.dumps(told))  # as before they were told
+    run("report", tmp_path / "out", "-o", tmp_path / "old.html", "--failures", 0)
     bad = CliRunner().invoke(app, ["report", str(tmp_path / "out"), "--by", "colour", "-o", str(page)])
     assert "can't slice by 'colour'; expected some of language" in bad.output
     bad = CliRunner().invoke(app, ["report", str(tmp_path), "-o", str(page)])

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -34,7 +35,7 @@ from .channel_conditions import CONDITION_FILES
 from .choice import Choice
 from .commits import write_commits
 from .figure_texts import finite_or_none, plain_figures
-from .measured import absolute, measure_table
+from .measured import Skipped, absolute, measure_table
 from .study import Study
 
 LIVEKIT_DEFAULT = -1
@@ -179,6 +180,8 @@ class _Summary(Frozen, extra="ignore"):
     version: Literal[1]
     recordings: list[_Recording]
     sources: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] | None = None
+    """None in summaries of before they told it."""
     settings: int = 0
     kept_settings: int | None = None
     impossible_settings: int
@@ -232,17 +235,7 @@ def reopen_study(
     except (OSError, ValueError, TypeError, KeyError) as error:
         path = folder / "sweep.parquet"
         raise ValueError(f"{path}: not readable ({error}); run 'lab sweep' again") from None
-    conditions = summary.conditions
-    if "transcription_delay" in stored:  # of 0.1.0, where it was a knob
-        delays = [float(delay) for delay in stored["transcription_delay"].unique()]
-        if len(delays) == 1:
-            conditions = conditions.replace(transcription_delay=delays[0])
-        else:
-            raise ValueError(
-                f"{folder / 'sweep.parquet'}: its settings have transcription delays of "
-                f"{', '.join(f'{delay:g}' for delay in delays)} s; a sweep assumes one for all settings now: "
-                "run 'lab sweep' again with --transcription-delay"
-            )
+    conditions = _conditions_in(folder, summary, stored)
     assumed = conditions_with(providers, conditions, transcription_delay=transcription_delay)
     _check_assumed(folder, summary, assumed)
     recorded = {item.sha256: item.path for item in summary.recordings}
@@ -264,9 +257,25 @@ def reopen_study(
         cache=cache,
         quiet=quiet,
     )
-    study = Study.of(measured)
+    # Of what the sweep left out nothing was measured again, so `measured` can't tell it.
+    left_out = measured.skipped if summary.skipped is None else summary.skipped
+    study = Study.of(replace(measured, skipped=left_out))
     _check_unchanged(recorded, [one.sha256 for one in study.corpus.recordings], in_order=origins is not None)
     return study
+
+
+def _conditions_in(folder: Path, summary: _Summary, stored: pd.DataFrame) -> Conditions:
+    """Under which a table was measured, also by 0.1.0, where the transcription delay was a knob."""
+    if "transcription_delay" not in stored:
+        return summary.conditions
+    delays = [float(delay) for delay in stored["transcription_delay"].unique()]
+    if len(delays) == 1:
+        return summary.conditions.replace(transcription_delay=delays[0])
+    raise ValueError(
+        f"{folder / 'sweep.parquet'}: its settings have transcription delays of "
+        f"{', '.join(f'{delay:g}' for delay in delays)} s; a sweep assumes one for all settings now: "
+        "run 'lab sweep' again with --transcription-delay"
+    )
 
 
 def _check_assumed(folder: Path, summary: _Summary, assumed: Conditions) -> None:
