@@ -25,6 +25,9 @@ PartKind = Literal["agent", "stt", "llm", "tts"]
 Part = str | Callable[[], Any] | None
 """A name to be loaded, the callable itself, or None for the lab's own part."""
 
+_PROGRAM = ("__main__", "__mp_main__")
+"""What was started: `lab`, a worker of a cluster; it differs between processes that load the same modules."""
+
 
 class BadPart(ValueError):
     """A part that can't be used; the message is one line: option and name: finding; remedy."""
@@ -117,8 +120,9 @@ def make_once(names: Mapping[PartKind, str], parts: Mapping[PartKind, Callable[[
 
 
 def users_code() -> str:
-    """A hash of the modules of the user's own that this process has loaded."""
-    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    """A hash of the modules of the user's own that this process has loaded, beside the program itself."""
+    loaded = (module for name, module in list(sys.modules.items()) if name not in _PROGRAM)
+    files = {getattr(module, "__file__", None) for module in loaded}
     return files_hash(Path(file) for file in files if file and is_users(file) and Path(file).is_file())
 
 

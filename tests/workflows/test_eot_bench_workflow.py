@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import naive_eot_bench as naive
 import numpy as np
 import pytest
+from paths import ROOT
 from recording_fixtures import RECORDINGS
 from typer.testing import CliRunner
 
@@ -17,6 +21,7 @@ from lab_utils import cli
 from lab_utils.core.errors import InputError
 from lab_utils.turns.eot_bench import read_predictions, write_predictions
 from lab_utils.turns.eot_bench.predictions import Predictions
+from lab_utils.workflows.detectors.eot_bench import _Answers, _Ask, _may_stand
 
 
 def loud(audio) -> float:
@@ -71,3 +76,59 @@ def test_what_gives_no_probabilities_and_what_comes_twice_are_refused(tmp_path):
         lab.eot_bench(RECORDINGS / "eot_bench", ["vad"], quiet=True)
     with pytest.raises(InputError, match="two tables are of one detector: stream, stream"):
         lab.eot_bench([tables(tmp_path)[0]] * 2)
+
+
+DETECTOR = """
+import os
+
+import level
+
+
+def loud(audio):
+    with open("asked", "a") as asked:
+        asked.write(".")
+    if os.path.exists("kill") and os.path.getsize("asked") == int(open("kill").read()):
+        os._exit(9)
+    return level.LEVEL
+"""
+
+
+@pytest.mark.slow
+def test_after_a_kill_a_detector_is_asked_anew_if_a_module_that_it_imports_has_changed(tmp_path):
+    (tmp_path / "det.py").write_text(DETECTOR)
+    level, kill, asked = tmp_path / "level.py", tmp_path / "kill", tmp_path / "asked"
+    level.write_text("LEVEL = 0.25\n")
+
+    def run() -> tuple[int, int, str]:
+        """Exit code, how often the detector was asked, and what was told."""
+        asked.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "lab_utils.cli", "eot-bench", RECORDINGS / "eot_bench"]
+        command += ["--detector", "det.py:loud", "--jobs", "1", "--cache", "cache", "--out", "out"]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        return done.returncode, asked.stat().st_size, done.stderr
+
+    code, every, _ = run()
+    assert code == 0
+    kill.write_text(str(every))  # of the last recording
+    assert run()[:2] == (9, every)
+    kill.unlink()
+    code, times, told = run()
+    assert code == 0
+    assert 0 < times < every
+    assert "going on: 1 of 2 recordings" in told
+    kill.write_text(str(every))
+    assert run()[:2] == (9, every)
+    kill.unlink()
+    level.write_text("LEVEL = 0.125\n")
+    code, times, told = run()
+    assert (code, times) == (0, every)
+    assert "going on" not in told
+    assert set(read_predictions(tmp_path / "out" / "loud" / "predictions.parquet").table["p_eot"]) == {0.125}
+
+
+def test_answers_of_modules_that_were_not_known_are_not_gone_on_from():
+    ask = _Ask(None, None, 0, "what was loaded", "")
+    table = naive.made_predictions(1, 1, 0)
+    assert _may_stand(ask, _Answers(table, ask.code))
+    assert not _may_stand(ask, _Answers(table, "and more"))

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from pydantic import PlainSerializer, PlainValidator
 
+from ...core.batch.made_of import environment_hash
+from ...core.detectors import is_own
 from ...core.errors import InputError
 from ...core.files import write_together
 from ...core.files.places import Folder
@@ -22,6 +24,7 @@ from ...recordings.audio import BadRecording
 from ...recordings.find import RecordingFiles, find_in, load_recording, results_of
 from ...recordings.json_files import as_json
 from ...recordings.recording_files import FindOptions
+from ...session.user_parts import users_code
 from ...turns import eot_bench
 from ...turns.cache import TraceCache
 from ...turns.cache.finished import Kept, Run
@@ -158,8 +161,11 @@ def _asked(
         raise InputError(
             f"{given.name}: can't be asked so; name a detector that hears audio, such as v1-mini"
         )
-    ask = _Ask(Tracer(TraceCache.at(cache)), predictor, given.traits.hears_samples)
-    run = Run(_answers_of, [(ask, one) for one in files], Kept(_Answers), "recording")
+    own = (users_code(), environment_hash()) if is_own(given.name) else ("", "")
+    ask = _Ask(Tracer(TraceCache.at(cache)), predictor, given.traits.hears_samples, *own)
+    run = Run(
+        _answers_of, [(ask, one) for one in files], Kept(_Answers, partial(_may_stand, ask)), "recording"
+    )
     outcomes = run.in_batch(given.name, jobs=jobs, quiet=quiet)
     known = {one.path for one in skipped}
     tables: list[pd.DataFrame] = []
@@ -167,6 +173,8 @@ def _asked(
     for one, result in zip(files, results, strict=True):
         if not isinstance(result, ValueError):
             tables.append(result.table)
+            if result.code != ask.code:
+                run.say_once("modules of your own are loaded when it is asked; import them at the top")
         elif str(one.user) not in known:
             skipped.append(Skipped(str(one.user), str(result)))
     if not any(len(table) for table in tables):
@@ -182,6 +190,10 @@ class _Ask:
     tracer: Tracer
     predictor: Predictor
     hears_samples: int
+    code: str = ""
+    """Of a user's own detector: a hash of the user's modules that are loaded with it."""
+    environment: str = ""
+    """A hash of the environment of these modules."""
 
 
 def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -196,12 +208,20 @@ class _Answers:
     table: Annotated[
         pd.DataFrame, PlainValidator(_frame), PlainSerializer(lambda table: table.to_dict("records"))
     ]
+    code: str = ""
+    """Of a user's own detector: a hash of the user's modules that were loaded after it was asked."""
+
+
+def _may_stand(ask: _Ask, answers: _Answers) -> bool:
+    """Whether the ask, by which answers are found, knows all of the user's modules that gave them."""
+    return answers.code == ask.code
 
 
 def _answers_of(ask: _Ask, files: RecordingFiles) -> _Answers:
     """In a worker process."""
     recording = ask.tracer.labelled(load_recording(files))
-    return _Answers(asked(recording, ask.predictor, ask.hears_samples))
+    table = asked(recording, ask.predictor, ask.hears_samples)
+    return _Answers(table, users_code() if ask.code else "")
 
 
 def write_eot_bench(measured: EotBench, folder: Path) -> None:
