@@ -133,10 +133,11 @@ def import_folder(
     return Imported(as_path(path), tuple(entries), tuple(skipped))
 
 
-def save_import(imported: Imported, path: str | Path) -> Path | None:
+def save_import(imported: Imported, path: str | Path, first_at: Path | None = None) -> Path | None:
     """Write the manifest; returns the folder to give as `root` when reading it, or None if none is needed.
 
-    A manifest in a folder above the recordings needs no root. Raises BadRecording if there are none.
+    A manifest in a folder above the recordings needs no root. `first_at`: where it lies until it is moved to
+    `path`. Raises BadRecording if there are no recordings.
     """
     if not imported.entries:
         why = imported.skipped[0].reason if imported.skipped else "no file has a known format"
@@ -144,9 +145,10 @@ def save_import(imported: Imported, path: str | Path) -> Path | None:
     target = as_path(path)
     folder = imported.folder if imported.folder.is_dir() else imported.folder.parent
     above = is_local(target) == is_local(folder) and _is_above(target.parent, folder)
-    if is_local(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    write_manifest(imported.entries, target, None if above else folder)
+    place = target if first_at is None else first_at
+    if is_local(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+    write_manifest(imported.entries, place, target.parent if above else folder)
     return None if above else folder
 
 

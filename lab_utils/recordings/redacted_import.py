@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..core.files.scratch import remove_stale_folders, scratch_folder
+from ..core.files.scratch import scratch_folder
 from ..core.timeline import Floats
 from .audio import BadRecording, as_path, is_local, write_flac
 from .find import load_recording
-from .importing import Imported, entry_of
+from .importing import Imported, entry_of, save_import
 from .labels.file import SUFFIX, write_labels
 from .manifest import Entry
 from .recording_files import Layout, RecordingFiles, Skipped
@@ -30,15 +29,19 @@ class RedactedImport:
     """The folder and the entries of the copies."""
     unmatched: tuple[str, ...]
     """Phrases that no recording holds."""
+    manifest: str
+    root: Path | None
+    """What `save_import` returned of the manifest."""
 
 
 def check_folder_for_copies(folder: Path, originals: str | Path) -> None:
     """Raises ValueError unless copies can be written to a folder without harm to anything."""
     if not is_local(as_path(folder)):
         raise ValueError(f"{folder}: redacted copies are written to this machine; name a local folder")
-    remove_stale_folders(folder)  # what a killed run has left
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder}: is not an empty folder; name a new one for the redacted copies")
+    if folder.is_mount():
+        raise ValueError(f"{folder}: is a mount point, which can't be replaced; name a new folder in it")
     source = as_path(originals)
     if is_local(source) and source.is_dir() and source.resolve() in folder.resolve().parents:
         finding = "lies in the folder that is imported, which would list the copies next time"
@@ -51,25 +54,35 @@ def write_redacted(
     *,
     phrases: Sequence[str] = (),
     spans: Floats | None = None,
+    manifest: str | Path | None = None,
     quiet: bool = False,
 ) -> RedactedImport:
     """Write a FLAC (user left, agent right) and a label file of each recording, redacted, into a folder.
 
-    None is there before all are. A recording that can't be searched or has no sound left is skipped: no copy
-    is made of it. Spans are those of one recording. Raises ValueError if there are several, or for phrases
-    and spans that can't be used.
+    `manifest` lists them (default: `manifest.parquet` in the folder). All are made in a folder beside it,
+    which takes its place at once: whenever this is killed, it can be done again. A recording that can't be
+    searched or has no sound left is skipped: no copy is made of it. Spans are those of one recording. Raises
+    ValueError if there are several, for phrases and spans that can't be used, and if there is no copy.
     """
     check_folder_for_copies(folder, imported.folder)
     if spans is not None and len(imported.entries) != 1:
         found_s = f"{len(imported.entries)} recordings were found"
         raise ValueError(f"spans to redact belong to one recording, but {found_s}; import that one file")
-    folder.mkdir(parents=True, exist_ok=True)
-    with scratch_folder("part", folder) as part:
-        done = _write_copies(imported, part, phrases, spans, quiet)
-        for path in part.iterdir():
-            os.replace(path, folder / path.name)
-    entries = tuple(_moved(entry, part, folder) for entry in done.imported.entries)
-    return replace(done, imported=replace(done.imported, folder=folder, entries=entries))
+    place = folder.resolve()
+    place.mkdir(parents=True, exist_ok=True)
+    target = folder / "manifest.parquet" if manifest is None else as_path(manifest)
+    with scratch_folder("part", place.parent) as scratch:
+        part = scratch / "copies"
+        part.mkdir()  # with the usual permissions, which the scratch folder hasn't
+        copies, unmatched = _write_copies(imported, part, phrases, spans, quiet)
+        entries = tuple(_moved(entry, part, folder) for entry in copies.entries)
+        copies = replace(copies, folder=folder, entries=entries)
+        inside = is_local(target) and target.absolute().is_relative_to(folder.absolute())
+        first_at = part / target.absolute().relative_to(folder.absolute()) if inside else None
+        root = save_import(copies, target, first_at)
+        place.rmdir()  # empty; only some systems replace it
+        part.rename(place)
+    return RedactedImport(copies, unmatched, str(target), root)
 
 
 def _moved(entry: Entry, before: Path, now: Path) -> Entry:
@@ -83,7 +96,8 @@ def _moved(entry: Entry, before: Path, now: Path) -> Entry:
 
 def _write_copies(
     imported: Imported, folder: Path, phrases: Sequence[str], spans: Floats | None, quiet: bool
-) -> RedactedImport:
+) -> tuple[Imported, tuple[str, ...]]:
+    """The copies, and the phrases that no recording holds."""
     entries: list[Entry] = []
     skipped = list(imported.skipped)
     unmatched = dict.fromkeys(phrases)
@@ -111,7 +125,7 @@ def _write_copies(
         for phrase in list(unmatched):
             if recording.labels is not None and found(recording.labels, phrase):
                 del unmatched[phrase]
-    return RedactedImport(Imported(folder, tuple(entries), tuple(skipped)), tuple(unmatched))
+    return Imported(folder, tuple(entries), tuple(skipped)), tuple(unmatched)
 
 
 def _free(folder: Path, name: str) -> Path:

@@ -73,15 +73,19 @@ def import_recordings(
     if redaction is not None:
         check_folder_for_copies(redaction.folder, folder)
     imported = import_folder(folder, options, read=partial(_read, jobs=jobs, quiet=quiet))
-    unmatched: tuple[str, ...] = ()
     if redaction is not None and imported.entries:
         copies = write_redacted(
-            imported, redaction.folder, phrases=redaction.phrases, spans=spans, quiet=quiet
+            imported,
+            redaction.folder,
+            phrases=redaction.phrases,
+            spans=spans,
+            manifest=out,
+            quiet=quiet,
         )
-        imported, unmatched = copies.imported, copies.unmatched
+        return ImportDone(copies.imported, copies.manifest, copies.root, copies.unmatched)
     base = imported.folder if imported.folder.is_dir() else imported.folder.parent
     target = out if out is not None else str(base / "manifest.parquet")
-    return ImportDone(imported, target, save_import(imported, target), unmatched)
+    return ImportDone(imported, target, save_import(imported, target))
 
 
 @dataclass(frozen=True)

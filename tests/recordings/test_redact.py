@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from lab_utils.recordings.audio import BadRecording, write_flac
 from lab_utils.recordings.find import audio_sha256, find_recordings, load_recording
 from lab_utils.recordings.importing import import_folder
 from lab_utils.recordings.redact import REDACTED, found, read_spans, redacted
-from lab_utils.recordings.redacted_import import write_redacted
+from lab_utils.recordings.redacted_import import check_folder_for_copies, write_redacted
 
 
 def recording(*words: Word, ipus: tuple[Ipu, ...] = (), agent: bool = True, **more) -> Recording:
@@ -214,10 +215,11 @@ def test_no_copy_is_there_before_all_are_and_what_a_killed_run_left_is_no_hindra
         patched.setattr("lab_utils.recordings.redacted_import.write_flac", stopped_at_the_second)
         with pytest.raises(KeyboardInterrupt):
             write_redacted(imported, safe, phrases=["Wednesday"], quiet=True)
-    assert list(safe.iterdir()) == []
+    assert not list(safe.iterdir())
+    assert not list(tmp_path.glob(".lab-*"))
     nobody = subprocess.Popen([sys.executable, "-c", ""])
     nobody.wait()
-    left = safe / f".lab-part-{machine_mark()}-{nobody.pid}-x"
+    left = tmp_path / f".lab-part-{machine_mark()}-{nobody.pid}-x"
     left.mkdir()
     (left / "01_table_booking.flac").touch()
     copies = write_redacted(imported, safe, phrases=["Wednesday"], quiet=True).imported
@@ -227,6 +229,53 @@ def test_no_copy_is_there_before_all_are_and_what_a_killed_run_left_is_no_hindra
     assert [load_recording(one.files).sha256 for one in copies.entries] == [
         one.sha256 for one in copies.entries
     ]
+
+
+def test_a_folder_that_cannot_be_replaced_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == tmp_path)
+    with pytest.raises(ValueError, match=r"is a mount point.*; name a new folder in it"):
+        check_folder_for_copies(tmp_path, SAMPLES)
+
+
+KILLED = """
+import os, pathlib, sys
+place, *command = sys.argv[1:]
+def kill(*_): os._exit(9)
+if place == "before the manifest":
+    import lab_utils.recordings.importing as importing
+    importing.write_manifest = kill
+elif place == "before all is shown":
+    pathlib.Path.rename = kill
+sys.argv = ["lab", *command]
+from lab_utils.cli import app
+app()
+"""
+"""A `lab` command that is gone at a place, without a chance to tidy up."""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere what a process has left stays")
+@pytest.mark.parametrize("place", ["before the manifest", "before all is shown"])
+@pytest.mark.parametrize("out", ["safe/manifest.parquet", "manifest.parquet", "other/manifest.parquet"])
+def test_redacted_copies_are_made_by_the_command_that_was_killed(
+    calls: Path, tmp_path: Path, place: str, out: str
+) -> None:
+    safe, manifest = tmp_path / "safe", tmp_path / out
+    command = ["import", calls, "--redact", "Wednesday", "--redacted-to", safe, "--out", manifest]
+    command += ["--cache", tmp_path / "cache"]
+    killed = subprocess.run([sys.executable, "-c", KILLED, place, *map(str, command)], capture_output=True)
+    assert killed.returncode == 9, killed.stderr
+    assert not safe.exists() or not list(safe.iterdir())
+    result = lab(*command)
+    assert result.exit_code == 0, result.stderr
+    (files,) = find_recordings(manifest) if out != "other/manifest.parquet" else find_recordings(safe)
+    assert files.user == safe / "01_table_booking.flac"
+    assert load_recording(files).labels is not None
+    assert manifest.is_file()
+    assert safe.stat().st_mode == calls.stat().st_mode
+    assert not list(tmp_path.glob(".lab-*"))
 
 
 @pytest.mark.slow
@@ -243,6 +292,7 @@ def test_spans_are_of_one_recording_and_a_call_without_words_gets_no_copy(
     assert result.exit_code == 1
     assert "lab transcribe" in result.stderr
     assert not list((tmp_path / "none").iterdir())
+    assert not list(tmp_path.glob(".lab-*"))
     shutil.copy(next(SAMPLES.glob("02_*.flac")), calls)
     with pytest.raises(ValueError, match="2 recordings were found"):
         write_redacted(import_folder(calls, quiet=True), tmp_path / "two", spans=as_spans([(1.0, 2.0)]))
