@@ -6,10 +6,12 @@ import json
 from importlib.metadata import PackageNotFoundError
 from importlib.util import find_spec
 from itertools import pairwise, product
+from pathlib import Path
 
 import naive
 import numpy as np
 import pytest
+import soundfile
 from calls import cut, sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,6 +31,7 @@ from lab_utils.recordings.speakers.two_voices import (
     two_groups,
 )
 from lab_utils.recordings.speakers.voices import MELS, VoiceEncoder, mel_frames
+from lab_utils.workflows.diarize import separate
 from lab_utils.workflows.diarize.separate import channels
 
 RATE_HZ = 16_000
@@ -155,6 +158,27 @@ def test_without_the_model_the_command_says_how_to_get_it(tmp_path, monkeypatch)
     assert "pip install livekit-turn-lab[diarize]" in done.output
     assert "pip install --no-deps resemblyzer==0.1.4" in done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_each_recording_has_files_of_its_own_whatever_the_folders_are_called(tmp_path, monkeypatch) -> None:
+    def two(*_: object) -> two_voices.TwoVoices:
+        return two_voices.TwoVoices(np.array([[0.5, 1.5]]), np.array([[2.0, 3.0]]), 0.4)
+
+    monkeypatch.setattr(separate, "voice_encoder", lambda: None)
+    monkeypatch.setattr(separate, "model_version", lambda: "made up")
+    monkeypatch.setattr(separate, "tell_apart", two)
+    lengths = {"a/x": 4.0, "b/x": 4.5, "a-x": 5.0, "a-x-2": 5.5}
+    for name, length_s in lengths.items():
+        (tmp_path / "calls" / name).parent.mkdir(parents=True, exist_ok=True)
+        write_wav(tmp_path / "calls" / f"{name}.wav", spoken([(0.5, 3.0, 300.0)], length_s))
+    found = list(
+        separate.diarize_folders([tmp_path / "calls"], tmp_path / "out", cache=tmp_path / "cache", jobs=1)
+    )
+    assert {one.recording: one.duration_s for one in found} == lengths
+    written = [Path(one.audio) for one in found]
+    assert sorted(written) == sorted((tmp_path / "out").glob("*.flac"))
+    assert [soundfile.info(path).duration for path in written] == [one.duration_s for one in found]
+    assert len(list((tmp_path / "out").glob("*.labels.json"))) == len(lengths)
 
 
 @pytest.mark.slow

@@ -76,9 +76,8 @@ def diarize_folders(
     yield from (error for _, error in failed)
     out.mkdir(parents=True, exist_ok=True)
     tracer = Tracer(TraceCache.at(cache))
-    run = Run(
-        _separate, [(tracer, out, first, files) for files in found], Kept(_Left, _lies_there), "recording"
-    )
+    work = [(tracer, out / name, first, one) for name, one in zip(_file_names(found), found, strict=True)]
+    run = Run(_separate, work, Kept(_Left, _lies_there), "recording")
     outcomes = run.in_batch("diarizing", jobs=jobs, quiet=quiet)
     for one in results_of(found, outcomes, "taken apart"):
         yield one.separated if isinstance(one, _Left) else one
@@ -121,16 +120,32 @@ def _lies_there(left: _Left) -> bool:
     return all(Path(path).is_file() and content_hash(Path(path)) == told for path, told in left.files.items())
 
 
-def _separate(tracer: Tracer, out: Path, first: First, files: RecordingFiles) -> _Left:
+def _file_names(found: Sequence[RecordingFiles]) -> list[str]:
+    """A name for the files of each recording; those that would be the same, also in case alone, are numbered.
+
+    They are in a folder of their own, so that `a/x`, `A/x` and `a-x` would be written over each other.
+    """
+    names: dict[str, str] = {}
+    for files in found:
+        plain = name = files.name.replace("/", "-")
+        number = 1
+        while name.casefold() in names:
+            number += 1
+            name = f"{plain}-{number}"
+        names[name.casefold()] = name
+    return list(names.values())
+
+
+def _separate(tracer: Tracer, target: Path, first: First, files: RecordingFiles) -> _Left:
+    """`target`: the path of what is written, without the ends of names."""
     recording, separation = diarize(load_recording(files), tracer, first)
     assert recording.agent is not None
     assert recording.labels is not None
-    name = recording.name.replace("/", "-")
-    audio = out / f"{name}.flac"
+    audio = target.with_name(f"{target.name}.flac")
     if audio.exists() and audio.resolve() == files.user.resolve():
         raise BadRecording.of(audio, "would be written over", "give another folder with --out")
     write_flac(audio, Columns(recording.user, recording.agent))
-    labels = out / f"{name}{SUFFIX}"
+    labels = target.with_name(f"{target.name}{SUFFIX}")
     write_labels(recording.labels, labels)
     user_s, agent_s = (float(np.diff(recording.labels.spans(who)).sum()) for who in ("user", "agent"))
     counted = recording.labels.counted
