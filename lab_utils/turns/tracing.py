@@ -187,24 +187,47 @@ class Tracer:
                 known.probabilities[of_branch],
             )
             here = place == number
-            asked = self._questions(
-                recording, offset, number - 1, branches, starts[here] - shift, ends[here] - shift
+            asked = self._asked(
+                recording, offset, number - 1, branches, (starts[here] - shift, ends[here] - shift), detector
             )
-            p = self.predictor(detector).probabilities(asked)
-            file = getattr(recording, "recording", recording).path
-            check_probabilities(p, "end-of-turn probabilities", file)
-            more = before.merged(EotTrace(asked.starts, asked.ends, p))
+            more = before.merged(asked)
             address = self._eot_address(recording, offset, detector)
             address += branches.suffix(number - 1) if branches else ""
             self.cache.store(address, starts=more.starts, ends=more.ends, probabilities=more.probabilities)
-            known = known.merged(EotTrace(asked.starts + shift, asked.ends + shift, p))
+            known = known.merged(EotTrace(asked.starts + shift, asked.ends + shift, asked.probabilities))
         return known
 
     def predict_one(self, recording: Audible, offset: int, start: int, end: int) -> float:
-        """v1-mini's probability for samples `[start, end)` of the tape, which is cached, too."""
+        """v1-mini's probability for samples `[start, end)` of the tape, kept in the cache where that can be.
+
+        Raises ValueError for NaN.
+        """
         span = np.array([start]), np.array([end])
-        known = self.predict(recording, offset, self.cached_predictions(recording, offset), *span)
-        return float(known.probabilities[np.searchsorted(known.keys, eot_keys(*span)[0])])
+        known = self.cached_predictions(recording, offset)
+        place = np.flatnonzero(known.keys == eot_keys(*span)[0])
+        if len(place):
+            return float(known.probabilities[place[0]])
+        asked = self._asked(recording, offset, -1, None, span, "v1-mini")
+        more, address = known.merged(asked), self._eot_address(recording, offset, "v1-mini")
+        with suppress(ValueError):  # a session's commits don't depend on room in the cache
+            self.cache.store(address, starts=more.starts, ends=more.ends, probabilities=more.probabilities)
+        return float(asked.probabilities[0])
+
+    def _asked(
+        self,
+        recording: Audible,
+        offset: int,
+        turn: int,
+        branches: ForksOf | None,
+        spans: tuple[Ints, Ints],
+        detector: str,
+    ) -> EotTrace:
+        """What a detector says of spans of the tape (`turn` -1) or a branch. Raises ValueError for NaN."""
+        asked = self._questions(recording, offset, turn, branches, *spans)
+        p = self.predictor(detector).probabilities(asked)
+        file = getattr(recording, "recording", recording).path
+        check_probabilities(p, "end-of-turn probabilities", file)
+        return EotTrace(asked.starts, asked.ends, p)
 
     def _questions(
         self, recording: Audible, offset: int, turn: int, branches: ForksOf | None, starts: Ints, ends: Ints

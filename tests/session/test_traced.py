@@ -180,3 +180,17 @@ def test_a_prediction_that_a_session_asked_for_is_kept_with_its_recordings_trace
     detector = TracedTurnDetector(DetectorSettings(), kept, pcm, Feed(), 0.0)
     assert detector.probability(*span) == expected.probabilities[0]
     assert len(kept.ends) > 2
+
+
+def test_what_a_session_asks_for_is_answered_where_the_cache_has_no_room(tmp_path, monkeypatch):
+    def store(*_: object, **__: object) -> None:
+        raise ValueError("no space left on device")
+
+    span = 12_800, 32_000
+    recording = short_call()
+    job, _ = traced_job(SessionJob(recording, Settings()), Tracer(TraceCache(tmp_path)))
+    monkeypatch.setattr(TraceCache, "store", store)
+    pcm = stream_of(recording.user, 0)
+    expected = v1_mini.end_of_turn_probabilities(pcm, np.array([span[0]]), np.array([span[1]]))
+    detector = TracedTurnDetector(DetectorSettings(), EotTrace(), pcm, Feed(), 0.0, job.traces.predict)
+    assert detector.probability(*span) == expected.probabilities[0]
