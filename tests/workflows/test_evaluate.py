@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from dataclasses import replace
@@ -499,9 +500,17 @@ def test_what_ai_evaluation_was_paid_for_is_not_asked_again_after_a_kill(
                 evaluated([])
         assert len(asked) == 2
         told: list[str] = []
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")  # of another shell
         found = evaluated(told)
-    assert told == ["going on: 2 of 3 parts were finished before"]
-    assert len(asked) == 3
+        assert told == ["going on: 2 of 3 parts were finished before"]
+        assert len(asked) == 3
+        package = tmp_path / "lib" / "ai_evaluation-2.0.dist-info"
+        package.mkdir()
+        (package / "METADATA").write_text("Metadata-Version: 2.1\nName: ai-evaluation\nVersion: 2.0\n")
+        told.clear()
+        found = evaluated(told)
+    assert told == []
+    assert len(asked) == 6, "another version is asked anew"
     assert [one.judgement.coherence for one in found.calls] == [3, 3, 3]
 
 

@@ -10,13 +10,14 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...core.batch import results
 from ...core.errors import InputError
 from ...core.models import Frozen
 from ...core.text import one_line
 from ...turns.cache.finished import Kept, Run
-from .apart import PASSED, Apart
+from .apart import NETWORK, PASSED, Apart
 from .calls import Call
 from .judge import Judge, Judgement, script
 
@@ -49,10 +50,28 @@ def graded(
     scripts = [script(call) for call in calls]
     parts = [tuple(scripts[k : k + TOGETHER]) for k in range(0, len(scripts), TOGETHER)]
     passed = {name: environment[name] for name in PASSED if name in environment}
-    work = [(judge, str(python), part, passed) for part in parts]
+    other = _Other(str(python), AI_EVALUATION.installed(python, environment), passed)
+    work = [(judge, other, part) for part in parts]
     run = Run(_asked, work, Kept(_Grades, _all_are_there, quotes=True), "part")
     found = results(run.in_batch("judging", quiet=True))
     return [_judgement(one, judge) for part in found for one in part.grades]
+
+
+@dataclass(frozen=True)
+class _Other:
+    """The environment that has it."""
+
+    python: str
+    installed: str
+    """`Apart.installed`"""
+    variables: Mapping[str, str]
+    """`PASSED`"""
+
+    @property
+    def made_of(self) -> tuple[Any, ...]:
+        """What an answer may depend on: not a shell's PATH and HOME."""
+        network = {name: value for name, value in self.variables.items() if name in NETWORK}
+        return self.python, self.installed, network
 
 
 @dataclass(frozen=True)
@@ -66,11 +85,13 @@ def _all_are_there(of: _Grades) -> bool:
     return all(one.score is not None for one in of.grades)
 
 
-def _asked(judge: Judge, python: str, scripts: Sequence[str], environment: Mapping[str, str]) -> _Grades:
+def _asked(judge: Judge, other: _Other, scripts: Sequence[str]) -> _Grades:
     asked = {"model": f"openai/{judge.model}", "prompt": CRITERIA, "calls": list(scripts)}
     timeout_s = TIMEOUT_S * (len(scripts) + 1)
     try:
-        grades = AI_EVALUATION.answers(asked, list[_Grade], judge, Path(python), timeout_s, environment)
+        grades = AI_EVALUATION.answers(
+            asked, list[_Grade], judge, Path(other.python), timeout_s, other.variables
+        )
     except subprocess.TimeoutExpired:
         raise InputError(
             f"{AI_EVALUATION.package}: no answer in {TIMEOUT_S:g} s a call; ask it about fewer"

@@ -21,8 +21,16 @@ from ...core.text import one_line
 from .endpoint import Endpoint
 
 Answer = TypeVar("Answer")
-PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+NETWORK = ("SSL_CERT_FILE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+"""Variables of the environment that say how a model is reached."""
+PASSED = ("PATH", "HOME", "LANG", "LC_ALL", *NETWORK)
 """Variables of the environment that such a process gets."""
+_INSTALLED = """
+import sys
+from importlib.metadata import distributions
+print(sys.version, sorted(f"{one.metadata['Name']} {one.version}" for one in distributions()))
+"""
+_ASKING_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,18 @@ class Apart:
             raise InputError(f"--python {python}: no such file; {self.remedy}")
         if not os.access(python, os.X_OK):
             raise InputError(f"--python {python}: can't be run, it isn't executable; {self.remedy}")
+
+    def installed(self, python: Path, environment: Mapping[str, str] = os.environ) -> str:
+        """The version of that Python and of each package in its environment; "" if it can't be asked."""
+        passed = {name: environment[name] for name in PASSED if name in environment}
+        command = [python, "-c", _INSTALLED]
+        try:
+            done = subprocess.run(
+                command, env=passed, capture_output=True, text=True, timeout=_ASKING_S, check=True
+            )
+        except (OSError, subprocess.SubprocessError):
+            return ""
+        return done.stdout
 
     def answers(
         self,
