@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +24,7 @@ from .common import (
 )
 
 if TYPE_CHECKING:
-    from ..workflows.probe import Plan
+    from ..workflows.probe import Plan, Played
 
 WorkerFile = Annotated[str, typer.Argument(help="Your worker: worker.py or a module.", show_default=False)]
 Recordings = Annotated[
@@ -84,17 +86,18 @@ def probe(
             raise ValueError(
                 f"{plan.turns} turns are too few: a figure needs {workflow.LEAST}; more --turns or --repeat"
             )
-        _agreed(plan, yes)
-        found = workflow.measure(plan, out.stem, quiet=as_json)
+        found = workflow.measure(plan, out.stem, agree=partial(_agreed, plan, yes), quiet=as_json)
         out.parent.mkdir(parents=True, exist_ok=True)
         save_providers(found.profile, out)
         results_are_written()
         print_probe(found, plan, out, as_json=as_json)
 
 
-def _agreed(plan: Plan, yes: bool) -> None:
-    """Tell what will be sent, and ask. Raises ValueError where nobody can answer, typer.Exit for a no."""
-    warn("this sends", *(f"  {line}" for line in plan.told))
+def _agreed(plan: Plan, yes: bool, sessions: Sequence[Played]) -> None:
+    """Tell what these send, and ask. Raises ValueError where nobody can answer, typer.Exit for a no."""
+    every = len(plan.sessions())
+    rest = "" if len(sessions) == every else f" in the {len(sessions)} of {every} sessions that are left"
+    warn(f"this sends{rest}", *(f"  {line}" for line in plan.told(sessions)))
     if yes:
         return
     if not sys.stdin.isatty():

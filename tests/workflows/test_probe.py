@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from synthetic_sessions import session_of
 from typer.testing import CliRunner
 
 from lab_utils.cli import app
+from lab_utils.cli.probe import _agreed
 from lab_utils.cli.tables.fit import print_probe
 from lab_utils.core.errors import InputError
 from lab_utils.core.labels import Ipu
@@ -160,7 +162,8 @@ def test_only_the_first_turns_are_played(call: Recording) -> None:
 
 def test_what_is_sent_to_whom_and_for_how_much_is_told(call: Recording) -> None:
     prices = load_providers("deepgram-openai-cartesia")
-    two, four = (estimate([first_turns(call, 2)], repeats, LIVE, prices) for repeats in (2, 4))
+    session = first_turns(call, 2), LIVE.instructions
+    two, four = (estimate([session] * repeats, LIVE, prices) for repeats in (2, 4))
     assert two.turns == 4
     assert two.requests == (4, 16)  # with LiveKit's three retries of a preemptive reply
     assert two.prompt_tokens[0] > 4 * 2_000 / 4
@@ -172,7 +175,7 @@ def test_what_is_sent_to_whom_and_for_how_much_is_told(call: Recording) -> None:
     assert lines[-2].endswith("run for real: book")
     assert "handed to may use other tools and providers" in lines[-1]
     quiet = replace(LIVE, settings=Settings(preemptive={"enabled": False}), tools=())
-    assert estimate([first_turns(call, 2)], 2, quiet, prices).requests == (4, 4)
+    assert estimate([session] * 2, quiet, prices).requests == (4, 4)
 
 
 def test_each_prompt_is_counted_by_its_own_length_and_named(call: Recording, tmp_path: Path) -> None:
@@ -182,13 +185,15 @@ def test_each_prompt_is_counted_by_its_own_length_and_named(call: Recording, tmp
     short = Plan("worker.py", NO_FACTS, live, base, (first_turns(call, 2),), 3)
     both = replace(short, prompts=read_prompts([tmp_path / "long.txt"]))
     assert both.turns == short.turns == 6
-    assert both.estimated.turns == 12
-    own = short.estimated.prompt_tokens[0]
+    all_of_both = both.estimate(both.sessions())
+    assert all_of_both.turns == 12
+    own = short.estimate(short.sessions()).prompt_tokens[0]
     longer = 6 * (36_000 - LIVE.instructions) / 4
-    assert both.estimated.prompt_tokens[0] == pytest.approx(2 * own + longer, abs=1)
-    assert "all of it together under 2 prompts: as it is, long" in both.told
-    assert not any("prompts" in line for line in short.told)
-    assert "and all tools of these MCP servers: mcp.example.com" in short.told
+    assert all_of_both.prompt_tokens[0] == pytest.approx(2 * own + longer, abs=1)
+    assert "all of it together under 2 prompts: as it is, long" in both.told(both.sessions())
+    told_of_short = short.told(short.sessions())
+    assert not any("prompts" in line for line in told_of_short)
+    assert "and all tools of these MCP servers: mcp.example.com" in told_of_short
 
 
 def test_figures_are_told_apart_by_model_and_what_is_not_above_zero_is_left_out() -> None:
@@ -222,19 +227,28 @@ def test_nothing_is_sent_unless_it_is_agreed_to(
     call: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], sent: bool
 ) -> None:
     plan = Plan("worker.py", NO_FACTS, LIVE, load_providers("guide"), (first_turns(call, 2),), 3)
-    asked: list[Plan] = []
+    begun: list[int] = []
 
-    def measure_nothing(plan: Plan, *_: object, **__: object) -> None:
-        asked.append(plan)
-        raise InputError("measured")
+    def play_nothing(_: object, sessions: list[object], *__: object, **___: object) -> None:
+        begun.append(len(sessions))
+        raise InputError("played")
 
     monkeypatch.setattr(workflow, "prepare", lambda *_, **__: plan)
-    monkeypatch.setattr(workflow, "measure", measure_nothing)
+    monkeypatch.setattr("lab_utils.workflows.probe.probe._answers", play_nothing)
     result = CliRunner().invoke(app, ["probe", "worker.py", "-o", str(tmp_path / "mine.yaml"), *options])
     assert result.exit_code == 1
     assert "api.openai.com gpt-4.1-mini" in result.stderr
-    assert asked == [plan] * sent
+    assert begun == [3] * sent
     assert ("add --yes to send it" in result.stderr) is not sent
+    assert "lab: this sends\n" in result.stderr
+
+
+def test_what_is_left_after_a_kill_is_what_is_told(call: Recording, capsys: pytest.CaptureFixture) -> None:
+    plan = Plan("worker.py", NO_FACTS, LIVE, load_providers("guide"), (first_turns(call, 2),), 3)
+    _agreed(plan, True, plan.sessions()[1:])
+    said = capsys.readouterr().err
+    assert "this sends in the 2 of 3 sessions that are left" in said
+    assert "4 to 16 requests" in said
 
 
 def test_what_cannot_come_to_anything_is_refused_before_it_is_told(
@@ -335,6 +349,7 @@ def test_a_probe_that_was_killed_plays_the_rest_on_the_same_day_and_all_of_it_on
     call: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     played: list[tuple[str, int]] = []
+    agreed_to: list[Played] = []
 
     def play_one(plan: Plan, of: Played) -> Measured:
         if len(played) == killed_at:
@@ -356,9 +371,11 @@ def test_a_probe_that_was_killed_plays_the_rest_on_the_same_day_and_all_of_it_on
     def probed(plan: Plan, today: dt.date) -> tuple[str, list[str]]:
         """The profile that is written, and what is told."""
         played.clear()
+        agreed_to.clear()
         told: list[str] = []
+        how: Any = {"agree": agreed_to.extend, "least": 2, "isolated": False, "quiet": True, "today": today}
         with going_on(tmp_path / "cache", told.append):
-            found = measure(plan, "mine", least=2, isolated=False, quiet=True, today=today)
+            found = measure(plan, "mine", **how)
         return repr((found.profile, found.prompts, found.failed)), told
 
     killed_at = -1
@@ -371,6 +388,7 @@ def test_a_probe_that_was_killed_plays_the_rest_on_the_same_day_and_all_of_it_on
     killed_at = -1
     again, told = probed(plan, monday)
     assert played == [("brief", 0), *every[4:]], "one that failed, and those that were left"
+    assert sorted((one.prompt, one.number) for one in agreed_to) == sorted(played)
     assert told == ["going on: 3 of 6 sessions were finished before"]
     assert again == undisturbed
     for other, day in ((plan, tuesday), (replace(plan, code="another worker"), monday)):

@@ -1,5 +1,5 @@
 """The live check: a user's own plug-ins and providers, measured in real time."""
 
-from .probe import LEAST, Plan, Probe, measure, prepare
+from .probe import LEAST, Plan, Played, Probe, measure, prepare
 
-__all__ = ["LEAST", "Plan", "Probe", "measure", "prepare"]
+__all__ = ["LEAST", "Plan", "Played", "Probe", "measure", "prepare"]

@@ -71,15 +71,24 @@ class Plan:
         """How many turns are played under each prompt."""
         return self.repeats * sum(map(turns_of, self.recordings))
 
-    @property
-    def estimated(self) -> Estimate:
-        others = [text for text in self.prompts.values() if text is not None]
-        return estimate(self.recordings, self.repeats, self.live, self.base, others)
+    def sessions(self, day: str = "") -> list[Played]:
+        """All that are played on a day, in order."""
+        return [
+            Played(one, prompt, number, day)
+            for number in range(self.repeats)
+            for one in self.recordings
+            for prompt in self.prompts
+        ]
 
-    @property
-    def told(self) -> list[str]:
-        """What will be sent, to whom and for how much, a line each."""
-        return told(self.live, self.estimated, self.base, tuple(self.prompts))
+    def estimate(self, sessions: Sequence[Played]) -> Estimate:
+        """What some of them come to."""
+        texts = self.prompts.items()
+        length = {name: self.live.instructions if text is None else len(text) for name, text in texts}
+        return estimate([(one.recording, length[one.prompt]) for one in sessions], self.live, self.base)
+
+    def told(self, sessions: Sequence[Played]) -> list[str]:
+        """What some of them send, to whom and for how much, a line each."""
+        return told(self.live, self.estimate(sessions), self.base, tuple(self.prompts))
 
 
 @dataclass(frozen=True)
@@ -148,10 +157,15 @@ def prepare(
     return Plan(worker, room, live, before, tuple(recordings), repeats, tail_s, prompts, code, environment)
 
 
+def _without_asking(_: Sequence[Played]) -> None:
+    """Nobody is asked."""
+
+
 def measure(
     plan: Plan,
     name: str,
     *,
+    agree: Callable[[Sequence[Played]], None] = _without_asking,
     least: int = LEAST,
     isolated: bool = True,
     quiet: bool = False,
@@ -160,18 +174,16 @@ def measure(
     """Play the turns in real time, `repeats` times, one session after the other; `name`: of the profile.
 
     Stages with fewer than `least` figures stay as in the base. Inside `going_on` a session that was played
-    `today` (the date of this call, if not given) isn't played again. Raises InputError if no stage has more,
-    with what the sessions failed of.
+    `today` (the date of this call, if not given) isn't played again. `agree` is called before any is played,
+    with those that are; what it raises stops it. Raises InputError if no stage has more figures, with what
+    the sessions failed of.
     """
     today = today or dt.date.today()
-    work = [
-        (plan, Played(one, prompt, number, today.isoformat()))
-        for number in range(plan.repeats)
-        for one in plan.recordings
-        for prompt in plan.prompts
-    ]
+    work = [(plan, one) for one in plan.sessions(today.isoformat())]
     by_prompt: dict[str, list[Measured]] = {prompt: [] for prompt in plan.prompts}
     run = Run(play, work, Kept(Measured, partial(_may_stand, plan)), "session")
+    if rest := [played for *_, played in run.rest]:
+        agree(rest)
     answers = run.all(_answers(run.work, run.rest, isolated, quiet=quiet))
     for (_, played), one in zip(work, _values(answers), strict=True):
         by_prompt[played.prompt].append(one)

@@ -47,7 +47,7 @@ def turns_of(recording: Recording) -> int:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Roughly what a probe sends, in all repetitions."""
+    """Roughly what some sessions of a probe send."""
 
     turns: int
     real_s: float
@@ -62,23 +62,14 @@ class Estimate:
     """By the base profile's prices."""
 
 
-def estimate(
-    recordings: Sequence[Recording],
-    repeats: int,
-    live: LiveParts,
-    prices: Providers,
-    others: Sequence[str] = (),
-) -> Estimate:
+def estimate(sessions: Sequence[tuple[Recording, int]], live: LiveParts, prices: Providers) -> Estimate:
     """What it comes to, before anything is sent.
 
-    `repeats`: how often each recording is played under each prompt. `others`: the prompts beside the worker's
-    own.
+    `sessions`: each with the recording that is played and the length of its instructions, in characters.
     """
-    instructions = [live.instructions, *map(len, others)]
-    asked_tokens = repeats * sum(_prompt_tokens(one, live, n) for one in recordings for n in instructions)
-    repeats *= len(instructions)
-    turns = repeats * sum(map(turns_of, recordings))
-    speech_s = repeats * sum(one.labels.duration_s for one in recordings if one.labels)
+    asked_tokens = sum(_prompt_tokens(recording, live, length) for recording, length in sessions)
+    turns = sum(turns_of(recording) for recording, _ in sessions)
+    speech_s = sum(recording.labels.duration_s for recording, _ in sessions if recording.labels)
     stt_s = speech_s + turns * REPLY_S
     preemptive = live.settings.preemptive
     most = 1 + preemptive.max_retries if preemptive.enabled else 1
