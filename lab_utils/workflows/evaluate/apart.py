@@ -55,7 +55,7 @@ class Apart:
     def installed(self, python: Path, environment: Mapping[str, str] = os.environ) -> str:
         """The version of that Python and of each package in its environment; "" if it can't be asked."""
         passed = {name: environment[name] for name in PASSED if name in environment}
-        command = [python, "-c", _INSTALLED]
+        command = [str(python), "-c", _INSTALLED]
         try:
             done = subprocess.run(
                 command, env=passed, capture_output=True, text=True, timeout=_ASKING_S, check=True
