@@ -208,12 +208,17 @@ def test_what_was_made_of_a_file_that_changed_meanwhile_is_not_kept(tmp_path: Pa
     files = [tmp_path / "one", tmp_path / "two"]
     for file in files:
         file.write_text("as it was")
-    with going_on(tmp_path, print):
+    told: list[str] = []
+    with going_on(tmp_path, told.append):
         run = Run(overwritten, [(file,) for file in files], Kept(str), "call")
         assert next(run.all(run.work(*one) for one in run.rest)) == "as it was and more"
         files[0].write_text("as it was")
         assert len(Run(overwritten, [(file,) for file in files], Kept(str), "call").rest) == 2
     assert finished(tmp_path) == []
+    assert told == [
+        "a run that is killed would begin again: a file changed meanwhile, or workers see other times or "
+        "inodes of it",
+    ]
 
 
 def test_outside_of_a_command_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,6 +239,13 @@ def test_what_nobody_goes_on_from_is_pruned_after_a_week_and_isnt_told_as_a_reco
     assert sorted(TraceCache(tmp_path).prune(10**9)) == sorted([old, ahead])
     assert finished(tmp_path) == [young]
     assert TraceCache(tmp_path).prune(0) == [young]
+
+
+def test_a_store_that_tells_no_time_keeps_what_is_finished(store: UPath) -> None:
+    command(store, killed_after=3)
+    assert {path.stat().st_mtime for path in finished(store)} == {0}
+    assert TraceCache(store).prune(10**9) == []
+    assert command(store, killed_after=7).made == [3, 4, 5, 6]
 
 
 def by_turns(first: OneOfTwo, second: OneOfTwo) -> None:

@@ -159,14 +159,15 @@ class TraceCache:
         Those from the future are of a clock that was set back since: when they were used isn't known, and
         they go first. Where nothing may be removed, all stay. What was lent to workers in the last day isn't
         counted and stays; what was lent before, by a run that was killed, goes before all else. What sessions
-        came to and nobody went on from for a week goes in any case.
+        came to and nobody went on from for a week goes in any case, where the store tells its age.
         """
         known, now_s = [], time.time() + _USED_AGAIN_S
         removed: list[Place] = []
         for path in self.entries():
             with suppress(OSError):
                 status = path.stat()
-                if path.stem.endswith(FINISHED) and abs(time.time() - status.st_mtime) > FINISHED_S:
+                ages = path.stem.endswith(FINISHED) and status.st_mtime != 0  # some stores don't tell
+                if ages and abs(time.time() - status.st_mtime) > FINISHED_S:
                     path.unlink(missing_ok=True)
                     removed.append(path)
                     continue

@@ -113,7 +113,9 @@ class _Work:
         keep = False
         try:
             now = Keys(self.made_with).of(self.function, *arguments)
-            if self.kept.counts(value) and f"{now}{FINISHED}" == address:  # a file may have changed meanwhile
+            if self.kept.counts(value):
+                if f"{now}{FINISHED}" != address:
+                    raise ValueError("a file changed meanwhile, or workers see other times or inodes of it")
                 text = self.kept.text(value)
                 if self.kept.text(self.kept.read(text.encode())) != text:
                     raise ValueError(f"a {type(value).__qualname__} isn't read back as it was")
