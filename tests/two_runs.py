@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from paths import ROOT
 
 from lab_utils.core.files.places import Folder
 from lab_utils.turns.cache.finished import Command, Kept, Run, going_on
 
 made: list[int] = []
 """The calls that were made, not taken over, by whichever run."""
+meanwhile: list[Callable[[], None]] = []
+"""What is done while the next call is in hand."""
 
 
 @dataclass
@@ -38,7 +47,25 @@ class OneOfTwo:
 
 def call(number: int) -> str:
     made.append(number)
+    if meanwhile:
+        meanwhile.pop()()
     return f"{number} squared is {number**2}"
+
+
+def killed_run(cache: Path, calls: int, after: int) -> None:
+    """A process that begins such a run and is killed after so many calls."""
+    code = f"import two_runs; two_runs.begin_and_die({str(cache)!r}, {calls}, {after})"
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    ended = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, check=False)
+    assert ended.returncode == -signal.SIGKILL
+
+
+def begin_and_die(cache: str, calls: int, after: int) -> None:
+    with going_on(cache, lambda _: None) as command:
+        run = OneOfTwo(command, Run(call, [(k,) for k in range(calls)], Kept(str), "call"))
+        for _ in range(after):
+            run.step()
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def two_runs(cache: Folder, calls: int, turns: Callable[[OneOfTwo, OneOfTwo], None]) -> list[list[Any]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from shlex import quote
 
 import numpy as np
 
-from ..core.batch import run_batch
+from ..core.batch import Done, run_batch
 from ..core.files.places import Folder
 from ..core.labels import Ipu, Labels, Word, agent_turns
 from ..core.recording import Recording
@@ -61,7 +61,7 @@ from .cache import TraceCache as TraceCache
 from .cache import default_cache as default_cache
 from .cache import largest_cache
 from .cache.known import AudioNeeded, files_now, recall, remember
-from .cache.marks import marked
+from .cache.marks import Mark
 from .detectors import Predictor, Questions, check_weights, predictor_of, text_predictor_of
 from .detectors.asked_texts import AskedTexts
 from .replay import (
@@ -490,12 +490,30 @@ def trace_recordings(
     tracer = Tracer(kept, own=detectors or {})
     work = partial(_trace_one, tracer, blocks, phases, channel_condition, seed, path, own)
     jobs = min(jobs, max(1, len(files)))
-    with marked(kept, [str(one.user) for one in files]) as another_run:
-        if another_run:  # from the other end, until both meet; then all of it is read
-            for _ in run_batch(partial(_keep, work), files[::-1], jobs=jobs, task="tracing", quiet=quiet):
-                pass
+    how = repr((blocks, phases, channel_condition, seed, path))
+    with closing(Mark(kept, [*(str(one.user.absolute()) for one in files), how])) as mark:
+        if mark.number:  # beside another run: from elsewhere, until both meet; then all of it is read
+            _keep_all(work, mark, files, jobs, quiet)
         outcomes = run_batch(work, files, jobs=jobs, task="tracing", quiet=quiet)
-        yield from results_of(files, outcomes, "traced")
+        for one in results_of(files, outcomes, "traced"):
+            mark.renew()
+            yield one
+
+
+def _keep_all(
+    trace: Callable[[RecordingFiles], Traced],
+    mark: Mark,
+    files: Sequence[RecordingFiles],
+    jobs: int,
+    quiet: bool,
+) -> None:
+    """Trace recordings into the cache in a mark's order, as long as there is room: else it is for nothing."""
+    work = partial(_keep, trace)
+    with closing(run_batch(work, mark.in_order(files), jobs=jobs, task="tracing", quiet=quiet)) as outcomes:
+        for outcome in outcomes:
+            mark.renew()
+            if not isinstance(outcome, Done) and not isinstance(outcome.error, BadRecording):
+                return
 
 
 def _keep(trace: Callable[[RecordingFiles], Traced], files: RecordingFiles) -> None:

@@ -6,6 +6,7 @@ import errno
 import math
 import os
 import random
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
-from two_runs import OneOfTwo, two_runs
+from two_runs import OneOfTwo, killed_run, meanwhile, two_runs
 from two_runs import call as called_by_two
 from two_runs import made as made_by_two
 from upath import UPath
@@ -276,15 +277,40 @@ def test_two_runs_at_once_share_the_calls_and_the_next_one_finds_all(cache: Fold
     assert (made_by_two, finished(cache)) == ([], [])
 
 
-def test_a_mark_that_a_kill_left_changes_the_order_alone_and_goes_with_the_next_run(tmp_path: Path) -> None:
-    with going_on(tmp_path, print) as killed:
-        Run(call, CALLS, Kept(Came, came_to_its_end), "call")
-        killed._marks.clear()
-    again = command(tmp_path)
-    assert (plain(again.came), again.told) == (EXPECTED, [])
-    assert again.made == [7, 6, 5, 4, 3, 2, 1, 0]
-    assert command(tmp_path).made == [0, 1, 2, 3, 4, 5, 6, 7]
-    assert list(tmp_path.glob("??/*.npz")) == []
+def test_a_call_in_two_hands_is_made_twice(cache: Folder) -> None:
+    def meet(first: OneOfTwo, second: OneOfTwo) -> None:
+        for _ in CALLS[1:]:
+            second.step()
+        meanwhile.append(second.step)
+        first.step()
+
+    came = two_runs(cache, len(CALLS), meet)
+    assert came == [[f"{number} squared is {number**2}" for (number,) in CALLS]] * 2
+    assert made_by_two == [7, 6, 5, 4, 3, 2, 1, 0, 0]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_a_killed_run_is_no_other_run(tmp_path: Path) -> None:
+    """One run after it begins where it was; two runs share the rest."""
+    killed_run(tmp_path / "alone", len(CALLS), 2)
+    shutil.copytree(tmp_path / "alone", tmp_path / "two")
+    with going_on(tmp_path / "alone", print) as after:
+        assert [number for _, number in Run(called_by_two, CALLS, Kept(str), "call").rest] == list(
+            range(2, 8)
+        )
+        after.remove()
+    assert list((tmp_path / "alone").glob("??/*.npz")) == [], "its mark is gone, too"
+    came = two_runs(tmp_path / "two", len(CALLS), by_turns)
+    assert came == [[f"{number} squared is {number**2}" for (number,) in CALLS]] * 2
+    assert made_by_two == [2, 7, 3, 6, 4, 5]
+
+
+def test_paid_calls_are_made_in_order_beside_another_run_which_is_told(tmp_path: Path) -> None:
+    told: list[str] = []
+    with going_on(tmp_path, print), going_on(tmp_path, told.append):
+        orders = [[one[1] for one in Run(call, CALLS, Kept(Came), "call", paid=True).rest] for _ in range(2)]
+    assert orders == [list(range(8))] * 2
+    assert told == ["another run of this is under way: a call that both have in hand is paid for twice"]
 
 
 def test_calls_that_are_alike_are_no_other_run(tmp_path: Path) -> None:

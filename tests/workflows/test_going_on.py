@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import importlib
+import json
 import math
 import os
 import signal
@@ -207,6 +209,65 @@ def test_a_run_on_the_clock_goes_on_on_the_same_day_and_runs_all_on_another(
     assert ran == ["2"]
     assert (run_on(30), ran) == ([], ["0", "1", "2"])
     assert (run_on(30, real_time=False), len(ran)) == ([], 3)
+
+
+@pytest.mark.parametrize(
+    ("real_time", "order", "finished"), [(False, ["0", "2", "1", "0"], ["1", "2"]), (True, ["0", "0"], [])]
+)
+def test_ctrl_c_beside_another_run_tells_all_that_is_finished(
+    real_time: bool, order: list[str], finished: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is paid for is in order in both."""
+    calls = [tmp_path / f"{number}.wav" for number in range(3)]
+    for number, path in enumerate(calls):
+        soundfile.write(path, np.full(16_000, number, dtype=np.int16), 16_000)
+    ran: list[str] = []
+    told: list[Any] = []
+
+    def run_one(plan: recording.Plan, files: Any) -> Result:
+        ran.append(files.name)
+        if ran == ["0"]:  # in hand of the first run
+            with pytest.raises(recordings.Interrupted, match=f"{len(finished)} of 3 recording"):
+                run()
+            if finished:
+                told.extend(json.loads((tmp_path / "out" / "summary.json").read_text())["recordings"])
+        elif files.name == "0":
+            assert len(ran) == len(order)
+            raise KeyboardInterrupt
+        return Result(files.name, str(files.user), "done", stages=stage_frame([]))
+
+    def here(function: Callable[..., Any], arguments: list[Any], *_: Any, **__: Any) -> Any:
+        return (function(*one) for one in arguments)
+
+    def run() -> None:
+        with going_on(tmp_path / "cache", print):
+            recordings.run_recordings(calls, None, out=tmp_path / "out", real_time=real_time, quiet=True)
+
+    monkeypatch.setattr(recordings, "run_one", run_one)
+    monkeypatch.setattr(recordings, "in_workers", here)
+    run()
+    assert ran[: len(order)] == order
+    assert [one["name"] for one in told] == finished
+
+
+def test_what_a_judge_and_live_services_are_asked_is_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Made(Exception):
+        pass
+
+    def made(*_: Any, paid: bool = False) -> None:
+        raise Made(paid)
+
+    nothing: Any = SimpleNamespace(prompts=(), sessions=lambda _: [])
+    asks: dict[str, Callable[[Any], Any]] = {
+        "evaluate.evaluate": lambda module: list(module._judged_by(nothing, [], True)),
+        "evaluate.ai_evaluation": lambda module: module.graded(nothing, [], Path()),
+        "probe.probe": lambda module: module.measure(nothing, "mine"),
+    }
+    for name, ask in asks.items():
+        module = importlib.import_module(f"lab_utils.workflows.{name}")
+        monkeypatch.setattr(module, "Run", made)
+        with pytest.raises(Made, match="True"):
+            ask(module)
 
 
 @pytest.mark.parametrize(("why", "tries"), [(ENDED, 2), (f"{ENDED} {{EXIT(1)}}", 1)])

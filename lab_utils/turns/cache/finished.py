@@ -5,9 +5,9 @@ entry of the cache, checked like all others. What is damaged, of other content o
 kept is run again. When the command has ended well its entries are removed, so that the same command given
 once more runs every session; what nobody goes on from is pruned after a week (`TraceCache.prune`).
 
-Two runs at once share the work: the second, which finds the first one's mark, begins at the end, and each
-takes what the other has finished meanwhile; where they meet, what both have in hand is made twice. Both leave
-the entries to the other. A mark that a kill left behind changes the order alone.
+Two runs at once share the work: the second, which finds the first one's mark (`marks.py`), begins at the end,
+and each takes what the other has finished meanwhile; where they meet, what both have in hand is made twice.
+Both leave the entries to the other.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ...core.batch import Done, Failed, Outcome, Skipped, run_batch
 from ...core.batch.made_of import Keys, Software, Unkeyed
 from ...core.files.places import Folder
 from . import FINISHED, TraceCache
-from .marks import mark
+from .marks import Mark
 
 T = TypeVar("T")
 _MET = "another run has it"
@@ -144,22 +144,19 @@ class Command:
     def __init__(self, cache: TraceCache, tell: Callable[[str], None]) -> None:
         self.cache, self._tell = cache, tell
         self._addresses: set[str] = set()
-        self._marks: list[str] = []
+        self._marks: list[Mark] = []
         self._said = self._seen = self._met = False
 
-    def begin(self, addresses: Sequence[str]) -> bool:
-        """Whether another run of these is under way, or was killed. If not, this one is marked as such."""
-        address, before = mark(self.cache, addresses)
-        if before:
-            self._addresses.add(address)
-        else:
-            self._marks.append(address)
-        return before
+    def begin(self, addresses: Sequence[str]) -> Mark:
+        """Mark that these are worked on."""
+        mark = Mark(self.cache, addresses)
+        self._marks.append(mark)
+        return mark
 
     def end(self) -> None:
         """This run is no longer under way."""
-        for address in self._marks:
-            self.cache.remove(address)
+        for mark in self._marks:
+            mark.close()
 
     def read(self, kept: Kept[T], address: str) -> tuple[T] | None:
         """What is kept at an address; None if there is nothing to go on from."""
@@ -173,6 +170,8 @@ class Command:
 
         The first one is looked for: a cluster's workers may have a folder of the same name for themselves.
         """
+        for mark in self._marks[-1:]:  # of the run under way
+            mark.renew()
         if why_not == _MET:
             self._met |= address not in self._addresses  # two calls may be alike
             return
@@ -195,6 +194,10 @@ class Command:
         if finished:
             self._tell(f"going on: {finished} of {calls} {unit}s were finished before")
 
+    def tell_paid_twice(self, unit: str) -> None:
+        """Tell that another run is at work on the same paid calls, from the same end."""
+        self._tell(f"another run of this is under way: a {unit} that both have in hand is paid for twice")
+
     def remove(self) -> None:
         """The command's results are written: nobody goes on from here, unless another run was met."""
         if not self._met:
@@ -216,8 +219,14 @@ class Run(Generic[T]):
         calls: Iterable[tuple[Any, ...]],
         kept: Kept[T],
         unit: str,
+        *,
+        paid: bool = False,
     ) -> None:
-        """`unit`: what a call is called."""
+        """`unit`: what a call is called.
+
+        `paid`: a call costs money. Then all are made in order, also beside another run: an error is told as
+        it comes, before further calls are paid for.
+        """
         self._calls = list(calls)
         self._unit = unit
         self.work: Callable[..., Any] = function
@@ -244,8 +253,11 @@ class Run(Generic[T]):
             found = pool.map(partial(self._command.read, kept), self._addresses)
             self._known = {number: one[0] for number, one in enumerate(found) if one is not None}
         self._order = [number for number in self._order if number not in self._known]
-        if self._command.begin(self._addresses):
-            self._order.reverse()
+        mark = self._command.begin(self._addresses)
+        if not paid:
+            self._order = mark.in_order(self._order)
+        elif mark.number:
+            self._command.tell_paid_twice(unit)
         self._command.tell_finished(len(self._known), len(self._calls), unit)
 
     @property
@@ -267,6 +279,10 @@ class Run(Generic[T]):
                         self._command.note(self._addresses[done], is_kept, why_not)
                     self._known[done] = answer
                 yield self._known.pop(number)
+
+    def left(self) -> list[T | Exception]:
+        """What is known of calls that `all` has not come to, in their order."""
+        return [self._known[number] for number in sorted(self._known)]
 
     def in_batch(self, task: str, *, jobs: int = 1, quiet: bool = False) -> Generator[Outcome[T]]:
         """What becomes of every call, in order; the rest is worked on by `run_batch`."""

@@ -52,7 +52,7 @@ def graded(
     passed = {name: environment[name] for name in PASSED if name in environment}
     other = _Other(str(python), AI_EVALUATION.installed(python, environment), passed)
     work = [(judge, other, part) for part in parts]
-    run = Run(_asked, work, Kept(_Grades, _all_are_there, quotes=True), "part")
+    run = Run(_asked, work, Kept(_Grades, _all_are_there, quotes=True), "part", paid=True)
     found = results(run.in_batch("judging", quiet=True))
     return [_judgement(one, judge) for part in found for one in part.grades]
 

@@ -218,7 +218,7 @@ def _judgements(
 def _judged_by(judge: Judge, calls: Sequence[Call], quiet: bool) -> Iterator[Judgement]:
     """An answer is paid for: it is kept until the command has ended."""
     kept = Kept(Verdict, came_to_its_end, quotes=True)
-    run = Run(asked, [(judge, script(call)) for call in calls], kept, "judgement")
+    run = Run(asked, [(judge, script(call)) for call in calls], kept, "judgement", paid=True)
     for call, verdict in zip(calls, results(run.in_batch("judging", quiet=quiet)), strict=True):
         yield judgement_of(call, verdict)
 

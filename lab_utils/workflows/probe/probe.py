@@ -181,7 +181,7 @@ def measure(
     today = today or dt.date.today()
     work = [(plan, one) for one in plan.sessions(today.isoformat())]
     by_prompt: dict[str, list[Measured]] = {prompt: [] for prompt in plan.prompts}
-    run = Run(play, work, Kept(Measured, partial(_may_stand, plan)), "session")
+    run = Run(play, work, Kept(Measured, partial(_may_stand, plan)), "session", paid=True)
     if rest := [played for *_, played in run.rest]:
         agree(rest)
     answers = run.all(_answers(run.work, run.rest, isolated, quiet=quiet))

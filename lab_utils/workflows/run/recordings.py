@@ -231,7 +231,7 @@ def _results(
 ) -> Iterator[Result]:
     processes = min(jobs, max(1, len(found)))
     kept = Kept(Result, partial(may_stand, plan))
-    run = Run(run_one, [(plan, files) for files in found], kept, "session")
+    run = Run(run_one, [(plan, files) for files in found], kept, "session", paid=plan.real_time)
     answers = in_workers(
         run.work,
         run.rest,
@@ -242,18 +242,22 @@ def _results(
         memory_gb=memory_gb,
         loads=RUN_LOADS,
     )
-    with closing(run.all(answers)) as results:
-        for files, answer in zip(found, results, strict=True):
-            if isinstance(answer, BadPart):
-                raise answer
-            if isinstance(answer, BadRecording):
-                yield Result(files.name, str(files.user), "skipped", str(answer))
-            elif isinstance(answer, Exception):
-                yield Result(files.name, str(files.user), "failed", _reason(answer, plan.text))
-            else:
-                if answer.code != plan.code:
-                    run.say_once("modules of your own are loaded during sessions; import them at the top")
-                yield answer
+    try:
+        with closing(run.all(answers)) as results:
+            for files, answer in zip(found, results, strict=True):
+                if isinstance(answer, BadPart):
+                    raise answer
+                if isinstance(answer, BadRecording):
+                    yield Result(files.name, str(files.user), "skipped", str(answer))
+                elif isinstance(answer, Exception):
+                    yield Result(files.name, str(files.user), "failed", _reason(answer, plan.text))
+                else:
+                    if answer.code != plan.code:
+                        run.say_once("modules of your own are loaded during sessions; import them at the top")
+                    yield answer
+    except KeyboardInterrupt:  # a run beside another one has finished later ones first
+        yield from (one for one in run.left() if not isinstance(one, Exception))
+        raise
 
 
 def _reason(error: Exception, text: bool) -> str:
