@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from lab_utils.core.batch import Done, Failed, run_batch
-from lab_utils.core.batch.template import ONE_THREAD, can_fork, template, template_process
+from lab_utils.core.batch.forking import can_fork
+from lab_utils.core.batch.template import ONE_THREAD, template, template_process
 from lab_utils.session import clock
 from lab_utils.session.clock.loading import RUN_LOADS
 
@@ -154,3 +155,14 @@ def test_importing_what_a_template_loads_does_nothing_elsewhere() -> None:
     template(None, LOADS)
     assert dict(os.environ) == before
     assert template_process.TOLD not in before
+
+
+WITHOUT = """
+from multiprocessing import context
+del context.ForkServerContext, context.ForkServerProcess
+import lab_utils.core.batch.pool, lab_utils.session.workers
+"""
+
+
+def test_workers_can_be_imported_where_multiprocessing_has_no_fork_server() -> None:
+    subprocess.run([sys.executable, "-c", WITHOUT], check=True, cwd=ROOT)

@@ -29,6 +29,7 @@ from loky.process_executor import BrokenProcessPool
 
 from ..files import scratch_folder
 from .collecting import collect_now_and_then, collect_seldom
+from .forking import GROWTH, THREADS, can_fork
 from .handed_on import read_handed_on, write_handed_on
 from .outcomes import (
     ENDED,
@@ -41,7 +42,6 @@ from .outcomes import (
     nobody_knows,
     outcome_of,
 )
-from .template import GROWTH, THREADS, can_fork, template
 
 T = TypeVar("T")
 
@@ -134,6 +134,8 @@ class Pool:
         warnings.filterwarnings("ignore", "A worker (was restarted|stopped) while some jobs", module="loky")
         count = processes or self.jobs
         if self.loads and self.place is None and can_fork():
+            from .template import template  # has classes that Windows lacks
+
             return ProcessPoolExecutor(
                 count,
                 context=template(self.prepare, self.loads),

@@ -2,7 +2,7 @@
 
 LiveKit and what is around it take 2 s of CPU to load: that is done once, and begun while the parent reads
 what it was given. A template has one thread and no model; it ends with its parent and the workers forked from
-it. Where processes can't be forked well (`can_fork`), workers load everything themselves.
+it. Where processes can't be forked well (`forking.can_fork`), workers load everything themselves.
 """
 
 from __future__ import annotations
@@ -19,21 +19,13 @@ from multiprocessing.forkserver import ForkServer, read_signed
 from typing import Any
 
 from . import template_process
+from .forking import GROWTH, THREADS
 
-GROWTH = {"LOKY_MAX_MEMORY_LEAK_SIZE": "1e9"}
-"""Bytes by which a worker may grow before loky replaces it: models and a long call are no leak of 300 MB."""
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
-"""Variables of the environment that tell libraries how many threads to start when they are loaded."""
 ONE_THREAD = dict.fromkeys(THREADS, "1") | {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 """Leave no thread of NumPy's or Arrow's in a process that loads them."""
 TRIES = 5
 BETWEEN_S = 0.1
 """A template that was killed takes a moment until that is known."""
-
-
-def can_fork() -> bool:
-    """Only Linux: elsewhere a system's own libraries don't stand it, or there is no fork."""
-    return sys.platform == "linux"
 
 
 def template(prepare: Callable[[], None] | None, loads: tuple[str, ...]) -> Template:

@@ -5,7 +5,7 @@ Commands call it first of all, so it imports next to nothing.
 
 from __future__ import annotations
 
-from ...core.batch.template import can_fork, template
+from ...core.batch.forking import can_fork
 from .virtual_time import install
 
 LOADS = ("lab_utils.session.run",)
@@ -23,4 +23,6 @@ RUN_LOADS = (
 def begin_loading(loads: tuple[str, ...] = LOADS) -> None:
     """Start the template of the workers of a later `in_workers(..., loads=loads)`, where there is one."""
     if can_fork():
+        from ...core.batch.template import template  # has classes that Windows lacks
+
         template(install, loads)
