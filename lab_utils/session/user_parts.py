@@ -16,9 +16,10 @@ from types import ModuleType
 from typing import Any, Literal
 
 from ..core.batch.made_of import files_hash
+from ..core.files.users_code import is_users
 from . import clock
 from .stand_ins.imports import ProcessStandIns
-from .stand_ins.places import is_users, raised_at
+from .stand_ins.places import raised_at
 from .stand_ins.unanswerable import Unanswerable
 
 PartKind = Literal["agent", "stt", "llm", "tts"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,6 +108,22 @@ def test_a_trace_of_8_s_tells_ends_apart_and_merges() -> None:
         BUFFER_SAMPLES,
         True,
     )
+
+
+def test_a_change_in_a_module_that_a_detector_imports_is_another_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "level_of_mine.py").write_text("LEVEL = 0.9\n")
+    (tmp_path / "detector_of_mine.py").write_text(
+        "from level_of_mine import LEVEL\ndef loud(audio):\n    return LEVEL\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    loud = importlib.import_module("detector_of_mine").loud
+    versions = []
+    for text in ("LEVEL = 0.9\n", "LEVEL = 0.9\n", "LEVEL = 0.1\n"):
+        (tmp_path / "level_of_mine.py").write_text(text)
+        versions.append(own_detector(loud)[1].model_version())
+    assert versions[0] == versions[1] != versions[2]
 
 
 @pytest.mark.slow

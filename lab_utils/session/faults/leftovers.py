@@ -23,7 +23,7 @@ from typing import Any
 
 import psutil
 
-from ..stand_ins.places import is_users
+from ...core.files.users_code import is_users
 
 _REPLACEABLE: tuple[tuple[ModuleType, str], ...] = (
     *((time, name) for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "sleep")),

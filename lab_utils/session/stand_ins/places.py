@@ -1,25 +1,17 @@
-"""Finds lines of a user's own code, which stand-ins and messages name. Doesn't import LiveKit.
-
-A user's code is any code outside of Python's library, installed packages and this package.
-"""
+"""Finds lines of a user's own code, which stand-ins and messages name. Doesn't import LiveKit."""
 
 from __future__ import annotations
 
 import ast
 import sys
-import sysconfig
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import FrameType
 
-_OTHERS = (
-    f"{sysconfig.get_path('stdlib')}/",
-    f"{sysconfig.get_path('platstdlib')}/",
-    f"{Path(__file__).resolve().parents[2]}/",
-)
+from ...core.files.users_code import is_users
+
 _FINDERS = f"{Path(__file__).resolve().parent}/"
-_INSTALLED = ("site-packages", "dist-packages")
 _IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 
 
@@ -76,15 +68,6 @@ def raised_at(error: BaseException) -> Place | None:
 
 def _imports(filename: str) -> bool:
     return "importlib" in filename or filename.startswith(_FINDERS)
-
-
-@cache
-def is_users(filename: str) -> bool:
-    """Whether a file with code is the user's own."""
-    if filename.startswith("<"):
-        return False
-    path = Path(filename).resolve()
-    return not str(path).startswith(_OTHERS) and not set(_INSTALLED).intersection(path.parts)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ import numpy as np
 
 from ...core.detectors import OWN, is_own
 from ...core.errors import InputError
+from ...core.files.users_code import imported_files
 from ...core.labels import Word, spoken_words
 from ...core.timeline import Floats
 from .base import Predictor, Questions
@@ -64,8 +65,9 @@ class OwnFunction:
 def own_detector(function: Callable[..., Any], name: str = "", version: str = "") -> tuple[str, Predictor]:
     """Name in settings ("own:" and the name) and predictor of a user's function.
 
-    Its answers are kept by its source: that of its module's file, or of the function alone if it was written
-    in a notebook. `version` takes the source's place where that doesn't tell all, such as other weights.
+    Its answers are kept by its source: that of its module's file and of the user's own files that this
+    imports, or of the function alone if it was written in a notebook. `version` takes the source's place
+    where that doesn't tell all, such as other weights.
     Raises InputError for what is no such function.
 
     >>> own_detector(len, "length", version="1")[0]
@@ -109,15 +111,23 @@ class _Version:
 
 
 def source_hash(function: Callable[..., Any], name: str) -> str:
-    """A hash of the source that a function comes from. Raises InputError where there is none."""
+    """A hash of the source that a function comes from, with the user's own files that it imports.
+
+    Raises InputError where there is none.
+    """
+    imported: set[Path] = set()
     try:
         module = inspect.getsourcefile(function)
-        in_file = module is not None and Path(module).is_file()
-        source = Path(str(module)).read_text("utf-8") if in_file else inspect.getsource(function)
+        if module is not None and Path(module).is_file():
+            source = Path(module).read_text("utf-8")
+            imported = imported_files(Path(module).resolve())
+        else:
+            source = inspect.getsource(function)
     except (OSError, TypeError):
         raise InputError(
             f"{name}: its source can't be read, so a changed function could not be told from this one; "
             "name a Python function of a file, or give a version"
         ) from None
-    text = f"{getattr(function, '__qualname__', name)}\n{source}"
+    sources = [source, *(path.read_text("utf-8") for path in sorted(imported))]
+    text = "\n".join([getattr(function, "__qualname__", name), *sources])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
