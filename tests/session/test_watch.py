@@ -27,6 +27,12 @@ pytestmark = [
 PATIENCE_S = 30.0
 
 
+def stays(process: psutil.Process) -> bool:
+    """Whether it is there for the next workers, too: a template, of which this process is the parent."""
+    command = " ".join(process.cmdline())
+    return "resource_tracker" in command or ("template_process" in command and process.ppid() == os.getpid())
+
+
 def after(fault: Callable[[], Any], processes: int = 1, **options: Any) -> list[Any]:
     """What came of three items, of which the second commits a fault; and no process of theirs is left."""
     before = set(psutil.Process().children(recursive=True))
@@ -39,8 +45,7 @@ def after(fault: Callable[[], Any], processes: int = 1, **options: Any) -> list[
     results = list(in_workers(work, ((number,) for number in range(3)), processes, **options))
     until_s = time.monotonic() + PATIENCE_S
     while left := [one for one in psutil.Process().children(recursive=True) if one not in before]:
-        stay = ("resource_tracker", "forkserver")  # the latter is a template for the next workers
-        left = [one for one in left if not any(name in " ".join(one.cmdline()) for name in stay)]
+        left = [one for one in left if not stays(one)]
         if not left:
             break
         assert time.monotonic() < until_s, left

@@ -136,12 +136,10 @@ class Pool:
         if self.loads and self.place is None and can_fork():
             from .template import template  # has classes that Windows lacks
 
-            return ProcessPoolExecutor(
-                count,
-                context=template(self.prepare, self.loads),
-                initializer=_begin,
-                initargs=(self.prepare, list(sys.path), None, None),
-            )
+            found = template(self.prepare, self.loads)
+            if found.serves():
+                forked = self.prepare, list(sys.path), None, None
+                return ProcessPoolExecutor(count, context=found, initializer=_begin, initargs=forked)
         arguments = self.prepare, list(sys.path), os.getpid(), self.place
         start = {"initializer": _begin, "initargs": arguments}
         if self.isolated or self.prepare is not None:
@@ -249,6 +247,8 @@ def _begin(
     collect_seldom()
     if prepare is not None:
         prepare()
+    if parent is None and (drawing := sys.modules.get("numpy.random")) is not None:
+        drawing.seed()  # each fork has the template's state
     sys.path[:] = path
     if place is not None:
         place.enter()

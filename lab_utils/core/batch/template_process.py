@@ -1,42 +1,55 @@
-"""In a template: what it was told to load is loaded as this module is, before multiprocessing makes it serve.
-
-The one module that does something on being imported: this is what a fork server has for it.
-"""
+"""What a template does in its own process, and its forks first of all."""
 
 from __future__ import annotations
 
 import gc
-import json
+import io
 import os
+import select
 import signal
 import sys
 from contextlib import suppress
 from importlib import import_module
+from multiprocessing import forkserver
 
-TOLD = "LAB_TEMPLATE"
-"""Variable of the environment that tells a new process what to load, if it is to be a template."""
+from .collecting import collect_seldom
 
 
-def load(path: list[str], prepare: str, loads: list[str], meanwhile: list[str]) -> None:
-    """Prepare this process and load modules. What can't be loaded is left to the workers, which tell of it.
+def serve(
+    listener: int, ended: int, prepare: str, loads: list[str], afterwards: dict[str, str | None]
+) -> None:
+    """Prepare this process, load modules, and fork for whoever asks at `listener` until `ended` is closed.
 
-    `meanwhile`: variables of the environment that are for this alone.
+    What can't be loaded is left to the workers, which tell of it. `afterwards`: variables of the environment
+    as they are to be once all is loaded.
     """
-    from .collecting import collect_seldom
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends its workers
-    sys.path[:] = path
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     collect_seldom()
-    with suppress(Exception):
+    with suppress(BaseException):  # also what a module ends its process with
+        import_module("loky.process_executor")
         if prepare:
             module, _, name = prepare.partition(":")
             getattr(import_module(module), name)()
         for module in loads:
+            if select.select([ended], [], [], 0)[0]:
+                return
             import_module(module)
-    for name in meanwhile:
-        del os.environ[name]
+    for name, value in afterwards.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
     gc.freeze()  # so that what is loaded isn't looked through, and copied, in each worker
+    forkserver.main(listener, ended, [])
 
 
-if TOLD in os.environ:
-    load(**json.loads(os.environ.pop(TOLD)))
+def take_over(umask: int, streams: dict[int, int]) -> None:
+    """In a fork: the parent's umask and open streams, by their places among the files that it was sent."""
+    os.umask(umask)
+    sent = forkserver.get_inherited_fds() or []
+    for number, at in streams.items():
+        os.dup2(sent[at], number)
+        os.close(sent[at])
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=os.isatty(1))
