@@ -277,6 +277,13 @@ def test_a_template_is_found_by_the_import_path_of_its_parent(tmp_path) -> None:
     subprocess.run([sys.executable, "-I", "-S", "-c", ELSEWHERE], check=True, cwd=tmp_path)
 
 
+def test_a_template_can_be_asked_where_paths_of_temporary_files_are_long(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 25)
+    folder.mkdir()
+    told = os.environ | {"TMPDIR": str(folder)}
+    subprocess.run([sys.executable, "-c", ELSEWHERE], check=True, env=told)
+
+
 WITHOUT = """
 from multiprocessing import context
 del context.ForkServerContext, context.ForkServerProcess

@@ -16,7 +16,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import count
 from multiprocessing import context, current_process, popen_forkserver, reduction, resource_tracker, util
@@ -99,7 +100,7 @@ class Template(context.ForkServerContext):
         self._environment = {**environment, **GROWTH, **ONE_THREAD}
         self._lock = threading.Lock()
         self._process: _Process | None = None
-        self._address = ""
+        self._address = Path()
         self._alive = -1
         self._serves: bool | None = None
 
@@ -111,9 +112,9 @@ class Template(context.ForkServerContext):
                 self._start()
 
     def _start(self) -> None:
-        address = str(Path(util.get_temp_dir(), f"template-{os.getpid()}-{next(_number)}"))
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(address)
+        address = Path(util.get_temp_dir(), f"template-{os.getpid()}-{next(_number)}")
+        with socket.socket(socket.AF_UNIX) as listener, _shortened(address) as short:
+            listener.bind(short)
             listener.listen()
             ended, alive = os.pipe()  # everybody who may ask for forks has the other end
             told = self._told | {"listener": listener.fileno(), "ended": ended}
@@ -163,8 +164,8 @@ class Template(context.ForkServerContext):
         self.begin()
         tracker = resource_tracker.getfd()
         assert tracker is not None
-        with socket.socket(socket.AF_UNIX) as client:
-            client.connect(self._address)
+        with socket.socket(socket.AF_UNIX) as client, _shortened(self._address) as short:
+            client.connect(short)
             from_it, its_own = os.pipe()
             its_orders, to_it = os.pipe()
             try:
@@ -243,6 +244,16 @@ class _Own:
 
     def __reduce__(self) -> tuple[Callable[..., None], tuple[int, dict[int, int]]]:
         return take_over, (_umask(), self._streams)
+
+
+@contextmanager
+def _shortened(address: Path) -> Iterator[str]:
+    """Another name of a socket for as long: it may have 107 bytes, and a `TMPDIR` can be longer than that."""
+    folder = os.open(address.parent, os.O_PATH)
+    try:
+        yield f"/proc/self/fd/{folder}/{address.name}"
+    finally:
+        os.close(folder)
 
 
 def _open_streams() -> list[int]:
