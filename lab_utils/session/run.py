@@ -49,9 +49,6 @@ from .scripted.tts import ScriptedTTS
 from .traced.vad import Position
 from .turn_taking import turn_taking
 
-NEW_OBJECTS = 20_000
-"""Garbage is looked for after so many new objects: after 700, as is usual, it takes 2 % of the CPU."""
-
 CAVEATS = {"open_loop": OPEN_LOOP_CAVEATS, "reactive": REACTIVE_CAVEATS}
 
 
@@ -67,8 +64,6 @@ def run(job: SessionJob) -> SessionLog:
     session = _Session(job)
     loop = session.loop()
     limit = real_time_limit(job.limits.real_s, still_s=_stall_s(job), now=loop.time)
-    often = gc.get_threshold()
-    gc.set_threshold(NEW_OBJECTS, *often[1:])
     try:
         with limit, session.observer.log_records(), remembered():
             clock.run_on(loop, session.main)
@@ -78,8 +73,6 @@ def run(job: SessionJob) -> SessionLog:
         session.fail(str(error))
     except (SystemExit, KeyboardInterrupt, asyncio.CancelledError) as error:
         session.fail("the agent's code ended the program: ", error)
-    finally:
-        gc.set_threshold(*often)
     log = session.log()
     del session
     _set_aside_what_stays()
