@@ -29,6 +29,9 @@ Part = str | Callable[[], Any] | None
 _PROGRAM = ("__main__", "__mp_main__")
 """What was started: `lab`, a worker of a cluster; it differs between processes that load the same modules."""
 
+LOADED_LATE = "modules of your own are loaded during sessions; import them at the top"
+"""Why a session can't be gone on from: nobody knew of these modules before it ran."""
+
 
 class BadPart(ValueError):
     """A part that can't be used; the message is one line: option and name: finding; remedy."""

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from ...core.batch.made_of import content_hash
+from ...core.files.names import numbered
 from ...core.files.places import Folder
 from ...core.labels import LabelKind
 from ...core.recording import Pcm, Recording
@@ -76,7 +77,9 @@ def diarize_folders(
     yield from (error for _, error in failed)
     out.mkdir(parents=True, exist_ok=True)
     tracer = Tracer(TraceCache.at(cache))
-    work = [(tracer, out / name, first, one) for name, one in zip(_file_names(found), found, strict=True)]
+    # All in one folder, where `a/x`, `A/x` and `a-x` would be written over each other.
+    names = numbered(files.name.replace("/", "-") for files in found)
+    work = [(tracer, out / name, first, files) for name, files in zip(names, found, strict=True)]
     run = Run(_separate, work, Kept(_Left, _lies_there), "recording")
     outcomes = run.in_batch("diarizing", jobs=jobs, quiet=quiet)
     for one in results_of(found, outcomes, "taken apart"):
@@ -118,22 +121,6 @@ class _Left:
 def _lies_there(left: _Left) -> bool:
     """Whether the files are as they were left."""
     return all(Path(path).is_file() and content_hash(Path(path)) == told for path, told in left.files.items())
-
-
-def _file_names(found: Sequence[RecordingFiles]) -> list[str]:
-    """A name for the files of each recording; those that would be the same, also in case alone, are numbered.
-
-    They are in a folder of their own, so that `a/x`, `A/x` and `a-x` would be written over each other.
-    """
-    names: dict[str, str] = {}
-    for files in found:
-        plain = name = files.name.replace("/", "-")
-        number = 1
-        while name.casefold() in names:
-            number += 1
-            name = f"{plain}-{number}"
-        names[name.casefold()] = name
-    return list(names.values())
 
 
 def _separate(tracer: Tracer, target: Path, first: First, files: RecordingFiles) -> _Left:

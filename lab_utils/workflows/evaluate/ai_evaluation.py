@@ -17,7 +17,7 @@ from ...core.errors import InputError
 from ...core.models import Frozen
 from ...core.text import one_line
 from ...turns.cache.finished import Kept, Run
-from .apart import NETWORK, PASSED, Apart
+from .apart import NETWORK, Apart, passed_on
 from .calls import Call
 from .judge import Judge, Judgement, script
 
@@ -49,8 +49,7 @@ def graded(
     """
     scripts = [script(call) for call in calls]
     parts = [tuple(scripts[k : k + TOGETHER]) for k in range(0, len(scripts), TOGETHER)]
-    passed = {name: environment[name] for name in PASSED if name in environment}
-    other = _Other(str(python), AI_EVALUATION.installed(python, environment), passed)
+    other = _Other(str(python), AI_EVALUATION.installed(python, environment), passed_on(environment))
     work = [(judge, other, part) for part in parts]
     run = Run(_asked, work, Kept(_Grades, _all_are_there, quotes=True), "part", paid=True)
     found = results(run.in_batch("judging", quiet=True))
@@ -65,7 +64,7 @@ class _Other:
     installed: str
     """`Apart.installed`"""
     variables: Mapping[str, str]
-    """`PASSED`"""
+    """`passed_on`"""
 
     @property
     def made_of(self) -> tuple[Any, ...]:

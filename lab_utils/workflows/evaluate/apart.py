@@ -23,14 +23,18 @@ from .endpoint import Endpoint
 Answer = TypeVar("Answer")
 NETWORK = ("SSL_CERT_FILE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
 """Variables of the environment that say how a model is reached."""
-PASSED = ("PATH", "HOME", "LANG", "LC_ALL", *NETWORK)
-"""Variables of the environment that such a process gets."""
+_PASSED = ("PATH", "HOME", "LANG", "LC_ALL", *NETWORK)
 _INSTALLED = """
 import sys
 from importlib.metadata import distributions
 print(sys.version, sorted(f"{one.metadata['Name']} {one.version}" for one in distributions()))
 """
 _ASKING_S = 30.0
+
+
+def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """What such a process gets of an environment."""
+    return {name: environment[name] for name in _PASSED if name in environment}
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,15 @@ class Apart:
 
     def installed(self, python: Path, environment: Mapping[str, str] = os.environ) -> str:
         """The version of that Python and of each package in its environment; "" if it can't be asked."""
-        passed = {name: environment[name] for name in PASSED if name in environment}
         command = [str(python), "-c", _INSTALLED]
         try:
             done = subprocess.run(
-                command, env=passed, capture_output=True, text=True, timeout=_ASKING_S, check=True
+                command,
+                env=passed_on(environment),
+                capture_output=True,
+                text=True,
+                timeout=_ASKING_S,
+                check=True,
             )
         except (OSError, subprocess.SubprocessError):
             return ""
@@ -78,8 +86,7 @@ class Apart:
         Raises InputError if it can't be run by that Python, and subprocess.TimeoutExpired.
         """
         self.check(python)
-        passed = {name: environment[name] for name in PASSED if name in environment}
-        passed |= {
+        passed = passed_on(environment) | {
             "OPENAI_API_KEY": endpoint.key,
             "OPENAI_BASE_URL": endpoint.base_url,
             "OPENAI_API_BASE": endpoint.base_url,

@@ -31,7 +31,7 @@ from ...session.entrypoint.probe import LiveParts, parts_given
 from ...session.job import Limits, SessionJob
 from ...session.providers.files import load_providers
 from ...session.providers.schema import Providers
-from ...session.user_parts import BadPart, users_code
+from ...session.user_parts import LOADED_LATE, BadPart, users_code
 from ...session.workers import in_workers, run_watched
 from ...turns.cache import cache_folder
 from ...turns.cache.finished import Kept, Run
@@ -188,7 +188,7 @@ def measure(
     for (_, played), one in zip(work, _values(answers), strict=True):
         by_prompt[played.prompt].append(one)
         if one.code != plan.code:
-            run.say_once("modules of your own are loaded during sessions; import them at the top")
+            run.say_once(LOADED_LATE)
     sessions = tuple(by_prompt[AS_IT_IS])
     figures, shown = figures_of(sessions, "lab probe")
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ...core.batch import ENDED, RaisedInWorker, WorkerDied
 from ...core.files import is_machine_error
+from ...core.files.names import numbered
 from ...core.files.places import Folder
 from ...core.session_log import SessionMode
 from ...core.settings import Conditions, Settings, livekit_defaults
@@ -24,7 +25,7 @@ from ...session.job import HasSettings, Limits, conditions_in, settings_in
 from ...session.log.files import session_folder
 from ...session.log.left_out import LEFT_OUT
 from ...session.providers.schema import Providers
-from ...session.user_parts import BadPart, Part, PartKind
+from ...session.user_parts import LOADED_LATE, BadPart, Part, PartKind
 from ...session.workers import in_workers
 from ...turns.cache import cache_folder
 from ...turns.cache.finished import Kept, Run
@@ -170,14 +171,8 @@ def _find(
     """The recordings, each with a folder name of its own, and the paths that have none."""
     found, failed = find_in(paths, channels)
     skipped = [Result(str(path), str(path), "skipped", str(error)) for path, error in failed]
-    distinct: dict[str, RecordingFiles] = {}
-    for files in found:
-        name, number = files.name, 1
-        while session_folder(Path(), name).name.casefold() in distinct:
-            number += 1
-            name = f"{files.name}-{number}"
-        distinct[session_folder(Path(), name).name.casefold()] = replace(files, name=name)
-    return list(distinct.values()), skipped
+    names = numbered((files.name for files in found), lambda name: session_folder(Path(), name).name)
+    return [replace(files, name=name) for files, name in zip(found, names, strict=True)], skipped
 
 
 def _probed(plan: Plan, tell: Callable[[str], None], memory_gb: float, *, keep_settings: bool) -> Plan:
@@ -253,7 +248,7 @@ def _results(
                     yield Result(files.name, str(files.user), "failed", _reason(answer, plan.text))
                 else:
                     if answer.code != plan.code:
-                        run.say_once("modules of your own are loaded during sessions; import them at the top")
+                        run.say_once(LOADED_LATE)
                     yield answer
     except KeyboardInterrupt:  # a run beside another one has finished later ones first
         yield from (one for one in run.left() if not isinstance(one, Exception))
